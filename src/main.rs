@@ -1,0 +1,3 @@
+//! Arguments, logging, runtime, one dispatch, one exit code.
+
+fn main() {}
