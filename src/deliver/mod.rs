@@ -1,1 +1,107 @@
-//! (to be written)
+//! The head of a lane → one call to Deskie.
+//!
+//! The intent is durable before the call, the answer's ids are stored in the transaction that finishes it (rule 9).
+//! Between the two nobody knows whether Deskie did it; what is then in *doubt* is looked for ([`look`]) and only sent
+//! again once it was absent long enough. A customer's message always carries the customer's `user_id`.
+//!
+//! What it does not guarantee: where Deskie does not keep `created_at`, a customer's e-mail of the same text within
+//! the very seconds of a lost answer can be taken for the lost message.
+//!
+//! Invariant: nothing here evaluates a mapping or writes to the site.
+
+mod look;
+mod send;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::deskie::{Client, Meter};
+use crate::lanes::{CreatedAtKept, DoubtState};
+use crate::model::{DeliveryId, clock};
+use crate::store::{Store, StoreError};
+
+/// No call is begun later than this after its intent was made durable.
+pub const SEND_WITHIN: Duration = Duration::from_secs(10);
+
+/// Sends deliveries.
+pub struct Deliverer {
+    store: Store,
+    client: Client,
+    meter: Arc<Meter>,
+    config: Arc<Config>,
+    /// The clocks of the doubts; after a restart they begin anew, which only makes us wait longer.
+    doubts: Mutex<HashMap<DeliveryId, DoubtState>>,
+    kept: Mutex<CreatedAtKept>,
+}
+
+impl Deliverer {
+    /// A deliverer; `kept` is what is known of Deskie's treatment of `created_at`.
+    pub fn new(
+        store: Store,
+        client: Client,
+        meter: Arc<Meter>,
+        config: Arc<Config>,
+        kept: Option<bool>,
+    ) -> Deliverer {
+        let kept = match kept {
+            Some(true) => CreatedAtKept::Yes,
+            Some(false) => CreatedAtKept::No,
+            None => CreatedAtKept::Unknown,
+        };
+        Deliverer { store, client, meter, config, doubts: Mutex::default(), kept: Mutex::new(kept) }
+    }
+
+    fn kept(&self) -> CreatedAtKept {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns from an answer whether Deskie keeps `created_at`; only a message that was not written "now" can tell.
+    async fn learn_kept(
+        &self,
+        sent: i64,
+        stored: Option<jiff::Timestamp>,
+        answered: Option<jiff::Timestamp>,
+    ) {
+        let (Some(stored), now) = (stored, answered.unwrap_or_else(clock::now).as_second()) else { return };
+        if (now - sent).abs() <= 5 {
+            return;
+        }
+        let kept = match stored.as_second() {
+            stored if stored == sent => CreatedAtKept::Yes,
+            stored if (stored - now).abs() <= 5 => CreatedAtKept::No,
+            _ => return,
+        };
+        let before = std::mem::replace(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner), kept);
+        if before != kept
+            && let Err(error) = self.store.meta_set_created_at_kept(kept == CreatedAtKept::Yes).await
+        {
+            tracing::warn!("what Deskie does with created_at could not be noted: {error}");
+        }
+    }
+
+    /// Repeats a durable step until it is done or another instance leads: what Deskie has answered must not be lost.
+    async fn durably<F>(&self, what: &str, step: impl Fn() -> F)
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        let mut attempt = 0u32;
+        loop {
+            match step().await {
+                Ok(()) => return,
+                Err(error) if error.lost_leadership() => {
+                    tracing::warn!("{what}: {error}");
+                    return;
+                }
+                Err(error) => {
+                    attempt += 1;
+                    tracing::warn!(attempt, "{what} could not be stored and is tried again: {error}");
+                    tokio::time::sleep(Duration::from_millis(100 * u64::from(attempt.min(50)))).await;
+                }
+            }
+        }
+    }
+}

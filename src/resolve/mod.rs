@@ -1,1 +1,450 @@
-//! (to be written)
+//! Events → what Deskie needs. The mapping runs here, as SQL on the site's database, and nowhere before.
+//!
+//! Events are taken in commit order, whole transactions at a time, by one task; what they mean is written in one
+//! transaction together with their removal, so a crash repeats a batch or nothing of it. A row enters its ticket's
+//! lane once (rules 5 and 6): [`crate::store::Link`] says what is known of its key. What cannot be decided yet stays
+//! in its place in the lane as *unresolved* and is tried again here.
+//!
+//! A statement of the mapping that Postgres refuses as such (a dropped column) stops resolving, loudly, and loses
+//! nothing: events go on being captured, and resolving goes on where it was.
+//!
+//! Invariant: nothing here calls Deskie, and nothing here writes to the site.
+
+mod compiled;
+mod row;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, OpenOn};
+use crate::mapping::shape::key_text;
+use crate::model::{EventId, LinkId, Op, Section, TicketKey};
+use crate::postgres::Pool;
+use crate::store::{Event, Link, LinkState, NewDelivery, Step, Store, StoreError, Unresolved};
+
+use compiled::Compiled;
+use row::Found;
+
+/// Why a round of resolving stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// Our own tables.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The site's database cannot be asked now.
+    #[error("the site's database cannot be asked: {0}")]
+    Site(String),
+    /// The mapping does not fit the database.
+    #[error("the mapping does not fit the database: {0}; mend the table or the config, nothing is lost meanwhile")]
+    Mapping(String),
+}
+
+/// Turns captured events into deliveries.
+pub struct Resolver {
+    store: Store,
+    site: Pool,
+    config: Arc<Config>,
+    compiled: tokio::sync::Mutex<Option<Arc<Compiled>>>,
+}
+
+/// The most events of one round; a transaction is taken whole.
+const BATCH: i64 = 200;
+
+impl Resolver {
+    /// A resolver; nothing is asked before the first round.
+    pub fn new(store: Store, site: Pool, config: Arc<Config>) -> Resolver {
+        Resolver { store, site, config, compiled: tokio::sync::Mutex::new(None) }
+    }
+
+    /// Resolves until cancelled.
+    pub async fn run(&self, cancel: CancellationToken) {
+        let mut failures = 0u32;
+        loop {
+            let pause = match self.round().await {
+                Ok(true) => Duration::ZERO,
+                Ok(false) => Duration::from_millis(500),
+                Err(ResolveError::Store(error)) if error.lost_leadership() => return,
+                Err(error) => {
+                    failures += 1;
+                    *self.compiled.lock().await = None;
+                    tracing::error!(attempt = failures, "resolving stopped: {error}");
+                    let noted = self.store.meta_set_error(Some(&format!("resolving stopped: {error}"))).await;
+                    if let Err(error) = noted {
+                        tracing::warn!("the error could not be noted: {error}");
+                    }
+                    Duration::from_secs(u64::from(failures.min(10)))
+                }
+            };
+            if pause < Duration::from_secs(1) && failures > 0 {
+                failures = 0;
+                tracing::info!("resolving goes on");
+                if let Err(error) = self.store.meta_set_error(None).await {
+                    tracing::warn!("the error could not be cleared: {error}");
+                }
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = self.store.wake.events.notified(), if failures == 0 => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn compiled(&self) -> Result<Arc<Compiled>, ResolveError> {
+        let mut compiled = self.compiled.lock().await;
+        if let Some(found) = compiled.as_ref() {
+            return Ok(found.clone());
+        }
+        let client = self.site.get().await.map_err(|error| ResolveError::Site(error.to_string()))?;
+        let made = Arc::new(Compiled::load(&client, &self.config).await?);
+        *compiled = Some(made.clone());
+        Ok(made)
+    }
+
+    /// One round; true where there may be more to do.
+    async fn round(&self) -> Result<bool, ResolveError> {
+        let events = self.store.event_take(BATCH, self.config.capture.settle).await?;
+        let unresolved = self.store.delivery_unresolved(BATCH).await?;
+        if events.is_empty() && unresolved.is_empty() {
+            return Ok(false);
+        }
+        let batch = Batch {
+            store: &self.store,
+            config: &self.config,
+            compiled: self.compiled().await?,
+            site: self.site.get().await.map_err(|error| ResolveError::Site(error.to_string()))?,
+            started_at: self.store.meta().await?.started_at,
+            moves: moves(&events),
+        };
+        let mut client = self.store.client().await?;
+        let step = self.store.step(&mut client).await?;
+        for event in &events {
+            batch.event(&step, event).await?;
+        }
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        step.event_delete(&ids).await?;
+        for waiting in &unresolved {
+            batch.unresolved(&step, waiting).await?;
+        }
+        step.commit().await?;
+        self.store.wake.lanes.notify_one();
+        Ok(!events.is_empty())
+    }
+}
+
+/// The deletions that are half of a move: the same key is inserted again later in the same transaction (rule 6).
+/// Held as the ids of both events.
+fn moves(events: &[Event]) -> HashSet<EventId> {
+    let mut found = HashSet::new();
+    for (n, deleted) in events.iter().enumerate().filter(|(_, event)| event.op == Op::Delete) {
+        let key = deleted.old_key.as_ref().and_then(Value::as_object);
+        let same_key = |event: &&Event| {
+            event.op == Op::Insert
+                && event.relation == deleted.relation
+                && key.is_some_and(|key| key.iter().all(|(name, value)| event.image.get(name) == Some(value)))
+        };
+        let later = events.iter().skip(n + 1).take_while(|event| event.xid == deleted.xid);
+        if let Some(inserted) = later.into_iter().find(same_key) {
+            found.insert(deleted.id);
+            found.insert(inserted.id);
+        }
+    }
+    found
+}
+
+/// What one round works with.
+struct Batch<'a> {
+    store: &'a Store,
+    config: &'a Config,
+    compiled: Arc<Compiled>,
+    site: deadpool_postgres::Object,
+    started_at: jiff::Timestamp,
+    moves: HashSet<EventId>,
+}
+
+/// The text of a key column in an image.
+fn cell<'a>(image: &'a Value, column: &str) -> Option<&'a str> {
+    image.get(column).and_then(Value::as_str)
+}
+
+impl Batch<'_> {
+    async fn event(&self, step: &Step<'_>, event: &Event) -> Result<(), ResolveError> {
+        for section in self.compiled.sections_of(&event.relation) {
+            if event.op == Op::Truncate {
+                step.link_set_all_gone(section).await?;
+                step.journal_add(None, "truncate", &event.relation.to_string()).await?;
+                continue;
+            }
+            let columns = &self.compiled.shape(section).key;
+            let row = if event.op == Op::Delete { event.old_key.as_ref() } else { Some(&event.image) };
+            let key = |row: &Value| -> Option<String> {
+                let values: Option<Vec<&str>> = columns.iter().map(|column| cell(row, column)).collect();
+                Some(key_text(&values?))
+            };
+            let Some(new_key) = row.and_then(key) else {
+                step.skipped_count("a change without the mapped key (replica identity)").await?;
+                continue;
+            };
+            match event.op {
+                Op::Delete if self.moves.contains(&event.id) => {}
+                Op::Delete => self.deleted(step, section, &new_key).await?,
+                _ => {
+                    let old_key = event.old_key.as_ref().and_then(key).filter(|old| *old != new_key);
+                    self.written(step, event, section, &new_key, old_key.as_deref()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn deleted(&self, step: &Step<'_>, section: Section, key: &str) -> Result<(), ResolveError> {
+        if let Some(link) = step.link_find(section, key).await?.filter(|link| !link.gone) {
+            step.link_set_gone(link.id, true).await?;
+            if step.delivery_drop_unsent(link.id, "the site deleted the row before it was sent").await? > 0 {
+                step.link_set_state(link.id, LinkState::Skipped, Some("deleted before it was sent")).await?;
+            }
+        }
+        if section == Section::Ticket
+            && let Some(ticket) = step.ticket_newest(key).await?.filter(|ticket| !ticket.gone)
+        {
+            step.ticket_set_gone(ticket.id, true).await?;
+            step.journal_add(Some(ticket.id), "ticket deleted on the site", "").await?;
+        }
+        Ok(())
+    }
+
+    async fn written(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        section: Section,
+        key: &str,
+        old_key: Option<&str>,
+    ) -> Result<(), ResolveError> {
+        if let Some(old_key) = old_key
+            && let Some(link) = step.link_find(section, old_key).await?.filter(|link| !link.gone)
+        {
+            step.link_set_key(link.id, key).await?;
+        }
+        let known = step.link_find(section, key).await?;
+        let is_insert = event.op == Op::Insert && !self.moves.contains(&event.id);
+        if event.echo {
+            // Our own write, or a row that a trigger of the site added to it (rule 8).
+            if known.as_ref().is_none_or(|link| link.gone && is_insert) && is_insert {
+                let generation = known.map_or(1, |link| link.generation + 1);
+                step.link_add(section, key, generation, None, LinkState::Written, Some("written by us")).await?;
+            }
+            return Ok(());
+        }
+        match known {
+            Some(link) if is_insert && !link.gone => {
+                step.skipped_count("a known key was inserted again").await?;
+                Ok(())
+            }
+            Some(link) if is_insert => {
+                self.first_seen(step, event, section, key, link.generation + 1).await
+            }
+            Some(link) => self.changed(step, event, section, key, link).await,
+            None if is_insert => self.first_seen(step, event, section, key, 1).await,
+            None => self.changed_unknown(step, event, section, key).await,
+        }
+    }
+
+    /// An UPDATE of a row whose INSERT was not seen: ours only if it was made after the start.
+    async fn changed_unknown(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        section: Section,
+        key: &str,
+    ) -> Result<(), ResolveError> {
+        if section == Section::Ticket
+            && let Some(ticket) = step.ticket_newest(key).await?
+        {
+            step.delivery_wake(ticket.id).await?;
+        }
+        if self.made_after_start(section, &event.image).await? {
+            return self.first_seen(step, event, section, key, 1).await;
+        }
+        step.skipped_count("an update of a row from before the connector").await?;
+        Ok(())
+    }
+
+    async fn first_seen(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        section: Section,
+        key: &str,
+        generation: i32,
+    ) -> Result<(), ResolveError> {
+        let ticket_key = match section {
+            Section::Ticket => Some(TicketKey(key.to_owned())),
+            _ => self.ticket_key_of(&event.image).await?,
+        };
+        let Some(ticket_key) = ticket_key else {
+            step.link_add(section, key, generation, None, LinkState::Skipped, Some("it belongs to no ticket")).await?;
+            return Ok(());
+        };
+        let ticket = step.ticket_find_or_add(&ticket_key).await?;
+        let link = step.link_add(section, key, generation, Some(ticket.id), LinkState::Seen, None).await?;
+        if section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message {
+            return Ok(());
+        }
+        self.enter(step, event, section, link, &ticket).await
+    }
+
+    /// A known row changed.
+    async fn changed(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        section: Section,
+        key: &str,
+        link: Link,
+    ) -> Result<(), ResolveError> {
+        if section == Section::Ticket
+            && let Some(ticket) = step.ticket_newest(key).await?
+        {
+            step.delivery_wake(ticket.id).await?;
+            if self.config.ticket.open_on == OpenOn::Message {
+                return Ok(());
+            }
+        }
+        match link.state {
+            LinkState::Queued => step.delivery_newer_image(link.id, &event.image).await?,
+            LinkState::Seen => {
+                let ticket_key = match section {
+                    Section::Ticket => Some(TicketKey(key.to_owned())),
+                    _ => self.ticket_key_of(&event.image).await?,
+                };
+                let Some(ticket_key) = ticket_key else { return Ok(()) };
+                let ticket = step.ticket_find_or_add(&ticket_key).await?;
+                step.link_set_ticket(link.id, ticket.id).await?;
+                self.enter(step, event, section, link.id, &ticket).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Decides whether a row is for Deskie now, and puts it into its lane.
+    async fn enter(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        section: Section,
+        link: LinkId,
+        ticket: &crate::store::Ticket,
+    ) -> Result<(), ResolveError> {
+        let Some(image) = self.newest_image(event, section).await? else {
+            step.link_set_state(link, LinkState::Skipped, Some("deleted before it was sent")).await?;
+            return Ok(());
+        };
+        let committed_at = event.committed_at.as_second();
+        let found = self.resolve(section, &image, &ticket.key, ticket.case_id.is_some(), committed_at).await?;
+        match &found {
+            Found::NotNow(reason) => {
+                step.link_set_state(link, LinkState::Seen, Some(reason)).await?;
+                return Ok(());
+            }
+            Found::Never(reason) => {
+                step.link_set_state(link, LinkState::Skipped, Some(reason)).await?;
+                step.skipped_count(reason).await?;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let position = if section == Section::Ticket { 0 } else { event.id.0 };
+        let new = NewDelivery { position, ticket_id: ticket.id, link, section, image: &image, committed_at };
+        let delivery = step.delivery_add(&new).await?;
+        step.link_set_state(link, LinkState::Queued, None).await?;
+        match found {
+            Found::Ready(resolution) => step.delivery_resolved(delivery, &resolution).await?,
+            Found::Wait { why, .. } => {
+                tracing::info!(ticket = %ticket.key, "waits: {why}");
+                step.delivery_wait(delivery, &why, Duration::from_secs(1)).await?;
+            }
+            Found::Park(why) => {
+                tracing::error!(ticket = %ticket.key, "parked: {why}");
+                step.delivery_park(delivery, &why).await?;
+            }
+            Found::NotNow(_) | Found::Never(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Another attempt at a row that could not be resolved.
+    async fn unresolved(&self, step: &Step<'_>, waiting: &Unresolved) -> Result<(), ResolveError> {
+        if waiting.ticket_gone {
+            step.delivery_withdraw(waiting.id, "the site deleted the ticket before it was sent").await?;
+            step.link_set_state(waiting.link, LinkState::Skipped, Some("ticket deleted before it was sent")).await?;
+            return Ok(());
+        }
+        let found = self
+            .resolve(waiting.section, &waiting.image, &waiting.ticket_key, waiting.has_case, waiting.committed_at)
+            .await?;
+        match found {
+            Found::Ready(resolution) => step.delivery_resolved(waiting.id, &resolution).await?,
+            Found::NotNow(reason) => {
+                step.delivery_withdraw(waiting.id, &reason).await?;
+                step.link_set_state(waiting.link, LinkState::Seen, Some(&reason)).await?;
+            }
+            Found::Never(reason) => {
+                step.delivery_withdraw(waiting.id, &reason).await?;
+                step.link_set_state(waiting.link, LinkState::Skipped, Some(&reason)).await?;
+            }
+            Found::Wait { why, bounded } if bounded && waiting.waited > self.config.ticket.wait.as_secs_f64() => {
+                let why = format!("{why}; waited {} s for it", waiting.waited.round());
+                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
+                step.delivery_park(waiting.id, &why).await?;
+            }
+            Found::Wait { why, .. } => {
+                // 1 s, 2 s, 4 s … 60 s; a change of the ticket's row ends the wait at once.
+                let after = Duration::from_secs(1 << waiting.attempts.clamp(0, 6)).min(Duration::from_secs(60));
+                step.delivery_wait(waiting.id, &why, after).await?;
+            }
+            Found::Park(why) => {
+                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
+                step.delivery_park(waiting.id, &why).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The row's newest captured version, where `settle` let later ones come in; `None` where it was deleted.
+    async fn newest_image(&self, event: &Event, section: Section) -> Result<Option<Value>, ResolveError> {
+        let mut image = event.image.clone();
+        if self.config.capture.settle.is_zero() {
+            return Ok(Some(image));
+        }
+        let columns = &self.compiled.shape(section).key;
+        let key: serde_json::Map<String, Value> =
+            columns.iter().filter_map(|name| Some((name.clone(), image.get(name)?.clone()))).collect();
+        for later in self.store.event_later(event.id, &event.relation, &Value::Object(key)).await? {
+            match (later.op, later.image, &mut image) {
+                (Op::Delete, _, _) => return Ok(None),
+                (_, Value::Object(newer), Value::Object(image)) => image.extend(newer),
+                _ => {}
+            }
+        }
+        Ok(Some(image))
+    }
+
+    /// Whether the mapping says that a row was made after the connector's start.
+    async fn made_after_start(&self, section: Section, image: &Value) -> Result<bool, ResolveError> {
+        let mapped = match section {
+            Section::Ticket => self.config.ticket.created_at.is_some(),
+            Section::Message => self.config.message.as_ref().is_some_and(|message| message.created_at.is_some()),
+            Section::Attachment => false,
+        };
+        if !mapped {
+            return Ok(false);
+        }
+        Ok(self.created_at(section, image).await?.is_some_and(|at| at > self.started_at.as_second() as f64))
+    }
+}

@@ -1,1 +1,203 @@
-//! (to be written)
+//! All SQL on our own schema; methods are named object_verb. The flows meet here and nowhere else.
+//!
+//! Work is found in the tables, so a restart, a missed signal and the normal case are the same code; [`Wake`] only
+//! shortens the wait. Each durable step of the leader checks its epoch in the same transaction ([`Store::fence_sql`],
+//! rule 13); what receives webhooks does not, since receivers run on all instances.
+//!
+//! Invariant: nothing here calls Deskie or evaluates a mapping.
+
+mod delivery;
+mod event;
+mod inbox;
+mod link;
+mod meta;
+mod migrate;
+mod remote;
+mod status;
+mod ticket;
+
+pub use delivery::{Delivery, Intent, NewDelivery, Opening, Resolution, StoredBody, Unresolved};
+pub use event::{Event, Position, TransactionWriter};
+pub use inbox::{InboxRow, NewWebhook};
+pub use link::{Link, LinkState};
+pub use meta::Meta;
+pub use remote::{NewRemote, PendingRemote, RemoteState};
+pub use status::{Parked, Queues};
+pub use ticket::{SeenCase, Ticket};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tokio::sync::Notify;
+
+use crate::mapping::shape::quote_ident;
+use crate::model::Epoch;
+use crate::postgres::Pool;
+
+/// Why a step on our own tables failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection could be had.
+    #[error("no connection to the database: {0}")]
+    Unavailable(String),
+    /// Postgres refused a statement, or the connection broke.
+    #[error("{}", crate::postgres::describe(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// What stands in our tables cannot be read.
+    #[error("the connector's own state is damaged: {0}")]
+    Damaged(String),
+}
+
+impl StoreError {
+    /// Whether another instance has taken over.
+    pub fn lost_leadership(&self) -> bool {
+        matches!(self, StoreError::Postgres(error) if error.code().is_some_and(|code| code.code() == "DC001"))
+    }
+}
+
+/// Rings when there may be work; missing one costs a poll interval, never a message.
+#[derive(Debug, Default)]
+pub struct Wake {
+    /// Events were captured.
+    pub events: Notify,
+    /// A lane may have something to send or to read.
+    pub lanes: Notify,
+    /// A webhook was stored.
+    pub inbox: Notify,
+    /// A message waits for being written to the site.
+    pub remotes: Notify,
+}
+
+/// The connector's state in the site's database.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+    schema: Arc<str>,
+    epoch: Arc<AtomicI64>,
+    /// The signals between flows.
+    pub wake: Arc<Wake>,
+}
+
+impl Store {
+    /// A store on `schema` (unquoted) through `pool`.
+    pub fn new(pool: Pool, schema: &str) -> Store {
+        Store {
+            pool,
+            schema: quote_ident(schema).into(),
+            epoch: Arc::new(AtomicI64::new(0)),
+            wake: Arc::default(),
+        }
+    }
+
+    /// The schema, quoted.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Our term of office; 0 while we do not lead.
+    pub fn epoch(&self) -> Epoch {
+        Epoch(self.epoch.load(Ordering::SeqCst))
+    }
+
+    /// Sets the term of office once it was won.
+    pub fn set_epoch(&self, epoch: Epoch) {
+        self.epoch.store(epoch.0, Ordering::SeqCst);
+    }
+
+    /// Puts the schema's name in.
+    pub fn sql(&self, text: &str) -> String {
+        text.replace("{s}", &self.schema)
+    }
+
+    /// A connection for our own tables.
+    pub async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
+        self.pool.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
+    /// Runs one statement; rows affected.
+    async fn execute(
+        &self,
+        sql: &str,
+        params: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> Result<u64, StoreError> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached(&self.sql(sql)).await?;
+        Ok(client.execute(&statement, params).await?)
+    }
+
+    /// Runs one query.
+    async fn query(
+        &self,
+        sql: &str,
+        params: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached(&self.sql(sql)).await?;
+        Ok(client.query(&statement, params).await?)
+    }
+}
+
+/// A durable step of the leader: several statements, one transaction, the epoch checked first.
+pub struct Step<'a> {
+    transaction: deadpool_postgres::Transaction<'a>,
+    store: &'a Store,
+}
+
+impl Store {
+    /// Begins a step on `client`.
+    pub async fn step<'a>(&'a self, client: &'a mut deadpool_postgres::Object) -> Result<Step<'a>, StoreError> {
+        let transaction = client.transaction().await?;
+        query_in(&transaction, self.sql("select {s}.fence($1)"), &[&self.epoch().0]).await?;
+        Ok(Step { transaction, store: self })
+    }
+}
+
+impl Step<'_> {
+    async fn execute(
+        &self,
+        sql: &str,
+        params: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> Result<u64, StoreError> {
+        execute_in(&self.transaction, self.store.sql(sql), params).await
+    }
+
+    async fn query(
+        &self,
+        sql: &str,
+        params: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+        query_in(&self.transaction, self.store.sql(sql), params).await
+    }
+
+    /// Adds a line to a ticket's story.
+    pub async fn journal_add(&self, ticket: Option<i64>, what: &str, detail: &str) -> Result<(), StoreError> {
+        let sql = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
+        self.execute(sql, &[&ticket, &what, &detail]).await?;
+        Ok(())
+    }
+
+    /// Makes the step durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+/// Puts the schema's name in and runs one statement inside a caller's transaction.
+async fn execute_in(
+    transaction: &deadpool_postgres::Transaction<'_>,
+    sql: String,
+    params: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+) -> Result<u64, StoreError> {
+    let statement = transaction.prepare_cached(&sql).await?;
+    Ok(transaction.execute(&statement, params).await?)
+}
+
+/// The same for a query.
+async fn query_in(
+    transaction: &deadpool_postgres::Transaction<'_>,
+    sql: String,
+    params: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+    let statement = transaction.prepare_cached(&sql).await?;
+    Ok(transaction.query(&statement, params).await?)
+}

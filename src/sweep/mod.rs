@@ -1,1 +1,96 @@
-//! (to be written)
+//! Asks Deskie for recently updated cases, so that a webhook that never came costs minutes and not a reply. Without
+//! any webhook the product works by this alone.
+//!
+//! Invariant: nothing is decided here about a message; a case that was updated is read like any other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::deskie::{CaseQuery, Client, Meter, Sort};
+use crate::lanes::{Class, Cost};
+use crate::store::{SeenCase, Store, StoreError};
+
+/// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
+const MARGIN: Duration = Duration::from_secs(300);
+
+/// The most pages of one sweep; Deskie gives 500.
+const PAGES: u32 = 500;
+
+/// Finds what no webhook told.
+pub struct Sweeper {
+    store: Store,
+    client: Client,
+    meter: Arc<Meter>,
+    config: Arc<Config>,
+}
+
+impl Sweeper {
+    /// A sweeper.
+    pub fn new(store: Store, client: Client, meter: Arc<Meter>, config: Arc<Config>) -> Sweeper {
+        Sweeper { store, client, meter, config }
+    }
+
+    /// Sweeps until cancelled.
+    pub async fn run(&self, cancel: CancellationToken) {
+        loop {
+            let round = async {
+                match self.round().await {
+                    Ok(wanted) if wanted > 0 => tracing::info!("the sweep asks for {wanted} cases"),
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!("the sweep failed and is tried again: {error}"),
+                }
+                tokio::time::sleep(self.config.deskie.sweep).await;
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = round => {}
+            }
+        }
+    }
+
+    /// One sweep; how many cases are to be read.
+    pub async fn round(&self) -> Result<u64, StoreError> {
+        let meta = self.store.meta().await?;
+        let from = meta.swept_to.unwrap_or(meta.started_at);
+        let from = from.checked_sub(MARGIN).unwrap_or(from);
+        let (mut wanted, mut begun) = (0, None);
+        for page in 1..=PAGES {
+            let query = CaseQuery {
+                from_updated_time: Some(from),
+                sort: Some(Sort::UpdatedAsc),
+                page: Some(page),
+                limit: Some(100),
+                show_active_chats: true,
+                ..CaseQuery::default()
+            };
+            let call = self.meter.acquire(Class::Sweep, Cost::Read).await;
+            let answer = self.client.cases(&query).await;
+            self.meter.settle(call, &answer);
+            let answer = match answer {
+                Ok(answer) => answer,
+                Err(error) => {
+                    tracing::warn!("the sweep could not ask Deskie: {error}; {}", error.remedy());
+                    return Ok(wanted);
+                }
+            };
+            begun = begun.or(answer.date);
+            let seen: Vec<SeenCase> = answer
+                .value
+                .items
+                .iter()
+                .filter_map(|case| Some(SeenCase { case_id: case.case_id, updated_at: case.updated_at? }))
+                .collect();
+            let (asked, _unknown) = self.store.ticket_sweep(&seen).await?;
+            wanted += asked;
+            if answer.value.items.len() < 100 {
+                break;
+            }
+        }
+        let swept_to = begun.unwrap_or_else(crate::model::clock::now);
+        self.store.meta_set_swept(swept_to).await?;
+        Ok(wanted)
+    }
+}

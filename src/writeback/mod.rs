@@ -1,1 +1,75 @@
-//! (to be written)
+//! Deskie → the site: reads the messages of a case, and writes what is new as rows.
+//!
+//! *Reading* compares sets: every message of the case that is not known gets a row in `remote`, whatever its number,
+//! and the verdict (ours, note, skipped, pending) stands in the same transaction that ends the read. *Writing* takes
+//! the pending ones in the order in which Deskie shows them: the site's row, its link and the end of the pending
+//! state are one transaction, so each is written exactly once, killed at any point or not.
+//!
+//! A message that may be our own one in doubt is left alone until the doubt is settled (rule 8, rule 10).
+//!
+//! Invariant: no lock on the site's rows is ever held while waiting for anybody but the database (rule 2).
+
+mod channel;
+mod read;
+mod staff;
+mod write;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::deskie::{Client, Meter};
+use crate::postgres::Pool;
+use crate::store::Store;
+
+pub use write::{ReplyStatements, WriteError};
+
+/// Reads cases and writes replies.
+pub struct WriteBack {
+    store: Store,
+    site: Pool,
+    client: Client,
+    meter: Arc<Meter>,
+    config: Arc<Config>,
+    staff: staff::Directory,
+    statements: tokio::sync::Mutex<Option<Arc<ReplyStatements>>>,
+}
+
+impl WriteBack {
+    /// Nothing is asked before the first piece of work. `site` is the pool of connections that write to the site.
+    pub fn new(store: Store, site: Pool, client: Client, meter: Arc<Meter>, config: Arc<Config>) -> WriteBack {
+        let staff = staff::Directory::new(client.clone(), meter.clone());
+        WriteBack { store, site, client, meter, config, staff, statements: tokio::sync::Mutex::new(None) }
+    }
+}
+
+/// A message of Deskie as it waits in `remote.payload`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payload {
+    /// Plain text as Deskie gave it.
+    pub content: String,
+    /// HTML as Deskie gave it.
+    pub content_html: String,
+    /// When it was written.
+    pub created_at: Option<jiff::Timestamp>,
+    /// The agent.
+    pub staff_id: Option<i64>,
+    /// The customer.
+    pub user_id: Option<i64>,
+    /// Sent by a rule.
+    pub via_rule: bool,
+    /// Files: name, address, MIME type.
+    pub attachments: Vec<File>,
+}
+
+/// A file of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// Its address at Deskie.
+    pub url: String,
+    /// Its MIME type.
+    pub mime: String,
+}

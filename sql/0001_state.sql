@@ -1,0 +1,200 @@
+-- The connector's whole state. {schema} is put in by the program; nothing here touches the site's own tables.
+-- Words: an *event* is a captured row change; a *link* is a row of the site that we know; a *ticket* is one lane;
+-- a *delivery* is one call to be made to Deskie; a *remote* is a message that stands in Deskie; the *inbox* holds
+-- webhooks. Times are the server's.
+
+create table {schema}.meta (
+    only_row        boolean primary key default true check (only_row),
+    started_at      timestamptz not null default now(), -- the connector's start: older rows are not its business
+    system_id       text,          -- which server our state belongs to (rule 11)
+    timeline        integer,
+    database_name   text,
+    slot            text,
+    captured_lsn    pg_lsn,        -- end of the last transaction whose rows stand in event; acknowledged at most
+    captured_at     timestamptz,   -- its commit time
+    captured_xid    xid8,
+    created_at_kept boolean,       -- whether Deskie keeps the created_at that we send; null: not seen yet
+    swept_to        timestamptz,   -- cases updated before this have been compared
+    last_call_at    timestamptz,   -- our last call to Deskie that may have changed something
+    last_error      text,
+    last_error_at   timestamptz
+);
+insert into {schema}.meta default values;
+
+-- The leader (rule 13). Its epoch is checked in each of its transactions.
+create table {schema}.lease (
+    only_row    boolean primary key default true check (only_row),
+    epoch       bigint not null default 0,
+    holder      text,
+    renewed_at  timestamptz
+);
+insert into {schema}.lease default values;
+
+-- Raises where the caller is no longer the leader. A take-over locks the row FOR UPDATE, so it waits for us; renewing
+-- the lease does not.
+create function {schema}.fence(expected bigint) returns boolean language plpgsql as $$
+begin
+    perform 1 from {schema}.lease where epoch = expected for key share;
+    if not found then
+        raise exception 'another instance has taken over (epoch % is past)', expected using errcode = 'DC001';
+    end if;
+    return true;
+end $$;
+
+-- Raises where a statement of a write-back met no row: the transaction must not commit.
+create function {schema}.expect(met boolean, what text) returns boolean language plpgsql as $$
+begin
+    if met is not true then
+        raise exception '%', what using errcode = 'DC002';
+    end if;
+    return true;
+end $$;
+
+-- Row changes as captured, in commit order; deleted once resolved.
+create table {schema}.event (
+    id           bigint generated always as identity primary key,
+    xid          xid8 not null,        -- taken only when visible to everybody (rule 7)
+    commit_lsn   pg_lsn not null,
+    committed_at timestamptz not null,
+    schema_name  text not null,
+    table_name   text not null,
+    op           text not null check (op in ('I', 'U', 'D', 'T')),
+    image        jsonb,                -- column → text or null; an unchanged or large cell is absent
+    old_key      jsonb,                -- the old key, where the change sent one
+    echo         boolean not null      -- written by ourselves (rule 8)
+);
+
+-- One lane. A key that the site uses anew after a deletion is another ticket: its generation is higher (rule 6).
+create table {schema}.ticket (
+    id               bigint generated always as identity primary key,
+    key              text not null,
+    generation       integer not null default 1,
+    gone             boolean not null default false,   -- the site deleted the row
+    case_id          bigint unique,
+    case_number      text,
+    user_id          bigint,           -- Deskie's number of the customer: add_message is never sent without it
+    channel          text,             -- the custom channel of the case
+    custom_id        text,             -- the customer's identity in it
+    opened_at        timestamptz,
+    read_wanted      smallint,         -- class of a wanted read of the case: 0 webhook, 2 sweep, 3 at leisure
+    read_wanted_at   timestamptz,
+    read_not_before  timestamptz,
+    read_attempts    integer not null default 0,
+    read_error       text,
+    case_updated_at  timestamptz,      -- what our last read of the case explains
+    called_at        timestamptz,      -- when Deskie answered our last write to the case, by its own clock
+    created_at       timestamptz not null default now(),
+    unique (key, generation)
+);
+create index ticket_read on {schema}.ticket (read_wanted, read_wanted_at) where read_wanted is not null;
+
+-- A row of the site that we know, for ever: this is what keeps an effect from happening twice (rule 5).
+create table {schema}.link (
+    id         bigint generated always as identity primary key,
+    section    text not null check (section in ('ticket', 'message', 'attachment')),
+    key        text not null,
+    generation integer not null default 1,
+    ticket_id  bigint references {schema}.ticket,
+    state      text not null check (state in ('seen', 'queued', 'delivered', 'skipped', 'parked', 'discarded', 'written')),
+    reason     text,
+    gone       boolean not null default false,
+    created_at timestamptz not null default now(),
+    unique (section, key, generation)
+);
+create index link_ticket on {schema}.link (ticket_id);
+
+-- One call to Deskie: create_case where the ticket has no case yet, else add_message. Within a ticket in order of
+-- (position, part); the ticket's own row comes first whenever it becomes eligible.
+create table {schema}.delivery (
+    id           bigint generated always as identity primary key,
+    position     bigint not null,      -- 0 for the ticket's own row, else the event that made the row eligible
+    ticket_id    bigint not null references {schema}.ticket,
+    link_id      bigint not null references {schema}.link,
+    section      text not null,
+    part         integer not null default 1,
+    parts        integer not null default 1,
+    author       text,                 -- customer or agent
+    body         jsonb,                -- {text, html}; null once delivered and past retain
+    opening      jsonb,                -- what create_case needs besides the body
+    image        jsonb,                -- the row, while unresolved
+    written_at   bigint,               -- created_at as sent, in seconds since 1970
+    state        text not null check (state in
+                   ('unresolved', 'queued', 'sending', 'doubt', 'delivered', 'skipped', 'parked', 'discarded')),
+    call         text check (call in ('create_case', 'add_message', 'add_note')),
+    attempts     integer not null default 0,
+    not_before   timestamptz not null default now(),
+    waits_since  timestamptz,          -- since when something of the site is waited for
+    intent_at    timestamptz,          -- when the intent was made durable
+    send_before  timestamptz,          -- no call is begun after this
+    epoch        bigint,
+    doubt_since  timestamptz,          -- since when it is not known whether Deskie did it; kept when parked (rule 9)
+    looks        integer not null default 0,
+    error        text,
+    message_id   bigint unique,
+    queued_at    timestamptz not null default now(),
+    done_at      timestamptz,
+    unique (link_id, part)
+);
+create index delivery_open on {schema}.delivery (ticket_id, position, part, id)
+    where state in ('unresolved', 'queued', 'sending', 'doubt', 'parked');
+
+-- A message that stands in Deskie. Set difference over message_id decides what is new, never a high-water mark.
+create table {schema}.remote (
+    message_id  bigint primary key,
+    seq         bigint generated always as identity,   -- the order in which it goes to the site
+    case_id     bigint not null,
+    ticket_id   bigint references {schema}.ticket,
+    state       text not null check (state in ('ours', 'note', 'skipped', 'pending', 'written', 'parked', 'discarded')),
+    reason      text,
+    kind        text check (kind in ('agent', 'customer')),
+    payload     jsonb,                 -- the message, while it is not written
+    delivery_id bigint references {schema}.delivery,
+    row_key     text,                  -- the site's row that it became
+    attempts    integer not null default 0,
+    not_before  timestamptz not null default now(),
+    error       text,
+    seen_at     timestamptz not null default now(),
+    done_at     timestamptz
+);
+create index remote_open on {schema}.remote (ticket_id, seq) where state in ('pending', 'parked');
+create index remote_case on {schema}.remote (case_id);
+
+-- Webhooks, stored before they are answered. Equal ones that wait are one row.
+create table {schema}.inbox (
+    id          bigint generated always as identity primary key,
+    received_at timestamptz not null default clock_timestamp(),
+    digest      bytea not null,
+    repeats     integer not null default 0,
+    kind        text not null check (kind in ('rule', 'channel')),
+    case_id     bigint not null,
+    message     jsonb,                 -- a custom channel's message, whole
+    state       text not null default 'waiting' check (state in ('waiting', 'done', 'foreign', 'failed')),
+    attempts    integer not null default 0,
+    not_before  timestamptz not null default now(),
+    error       text,
+    done_at     timestamptz
+);
+create unique index inbox_waiting on {schema}.inbox (digest) where state = 'waiting';
+create index inbox_order on {schema}.inbox (id) where state = 'waiting';
+
+-- Cases that are none of ours: asked about once.
+create table {schema}.foreign_case (
+    case_id    bigint primary key,
+    checked_at timestamptz not null default now()
+);
+
+-- The story of each ticket, for `trace`.
+create table {schema}.journal (
+    id        bigint generated always as identity primary key,
+    at        timestamptz not null default clock_timestamp(),
+    ticket_id bigint,
+    what      text not null,
+    detail    text
+);
+create index journal_ticket on {schema}.journal (ticket_id, id);
+
+-- Rows that were passed over, counted by reason.
+create table {schema}.skipped (
+    reason text primary key,
+    count  bigint not null default 0
+);

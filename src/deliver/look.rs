@@ -1,0 +1,243 @@
+//! Looking in Deskie for what is in doubt (rule 9).
+
+use std::sync::PoisonError;
+
+use super::Deliverer;
+use crate::deskie::{CallError, Case, CaseQuery, Message, Order, Outcome, Sort};
+use crate::lanes::{
+    self, Call, CaseCandidate, CaseIntent, Class, Cost, DoubtState, Found, Judgement, MessageCandidate, MessageIntent,
+};
+use crate::model::{CaseId, MessageId, StaffId, UserId, clock};
+use crate::store::{Delivery, Opening, StoreError};
+use crate::text;
+
+/// Why a look-up brought nothing.
+enum Failed {
+    Call(CallError),
+    Store(StoreError),
+}
+
+impl Failed {
+    fn found<Id>(&self) -> Found<Id> {
+        match self {
+            Failed::Call(error) => Found::LookupFailed { permanent: error.outcome() == Outcome::Refused },
+            Failed::Store(_) => Found::LookupFailed { permanent: false },
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Failed::Call(error) => format!("the look-up failed: {error}"),
+            Failed::Store(error) => format!("the look-up failed: {error}"),
+        }
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Failed {
+        Failed::Store(error)
+    }
+}
+
+/// The most pages that one look reads.
+const PAGES: u32 = 5;
+
+impl Deliverer {
+    /// Looks for a delivery that is in doubt; `call` was taken out of the budget for the first read.
+    pub async fn look(&self, delivery: Delivery, call: Call) {
+        let mut state = {
+            let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+            // After a restart the doubt's clock begins anew: `delivery_adopt` has waited for the call to be over.
+            let now = clock::monotonic();
+            doubts.remove(&delivery.id).unwrap_or_else(|| DoubtState::enter(now, now))
+        };
+        state.look_begins(clock::monotonic());
+        if delivery.call.as_deref() == Some("create_case") {
+            let looked = self.look_for_case(&delivery, call).await;
+            let (found, case, failure) = match looked {
+                Ok((found, cases)) => {
+                    let case = match &found {
+                        Found::One(id) => cases.into_iter().find(|case| case.case_id == *id),
+                        _ => None,
+                    };
+                    (found, case, None)
+                }
+                Err(failed) => (failed.found(), None, Some(failed.text())),
+            };
+            match (self.judge(&delivery, state, found, failure).await, case) {
+                (Some(_), Some(Case { case_id, case_number, user_id: Some(user), .. })) => {
+                    self.done_case(&delivery, case_id, &case_number, user, None).await;
+                }
+                (Some(case), _) => {
+                    let why = format!("case {case} was found, but it names no customer");
+                    self.durably("a doubt", || self.store.delivery_park(delivery.id, &why)).await;
+                }
+                (None, _) => {}
+            }
+        } else {
+            let (found, failure) = match self.look_for_message(&delivery, call).await {
+                Ok(found) => (found, None),
+                Err(failed) => (failed.found(), Some(failed.text())),
+            };
+            if let Some(message) = self.judge(&delivery, state, found, failure).await {
+                self.done_message(&delivery, message, None).await;
+            }
+        }
+    }
+
+    /// Acts on a look; returns what was found to be the result of the call.
+    async fn judge<Id: std::fmt::Display>(
+        &self,
+        delivery: &Delivery,
+        mut state: DoubtState,
+        found: Found<Id>,
+        failure: Option<String>,
+    ) -> Option<Id> {
+        let now = clock::monotonic();
+        match state.judge(found, now, self.config.deskie.doubt_wait) {
+            Judgement::Done(id) => {
+                tracing::info!(ticket = %delivery.ticket_key, "the lost answer's call had been done: {id}");
+                return Some(id);
+            }
+            Judgement::SendAgain => {
+                tracing::warn!(ticket = %delivery.ticket_key, "the lost answer's call was not done: it is sent again");
+                let after = std::time::Duration::ZERO;
+                let retry = || self.store.delivery_retry(delivery.id, "was not done, is sent again", after);
+                self.durably("a doubt", retry).await;
+                self.store.wake.lanes.notify_one();
+            }
+            Judgement::LookAgainAt(at) => {
+                let after = at.saturating_duration_since(now);
+                let text = failure.unwrap_or_else(|| "in doubt: not found in Deskie so far".into());
+                self.doubts.lock().unwrap_or_else(PoisonError::into_inner).insert(delivery.id, state);
+                self.durably("a doubt", || self.store.delivery_look_again(delivery.id, &text, after)).await;
+            }
+            Judgement::Park(ids) => {
+                let ids: Vec<String> = ids.iter().map(Id::to_string).collect();
+                let found = failure.unwrap_or_else(|| format!("found in Deskie: {}", ids.join(", ")));
+                let why = format!(
+                    "it is not known whether Deskie did it ({found}); look at the case, then `failed retry` (sends it \
+                     again) or `failed discard` (it stands there)"
+                );
+                tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
+                self.durably("a doubt", || self.store.delivery_park(delivery.id, &why)).await;
+            }
+        }
+        None
+    }
+
+    async fn look_for_case(&self, delivery: &Delivery, call: Call) -> Result<(Found<CaseId>, Vec<Case>), Failed> {
+        let field = format!("cf_{}", self.config.deskie.ticket_field);
+        let mut call = Some(call);
+        let (mut cases, mut page) = (Vec::new(), 1);
+        loop {
+            let query = CaseQuery {
+                custom_field: Some((field.clone(), delivery.ticket_key.to_string())),
+                sort: Some(Sort::CreatedDesc),
+                page: Some(page),
+                limit: Some(100),
+                show_merged_cases: true,
+                show_active_chats: true,
+                ..CaseQuery::default()
+            };
+            let taken = match call.take() {
+                Some(call) => call,
+                None => self.meter.acquire(Class::Doubt, Cost::Read).await,
+            };
+            let answer = self.client.cases(&query).await;
+            self.meter.settle(taken, &answer);
+            let list = answer.map_err(Failed::Call)?.value;
+            let full = list.items.len() >= 100;
+            cases.extend(list.items);
+            if !full || page >= PAGES {
+                break;
+            }
+            page += 1;
+        }
+        let opening = delivery.opening.clone().unwrap_or_default();
+        let mut candidates = Vec::new();
+        for case in &cases {
+            let ticket_field = case.custom_fields.get(&field).cloned();
+            let alike = ticket_field.as_deref().map(str::trim) == Some(delivery.ticket_key.as_str().trim());
+            candidates.push(CaseCandidate {
+                case_id: case.case_id,
+                same_customer: alike && self.same_customer(case, &opening).await?,
+                ticket_field,
+                created_at: case.created_at,
+                deleted: case.deleted,
+                known: self.store.ticket_of_case(case.case_id).await?.is_some(),
+            });
+        }
+        let made = opening.created_at.and_then(|at| jiff::Timestamp::from_second(at).ok());
+        let intent = CaseIntent {
+            ticket: delivery.ticket_key.clone(),
+            created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
+            not_before: made.or(delivery.intent_at).unwrap_or(jiff::Timestamp::MIN),
+            kept: self.kept(),
+        };
+        Ok((lanes::match_cases(&candidates, &intent), cases))
+    }
+
+    /// Whether a case belongs to the customer for whom it was to be opened.
+    async fn same_customer(&self, case: &Case, opening: &Opening) -> Result<bool, Failed> {
+        let same = |ours: &Option<String>, theirs: &str| {
+            ours.as_ref().is_some_and(|ours| ours.trim().eq_ignore_ascii_case(theirs.trim()))
+        };
+        if same(&opening.email, &case.recipient) {
+            return Ok(true);
+        }
+        let Some(user) = case.user_id else { return Ok(false) };
+        let taken = self.meter.acquire(Class::Doubt, Cost::Read).await;
+        let answer = self.client.user(user).await;
+        self.meter.settle(taken, &answer);
+        let user = answer.map_err(Failed::Call)?.value;
+        Ok(user.is_contact(&opening.email, &opening.phone, &opening.custom_id))
+    }
+
+    async fn look_for_message(&self, delivery: &Delivery, call: Call) -> Result<Found<MessageId>, Failed> {
+        let Some(case) = delivery.case_id else { return Ok(Found::None) };
+        let mut call = Some(call);
+        let (mut messages, mut page): (Vec<Message>, u32) = (Vec::new(), 1);
+        loop {
+            let taken = match call.take() {
+                Some(call) => call,
+                None => self.meter.acquire(Class::Doubt, Cost::Read).await,
+            };
+            let answer = self.client.messages(case, Order::Desc, page, 100).await;
+            self.meter.settle(taken, &answer);
+            let list = answer.map_err(Failed::Call)?.value;
+            let full = list.items.len() >= 100;
+            messages.extend(list.items);
+            if !full || page >= PAGES {
+                break;
+            }
+            page += 1;
+        }
+        let ids: Vec<MessageId> = messages.iter().map(|message| message.message_id).collect();
+        let known = self.store.remote_known(&ids).await?;
+        let candidates: Vec<MessageCandidate> = messages
+            .iter()
+            .map(|message| MessageCandidate {
+                message_id: message.message_id,
+                user_id: message.user_id.unwrap_or(UserId(0)),
+                staff_id: message.staff_id.unwrap_or(StaffId(0)),
+                note: message.note,
+                same_text: text::same_text(&delivery.body.text, &delivery.body.html, &message.content, &message.content_html),
+                created_at: message.created_at,
+                known: known.contains(&message.message_id),
+            })
+            .collect();
+        let author = match (delivery.call.as_deref(), delivery.user_id) {
+            (Some("add_note"), _) => lanes::Author::Note,
+            (_, Some(user)) if delivery.author == "customer" => lanes::Author::Customer(user),
+            _ => lanes::Author::Staff(None),
+        };
+        let intent = MessageIntent {
+            author,
+            created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
+            sent_not_before: delivery.intent_at.unwrap_or(jiff::Timestamp::MIN),
+            kept: self.kept(),
+        };
+        Ok(lanes::match_messages(&candidates, &intent))
+    }
+}

@@ -1,0 +1,268 @@
+//! One call.
+
+use std::time::Duration;
+
+use super::{Deliverer, SEND_WITHIN};
+use crate::config::AgentAs;
+use crate::deskie::{Author, CallError, Contact, Content, NewCase, NewMessage, NewNote, Outcome};
+use crate::lanes::{self, Call, Cost, DoubtState, Verdict};
+use crate::model::{CaseId, MessageId, UserId, clock};
+use crate::store::{Delivery, NewRemote, Opening, RemoteState};
+
+/// What is to be called.
+enum Request {
+    CreateCase(Box<NewCase>),
+    AddMessage(CaseId, Box<NewMessage>),
+    AddNote(CaseId, Box<NewNote>),
+}
+
+impl Request {
+    fn name(&self) -> &'static str {
+        match self {
+            Request::CreateCase(_) => "create_case",
+            Request::AddMessage(..) => "add_message",
+            Request::AddNote(..) => "add_note",
+        }
+    }
+}
+
+/// What Deskie did.
+enum Done {
+    Case { case: CaseId, number: String, user: UserId },
+    Message(MessageId),
+}
+
+/// Why a delivery is not sent.
+enum NotSent {
+    Skip(&'static str),
+    Unresolve,
+    Park(&'static str),
+}
+
+impl Deliverer {
+    /// Sends a delivery that is queued; `call` was taken out of the budget for it.
+    pub async fn send(&self, mut delivery: Delivery, call: Call) {
+        let request = match self.request(&delivery) {
+            Ok(request) => request,
+            Err(reason) => {
+                self.meter.unused(call);
+                let id = delivery.id;
+                self.durably("a delivery that is not sent", || async {
+                    match reason {
+                        NotSent::Skip(why) => self.store.delivery_skip(id, why).await,
+                        NotSent::Unresolve => self.store.delivery_unresolve(id).await,
+                        NotSent::Park(why) => self.store.delivery_park(id, why).await,
+                    }
+                })
+                .await;
+                return;
+            }
+        };
+        let asked_at = clock::monotonic();
+        match self.store.delivery_intend(delivery.id, request.name(), SEND_WITHIN).await {
+            Ok(Some(intent)) => delivery.intent_at = Some(intent.at),
+            Ok(None) => return self.meter.unused(call),
+            Err(error) => {
+                tracing::warn!(delivery = %delivery.id, "not sent, the intent could not be stored: {error}");
+                return self.meter.unused(call);
+            }
+        }
+        delivery.call = Some(request.name().to_owned());
+        delivery.attempts += 1;
+        // Checked right before the request is written: whoever judges this intent relies on it (rule 13).
+        if clock::monotonic().duration_since(asked_at) > SEND_WITHIN {
+            self.meter.unused(call);
+            let retry = || self.store.delivery_retry(delivery.id, "the database was slow", Duration::ZERO);
+            return self.durably("a late intent", retry).await;
+        }
+        metrics::counter!("deskie_cdc_calls_total", "call" => request.name()).increment(1);
+        let answer = match &request {
+            Request::CreateCase(case) => {
+                let answer = self.client.create_case(case).await;
+                self.meter.settle(call, &answer);
+                answer.map(|answer| {
+                    let (date, case) = (answer.date, answer.value);
+                    (date, case.created_at, case.user_id.map(|user| Done::Case {
+                        case: case.case_id,
+                        number: case.case_number,
+                        user,
+                    }))
+                })
+            }
+            Request::AddMessage(case, message) => {
+                let answer = self.client.add_message(*case, message).await;
+                self.meter.settle(call, &answer);
+                answer.map(|a| (a.date, a.value.created_at, Some(Done::Message(a.value.message_id))))
+            }
+            Request::AddNote(case, note) => {
+                let answer = self.client.add_note(*case, note).await;
+                self.meter.settle(call, &answer);
+                answer.map(|a| (a.date, a.value.created_at, Some(Done::Message(a.value.message_id))))
+            }
+        };
+        match answer {
+            Ok((date, stored_at, Some(done))) => {
+                self.learn_kept(delivery.written_at, stored_at, date).await;
+                self.done(&delivery, &done, date).await;
+            }
+            // A case without a customer cannot be answered in his name: it is looked at again.
+            Ok((_, _, None)) => self.enter_doubt(&delivery, "the answer names no user_id").await,
+            Err(error) => self.failed(&delivery, error).await,
+        }
+    }
+
+    fn request(&self, delivery: &Delivery) -> Result<Request, NotSent> {
+        let content = Content::both(&delivery.body.text, &delivery.body.html);
+        let created_at = jiff::Timestamp::from_second(delivery.written_at).ok();
+        let is_agent = delivery.author == "agent";
+        let Some(case) = delivery.case_id else {
+            return match &delivery.opening {
+                _ if is_agent => Err(NotSent::Skip("an agent's answer before there is a case")),
+                Some(opening) => Ok(Request::CreateCase(Box::new(self.new_case(delivery, opening, content)))),
+                None => Err(NotSent::Unresolve),
+            };
+        };
+        let agent_as = self.config.message.as_ref().map_or(AgentAs::Note, |message| message.agent_as);
+        if is_agent && agent_as == AgentAs::Note {
+            let mut note = NewNote::new(content);
+            note.created_at = created_at;
+            return Ok(Request::AddNote(case, Box::new(note)));
+        }
+        let author = match (is_agent, delivery.user_id) {
+            (true, _) => Author::KeyHolder,
+            (false, Some(user)) => Author::Customer(user),
+            (false, None) => return Err(NotSent::Park("the case's customer (user_id) is not known")),
+        };
+        let mut message = NewMessage::new(author, content);
+        message.user_custom_id = delivery.custom_id.clone().filter(|_| !is_agent);
+        message.created_at = created_at;
+        // The site has told its customer already.
+        message.do_not_send_email = is_agent;
+        Ok(Request::AddMessage(case, Box::new(message)))
+    }
+
+    fn new_case(&self, delivery: &Delivery, opening: &Opening, content: Content) -> NewCase {
+        let contact = match (&opening.channel, &opening.custom_id, &opening.email, &opening.phone) {
+            (Some(channel), Some(id), _, _) => Contact::Custom { channel: channel.clone(), id: id.clone() },
+            (_, _, Some(email), _) => Contact::Email(email.clone()),
+            (_, _, None, phone) => Contact::Phone(phone.clone().unwrap_or_default()),
+        };
+        let mut case = NewCase::new(contact, &opening.subject, content);
+        case.full_name.clone_from(&opening.name);
+        case.custom_fields.clone_from(&opening.fields);
+        case.custom_fields
+            .insert(format!("cf_{}", self.config.deskie.ticket_field), delivery.ticket_key.to_string());
+        case.labels.clone_from(&opening.labels);
+        case.group_id = opening.group_id;
+        case.language_id = opening.language_id;
+        case.priority.clone_from(&opening.priority);
+        case.created_at = jiff::Timestamp::from_second(delivery.written_at).ok();
+        case
+    }
+
+    async fn failed(&self, delivery: &Delivery, error: CallError) {
+        let attempt = u32::try_from(delivery.attempts).unwrap_or(1);
+        let now = clock::monotonic();
+        let outcome = match error.outcome() {
+            Outcome::Retry => lanes::Outcome::NotSent,
+            Outcome::Refused => lanes::Outcome::Refused { permanent: true },
+            Outcome::Throttled(retry_after) => lanes::Outcome::Throttled { retry_after },
+            Outcome::Doubt => lanes::Outcome::Doubt,
+            Outcome::KeyRevoked => lanes::Outcome::KeyRevoked,
+        };
+        let text = error.to_string();
+        metrics::counter!("deskie_cdc_call_errors_total").increment(1);
+        match lanes::verdict(outcome, Cost::Write, attempt, rand::random(), now) {
+            Verdict::EnterDoubt => self.enter_doubt(delivery, &text).await,
+            Verdict::Park => {
+                tracing::error!(ticket = %delivery.ticket_key, "parked: {text}; {}", error.remedy());
+                let why = format!("{text}; {}", error.remedy());
+                self.durably("a refusal", || self.store.delivery_park(delivery.id, &why)).await;
+            }
+            Verdict::RetryAt(at) => {
+                tracing::warn!(ticket = %delivery.ticket_key, attempt, "{text}; {}", error.remedy());
+                let after = at.saturating_duration_since(now);
+                self.durably("a retry", || self.store.delivery_retry(delivery.id, &text, after)).await;
+            }
+            Verdict::PauseAll { .. } | Verdict::StopAll | Verdict::Finish => {
+                tracing::warn!(ticket = %delivery.ticket_key, "{text}; {}", error.remedy());
+                self.durably("a retry", || self.store.delivery_retry(delivery.id, &text, Duration::ZERO)).await;
+            }
+        }
+    }
+
+    async fn enter_doubt(&self, delivery: &Delivery, why: &str) {
+        tracing::warn!(ticket = %delivery.ticket_key, delivery = %delivery.id, "in doubt: {why}");
+        let now = clock::monotonic();
+        let state = DoubtState::enter(now, now);
+        let first_look = state.first_look(self.config.deskie.doubt_wait).saturating_duration_since(now);
+        self.doubts
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(delivery.id, state);
+        self.durably("a doubt", || self.store.delivery_doubt(delivery.id, why, first_look)).await;
+    }
+
+    async fn done(&self, delivery: &Delivery, done: &Done, answered_at: Option<jiff::Timestamp>) {
+        match done {
+            Done::Case { case, number, user } => self.done_case(delivery, *case, number, *user, answered_at).await,
+            Done::Message(message) => self.done_message(delivery, *message, answered_at).await,
+        }
+    }
+
+    /// Stores that the case was opened.
+    pub(super) async fn done_case(
+        &self,
+        delivery: &Delivery,
+        case: CaseId,
+        number: &str,
+        user: UserId,
+        answered_at: Option<jiff::Timestamp>,
+    ) {
+        self.durably("a new case", || async {
+            let mut client = self.store.client().await?;
+            let step = self.store.step(&mut client).await?;
+            step.delivery_done_case(delivery, case, number, user, answered_at).await?;
+            step.commit().await
+        })
+        .await;
+        tracing::info!(ticket = %delivery.ticket_key, %case, "case opened");
+        metrics::counter!("deskie_cdc_delivered_total").increment(1);
+        self.settled(delivery);
+    }
+
+    /// Stores that the message was added; its id is ours from now on.
+    pub(super) async fn done_message(
+        &self,
+        delivery: &Delivery,
+        message: MessageId,
+        answered_at: Option<jiff::Timestamp>,
+    ) {
+        let Some(case) = delivery.case_id else { return };
+        let ours = NewRemote {
+            message_id: message,
+            state: RemoteState::Ours,
+            reason: None,
+            kind: None,
+            payload: None,
+            delivery: Some(delivery.id),
+        };
+        self.durably("a sent message", || async {
+            let mut client = self.store.client().await?;
+            let step = self.store.step(&mut client).await?;
+            step.delivery_done_message(delivery, message, answered_at).await?;
+            step.remote_add(case, delivery.ticket_id, &ours).await?;
+            step.commit().await
+        })
+        .await;
+        tracing::info!(ticket = %delivery.ticket_key, %case, %message, "message sent");
+        metrics::counter!("deskie_cdc_delivered_total").increment(1);
+        self.settled(delivery);
+    }
+
+    fn settled(&self, delivery: &Delivery) {
+        self.doubts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&delivery.id);
+        self.store.wake.lanes.notify_one();
+        self.store.wake.inbox.notify_one();
+    }
+}

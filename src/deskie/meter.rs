@@ -1,0 +1,101 @@
+//! The account's budget, shared by all who call Deskie (rule 14).
+//!
+//! Whoever wants to call takes a [`Call`] out of the budget, makes the call, and settles it with the answer, whose
+//! headers correct the budget. The lanes take theirs through a [`Scheduler`]; the further calls of one piece of work
+//! wait in [`Meter::acquire`].
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::{Answer, CallError, ErrorKind};
+use crate::lanes::{Budget, Call, Class, Cost, Quota, Snapshot};
+use crate::model::clock;
+
+/// The shared budget.
+#[derive(Debug)]
+pub struct Meter {
+    budget: Mutex<Budget>,
+    changed: Notify,
+    revoked: AtomicBool,
+}
+
+impl Meter {
+    /// A budget capped at `configured` requests a minute; `None`: what the server's headers say.
+    pub fn new(configured: Option<u32>, window: Duration) -> Meter {
+        Meter {
+            budget: Mutex::new(Budget::new(configured, window, clock::monotonic())),
+            changed: Notify::new(),
+            revoked: AtomicBool::new(false),
+        }
+    }
+
+    /// The budget, for a scheduler's plan.
+    pub fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a call of this class may start, and takes it.
+    pub async fn acquire(&self, class: Class, cost: Cost) -> Call {
+        loop {
+            let not_before: Instant = {
+                let now = clock::monotonic();
+                let mut budget = self.budget();
+                match budget.can_start(class, cost, now) {
+                    Ok(()) => return budget.take(class, cost, now),
+                    Err(not_before) => not_before,
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(not_before.into()) => {}
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+
+    /// Brings a call back with its answer.
+    pub fn settle<T>(&self, call: Call, answer: &Result<Answer<T>, CallError>) {
+        let now = clock::monotonic();
+        let (quota, kind) = match answer {
+            Ok(answer) => (answer.quota, None),
+            Err(error) => (error.quota, Some(&error.kind)),
+        };
+        let mut budget = self.budget();
+        match kind {
+            Some(ErrorKind::NotSent { .. }) => budget.not_sent(call, now),
+            _ => {
+                let quota = Quota { limit: quota.limit_per_minute, calls_left: quota.calls_left };
+                budget.answered(call, quota, now);
+            }
+        }
+        if let Some(ErrorKind::Throttled { retry_after }) = kind {
+            budget.throttled(*retry_after, now);
+            metrics::counter!("deskie_cdc_deskie_throttled_total").increment(1);
+        }
+        drop(budget);
+        match kind {
+            Some(ErrorKind::Unauthorized { .. }) => self.revoked.store(true, Ordering::SeqCst),
+            Some(ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. }) => {}
+            _ => self.revoked.store(false, Ordering::SeqCst),
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// Brings back a call that was not made after all.
+    pub fn unused(&self, call: Call) {
+        self.budget().not_sent(call, clock::monotonic());
+        self.changed.notify_waiters();
+    }
+
+    /// Whether the last answer said that the API key does not hold.
+    pub fn key_is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::SeqCst)
+    }
+
+    /// The budget's state, for status and metrics.
+    pub fn snapshot(&self) -> Snapshot {
+        self.budget().snapshot(clock::monotonic())
+    }
+}

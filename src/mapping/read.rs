@@ -1,0 +1,299 @@
+//! Statements that turn a row of the site into what Deskie needs.
+//!
+//! The row is the image from the WAL, cast cell by cell to its columns' types (rule 15), or the table's row by key.
+//! Only the columns that the mapping mentions are cast: what happens to any other column of the table is none of our
+//! business. Every output is text; what it means is decided by the reader.
+
+use super::lexer::{Token, tokens};
+use super::shape::{Shape, quote_ident};
+use super::{bare_column, value_sql};
+use crate::config::{Expr, Message, Ticket};
+
+/// Where the row comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The captured image: one text parameter for each of [`Reading::columns`].
+    Image,
+    /// The table: one text parameter for each key column.
+    Table,
+}
+
+/// A compiled statement over one row of the site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The SQL. Its result: no row where a join found nothing, two where one found several.
+    pub sql: String,
+    /// With [`Source::Image`], the columns whose text is `$1`, `$2`, …; with [`Source::Table`] the key columns.
+    pub columns: Vec<String>,
+}
+
+/// How the ticket of a message is found; it is evaluated first and alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TicketKeyOf {
+    /// These columns of the message's row hold it, as they stand.
+    Columns(Vec<String>),
+    /// A statement gives it, one output for each key column.
+    Reading(Reading),
+}
+
+/// The outputs of [`ticket`], in order.
+pub const TICKET_OUTPUTS: [&str; 16] = [
+    "where", "subject", "body", "format", "status", "created_at", "channel", "email", "phone", "custom_id", "name",
+    "fields", "labels", "priority", "group_id", "language_id",
+];
+
+/// The outputs of [`message`], in order.
+pub const MESSAGE_OUTPUTS: [&str; 6] = ["where", "ticket_where", "author", "body", "format", "created_at"];
+
+/// The columns of `shape` that any of `expressions` may read through `alias`, and the key. A superset: a name counts
+/// wherever it stands.
+fn mentioned(expressions: &[&Expr], alias: &str, shape: &Shape) -> Vec<String> {
+    let mut words = std::collections::HashSet::new();
+    let mut whole_row = false;
+    for expression in expressions {
+        let mut previous_is_alias = false;
+        for token in tokens(&expression.sql) {
+            match token {
+                Token::Ident(name, dotted) => {
+                    whole_row |= name == alias && !dotted;
+                    previous_is_alias = name == alias && dotted;
+                    words.insert(name);
+                }
+                Token::Star if previous_is_alias => whole_row = true,
+                _ => previous_is_alias = false,
+            }
+        }
+        if let Some(column) = bare_column(expression, shape) {
+            words.insert(column.to_owned());
+        }
+    }
+    let wanted = |name: &String| whole_row || words.contains(name) || shape.key.contains(name);
+    shape.columns.iter().map(|column| &column.name).filter(|name| wanted(name)).cloned().collect()
+}
+
+/// The row source, and the columns whose values are its parameters.
+fn source_sql(source: Source, alias: &str, shape: &Shape, expressions: &[&Expr]) -> (String, Vec<String>) {
+    match source {
+        Source::Image => {
+            let columns = mentioned(expressions, alias, shape);
+            let casts: Vec<String> = columns
+                .iter()
+                .enumerate()
+                .map(|(n, name)| {
+                    let cast = shape.column(name).map_or("pg_catalog.text", |column| column.cast.as_str());
+                    format!("${}::text::{cast} as {}", n + 1, quote_ident(name))
+                })
+                .collect();
+            (format!("(select {}) {alias}", casts.join(", ")), columns)
+        }
+        Source::Table => (
+            format!("(select * from {} s where {}) {alias}", shape.sql(), shape.key_condition("s", 1)),
+            shape.key.clone(),
+        ),
+    }
+}
+
+fn text(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
+    expression.map_or("null::text".to_owned(), |expr| format!("({})::text", value_sql(expr, alias, shape)))
+}
+
+fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
+    match expression {
+        Some(expr) => format!("coalesce(({})::boolean, false)::text", value_sql(expr, alias, shape)),
+        None => "'true'".to_owned(),
+    }
+}
+
+/// Seconds since 1970 as text; a timestamp without zone is read in the session's zone, which is UTC (rule 4).
+fn seconds(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
+    match expression {
+        Some(expr) => format!("extract(epoch from ({})::timestamptz)::text", value_sql(expr, alias, shape)),
+        None => "null::text".to_owned(),
+    }
+}
+
+/// All expressions of `[ticket]`.
+pub fn ticket_expressions(ticket: &Ticket) -> Vec<&Expr> {
+    let customer = &ticket.customer;
+    let single = [
+        &ticket.join, &ticket.filter, &ticket.subject, &ticket.body, &ticket.format, &ticket.status,
+        &ticket.created_at, &ticket.channel, &customer.email, &customer.phone, &customer.custom_id, &customer.name,
+        &ticket.labels, &ticket.priority, &ticket.group_id, &ticket.language_id,
+    ];
+    single.into_iter().flatten().chain(ticket.fields.values()).collect()
+}
+
+/// All expressions of `[message]`.
+pub fn message_expressions(message: &Message) -> Vec<&Expr> {
+    let single =
+        [&message.join, &message.filter, &message.author, &message.format, &message.created_at, &message.expand];
+    single.into_iter().flatten().chain(&message.ticket).chain([&message.body]).collect()
+}
+
+/// Everything of a ticket; the outputs are [`TICKET_OUTPUTS`].
+pub fn ticket(config: &Ticket, shape: &Shape, source: Source) -> Reading {
+    let (from, columns) = source_sql(source, "t", shape, &ticket_expressions(config));
+    let value = |expression: &Option<Expr>| text(expression.as_ref(), "t", shape);
+    let customer = &config.customer;
+    let fields: Vec<String> =
+        config.fields.iter().map(|(n, expr)| format!("'cf_{n}', ({})::text", value_sql(expr, "t", shape))).collect();
+    let labels = match &config.labels {
+        Some(expr) => format!("pg_catalog.to_jsonb({})::text", value_sql(expr, "t", shape)),
+        None => "null::text".to_owned(),
+    };
+    let outputs = [
+        condition(config.filter.as_ref(), "t", shape),
+        value(&config.subject),
+        value(&config.body),
+        value(&config.format),
+        value(&config.status),
+        seconds(config.created_at.as_ref(), "t", shape),
+        value(&config.channel),
+        value(&customer.email),
+        value(&customer.phone),
+        value(&customer.custom_id),
+        value(&customer.name),
+        format!("pg_catalog.jsonb_build_object({})::text", fields.join(", ")),
+        labels,
+        value(&config.priority),
+        value(&config.group_id),
+        value(&config.language_id),
+    ];
+    let join = config.join.as_ref().map_or("", |join| join.sql.as_str());
+    Reading { sql: format!("select {}\nfrom {from}\n{join}\nlimit 2", outputs.join(",\n  ")), columns }
+}
+
+/// Whether an expression reads anything but the message's own row, so that the joins must stand before it.
+fn needs_joins(expression: &Expr) -> bool {
+    tokens(&expression.sql).iter().any(|token| matches!(token, Token::Ident(name, true) if name != "m"))
+}
+
+/// Everything of a message; the outputs are [`MESSAGE_OUTPUTS`]. `t` is the ticket's row as it is now.
+pub fn message(
+    config: &Message,
+    ticket: &Ticket,
+    shape: &Shape,
+    ticket_shape: &Shape,
+    source: Source,
+) -> Reading {
+    let (from, columns) = source_sql(source, "m", shape, &message_expressions(config));
+    let outputs = [
+        condition(config.filter.as_ref(), "m", shape),
+        condition(ticket.filter.as_ref(), "t", ticket_shape),
+        text(config.author.as_ref(), "m", shape),
+        text(Some(&config.body), "m", shape),
+        text(config.format.as_ref(), "m", shape),
+        seconds(config.created_at.as_ref(), "m", shape),
+    ];
+    let on: Vec<String> = ticket_shape
+        .key
+        .iter()
+        .zip(&config.ticket)
+        .map(|(column, expr)| format!("t.{} = {}", quote_ident(column), value_sql(expr, "m", shape)))
+        .collect();
+    let ticket_from = format!("join {} t on {}", ticket_shape.sql(), on.join(" and "));
+    let ticket_join = ticket.join.as_ref().map_or("", |join| join.sql.as_str());
+    let own_join = config.join.as_ref().map_or("", |join| join.sql.as_str());
+    let joins = match config.ticket.iter().any(needs_joins) {
+        true => format!("{own_join}\n{ticket_from}\n{ticket_join}"),
+        false => format!("{ticket_from}\n{ticket_join}\n{own_join}"),
+    };
+    Reading { sql: format!("select {}\nfrom {from}\n{joins}\nlimit 2", outputs.join(",\n  ")), columns }
+}
+
+/// How the key of a message's ticket is found.
+pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape) -> TicketKeyOf {
+    let casts = ticket_shape.key_casts();
+    let direct: Option<Vec<String>> = config
+        .ticket
+        .iter()
+        .zip(&casts)
+        .map(|(expr, cast)| {
+            let column = shape.column(bare_column(expr, shape)?)?;
+            (column.cast == *cast).then(|| column.name.clone())
+        })
+        .collect();
+    if let Some(columns) = direct {
+        return TicketKeyOf::Columns(columns);
+    }
+    let joined = config.ticket.iter().any(needs_joins);
+    let mut expressions: Vec<&Expr> = config.ticket.iter().collect();
+    if joined {
+        expressions.extend(&config.join);
+    }
+    let (from, columns) = source_sql(Source::Image, "m", shape, &expressions);
+    let outputs: Vec<String> = config
+        .ticket
+        .iter()
+        .zip(casts)
+        .map(|(expr, cast)| format!("({})::{cast}::text", value_sql(expr, "m", shape)))
+        .collect();
+    let join = config.join.as_ref().filter(|_| joined).map_or("", |join| join.sql.as_str());
+    let sql = format!("select {}\nfrom {from}\n{join}\nlimit 2", outputs.join(", "));
+    TicketKeyOf::Reading(Reading { sql, columns })
+}
+
+/// The texts of `columns` of the table's row with that key, cast to text; for cells that the image lacks.
+pub fn cells_by_key(shape: &Shape, columns: &[String]) -> String {
+    let outputs: Vec<String> = columns.iter().map(|column| format!("s.{}::text", quote_ident(column))).collect();
+    format!("select {} from {} s where {}", outputs.join(", "), shape.sql(), shape.key_condition("s", 1))
+}
+
+/// Whether the table has a row with that key.
+pub fn row_exists(shape: &Shape) -> String {
+    format!("select 1 from {} s where {}", shape.sql(), shape.key_condition("s", 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::Column;
+    use crate::model::RelationName;
+
+    fn shape(columns: &[(&str, &str)]) -> Shape {
+        Shape {
+            relation: RelationName { schema: "public".into(), table: "messages".into() },
+            key: vec!["id".into()],
+            columns: columns
+                .iter()
+                .map(|(name, cast)| Column { name: (*name).into(), cast: (*cast).into() })
+                .collect(),
+        }
+    }
+
+    fn expr(sql: &str) -> Expr {
+        Expr { sql: sql.into(), span: 0..0, name: "x".into() }
+    }
+
+    #[test]
+    fn only_mentioned_columns_are_cast() {
+        let shape = shape(&[("id", "int8"), ("body", "text"), ("createdAt", "timestamptz"), ("junk", "json"), ("user", "text")]);
+        for (sql, expected) in [
+            ("body", vec!["id", "body"]),
+            ("createdAt", vec!["id", "createdAt"]),
+            ("user", vec!["id", "user"]),
+            ("lower(m.body)", vec!["id", "body"]),
+            ("'body'", vec!["id"]),
+            ("m.\"createdAt\"", vec!["id", "createdAt"]),
+            ("m.createdAt", vec!["id"]),
+            ("to_jsonb(m)->>'x'", vec!["id", "body", "createdAt", "junk", "user"]),
+            ("row(m.*)", vec!["id", "body", "createdAt", "junk", "user"]),
+        ] {
+            assert_eq!(mentioned(&[&expr(sql)], "m", &shape), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_bare_column_is_quoted_and_all_else_stands() {
+        let shape = shape(&[("id", "int8"), ("user", "text"), ("createdAt", "timestamptz")]);
+        for (sql, expected) in [
+            ("user", "m.\"user\""),
+            ("createdAt", "m.\"createdAt\""),
+            ("\"createdAt\"", "m.\"createdAt\""),
+            ("USER", "(USER)"),
+            ("m.id + 1", "(m.id + 1)"),
+        ] {
+            assert_eq!(value_sql(&expr(sql), "m", &shape), expected, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What the catalog says of a table that the mapping names.
+
+use crate::model::RelationName;
+
+/// A column of a mapped table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, unquoted.
+    pub name: String,
+    /// The type that its text is cast to: schema-qualified, quoted, a domain's base type, without type modifier.
+    pub cast: String,
+}
+
+/// A mapped table as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// The table.
+    pub relation: RelationName,
+    /// Key columns in the order of the key.
+    pub key: Vec<String>,
+    /// All columns.
+    pub columns: Vec<Column>,
+}
+
+impl Shape {
+    /// The qualified and quoted name.
+    pub fn sql(&self) -> String {
+        format!("{}.{}", quote_ident(&self.relation.schema), quote_ident(&self.relation.table))
+    }
+
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The cast type of each key column.
+    pub fn key_casts(&self) -> Vec<&str> {
+        self.key.iter().map(|name| self.column(name).map_or("pg_catalog.text", |column| column.cast.as_str())).collect()
+    }
+
+    /// `alias."k1" = $n::text::type and …`, the parameters counted from `first`.
+    pub fn key_condition(&self, alias: &str, first: usize) -> String {
+        let parts: Vec<String> = self
+            .key
+            .iter()
+            .zip(self.key_casts())
+            .enumerate()
+            .map(|(n, (column, cast))| format!("{alias}.{} = ${}::text::{cast}", quote_ident(column), first + n))
+            .collect();
+        parts.join(" and ")
+    }
+
+    /// An expression that gives the text of the key, as [`key_text`] does.
+    pub fn key_sql(&self, alias: &str) -> String {
+        let parts: Vec<String> = self.key.iter().map(|column| format!("{alias}.{}::text", quote_ident(column))).collect();
+        match parts.as_slice() {
+            [one] => one.clone(),
+            many => format!("pg_catalog.jsonb_build_array({})::text", many.join(", ")),
+        }
+    }
+}
+
+/// The text of a key: the one value, or a JSON array of the values (contract: `:ticket`), written as Postgres writes
+/// a jsonb array, since [`Shape::key_sql`] makes the same text in SQL.
+pub fn key_text<S: AsRef<str>>(values: &[S]) -> String {
+    match values {
+        [one] => one.as_ref().to_owned(),
+        many => {
+            let values: Vec<String> =
+                many.iter().map(|value| serde_json::Value::String(value.as_ref().to_owned()).to_string()).collect();
+            format!("[{}]", values.join(", "))
+        }
+    }
+}
+
+/// The values of a key of `columns` columns; `None` where the text is no such key.
+pub fn key_values(text: &str, columns: usize) -> Option<Vec<String>> {
+    if columns == 1 {
+        return Some(vec![text.to_owned()]);
+    }
+    let values: Vec<String> = serde_json::from_str(text).ok()?;
+    (values.len() == columns).then_some(values)
+}
+
+/// An identifier, quoted.
+pub fn quote_ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_key_survives_its_text(values in proptest::collection::vec(".*", 1..4)) {
+            prop_assert_eq!(key_values(&key_text(&values), values.len()), Some(values));
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Statements that write to the site: the user's SQL with each `:name` made a `$n` of its own (rule 16).
+
+use std::collections::BTreeMap;
+
+use super::lexer::{Token, tokens};
+use super::shape::{Shape, key_values, quote_ident};
+use super::value_sql;
+use crate::config::{Expr, Reply, ReplyPart};
+use crate::model::{Kind, TicketKey};
+
+/// The setting that carries the new row's key to the later statements of the same transaction.
+pub const ROW_SETTING: &str = "deskie_cdc.row";
+
+/// The names that `[reply]` knows, besides `:ticket_N` and `:row_N`.
+pub const REPLY_NAMES: [&str; 18] = [
+    "ticket", "kind", "text", "html", "author_name", "agent_email", "agent_id", "customer_email", "customer_name",
+    "created_at", "message_id", "case_id", "case_number", "subject", "status", "via_rule", "attachments", "row",
+];
+
+/// A `:name` that the section does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`:{name}` is not a parameter here")]
+pub struct UnknownParameter {
+    /// The name without its colon.
+    pub name: String,
+    /// The nearest one that is known.
+    pub nearest: Option<String>,
+}
+
+/// A statement ready to be prepared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// What it is in the config, e.g. `reply.set` or `reply.after[0]`.
+    pub name: String,
+    /// Pieces of SQL; between them stand the parameters.
+    pieces: Vec<String>,
+    /// The name of each parameter, in order.
+    pub parameters: Vec<String>,
+    /// Which parameters need a cast of their own, since Postgres cannot tell their type (42P18).
+    casts: Vec<bool>,
+}
+
+impl Statement {
+    /// The SQL with `$1`, `$2`, …
+    pub fn sql(&self) -> String {
+        let mut sql = String::new();
+        for (n, piece) in self.pieces.iter().enumerate() {
+            sql.push_str(piece);
+            if let (Some(name), Some(cast)) = (self.parameters.get(n), self.casts.get(n)) {
+                match cast {
+                    true => sql.push_str(&format!("(${}::{})", n + 1, own_type(name))),
+                    false => sql.push_str(&format!("${}", n + 1)),
+                }
+            }
+        }
+        sql
+    }
+
+    /// Gives parameter `$number` its own type; false where it has it already.
+    pub fn cast_parameter(&mut self, number: usize) -> bool {
+        match number.checked_sub(1).and_then(|n| self.casts.get_mut(n)) {
+            Some(cast) if !*cast => {
+                *cast = true;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The type that a parameter has where its place does not tell (contract: "Parameters").
+fn own_type(name: &str) -> &'static str {
+    match name {
+        "created_at" => "timestamptz",
+        "attachments" => "jsonb",
+        "bytes" => "bytea",
+        _ => "text",
+    }
+}
+
+/// Collects pieces and parameters.
+#[derive(Default)]
+struct Builder {
+    pieces: Vec<String>,
+    parameters: Vec<String>,
+    open: String,
+}
+
+impl Builder {
+    fn push(&mut self, sql: &str) {
+        self.open.push_str(sql);
+    }
+
+    fn parameter(&mut self, name: &str) {
+        self.pieces.push(std::mem::take(&mut self.open));
+        self.parameters.push(name.to_owned());
+    }
+
+    /// Adds the user's SQL; `row` gives what `:row` and `:row_N` stand for.
+    fn user_sql(&mut self, sql: &str, known: &[String], row: Option<&Shape>) -> Result<(), UnknownParameter> {
+        let mut done = 0;
+        for token in tokens(sql) {
+            let Token::Param(name, range) = token else { continue };
+            self.push(sql.get(done..range.start).unwrap_or_default());
+            done = range.end;
+            match row.and_then(|shape| row_sql(&name, shape)) {
+                Some(value) => self.push(&value),
+                None if known.contains(&name) => self.parameter(&name),
+                None => {
+                    let nearest = known
+                        .iter()
+                        .map(|candidate| (strsim::jaro_winkler(candidate, &name), candidate))
+                        .filter(|(score, _)| *score > 0.7)
+                        .max_by(|left, right| left.0.total_cmp(&right.0))
+                        .map(|(_, candidate)| candidate.clone());
+                    return Err(UnknownParameter { name, nearest });
+                }
+            }
+        }
+        self.push(sql.get(done..).unwrap_or_default());
+        Ok(())
+    }
+
+    fn finish(mut self, name: &str) -> Statement {
+        self.pieces.push(self.open);
+        let casts = vec![false; self.parameters.len()];
+        Statement { name: name.to_owned(), pieces: self.pieces, parameters: self.parameters, casts }
+    }
+}
+
+/// What `:row` and `:row_N` stand for: the key that the INSERT left in a setting of the transaction, typed.
+fn row_sql(name: &str, shape: &Shape) -> Option<String> {
+    let casts = shape.key_casts();
+    let whole = format!("pg_catalog.current_setting('{ROW_SETTING}')");
+    match (name, casts.as_slice()) {
+        ("row", [cast]) => Some(format!("({whole}::{cast})")),
+        ("row", _) => Some(format!("({whole})")),
+        (_, many) => {
+            let n: usize = name.strip_prefix("row_")?.parse().ok()?;
+            let cast = many.get(n.checked_sub(1)?)?;
+            Some(match many.len() {
+                1 => format!("({whole}::{cast})"),
+                _ => format!("(({whole}::jsonb->>{})::{cast})", n - 1),
+            })
+        }
+    }
+}
+
+/// One statement of `[reply] after`, `[status]` or `[case]`.
+pub fn statement(expr: &Expr, known: &[String], row: Option<&Shape>) -> Result<Statement, UnknownParameter> {
+    let mut builder = Builder::default();
+    builder.user_sql(expr.sql.trim().trim_end_matches(';'), known, row)?;
+    Ok(builder.finish(&expr.name))
+}
+
+/// The statements that write one Deskie message to the site, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The INSERT; it leaves the new row's key in [`ROW_SETTING`].
+    pub insert: Option<Statement>,
+    /// What follows.
+    pub after: Vec<Statement>,
+    /// `[reply] where` as a statement that gives one boolean.
+    pub filter: Option<Statement>,
+}
+
+/// The names known in `[reply]` for a ticket key of that many columns.
+pub fn reply_names(ticket_shape: &Shape, message_shape: Option<&Shape>) -> Vec<String> {
+    let mut names: Vec<String> = REPLY_NAMES.iter().map(|name| (*name).to_owned()).collect();
+    names.extend((1..=ticket_shape.key.len()).map(|n| format!("ticket_{n}")));
+    names.extend((1..=message_shape.map_or(0, |shape| shape.key.len())).map(|n| format!("row_{n}")));
+    if message_shape.is_none() {
+        names.retain(|name| name != "row");
+    }
+    names
+}
+
+/// Compiles `[reply]` for one kind of author. `messages` is the table that rows go to.
+pub fn reply(
+    config: &Reply,
+    kind: Kind,
+    tickets: &Shape,
+    messages: Option<&Shape>,
+) -> Result<Batch, (Expr, UnknownParameter)> {
+    let part: &ReplyPart = match kind {
+        Kind::Agent => &config.agent,
+        Kind::Customer => &config.customer,
+    };
+    let mut values: Vec<(&String, &Expr)> = Vec::new();
+    for (column, expr) in config.both.set.iter().chain(&part.set) {
+        values.retain(|(other, _)| *other != column);
+        values.push((column, expr));
+    }
+    let before_row = reply_names(tickets, None);
+    let names = reply_names(tickets, messages);
+    let insert = match messages {
+        Some(messages) if !values.is_empty() => Some(insert(&values, tickets, messages, &before_row)?),
+        _ => None,
+    };
+    let row = messages.filter(|_| insert.is_some());
+    let after = config.both.after.iter().chain(&part.after);
+    let after = after
+        .map(|expr| statement(expr, &names, row).map_err(|fault| (expr.clone(), fault)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let filter = config.filter.as_ref().map(|expr| {
+        let mut builder = Builder::default();
+        builder.push("select coalesce((");
+        builder.user_sql(&expr.sql, &before_row, None).map_err(|fault| (expr.clone(), fault))?;
+        builder.push(")::boolean, false)");
+        Ok(builder.finish(&expr.name))
+    });
+    Ok(Batch { insert, after, filter: filter.transpose()? })
+}
+
+fn insert(
+    values: &[(&String, &Expr)],
+    tickets: &Shape,
+    messages: &Shape,
+    names: &[String],
+) -> Result<Statement, (Expr, UnknownParameter)> {
+    let columns: Vec<String> = values.iter().map(|(column, _)| quote_ident(column)).collect();
+    let mut builder = Builder::default();
+    builder.push(&format!("with r as (insert into {} ({}) select ", messages.sql(), columns.join(", ")));
+    for (n, (_, expr)) in values.iter().enumerate() {
+        if n > 0 {
+            builder.push(", ");
+        }
+        // A parameter that stands alone takes the column's type; parentheses around it do not matter to Postgres.
+        builder.user_sql(&value_sql(expr, "t", tickets), names, None).map_err(|fault| ((*expr).clone(), fault))?;
+    }
+    builder.push(&format!(" from {} t where ", tickets.sql()));
+    for (n, (column, cast)) in tickets.key.iter().zip(tickets.key_casts()).enumerate() {
+        builder.push(&format!("{}t.{} = ", if n > 0 { " and " } else { "" }, quote_ident(column)));
+        builder.parameter(&format!("ticket_{}", n + 1));
+        builder.push(&format!("::text::{cast}"));
+    }
+    builder.push(&format!(
+        " returning {} as k) select pg_catalog.set_config('{ROW_SETTING}', r.k, true) from r",
+        messages.key_sql(&quote_ident(&messages.relation.table))
+    ));
+    Ok(builder.finish("reply.set"))
+}
+
+/// The values of the parameters, as text; a name that is absent is NULL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parameters(BTreeMap<String, String>);
+
+impl Parameters {
+    /// Sets one value.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        // Postgres's text cannot hold NUL.
+        self.0.insert(name.to_owned(), value.into().replace('\0', ""));
+    }
+
+    /// Sets `:ticket` and `:ticket_N`.
+    pub fn set_ticket(&mut self, key: &TicketKey, columns: usize) {
+        self.set("ticket", key.as_str());
+        for (n, value) in key_values(key.as_str(), columns).into_iter().flatten().enumerate() {
+            self.set(&format!("ticket_{}", n + 1), value);
+        }
+    }
+
+    /// The value of each parameter of `statement`, in order.
+    pub fn of(&self, statement: &Statement) -> Vec<Option<String>> {
+        statement.parameters.iter().map(|name| self.0.get(name).cloned()).collect()
+    }
+}

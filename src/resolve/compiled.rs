@@ -1,0 +1,77 @@
+//! The mapping's statements for the tables as they are now.
+
+use super::ResolveError;
+use crate::config::Config;
+use crate::mapping::read::{self, Reading, TicketKeyOf};
+use crate::mapping::{Shape, Source};
+use crate::model::{RelationName, Section};
+use crate::postgres::shape::load_shape;
+
+/// All statements of a mapping.
+pub struct Compiled {
+    /// The ticket table.
+    pub ticket: Shape,
+    /// The message table.
+    pub message: Option<Shape>,
+    /// A ticket from its image.
+    pub ticket_image: Reading,
+    /// A ticket by its key.
+    pub ticket_table: Reading,
+    /// A message from its image, and by its key.
+    pub messages: Option<(Reading, Reading)>,
+    /// How a message's ticket is found.
+    pub ticket_key_of: Option<TicketKeyOf>,
+}
+
+impl Compiled {
+    /// Reads the catalog and compiles.
+    pub async fn load(client: &tokio_postgres::Client, config: &Config) -> Result<Compiled, ResolveError> {
+        let mapping = |error: crate::postgres::shape::ShapeError| {
+            if error.is_about_the_connection() {
+                ResolveError::Site(error.to_string())
+            } else {
+                ResolveError::Mapping(error.to_string())
+            }
+        };
+        let ticket = load_shape(client, &config.ticket.table, &config.ticket.key).await.map_err(mapping)?;
+        let message = match &config.message {
+            Some(message) => Some(load_shape(client, &message.table, &message.key).await.map_err(mapping)?),
+            None => None,
+        };
+        let with_shape = config.message.as_ref().zip(message.as_ref());
+        let messages = with_shape.map(|(config_message, shape)| {
+            let reading = |source| read::message(config_message, &config.ticket, shape, &ticket, source);
+            (reading(Source::Image), reading(Source::Table))
+        });
+        let ticket_key_of =
+            with_shape.map(|(config_message, shape)| read::ticket_key_of(config_message, shape, &ticket));
+        Ok(Compiled {
+            ticket_image: read::ticket(&config.ticket, &ticket, Source::Image),
+            ticket_table: read::ticket(&config.ticket, &ticket, Source::Table),
+            messages,
+            ticket_key_of,
+            ticket,
+            message,
+        })
+    }
+
+    /// The sections that rows of a table belong to; the ticket first, since it opens the case.
+    pub fn sections_of(&self, relation: &RelationName) -> Vec<Section> {
+        let mut sections = Vec::new();
+        if self.ticket.relation == *relation {
+            sections.push(Section::Ticket);
+        }
+        if self.message.as_ref().is_some_and(|message| message.relation == *relation) {
+            sections.push(Section::Message);
+        }
+        sections
+    }
+
+    /// The table of a section.
+    pub fn shape(&self, section: Section) -> &Shape {
+        match (section, &self.message) {
+            (Section::Message, Some(message)) => message,
+            _ => &self.ticket,
+        }
+    }
+}

@@ -1,0 +1,526 @@
+//! Calls to Deskie as durable states: unresolved → queued → sending → delivered, with doubt and parked aside.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Step, Store, StoreError};
+use crate::model::{CaseId, DeliveryId, LinkId, MessageId, Section, TicketKey, UserId};
+
+/// A body as it goes to Deskie, both forms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredBody {
+    /// Plain text.
+    pub text: String,
+    /// HTML.
+    pub html: String,
+}
+
+/// What create_case needs besides the body.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// The subject.
+    pub subject: String,
+    /// The customer's e-mail address.
+    pub email: Option<String>,
+    /// The customer's phone number.
+    pub phone: Option<String>,
+    /// The custom channel, where the case goes through one.
+    pub channel: Option<String>,
+    /// The customer's identity in it.
+    pub custom_id: Option<String>,
+    /// The customer's name.
+    pub name: Option<String>,
+    /// Custom fields besides the ticket's key: `cf_N` → value.
+    pub fields: std::collections::BTreeMap<String, String>,
+    /// Label ids.
+    pub labels: Vec<i64>,
+    /// `low` … `critical`.
+    pub priority: Option<String>,
+    /// The group.
+    pub group_id: Option<i64>,
+    /// The language.
+    pub language_id: Option<i64>,
+    /// When the ticket was made, in seconds since 1970: a case is not older.
+    pub created_at: Option<i64>,
+}
+
+/// What resolve found out about a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolution {
+    /// `customer` or `agent`.
+    pub author: String,
+    /// The body in as many parts as Deskie's limit asks for; never empty.
+    pub bodies: Vec<StoredBody>,
+    /// What create_case needs, where the ticket has no case yet.
+    pub opening: Option<Opening>,
+    /// `created_at` as it is sent, in seconds since 1970.
+    pub written_at: i64,
+}
+
+/// A row that enters its lane.
+#[derive(Debug, Clone)]
+pub struct NewDelivery<'a> {
+    /// 0 for the ticket's own row, else the event.
+    pub position: i64,
+    /// The lane.
+    pub ticket_id: i64,
+    /// The row.
+    pub link: LinkId,
+    /// Its section.
+    pub section: Section,
+    /// The row as captured, for another attempt at resolving it.
+    pub image: &'a Value,
+    /// When it was committed, in seconds since 1970.
+    pub committed_at: i64,
+}
+
+/// A row that could not be resolved yet.
+#[derive(Debug, Clone)]
+pub struct Unresolved {
+    /// Its delivery.
+    pub id: DeliveryId,
+    /// Its lane.
+    pub ticket_id: i64,
+    /// The ticket's key.
+    pub ticket_key: TicketKey,
+    /// Whether the ticket's row is gone.
+    pub ticket_gone: bool,
+    /// Whether it has a case.
+    pub has_case: bool,
+    /// The row.
+    pub link: LinkId,
+    /// Its section.
+    pub section: Section,
+    /// As it was captured.
+    pub image: Value,
+    /// When it was committed, in seconds since 1970.
+    pub committed_at: i64,
+    /// For how many seconds something has been waited for.
+    pub waited: f64,
+    /// Attempts so far.
+    pub attempts: i32,
+}
+
+/// The head of a lane.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its number.
+    pub id: DeliveryId,
+    /// Its lane.
+    pub ticket_id: i64,
+    /// The site's key of the ticket.
+    pub ticket_key: TicketKey,
+    /// Deskie's case, where there is one.
+    pub case_id: Option<CaseId>,
+    /// Deskie's number of the customer.
+    pub user_id: Option<UserId>,
+    /// The custom channel's identity of the customer.
+    pub custom_id: Option<String>,
+    /// The site's row.
+    pub link: LinkId,
+    /// Its section.
+    pub section: Section,
+    /// Which part of the text, from 1.
+    pub part: i32,
+    /// Of how many.
+    pub parts: i32,
+    /// `customer` or `agent`.
+    pub author: String,
+    /// The body.
+    pub body: StoredBody,
+    /// What create_case needs.
+    pub opening: Option<Opening>,
+    /// `created_at` as sent.
+    pub written_at: i64,
+    /// `queued`, `doubt` and so on.
+    pub state: String,
+    /// The call that is in doubt.
+    pub call: Option<String>,
+    /// Attempts so far.
+    pub attempts: i32,
+    /// Looks so far.
+    pub looks: i32,
+    /// For how many seconds it has been in doubt.
+    pub doubt_age: f64,
+    /// When the intent was made durable.
+    pub intent_at: Option<jiff::Timestamp>,
+}
+
+/// A durable intent: the call may be begun until `send_within` has passed since it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intent {
+    /// When it was made durable, by the server's clock.
+    pub at: jiff::Timestamp,
+}
+
+const OPEN: &str = "('unresolved', 'queued', 'sending', 'doubt', 'parked')";
+
+impl Store {
+    /// The head of each lane that can be sent or looked for now, the oldest first.
+    pub async fn delivery_heads(&self, limit: i64) -> Result<Vec<Delivery>, StoreError> {
+        let sql = format!(
+            "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
+                d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at
+             from (select distinct on (ticket_id) * from {{s}}.delivery where state in {OPEN}
+                   order by ticket_id, position, part, id) d
+             join {{s}}.ticket t on t.id = d.ticket_id
+             where d.state in ('queued', 'doubt') and d.not_before <= clock_timestamp()
+             order by d.id limit $1"
+        );
+        self.query(&sql, &[&limit]).await?.iter().map(delivery).collect()
+    }
+
+    /// When the next head's time comes, in seconds; `None` where nothing waits for a time.
+    pub async fn delivery_next_in(&self) -> Result<Option<f64>, StoreError> {
+        let sql = "select extract(epoch from min(not_before) - clock_timestamp())::float8 from {s}.delivery
+            where state in ('queued', 'doubt') and not_before > clock_timestamp()";
+        Ok(self.query(sql, &[]).await?.first().and_then(|row| row.get(0)))
+    }
+
+    /// Makes the intent durable before the call (rule 9); `None` where the delivery is no longer queued.
+    pub async fn delivery_intend(
+        &self,
+        id: DeliveryId,
+        call: &str,
+        send_within: Duration,
+    ) -> Result<Option<Intent>, StoreError> {
+        let sql = "update {s}.delivery set state = 'sending', call = $2, attempts = attempts + 1, epoch = $3,
+                intent_at = clock_timestamp(), send_before = clock_timestamp() + make_interval(secs => $4),
+                doubt_since = null, looks = 0
+            where id = $1 and state = 'queued' and (select {s}.fence($3)) returning intent_at";
+        let rows = self.query(sql, &[&id.0, &call, &self.epoch().0, &send_within.as_secs_f64()]).await?;
+        Ok(rows.first().map(|row| Intent { at: row.get(0) }))
+    }
+
+    /// The call was not done and is tried again later.
+    pub async fn delivery_retry(&self, id: DeliveryId, error: &str, after: Duration) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set state = 'queued', error = $2, doubt_since = null, looks = 0,
+                not_before = clock_timestamp() + make_interval(secs => $3)
+            where id = $1 and state in ('sending', 'doubt', 'queued') and (select {s}.fence($4))";
+        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0]).await?;
+        Ok(())
+    }
+
+    /// It is not known whether Deskie did it.
+    pub async fn delivery_doubt(&self, id: DeliveryId, error: &str, look_after: Duration) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set state = 'doubt', error = $2, looks = 0,
+                doubt_since = coalesce(doubt_since, clock_timestamp()),
+                not_before = clock_timestamp() + make_interval(secs => $3)
+            where id = $1 and state = 'sending' and (select {s}.fence($4))";
+        self.execute(sql, &[&id.0, &error, &look_after.as_secs_f64(), &self.epoch().0]).await?;
+        Ok(())
+    }
+
+    /// It was looked for and not found so far.
+    pub async fn delivery_look_again(&self, id: DeliveryId, error: &str, after: Duration) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set looks = looks + 1, error = $2,
+                not_before = clock_timestamp() + make_interval(secs => $3)
+            where id = $1 and state = 'doubt' and (select {s}.fence($4))";
+        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0]).await?;
+        Ok(())
+    }
+
+    /// Calls that another epoch began and did not finish come into doubt; they are not judged before the call can
+    /// no longer be under way: `send_before` plus the time-out.
+    pub async fn delivery_adopt(&self, timeout: Duration) -> Result<u64, StoreError> {
+        let sql = "update {s}.delivery set state = 'doubt', doubt_since = clock_timestamp(), looks = 0,
+                error = 'the connector was stopped during the call',
+                not_before = least(greatest(clock_timestamp(), send_before + make_interval(secs => $2)),
+                                   clock_timestamp() + interval '10 minutes')
+            where state = 'sending' and epoch < $1 and (select {s}.fence($1))";
+        self.execute(sql, &[&self.epoch().0, &timeout.as_secs_f64()]).await
+    }
+
+    /// A delivery waits for a person (rule 10).
+    pub async fn delivery_park(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
+        let sql = "with d as (update {s}.delivery set state = 'parked', error = $2
+                where id = $1 and state in ('unresolved', 'queued', 'sending', 'doubt') and (select {s}.fence($3))
+                returning link_id, ticket_id, id),
+            l as (update {s}.link set state = 'parked', reason = $2 where id in (select link_id from d))
+            insert into {s}.journal (ticket_id, what, detail)
+            select ticket_id, 'delivery parked', 'delivery ' || id || ': ' || $2 from d";
+        self.execute(sql, &[&id.0, &error, &self.epoch().0]).await?;
+        Ok(())
+    }
+
+    /// A delivery turns out not to be for Deskie.
+    pub async fn delivery_skip(&self, id: DeliveryId, reason: &str) -> Result<(), StoreError> {
+        let sql = "with d as (update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
+                where id = $1 and state in ('unresolved', 'queued', 'sending') and (select {s}.fence($3))
+                returning link_id, ticket_id)
+            update {s}.link set state = 'skipped', reason = $2 where id in (select link_id from d)";
+        self.execute(sql, &[&id.0, &reason, &self.epoch().0]).await?;
+        self.wake.lanes.notify_one();
+        Ok(())
+    }
+
+    /// A queued delivery lacks what create_case needs: it is resolved again.
+    pub async fn delivery_unresolve(&self, id: DeliveryId) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set state = 'unresolved', not_before = now()
+            where id = $1 and state = 'queued' and (select {s}.fence($2))";
+        self.execute(sql, &[&id.0, &self.epoch().0]).await?;
+        self.wake.events.notify_one();
+        Ok(())
+    }
+
+    /// The rows at the head of their lanes that are to be resolved again.
+    pub async fn delivery_unresolved(&self, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
+        let sql = format!(
+            "select d.id, d.ticket_id, t.key, t.gone, t.case_id is not null, d.link_id, d.section, d.image,
+                coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8, d.attempts, d.written_at
+             from (select distinct on (ticket_id) * from {{s}}.delivery where state in {OPEN}
+                   order by ticket_id, position, part, id) d
+             join {{s}}.ticket t on t.id = d.ticket_id
+             where d.state = 'unresolved' and d.not_before <= clock_timestamp() order by d.id limit $1"
+        );
+        let read = |row: &tokio_postgres::Row| {
+            Ok(Unresolved {
+                id: DeliveryId(row.get(0)),
+                ticket_id: row.get(1),
+                ticket_key: TicketKey(row.get(2)),
+                ticket_gone: row.get(3),
+                has_case: row.get(4),
+                link: LinkId(row.get(5)),
+                section: section(row.get(6))?,
+                image: row.get::<_, Option<Value>>(7).unwrap_or(Value::Null),
+                waited: row.get(8),
+                attempts: row.get(9),
+                committed_at: row.get::<_, Option<i64>>(10).unwrap_or_default(),
+            })
+        };
+        self.query(&sql, &[&limit]).await?.iter().map(read).collect()
+    }
+
+    /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, or the first
+    /// message of a case, whose number create_case does not tell.
+    pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
+        let sql = "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part,
+                d.parts, d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at
+            from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
+            where d.ticket_id = $1 and d.message_id is null and d.body is not null
+              and (d.state in ('sending', 'doubt') or (d.state = 'parked' and d.doubt_since is not null)
+                   or (d.state = 'delivered' and d.call = 'create_case'))
+            order by d.position, d.part, d.id";
+        self.query(sql, &[&ticket]).await?.iter().map(delivery).collect()
+    }
+
+    /// What the ticket's case was opened with.
+    pub async fn delivery_opening(&self, ticket: i64) -> Result<Option<Opening>, StoreError> {
+        let sql = "select opening from {s}.delivery where ticket_id = $1 and opening is not null order by id limit 1";
+        let rows = self.query(sql, &[&ticket]).await?;
+        let opening = rows.first().map(|row| serde_json::from_value(row.get(0)));
+        opening.transpose().map_err(|error| StoreError::Damaged(format!("delivery.opening: {error}")))
+    }
+}
+
+fn section(word: &str) -> Result<Section, StoreError> {
+    [Section::Ticket, Section::Message, Section::Attachment]
+        .into_iter()
+        .find(|section| section.as_str() == word)
+        .ok_or_else(|| StoreError::Damaged(format!("section is `{word}`")))
+}
+
+fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
+    let damaged = |error: serde_json::Error| StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>(0)));
+    let body: Option<Value> = row.get(11);
+    let opening: Option<Value> = row.get(12);
+    Ok(Delivery {
+        id: DeliveryId(row.get(0)),
+        ticket_id: row.get(1),
+        ticket_key: TicketKey(row.get(2)),
+        case_id: row.get::<_, Option<i64>>(3).map(CaseId),
+        user_id: row.get::<_, Option<i64>>(4).map(UserId),
+        custom_id: row.get(5),
+        link: LinkId(row.get(6)),
+        section: section(row.get(7))?,
+        part: row.get(8),
+        parts: row.get(9),
+        author: row.get::<_, Option<String>>(10).unwrap_or_else(|| "customer".into()),
+        body: serde_json::from_value(body.unwrap_or(Value::Null)).map_err(damaged)?,
+        opening: opening.map(serde_json::from_value).transpose().map_err(damaged)?,
+        written_at: row.get::<_, Option<i64>>(13).unwrap_or_default(),
+        state: row.get(14),
+        call: row.get(15),
+        attempts: row.get(16),
+        looks: row.get(17),
+        doubt_age: row.get(18),
+        intent_at: row.get(19),
+    })
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Value, StoreError> {
+    serde_json::to_value(value).map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+impl Step<'_> {
+    /// Puts a row into its lane, not resolved yet.
+    pub async fn delivery_add(&self, new: &NewDelivery<'_>) -> Result<DeliveryId, StoreError> {
+        let sql = "insert into {s}.delivery (position, ticket_id, link_id, section, image, written_at, state)
+            values ($1, $2, $3, $4, $5, $6, 'unresolved')
+            on conflict (link_id, part) do update set state = 'unresolved', image = excluded.image,
+                written_at = excluded.written_at, position = excluded.position, error = null, done_at = null where delivery.state = 'skipped'
+            returning id";
+        let rows = self
+            .query(
+                sql,
+                &[
+                    &new.position,
+                    &new.ticket_id,
+                    &new.link.0,
+                    &new.section.as_str(),
+                    &new.image,
+                    &new.committed_at,
+                ],
+            )
+            .await?;
+        rows.first()
+            .map(|row| DeliveryId(row.get(0)))
+            .ok_or_else(|| StoreError::Damaged(format!("row {} is in its lane already", new.link)))
+    }
+
+    /// A row is resolved: it is queued, in parts where it is long.
+    pub async fn delivery_resolved(&self, id: DeliveryId, found: &Resolution) -> Result<(), StoreError> {
+        let parts = i32::try_from(found.bodies.len()).unwrap_or(i32::MAX);
+        let opening = found.opening.as_ref().map(json).transpose()?;
+        let first = "update {s}.delivery set state = 'queued', author = $2, body = $3, opening = $4, written_at = $5,
+                parts = $6, error = null, waits_since = null, attempts = 0, not_before = now()
+            where id = $1 and state = 'unresolved'";
+        let rest = "insert into {s}.delivery
+                (position, ticket_id, link_id, section, part, parts, author, body, opening, written_at, state)
+            select position, ticket_id, link_id, section, $2, $3, $4, $5, $6, $7, 'queued'
+            from {s}.delivery where id = $1
+            on conflict (link_id, part) do nothing";
+        for (n, body) in found.bodies.iter().enumerate() {
+            let body = json(body)?;
+            let part = i32::try_from(n + 1).unwrap_or(i32::MAX);
+            match part {
+                1 => {
+                    self.execute(first, &[&id.0, &found.author, &body, &opening, &found.written_at, &parts]).await?
+                }
+                _ => {
+                    self.execute(rest, &[&id.0, &part, &parts, &found.author, &body, &opening, &found.written_at])
+                        .await?
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// A row cannot be resolved yet; `waiting` says that something of the site is waited for.
+    pub async fn delivery_wait(&self, id: DeliveryId, why: &str, after: Duration) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set error = $2, attempts = attempts + 1,
+                waits_since = coalesce(waits_since, clock_timestamp()),
+                not_before = clock_timestamp() + make_interval(secs => $3)
+            where id = $1 and state = 'unresolved'";
+        self.execute(sql, &[&id.0, &why, &after.as_secs_f64()]).await?;
+        Ok(())
+    }
+
+    /// A row in its lane turns out not to be for Deskie now; it may become so later.
+    pub async fn delivery_withdraw(&self, id: DeliveryId, reason: &str) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now() where id = $1";
+        self.execute(sql, &[&id.0, &reason]).await?;
+        Ok(())
+    }
+
+    /// The same as [`Store::delivery_park`], inside a step.
+    pub async fn delivery_park(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
+        let sql = "with d as (update {s}.delivery set state = 'parked', error = $2 where id = $1 returning link_id)
+            update {s}.link set state = 'parked', reason = $2 where id in (select link_id from d)";
+        self.execute(sql, &[&id.0, &error]).await?;
+        Ok(())
+    }
+
+    /// Deletes what the site deleted before it was sent. Returns how many deliveries that were.
+    pub async fn delivery_drop_unsent(&self, link: LinkId, reason: &str) -> Result<u64, StoreError> {
+        let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
+            where link_id = $1 and state in ('unresolved', 'queued') and attempts = 0
+              and not exists (select from {s}.delivery o where o.link_id = $1 and o.state
+                              in ('sending', 'doubt', 'delivered', 'parked'))";
+        self.execute(sql, &[&link.0, &reason]).await
+    }
+
+    /// A newer version of a row that is not resolved yet.
+    pub async fn delivery_newer_image(&self, link: LinkId, image: &Value) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set image = coalesce(image, '{}'::jsonb) || $2::jsonb, not_before = now()
+            where link_id = $1 and state = 'unresolved'";
+        self.execute(sql, &[&link.0, &image]).await?;
+        Ok(())
+    }
+
+    /// Something of a ticket changed: what waits in its lane is looked at again.
+    pub async fn delivery_wake(&self, ticket: i64) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set not_before = now() where ticket_id = $1 and state = 'unresolved'";
+        self.execute(sql, &[&ticket]).await?;
+        Ok(())
+    }
+
+    /// create_case was done: the ticket has its case.
+    pub async fn delivery_done_case(
+        &self,
+        delivery: &Delivery,
+        case: CaseId,
+        number: &str,
+        user: UserId,
+        answered_at: Option<jiff::Timestamp>,
+    ) -> Result<(), StoreError> {
+        let channel = delivery.opening.as_ref().and_then(|opening| opening.channel.clone());
+        let custom_id = delivery.opening.as_ref().and_then(|opening| opening.custom_id.clone());
+        let sql = "update {s}.ticket set case_id = $2, case_number = nullif($3, ''), user_id = $4, channel = $5, custom_id = $6,
+                opened_at = clock_timestamp(), called_at = $7 where id = $1";
+        self.execute(sql, &[&delivery.ticket_id, &case.0, &number, &user.0, &channel, &custom_id, &answered_at])
+            .await?;
+        self.execute("delete from {s}.foreign_case where case_id = $1", &[&case.0]).await?;
+        self.delivered(delivery, None).await?;
+        self.journal_add(Some(delivery.ticket_id), "create_case", &format!("case {case} ({number})")).await
+    }
+
+    /// add_message or add_note was done.
+    pub async fn delivery_done_message(
+        &self,
+        delivery: &Delivery,
+        message: MessageId,
+        answered_at: Option<jiff::Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "update {s}.ticket set called_at = coalesce($2, called_at) where id = $1",
+            &[&delivery.ticket_id, &answered_at],
+        )
+        .await?;
+        self.delivered(delivery, Some(message)).await?;
+        let call = delivery.call.as_deref().unwrap_or("add_message");
+        self.journal_add(Some(delivery.ticket_id), call, &format!("message {message}")).await
+    }
+
+    /// The first message of a case is found in it.
+    pub async fn delivery_identified(&self, id: DeliveryId, message: MessageId) -> Result<(), StoreError> {
+        self.execute("update {s}.delivery set message_id = $2 where id = $1 and message_id is null", &[&id.0, &message.0])
+            .await?;
+        Ok(())
+    }
+
+    async fn delivered(&self, delivery: &Delivery, message: Option<MessageId>) -> Result<(), StoreError> {
+        let done = self
+            .execute(
+                "update {s}.delivery set state = 'delivered', message_id = $2, error = null, image = null,
+                    doubt_since = null, done_at = clock_timestamp()
+                 where id = $1 and state in ('sending', 'doubt', 'parked')",
+                &[&delivery.id.0, &message.map(|id| id.0)],
+            )
+            .await?;
+        if done != 1 {
+            return Err(StoreError::Damaged(format!("delivery {} is not under way", delivery.id)));
+        }
+        self.execute(
+            "update {s}.link l set state = 'delivered', reason = null where id = $1
+                and not exists (select from {s}.delivery d where d.link_id = l.id and d.state <> 'delivered')",
+            &[&delivery.link.0],
+        )
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Webhooks: stored before they are answered, then turned into wanted reads or messages.
+
+use serde_json::Value;
+
+use super::{Step, Store, StoreError};
+use crate::model::{CaseId, InboxId};
+
+/// A webhook to be stored.
+#[derive(Debug, Clone)]
+pub struct NewWebhook {
+    /// A digest of what it says: equal ones that wait are one.
+    pub digest: Vec<u8>,
+    /// The case.
+    pub case_id: CaseId,
+    /// A custom channel's message, whole; absent: a rule webhook.
+    pub message: Option<Value>,
+}
+
+/// A stored webhook.
+#[derive(Debug, Clone)]
+pub struct InboxRow {
+    /// Its number.
+    pub id: InboxId,
+    /// The case.
+    pub case_id: CaseId,
+    /// A custom channel's message.
+    pub message: Option<Value>,
+    /// The lane of the case, where it is known.
+    pub ticket_id: Option<i64>,
+    /// Attempts that failed.
+    pub attempts: i32,
+}
+
+impl Store {
+    /// Stores a webhook; durable when this returns, by whichever instance took it (no fence: rule 13).
+    pub async fn inbox_add(&self, new: &NewWebhook) -> Result<(), StoreError> {
+        let kind = if new.message.is_some() { "channel" } else { "rule" };
+        let sql = "insert into {s}.inbox (digest, kind, case_id, message) values ($1, $2, $3, $4)
+            on conflict (digest) where state = 'waiting' do update set repeats = inbox.repeats + 1";
+        self.execute(sql, &[&new.digest, &kind, &new.case_id.0, &new.message]).await?;
+        self.wake.inbox.notify_one();
+        Ok(())
+    }
+
+    /// Turns the rule webhooks of known cases into wanted reads, and lays aside those of cases that are none of ours.
+    /// However many there are for one case, it is read once.
+    pub async fn inbox_to_reads(&self) -> Result<u64, StoreError> {
+        let sql = "with w as (select i.id, t.id as ticket_id from {s}.inbox i join {s}.ticket t using (case_id)
+                       where i.state = 'waiting' and i.kind = 'rule' and (select {s}.fence($1))),
+            wanted as (update {s}.ticket set read_wanted = 0, read_wanted_at = clock_timestamp(),
+                           read_not_before = case when read_error is not null then read_not_before end
+                       where id in (select ticket_id from w))
+            update {s}.inbox set state = 'done', done_at = now() where id in (select id from w)";
+        let taken = self.execute(sql, &[&self.epoch().0]).await?;
+        let foreign = "update {s}.inbox i set state = 'foreign', done_at = now()
+            where state = 'waiting' and exists (select from {s}.foreign_case f where f.case_id = i.case_id)
+              and not exists (select from {s}.ticket t where t.case_id = i.case_id)";
+        self.execute(foreign, &[]).await?;
+        if taken > 0 {
+            self.wake.lanes.notify_one();
+        }
+        Ok(taken)
+    }
+
+    /// What is left: custom channel messages, in the order of their numbers, and webhooks of unknown cases.
+    /// A ticket whose call is in flight or in doubt is left out, since the message may be our own (rule 8).
+    pub async fn inbox_waiting(&self, limit: i64) -> Result<Vec<InboxRow>, StoreError> {
+        let sql = "select i.id, i.case_id, i.message, t.id, i.attempts
+            from {s}.inbox i left join {s}.ticket t using (case_id)
+            where i.state = 'waiting' and i.not_before <= clock_timestamp()
+              and (i.kind = 'channel' or t.id is null)
+              and not exists (select from {s}.delivery d
+                              where d.ticket_id = t.id and d.state in ('sending', 'doubt'))
+            order by case when i.message ? 'message_id' then (i.message->>'message_id')::int8 end nulls last, i.id
+            limit $1";
+        let read = |row: &tokio_postgres::Row| InboxRow {
+            id: InboxId(row.get(0)),
+            case_id: CaseId(row.get(1)),
+            message: row.get(2),
+            ticket_id: row.get(3),
+            attempts: row.get(4),
+        };
+        Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
+    }
+
+    /// Whether a create is in flight or in doubt: an unknown case may be its case.
+    pub async fn inbox_must_wait_for_creates(&self) -> Result<bool, StoreError> {
+        let sql = "select exists (select from {s}.delivery where state in ('sending', 'doubt') and call = 'create_case')";
+        Ok(self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0)))
+    }
+
+    /// Remembers that a case is none of ours.
+    pub async fn inbox_foreign(&self, case: CaseId) -> Result<(), StoreError> {
+        let sql = "with f as (insert into {s}.foreign_case (case_id) values ($1) on conflict do nothing)
+            update {s}.inbox set state = 'foreign', done_at = now() where case_id = $1 and state = 'waiting'";
+        self.execute(sql, &[&case.0]).await?;
+        Ok(())
+    }
+
+    /// A look-up for a webhook failed and is tried again later.
+    pub async fn inbox_retry(&self, id: InboxId, error: &str, after: std::time::Duration) -> Result<(), StoreError> {
+        let sql = "update {s}.inbox set attempts = attempts + 1, error = $2,
+            not_before = clock_timestamp() + make_interval(secs => $3) where id = $1";
+        self.execute(sql, &[&id.0, &error, &after.as_secs_f64()]).await?;
+        Ok(())
+    }
+}
+
+impl Step<'_> {
+    /// A webhook is dealt with.
+    pub async fn inbox_done(&self, id: InboxId) -> Result<(), StoreError> {
+        self.execute("update {s}.inbox set state = 'done', done_at = now() where id = $1", &[&id.0]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! The rows of the site that we know, for ever.
+
+use super::{Step, StoreError};
+use crate::model::{EventId, LinkId, Section};
+
+/// What became of a row of the site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkState {
+    /// Its INSERT was seen; so far it is not for Deskie.
+    Seen,
+    /// It waits in its lane.
+    Queued,
+    /// It stands in Deskie.
+    Delivered,
+    /// It is not for Deskie, for good.
+    Skipped,
+    /// It could not be delivered and waits for a person.
+    Parked,
+    /// A person gave it up.
+    Discarded,
+    /// We wrote it ourselves.
+    Written,
+}
+
+impl LinkState {
+    /// The word in `link.state`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LinkState::Seen => "seen",
+            LinkState::Queued => "queued",
+            LinkState::Delivered => "delivered",
+            LinkState::Skipped => "skipped",
+            LinkState::Parked => "parked",
+            LinkState::Discarded => "discarded",
+            LinkState::Written => "written",
+        }
+    }
+
+    fn parse(word: &str) -> Result<LinkState, StoreError> {
+        use LinkState::{Delivered, Discarded, Parked, Queued, Seen, Skipped, Written};
+        [Seen, Queued, Delivered, Skipped, Parked, Discarded, Written]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+            .ok_or_else(|| StoreError::Damaged(format!("link.state is `{word}`")))
+    }
+}
+
+/// A row of the site that we know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its number.
+    pub id: LinkId,
+    /// How often its key has been used anew.
+    pub generation: i32,
+    /// What became of it.
+    pub state: LinkState,
+    /// Whether the site deleted it.
+    pub gone: bool,
+    /// Its lane.
+    pub ticket_id: Option<i64>,
+}
+
+impl Step<'_> {
+    /// The newest generation of a key.
+    pub async fn link_find(&self, section: Section, key: &str) -> Result<Option<Link>, StoreError> {
+        let sql = "select id, generation, state, gone, ticket_id from {s}.link
+            where section = $1 and key = $2 order by generation desc limit 1";
+        let rows = self.query(sql, &[&section.as_str(), &key]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            Ok(Link {
+                id: LinkId(row.get(0)),
+                generation: row.get(1),
+                state: LinkState::parse(row.get(2))?,
+                gone: row.get(3),
+                ticket_id: row.get(4),
+            })
+        };
+        rows.first().map(read).transpose()
+    }
+
+    /// Makes a key known.
+    pub async fn link_add(
+        &self,
+        section: Section,
+        key: &str,
+        generation: i32,
+        ticket: Option<i64>,
+        state: LinkState,
+        reason: Option<&str>,
+    ) -> Result<LinkId, StoreError> {
+        let sql = "insert into {s}.link (section, key, generation, ticket_id, state, reason)
+            values ($1, $2, $3, $4, $5, $6) returning id";
+        let rows =
+            self.query(sql, &[&section.as_str(), &key, &generation, &ticket, &state.as_str(), &reason]).await?;
+        rows.first().map(|row| LinkId(row.get(0))).ok_or_else(|| StoreError::Damaged("link_add gave no id".into()))
+    }
+
+    /// Writes down what became of a row.
+    pub async fn link_set_state(
+        &self,
+        link: LinkId,
+        state: LinkState,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.execute("update {s}.link set state = $2, reason = $3 where id = $1", &[&link.0, &state.as_str(), &reason])
+            .await?;
+        Ok(())
+    }
+
+    /// The row's ticket, once it is known.
+    pub async fn link_set_ticket(&self, link: LinkId, ticket: i64) -> Result<(), StoreError> {
+        self.execute("update {s}.link set ticket_id = $2 where id = $1", &[&link.0, &ticket]).await?;
+        Ok(())
+    }
+
+    /// The site deleted the row, or (false) moved it within one transaction.
+    pub async fn link_set_gone(&self, link: LinkId, gone: bool) -> Result<(), StoreError> {
+        self.execute("update {s}.link set gone = $2 where id = $1", &[&link.0, &gone]).await?;
+        Ok(())
+    }
+
+    /// The site changed the row's key.
+    pub async fn link_set_key(&self, link: LinkId, key: &str) -> Result<(), StoreError> {
+        let sql = "update {s}.link l set key = $2, generation = coalesce(
+                (select max(o.generation) from {s}.link o where o.section = l.section and o.key = $2), 0) + 1
+            where id = $1";
+        self.execute(sql, &[&link.0, &key]).await?;
+        Ok(())
+    }
+
+    /// The site emptied the table.
+    pub async fn link_set_all_gone(&self, section: Section) -> Result<(), StoreError> {
+        self.execute("update {s}.link set gone = true where section = $1 and not gone", &[&section.as_str()]).await?;
+        if section == Section::Ticket {
+            self.execute("update {s}.ticket set gone = true where not gone", &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts a row that was passed over.
+    pub async fn skipped_count(&self, reason: &str) -> Result<(), StoreError> {
+        let sql = "insert into {s}.skipped (reason, count) values ($1, 1)
+            on conflict (reason) do update set count = skipped.count + 1";
+        self.execute(sql, &[&reason]).await?;
+        Ok(())
+    }
+
+    /// Removes events that are resolved.
+    pub async fn event_delete(&self, ids: &[EventId]) -> Result<(), StoreError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        self.execute("delete from {s}.event where id = any($1)", &[&ids]).await?;
+        Ok(())
+    }
+}

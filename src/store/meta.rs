@@ -1,0 +1,147 @@
+//! What is known of the server and of our own position (rule 11), and the lease (rule 13).
+
+use super::{Store, StoreError};
+use crate::model::{Epoch, Lsn};
+
+/// The one row of `meta`.
+#[derive(Debug, Clone)]
+pub struct Meta {
+    /// The connector's start.
+    pub started_at: jiff::Timestamp,
+    /// The server's system identifier.
+    pub system_id: Option<String>,
+    /// The server's timeline.
+    pub timeline: Option<i32>,
+    /// The database's name.
+    pub database: Option<String>,
+    /// Our slot.
+    pub slot: Option<String>,
+    /// End of the last captured transaction.
+    pub captured_lsn: Option<Lsn>,
+    /// Whether Deskie keeps the `created_at` that we send.
+    pub created_at_kept: Option<bool>,
+    /// Cases updated before this have been compared.
+    pub swept_to: Option<jiff::Timestamp>,
+    /// The last error that concerned everything.
+    pub last_error: Option<String>,
+}
+
+impl Store {
+    /// Reads it.
+    pub async fn meta(&self) -> Result<Meta, StoreError> {
+        let rows = self
+            .query(
+                "select started_at, system_id, timeline, database_name, slot, captured_lsn, created_at_kept, swept_to,
+                        last_error from {s}.meta",
+                &[],
+            )
+            .await?;
+        let row = rows.first().ok_or_else(|| StoreError::Damaged("the table meta is empty".into()))?;
+        let lsn: Option<tokio_postgres::types::PgLsn> = row.get(5);
+        Ok(Meta {
+            started_at: row.get(0),
+            system_id: row.get(1),
+            timeline: row.get(2),
+            database: row.get(3),
+            slot: row.get(4),
+            captured_lsn: lsn.map(|lsn| Lsn(u64::from(lsn))),
+            created_at_kept: row.get(6),
+            swept_to: row.get(7),
+            last_error: row.get(8),
+        })
+    }
+
+    /// Writes down which server our state belongs to.
+    pub async fn meta_set_server(
+        &self,
+        system_id: &str,
+        timeline: i32,
+        database: &str,
+        slot: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "update {s}.meta set system_id = $1, timeline = $2, database_name = $3, slot = $4";
+        self.execute(sql, &[&system_id, &timeline, &database, &slot]).await?;
+        Ok(())
+    }
+
+    /// Sets the position of a new slot.
+    pub async fn meta_set_position(&self, lsn: Lsn) -> Result<(), StoreError> {
+        let lsn = tokio_postgres::types::PgLsn::from(lsn.0);
+        self.execute("update {s}.meta set captured_lsn = $1", &[&lsn]).await?;
+        Ok(())
+    }
+
+    /// Remembers whether Deskie keeps `created_at`.
+    pub async fn meta_set_created_at_kept(&self, kept: bool) -> Result<(), StoreError> {
+        self.execute(
+            "update {s}.meta set created_at_kept = $1 where created_at_kept is distinct from $1",
+            &[&kept],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Remembers how far cases have been compared.
+    pub async fn meta_set_swept(&self, to: jiff::Timestamp) -> Result<(), StoreError> {
+        self.execute("update {s}.meta set swept_to = $1", &[&to]).await?;
+        Ok(())
+    }
+
+    /// Remembers, or forgets, an error that concerns everything.
+    pub async fn meta_set_error(&self, error: Option<&str>) -> Result<(), StoreError> {
+        self.execute(
+            "update {s}.meta set last_error = $1, last_error_at = now() where last_error is distinct from $1",
+            &[&error],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Takes office: raises the epoch. Waits for durable steps of the former leader that are under way.
+    pub async fn lease_take(&self, holder: &str) -> Result<Epoch, StoreError> {
+        let mut client = self.client().await?;
+        let transaction = client.transaction().await?;
+        transaction.execute(&self.sql("select 1 from {s}.lease for update"), &[]).await?;
+        let sql = self.sql("update {s}.lease set epoch = epoch + 1, holder = $1, renewed_at = clock_timestamp() returning epoch");
+        let epoch: i64 = transaction.query_one(&sql, &[&holder]).await?.get(0);
+        transaction.commit().await?;
+        self.set_epoch(Epoch(epoch));
+        Ok(Epoch(epoch))
+    }
+
+    /// Renews the lease; false where another instance has taken over.
+    pub async fn lease_renew(&self) -> Result<bool, StoreError> {
+        let sql = "update {s}.lease set renewed_at = clock_timestamp() where epoch = $1";
+        Ok(self.execute(sql, &[&self.epoch().0]).await? == 1)
+    }
+
+    /// How many seconds ago the lease was renewed, by the server's clock; `None` where nobody ever held it.
+    pub async fn lease_age(&self) -> Result<Option<f64>, StoreError> {
+        let sql = "select extract(epoch from clock_timestamp() - renewed_at)::float8 from {s}.lease";
+        Ok(self.query(sql, &[]).await?.first().and_then(|row| row.get(0)))
+    }
+
+    /// Adds a line to a ticket's story.
+    pub async fn journal_add(&self, ticket: Option<i64>, what: &str, detail: &str) -> Result<(), StoreError> {
+        self.execute("insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)", &[&ticket, &what, &detail])
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes what is past `retain`: bodies and images of what is done, webhooks, the story. Links stay (rule 5).
+    pub async fn prune(&self, retain: std::time::Duration) -> Result<(), StoreError> {
+        let seconds = retain.as_secs_f64();
+        for sql in [
+            "update {s}.delivery set body = null, opening = null, image = null
+             where done_at < now() - make_interval(secs => $1) and (body is not null or opening is not null)
+               and (message_id is not null or state <> 'delivered')",
+            "update {s}.remote set payload = null
+             where done_at < now() - make_interval(secs => $1) and payload is not null",
+            "delete from {s}.inbox where state <> 'waiting' and done_at < now() - make_interval(secs => $1)",
+            "delete from {s}.journal where at < now() - make_interval(secs => $1)",
+        ] {
+            self.execute(sql, &[&seconds]).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! Messages that stand in Deskie: each is seen once, and goes to the site once.
+
+use serde_json::Value;
+
+use super::{Step, Store, StoreError};
+use crate::model::{CaseId, DeliveryId, Kind, MessageId};
+
+/// What a message of a case is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteState {
+    /// We sent it.
+    Ours,
+    /// An internal note: it never leaves Deskie.
+    Note,
+    /// Not for the site, with a reason.
+    Skipped,
+    /// To be written.
+    Pending,
+}
+
+impl RemoteState {
+    /// The word in `remote.state`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RemoteState::Ours => "ours",
+            RemoteState::Note => "note",
+            RemoteState::Skipped => "skipped",
+            RemoteState::Pending => "pending",
+        }
+    }
+}
+
+/// A message seen for the first time.
+#[derive(Debug, Clone)]
+pub struct NewRemote {
+    /// Its number.
+    pub message_id: MessageId,
+    /// What it is to us.
+    pub state: RemoteState,
+    /// Why it is skipped.
+    pub reason: Option<String>,
+    /// Who wrote it.
+    pub kind: Option<Kind>,
+    /// The message, where it is to be written.
+    pub payload: Option<Value>,
+    /// Our delivery that it is, where it is ours.
+    pub delivery: Option<DeliveryId>,
+}
+
+/// A message that waits for being written.
+#[derive(Debug, Clone)]
+pub struct PendingRemote {
+    /// Its number.
+    pub message_id: MessageId,
+    /// Its case.
+    pub case_id: CaseId,
+    /// Its lane.
+    pub ticket_id: i64,
+    /// Who wrote it.
+    pub kind: Kind,
+    /// The message.
+    pub payload: Value,
+    /// How often writing failed for a passing reason.
+    pub attempts: i32,
+}
+
+impl Store {
+    /// Which of these messages are known.
+    pub async fn remote_known(&self, ids: &[MessageId]) -> Result<Vec<MessageId>, StoreError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let sql = "select message_id from {s}.remote where message_id = any($1)
+            union select message_id from {s}.delivery where message_id = any($1)";
+        Ok(self.query(sql, &[&ids]).await?.iter().map(|row| MessageId(row.get(0))).collect())
+    }
+
+    /// The next message of each ticket that can be written now; a parked one holds those behind it (rule 10).
+    pub async fn remote_heads(&self, limit: i64) -> Result<Vec<PendingRemote>, StoreError> {
+        let sql = "select message_id, case_id, ticket_id, kind, payload, attempts from (
+                select distinct on (ticket_id) * from {s}.remote
+                where state in ('pending', 'parked') and ticket_id is not null order by ticket_id, seq) head
+            where state = 'pending' and not_before <= clock_timestamp() order by seq limit $1";
+        let read = |row: &tokio_postgres::Row| {
+            let kind: &str = row.get(3);
+            PendingRemote {
+                message_id: MessageId(row.get(0)),
+                case_id: CaseId(row.get(1)),
+                ticket_id: row.get(2),
+                kind: if kind == "agent" { Kind::Agent } else { Kind::Customer },
+                payload: row.get(4),
+                attempts: row.get(5),
+            }
+        };
+        Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
+    }
+
+    /// A message could not be written for a passing reason.
+    pub async fn remote_retry(
+        &self,
+        id: MessageId,
+        error: &str,
+        after: std::time::Duration,
+    ) -> Result<(), StoreError> {
+        let sql = "update {s}.remote set attempts = attempts + 1, error = $2,
+                not_before = clock_timestamp() + make_interval(secs => $3)
+            where message_id = $1 and (select {s}.fence($4))";
+        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0]).await?;
+        Ok(())
+    }
+
+    /// A message cannot be written until a person has mended something.
+    pub async fn remote_park(&self, id: MessageId, error: &str) -> Result<(), StoreError> {
+        let sql = "with parked as (
+                update {s}.remote set state = 'parked', error = $2 where message_id = $1 and (select {s}.fence($3))
+                returning ticket_id, message_id)
+            insert into {s}.journal (ticket_id, what, detail)
+            select ticket_id, 'reply parked', 'message ' || message_id || ': ' || $2 from parked";
+        self.execute(sql, &[&id.0, &error, &self.epoch().0]).await?;
+        Ok(())
+    }
+
+    /// A message is not for the site after all (`[reply] where`).
+    pub async fn remote_skip(&self, id: MessageId, reason: &str) -> Result<(), StoreError> {
+        let sql = "update {s}.remote set state = 'skipped', reason = $2, payload = null, done_at = now()
+            where message_id = $1 and (select {s}.fence($3))";
+        self.execute(sql, &[&id.0, &reason, &self.epoch().0]).await?;
+        Ok(())
+    }
+}
+
+impl Step<'_> {
+    /// Stores a message that was seen; false where it was known. One that was taken for somebody else's and turns
+    /// out to be ours becomes ours while it is not written.
+    pub async fn remote_add(&self, case: CaseId, ticket: i64, new: &NewRemote) -> Result<bool, StoreError> {
+        let sql = "insert into {s}.remote
+                (message_id, case_id, ticket_id, state, reason, kind, payload, delivery_id, done_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, case when $4 <> 'pending' then now() end)
+            on conflict (message_id) do update
+                set state = excluded.state, payload = null, delivery_id = excluded.delivery_id
+                where excluded.state = 'ours' and remote.state in ('pending', 'parked')";
+        let added = self
+            .execute(
+                sql,
+                &[
+                    &new.message_id.0,
+                    &case.0,
+                    &ticket,
+                    &new.state.as_str(),
+                    &new.reason,
+                    &new.kind.map(Kind::as_str),
+                    &new.payload,
+                    &new.delivery.map(|id| id.0),
+                ],
+            )
+            .await?;
+        Ok(added == 1)
+    }
+}

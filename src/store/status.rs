@@ -1,0 +1,149 @@
+//! What `status` and `failed` show, and the metrics.
+
+use super::{Store, StoreError};
+
+/// How much waits where.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct Queues {
+    /// Captured row changes that are not resolved.
+    pub events: i64,
+    /// Rows in their lanes, resolved or not, that are not delivered.
+    pub deliveries: i64,
+    /// Of these: it is not known whether Deskie did it.
+    pub in_doubt: i64,
+    /// Deliveries and replies that wait for a person.
+    pub parked: i64,
+    /// Webhooks that are not dealt with.
+    pub inbox: i64,
+    /// Cases that wait for being read.
+    pub reads: i64,
+    /// Replies that wait for being written to the site.
+    pub replies: i64,
+    /// The age of the oldest thing that waits, parked ones aside, in seconds.
+    pub oldest_seconds: Option<f64>,
+    /// Tickets with a case.
+    pub tickets: i64,
+    /// Messages delivered to Deskie.
+    pub delivered: i64,
+    /// Messages written to the site.
+    pub written: i64,
+}
+
+/// Something that waits for a person.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Parked {
+    /// `d<number>` for a delivery, `r<message id>` for a reply.
+    pub id: String,
+    /// The site's key of the ticket.
+    pub ticket: Option<String>,
+    /// Why.
+    pub error: String,
+    /// Since when.
+    pub since: String,
+}
+
+impl Store {
+    /// Counts what waits.
+    pub async fn status_queues(&self) -> Result<Queues, StoreError> {
+        let sql = "select
+            (select count(*) from {s}.event),
+            (select count(*) from {s}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt')),
+            (select count(*) from {s}.delivery where state = 'doubt'),
+            (select count(*) from {s}.delivery where state = 'parked') + (select count(*) from {s}.remote where state = 'parked'),
+            (select count(*) from {s}.inbox where state = 'waiting'),
+            (select count(*) from {s}.ticket where read_wanted < 3),
+            (select count(*) from {s}.remote where state = 'pending'),
+            extract(epoch from clock_timestamp() - least(
+                (select min(committed_at) from {s}.event),
+                (select min(queued_at) from {s}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt')),
+                (select min(received_at) from {s}.inbox where state = 'waiting'),
+                (select min(seen_at) from {s}.remote where state = 'pending')))::float8,
+            (select count(*) from {s}.ticket where case_id is not null),
+            (select count(*) from {s}.delivery where state = 'delivered'),
+            (select count(*) from {s}.remote where state = 'written')";
+        let rows = self.query(sql, &[]).await?;
+        Ok(rows.first().map_or_else(Queues::default, |row| Queues {
+            events: row.get(0),
+            deliveries: row.get(1),
+            in_doubt: row.get(2),
+            parked: row.get(3),
+            inbox: row.get(4),
+            reads: row.get(5),
+            replies: row.get(6),
+            oldest_seconds: row.get(7),
+            tickets: row.get(8),
+            delivered: row.get(9),
+            written: row.get(10),
+        }))
+    }
+
+    /// Everything that waits for a person.
+    pub async fn status_parked(&self) -> Result<Vec<Parked>, StoreError> {
+        let sql = "select 'd' || d.id, t.key, coalesce(d.error, ''), d.queued_at::text
+                from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id where d.state = 'parked'
+            union all
+            select 'r' || r.message_id, t.key, coalesce(r.error, ''), r.seen_at::text
+                from {s}.remote r left join {s}.ticket t on t.id = r.ticket_id where r.state = 'parked'
+            order by 4";
+        let read = |row: &tokio_postgres::Row| Parked {
+            id: row.get(0),
+            ticket: row.get(1),
+            error: row.get(2),
+            since: row.get(3),
+        };
+        Ok(self.query(sql, &[]).await?.iter().map(read).collect())
+    }
+
+    /// A person has mended something: parked things are tried again. `id` as [`Parked::id`], or all. One that was
+    /// parked out of doubt is sent again without another look: that is what the person decided.
+    pub async fn parked_retry(&self, id: Option<&str>) -> Result<u64, StoreError> {
+        let sql = "with d as (
+                update {s}.delivery set state = case when body is null then 'unresolved' else 'queued' end,
+                    not_before = now(), attempts = 0, waits_since = null, doubt_since = null
+                where state = 'parked' and ($1::text is null or 'd' || id = $1) returning link_id),
+            l as (update {s}.link set state = 'queued', reason = null where id in (select link_id from d)),
+            r as (update {s}.remote set state = 'pending', not_before = now(), attempts = 0
+                  where state = 'parked' and ($1::text is null or 'r' || message_id = $1) returning 1)
+            select (select count(*) from d) + (select count(*) from r)";
+        let rows = self.query(sql, &[&id]).await?;
+        Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
+    }
+
+    /// A person gives a parked thing up; what stands behind it goes on.
+    pub async fn parked_discard(&self, id: &str, reason: &str) -> Result<u64, StoreError> {
+        let sql = "with d as (
+                update {s}.delivery set state = 'discarded', error = $2 || ' (was: ' || coalesce(error, '') || ')', done_at = now()
+                where state = 'parked' and 'd' || id = $1 returning link_id),
+            l as (update {s}.link set state = 'discarded', reason = $2 where id in (select link_id from d)),
+            r as (update {s}.remote set state = 'discarded', reason = $2, done_at = now()
+                  where state = 'parked' and 'r' || message_id = $1 returning 1)
+            select (select count(*) from d) + (select count(*) from r)";
+        let rows = self.query(sql, &[&id, &reason]).await?;
+        Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
+    }
+
+    /// One ticket's story, in time order: when, what, detail.
+    pub async fn trace(&self, key: &str) -> Result<Vec<(String, String, String)>, StoreError> {
+        let sql = "with t as (select id, key, case_id from {s}.ticket where key = $1)
+            select at::text, what, coalesce(detail, '') from (
+                select created_at as at, 'row seen' as what, section || ' ' || key || ': ' || state || coalesce(' (' || reason || ')', '') as detail
+                    from {s}.link where ticket_id in (select id from t)
+                union all
+                select queued_at, 'queued', section || ' part ' || part || '/' || parts || ', ' || state || coalesce(': ' || error, '')
+                    from {s}.delivery where ticket_id in (select id from t)
+                union all
+                select received_at, 'webhook', kind || ', ' || state || case when repeats > 0 then ', repeated ' || repeats || ' times' else '' end
+                    from {s}.inbox where case_id in (select case_id from t)
+                union all
+                select seen_at, 'message in Deskie', 'message ' || message_id || ': ' || state || coalesce(' (' || reason || ')', '') || coalesce(': ' || error, '')
+                    from {s}.remote where ticket_id in (select id from t)
+                union all
+                select done_at, 'row written', 'message ' || message_id || ' became row ' || coalesce(row_key, '-')
+                    from {s}.remote where ticket_id in (select id from t) and state = 'written'
+                union all
+                select at, what, detail from {s}.journal where ticket_id in (select id from t)) story
+            order by at";
+        let rows = self.query(sql, &[&key]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+    }
+}

@@ -1,0 +1,200 @@
+//! Tickets: one lane each, both ways.
+
+use super::{Step, Store, StoreError};
+use crate::model::{CaseId, TicketKey, UserId};
+
+/// A lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// Our number of it.
+    pub id: i64,
+    /// The site's key.
+    pub key: TicketKey,
+    /// Whether the site deleted its row.
+    pub gone: bool,
+    /// Deskie's case, once there is one.
+    pub case_id: Option<CaseId>,
+    /// The number of the case that people see.
+    pub case_number: Option<String>,
+    /// Deskie's number of the customer.
+    pub user_id: Option<UserId>,
+    /// The custom channel of the case.
+    pub channel: Option<String>,
+    /// The customer's identity in it.
+    pub custom_id: Option<String>,
+    /// What our last read of the case explains.
+    pub case_updated_at: Option<jiff::Timestamp>,
+    /// The class and the order of a wanted read.
+    pub read_wanted: Option<(i16, jiff::Timestamp)>,
+    /// How often the read has failed.
+    pub read_attempts: i32,
+}
+
+const COLUMNS: &str = "t.id, t.key, t.gone, t.case_id, t.case_number, t.user_id, t.channel, t.custom_id,
+    t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts";
+
+fn ticket(row: &tokio_postgres::Row) -> Ticket {
+    let wanted: Option<i16> = row.get(9);
+    let wanted_at: Option<jiff::Timestamp> = row.get(10);
+    Ticket {
+        id: row.get(0),
+        key: TicketKey(row.get(1)),
+        gone: row.get(2),
+        case_id: row.get::<_, Option<i64>>(3).map(CaseId),
+        case_number: row.get(4),
+        user_id: row.get::<_, Option<i64>>(5).map(UserId),
+        channel: row.get(6),
+        custom_id: row.get(7),
+        case_updated_at: row.get(8),
+        read_wanted: wanted.zip(wanted_at),
+        read_attempts: row.get(11),
+    }
+}
+
+/// A case in the list of recently updated ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenCase {
+    /// The case.
+    pub case_id: CaseId,
+    /// When Deskie last changed it.
+    pub updated_at: jiff::Timestamp,
+}
+
+impl Store {
+    /// One lane.
+    pub async fn ticket_get(&self, id: i64) -> Result<Option<Ticket>, StoreError> {
+        let rows = self.query(&format!("select {COLUMNS} from {{s}}.ticket t where id = $1"), &[&id]).await?;
+        Ok(rows.first().map(ticket))
+    }
+
+    /// The lane of a case.
+    pub async fn ticket_of_case(&self, case: CaseId) -> Result<Option<Ticket>, StoreError> {
+        let sql = format!("select {COLUMNS} from {{s}}.ticket t where case_id = $1");
+        Ok(self.query(&sql, &[&case.0]).await?.first().map(ticket))
+    }
+
+    /// All lanes of a key, the newest generation first.
+    pub async fn ticket_of_key(&self, key: &str) -> Result<Vec<Ticket>, StoreError> {
+        let sql = format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc");
+        Ok(self.query(&sql, &[&key]).await?.iter().map(ticket).collect())
+    }
+
+    /// The lanes whose case is to be read, the most urgent first.
+    pub async fn ticket_reads(&self, limit: i64) -> Result<Vec<Ticket>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from {{s}}.ticket t
+             where read_wanted is not null and case_id is not null
+               and (read_not_before is null or read_not_before <= clock_timestamp())
+             order by read_wanted, read_wanted_at limit $1"
+        );
+        Ok(self.query(&sql, &[&limit]).await?.iter().map(ticket).collect())
+    }
+
+    /// Asks for a read of a ticket's case (class: 0 webhook, 2 sweep, 3 at leisure); the more urgent class wins.
+    pub async fn ticket_want_read(&self, id: i64, class: i16, after: std::time::Duration) -> Result<(), StoreError> {
+        let sql = "update {s}.ticket set read_wanted = least(coalesce(read_wanted, $2), $2),
+                read_wanted_at = clock_timestamp(),
+                read_not_before = clock_timestamp() + make_interval(secs => $3)
+            where id = $1";
+        self.execute(sql, &[&id, &class, &after.as_secs_f64()]).await?;
+        self.wake.lanes.notify_one();
+        Ok(())
+    }
+
+    /// A read failed and is tried again later.
+    pub async fn ticket_read_failed(
+        &self,
+        id: i64,
+        error: &str,
+        after: std::time::Duration,
+    ) -> Result<(), StoreError> {
+        let sql = "update {s}.ticket set read_error = $2, read_attempts = read_attempts + 1,
+                read_not_before = clock_timestamp() + make_interval(secs => $3)
+            where id = $1 and (select {s}.fence($4))";
+        self.execute(sql, &[&id, &error, &after.as_secs_f64(), &self.epoch().0]).await?;
+        Ok(())
+    }
+
+    /// Compares cases that were updated with what our reads and our own calls explain, and asks for the others to be
+    /// read. A case whose last update may be our own call is read at leisure, ten minutes later, not at once.
+    /// Returns how many were asked for, and the cases that are not known at all.
+    pub async fn ticket_sweep(&self, cases: &[SeenCase]) -> Result<(u64, Vec<CaseId>), StoreError> {
+        let ids: Vec<i64> = cases.iter().map(|case| case.case_id.0).collect();
+        let times: Vec<jiff::Timestamp> = cases.iter().map(|case| case.updated_at).collect();
+        let sql = "with seen as (select * from unnest($1::int8[], $2::timestamptz[]) as u (case_id, at))
+            update {s}.ticket t set
+                read_wanted = least(coalesce(read_wanted, 3), case when own then 3 else 2 end),
+                read_wanted_at = coalesce(read_wanted_at, clock_timestamp()),
+                read_not_before = case when read_wanted is not null then read_not_before
+                    when own then clock_timestamp() + interval '10 minutes' end
+            from (select s.case_id, s.at, t.called_at is not null
+                    and s.at between t.called_at - interval '2 seconds' and t.called_at + interval '1 second' as own
+                  from seen s join {s}.ticket t using (case_id)) s
+            where t.case_id = s.case_id and (t.case_updated_at is null or s.at > t.case_updated_at)
+              and (t.read_wanted is null or t.read_wanted > case when own then 3 else 2 end)
+              and (select {s}.fence($3))";
+        let wanted = self.execute(sql, &[&ids, &times, &self.epoch().0]).await?;
+        let unknown = "select u from unnest($1::int8[]) u
+            where not exists (select from {s}.ticket t where t.case_id = u)
+              and not exists (select from {s}.foreign_case f where f.case_id = u)";
+        let unknown = self.query(unknown, &[&ids]).await?.iter().map(|row| CaseId(row.get(0))).collect();
+        if wanted > 0 {
+            self.wake.lanes.notify_one();
+        }
+        Ok((wanted, unknown))
+    }
+}
+
+impl Step<'_> {
+    /// The lane of a key that the site uses now; made where there is none. A lane whose row is gone is another one,
+    /// unless `revive` says that the row only moved.
+    pub async fn ticket_find_or_add(&self, key: &TicketKey) -> Result<Ticket, StoreError> {
+        let newest = format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc limit 1");
+        let rows = self.query(&newest, &[&key.0]).await?;
+        if let Some(found) = rows.first().map(ticket).filter(|found| !found.gone) {
+            return Ok(found);
+        }
+        let sql = format!(
+            "insert into {{s}}.ticket as t (key, generation)
+             select $1, coalesce(max(generation), 0) + 1 from {{s}}.ticket where key = $1 returning {COLUMNS}"
+        );
+        let rows = self.query(&sql, &[&key.0]).await?;
+        rows.first().map(ticket).ok_or_else(|| StoreError::Damaged("ticket_find_or_add gave no row".into()))
+    }
+
+    /// The newest lane of a key, gone or not.
+    pub async fn ticket_newest(&self, key: &str) -> Result<Option<Ticket>, StoreError> {
+        let sql = format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc limit 1");
+        Ok(self.query(&sql, &[&key]).await?.first().map(ticket))
+    }
+
+    /// The site deleted the ticket's row, or (false) only moved it.
+    pub async fn ticket_set_gone(&self, id: i64, gone: bool) -> Result<(), StoreError> {
+        self.execute("update {s}.ticket set gone = $2 where id = $1", &[&id, &gone]).await?;
+        Ok(())
+    }
+
+    /// The case is read: `updated_at` is explained, unless another read was asked for since `wanted_at`.
+    pub async fn ticket_read_done(
+        &self,
+        id: i64,
+        wanted_at: jiff::Timestamp,
+        again_after: Option<std::time::Duration>,
+    ) -> Result<(), StoreError> {
+        let again = again_after.map(|after| after.as_secs_f64());
+        let sql = "update {s}.ticket set read_error = null, read_attempts = 0,
+                read_wanted = case when $3::float8 is not null or read_wanted_at > $2 then read_wanted end,
+                read_not_before = case when $3::float8 is not null
+                    then clock_timestamp() + make_interval(secs => $3::float8) end
+            where id = $1";
+        self.execute(sql, &[&id, &wanted_at, &again]).await?;
+        Ok(())
+    }
+
+    /// Everything up to `updated_at` of the case is explained by what we have read.
+    pub async fn ticket_explained(&self, id: i64, updated_at: jiff::Timestamp) -> Result<(), StoreError> {
+        let sql = "update {s}.ticket set case_updated_at = greatest(case_updated_at, $2) where id = $1";
+        self.execute(sql, &[&id, &updated_at]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! What the inbox holds besides rule webhooks of known cases: custom channel messages, and unknown cases.
+
+use std::time::Duration;
+
+use super::{File, Payload, WriteBack};
+use crate::deskie::Outcome;
+use crate::deskie::webhook::ChannelMessage;
+use crate::lanes::{Class, Cost, backoff};
+use crate::model::Kind;
+use crate::store::{InboxRow, NewRemote, RemoteState, StoreError};
+
+impl WriteBack {
+    /// Deals with what waits in the inbox; true where something was done.
+    pub async fn inbox_round(&self) -> Result<bool, StoreError> {
+        let mut moved = self.store.inbox_to_reads().await? > 0;
+        for row in self.store.inbox_waiting(100).await? {
+            moved |= match (row.ticket_id, row.message.clone()) {
+                (Some(ticket), Some(message)) => self.channel_message(&row, ticket, message).await?,
+                (None, _) => self.unknown_case(&row).await?,
+                // A rule webhook whose case has just become known: the next round turns it into a read.
+                (Some(_), None) => true,
+            };
+        }
+        Ok(moved)
+    }
+
+    /// A custom channel's message carries everything: it becomes pending without a look-up.
+    async fn channel_message(
+        &self,
+        row: &InboxRow,
+        ticket: i64,
+        message: serde_json::Value,
+    ) -> Result<bool, StoreError> {
+        let message: ChannelMessage = serde_json::from_value(message)
+            .map_err(|error| StoreError::Damaged(format!("inbox {}: {error}", row.id)))?;
+        let is_agent = message.staff_id.is_some();
+        // The customer's own messages come here as well where the channel is set so; ours are known by number, the
+        // first one of a case is not: for that the case is read.
+        if !is_agent && !message.note && self.store.remote_known(&[message.message_id]).await?.is_empty() {
+            self.store.ticket_want_read(ticket, 0, Duration::ZERO).await?;
+            let mut client = self.store.client().await?;
+            let step = self.store.step(&mut client).await?;
+            step.inbox_done(row.id).await?;
+            step.commit().await?;
+            return Ok(true);
+        }
+        let payload = Payload {
+            content: message.content,
+            content_html: message.content_html,
+            created_at: None,
+            staff_id: message.staff_id.map(|id| id.0),
+            user_id: message.user_id.map(|id| id.0),
+            via_rule: message.sent_via_rule,
+            attachments: message
+                .attachments
+                .into_iter()
+                .map(|url| File { name: file_name(&url), url, mime: String::new() })
+                .collect(),
+        };
+        let remote = NewRemote {
+            message_id: message.message_id,
+            state: if message.note { RemoteState::Note } else { RemoteState::Pending },
+            reason: None,
+            kind: Some(if is_agent { Kind::Agent } else { Kind::Customer }),
+            payload: serde_json::to_value(payload).ok().filter(|_| !message.note),
+            delivery: None,
+        };
+        let mut client = self.store.client().await?;
+        let step = self.store.step(&mut client).await?;
+        step.remote_add(row.case_id, ticket, &remote).await?;
+        step.inbox_done(row.id).await?;
+        step.commit().await?;
+        self.store.wake.remotes.notify_one();
+        Ok(true)
+    }
+
+    /// A case that we do not know: perhaps one that is being opened right now, perhaps none of ours. Costs one read,
+    /// once.
+    async fn unknown_case(&self, row: &InboxRow) -> Result<bool, StoreError> {
+        if self.store.inbox_must_wait_for_creates().await? {
+            return Ok(false);
+        }
+        // The create may have been settled since the row was read.
+        if self.store.ticket_of_case(row.case_id).await?.is_some() {
+            return Ok(true);
+        }
+        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
+        let answer = self.client.case(row.case_id).await;
+        self.meter.settle(call, &answer);
+        match answer {
+            Ok(answer) => {
+                let field = format!("cf_{}", self.config.deskie.ticket_field);
+                let ticket = answer.value.custom_fields.get(&field).filter(|key| !key.is_empty());
+                if let Some(key) = ticket {
+                    tracing::warn!(
+                        case = %row.case_id,
+                        "a case that we did not open says that it is ticket {key}; it is left alone, compare it in Deskie"
+                    );
+                }
+                self.store.inbox_foreign(row.case_id).await?;
+            }
+            Err(error) if error.outcome() == Outcome::Refused => self.store.inbox_foreign(row.case_id).await?,
+            Err(error) => {
+                let after = backoff::retry_delay(row.attempts.unsigned_abs() + 1, rand::random());
+                self.store.inbox_retry(row.id, &error.to_string(), after).await?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn file_name(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("file").to_owned()
+}

@@ -1,0 +1,254 @@
+//! Reading a case: which of its messages are new, and whose they are.
+
+use std::time::Duration;
+
+use super::{File, Payload, WriteBack};
+use crate::deskie::{CallError, Message, Order, Outcome, Writer};
+use crate::lanes::{
+    self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, backoff,
+};
+use crate::model::{CaseId, Kind, MessageId, StaffId, UserId};
+use crate::store::{Delivery, NewRemote, RemoteState, StoreError, Ticket};
+use crate::text;
+
+/// The most pages of one read: 50 pages of 100 messages.
+const PAGES: u32 = 50;
+
+/// How long a read is put off while one of our own messages is in doubt.
+const DEFERRED: Duration = Duration::from_secs(5);
+
+/// What a read found.
+struct Page {
+    /// Oldest first.
+    messages: Vec<Message>,
+    /// Everything that was updated before this is explained by the read.
+    explained: Option<jiff::Timestamp>,
+    /// The oldest message of the case is among them.
+    complete: bool,
+}
+
+/// Which class a wanted read belongs to.
+pub fn class_of_read(wanted: i16) -> Class {
+    match wanted {
+        0 => Class::WebhookRead,
+        2 => Class::Sweep,
+        _ => Class::Backfill,
+    }
+}
+
+impl WriteBack {
+    /// Reads a ticket's case; `call` was taken out of the budget for the first page.
+    pub async fn read_case(&self, ticket: Ticket, call: Call) {
+        let (Some(case), Some((wanted, wanted_at))) = (ticket.case_id, ticket.read_wanted) else {
+            return self.meter.unused(call);
+        };
+        let result = match self.read_pages(case, class_of_read(wanted), call).await {
+            Ok(page) => self.sort_out(&ticket, case, page, wanted_at).await,
+            Err(Failed::Store(error)) => Err(error),
+            Err(Failed::Call(error)) => {
+                let after = match error.outcome() {
+                    Outcome::Throttled(_) => Duration::ZERO,
+                    Outcome::Refused => Duration::from_secs(3600),
+                    Outcome::KeyRevoked => Duration::from_secs(60),
+                    Outcome::Retry | Outcome::Doubt => {
+                        backoff::retry_delay(ticket.read_attempts.unsigned_abs() + 1, rand::random())
+                    }
+                };
+                tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
+                self.store.ticket_read_failed(ticket.id, &error.to_string(), after).await
+            }
+        };
+        if let Err(error) = result {
+            tracing::warn!(ticket = %ticket.key, %case, "what was read could not be stored, it is read again: {error}");
+        }
+    }
+
+    async fn read_pages(&self, case: CaseId, class: Class, call: Call) -> Result<Page, Failed> {
+        let mut call = Some(call);
+        let mut page = Page { messages: Vec::new(), explained: None, complete: false };
+        for number in 1..=PAGES {
+            let taken = match call.take() {
+                Some(call) => call,
+                None => self.meter.acquire(class, Cost::Read).await,
+            };
+            let answer = self.client.messages(case, Order::Desc, number, 100).await;
+            self.meter.settle(taken, &answer);
+            let answer = answer.map_err(Failed::Call)?;
+            if number == 1 {
+                // Deskie's dates are whole seconds: the last two may still get company.
+                page.explained = answer.date.and_then(|date| date.checked_sub(Duration::from_secs(2)).ok());
+            }
+            let items = answer.value.items;
+            page.complete = items.len() < 100;
+            let ids: Vec<MessageId> = items.iter().map(|message| message.message_id).collect();
+            let known = self.store.remote_known(&ids).await.map_err(Failed::Store)?;
+            let nothing_new = ids.iter().all(|id| known.contains(id));
+            page.messages.extend(items);
+            if page.complete || nothing_new {
+                break;
+            }
+        }
+        page.messages.reverse();
+        // A message that arrived between two pages shifts them: the same one may have come twice.
+        let mut seen = std::collections::HashSet::new();
+        page.messages.retain(|message| seen.insert(message.message_id));
+        Ok(page)
+    }
+
+    async fn sort_out(
+        &self,
+        ticket: &Ticket,
+        case: CaseId,
+        page: Page,
+        wanted_at: jiff::Timestamp,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<MessageId> = page.messages.iter().map(|message| message.message_id).collect();
+        let known = self.store.remote_known(&ids).await?;
+        let unknown: Vec<&Message> =
+            page.messages.iter().filter(|message| !known.contains(&message.message_id)).collect();
+        let unidentified = self.store.delivery_unidentified(ticket.id).await?;
+        let (mut openings, doubtful): (Vec<Delivery>, Vec<Delivery>) =
+            unidentified.into_iter().partition(|delivery| delivery.state == "delivered");
+        let mut identified = Vec::new();
+        for opening in openings.drain(..) {
+            let found = first_message(&opening, &unknown, page.messages.first().filter(|_| page.complete));
+            identified.extend(found.map(|id| (opening, id)));
+        }
+        let mut new = Vec::new();
+        let mut deferred = None;
+        for message in unknown {
+            let ours = identified.iter().find(|(_, id)| *id == message.message_id);
+            if let Some((delivery, _)) = ours {
+                new.push(NewRemote { delivery: Some(delivery.id), ..seen(message, RemoteState::Ours, None) });
+                continue;
+            }
+            match doubtful.iter().find(|delivery| may_be(delivery, message)) {
+                // A person has to settle it; the others go on.
+                Some(delivery) if delivery.state == "parked" => {
+                    deferred = deferred.or(Some(Duration::from_secs(300)));
+                    continue;
+                }
+                // It will be settled soon; what comes behind waits, so that the order stays.
+                Some(_) => {
+                    deferred = Some(DEFERRED);
+                    break;
+                }
+                None => new.push(verdict(message)),
+            }
+        }
+        let mut client = self.store.client().await?;
+        let step = self.store.step(&mut client).await?;
+        let mut pending = 0;
+        for (delivery, message) in &identified {
+            step.delivery_identified(delivery.id, *message).await?;
+        }
+        for remote in &new {
+            if step.remote_add(case, ticket.id, remote).await? && remote.state == RemoteState::Pending {
+                pending += 1;
+            }
+        }
+        if let Some(explained) = page.explained.filter(|_| deferred.is_none()) {
+            step.ticket_explained(ticket.id, explained).await?;
+        }
+        step.ticket_read_done(ticket.id, wanted_at, deferred).await?;
+        step.commit().await?;
+        if pending > 0 {
+            tracing::info!(ticket = %ticket.key, %case, "{pending} new in Deskie");
+            self.store.wake.remotes.notify_one();
+        }
+        Ok(())
+    }
+}
+
+enum Failed {
+    Call(CallError),
+    Store(StoreError),
+}
+
+/// The message that create_case made, which its answer does not name: the oldest of the customer's with its text;
+/// where Deskie changed the text, the very first one of the case, if its time fits.
+fn first_message(opening: &Delivery, unknown: &[&Message], first: Option<&Message>) -> Option<MessageId> {
+    let by_customer = |message: &Message| match (message.author(), opening.user_id) {
+        (Writer::Customer(user), Some(customer)) => user == customer,
+        _ => false,
+    };
+    let same_text = unknown.iter().find(|message| by_customer(message) && same(opening, message));
+    let fits = |message: &&Message| {
+        let Some(at) = message.created_at.map(jiff::Timestamp::as_second) else { return true };
+        let sent = opening.intent_at.map_or(at, jiff::Timestamp::as_second);
+        at == opening.written_at || (sent - 2..=sent + 60).contains(&at)
+    };
+    let very_first = || {
+        first.filter(|message| by_customer(message)).filter(fits).filter(|message| {
+            unknown.iter().any(|candidate| candidate.message_id == message.message_id)
+        })
+    };
+    same_text.copied().or_else(very_first).map(|message| message.message_id)
+}
+
+fn same(delivery: &Delivery, message: &Message) -> bool {
+    text::same_text(&delivery.body.text, &delivery.body.html, &message.content, &message.content_html)
+}
+
+/// Whether a message may be the one that we sent and have no answer for.
+fn may_be(delivery: &Delivery, message: &Message) -> bool {
+    let candidate = MessageCandidate {
+        message_id: message.message_id,
+        user_id: message.user_id.unwrap_or(UserId(0)),
+        staff_id: message.staff_id.unwrap_or(StaffId(0)),
+        note: message.note,
+        same_text: same(delivery, message),
+        created_at: message.created_at,
+        known: false,
+    };
+    let author = match (delivery.call.as_deref(), delivery.user_id) {
+        (Some("add_note"), _) => Author::Note,
+        (_, Some(user)) if delivery.author == "customer" => Author::Customer(user),
+        _ => Author::Staff(None),
+    };
+    let intent = MessageIntent {
+        author,
+        created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
+        sent_not_before: delivery.intent_at.unwrap_or(jiff::Timestamp::MIN),
+        kept: CreatedAtKept::Unknown,
+    };
+    matches!(lanes::match_messages(&[candidate], &intent), Found::One(_))
+}
+
+fn seen(message: &Message, state: RemoteState, reason: Option<&str>) -> NewRemote {
+    NewRemote {
+        message_id: message.message_id,
+        state,
+        reason: reason.map(str::to_owned),
+        kind: None,
+        payload: None,
+        delivery: None,
+    }
+}
+
+fn verdict(message: &Message) -> NewRemote {
+    let kind = match message.author() {
+        Writer::Note => return seen(message, RemoteState::Note, None),
+        Writer::Unknown => return seen(message, RemoteState::Skipped, Some("neither a customer's nor an agent's")),
+        Writer::Staff(_) => Kind::Agent,
+        Writer::Customer(_) => Kind::Customer,
+    };
+    let payload = Payload {
+        content: message.content.clone(),
+        content_html: message.content_html.clone(),
+        created_at: message.created_at,
+        staff_id: message.staff_id.map(|id| id.0),
+        user_id: message.user_id.map(|id| id.0),
+        via_rule: message.sent_via_rule,
+        attachments: message
+            .attachments
+            .iter()
+            .map(|file| File { name: file.file_name.clone(), url: file.url.clone(), mime: file.mime_type.clone() })
+            .collect(),
+    };
+    NewRemote {
+        kind: Some(kind),
+        payload: serde_json::to_value(payload).ok(),
+        ..seen(message, RemoteState::Pending, None)
+    }
+}

@@ -1,0 +1,385 @@
+//! Writing one message to the site.
+//!
+//! Everything is prepared beforehand; then BEGIN … COMMIT goes to the server as one pipelined batch, so that no lock
+//! on the site's rows outlives a round trip (rule 2). What a later statement needs of an earlier one (the new row's
+//! key) travels in a setting of the transaction; what must not be committed raises an error on the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, join_all};
+use tokio_postgres::types::ToSql;
+
+use super::{Payload, WriteBack};
+use crate::config::{Config, ReplyAttachments};
+use crate::lanes::backoff;
+use crate::mapping::shape::{Shape, key_values};
+use crate::mapping::{Batch, Parameters, Statement, write};
+use crate::model::Kind;
+use crate::postgres::param::TextParam;
+use crate::postgres::shape::load_shape;
+use crate::postgres::{Pool, describe};
+use crate::store::{PendingRemote, Store, StoreError, Ticket};
+use crate::text;
+
+/// The statements of `[reply]` for the tables as they are now.
+#[derive(Debug, Clone)]
+pub struct ReplyStatements {
+    /// The ticket table.
+    pub tickets: Shape,
+    /// The message table.
+    pub messages: Option<Shape>,
+    /// For agents' answers.
+    pub agent: Batch,
+    /// For customers' answers.
+    pub customer: Batch,
+}
+
+/// Why a message could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// It may go better later.
+    #[error("{0}")]
+    Passing(String),
+    /// A person has to mend something.
+    #[error("{0}")]
+    Refused(String),
+    /// It had been written already.
+    #[error("it had been written already")]
+    Already,
+    /// Another instance leads.
+    #[error("another instance leads")]
+    NotLeader,
+}
+
+impl From<StoreError> for WriteError {
+    fn from(error: StoreError) -> WriteError {
+        if error.lost_leadership() { WriteError::NotLeader } else { WriteError::Passing(error.to_string()) }
+    }
+}
+
+fn classify(error: &tokio_postgres::Error) -> WriteError {
+    let text = describe(error);
+    let Some(database) = error.as_db_error() else { return WriteError::Passing(text) };
+    match database.code().code() {
+        "DC001" => WriteError::NotLeader,
+        "DC002" if database.message() == ALREADY => WriteError::Already,
+        "DC002" => WriteError::Refused(database.message().to_owned()),
+        // Locks, deadlocks, serialisation, cancelled, shutting down, out of resources, idle too long, a stale plan.
+        code if ["40", "53", "57", "08"].iter().any(|class| code.starts_with(class)) => WriteError::Passing(text),
+        "55P03" | "25P03" | "0A000" | "25006" => WriteError::Passing(text),
+        _ => WriteError::Refused(text),
+    }
+}
+
+const ALREADY: &str = "already written";
+
+impl ReplyStatements {
+    /// Compiles `[reply]`; `None` where there is none.
+    pub async fn load(client: &tokio_postgres::Client, config: &Config) -> Result<Option<ReplyStatements>, WriteError> {
+        let Some(reply) = &config.reply else { return Ok(None) };
+        let failed = |error: crate::postgres::shape::ShapeError| {
+            if error.is_about_the_connection() {
+                WriteError::Passing(error.to_string())
+            } else {
+                WriteError::Refused(error.to_string())
+            }
+        };
+        let tickets = load_shape(client, &config.ticket.table, &config.ticket.key).await.map_err(failed)?;
+        let messages = match &config.message {
+            Some(message) => Some(load_shape(client, &message.table, &message.key).await.map_err(failed)?),
+            None => None,
+        };
+        let batch = |kind| {
+            write::reply(reply, kind, &tickets, messages.as_ref())
+                .map_err(|(expr, fault)| WriteError::Refused(format!("{}: {fault}", expr.name)))
+        };
+        let (mut agent, mut customer) = (batch(Kind::Agent)?, batch(Kind::Customer)?);
+        for batch in [&mut agent, &mut customer] {
+            let all = batch.filter.iter_mut().chain(batch.insert.iter_mut()).chain(batch.after.iter_mut());
+            for statement in all {
+                prepare(client, statement).await?;
+            }
+        }
+        Ok(Some(ReplyStatements { tickets, messages, agent, customer }))
+    }
+
+    /// The statements for one kind of author.
+    pub fn batch(&self, kind: Kind) -> &Batch {
+        match kind {
+            Kind::Agent => &self.agent,
+            Kind::Customer => &self.customer,
+        }
+    }
+}
+
+/// Prepares a statement, giving parameters their own type where Postgres cannot tell it (42P18, rule 16).
+async fn prepare(client: &tokio_postgres::Client, statement: &mut Statement) -> Result<(), WriteError> {
+    loop {
+        let Err(error) = client.prepare(&statement.sql()).await else { return Ok(()) };
+        let number = error.as_db_error().filter(|error| error.code().code() == "42P18").and_then(|error| {
+            let digits = error.message().rsplit_once('$')?.1;
+            digits.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+        });
+        match number {
+            Some(number) if statement.cast_parameter(number) => {}
+            _ => {
+                return Err(match classify(&error) {
+                    WriteError::Refused(text) => WriteError::Refused(format!("{}: {text}", statement.name)),
+                    other => other,
+                });
+            }
+        }
+    }
+}
+
+impl WriteBack {
+    /// Writes what waits, the heads of some tickets; true where something was tried.
+    pub async fn write_round(&self) -> Result<bool, StoreError> {
+        let heads = self.store.remote_heads(16).await?;
+        let some = !heads.is_empty();
+        for result in join_all(heads.into_iter().map(|head| self.write_head(head))).await {
+            result?;
+        }
+        Ok(some)
+    }
+
+    async fn write_head(&self, head: PendingRemote) -> Result<(), StoreError> {
+        let id = head.message_id;
+        let Some(ticket) = self.store.ticket_get(head.ticket_id).await? else { return Ok(()) };
+        let result = if ticket.gone {
+            Err(WriteError::Refused(format!("the ticket {} was deleted on the site", ticket.key)))
+        } else {
+            self.write(&head, &ticket).await
+        };
+        match result {
+            Ok(true) => {
+                tracing::info!(ticket = %ticket.key, message = %id, kind = head.kind.as_str(), "reply written");
+                metrics::counter!("deskie_cdc_written_total").increment(1);
+                Ok(())
+            }
+            Ok(false) | Err(WriteError::Already) => Ok(()),
+            Err(WriteError::NotLeader) => Ok(()),
+            Err(WriteError::Passing(error)) => {
+                *self.statements.lock().await = None;
+                let after = backoff::retry_delay(head.attempts.unsigned_abs() + 1, rand::random());
+                tracing::warn!(ticket = %ticket.key, message = %id, "the reply could not be written yet: {error}");
+                self.store.remote_retry(id, &error, after.min(Duration::from_secs(30))).await
+            }
+            Err(WriteError::Refused(error)) => {
+                *self.statements.lock().await = None;
+                tracing::error!(ticket = %ticket.key, message = %id, "the reply is parked: {error}");
+                self.store.remote_park(id, &error).await
+            }
+        }
+    }
+
+    async fn statements(&self) -> Result<Option<Arc<ReplyStatements>>, WriteError> {
+        let mut statements = self.statements.lock().await;
+        if let Some(found) = statements.as_ref() {
+            return Ok(Some(found.clone()));
+        }
+        let client = self.site.get().await.map_err(|error| WriteError::Passing(error.to_string()))?;
+        client.statement_cache.clear();
+        let made = ReplyStatements::load(&client, &self.config).await?.map(Arc::new);
+        statements.clone_from(&made);
+        Ok(made)
+    }
+
+    /// True where a row was written, false where `[reply]` leaves the message out.
+    async fn write(&self, head: &PendingRemote, ticket: &Ticket) -> Result<bool, WriteError> {
+        let Some(statements) = self.statements().await? else {
+            self.store.remote_skip(head.message_id, "there is no [reply] in the config").await?;
+            return Ok(false);
+        };
+        let parameters = self.parameters(head, ticket, statements.tickets.key.len()).await?;
+        let batch = statements.batch(head.kind);
+        if let Some(filter) = &batch.filter {
+            let client = self.site.get().await.map_err(|error| WriteError::Passing(error.to_string()))?;
+            let holds = holds(&client, filter, &parameters).await.map_err(|error| classify(&error))?;
+            if !holds {
+                self.store.remote_skip(head.message_id, "[reply] where does not hold").await?;
+                return Ok(false);
+            }
+        }
+        transaction(&self.store, &self.site, &statements, head, ticket, &parameters).await?;
+        Ok(true)
+    }
+
+    async fn parameters(
+        &self,
+        head: &PendingRemote,
+        ticket: &Ticket,
+        key_columns: usize,
+    ) -> Result<Parameters, WriteError> {
+        let payload: Payload = serde_json::from_value(head.payload.clone())
+            .map_err(|error| WriteError::Refused(format!("the stored message is damaged: {error}")))?;
+        let opening = self.store.delivery_opening(ticket.id).await?.unwrap_or_default();
+        let mut parameters = Parameters::default();
+        parameters.set_ticket(&ticket.key, key_columns);
+        let links: Vec<(String, String)> =
+            payload.attachments.iter().map(|file| (file.name.clone(), file.url.clone())).collect();
+        let mut body = text::incoming(&payload.content, &payload.content_html);
+        let as_links =
+            self.config.reply.as_ref().is_none_or(|reply| matches!(reply.attachments, ReplyAttachments::Links));
+        if as_links && !links.is_empty() {
+            body = text::append_links(body, &links);
+        }
+        parameters.set("kind", head.kind.as_str());
+        parameters.set("text", body.text);
+        parameters.set("html", body.html);
+        let mut set_some = |name: &str, value: Option<String>| {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                parameters.set(name, value);
+            }
+        };
+        if let Some(id) = payload.staff_id {
+            let staff = self.staff.find(id).await;
+            set_some("agent_id", Some(id.to_string()));
+            set_some("author_name", staff.as_ref().map(|staff| staff.full_name.clone()));
+            set_some("agent_email", staff.map(|staff| staff.email));
+        } else {
+            set_some("author_name", opening.name.clone());
+        }
+        set_some("customer_email", opening.email);
+        set_some("customer_name", opening.name);
+        set_some("subject", Some(opening.subject));
+        set_some("created_at", Some(payload.created_at.unwrap_or_else(crate::model::clock::now).to_string()));
+        set_some("case_number", ticket.case_number.clone());
+        parameters.set("message_id", head.message_id.to_string());
+        parameters.set("case_id", head.case_id.to_string());
+        parameters.set("via_rule", payload.via_rule.to_string());
+        let files: Vec<serde_json::Value> = payload
+            .attachments
+            .iter()
+            .map(|file| serde_json::json!({"name": file.name, "url": file.url, "mime": file.mime}))
+            .collect();
+        parameters.set("attachments", serde_json::Value::Array(files).to_string());
+        Ok(parameters)
+    }
+}
+
+async fn holds(
+    client: &deadpool_postgres::Object,
+    filter: &Statement,
+    parameters: &Parameters,
+) -> Result<bool, tokio_postgres::Error> {
+    let statement = client.prepare_cached(&filter.sql()).await?;
+    let values: Vec<TextParam> = parameters.of(filter).into_iter().map(TextParam).collect();
+    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+    client.query_one(&statement, &values).await?.try_get(0)
+}
+
+/// One statement of the batch with the values of its parameters.
+struct Bound {
+    statement: tokio_postgres::Statement,
+    values: Vec<TextParam>,
+}
+
+/// The write-back of one message as one pipelined transaction.
+async fn transaction(
+    store: &Store,
+    site: &Pool,
+    statements: &ReplyStatements,
+    head: &PendingRemote,
+    ticket: &Ticket,
+    parameters: &Parameters,
+) -> Result<(), WriteError> {
+    let client = site.get().await.map_err(|error| WriteError::Passing(error.to_string()))?;
+    let batch = statements.batch(head.kind);
+    let text = |value: &str| TextParam(Some(value.to_owned()));
+    let ticket_key: Vec<TextParam> = key_values(ticket.key.as_str(), statements.tickets.key.len())
+        .ok_or_else(|| WriteError::Refused(format!("`{}` is no key of {}", ticket.key, statements.tickets.relation)))?
+        .into_iter()
+        .map(|value| TextParam(Some(value)))
+        .collect();
+    let message_id = head.message_id.to_string();
+    // Rule 8: marks the whole transaction as ours for capture, before anything else.
+    let mut plan: Vec<(String, Vec<TextParam>)> = vec![
+        (
+            "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)".into(),
+            vec![text(&message_id)],
+        ),
+        (store.sql("select {s}.fence($1::text::int8)"), vec![text(&store.epoch().to_string())]),
+        (
+            store.sql(&format!(
+                "with claimed as (update {{s}}.remote set state = 'written', done_at = clock_timestamp(), error = null
+                     where message_id = $1::text::int8 and state = 'pending' returning 1)
+                 select {{s}}.expect(count(*) = 1, '{ALREADY}') from claimed"
+            )),
+            vec![text(&message_id)],
+        ),
+        // A statement of its own, by key, and weak enough not to block the site's INSERT of a message (rule 2).
+        (
+            store.sql(&format!(
+                "select {{s}}.expect(count(*) = 1, $1::text) from
+                     (select 1 from {} t where {} for no key update) locked",
+                statements.tickets.sql(),
+                statements.tickets.key_condition("t", 2)
+            )),
+            std::iter::once(text(&format!(
+                "the ticket {} is not in {}, or row security hides it from UPDATE",
+                ticket.key, statements.tickets.relation
+            )))
+            .chain(ticket_key)
+            .collect(),
+        ),
+    ];
+    if let Some(insert) = &batch.insert {
+        plan.push((insert.sql(), parameters.of(insert).into_iter().map(TextParam).collect()));
+        plan.push((
+            store.sql(&format!(
+                "select {{s}}.expect(coalesce(pg_catalog.current_setting('{}', true), '') <> '',
+                     'the INSERT of [reply] gave no row')",
+                write::ROW_SETTING
+            )),
+            Vec::new(),
+        ));
+    }
+    for after in &batch.after {
+        plan.push((after.sql(), parameters.of(after).into_iter().map(TextParam).collect()));
+    }
+    if batch.insert.is_some() {
+        let row = format!("pg_catalog.current_setting('{}')", write::ROW_SETTING);
+        // The link is the second line against the echo, and what makes a later UPDATE of the row nothing new.
+        plan.push((
+            store.sql(&format!(
+                "with linked as (insert into {{s}}.link (section, key, generation, ticket_id, state, reason)
+                     select 'message', {row}, coalesce(max(generation), 0) + 1, $1::text::int8, 'written', 'written by us'
+                     from {{s}}.link where section = 'message' and key = {row})
+                 update {{s}}.remote set row_key = {row}, payload = null where message_id = $2::text::int8"
+            )),
+            vec![text(&ticket.id.to_string()), text(&message_id)],
+        ));
+    }
+    let mut bound = Vec::with_capacity(plan.len());
+    for (sql, values) in plan {
+        let statement = client.prepare_cached(&sql).await.map_err(|error| classify(&error))?;
+        bound.push(Bound { statement, values });
+    }
+    run_pipelined(&client, &bound).await
+}
+
+async fn run_pipelined(client: &deadpool_postgres::Object, bound: &[Bound]) -> Result<(), WriteError> {
+    let mut sent: Vec<BoxFuture<'_, Result<(), tokio_postgres::Error>>> = Vec::with_capacity(bound.len() + 2);
+    sent.push(Box::pin(client.batch_execute("begin")));
+    for Bound { statement, values } in bound {
+        sent.push(Box::pin(async move {
+            let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+            client.execute(statement, &values).await.map(|_| ())
+        }));
+    }
+    sent.push(Box::pin(client.batch_execute("commit")));
+    // Polled in order, so written in order; the first error is the cause, the others follow from it, and the COMMIT
+    // of a failed transaction is a ROLLBACK.
+    let results = join_all(sent).await;
+    match results.into_iter().find_map(Result::err) {
+        None => Ok(()),
+        Some(error) => {
+            if error.code().is_some_and(|code| code.code() == "0A000") {
+                client.statement_cache.clear();
+            }
+            Err(classify(&error))
+        }
+    }
+}
