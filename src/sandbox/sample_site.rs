@@ -56,11 +56,8 @@ fn with_values(line: &str, values: &[(&str, &String)]) -> String {
     });
     match parts {
         Some((before, value, after)) => {
-            // The value stands in a TOML string; `$` would start a variable.
-            let value = value
-                .replace('\\', "\\\\")
-                .replace('"', "\\\"")
-                .replace('$', "\\u0024");
+            // It stands in a TOML string.
+            let value = value.replace('\\', r"\\").replace('"', "\\\"");
             format!("{before}{value}{after}")
         }
         None => line.to_owned(),

@@ -1,0 +1,5 @@
+//! Everything that needs a real Postgres or the real binary: one program, so that it is linked once.
+
+mod architecture;
+mod postgres;
+mod support;
