@@ -56,7 +56,7 @@ impl Workplace {
             database_url: site.url(USER),
             deskie_url: deskie_url.to_owned(),
             staff_email: "api@example.com".to_owned(),
-            api_key: "demo".to_owned(),
+            api_key: "simulator-key".to_owned(),
             listen: format!("127.0.0.1:{}", free_port()),
             admin_listen: format!("127.0.0.1:{}", free_port()),
             webhook_secret: "demo-webhook-secret".to_owned(),

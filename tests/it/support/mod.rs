@@ -2,7 +2,11 @@
 //!
 //! Nothing here sleeps for luck: each wait is for something, has a limit, and names the line that waited.
 
-#![allow(dead_code, unused_imports, reason = "a harness has more than each of its tests needs")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "a harness has more than each of its tests needs"
+)]
 
 mod connector;
 mod site;
