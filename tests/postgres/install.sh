@@ -12,6 +12,12 @@ for major in "${@:-18}"; do
   [ -x "/usr/lib/postgresql/$major/bin/initdb" ] || [ -x "/usr/pgsql-$major/bin/initdb" ] || missing="$missing $major"
 done
 [ -n "$missing" ] || exit 0
+for major in $missing; do
+  grep -q "\"pg$major\":" package.json || {
+    echo "PostgreSQL $major: neither installed in /usr/lib/postgresql/$major nor named in $here/package.json" >&2
+    exit 1
+  }
+done
 [ "$(cat $stamp 2>/dev/null || true)" = "$sum" ] && exit 0
 
 case "$(uname -s)-$(uname -m)" in
