@@ -85,7 +85,7 @@ fn holds_a_cluster_until_it_is_killed() {
 #[tokio::test]
 async fn the_harness_hears_a_program_and_ends_it() {
     let script =
-        "echo one >&2; echo two >&2; trap 'echo ending >&2; exit 3' TERM; while :; do sleep 0.05; done";
+        "trap 'echo ending >&2; exit 3' TERM; echo one >&2; echo two >&2; while :; do sleep 0.05; done";
     let program = Connector::spawn(Path::new("/"), &["sh", "-c", script]);
     assert_eq!(program.wait_for_log("tw").await, "two");
     assert_eq!(program.wait_for_log("one").await, "one");

@@ -311,9 +311,17 @@ impl Cluster {
             }
             thread::sleep(POLL);
         }
-        // The leash lets go: from here on the process id may be someone else's.
-        let _ = server.leash.write_all(b"bye\n");
         Ok(())
+    }
+}
+
+impl Drop for Server {
+    /// The leash of an ended server lets go: its process id may be someone else's now, and its folder is still needed.
+    /// That of a running one (a shutdown that failed) pulls.
+    fn drop(&mut self) {
+        if let Ok(Some(_)) = self.child.try_wait() {
+            let _ = self.leash.write_all(b"bye\n");
+        }
     }
 }
 
@@ -433,6 +441,18 @@ mod tests {
 
         drop(cluster);
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_taken_port_leaves_the_data_for_the_next_try() {
+        let mut cluster = Cluster::start(&find(None).unwrap(), ClusterOptions::default()).unwrap();
+        cluster.stop_fast().unwrap();
+        let taken = TcpListener::bind(("127.0.0.1", cluster.port())).unwrap();
+        let error = cluster.restart().unwrap_err().to_string();
+        assert!(error.contains("already in use"), "{error}");
+
+        drop(taken);
+        cluster.restart().unwrap();
     }
 
     #[test]
