@@ -1,1 +1,5 @@
-//! (to be written)
+//! A site to try things against, here and now: a throw-away Postgres, a sample site in it, and a Deskie.
+//! For `demo`, `simulator` and the tests; a connector that runs in production uses nothing of this room.
+
+pub mod postgres;
+pub mod sample_site;

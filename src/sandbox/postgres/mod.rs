@@ -1,0 +1,22 @@
+//! A throw-away Postgres: finds the programs on this machine, starts a cluster in a moment, leaves nothing behind.
+//!
+//! ```no_run
+//! use deskie_cdc::sandbox::postgres::{Cluster, ClusterOptions, find};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cluster = Cluster::start(&find(None)?, ClusterOptions::default())?;
+//! println!("{}", cluster.superuser_url("postgres"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Invariant: a cluster never outlives the process that started it, even when that is killed with SIGKILL. The server
+//! has a leash: a tiny shell that reads a pipe from us; end of file without a word means that we are gone, and it kills
+//! the server and removes its folder. (`prctl(PR_SET_PDEATHSIG)` would follow the spawning thread, and is Linux only.)
+
+mod account;
+mod cluster;
+mod installation;
+mod template;
+
+pub use cluster::{Cluster, ClusterOptions, StartError};
+pub use installation::{Installation, NotFound, find};

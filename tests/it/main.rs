@@ -1,0 +1,7 @@
+//! Everything that needs a real Postgres or the real binary: one program, so that it is linked once.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod architecture;
+mod postgres;
+mod support;
