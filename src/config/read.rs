@@ -1,0 +1,569 @@
+//! Reading values with their places. Nothing here stops at a fault: a value that is not there or not right is `None`,
+//! and the [`Reader`] has noted why.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::env::{Env, expand};
+use super::fault::Found;
+use super::keys::{homes, keys_of, nearest};
+use super::secret::is_secret;
+use super::value::{self, Problem};
+use super::{Expr, Span, TableName};
+
+/// What all values of one file share: its text, the environment, the faults so far.
+pub(super) struct Reader<'a> {
+    text: &'a str,
+    env: Env<'a>,
+    found: RefCell<Vec<Found>>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader without faults.
+    pub(super) fn new(text: &'a str, env: Env<'a>) -> Reader<'a> {
+        Reader {
+            text,
+            env,
+            found: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Notes a fault.
+    pub(super) fn fault(&self, span: &Span, message: impl Into<String>, hint: Option<String>) {
+        let found = Found {
+            span: span.clone(),
+            message: message.into(),
+            hint,
+            missing: false,
+        };
+        self.found.borrow_mut().push(found);
+    }
+
+    /// Notes that something is not there.
+    pub(super) fn missing(&self, span: &Span, message: impl Into<String>, hint: Option<String>) {
+        let found = Found {
+            span: span.clone(),
+            message: message.into(),
+            hint,
+            missing: true,
+        };
+        self.found.borrow_mut().push(found);
+    }
+
+    /// What was found.
+    pub(super) fn into_found(self) -> Vec<Found> {
+        self.found.into_inner()
+    }
+
+    /// The place of a reference within a string's place; the whole string when escapes hide it.
+    fn place_within(&self, span: &Span, written: &str) -> Span {
+        let inside = self.text.get(span.clone()).and_then(|raw| raw.find(written));
+        inside.map_or_else(
+            || span.clone(),
+            |at| span.start + at..span.start + at + written.len(),
+        )
+    }
+}
+
+/// A string with its environment variables put in.
+#[derive(Debug, Clone)]
+pub(super) struct Text {
+    /// The dotted name of its key.
+    pub(super) name: String,
+    /// The text.
+    pub(super) value: String,
+    /// Where it stands.
+    pub(super) span: Span,
+    /// Whether all of it stands in the file.
+    pub(super) literal: bool,
+}
+
+/// One value of the file.
+pub(super) struct Value<'a> {
+    reader: &'a Reader<'a>,
+    /// The dotted name of its key.
+    pub(super) name: String,
+    /// Where it stands.
+    pub(super) span: Span,
+    value: &'a DeValue<'a>,
+    secret: bool,
+}
+
+impl<'a> Value<'a> {
+    /// Notes that this value is of another type than wanted.
+    pub(super) fn wrong_type(&self, wanted: &str, hint: Option<String>) {
+        let given = match self.value {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) | DeValue::Float(_) => "a number",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.fault(format!("must be {wanted}, not {given}"), hint);
+    }
+
+    /// Notes a fault of this value; the message goes on after its name.
+    pub(super) fn fault(&self, message: impl AsRef<str>, hint: Option<String>) {
+        self.reader
+            .fault(&self.span, format!("`{}` {}", self.name, message.as_ref()), hint);
+    }
+
+    /// Notes a problem with this value's text, which is quoted where it may be.
+    pub(super) fn problem(&self, text: &Text, problem: Problem) {
+        let short =
+            text.literal && !self.secret && text.value.len() <= 60 && !text.value.contains(['\n', '`']);
+        let quoted = if short {
+            format!(": `{}`", text.value)
+        } else {
+            String::new()
+        };
+        self.fault(problem.message + &quoted, problem.hint);
+    }
+
+    /// A string; `wanted` says in a fault what else it might have been.
+    pub(super) fn text_or(&self, wanted: &str) -> Option<Text> {
+        let DeValue::String(raw) = self.value else {
+            let hint = match self.value {
+                DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) if !self.secret => self
+                    .reader
+                    .text
+                    .get(self.span.clone())
+                    .map(|raw| format!("in quotes: \"{raw}\"")),
+                _ => None,
+            };
+            self.wrong_type(wanted, hint);
+            return None;
+        };
+        let expanded = expand(raw, self.reader.env);
+        for failure in &expanded.failures {
+            let place = self.reader.place_within(&self.span, &failure.written);
+            self.reader
+                .fault(&place, failure.message.clone(), Some(failure.hint.clone()));
+        }
+        expanded.failures.is_empty().then(|| Text {
+            name: self.name.clone(),
+            value: expanded.text,
+            span: self.span.clone(),
+            literal: expanded.literal,
+        })
+    }
+
+    /// A string that is not empty.
+    pub(super) fn text(&self) -> Option<Text> {
+        let text = self.text_or("a string")?;
+        if text.value.trim().is_empty() {
+            let hint = (!text.literal).then(|| "its environment variable is empty".to_owned());
+            self.fault("is empty", hint);
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A string made into something.
+    pub(super) fn parsed<T>(&self, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<T> {
+        let text = self.text()?;
+        parse(&text.value)
+            .map_err(|problem| self.problem(&text, problem))
+            .ok()
+    }
+
+    /// A whole number above 0; a string counts if it came from the environment, where all is text.
+    pub(super) fn number(&self, hint: Option<&str>) -> Option<i64> {
+        let wanted = "a whole number above 0";
+        let number = match self.value {
+            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok(),
+            DeValue::String(raw) if raw.contains("${") => self.text()?.value.trim().parse().ok(),
+            DeValue::String(raw) => {
+                let hint = match (raw.trim().parse::<i64>(), value::custom_field(raw.trim())) {
+                    (Ok(number), _) | (_, Some(number)) => Some(format!("without quotes: {number}")),
+                    _ => hint.map(str::to_owned),
+                };
+                self.wrong_type(wanted, hint);
+                return None;
+            }
+            _ => {
+                self.wrong_type(wanted, hint.map(str::to_owned));
+                return None;
+            }
+        };
+        let number = number.filter(|number| *number > 0);
+        if number.is_none() {
+            self.fault(format!("must be {wanted}"), hint.map(str::to_owned));
+        }
+        number
+    }
+
+    /// True or false.
+    pub(super) fn flag(&self) -> Option<bool> {
+        match self.value {
+            DeValue::Boolean(flag) => Some(*flag),
+            DeValue::String(raw) if raw.contains("${") => match self.text()?.value.trim() {
+                "true" => Some(true),
+                "false" => Some(false),
+                _ => {
+                    self.fault("must be true or false", None);
+                    None
+                }
+            },
+            DeValue::String(raw) if matches!(raw.as_ref(), "true" | "false") => {
+                self.wrong_type("true or false", Some(format!("without quotes: {raw}")));
+                None
+            }
+            _ => {
+                self.wrong_type("true or false", None);
+                None
+            }
+        }
+    }
+
+    /// An SQL expression.
+    pub(super) fn expr(&self) -> Option<Expr> {
+        let text = self.text()?;
+        Some(Expr {
+            sql: text.value,
+            span: text.span,
+            name: text.name,
+        })
+    }
+
+    /// An SQL expression, or a number, true or false.
+    pub(super) fn expr_or_constant(&self) -> Option<Expr> {
+        let sql = match self.value {
+            DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+                Ok(number) => number.to_string(),
+                Err(_) => {
+                    self.fault("is too large", None);
+                    return None;
+                }
+            },
+            DeValue::Float(float) if float.as_str().parse().is_ok_and(f64::is_finite) => {
+                float.as_str().trim_start_matches('+').to_owned()
+            }
+            DeValue::Boolean(flag) => flag.to_string(),
+            DeValue::Datetime(date) => {
+                self.wrong_type(
+                    "an SQL expression",
+                    Some(format!("as an SQL string: \"'{date}'\"")),
+                );
+                return None;
+            }
+            _ => return self.expr_wanted(),
+        };
+        Some(Expr {
+            sql,
+            span: self.span.clone(),
+            name: self.name.clone(),
+        })
+    }
+
+    fn expr_wanted(&self) -> Option<Expr> {
+        if matches!(self.value, DeValue::String(_)) {
+            return self.expr();
+        }
+        self.wrong_type("an SQL expression", None);
+        None
+    }
+
+    /// The values of a list; one value that is none is a list of itself.
+    pub(super) fn items(&self) -> Vec<Value<'a>> {
+        let item = |index: Option<usize>, span: Span, value: &'a DeValue<'a>| Value {
+            reader: self.reader,
+            name: index.map_or_else(|| self.name.clone(), |index| format!("{}[{index}]", self.name)),
+            span,
+            value,
+            secret: self.secret,
+        };
+        match self.value {
+            DeValue::Array(array) => array
+                .iter()
+                .enumerate()
+                .map(|(index, value)| item(Some(index), value.span(), value.get_ref()))
+                .collect(),
+            _ => vec![item(None, self.span.clone(), self.value)],
+        }
+    }
+
+    /// The string as written, environment variables not put in.
+    pub(super) fn raw(&self) -> Option<&'a str> {
+        self.value.as_str()
+    }
+
+    /// A word for the site's SQL: a string, or a number, true or false as text.
+    pub(super) fn word(&self) -> Option<String> {
+        match self.value {
+            DeValue::String(_) => self.text_or("a string").map(|text| text.value),
+            _ => self.expr_or_constant().map(|expr| expr.sql),
+        }
+    }
+
+    /// To note faults.
+    pub(super) fn reader(&self) -> &'a Reader<'a> {
+        self.reader
+    }
+
+    /// Whether this is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.is_table()
+    }
+
+    /// Whether this is a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.value.is_array()
+    }
+
+    /// Statements or expressions: one or a list.
+    pub(super) fn exprs(&self) -> Vec<Expr> {
+        self.items().iter().filter_map(Value::expr).collect()
+    }
+
+    /// The table under this key, with the keys that `section` knows.
+    pub(super) fn section(&self, section: &'static str) -> Option<Section<'a>> {
+        let DeValue::Table(table) = self.value else {
+            self.wrong_type("a table", None);
+            return None;
+        };
+        Some(Section::open(
+            self.reader,
+            section,
+            self.name.clone(),
+            self.span.clone(),
+            table,
+        ))
+    }
+
+    /// The keys and values of a table whose keys are not ours, in the file's order.
+    pub(super) fn entries(&self) -> Option<Vec<(String, Span, Value<'a>)>> {
+        let DeValue::Table(table) = self.value else {
+            self.wrong_type("a table", None);
+            return None;
+        };
+        let mut entries: Vec<(String, Span, Value<'a>)> = table
+            .iter()
+            .map(|(key, value)| {
+                let name = format!("{}.{}", self.name, key.get_ref());
+                let value = Value {
+                    reader: self.reader,
+                    name,
+                    span: value.span(),
+                    value: value.get_ref(),
+                    secret: false,
+                };
+                (key.get_ref().as_ref().to_owned(), key.span(), value)
+            })
+            .collect();
+        entries.sort_by_key(|(_, span, _)| span.start);
+        Some(entries)
+    }
+}
+
+/// One section of the file.
+pub(super) struct Section<'a> {
+    /// To note faults.
+    pub(super) reader: &'a Reader<'a>,
+    section: &'static str,
+    name: String,
+    /// Where it begins.
+    pub(super) span: Span,
+    table: &'a DeTable<'a>,
+}
+
+impl<'a> Section<'a> {
+    /// Opens a section and notes every key that it does not know.
+    pub(super) fn open(
+        reader: &'a Reader<'a>,
+        section: &'static str,
+        name: String,
+        span: Span,
+        table: &'a DeTable<'a>,
+    ) -> Section<'a> {
+        let keys = keys_of(section);
+        for key in table.keys() {
+            let written = key.get_ref().as_ref();
+            if keys.contains(&written) {
+                continue;
+            }
+            let hint = match (nearest(written, keys), homes(written).as_slice()) {
+                (_, homes @ [_, ..]) => {
+                    let homes: Vec<String> = homes.iter().map(|home| format!("`{}`", header(home))).collect();
+                    format!("it belongs to {}", homes.join(" or "))
+                }
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, _) => format!("known here: {}", keys.join(", ")),
+            };
+            reader.fault(
+                &key.span(),
+                format!("unknown key `{written}` in `{}`", header(section)),
+                Some(hint),
+            );
+        }
+        Section {
+            reader,
+            section,
+            name,
+            span,
+            table,
+        }
+    }
+
+    /// Its name in the list of keys.
+    pub(super) fn section_name(&self) -> &'static str {
+        self.section
+    }
+
+    /// A value, if it is there.
+    pub(super) fn value(&self, key: &str) -> Option<Value<'a>> {
+        debug_assert!(
+            keys_of(self.section).contains(&key),
+            "{}.{key} is not in KEYS",
+            self.section
+        );
+        let value = self.table.get(key)?;
+        let name = format!("{}.{key}", self.name);
+        let secret = is_secret(self.section, key);
+        Some(Value {
+            reader: self.reader,
+            name,
+            span: value.span(),
+            value: value.get_ref(),
+            secret,
+        })
+    }
+
+    /// A value that must be there.
+    pub(super) fn need(&self, key: &str, example: &str) -> Option<Value<'a>> {
+        let value = self.value(key);
+        if value.is_none() {
+            self.missing(key, example);
+        }
+        value
+    }
+
+    /// Notes that a key is not there.
+    pub(super) fn missing(&self, key: &str, example: &str) {
+        let message = format!("`{}` needs `{key}`", header(self.section));
+        self.reader
+            .missing(&self.span, message, Some(format!("e.g. {example}")));
+    }
+
+    /// A string made into something, if it is there.
+    pub(super) fn parsed<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<T> {
+        self.value(key)?.parsed(parse)
+    }
+
+    /// An SQL expression, if it is there.
+    pub(super) fn expr(&self, key: &str) -> Option<Expr> {
+        self.value(key)?.expr()
+    }
+
+    /// An SQL expression or a constant, if it is there.
+    pub(super) fn constant(&self, key: &str) -> Option<Expr> {
+        self.value(key)?.expr_or_constant()
+    }
+
+    /// Expressions or statements, one or a list, if they are there.
+    pub(super) fn exprs(&self, key: &str) -> Vec<Expr> {
+        self.value(key).map(|value| value.exprs()).unwrap_or_default()
+    }
+
+    /// True or false.
+    pub(super) fn flag(&self, key: &str, default: bool) -> bool {
+        self.value(key).and_then(|value| value.flag()).unwrap_or(default)
+    }
+
+    /// A duration; 0 is one.
+    pub(super) fn duration(&self, key: &str, default: Duration) -> Duration {
+        self.parsed(key, value::duration).unwrap_or(default)
+    }
+
+    /// A duration above 0.
+    pub(super) fn positive(&self, key: &str, default: Duration) -> Duration {
+        let parse = |text: &str| match value::duration(text)? {
+            Duration::ZERO => Err(Problem {
+                message: "must be above 0".to_owned(),
+                hint: None,
+            }),
+            duration => Ok(duration),
+        };
+        self.parsed(key, parse).unwrap_or(default)
+    }
+
+    /// A size above 0.
+    pub(super) fn size(&self, key: &str, default: u64) -> u64 {
+        let parse = |text: &str| match value::size(text)? {
+            0 => Err(Problem {
+                message: "must be above 0".to_owned(),
+                hint: None,
+            }),
+            size => Ok(size),
+        };
+        self.parsed(key, parse).unwrap_or(default)
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Option<T> {
+        self.parsed(key, |text| {
+            let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            words
+                .iter()
+                .find(|(word, _)| *word == text)
+                .map(|(_, meaning)| *meaning)
+                .ok_or_else(|| {
+                    let all = names
+                        .iter()
+                        .map(|name| format!("\"{name}\""))
+                        .collect::<Vec<_>>()
+                        .join(", ");
+                    let hint = match nearest(text, &names) {
+                        Some(near) => format!("did you mean \"{near}\"?"),
+                        None => format!("one of {all}"),
+                    };
+                    Problem::new(format!("must be one of {all}"), hint)
+                })
+        })
+    }
+
+    /// The table's name.
+    pub(super) fn table_name(&self) -> Option<TableName> {
+        let value = self.need("table", "table = \"public.tickets\"")?;
+        let (schema, table) = value.parsed(value::table_name)?;
+        Some(TableName {
+            schema,
+            table,
+            span: value.span,
+        })
+    }
+
+    /// Key columns, one or a list; empty: the primary key.
+    pub(super) fn columns(&self, key: &str) -> Vec<String> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        let items = value.items();
+        if items.is_empty() {
+            value.fault("is empty", Some("leave it out for the primary key".to_owned()));
+        }
+        let mut columns: Vec<String> = Vec::new();
+        for item in items {
+            let Some(column) = item.parsed(value::column) else {
+                continue;
+            };
+            if columns.contains(&column) {
+                item.fault(format!("names `{column}` again"), None);
+            }
+            columns.push(column);
+        }
+        columns
+    }
+}
+
+/// A section's name as its header is written.
+pub(super) fn header(section: &str) -> String {
+    if section == "attachment" {
+        "[[attachment]]".to_owned()
+    } else {
+        format!("[{section}]")
+    }
+}
