@@ -255,9 +255,12 @@ impl<'a> Top<'a> {
         ))
     }
 
-    /// A section that must be there.
+    /// A section that must be there; a mistyped one was answered already.
     fn required(&self, name: &'static str) -> Option<Section<'a>> {
-        if !self.root.contains_key(name) {
+        let known = sections();
+        let mistyped = |written: &str| !known.contains(&written) && nearest(written, &known) == Some(name);
+        let is_mistyped = self.root.keys().any(|written| mistyped(written.get_ref()));
+        if !self.root.contains_key(name) && !is_mistyped {
             self.reader
                 .missing(&self.end, format!("the section `[{name}]` is missing"), None);
         }

@@ -10,7 +10,7 @@ use super::env::{Env, expand};
 use super::fault::Found;
 use super::keys::{homes, keys_of, nearest};
 use super::secret::is_secret;
-use super::value::{self, Problem};
+use super::value::{self, DURATION_HINT, Problem, SIZE_HINT};
 use super::{Expr, Span, TableName};
 
 /// What all values of one file share: its text, the environment, the faults so far.
@@ -123,18 +123,10 @@ impl<'a> Value<'a> {
         self.fault(problem.message + &quoted, problem.hint);
     }
 
-    /// A string; `wanted` says in a fault what else it might have been.
-    pub(super) fn text_or(&self, wanted: &str) -> Option<Text> {
+    /// A string, perhaps an empty one; `wanted` and `hint` are for the fault that it is something else.
+    fn any_text(&self, wanted: &str, hint: Option<&str>) -> Option<Text> {
         let DeValue::String(raw) = self.value else {
-            let hint = match self.value {
-                DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) if !self.secret => self
-                    .reader
-                    .text
-                    .get(self.span.clone())
-                    .map(|raw| format!("in quotes: \"{raw}\"")),
-                _ => None,
-            };
-            self.wrong_type(wanted, hint);
+            self.wrong_type(wanted, hint.map(str::to_owned));
             return None;
         };
         let expanded = expand(raw, self.reader.env);
@@ -152,8 +144,8 @@ impl<'a> Value<'a> {
     }
 
     /// A string that is not empty.
-    pub(super) fn text(&self) -> Option<Text> {
-        let text = self.text_or("a string")?;
+    fn text(&self, wanted: &str, hint: Option<&str>) -> Option<Text> {
+        let text = self.any_text(wanted, hint)?;
         if text.value.trim().is_empty() {
             let hint = (!text.literal).then(|| "its environment variable is empty".to_owned());
             self.fault("is empty", hint);
@@ -164,7 +156,17 @@ impl<'a> Value<'a> {
 
     /// A string made into something.
     pub(super) fn parsed<T>(&self, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<T> {
-        let text = self.text()?;
+        self.parsed_as("a string", None, parse)
+    }
+
+    /// A string made into something that has a name of its own.
+    fn parsed_as<T>(
+        &self,
+        wanted: &str,
+        hint: Option<&str>,
+        parse: impl Fn(&str) -> Result<T, Problem>,
+    ) -> Option<T> {
+        let text = self.text(wanted, hint)?;
         parse(&text.value)
             .map_err(|problem| self.problem(&text, problem))
             .ok()
@@ -175,7 +177,9 @@ impl<'a> Value<'a> {
         let wanted = "a whole number above 0";
         let number = match self.value {
             DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok(),
-            DeValue::String(raw) if raw.contains("${") => self.text()?.value.trim().parse().ok(),
+            DeValue::String(raw) if raw.contains("${") => {
+                self.text("a string", None)?.value.trim().parse().ok()
+            }
             DeValue::String(raw) => {
                 let hint = match (raw.trim().parse::<i64>(), value::custom_field(raw.trim())) {
                     (Ok(number), _) | (_, Some(number)) => Some(format!("without quotes: {number}")),
@@ -200,7 +204,7 @@ impl<'a> Value<'a> {
     pub(super) fn flag(&self) -> Option<bool> {
         match self.value {
             DeValue::Boolean(flag) => Some(*flag),
-            DeValue::String(raw) if raw.contains("${") => match self.text()?.value.trim() {
+            DeValue::String(raw) if raw.contains("${") => match self.text("a string", None)?.value.trim() {
                 "true" => Some(true),
                 "false" => Some(false),
                 _ => {
@@ -221,7 +225,7 @@ impl<'a> Value<'a> {
 
     /// An SQL expression.
     pub(super) fn expr(&self) -> Option<Expr> {
-        let text = self.text()?;
+        let text = self.text("an SQL expression", None)?;
         Some(Expr {
             sql: text.value,
             span: text.span,
@@ -294,7 +298,7 @@ impl<'a> Value<'a> {
     /// A word for the site's SQL: a string, or a number, true or false as text.
     pub(super) fn word(&self) -> Option<String> {
         match self.value {
-            DeValue::String(_) => self.text_or("a string").map(|text| text.value),
+            DeValue::String(_) => self.any_text("a string", None).map(|text| text.value),
             _ => self.expr_or_constant().map(|expr| expr.sql),
         }
     }
@@ -441,8 +445,13 @@ impl<'a> Section<'a> {
         value
     }
 
-    /// Notes that a key is not there.
+    /// Notes that a key is not there; a mistyped one was answered already.
     pub(super) fn missing(&self, key: &str, example: &str) {
+        let keys = keys_of(self.section);
+        let mistyped = |written: &str| !keys.contains(&written) && nearest(written, keys) == Some(key);
+        if self.table.keys().any(|written| mistyped(written.get_ref())) {
+            return;
+        }
         let message = format!("`{}` needs `{key}`", header(self.section));
         self.reader
             .missing(&self.span, message, Some(format!("e.g. {example}")));
@@ -475,31 +484,34 @@ impl<'a> Section<'a> {
 
     /// A duration; 0 is one.
     pub(super) fn duration(&self, key: &str, default: Duration) -> Duration {
-        self.parsed(key, value::duration).unwrap_or(default)
+        let value = self.value(key);
+        let duration =
+            value.and_then(|value| value.parsed_as("a duration", Some(DURATION_HINT), value::duration));
+        duration.unwrap_or(default)
     }
 
     /// A duration above 0.
     pub(super) fn positive(&self, key: &str, default: Duration) -> Duration {
-        let parse = |text: &str| match value::duration(text)? {
-            Duration::ZERO => Err(Problem {
-                message: "must be above 0".to_owned(),
-                hint: None,
-            }),
-            duration => Ok(duration),
-        };
-        self.parsed(key, parse).unwrap_or(default)
+        let duration = self.duration(key, default);
+        if duration.is_zero()
+            && let Some(value) = self.value(key)
+        {
+            value.fault("must be above 0", None);
+            return default;
+        }
+        duration
     }
 
     /// A size above 0.
     pub(super) fn size(&self, key: &str, default: u64) -> u64 {
-        let parse = |text: &str| match value::size(text)? {
-            0 => Err(Problem {
-                message: "must be above 0".to_owned(),
-                hint: None,
-            }),
-            size => Ok(size),
+        let Some(value) = self.value(key) else {
+            return default;
         };
-        self.parsed(key, parse).unwrap_or(default)
+        let size = value.parsed_as("a size", Some(SIZE_HINT), value::size);
+        if size == Some(0) {
+            value.fault("must be above 0", None);
+        }
+        size.unwrap_or(default)
     }
 
     /// One of a few words.

@@ -501,7 +501,7 @@ fn wrong_types_and_values_are_told_at_the_value() {
     check(
         "ticket_field = 25",
         "ticket_field = 25\nsweep = 30",
-        "9:9 `deskie.sweep` must be a string, not a number | in quotes: \"30\"",
+        "9:9 `deskie.sweep` must be a duration, not a number | a number and `ms`",
     );
     check(
         "ticket_field = 25",
@@ -812,8 +812,40 @@ fn all_faults_come_at_once_in_order() {
         .iter()
         .map(|(line, column, _)| (*line, *column))
         .collect();
-    assert_eq!(places, [(4, 1), (7, 12), (8, 1), (9, 9), (21, 11)], "{error}");
-    insta::assert_snapshot!(error.to_string(), @"");
+    assert_eq!(places, [(7, 12), (8, 1), (9, 9), (21, 11)], "{error}");
+    insta::assert_snapshot!(error.to_string(), @r#"
+    error: environment variable `NOT_THERE` is not set
+     --> deskie-cdc.toml:7:12
+      |
+    7 | api_key = "${NOT_THERE}"
+      |            ^^^^^^^^^^^^
+      |
+      = help: set it, or give a default: `${NOT_THERE:-...}`
+
+    error: unknown key `ticket_feild` in `[deskie]`
+     --> deskie-cdc.toml:8:1
+      |
+    8 | ticket_feild = **
+      | ^^^^^^^^^^^^
+      |
+      = help: did you mean `ticket_field`?
+
+    error: `deskie.sweep` must be a duration, not a number
+     --> deskie-cdc.toml:9:9
+      |
+    9 | sweep = 1
+      |         ^
+      |
+      = help: a number and `ms`, `s`, `m`, `h` or `d`: "500ms", "30s", "2m", "1h", "1d"
+
+    error: `ticket.open_on` must be a string, not a number
+      --> deskie-cdc.toml:21:11
+       |
+    21 | open_on = 1
+       |           ^
+
+    4 errors in the config
+    "#);
 }
 
 #[test]
@@ -954,7 +986,15 @@ fn a_fault_points_at_any_place() {
         Some("did you mean `title`?".to_owned()),
     );
     assert_eq!((fault.line(), fault.column()), (21, 11));
-    insta::assert_snapshot!(fault.to_string(), @"");
+    insta::assert_snapshot!(fault.to_string(), @r#"
+    error: column `subject` does not exist
+      --> deskie-cdc.toml:21:11
+       |
+    21 | subject = "subject"
+       |           ^^^^^^^^^
+       |
+       = help: did you mean `title`?
+    "#);
     assert_eq!(config.source.line_column(0), (1, 1));
     assert_eq!(config.source.line_column(usize::MAX), (35, 1));
     let odd = Source {

@@ -28,9 +28,11 @@ impl Problem {
 /// The longest identifier of Postgres, in bytes.
 pub(super) const NAME_LENGTH: usize = 63;
 
-const DURATION_HINT: &str =
+/// How a duration is written.
+pub(super) const DURATION_HINT: &str =
     "a number and `ms`, `s`, `m`, `h` or `d`: \"500ms\", \"30s\", \"2m\", \"1h\", \"1d\"";
-const SIZE_HINT: &str =
+/// How a size is written.
+pub(super) const SIZE_HINT: &str =
     "a number and `B`, `kB`, `MB`, `GB` or `TB` (or `KiB`, `MiB`, ...): \"60kB\", \"10GB\"";
 
 /// `"30s"`, `"1h30m"`. At most a hundred years, so that it can be added to any time.
