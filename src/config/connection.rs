@@ -6,7 +6,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use super::read::{Section, Value};
+use super::read::Value;
+use super::section::Section;
 use super::value::{self, Problem};
 use super::{Capture, Deskie, OnMaxWal, Postgres, Server};
 

@@ -8,7 +8,8 @@ use toml::de::{DeTable, DeValue, Error};
 use super::fault::{ConfigError, Found};
 use super::keys::{homes, nearest, sections};
 use super::mapping::Mapping;
-use super::read::{Reader, Section, header};
+use super::read::Reader;
+use super::section::{Section, header};
 use super::{Config, Deskie, Postgres, Source, Span, TableName};
 use super::{connection, mapping, reply};
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::connection::ids;
-use super::read::{Reader, Section, Value, header};
+use super::read::{Reader, Value};
+use super::section::{Section, header};
 use super::value::{self, Problem};
 use super::{
     AgentAs, Attachment, AttachmentOf, AttachmentSource, Customer, Expr, Message, OnDelete, OnEdit, OpenOn,

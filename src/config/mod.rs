@@ -17,6 +17,7 @@ mod mapping;
 mod read;
 mod reply;
 mod secret;
+mod section;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::mapping::folder;
-use super::read::{Section, Value, header};
+use super::read::Value;
+use super::section::{Section, header};
 use super::value::NAME_LENGTH;
 use super::{Case, Expr, Reply, ReplyAttachments, ReplyPart, Status};
 

@@ -103,6 +103,7 @@ fn scan(text: &str, spans: &mut Vec<Span>) {
     let mut offset = 0;
     let mut header = "";
     let mut until: Option<&str> = None;
+    let mut open = false;
     for line in text.split_inclusive('\n') {
         let start = offset;
         offset += line.len();
@@ -114,6 +115,12 @@ fn scan(text: &str, spans: &mut Vec<Span>) {
             }
             continue;
         }
+        // A quote that does not close: the parser knows no better where the secret ends.
+        if open && !line.trim().is_empty() && !begins_anew(line) {
+            spans.push(start..end);
+            continue;
+        }
+        open = false;
         if line.trim_start().starts_with('[') {
             header = line.trim().trim_matches(['[', ']']).trim();
         }
@@ -130,12 +137,23 @@ fn scan(text: &str, spans: &mut Vec<Span>) {
         });
         let Some(equals) = secret else { continue };
         spans.push(start + equals + 1..end);
+        open = true;
         let value = line.get(equals + 1..).unwrap_or_default().trim();
         until = ["\"\"\"", "'''"]
             .into_iter()
             .find(|quote| value.matches(quote).count() == 1)
             .or_else(|| (value.starts_with('[') && !value.contains(']')).then_some("]"));
     }
+}
+
+/// Whether a line is a header, a comment or `key = value` (and not the end of a base64 text, `abc==`).
+fn begins_anew(line: &str) -> bool {
+    let line = line.trim();
+    let is_pair = line.split_once('=').is_some_and(|(key, value)| {
+        let key_like = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | '\'');
+        key.trim().chars().all(key_like) && !value.is_empty() && !value.starts_with('=')
+    });
+    is_pair || line.starts_with(['[', '#'])
 }
 
 /// Whether a key's name tells that its value is not for everyone.
