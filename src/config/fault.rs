@@ -160,8 +160,8 @@ pub(super) struct Found {
     pub(super) message: String,
     /// The mend.
     pub(super) hint: Option<String>,
-    /// Whether something is not there: not to be said when a syntax error may have hidden it.
-    pub(super) missing: bool,
+    /// Whether a syntax error elsewhere may be the cause: what seems to be missing may only be hidden by it.
+    pub(super) uncertain: bool,
 }
 
 impl Source {

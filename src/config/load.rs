@@ -234,7 +234,8 @@ impl<'a> Top<'a> {
                 };
                 (format!("key `{name}` outside of a section"), hint)
             };
-            self.reader.fault(&key.span(), message, Some(hint));
+            // Below a broken header, a key seems to stand here.
+            self.reader.uncertain(&key.span(), message, Some(hint));
         }
     }
 
@@ -263,7 +264,7 @@ impl<'a> Top<'a> {
         let is_mistyped = self.root.keys().any(|written| mistyped(written.get_ref()));
         if !self.root.contains_key(name) && !is_mistyped {
             self.reader
-                .missing(&self.end, format!("the section `[{name}]` is missing"), None);
+                .uncertain(&self.end, format!("the section `[{name}]` is missing"), None);
         }
         self.section(name)
     }
@@ -309,7 +310,7 @@ impl<'a> Top<'a> {
 fn add_syntax(source: &Source, errors: &[Error], found: &mut Vec<Found>) {
     const TWICE: &str = "duplicate key";
     if errors.iter().any(|error| error.message() != TWICE) {
-        found.retain(|found| !found.missing);
+        found.retain(|found| !found.uncertain);
     }
     let line = |span: &Span| source.line_column(span.start).0;
     let mut faults: Vec<Found> = Vec::new();
@@ -322,13 +323,19 @@ fn add_syntax(source: &Source, errors: &[Error], found: &mut Vec<Found>) {
         let message = match (error.message(), source.text.get(span.clone())) {
             (TWICE, Some(key)) => format!("`{}` is given twice", key.trim_matches(['"', '\''])),
             ("", _) => "TOML syntax error".to_owned(),
+            (message, _)
+                if message.starts_with("string values must be quoted")
+                    || message.starts_with("invalid boolean") =>
+            {
+                "a string must be quoted".to_owned()
+            }
             (message, _) => format!("TOML syntax error: {message}"),
         };
         faults.push(Found {
             span,
             message,
             hint: None,
-            missing: false,
+            uncertain: false,
         });
     }
     found.retain(|found| !faults.iter().any(|fault| line(&fault.span) == line(&found.span)));

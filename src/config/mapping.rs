@@ -140,7 +140,7 @@ fn where_it_opens(section: &Section<'_>, message: Option<&Section<'_>>) {
                 let text = "`open_on = \"message\"`, the default, needs the section `[message]`";
                 let hint = "or, if the ticket row holds the first message: open_on = \"ticket\" and `body`"
                     .to_owned();
-                section.reader.missing(span, text, Some(hint));
+                section.reader.uncertain(span, text, Some(hint));
             }
         }
         (OpenOn::Ticket, Some(_), _) => {}
@@ -231,7 +231,7 @@ fn customer_of(section: &Section<'_>, has_channel: bool) -> Option<Customer> {
     let given = |key: &str| section.value(key).is_some();
     if !given("email") && !given("phone") && !given("custom_id") {
         let hint = "email = \"u.email\"; the first of them that is there is used".to_owned();
-        section.reader.missing(
+        section.reader.uncertain(
             &section.span,
             "`ticket.customer` needs one of `email`, `phone`, `custom_id`",
             Some(hint),
@@ -424,7 +424,7 @@ fn attachment_source(section: &Section<'_>) -> Option<AttachmentSource> {
     match given.as_slice() {
         [] => {
             let hint = "e.g. url = \"file_url\"; path = \"file_path\" and base = \"/srv/uploads\"; bytes = \"content\"";
-            section.reader.missing(
+            section.reader.uncertain(
                 &section.span,
                 format!("`{header}` needs one of `url`, `path`, `bytes`"),
                 Some(hint.to_owned()),

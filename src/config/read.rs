@@ -35,18 +35,18 @@ impl<'a> Reader<'a> {
             span: span.clone(),
             message: message.into(),
             hint,
-            missing: false,
+            uncertain: false,
         };
         self.found.borrow_mut().push(found);
     }
 
-    /// Notes that something is not there.
-    pub(super) fn missing(&self, span: &Span, message: impl Into<String>, hint: Option<String>) {
+    /// Notes a fault, e.g. that something is missing, which a syntax error may be the cause of.
+    pub(super) fn uncertain(&self, span: &Span, message: impl Into<String>, hint: Option<String>) {
         let found = Found {
             span: span.clone(),
             message: message.into(),
             hint,
-            missing: true,
+            uncertain: true,
         };
         self.found.borrow_mut().push(found);
     }

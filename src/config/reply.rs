@@ -52,7 +52,7 @@ pub(super) fn reply(section: &Section<'_>, has_message: bool) -> Option<Reply> {
         .any(named)
     {
         let hint = "[reply.set] with column = expression, or `after` with statements".to_owned();
-        section.reader.missing(
+        section.reader.uncertain(
             &section.span,
             "`[reply]` writes nothing: neither `set` nor `after`",
             Some(hint),

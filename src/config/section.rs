@@ -95,7 +95,7 @@ impl<'a> Section<'a> {
         }
         let message = format!("`{}` needs `{key}`", header(self.section));
         self.reader
-            .missing(&self.span, message, Some(format!("e.g. {example}")));
+            .uncertain(&self.span, message, Some(format!("e.g. {example}")));
     }
 
     /// A string made into something, if it is there.

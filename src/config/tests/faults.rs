@@ -303,7 +303,7 @@ fn syntax_errors_are_told_with_what_else_is_certain() {
         .replace("key}", "key"),
     );
     assert!(
-        found.starts_with("6:15 TOML syntax error: ") && !found.contains('\n'),
+        found.starts_with("6:15 a string must be quoted") && !found.contains('\n'),
         "{found}"
     );
     let found = faults(&sample("open_on = \"ticket\"", "open_on = \"ticket").replace("= 25", "= 0"));
@@ -312,6 +312,12 @@ fn syntax_errors_are_told_with_what_else_is_certain() {
         "{found}"
     );
     assert!(!found.contains("needs"), "{found}");
+    let found = faults(&sample("\n[ticket]", "\n[ticket"));
+    assert!(
+        found.starts_with("17:8 TOML syntax error: unclosed table") && !found.contains('\n'),
+        "{found}"
+    );
+    check("\"ticket\"", "ticket", "20:11 a string must be quoted");
     check_all(
         r##"
         subject = "subject" ⟶ table = "x" ⟶ 21:1 `table` is given twice
@@ -347,7 +353,7 @@ fn a_fault_points_at_any_place() {
     };
     assert_eq!(odd.line_column(8), (1, 5));
     assert_eq!(odd.line_column(14), (2, 1));
-    for span in [0..0, 0..100, 5..4, 13..14, 90..95, usize::MAX..usize::MAX] {
+    for span in [0..0, 0..100, 4..4, 13..14, 90..95, usize::MAX..usize::MAX] {
         odd.fault(&span, "x\u{1b}[31m\ny", None);
     }
 }
