@@ -1,10 +1,26 @@
 //! The configuration: text in, a [`Config`] that cannot be wrong out, or every fault at once with line and caret.
 //!
-//! Two steps: `raw` mirrors the file with the place of each value; checking it gives the types below, which nobody
-//! downstream has to check again. What only the database can tell (does this column exist?) is `check`'s part;
-//! for that each [`Expr`] keeps its [`Span`] in the file.
+//! Two steps: `read` gives out the file's values, each with its place, and gathers what is wrong with them; the
+//! sections (`connection`, `mapping`, `reply`) make the types below from it, which nobody downstream has to check
+//! again. What only the database can tell (does this column exist?) is `check`'s part; for that each [`Expr`] keeps
+//! its [`Span`] in the file, and [`Config::fault`] points at it.
 //!
-//! Invariant: this room reads the config file and the environment, and nothing else of the outside.
+//! Invariants: this room reads the config file and the environment, and nothing else of the outside; no fault and no
+//! `Debug` shows a secret; no text makes it panic.
+
+mod connection;
+mod env;
+mod fault;
+mod keys;
+mod load;
+mod mapping;
+mod read;
+mod reply;
+mod secret;
+mod section;
+#[cfg(test)]
+mod tests;
+mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,6 +29,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+pub use env::{CONFIG_VARIABLE, DEFAULT_PATH, default_path, process_env};
+pub use fault::{ConfigError, Fault};
 
 /// A place in the config file, in bytes.
 pub type Span = Range<usize>;
@@ -29,7 +48,7 @@ pub struct Expr {
 }
 
 /// The whole configuration, checked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// The file and its text, for messages that point at a line.
     pub source: Source,
@@ -57,8 +76,8 @@ pub struct Config {
     pub alert_url: Option<url::Url>,
 }
 
-/// The config file as it was read.
-#[derive(Debug, Clone)]
+/// The config file as it was read. Its text may hold secrets: `Debug` masks them, and so does every [`Fault`].
+#[derive(Clone)]
 pub struct Source {
     /// Its path as the user gave it.
     pub path: PathBuf,
