@@ -1,1 +1,28 @@
-//! (to be written)
+//! Deskie's API: wire types, client, headers, and what an answer means. It knows nothing of tables and tickets.
+//!
+//! The facts come from a dossier of public sources, because no live account was at hand; a tag says how far each is
+//! to be trusted: `[D]` documented by the vendor, `[C]` seen in client code, `[W]` weak, `[I]` inferred. What is read
+//! is therefore read tolerantly, and what is uncertain counts as uncertain: [`CallError::outcome`] is the heart.
+//!
+//! - `wire`, `entity`: PURE, JSON → cases, messages, users.
+//! - `request`: PURE, new cases and messages → JSON or form.
+//! - `error`: PURE, status and body → value, refusal or doubt (rule 9).
+//! - [`webhook`]: PURE, an incoming body → what it says.
+//! - `client`: the only file that does I/O.
+//!
+//! Invariant: no key and no text of a message is ever part of an error, a log line or a `Debug` form.
+
+mod client;
+mod entity;
+mod error;
+mod request;
+pub mod webhook;
+mod wire;
+
+pub use client::{Answer, Client, ClientError};
+pub use entity::{Attachment, Case, CustomChannel, CustomField, Label, Message, Staff, Status, User, Writer};
+pub use error::{CallError, ErrorKind, Outcome, Quota};
+pub use request::{
+    Author, CaseQuery, CaseUpdate, Contact, Content, File, NewCase, NewMessage, NewNote, Order, Sort,
+};
+pub use wire::List;

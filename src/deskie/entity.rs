@@ -1,0 +1,554 @@
+//! What the API returns: cases, messages, users and the small lists.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::wire::{self, Entity};
+use crate::model::{CaseId, MessageId, StaffId, UserId};
+
+/// A case's state (`[C]` dossier 4); trash and spam are flags beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// `open`
+    Open,
+    /// `waiting`: the agent waits for the customer.
+    Waiting,
+    /// `closed`
+    Closed,
+    /// A word that is not documented.
+    Other(String),
+}
+
+impl Status {
+    /// The word on the wire.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Status::Open => "open",
+            Status::Waiting => "waiting",
+            Status::Closed => "closed",
+            Status::Other(word) => word,
+        }
+    }
+}
+
+impl From<&str> for Status {
+    fn from(word: &str) -> Status {
+        match word {
+            "open" => Status::Open,
+            "waiting" => Status::Waiting,
+            "closed" => Status::Closed,
+            other => Status::Other(other.to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A case (`[D]` D-cases; the rest `[C]` palachX, winlex, nskeip).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// Its stable key.
+    pub case_id: CaseId,
+    /// `NNN-NNNNNN`, the number that people see; no filter takes it.
+    pub case_number: String,
+    /// Its subject.
+    pub subject: String,
+    /// The customer; needed to add his messages.
+    pub user_id: Option<UserId>,
+    /// The agent who is in charge.
+    pub staff_id: Option<StaffId>,
+    /// The group that it lies in.
+    pub group_id: Option<i64>,
+    /// Its state.
+    pub status: Status,
+    /// `low`, `normal`, `high` or `critical`.
+    pub priority: String,
+    /// `web`, `email`, `cch3` and so on.
+    pub channel: String,
+    /// The address that it came to or from.
+    pub recipient: String,
+    /// Copies: `recipient_cc` at Deskie, `cc_emails` at Omnidesk.
+    pub recipient_cc: String,
+    /// Blind copies: `recipient_bcc` at Deskie, `bcc_emails` at Omnidesk.
+    pub recipient_bcc: String,
+    /// In the trash.
+    pub deleted: bool,
+    /// Marked as spam.
+    pub spam: bool,
+    /// When it was opened.
+    pub created_at: Option<Timestamp>,
+    /// When anything last changed.
+    pub updated_at: Option<Timestamp>,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+    /// The case that this one was merged into, or whose child it is.
+    pub parent_case_id: Option<CaseId>,
+    /// `cf_N` and its value as text; null values are left out.
+    pub custom_fields: BTreeMap<String, String>,
+    /// Label ids.
+    pub labels: Vec<i64>,
+}
+
+impl Entity for Case {
+    const ROOT: &'static str = "case";
+
+    fn read(object: &Map<String, Value>) -> Option<Case> {
+        let first_of = |here: &str, there: &str| {
+            wire::some_text(object, here).unwrap_or_else(|| wire::text(object, there))
+        };
+        Some(Case {
+            case_id: CaseId(wire::id(object, "case_id")?),
+            case_number: wire::text(object, "case_number"),
+            subject: wire::text(object, "subject"),
+            user_id: wire::id(object, "user_id").map(UserId),
+            staff_id: wire::id(object, "staff_id").map(StaffId),
+            group_id: wire::id(object, "group_id"),
+            status: Status::from(wire::text(object, "status").as_str()),
+            priority: wire::text(object, "priority"),
+            channel: wire::text(object, "channel"),
+            recipient: wire::text(object, "recipient"),
+            recipient_cc: first_of("recipient_cc", "cc_emails"),
+            recipient_bcc: first_of("recipient_bcc", "bcc_emails"),
+            deleted: wire::flag(object, "deleted"),
+            spam: wire::flag(object, "spam"),
+            created_at: wire::date(object, "created_at"),
+            updated_at: wire::date(object, "updated_at"),
+            closed_at: wire::date(object, "closed_at"),
+            parent_case_id: wire::id(object, "parent_case_id").map(CaseId),
+            custom_fields: wire::scalars(object, "custom_fields"),
+            labels: wire::elements(object, "labels")
+                .into_iter()
+                .filter_map(wire::int)
+                .collect(),
+        })
+    }
+}
+
+/// Who wrote a message (`[C]` kb, ref56, palachX).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Writer {
+    /// The customer.
+    Customer(UserId),
+    /// An agent, or a rule in his name.
+    Staff(StaffId),
+    /// Nobody that the customer may read: an internal note.
+    Note,
+    /// The message names neither.
+    Unknown,
+}
+
+/// A message of a case (`[C]` palachX, ref56, kb). Its text never appears in the `Debug` form.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its key.
+    pub message_id: MessageId,
+    /// The customer, where he wrote it.
+    pub user_id: Option<UserId>,
+    /// The agent, where he wrote it.
+    pub staff_id: Option<StaffId>,
+    /// Plain text; either this or the HTML may be empty.
+    pub content: String,
+    /// HTML; either this or the text may be empty.
+    pub content_html: String,
+    /// Its files.
+    pub attachments: Vec<Attachment>,
+    /// An internal note.
+    pub note: bool,
+    /// Sent by a rule (an automatic answer).
+    pub sent_via_rule: bool,
+    /// When it was written.
+    pub created_at: Option<Timestamp>,
+    /// When it was sent; later than `created_at` for a scheduled message.
+    pub sent_at: Option<Timestamp>,
+}
+
+impl Message {
+    /// Who wrote it.
+    pub fn author(&self) -> Writer {
+        match (self.note, self.staff_id, self.user_id) {
+            (true, _, _) => Writer::Note,
+            (false, Some(staff), _) => Writer::Staff(staff),
+            (false, None, Some(user)) => Writer::Customer(user),
+            (false, None, None) => Writer::Unknown,
+        }
+    }
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message")
+            .field("message_id", &self.message_id)
+            .field("author", &self.author())
+            .field("bytes", &(self.content.len() + self.content_html.len()))
+            .field("attachments", &self.attachments.len())
+            .field("sent_via_rule", &self.sent_via_rule)
+            .field("created_at", &self.created_at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Entity for Message {
+    const ROOT: &'static str = "message";
+
+    fn read(object: &Map<String, Value>) -> Option<Message> {
+        Some(Message {
+            message_id: MessageId(wire::id(object, "message_id")?),
+            user_id: wire::id(object, "user_id").map(UserId),
+            staff_id: wire::id(object, "staff_id").map(StaffId),
+            content: wire::text(object, "content"),
+            content_html: wire::text(object, "content_html"),
+            attachments: wire::elements(object, "attachments")
+                .into_iter()
+                .filter_map(|value| value.as_object().and_then(Attachment::read))
+                .collect(),
+            note: wire::flag(object, "note"),
+            sent_via_rule: wire::flag(object, "sent_via_rule"),
+            created_at: wire::date(object, "created_at"),
+            sent_at: wire::date(object, "sent_at"),
+        })
+    }
+}
+
+/// A file of a message. Fetching `url` needs the API's Basic auth and may give a login page (dossier 3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its key.
+    pub file_id: Option<i64>,
+    /// Its name.
+    pub file_name: String,
+    /// Its size in bytes.
+    pub file_size: Option<i64>,
+    /// Its MIME type.
+    pub mime_type: String,
+    /// Where it lies, on the Deskie domain.
+    pub url: String,
+}
+
+impl Attachment {
+    fn read(object: &Map<String, Value>) -> Option<Attachment> {
+        Some(Attachment {
+            file_id: wire::id(object, "file_id"),
+            file_name: wire::text(object, "file_name"),
+            file_size: object.get("file_size").and_then(wire::int),
+            mime_type: wire::text(object, "mime_type"),
+            url: wire::some_text(object, "url")?,
+        })
+    }
+}
+
+/// A customer (`[D]` D-users): one profile per contact, joined by links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its key.
+    pub user_id: UserId,
+    /// His name.
+    pub full_name: String,
+    /// His address, for a profile of type `email`.
+    pub email: Option<String>,
+    /// His number.
+    pub phone: Option<String>,
+    /// His identity in a custom channel.
+    pub custom_id: Option<String>,
+    /// `email`, `whatsapp`, `custom` and so on.
+    pub kind: String,
+    /// The other profiles of the same person.
+    pub linked_users: Vec<UserId>,
+}
+
+impl Entity for User {
+    const ROOT: &'static str = "user";
+
+    fn read(object: &Map<String, Value>) -> Option<User> {
+        Some(User {
+            user_id: UserId(wire::id(object, "user_id")?),
+            full_name: wire::text(object, "user_full_name"),
+            email: wire::some_text(object, "user_email"),
+            phone: wire::some_text(object, "user_phone")
+                .or_else(|| wire::some_text(object, "user_whatsapp_phone")),
+            custom_id: wire::some_text(object, "user_custom_id"),
+            kind: wire::text(object, "type"),
+            linked_users: wire::elements(object, "linked_users")
+                .into_iter()
+                .filter_map(|value| wire::int(value.get("user_id").unwrap_or(value)))
+                .map(UserId)
+                .collect(),
+        })
+    }
+}
+
+/// A custom field; its API key is `cf_<field_id>` (`[C]` palachX).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomField {
+    /// Its number.
+    pub field_id: i64,
+    /// Its title.
+    pub title: String,
+    /// `text`, `textarea`, `checkbox`, `select` or `date`.
+    pub field_type: String,
+    /// `user` or `case`.
+    pub level: String,
+    /// In use.
+    pub active: bool,
+    /// The keys and labels of a `select`.
+    pub choices: BTreeMap<String, String>,
+}
+
+impl Entity for CustomField {
+    const ROOT: &'static str = "custom_field";
+
+    fn read(object: &Map<String, Value>) -> Option<CustomField> {
+        Some(CustomField {
+            field_id: wire::id(object, "field_id")?,
+            title: wire::text(object, "title"),
+            field_type: wire::text(object, "field_type"),
+            level: wire::text(object, "field_level"),
+            active: object.get("active").is_none_or(wire::truthy),
+            choices: wire::scalars(object, "field_data"),
+        })
+    }
+}
+
+/// A custom channel (`[C]` palachX).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomChannel {
+    /// Its number.
+    pub channel_id: i64,
+    /// `cchN`, the value for a case's `channel`.
+    pub api_key: String,
+    /// Its title.
+    pub title: String,
+    /// `async` is like mail, `sync` a live chat.
+    pub channel_type: String,
+    /// Where Deskie posts the agents' answers.
+    pub webhook_url: String,
+    /// In use.
+    pub active: bool,
+}
+
+impl Entity for CustomChannel {
+    const ROOT: &'static str = "custom_channel";
+
+    fn read(object: &Map<String, Value>) -> Option<CustomChannel> {
+        let channel_id = wire::id(object, "channel_id")?;
+        Some(CustomChannel {
+            channel_id,
+            api_key: wire::some_text(object, "channel_api_key").unwrap_or_else(|| format!("cch{channel_id}")),
+            title: wire::text(object, "title"),
+            channel_type: wire::text(object, "channel_type"),
+            webhook_url: wire::text(object, "webhook_url"),
+            active: object.get("active").is_none_or(wire::truthy),
+        })
+    }
+}
+
+/// A label (`[C]` palachX).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// Its number, which calls take.
+    pub label_id: i64,
+    /// Its title.
+    pub title: String,
+}
+
+impl Entity for Label {
+    const ROOT: &'static str = "label";
+
+    fn read(object: &Map<String, Value>) -> Option<Label> {
+        Some(Label {
+            label_id: wire::id(object, "label_id")?,
+            title: wire::text(object, "label_title"),
+        })
+    }
+}
+
+/// An agent (`[C]`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Staff {
+    /// Its key.
+    pub staff_id: StaffId,
+    /// The agent's name.
+    pub full_name: String,
+    /// The agent's address.
+    pub email: String,
+    /// May work.
+    pub active: bool,
+}
+
+impl Entity for Staff {
+    const ROOT: &'static str = "staff";
+
+    fn read(object: &Map<String, Value>) -> Option<Staff> {
+        Some(Staff {
+            staff_id: StaffId(wire::id(object, "staff_id")?),
+            full_name: wire::text(object, "staff_full_name"),
+            email: wire::text(object, "staff_email"),
+            active: object.get("active").is_none_or(wire::truthy),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::{list, single};
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_documented_case_is_read() {
+        let answer = json!({"case":{"case_id":2000,"case_number":"664-245651","subject":"Help","user_id":123,
+            "staff_id":22,"group_id":44,"status":"waiting","priority":"normal","channel":"web",
+            "recipient":"u@x.com","recipient_cc":"c@x.com","recipient_bcc":"","deleted":false,"spam":false,
+            "created_at":"Mon, 05 May 2014 00:15:17 +0300","updated_at":"Tue, 23 Dec 2014 10:55:23 +0200",
+            "closed_at":"-","language_id":2,"custom_fields":{"cf_25":"t","cf_30":7,"cf_31":null,"cf_32":true},
+            "labels":[101,"102"]}});
+        let case: Case = single(&answer).unwrap();
+        assert_eq!(case.case_id, CaseId(2000));
+        assert_eq!(case.user_id, Some(UserId(123)));
+        assert_eq!(case.status, Status::Waiting);
+        assert_eq!(case.recipient_cc, "c@x.com");
+        assert_eq!(case.created_at, "2014-05-04T21:15:17Z".parse().ok());
+        assert_eq!(case.closed_at, None);
+        assert_eq!(case.parent_case_id, None);
+        assert_eq!(case.labels, [101, 102]);
+        let fields: Vec<_> = case
+            .custom_fields
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(fields, [("cf_25", "t"), ("cf_30", "7"), ("cf_32", "true")]);
+    }
+
+    #[test]
+    fn the_other_brand_and_php_forms_are_read() {
+        let answer = json!({"case":{"case_id":"420000000","user_id":"5654846848","staff_id":"0","deleted":"0",
+            "spam":1,"cc_emails":"c@x.com","custom_fields":[],"labels":"","parent_case_id":"7"}});
+        let case: Case = single(&answer).unwrap();
+        assert_eq!(case.user_id, Some(UserId(5_654_846_848)));
+        assert_eq!(case.staff_id, None);
+        assert!(!case.deleted && case.spam);
+        assert_eq!(case.recipient_cc, "c@x.com");
+        assert_eq!(case.parent_case_id, Some(CaseId(7)));
+        assert!(case.custom_fields.is_empty() && case.labels.is_empty());
+    }
+
+    #[test]
+    fn a_list_is_sorted_by_its_numeric_keys() {
+        let answer = json!({"10":{"message":{"message_id":30}},"2":{"message":{"message_id":20}},
+            "total_count":"12","0":{"message":{"message_id":"10"}}});
+        let list: List<Message> = list(&answer).unwrap();
+        let ids: Vec<i64> = list.items.iter().map(|message| message.message_id.0).collect();
+        assert_eq!(ids, [10, 20, 30]);
+        assert_eq!(list.total, Some(12));
+    }
+
+    #[test]
+    fn every_form_of_an_empty_list_is_empty() {
+        for answer in [
+            json!({"case":[]}),
+            json!({"case":""}),
+            json!({"case":{}}),
+            json!({"total_count":0}),
+            json!({"total_count":"0"}),
+            json!(""),
+            json!([]),
+        ] {
+            let list = list::<Case>(&answer);
+            assert!(
+                list.as_ref().is_ok_and(|list| list.items.is_empty()),
+                "{answer}: {list:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_is_never_taken_for_an_empty_one() {
+        for answer in [
+            json!({}),
+            json!(null),
+            json!("ok"),
+            json!(1),
+            json!({"status":"maintenance"}),
+            json!({"0":{"case":{"subject":"no id"}}}),
+        ] {
+            assert!(list::<Case>(&answer).is_err(), "{answer}");
+        }
+    }
+
+    #[test]
+    fn the_author_of_a_message() {
+        let author = |value: Value| {
+            let mut object = json!({"message_id":1});
+            if let (Some(object), Some(more)) = (object.as_object_mut(), value.as_object()) {
+                object.extend(more.clone());
+            }
+            single::<Message>(&json!({"message":object})).map(|message| message.author())
+        };
+        assert_eq!(
+            author(json!({"user_id":5,"staff_id":0})),
+            Some(Writer::Customer(UserId(5)))
+        );
+        assert_eq!(
+            author(json!({"user_id":"0","staff_id":"7"})),
+            Some(Writer::Staff(StaffId(7)))
+        );
+        assert_eq!(
+            author(json!({"user_id":5,"staff_id":7})),
+            Some(Writer::Staff(StaffId(7)))
+        );
+        assert_eq!(author(json!({"staff_id":7,"note":1})), Some(Writer::Note));
+        assert_eq!(author(json!({})), Some(Writer::Unknown));
+    }
+
+    #[test]
+    fn a_message_hides_its_text_from_logs() {
+        let message: Message =
+            single(&json!({"message":{"message_id":1,"content":"my password is x"}})).unwrap();
+        assert!(!format!("{message:?}").contains("password"));
+    }
+
+    use super::super::wire::List;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[-0-9a-z:, ]{0,12}".prop_map(Value::from),
+        ];
+        let key = prop_oneof![
+            Just("case".to_owned()),
+            Just("message".to_owned()),
+            Just("case_id".to_owned()),
+            Just("created_at".to_owned()),
+            Just("custom_fields".to_owned()),
+            Just("attachments".to_owned()),
+            "[0-9]{1,3}",
+        ];
+        leaf.prop_recursive(4, 32, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((key.clone(), inner), 0..6)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_the_readers_panic(answer in any_json()) {
+            let _ = list::<Case>(&answer);
+            let _ = list::<Message>(&answer);
+            let _ = list::<CustomField>(&answer);
+            let _ = single::<Case>(&answer);
+            let _ = single::<Message>(&answer);
+            let _ = single::<User>(&answer);
+        }
+    }
+}

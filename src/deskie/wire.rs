@@ -1,0 +1,260 @@
+//! PURE: reads the API's JSON as it really comes: lists as objects with numeric keys, ids as text, three kinds of
+//! "nothing", dates in several forms (`[D]` D-cases, `[C]` winlex, dpone, rdm; dossier 1.2, 1.3 and 9).
+//!
+//! What cannot be a value of the wanted kind counts as absent; only a missing id makes an entity unreadable.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::fmt::rfc2822;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T> {
+    /// The entities in the order of their numeric keys.
+    pub items: Vec<T>,
+    /// `total_count`, where the answer has one.
+    pub total: Option<i64>,
+}
+
+/// An entity that the API returns, alone or in a list.
+pub(crate) trait Entity: Sized {
+    /// The key that wraps it: `{"case": {...}}`.
+    const ROOT: &'static str;
+
+    /// Reads the object inside the wrapper; `None` where its id is missing.
+    fn read(object: &Map<String, Value>) -> Option<Self>;
+}
+
+/// The one entity of an answer such as `{"case": {...}}`; a note is answered as a `message`.
+pub(crate) fn single<T: Entity>(value: &Value) -> Option<T> {
+    let inner = value.get(T::ROOT).or_else(|| value.get("note"))?;
+    inner.as_object().and_then(T::read)
+}
+
+/// The entities of a list answer; `Err` says why it is none.
+pub(crate) fn list<T: Entity>(value: &Value) -> Result<List<T>, String> {
+    let empty = |total| List {
+        items: Vec::new(),
+        total,
+    };
+    match value {
+        Value::String(text) if text.is_empty() => Ok(empty(None)),
+        Value::Array(items) => Ok(List {
+            items: entities(items.iter())?,
+            total: None,
+        }),
+        Value::Object(object) => {
+            let total = object.get("total_count").and_then(int);
+            let mut numbered: Vec<(u64, &Value)> = object
+                .iter()
+                .filter_map(|(key, value)| Some((key.parse().ok()?, value)))
+                .collect();
+            numbered.sort_by_key(|(key, _)| *key);
+            if !numbered.is_empty() {
+                return Ok(List {
+                    items: entities(numbered.into_iter().map(|(_, value)| value))?,
+                    total,
+                });
+            }
+            if object.get("error").is_some_and(|error| !error.is_null()) {
+                return Err(format!("the answer is an error, not a list of `{}`", T::ROOT));
+            }
+            match object.get(T::ROOT) {
+                Some(Value::Array(items)) => Ok(List {
+                    items: entities(items.iter())?,
+                    total,
+                }),
+                Some(Value::String(text)) if text.is_empty() => Ok(empty(total)),
+                Some(Value::Object(inner)) if inner.is_empty() => Ok(empty(total)),
+                Some(single @ Value::Object(_)) => Ok(List {
+                    items: entities([single].into_iter())?,
+                    total,
+                }),
+                None if object.contains_key("total_count") => Ok(empty(total)),
+                _ => Err(format!(
+                    "the list holds neither numbered `{}` entries nor `total_count`",
+                    T::ROOT
+                )),
+            }
+        }
+        _ => Err(format!("the answer is not a list of `{}`", T::ROOT)),
+    }
+}
+
+fn entities<'a, T: Entity>(values: impl Iterator<Item = &'a Value>) -> Result<Vec<T>, String> {
+    values
+        .enumerate()
+        .map(|(index, value)| {
+            let inner = value.get(T::ROOT).unwrap_or(value);
+            inner
+                .as_object()
+                .and_then(T::read)
+                .ok_or_else(|| format!("entry {index} of the list is not a `{}` with an id", T::ROOT))
+        })
+        .collect()
+}
+
+/// A whole number, also written as text.
+pub(crate) fn int(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A positive number: `0`, `""` and `"-"` mean "none" where an id is expected.
+pub(crate) fn id(object: &Map<String, Value>, key: &str) -> Option<i64> {
+    object.get(key).and_then(int).filter(|id| *id > 0)
+}
+
+/// `true`, `1`, `"1"` and `"true"` are true; everything else is false.
+pub(crate) fn flag(object: &Map<String, Value>, key: &str) -> bool {
+    object.get(key).is_some_and(truthy)
+}
+
+/// See [`flag`].
+pub(crate) fn truthy(value: &Value) -> bool {
+    match value {
+        Value::Bool(flag) => *flag,
+        Value::Number(number) => number.as_i64() != Some(0),
+        Value::String(text) => truthy_text(text),
+        _ => false,
+    }
+}
+
+/// See [`flag`].
+pub(crate) fn truthy_text(text: &str) -> bool {
+    let text = text.trim();
+    text == "1" || text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("yes")
+}
+
+/// A text; a number becomes its digits, anything else `""`.
+pub(crate) fn text(object: &Map<String, Value>, key: &str) -> String {
+    object.get(key).and_then(scalar).unwrap_or_default()
+}
+
+/// A text that is not empty.
+pub(crate) fn some_text(object: &Map<String, Value>, key: &str) -> Option<String> {
+    Some(text(object, key)).filter(|text| !text.is_empty())
+}
+
+/// A scalar as text; `None` for null, lists and objects.
+pub(crate) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// A map of scalars; an empty one comes as `[]` (PHP), and a null value is left out.
+pub(crate) fn scalars(object: &Map<String, Value>, key: &str) -> BTreeMap<String, String> {
+    match object.get(key) {
+        Some(Value::Object(fields)) => fields
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), scalar(value)?)))
+            .collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+/// The values of a list, or of an object used as a list.
+pub(crate) fn elements<'a>(object: &'a Map<String, Value>, key: &str) -> Vec<&'a Value> {
+    match object.get(key) {
+        Some(Value::Array(values)) => values.iter().collect(),
+        Some(Value::Object(values)) => values.values().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A point in time, see [`parse_date`].
+pub(crate) fn date(object: &Map<String, Value>, key: &str) -> Option<Timestamp> {
+    match object.get(key)? {
+        Value::Number(number) => unix(number.as_i64()?),
+        Value::String(text) => parse_date(text),
+        _ => None,
+    }
+}
+
+/// RFC 2822 with its own offset (`[D]` D-cases); also unix seconds, RFC 3339, and `YYYY-MM-DD[ HH:MM:SS]`, taken as
+/// UTC. `"-"` and `""` mean "none" (`[C]` ref56, etl, dpone).
+pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    if text.is_empty() || text == "-" {
+        return None;
+    }
+    if let Ok(seconds) = text.parse() {
+        return unix(seconds);
+    }
+    let rfc2822 = rfc2822::DateTimeParser::new().relaxed_weekday(true);
+    if let Ok(time) = rfc2822.parse_timestamp(text) {
+        return Some(time);
+    }
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time);
+    }
+    let civil: DateTime = text.parse().ok()?;
+    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
+fn unix(seconds: i64) -> Option<Timestamp> {
+    Timestamp::from_second(seconds)
+        .ok()
+        .filter(|time| time.as_second() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn dates_in_every_form_that_was_seen() {
+        let expected = "2014-05-04T21:15:17Z".parse::<Timestamp>().ok();
+        for text in [
+            "Mon, 05 May 2014 00:15:17 +0300",
+            "Sun, 04 May 2014 21:15:17 GMT",
+            "Tue, 05 May 2014 00:15:17 +0300", // a wrong weekday is no reason to lose the date
+            "1399238117",
+            "2014-05-04 21:15:17",
+            "2014-05-05T00:15:17+03:00",
+        ] {
+            assert_eq!(parse_date(text), expected, "{text}");
+        }
+        for none in ["", "-", " ", "0", "0000-00-00 00:00:00", "soon"] {
+            assert_eq!(parse_date(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn booleans_in_every_form_that_was_seen() {
+        for (json, expected) in [
+            ("true", true),
+            ("1", true),
+            ("\"1\"", true),
+            ("\"true\"", true),
+            ("false", false),
+            ("0", false),
+            ("\"0\"", false),
+            ("\"\"", false),
+            ("null", false),
+            ("[]", false),
+        ] {
+            let value: Value = serde_json::from_str(json).unwrap();
+            assert_eq!(truthy(&value), expected, "{json}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_date_parser_panic(text in ".*") {
+            parse_date(&text);
+        }
+    }
+}

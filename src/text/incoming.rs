@@ -1,0 +1,253 @@
+//! A message of Deskie's → what the site is given.
+
+use lol_html::{RewriteStrSettings, element, rewrite_str};
+
+use super::escape::{attribute, html_of_text};
+use super::render::{Links, text_of_html};
+use super::sanitise::{Relative, is_web, sanitise, without_nul};
+
+/// A message in both forms. Its text never appears in the `Debug` form.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Incoming {
+    /// Plain text: links as `text (url)`, lists as `- `, no line wrapped.
+    pub text: String,
+    /// Sanitised HTML.
+    pub html: String,
+}
+
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Incoming({} bytes of text, {} of html)",
+            self.text.len(),
+            self.html.len()
+        )
+    }
+}
+
+/// Reads a message of which either form may be empty (`[C]` ref56, kb, iridi); where both are there the HTML counts,
+/// because only there the quoted mail history is marked.
+pub fn incoming(content: &str, content_html: &str) -> Incoming {
+    let from_html = |html: &str| {
+        let unquoted = of_html(&without_quotes(html));
+        // a reply that consists of a quotation alone is better shown than lost
+        if unquoted.is_empty() {
+            of_html(html)
+        } else {
+            unquoted
+        }
+    };
+    if !content_html.trim().is_empty() {
+        let message = from_html(content_html);
+        if !message.is_empty() || content.trim().is_empty() {
+            return message;
+        }
+    }
+    if is_markup(content) {
+        return from_html(content);
+    }
+    let text = without_nul(content).replace("\r\n", "\n");
+    let text = text.trim_matches(['\n', '\r', ' ']).to_owned();
+    Incoming {
+        html: html_of_text(&text),
+        text,
+    }
+}
+
+/// Adds files as links: `name: url` on lines of their own, after an empty line.
+pub fn append_links(message: &mut Incoming, files: &[(String, String)]) {
+    if files.is_empty() {
+        return;
+    }
+    let mut text = String::new();
+    let mut html = String::from("<p>");
+    for (index, (name, url)) in files.iter().enumerate() {
+        let (name, url) = (one_line(name), one_line(url));
+        let label = if name.is_empty() { &url } else { &name };
+        if index > 0 {
+            text.push('\n');
+            html.push_str("<br>");
+        }
+        if label != &url {
+            text.push_str(label);
+            text.push_str(": ");
+        }
+        text.push_str(&url);
+        if is_web(&url) {
+            html.push_str(&format!(
+                "<a href=\"{}\" rel=\"noopener noreferrer\">{}</a>",
+                attribute(&url),
+                attribute(label)
+            ));
+        } else {
+            html.push_str(&attribute(label));
+        }
+    }
+    html.push_str("</p>");
+    if !message.text.is_empty() {
+        message.text.push_str("\n\n");
+    }
+    message.text.push_str(&text);
+    message.html.push_str(&html);
+}
+
+impl Incoming {
+    fn is_empty(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+}
+
+fn of_html(html: &str) -> Incoming {
+    let html = sanitise(html, Relative::Drop);
+    Incoming {
+        text: text_of_html(&html, Links::Show),
+        html,
+    }
+}
+
+/// Takes out what Deskie marks as the history of a mail (`[C]` iridi), with all that is nested in it.
+fn without_quotes(html: &str) -> String {
+    if !html.contains("omni_orig_reply") {
+        return html.to_owned();
+    }
+    let settings = RewriteStrSettings::new()
+        .with_strict(false)
+        .append_element_content_handler(element!(".omni_orig_reply", |quote| {
+            quote.remove();
+            Ok(())
+        }));
+    rewrite_str(html, settings).unwrap_or_else(|_| html.to_owned())
+}
+
+/// True where a plain `content` is HTML after all (kb unescapes it, `[C]`): it begins and ends with a usual tag.
+fn is_markup(content: &str) -> bool {
+    const TAGS: [&str; 12] = [
+        "p",
+        "div",
+        "br",
+        "span",
+        "html",
+        "body",
+        "table",
+        "ul",
+        "ol",
+        "blockquote",
+        "b",
+        "a",
+    ];
+    let content = content.trim();
+    let name = content
+        .strip_prefix('<')
+        .and_then(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    content.ends_with('>') && TAGS.contains(&name.as_str())
+}
+
+fn one_line(text: &str) -> String {
+    let line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    line.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_form_that_is_there_is_taken() {
+        let text = incoming("1 < 2\r\n<b>not bold</b>", "");
+        assert_eq!(text.text, "1 < 2\n<b>not bold</b>");
+        assert_eq!(text.html, "1 &lt; 2<br>&lt;b&gt;not bold&lt;/b&gt;");
+        let html = incoming("", "<p>Hi &amp; bye</p>");
+        assert_eq!(
+            (html.text.as_str(), html.html.as_str()),
+            ("Hi & bye", "<p>Hi &amp; bye</p>")
+        );
+        assert_eq!(incoming("text", "<p>html</p>").text, "html");
+        assert_eq!(incoming("text", "<p> </p>").text, "text");
+        assert_eq!(incoming("<p>a</p>", "").text, "a");
+        assert_eq!(incoming("", ""), Incoming::default());
+    }
+
+    #[test]
+    fn the_history_of_a_mail_is_left_out() {
+        for html in [
+            "<p>New</p><div class=\"omni_orig_reply\"><div>old<div>older</div></div>end</div>",
+            "<p>New</p><div class=\"x omni_orig_reply y\">old</div>",
+            "<p>New</p><div class='omni_orig_reply'>old<p>never closed",
+        ] {
+            assert_eq!(incoming("", html).text, "New", "{html}");
+        }
+        assert_eq!(
+            incoming("", "<p>a</p><div class=\"omni_orig_reply\">q</div><p>b</p>").text,
+            "a\n\nb"
+        );
+        assert_eq!(
+            incoming("", "<p>about omni_orig_reply</p>").text,
+            "about omni_orig_reply"
+        );
+    }
+
+    #[test]
+    fn a_reply_of_nothing_but_history_is_shown() {
+        assert_eq!(
+            incoming("", "<div class=\"omni_orig_reply\">old</div>").text,
+            "old"
+        );
+    }
+
+    #[test]
+    fn a_large_message_is_whole() {
+        let line = "Merhaba, şikâyet: Привет 👩‍👩‍👧 ";
+        let html = format!("<p>{}</p>", line.repeat(200_000 / line.len()));
+        let message = incoming("", &html);
+        assert_eq!(message.text.matches("Привет 👩‍👩‍👧").count(), 200_000 / line.len());
+    }
+
+    #[test]
+    fn links_are_added_to_both_forms() {
+        let mut message = incoming("See", "");
+        let files = [
+            ("a<b>.pdf".to_owned(), "https://d/1?a=1&b=\"2\"".to_owned()),
+            (String::new(), "https://d/2".to_owned()),
+            ("bad".to_owned(), "javascript:alert(1)".to_owned()),
+        ];
+        append_links(&mut message, &files);
+        assert_eq!(
+            message.text,
+            "See\n\na<b>.pdf: https://d/1?a=1&b=\"2\"\nhttps://d/2\nbad: javascript:alert(1)"
+        );
+        assert!(
+            message
+                .html
+                .contains("<a href=\"https://d/1?a=1&amp;b=&quot;2&quot;\""),
+            "{}",
+            message.html
+        );
+        assert!(!message.html.contains("javascript"), "{}", message.html);
+        let mut empty = Incoming::default();
+        append_links(&mut empty, &[("n".to_owned(), "https://d/1".to_owned())]);
+        assert_eq!(empty.text, "n: https://d/1");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic_or_leaves_a_nul(content in any::<String>(), html in any::<String>()) {
+            let message = incoming(&content, &html);
+            prop_assert!(!message.text.contains('\0') && !message.html.contains('\0'));
+        }
+
+        #[test]
+        fn plain_words_are_kept(words in prop::collection::vec("[a-zşЖ]{1,8}", 1..20)) {
+            let html = format!("<div><p>{}</p></div>", words.join("</p><p>"));
+            let text = incoming("", &html).text;
+            let kept: Vec<&str> = text.split_whitespace().collect();
+            prop_assert_eq!(kept, words);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A site's body → what Deskie is sent.
+
+use super::escape::html_of_text;
+use super::render::{Links, text_of_html};
+use super::sanitise::{Relative, sanitise, without_nul};
+use crate::model::BodyFormat;
+
+/// A body in both forms. Its text never appears in the `Debug` form.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Body {
+    /// Plain text.
+    pub text: String,
+    /// HTML that shows the same.
+    pub html: String,
+}
+
+impl Body {
+    /// True where there is nothing to see.
+    pub fn is_blank(&self) -> bool {
+        self.text.trim().is_empty() && !self.html.contains("<img")
+    }
+
+    /// The size that a limit applies to: the larger of both forms.
+    pub fn size(&self) -> usize {
+        self.text.len().max(self.html.len())
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Body({} bytes of text, {} of html)",
+            self.text.len(),
+            self.html.len()
+        )
+    }
+}
+
+/// The two forms of a body. Plain text stays byte for byte (NUL aside) and is escaped for HTML; HTML is sanitised, and
+/// its text derived; markdown is shown as it was written.
+pub fn outgoing(body: &str, format: BodyFormat) -> Body {
+    match format {
+        BodyFormat::Text | BodyFormat::Markdown => of_text(&without_nul(body)),
+        BodyFormat::Html => of_html(sanitise(body, Relative::Keep)),
+    }
+}
+
+pub(super) fn of_text(text: &str) -> Body {
+    Body {
+        text: text.to_owned(),
+        html: html_of_text(text),
+    }
+}
+
+pub(super) fn of_html(html: String) -> Body {
+    Body {
+        text: text_of_html(&html, Links::Show),
+        html,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_script_in_text_stays_visible_and_in_html_goes() {
+        let text = outgoing("<script>x</script>", BodyFormat::Text);
+        assert_eq!(text.text, "<script>x</script>");
+        assert_eq!(text.html, "&lt;script&gt;x&lt;/script&gt;");
+        let html = outgoing("<p>a</p><script>x</script>", BodyFormat::Html);
+        assert_eq!((html.text.as_str(), html.html.as_str()), ("a", "<p>a</p>"));
+    }
+
+    #[test]
+    fn links_of_html_are_kept_in_both_forms() {
+        let body = outgoing("<a href=\"https://x.com/y\">here</a>", BodyFormat::Html);
+        assert!(body.html.contains("href=\"https://x.com/y\""));
+        assert_eq!(body.text, "here (https://x.com/y)");
+    }
+
+    #[test]
+    fn what_looks_like_a_template_is_text() {
+        for format in [BodyFormat::Text, BodyFormat::Html, BodyFormat::Markdown] {
+            let body = outgoing("{{x}} ${y} %s [case_id] {%z%}", format);
+            assert_eq!(body.text, "{{x}} ${y} %s [case_id] {%z%}");
+            assert_eq!(body.html, body.text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_survives_its_html(text in "[ \\t\\na-zşЖ<>&\"'👩]{0,200}") {
+            let body = outgoing(&text, BodyFormat::Text);
+            prop_assert_eq!(&body.text, &text);
+            let back = super::super::normalise(&text_of_html(&body.html, Links::Show));
+            prop_assert_eq!(back, super::super::normalise(&text));
+        }
+
+        #[test]
+        fn nothing_makes_it_panic(body in ".*") {
+            outgoing(&body, BodyFormat::Html);
+            outgoing(&body, BodyFormat::Text);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Is this message in Deskie the one that we sent (rule 9)? Deskie may return either form, sanitise the HTML, turn
+//! addresses into links, and change blanks; it does not change words.
+
+use super::Body;
+use super::render::{Links, text_of_html};
+
+/// A text with its blanks collapsed: any run of white space, no-break spaces included, is one space; what has no width
+/// is gone.
+pub fn normalise(text: &str) -> String {
+    let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+    visible.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// True where `theirs` shows the same words as `ours`, in whichever form it came. White space does not count: between
+/// blocks of HTML there is none, in their text there is.
+pub fn same_text(ours: &Body, theirs_content: &str, theirs_html: &str) -> bool {
+    let mut ours = vec![
+        words(&ours.text),
+        words_of_html(&ours.html, Links::Show),
+        words_of_html(&ours.html, Links::Hide),
+    ];
+    ours.dedup();
+    let matches = |theirs: String| ours.contains(&theirs);
+    let forms = [theirs_content, theirs_html];
+    let mut shown = forms
+        .into_iter()
+        .filter(|form| !form.trim().is_empty())
+        .peekable();
+    if shown.peek().is_none() {
+        return ours.iter().all(String::is_empty);
+    }
+    shown.any(|form| {
+        matches(words(form))
+            || matches(words_of_html(form, Links::Show))
+            || matches(words_of_html(form, Links::Hide))
+    })
+}
+
+fn words_of_html(html: &str, links: Links) -> String {
+    words(&text_of_html(html, links))
+}
+
+/// The visible characters alone.
+fn words(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_whitespace() && !is_invisible(*c))
+        .collect()
+}
+
+/// Zero-width characters that sanitisers drop or add; joiners stay, because emoji are made of them.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\0' | '\u{ad}' | '\u{200b}' | '\u{2060}' | '\u{feff}')
+        || (c.is_control() && !c.is_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::outgoing;
+    use super::*;
+    use crate::model::BodyFormat;
+    use proptest::prelude::*;
+
+    #[test]
+    fn blanks_are_one() {
+        assert_eq!(normalise(" a\r\n\u{a0} b\t\u{feff}c "), "a b c");
+    }
+
+    #[test]
+    fn whichever_form_comes_back() {
+        let ours = outgoing(
+            "Merhaba  Ayşe,\n1 < 2 & https://x.com/a\n\n-- \nJ",
+            BodyFormat::Text,
+        );
+        for (content, html) in [
+            (ours.text.as_str(), ""),
+            ("", ours.html.as_str()),
+            ("Merhaba Ayşe, 1 < 2 & https://x.com/a -- J", ""),
+            (
+                "",
+                "<p>Merhaba Ayşe,<br />1 &lt; 2 &amp; <a href=\"https://x.com/a\">https://x.com/a</a></p><p>-- <br>J</p>",
+            ),
+            ("Merhaba Ayşe, 1 &lt; 2 &amp; https://x.com/a -- J", ""),
+            ("", "Merhaba Ayşe,\n1 < 2 & https://x.com/a\n-- \nJ"),
+        ] {
+            assert!(same_text(&ours, content, html), "{content} {html}");
+        }
+        for (content, html) in [
+            ("", ""),
+            ("Merhaba Ayşe", ""),
+            ("", "<p>Merhaba Ali, 1 &lt; 2</p>"),
+        ] {
+            assert!(!same_text(&ours, content, html), "{content} {html}");
+        }
+    }
+
+    #[test]
+    fn html_that_was_sanitised_there() {
+        let ours = outgoing(
+            "<p>See <a href=\"https://x.com/y\"><b>here</b></a></p><ul><li>a</li></ul>",
+            BodyFormat::Html,
+        );
+        assert!(same_text(
+            &ours,
+            "",
+            "<p>See <a href='https://x.com/y' target=_blank>here</a></p><ul><li>a</li></ul>"
+        ));
+        assert!(same_text(&ours, "See here (https://x.com/y)\n- a", ""));
+        assert!(!same_text(&ours, "", "<p>See there</p>"));
+    }
+
+    #[test]
+    fn nothing_is_only_the_same_as_nothing() {
+        let empty = outgoing("", BodyFormat::Text);
+        assert!(same_text(&empty, "", ""));
+        assert!(same_text(&empty, " ", "<p></p>"));
+        assert!(!same_text(&empty, "x", ""));
+    }
+
+    proptest! {
+        #[test]
+        fn what_we_send_is_known_again(text in "[ \\na-zşЖ<>&\"'/:.👩]{0,120}") {
+            let ours = outgoing(&text, BodyFormat::Text);
+            prop_assert!(same_text(&ours, &ours.text, ""));
+            prop_assert!(same_text(&ours, "", &ours.html));
+            prop_assert!(same_text(&ours, &ours.text, &ours.html));
+        }
+
+        #[test]
+        fn one_word_more_is_another_text(text in "[a-zş ]{0,60}", more in "[a-zş]{1,5}") {
+            let ours = outgoing(&text, BodyFormat::Text);
+            let theirs = format!("{} {}", text, more);
+            prop_assert!(!same_text(&ours, &theirs, ""));
+        }
+    }
+}
