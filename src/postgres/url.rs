@@ -27,11 +27,10 @@ pub struct ConnectUrl {
     pub(super) root_cert: Option<RootCert>,
     pub(super) client_cert: Option<(PathBuf, PathBuf)>,
     pub(super) connect_timeout: Option<Duration>,
-    pub(super) application_name: Option<String>,
     pub(super) options: Option<String>,
     pub(super) target: TargetSession,
     pub(super) channel_binding: ChannelBinding,
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// One address to try.
@@ -187,7 +186,6 @@ impl ConnectUrl {
             root_cert,
             client_cert,
             connect_timeout: connect_timeout.flatten(),
-            application_name: pairs.take("application_name"),
             options: pairs.take("options"),
             target: pairs
                 .take("target_session_attrs")
