@@ -1,0 +1,334 @@
+//! Ordinary connections: every one the same, whatever the role, the database or a pooler have set (rule 4).
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
+use secrecy::ExposeSecret;
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{ChannelBinding as Binding, SslMode as ClientSslMode};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::dial::{Address, Attempt, Tls, first_that_connects};
+use super::error::{ConnectError, ConnectFault, ServerError};
+use super::quote::quote_literal;
+use super::tls;
+use super::url::{ChannelBinding, ConnectUrl, Host, SslMode, TargetSession};
+
+/// What a connection is for, and its limits.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// One word for `application_name`, which becomes `deskie-cdc <role>`.
+    pub role: String,
+    /// The longest wait for a lock (default 2 s).
+    pub lock_timeout: Duration,
+    /// The longest statement (default 30 s); `None`: no limit.
+    pub statement_timeout: Option<Duration>,
+    /// How long a transaction may stand idle; `None`: as the server has it.
+    pub idle_in_transaction_timeout: Option<Duration>,
+    /// The user's `[capture] session`, run last.
+    pub statements: Vec<String>,
+}
+
+impl SessionOptions {
+    /// The default limits.
+    pub fn new(role: impl Into<String>) -> Self {
+        Self {
+            role: role.into(),
+            lock_timeout: Duration::from_secs(2),
+            statement_timeout: Some(Duration::from_secs(30)),
+            idle_in_transaction_timeout: None,
+            statements: Vec::new(),
+        }
+    }
+
+    /// The same with another limit of statements.
+    pub fn with_statement_timeout(self, statement_timeout: Option<Duration>) -> Self {
+        Self {
+            statement_timeout,
+            ..self
+        }
+    }
+
+    /// The same with a limit of idle transactions.
+    pub fn with_idle_in_transaction_timeout(self, limit: Duration) -> Self {
+        Self {
+            idle_in_transaction_timeout: Some(limit),
+            ..self
+        }
+    }
+
+    /// The same with the user's statements.
+    pub fn with_statements(self, statements: Vec<String>) -> Self {
+        Self { statements, ..self }
+    }
+
+    /// SET once connected, not as start-up options: these override ALTER ROLE and ALTER DATABASE, too, and a pooler
+    /// may refuse options.
+    fn sql(&self) -> String {
+        let millis = |limit: Duration| limit.as_millis().max(1);
+        let mut sql = format!(
+            "SET DateStyle TO 'ISO, MDY'; SET TimeZone TO 'UTC'; SET IntervalStyle TO postgres; \
+             SET bytea_output TO hex; SET extra_float_digits TO 1; SET client_encoding TO 'UTF8'; \
+             SET standard_conforming_strings TO on; SET idle_session_timeout TO 0; SET default_transaction_isolation TO 'read committed'; \
+             SET application_name TO {}; SET lock_timeout TO {}; SET statement_timeout TO {};",
+            quote_literal(&format!("deskie-cdc {}", self.role)),
+            millis(self.lock_timeout),
+            self.statement_timeout.map_or(0, millis),
+        );
+        if let Some(limit) = self.idle_in_transaction_timeout {
+            sql.push_str(&format!(
+                " SET idle_in_transaction_session_timeout TO {};",
+                millis(limit)
+            ));
+        }
+        // What is acknowledged has to survive a crash; `remote_apply` is more than `on` and stays.
+        sql.push_str(
+            " SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
+             WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');",
+        );
+        sql
+    }
+}
+
+/// Connects and makes the session ours.
+pub async fn connect(url: &ConnectUrl, options: &SessionOptions) -> Result<Client, ConnectError> {
+    // The task ends by itself when the client is dropped.
+    Ok(connect_with_task(url, options).await?.0)
+}
+
+async fn connect_with_task(
+    url: &ConnectUrl,
+    options: &SessionOptions,
+) -> Result<(Client, JoinHandle<()>), ConnectError> {
+    first_that_connects(url, |attempt| async move {
+        let (client, task) = open(url, options, &attempt).await?;
+        prepare(url, options, &attempt, &client).await?;
+        Ok((client, task))
+    })
+    .await
+}
+
+async fn open(
+    url: &ConnectUrl,
+    options: &SessionOptions,
+    attempt: &Attempt,
+) -> Result<(Client, JoinHandle<()>), ConnectError> {
+    let mut config = Config::new();
+    config
+        .user(&url.user)
+        .dbname(&url.database)
+        .port(attempt.place.port);
+    config.application_name(format!("deskie-cdc {}", options.role));
+    config.keepalives(true).keepalives_idle(Duration::from_secs(30));
+    config
+        .keepalives_interval(Duration::from_secs(10))
+        .keepalives_retries(3);
+    config.tcp_user_timeout(Duration::from_secs(60));
+    if let Some(password) = &url.password {
+        config.password(password.expose_secret());
+    }
+    if let Some(options) = &url.options {
+        config.options(options);
+    }
+    match (&attempt.place.host, &attempt.address) {
+        (_, Address::Unix(directory)) => config.host_path(directory),
+        (Host::Tcp(name), Address::Tcp(address)) => config.host(name).hostaddr(address.ip()),
+        (Host::Unix(_), Address::Tcp(address)) => config.hostaddr(address.ip()),
+    };
+    config.ssl_mode(match attempt.tls {
+        Tls::No => ClientSslMode::Disable,
+        Tls::IfOffered(_) => ClientSslMode::Prefer,
+        Tls::Yes(_) => ClientSslMode::Require,
+    });
+    config.channel_binding(match url.channel_binding {
+        ChannelBinding::Disable => Binding::Disable,
+        ChannelBinding::Prefer => Binding::Prefer,
+        ChannelBinding::Require => Binding::Require,
+    });
+    let mode = attempt.ssl_mode().unwrap_or(SslMode::Disable);
+    let tls = match attempt.tls {
+        // Not used, but the type wants one; the named files need not exist then.
+        Tls::No => rustls_without_roots(url)?,
+        _ => tls::client_config(url, mode)
+            .map_err(|error| ConnectError::new(ConnectFault::Tls, &attempt.label).caused(error))?,
+    };
+    let connecting = Box::pin(config.connect(MakeRustlsConnect::new(tls)));
+    let (client, connection) = connecting
+        .await
+        .map_err(|error| ConnectError::from_client(&attempt.label, error))?;
+    let label = attempt.label.clone();
+    // Not a task of the program's logic but the other half of the client; it ends with it.
+    #[allow(clippy::disallowed_methods)]
+    let task = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, connection = label, "a database connection ended");
+        }
+    });
+    Ok((client, task))
+}
+
+fn rustls_without_roots(url: &ConnectUrl) -> Result<rustls::ClientConfig, ConnectError> {
+    let bare = ConnectUrl {
+        root_cert: None,
+        client_cert: None,
+        ..url.clone()
+    };
+    tls::client_config(&bare, SslMode::Disable)
+        .map_err(|error| ConnectError::new(ConnectFault::Tls, url.redacted()).caused(error))
+}
+
+async fn prepare(
+    url: &ConnectUrl,
+    options: &SessionOptions,
+    attempt: &Attempt,
+    client: &Client,
+) -> Result<(), ConnectError> {
+    let failed = |error| ConnectError::from_client(&attempt.label, error);
+    client.batch_execute(&options.sql()).await.map_err(failed)?;
+    if url.target != TargetSession::Any {
+        let sql = "SELECT pg_catalog.pg_is_in_recovery() OR \
+                   pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool";
+        let read_only: bool = client
+            .query_one(sql, &[])
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(failed)?;
+        if read_only != (url.target == TargetSession::Standby) {
+            return Err(ConnectError::new(ConnectFault::WrongServer, &attempt.label));
+        }
+    }
+    for statement in &options.statements {
+        let run = client.batch_execute(statement).await;
+        run.map_err(|error| ConnectError::from_statement(&attempt.label, statement, &error))?;
+    }
+    Ok(())
+}
+
+/// A small pool of connections that are all alike.
+#[derive(Clone)]
+pub struct Pool {
+    pool: deadpool_postgres::Pool,
+    connector: Connector,
+}
+
+/// A connection of a [`Pool`]; it goes back when dropped. Derefs to [`tokio_postgres::Client`].
+pub type PooledClient = deadpool_postgres::Client;
+
+/// No connection could be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// All are in use.
+    #[error("all {size} database connections were in use for {waited:?}")]
+    Busy {
+        /// The pool's size.
+        size: usize,
+        /// How long one was waited for.
+        waited: Duration,
+    },
+    /// A new one could not be made.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Anything else.
+    #[error("the pool of database connections failed: {0}")]
+    Other(String),
+}
+
+/// deadpool passes tokio-postgres's errors only, so ours goes round it.
+#[derive(Clone)]
+struct Connector {
+    url: ConnectUrl,
+    options: SessionOptions,
+    last: std::sync::Arc<std::sync::Mutex<Option<ConnectError>>>,
+}
+
+impl deadpool_postgres::Connect for Connector {
+    fn connect(
+        &self,
+        _: &Config,
+    ) -> std::pin::Pin<
+        Box<dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>> + Send + '_>,
+    > {
+        Box::pin(async move {
+            connect_with_task(&self.url, &self.options)
+                .await
+                .map_err(|error| {
+                    if let Ok(mut last) = self.last.lock() {
+                        *last = Some(error);
+                    }
+                    // Stands in for the error above, which `get` takes up; no other constructor is public.
+                    tokio_postgres::Error::__private_api_timeout()
+                })
+        })
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool")
+            .field("url", &self.connector.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long [`Pool::get`] waits for a connection that is in use.
+const POOL_WAIT: Duration = Duration::from_secs(10);
+
+impl Pool {
+    /// At most `size` connections, made when they are needed.
+    pub fn new(url: ConnectUrl, options: SessionOptions, size: usize) -> Result<Self, PoolError> {
+        let connector = Connector {
+            url,
+            options,
+            last: std::sync::Arc::default(),
+        };
+        let manager_config = ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        };
+        let manager = Manager::from_connect(Config::new(), connector.clone(), manager_config);
+        let builder = deadpool_postgres::Pool::builder(manager)
+            .max_size(size)
+            .runtime(Runtime::Tokio1);
+        let builder = builder.wait_timeout(Some(POOL_WAIT));
+        let pool = builder
+            .build()
+            .map_err(|error| PoolError::Other(error.to_string()))?;
+        Ok(Self { pool, connector })
+    }
+
+    /// A connection, waited for up to 10 s if all are in use.
+    pub async fn get(&self) -> Result<PooledClient, PoolError> {
+        use deadpool_postgres::PoolError as Inner;
+        match self.pool.get().await {
+            Ok(client) => Ok(client),
+            Err(Inner::Timeout(_)) => Err(PoolError::Busy {
+                size: self.pool.status().max_size,
+                waited: POOL_WAIT,
+            }),
+            Err(Inner::Backend(error)) => Err(self.taken().map_or_else(
+                || PoolError::Connect(ConnectError::from_client(&self.connector.url.redacted(), error)),
+                PoolError::Connect,
+            )),
+            Err(error) => Err(PoolError::Other(error.to_string())),
+        }
+    }
+
+    fn taken(&self) -> Option<ConnectError> {
+        self.connector.last.lock().ok()?.take()
+    }
+
+    /// The connections in use and idle.
+    pub fn size(&self) -> usize {
+        self.pool.status().size
+    }
+
+    /// Closes all connections; those in use when they come back.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// The server's part of a driver's error, if it has one.
+pub fn server_error(error: &tokio_postgres::Error) -> Option<ServerError> {
+    error.as_db_error().map(ServerError::from)
+}

@@ -1,0 +1,315 @@
+//! What went wrong while connecting, classified, with its mend; and what the server itself says.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// An error that the server reported. Shown without its detail, which may hold values of rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServerError {
+    /// `ERROR`, `FATAL`, `PANIC`.
+    pub severity: String,
+    /// The SQLSTATE.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// More about it; may hold values of rows.
+    pub detail: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.code)
+    }
+}
+
+impl Error for ServerError {}
+
+impl From<&tokio_postgres::error::DbError> for ServerError {
+    fn from(error: &tokio_postgres::error::DbError) -> Self {
+        Self {
+            severity: error.severity().to_owned(),
+            code: error.code().code().to_owned(),
+            message: error.message().to_owned(),
+            detail: error.detail().map(str::to_owned),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+}
+
+/// Why a connection was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectFault {
+    /// The name is not known.
+    HostUnknown,
+    /// Nothing listens there.
+    Refused,
+    /// No answer in time.
+    TimedOut,
+    /// TLS failed, or the server has none.
+    Tls,
+    /// The password is wrong or missing, or the role does not exist.
+    Authentication,
+    /// `pg_hba.conf` has no line for us.
+    NotAllowed,
+    /// There is no such database.
+    DatabaseMissing,
+    /// The server has no connection left.
+    TooManyConnections,
+    /// It starts, stops or recovers.
+    Unavailable,
+    /// A pooler answered.
+    Pooler,
+    /// It is not the kind of server that `target_session_attrs` asks for.
+    WrongServer,
+    /// A statement of `[capture] session` failed.
+    SessionStatement,
+    /// Anything else.
+    Other,
+}
+
+/// A connection that was not made.
+#[derive(Debug, thiserror::Error)]
+pub struct ConnectError {
+    /// The class.
+    pub fault: ConnectFault,
+    /// Whom we tried to reach, without password.
+    pub place: String,
+    /// The server's own words.
+    pub server: Option<ServerError>,
+    /// The statement of `[capture] session` that failed.
+    pub statement: Option<String>,
+    #[source]
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.fault {
+            ConnectFault::HostUnknown => "the host is not known",
+            ConnectFault::Refused => "nothing listens there",
+            ConnectFault::TimedOut => "no answer in time",
+            ConnectFault::Tls => "no secure connection",
+            ConnectFault::Authentication => "the log-in was refused",
+            ConnectFault::NotAllowed => "the server does not let us in",
+            ConnectFault::DatabaseMissing => "there is no such database",
+            ConnectFault::TooManyConnections => "the server has no connection left",
+            ConnectFault::Unavailable => "the server is not ready",
+            ConnectFault::Pooler => "a connection pooler answered",
+            ConnectFault::WrongServer => "not the kind of server that target_session_attrs asks for",
+            ConnectFault::SessionStatement => "a statement of [capture] session failed",
+            ConnectFault::Other => "the connection failed",
+        };
+        write!(f, "cannot connect to {}: {what}", self.place)?;
+        if let Some(statement) = &self.statement {
+            write!(f, ": `{statement}`")?;
+        }
+        match (&self.server, &self.source) {
+            (Some(server), _) => write!(f, ": {server}"),
+            (None, Some(source)) => write!(f, ": {}", innermost(source.as_ref())),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl ConnectError {
+    pub(super) fn new(fault: ConnectFault, place: impl Into<String>) -> Self {
+        Self {
+            fault,
+            place: place.into(),
+            server: None,
+            statement: None,
+            source: None,
+        }
+    }
+
+    pub(super) fn caused(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub(super) fn from_server(place: &str, server: ServerError) -> Self {
+        let mut error = Self::new(fault_of(&server), place);
+        error.server = Some(server);
+        error
+    }
+
+    pub(super) fn from_io(place: &str, error: io::Error) -> Self {
+        Self::new(io_fault(&error), place).caused(error)
+    }
+
+    pub(super) fn from_client(place: &str, error: tokio_postgres::Error) -> Self {
+        if let Some(server) = error.as_db_error() {
+            return Self::from_server(place, server.into());
+        }
+        let io = error
+            .source()
+            .and_then(|source| source.downcast_ref::<io::Error>());
+        // tokio-postgres keeps its kinds to itself; its words are all there is.
+        let text = error.to_string();
+        let fault = if text.contains("TLS handshake") {
+            ConnectFault::Tls
+        } else if text.contains("authentication") || text.contains("password missing") {
+            ConnectFault::Authentication
+        } else {
+            io.map_or(ConnectFault::Other, io_fault)
+        };
+        let error = Self::new(fault, place).caused(error);
+        if text.contains("password missing") {
+            error.caused("the URL holds no password")
+        } else {
+            error
+        }
+    }
+
+    pub(super) fn from_statement(place: &str, statement: &str, error: &tokio_postgres::Error) -> Self {
+        let server = error.as_db_error().map(ServerError::from);
+        let mut failed = Self::new(ConnectFault::SessionStatement, place).caused(error.to_string());
+        failed.server = server;
+        failed.statement = Some(statement.to_owned());
+        failed
+    }
+
+    /// The SQLSTATE, if the server answered with one.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.server.as_ref().map(|server| server.code.as_str())
+    }
+
+    /// Trying again later may help, with nothing changed by a human.
+    pub fn is_transient(&self) -> bool {
+        use ConnectFault::{
+            HostUnknown, Other, Refused, TimedOut, TooManyConnections, Unavailable, WrongServer,
+        };
+        matches!(
+            self.fault,
+            HostUnknown | Refused | TimedOut | TooManyConnections | Unavailable | WrongServer | Other
+        )
+    }
+
+    /// What to do about it, in one line.
+    pub fn mend(&self) -> &'static str {
+        match self.fault {
+            ConnectFault::HostUnknown => "check the host in postgres.url, and this machine's DNS",
+            ConnectFault::Refused => {
+                "check host and port in postgres.url, that Postgres runs, and its listen_addresses"
+            }
+            ConnectFault::TimedOut => {
+                "check the firewall between this machine and the server, and its listen_addresses"
+            }
+            ConnectFault::Tls => {
+                "name the server's authority with sslrootcert=FILE; sslmode=require encrypts without checking whom"
+            }
+            ConnectFault::Authentication => {
+                "check user and password in postgres.url (% @ / : ? # percent-encoded)"
+            }
+            ConnectFault::NotAllowed => {
+                "add a line for this user, database and address to pg_hba.conf and reload; TLS may be required"
+            }
+            ConnectFault::DatabaseMissing => "check the database name at the end of postgres.url",
+            ConnectFault::TooManyConnections => {
+                "raise max_connections, or close connections of other programs"
+            }
+            ConnectFault::Unavailable => "wait until the server has started; it is tried again by itself",
+            ConnectFault::Pooler => "use the direct connection string of the database, not the pooler's",
+            ConnectFault::WrongServer => {
+                "name the primary in postgres.url; a standby can neither be written to nor hold our slot"
+            }
+            ConnectFault::SessionStatement => {
+                "mend the statement in [capture] session, or grant what it needs"
+            }
+            ConnectFault::Other => "see the server's log",
+        }
+    }
+}
+
+fn innermost<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+}
+
+fn io_fault(error: &io::Error) -> ConnectFault {
+    let is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    match error.kind() {
+        _ if is_tls => ConnectFault::Tls,
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => ConnectFault::Refused,
+        io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            ConnectFault::TimedOut
+        }
+        _ => ConnectFault::Other,
+    }
+}
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>; the words are those of PgBouncer and Supavisor.
+fn fault_of(server: &ServerError) -> ConnectFault {
+    let message = server.message.to_lowercase();
+    let pooler = [
+        "unsupported startup parameter",
+        "pgbouncer",
+        "pooler",
+        "max_client_conn",
+        "tenant or user",
+    ];
+    if pooler.iter().any(|word| message.contains(word)) {
+        return ConnectFault::Pooler;
+    }
+    match server.code.as_str() {
+        "28000" if message.contains("pg_hba.conf") => ConnectFault::NotAllowed,
+        "28000" | "28P01" => ConnectFault::Authentication,
+        "3D000" => ConnectFault::DatabaseMissing,
+        "53300" => ConnectFault::TooManyConnections,
+        "57P01" | "57P02" | "57P03" => ConnectFault::Unavailable,
+        _ => ConnectFault::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_words_are_classified() {
+        let check = |code: &str, message: &str, expected: ConnectFault| {
+            let server = ServerError {
+                code: code.into(),
+                message: message.into(),
+                ..ServerError::default()
+            };
+            assert_eq!(
+                ConnectError::from_server("db", server).fault,
+                expected,
+                "{message}"
+            );
+        };
+        check(
+            "28P01",
+            "password authentication failed for user \"me\"",
+            ConnectFault::Authentication,
+        );
+        check("28000", "no pg_hba.conf entry for host", ConnectFault::NotAllowed);
+        check(
+            "3D000",
+            "database \"x\" does not exist",
+            ConnectFault::DatabaseMissing,
+        );
+        check(
+            "53300",
+            "sorry, too many clients already",
+            ConnectFault::TooManyConnections,
+        );
+        check(
+            "57P03",
+            "the database system is starting up",
+            ConnectFault::Unavailable,
+        );
+        check(
+            "08P01",
+            "unsupported startup parameter: replication",
+            ConnectFault::Pooler,
+        );
+        check("XX000", "Tenant or user not found", ConnectFault::Pooler);
+    }
+}

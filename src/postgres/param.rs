@@ -1,0 +1,53 @@
+//! Parameters in text format (rule 16): the server infers the type, and reads the text as it would a quoted literal.
+
+use bytes::BytesMut;
+use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
+
+/// A parameter of any type, sent as text; `None` is NULL.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TextParam(pub Option<String>);
+
+impl TextParam {
+    /// A value that is not NULL.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Some(text.into()))
+    }
+}
+
+impl From<Option<String>> for TextParam {
+    fn from(text: Option<String>) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for TextParam {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl ToSql for TextParam {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match &self.0 {
+            Some(text) => {
+                out.extend_from_slice(text.as_bytes());
+                Ok(IsNull::No)
+            }
+            None => Ok(IsNull::Yes),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        Format::Text
+    }
+
+    to_sql_checked!();
+}

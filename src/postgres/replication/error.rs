@@ -1,0 +1,182 @@
+//! What goes wrong on a replication connection, and what it means.
+
+use std::io;
+use std::time::Duration;
+
+use super::slot::Blocker;
+use crate::postgres::error::{ConnectError, ConnectFault, ServerError};
+
+/// When the server reported an error. The same SQLSTATE says different things at different times, and the message may
+/// be in the server's language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// To one of the small commands.
+    Command,
+    /// To CREATE_REPLICATION_SLOT.
+    CreateSlot,
+    /// To START_REPLICATION.
+    Start,
+    /// While streaming.
+    Stream,
+}
+
+/// A failure of the replication connection; it cannot be used any more but after [`ReplicationError::Server`] to a
+/// command, and after [`ReplicationError::SlotBlocked`].
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicationError {
+    /// There was no connection to begin with.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The server refused.
+    #[error("the server's replication process says: {error}")]
+    Server {
+        /// When.
+        stage: Stage,
+        /// Its words.
+        error: ServerError,
+    },
+    /// The socket failed.
+    #[error("the replication connection broke: {0}")]
+    Io(#[from] io::Error),
+    /// The server hung up.
+    #[error("the server closed the replication connection")]
+    Closed,
+    /// Nothing came, though an answer was asked for.
+    #[error("the server's replication process gave no sign of life for {0:?}")]
+    Silent(Duration),
+    /// A command took too long.
+    #[error("no answer in time to {0}")]
+    TimedOut(&'static str),
+    /// The slot's creation waits for transactions that are open.
+    #[error("the slot is not created yet after {waited:?}: it waits for open transactions: {}", list(.blockers))]
+    SlotBlocked {
+        /// How long it was waited for.
+        waited: Duration,
+        /// Whose transactions, as far as they could be seen.
+        blockers: Vec<Blocker>,
+    },
+    /// The server does not speak as it should.
+    #[error("the server's answer is not understood: {0}")]
+    Protocol(String),
+}
+
+fn list(blockers: &[Blocker]) -> String {
+    let texts: Vec<String> = blockers.iter().map(Blocker::to_string).collect();
+    if texts.is_empty() {
+        "not known which".to_owned()
+    } else {
+        texts.join(", ")
+    }
+}
+
+impl ReplicationError {
+    /// The server's words, if it was the server.
+    pub fn server(&self) -> Option<&ServerError> {
+        match self {
+            Self::Server { error, .. } => Some(error),
+            Self::Connect(error) => error.server.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The SQLSTATE.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.server().map(|error| error.code.as_str())
+    }
+
+    fn at(&self, stage: Stage, code: &str) -> Option<&ServerError> {
+        match self {
+            Self::Server { stage: at, error } if *at == stage && error.code == code => Some(error),
+            _ => None,
+        }
+    }
+
+    /// There is no such slot.
+    pub fn slot_missing(&self) -> bool {
+        self.at(Stage::Start, "42704").is_some()
+    }
+
+    /// Another process uses the slot.
+    pub fn slot_active(&self) -> bool {
+        self.at(Stage::Start, "55006").is_some()
+    }
+
+    /// The process that uses the slot.
+    pub fn slot_holder(&self) -> Option<i32> {
+        // The last number, whatever the language: replication slot "x1" is active for PID 123.
+        let message = &self.at(Stage::Start, "55006")?.message;
+        let number = message
+            .rsplit(|character: char| !character.is_ascii_digit())
+            .find(|digits| !digits.is_empty());
+        number?.parse().ok()
+    }
+
+    /// The slot's WAL is gone: the gap has to be repaired, the slot made anew.
+    pub fn slot_invalidated(&self) -> bool {
+        self.at(Stage::Start, "55000").is_some_and(|error| {
+            let words = format!(
+                "{} {}",
+                error.message,
+                error.detail.as_deref().unwrap_or_default()
+            );
+            words.contains("can no longer") || words.contains("invalidated")
+        })
+    }
+
+    /// There is already a slot of that name.
+    pub fn slot_exists(&self) -> bool {
+        self.at(Stage::CreateSlot, "42710").is_some()
+    }
+
+    /// No slot is free: `max_replication_slots`.
+    pub fn no_slot_left(&self) -> bool {
+        self.at(Stage::CreateSlot, "53400").is_some()
+    }
+
+    /// A publication does not exist, or did not when the change was written: this slot is stuck for ever.
+    pub fn publication_missing(&self) -> bool {
+        self.at(Stage::Stream, "42704").is_some()
+    }
+
+    /// The connection is gone; a new one may go on.
+    pub fn is_connection_lost(&self) -> bool {
+        match self {
+            Self::Io(_) | Self::Closed | Self::Silent(_) | Self::TimedOut(_) => true,
+            Self::Connect(error) => error.is_transient(),
+            Self::Server { error, .. } => error.code.starts_with("57P") || error.code.starts_with("08"),
+            Self::SlotBlocked { .. } | Self::Protocol(_) => false,
+        }
+    }
+
+    /// What answers is a pooler, or a server that took us for an ordinary client.
+    pub fn not_a_replication_server(&self) -> bool {
+        match self {
+            Self::Connect(error) => error.fault == ConnectFault::Pooler,
+            Self::Server {
+                stage: Stage::Command,
+                error,
+            } => error.code == "42601" || error.code == "08P01",
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_the_last_number() {
+        let message = "replication slot \"deskie_2\" is active for PID 4711".to_owned();
+        let error = ServerError {
+            code: "55006".into(),
+            message,
+            ..ServerError::default()
+        };
+        let error = ReplicationError::Server {
+            stage: Stage::Start,
+            error,
+        };
+        assert_eq!((error.slot_active(), error.slot_holder()), (true, Some(4711)));
+    }
+}
