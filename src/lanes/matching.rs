@@ -1,0 +1,173 @@
+//! Is this message, or this case, in Deskie the one that a lost call made? (rule 9)
+//!
+//! A case matches by the custom field that holds the ticket key **and** by customer, and must not be older than the
+//! ticket's row. A message carries no tag, so it matches only if we do not know it yet, and author, text and time agree.
+//! Since a lane has one call at a time, all earlier messages of ours are known, and what is left is ours or a person's.
+//!
+//! What it does not guarantee: where Deskie does not keep our `created_at`, a customer who mails the very text of his
+//! lost message within `doubt_wait` looks like that message. If both are there they are several, which parks.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::doubt::Found;
+use crate::model::{CaseId, MessageId, StaffId, TicketKey, UserId};
+
+/// How far Deskie's clock may be behind ours.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(2);
+
+/// Does Deskie keep the `created_at` that we send? Learnt from the answers to calls that went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CreatedAtKept {
+    /// It does: only an equal time matches.
+    Yes,
+    /// It does not: its own clock's time is there instead.
+    No,
+    /// Not known yet: an equal time wins, else the time of the call decides.
+    #[default]
+    Unknown,
+}
+
+/// As whom a message was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Author {
+    /// As the customer.
+    Customer(UserId),
+    /// As an agent; `None`: as the API key's own.
+    Staff(Option<StaffId>),
+    /// An internal note.
+    Note,
+}
+
+/// A message found in the case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageCandidate {
+    /// Its id.
+    pub message_id: MessageId,
+    /// The customer who wrote it; 0: an agent did.
+    pub user_id: UserId,
+    /// The agent who wrote it; 0: the customer did.
+    pub staff_id: StaffId,
+    /// It is an internal note.
+    pub note: bool,
+    /// Its text, normalised, is the one that was to be sent.
+    pub same_text: bool,
+    /// Its time, where Deskie gave one.
+    pub created_at: Option<Timestamp>,
+    /// It is linked to a row already, or was seen and judged before.
+    pub known: bool,
+}
+
+/// What was to be sent into a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageIntent {
+    /// As whom.
+    pub author: Author,
+    /// The `created_at` that went with it.
+    pub created_at: Option<Timestamp>,
+    /// When the intent was made, by our wall clock: it cannot have been carried out before.
+    pub sent_not_before: Timestamp,
+    /// Does Deskie keep `created_at`?
+    pub kept: CreatedAtKept,
+}
+
+/// A case found by the ticket field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseCandidate {
+    /// Its id.
+    pub case_id: CaseId,
+    /// What its ticket field holds; the API's filter finds parts of it, too.
+    pub ticket_field: Option<String>,
+    /// It belongs to the customer for whom the case was to be opened.
+    pub same_customer: bool,
+    /// Its time, where Deskie gave one.
+    pub created_at: Option<Timestamp>,
+    /// It lies in the trash.
+    pub deleted: bool,
+    /// It is the case of another ticket, or of an earlier generation of this one.
+    pub known: bool,
+}
+
+/// A case that was to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseIntent {
+    /// The ticket.
+    pub ticket: TicketKey,
+    /// The `created_at` that went with it.
+    pub created_at: Option<Timestamp>,
+    /// When the ticket's row was made (or, where that is not mapped, when the intent was): no case of it is older.
+    pub not_before: Timestamp,
+    /// Does Deskie keep `created_at`?
+    pub kept: CreatedAtKept,
+}
+
+/// Which of these messages is the one that was to be sent?
+pub fn match_messages(candidates: &[MessageCandidate], intent: &MessageIntent) -> Found<MessageId> {
+    let alike = candidates
+        .iter()
+        .filter(|candidate| !candidate.known && candidate.same_text && written_by(candidate, intent.author))
+        .map(|candidate| (candidate.message_id, candidate.created_at));
+    by_time(alike, intent.created_at, intent.sent_not_before, intent.kept)
+}
+
+/// Which of these cases is the one that was to be opened?
+pub fn match_cases(candidates: &[CaseCandidate], intent: &CaseIntent) -> Found<CaseId> {
+    let alike = candidates
+        .iter()
+        .filter(|candidate| !candidate.known && !candidate.deleted && candidate.same_customer)
+        .filter(|candidate| {
+            candidate.ticket_field.as_deref().map(str::trim) == Some(intent.ticket.as_str().trim())
+        })
+        .map(|candidate| (candidate.case_id, candidate.created_at));
+    by_time(alike, intent.created_at, intent.not_before, intent.kept)
+}
+
+fn written_by(candidate: &MessageCandidate, author: Author) -> bool {
+    match author {
+        Author::Customer(user_id) => {
+            !candidate.note && candidate.user_id == user_id && candidate.staff_id == StaffId(0)
+        }
+        Author::Staff(staff_id) => {
+            !candidate.note
+                && candidate.staff_id != StaffId(0)
+                && staff_id.is_none_or(|staff_id| candidate.staff_id == staff_id)
+        }
+        Author::Note => candidate.note,
+    }
+}
+
+fn by_time<Id>(
+    alike: impl Iterator<Item = (Id, Option<Timestamp>)>,
+    sent: Option<Timestamp>,
+    not_before: Timestamp,
+    kept: CreatedAtKept,
+) -> Found<Id> {
+    let earliest = not_before.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
+    let (mut equal, mut recent) = (Vec::new(), Vec::new());
+    for (id, created_at) in alike {
+        match (created_at, sent) {
+            // Deskie gives whole seconds.
+            (Some(created_at), Some(sent)) if created_at.as_second() == sent.as_second() => equal.push(id),
+            (Some(created_at), _) if created_at < earliest => {}
+            _ => recent.push(id),
+        }
+    }
+    match kept {
+        CreatedAtKept::Yes if sent.is_some() => found(equal),
+        CreatedAtKept::Unknown if !equal.is_empty() => found(equal),
+        CreatedAtKept::Yes | CreatedAtKept::No | CreatedAtKept::Unknown => {
+            equal.append(&mut recent);
+            found(equal)
+        }
+    }
+}
+
+fn found<Id>(mut ids: Vec<Id>) -> Found<Id> {
+    match (ids.pop(), ids.is_empty()) {
+        (None, _) => Found::None,
+        (Some(id), true) => Found::One(id),
+        (Some(id), false) => {
+            ids.push(id);
+            Found::Many(ids)
+        }
+    }
+}
