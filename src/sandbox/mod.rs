@@ -3,3 +3,4 @@
 
 pub mod postgres;
 pub mod sample_site;
+pub mod simulator;
