@@ -15,6 +15,7 @@ pub mod receive;
 pub mod resolve;
 pub mod run;
 pub mod sandbox;
+pub mod setup;
 pub mod store;
 pub mod sweep;
 pub mod text;

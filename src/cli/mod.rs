@@ -1,1 +1,188 @@
-//! (to be written)
+//! The commands, one file each. Results go to stdout, everything else to stderr.
+//!
+//! Exit status: 0 fine; 1 it ran and failed; 2 usage or config error.
+
+mod backfill;
+mod check;
+mod demo;
+mod failed;
+mod healthcheck;
+mod init;
+mod plan;
+mod rules;
+mod run;
+mod setup;
+mod simulator;
+mod status;
+mod trace;
+mod uninstall;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use secrecy::ExposeSecret;
+
+use crate::config::{self, Config};
+use crate::postgres::{ConnectUrl, Pool, SessionOptions};
+use crate::store::Store;
+
+/// Connects a site's ticket tables in Postgres with the Deskie helpdesk, both ways.
+#[derive(Debug, Parser)]
+#[command(name = "deskie-cdc", version, about, propagate_version = true)]
+pub struct Arguments {
+    /// The config file (default: $DESKIE_CDC_CONFIG, else ./deskie-cdc.toml).
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<PathBuf>,
+    /// How logs are written to stderr.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The forms of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find the ticket tables of a database and write a commented draft config.
+    Init(init::Arguments),
+    /// Create what is missing: role and grants, schema, publications, slot.
+    Setup(setup::Arguments),
+    /// Test everything beforehand; one line a check.
+    Check(check::Arguments),
+    /// Show the Deskie calls that rows would cause; sends and writes nothing.
+    Plan(plan::Arguments),
+    /// The connector, until SIGTERM or SIGINT.
+    Run(run::Arguments),
+    /// Queue existing tickets behind live traffic, each once.
+    Backfill(backfill::Arguments),
+    /// Slot lag, queues, API budget, last error.
+    Status(status::Arguments),
+    /// What waits for a person: list, show, retry, discard.
+    Failed(failed::Arguments),
+    /// One ticket's story in time order.
+    Trace(trace::Arguments),
+    /// What to enter in Deskie's rule forms, step by step.
+    Rules(rules::Arguments),
+    /// Drop this connector's slot, publications and schema, and nothing else.
+    Uninstall(uninstall::Arguments),
+    /// A Deskie to try things against.
+    Simulator(simulator::Arguments),
+    /// The whole thing here and now: throw-away Postgres, sample site, simulator, connector.
+    Demo(demo::Arguments),
+    /// Ask a running connector's admin port whether it lives (for containers).
+    #[command(hide = true)]
+    Healthcheck(healthcheck::Arguments),
+}
+
+/// Why a command ended badly.
+#[derive(Debug)]
+pub enum Failure {
+    /// Usage or config: exit status 2.
+    Usage(String),
+    /// It ran and failed: exit status 1. An empty text was said already.
+    Failed(String),
+}
+
+impl Failure {
+    /// The exit status.
+    pub fn status(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::Failed(_) => 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Usage(text) | Failure::Failed(text) => f.write_str(text.trim_end()),
+        }
+    }
+}
+
+/// It ran and failed.
+pub(crate) fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::Failed(format!("error: {error}"))
+}
+
+impl Arguments {
+    /// How logs are written.
+    pub fn log_format(&self) -> LogFormat {
+        self.log_format
+    }
+
+    /// The level of our own lines without RUST_LOG: a command that prints a result only says what went wrong.
+    pub fn default_log_level(&self) -> &'static str {
+        match self.command {
+            Command::Run(_) | Command::Simulator(_) => "info",
+            _ => "warn",
+        }
+    }
+
+    /// Runs the command.
+    pub async fn run(self) -> Result<(), Failure> {
+        let place = Place(self.config);
+        match self.command {
+            Command::Init(arguments) => init::run(&arguments).await,
+            Command::Setup(arguments) => setup::run(&place.config()?, &arguments).await,
+            Command::Check(arguments) => check::run(&place.config()?, &arguments).await,
+            Command::Plan(arguments) => plan::run(&place.config()?, &arguments).await,
+            Command::Run(arguments) => run::run(place.config()?, &arguments).await,
+            Command::Backfill(arguments) => backfill::run(&place.config()?, &arguments).await,
+            Command::Status(arguments) => status::run(&place.config()?, &arguments).await,
+            Command::Failed(arguments) => failed::run(&place.config()?, &arguments).await,
+            Command::Trace(arguments) => trace::run(&place.config()?, &arguments).await,
+            Command::Rules(arguments) => rules::run(&place.config()?, &arguments),
+            Command::Uninstall(arguments) => uninstall::run(&place.config()?, &arguments).await,
+            Command::Simulator(arguments) => simulator::run(&arguments).await,
+            Command::Demo(arguments) => demo::run(&arguments).await,
+            Command::Healthcheck(arguments) => healthcheck::run(place.config().ok(), &arguments).await,
+        }
+    }
+}
+
+/// Where the config is.
+struct Place(Option<PathBuf>);
+
+impl Place {
+    fn config(&self) -> Result<Arc<Config>, Failure> {
+        let path = self.0.clone().unwrap_or_else(|| config::default_path(&config::process_env));
+        load(&path)
+    }
+}
+
+fn load(path: &Path) -> Result<Arc<Config>, Failure> {
+    Config::load(path, &config::process_env).map(Arc::new).map_err(|faults| Failure::Usage(faults.to_string()))
+}
+
+/// The config's database, parsed; a fault points at its line.
+pub(crate) fn connect_url(config: &Config) -> Result<ConnectUrl, Failure> {
+    ConnectUrl::parse(config.postgres.url.expose_secret())
+        .map_err(|error| Failure::Usage(config.fault(&config.postgres.url_span, error.to_string(), None).to_string()))
+}
+
+/// Our own state in the config's database.
+pub(crate) fn store(config: &Config) -> Result<Store, Failure> {
+    let pool = Pool::new(connect_url(config)?, SessionOptions::new("command"), 2).map_err(failed)?;
+    Ok(Store::new(pool, &config.postgres.schema))
+}
+
+/// The same, where `setup` has been run.
+pub(crate) async fn store_set_up(config: &Config) -> Result<Store, Failure> {
+    let store = store(config)?;
+    match store.is_set_up().await {
+        Ok(true) => Ok(store),
+        Ok(false) => Err(failed("the connector is not set up in this database; run `deskie-cdc setup` first")),
+        Err(error) => Err(failed(error)),
+    }
+}

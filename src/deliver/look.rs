@@ -191,7 +191,7 @@ impl Deliverer {
         let answer = self.client.user(user).await;
         self.meter.settle(taken, &answer);
         let user = answer.map_err(Failed::Call)?.value;
-        Ok(user.is_contact(&opening.email, &opening.phone, &opening.custom_id))
+        Ok(user.is_contact(opening.email.as_deref(), opening.phone.as_deref(), opening.custom_id.as_deref()))
     }
 
     async fn look_for_message(&self, delivery: &Delivery, call: Call) -> Result<Found<MessageId>, Failed> {
@@ -222,7 +222,7 @@ impl Deliverer {
                 user_id: message.user_id.unwrap_or(UserId(0)),
                 staff_id: message.staff_id.unwrap_or(StaffId(0)),
                 note: message.note,
-                same_text: text::same_text(&delivery.body.text, &delivery.body.html, &message.content, &message.content_html),
+                same_text: text::same_text(&delivery.body, &message.content, &message.content_html),
                 created_at: message.created_at,
                 known: known.contains(&message.message_id),
             })

@@ -9,18 +9,21 @@
 //! - `error`: PURE, status and body → value, refusal or doubt (rule 9).
 //! - [`webhook`]: PURE, an incoming body → what it says.
 //! - `client`: the only file that does I/O.
+//! - `meter`: the account's budget, shared by all who call.
 //!
 //! Invariant: no key and no text of a message is ever part of an error, a log line or a `Debug` form.
 
 mod client;
 mod entity;
 mod error;
+mod meter;
 mod request;
 pub mod webhook;
 mod wire;
 
 pub use client::{Answer, Client, ClientError};
 pub use entity::{Attachment, Case, CustomChannel, CustomField, Label, Message, Staff, Status, User, Writer};
+pub use meter::Meter;
 pub use error::{CallError, ErrorKind, Outcome, Quota};
 pub use request::{
     Author, CaseQuery, CaseUpdate, Contact, Content, File, NewCase, NewMessage, NewNote, Order, Sort,

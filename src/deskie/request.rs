@@ -163,6 +163,8 @@ pub enum Author {
     Customer(UserId),
     /// An agent; in an e-mail case this mails the customer.
     Staff(StaffId),
+    /// The employee whose API key it is: neither id is sent (`[C]` kb, rdm).
+    KeyHolder,
 }
 
 /// A message to be added (`[C]` palachX, edgar, vragov).
@@ -203,6 +205,7 @@ impl NewMessage {
         match self.author {
             Author::Customer(user) => put(&mut body, "user_id", Some(user.0)),
             Author::Staff(staff) => put(&mut body, "staff_id", Some(staff.0)),
+            Author::KeyHolder => {}
         }
         put(&mut body, "user_custom_id", self.user_custom_id.as_ref());
         put_content(&mut body, &self.content);

@@ -39,7 +39,7 @@ pub struct RuleHint {
 }
 
 /// A custom channel's message. Its text never appears in the `Debug` form.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ChannelMessage {
     /// The message.
     pub message_id: MessageId,

@@ -7,6 +7,7 @@ mod error;
 mod param;
 mod quote;
 pub mod replication;
+pub mod shape;
 mod tls;
 pub mod url;
 mod url_text;
@@ -17,3 +18,19 @@ pub use param::TextParam;
 pub use quote::{qualified, quote_ident, quote_literal};
 pub use tls::{TlsSetupError, install_tls_provider};
 pub use url::{ConnectUrl, UrlError};
+
+/// A driver's error in the server's own words, with its SQLSTATE.
+pub fn describe(error: &tokio_postgres::Error) -> String {
+    match server_error(error) {
+        Some(server) => server.to_string(),
+        None => {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(error);
+            while let Some(cause) = source {
+                text.push_str(&format!(": {cause}"));
+                source = cause.source();
+            }
+            text
+        }
+    }
+}

@@ -9,8 +9,8 @@ use crate::mapping::Shape;
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{BodyFormat, Section, TicketKey};
-use crate::postgres::param::TextParam;
-use crate::store::{Opening, Resolution, StoredBody};
+use crate::postgres::TextParam;
+use crate::store::{Opening, Resolution};
 use crate::text;
 
 /// What the mapping says of a row.
@@ -128,7 +128,7 @@ impl Batch<'_> {
         };
         Ok(Found::Ready(Resolution {
             author: "customer".into(),
-            bodies: self.bodies(&body, format),
+            bodies: text::split(&body, format, self.config.deskie.max_body),
             opening: Some(opening),
             written_at: created_at.map_or(committed_at, |at| at as i64),
         }))
@@ -205,17 +205,10 @@ impl Batch<'_> {
         };
         Ok(Found::Ready(Resolution {
             author,
-            bodies: self.bodies(&body, format),
+            bodies: text::split(&body, format, self.config.deskie.max_body),
             opening,
             written_at: created_at.map_or(committed_at, |at| at as i64),
         }))
-    }
-
-    fn bodies(&self, body: &str, format: BodyFormat) -> Vec<StoredBody> {
-        text::split(body, format, self.config.deskie.max_body)
-            .into_iter()
-            .map(|part| StoredBody { text: part.text, html: part.html })
-            .collect()
     }
 
     fn is_import(&self, created_at: Option<f64>, committed_at: i64) -> Option<String> {

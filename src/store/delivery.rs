@@ -6,16 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Step, Store, StoreError};
+use crate::text::Body;
 use crate::model::{CaseId, DeliveryId, LinkId, MessageId, Section, TicketKey, UserId};
-
-/// A body as it goes to Deskie, both forms.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredBody {
-    /// Plain text.
-    pub text: String,
-    /// HTML.
-    pub html: String,
-}
 
 /// What create_case needs besides the body.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +44,7 @@ pub struct Resolution {
     /// `customer` or `agent`.
     pub author: String,
     /// The body in as many parts as Deskie's limit asks for; never empty.
-    pub bodies: Vec<StoredBody>,
+    pub bodies: Vec<Body>,
     /// What create_case needs, where the ticket has no case yet.
     pub opening: Option<Opening>,
     /// `created_at` as it is sent, in seconds since 1970.
@@ -129,7 +121,7 @@ pub struct Delivery {
     /// `customer` or `agent`.
     pub author: String,
     /// The body.
-    pub body: StoredBody,
+    pub body: Body,
     /// What create_case needs.
     pub opening: Option<Opening>,
     /// `created_at` as sent.

@@ -16,7 +16,7 @@ mod remote;
 mod status;
 mod ticket;
 
-pub use delivery::{Delivery, Intent, NewDelivery, Opening, Resolution, StoredBody, Unresolved};
+pub use delivery::{Delivery, Intent, NewDelivery, Opening, Resolution, Unresolved};
 pub use event::{Event, Position, TransactionWriter};
 pub use inbox::{InboxRow, NewWebhook};
 pub use link::{Link, LinkState};

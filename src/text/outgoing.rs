@@ -6,7 +6,7 @@ use super::sanitise::{Relative, sanitise, without_nul};
 use crate::model::BodyFormat;
 
 /// A body in both forms. Its text never appears in the `Debug` form.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Body {
     /// Plain text.
     pub text: String,

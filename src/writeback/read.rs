@@ -187,7 +187,7 @@ fn first_message(opening: &Delivery, unknown: &[&Message], first: Option<&Messag
 }
 
 fn same(delivery: &Delivery, message: &Message) -> bool {
-    text::same_text(&delivery.body.text, &delivery.body.html, &message.content, &message.content_html)
+    text::same_text(&delivery.body, &message.content, &message.content_html)
 }
 
 /// Whether a message may be the one that we sent and have no answer for.

@@ -16,7 +16,7 @@ use crate::lanes::backoff;
 use crate::mapping::shape::{Shape, key_values};
 use crate::mapping::{Batch, Parameters, Statement, write};
 use crate::model::Kind;
-use crate::postgres::param::TextParam;
+use crate::postgres::TextParam;
 use crate::postgres::shape::load_shape;
 use crate::postgres::{Pool, describe};
 use crate::store::{PendingRemote, Store, StoreError, Ticket};
@@ -223,7 +223,7 @@ impl WriteBack {
         let as_links =
             self.config.reply.as_ref().is_none_or(|reply| matches!(reply.attachments, ReplyAttachments::Links));
         if as_links && !links.is_empty() {
-            body = text::append_links(body, &links);
+            text::append_links(&mut body, &links);
         }
         parameters.set("kind", head.kind.as_str());
         parameters.set("text", body.text);

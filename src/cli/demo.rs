@@ -1,0 +1,9 @@
+//! `demo`
+
+/// What the command takes.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {}
+
+pub(super) async fn run(_arguments: &Arguments) -> Result<(), super::Failure> {
+    Err(super::failed("this command is not there yet"))
+}

@@ -1,0 +1,9 @@
+//! `run`
+
+/// What the command takes.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {}
+
+pub(super) async fn run(_config: std::sync::Arc<crate::config::Config>, _arguments: &Arguments) -> Result<(), super::Failure> {
+    Err(super::failed("this command is not there yet"))
+}

@@ -1,0 +1,71 @@
+//! A mapped table as the mapping's compiler wants to know it.
+
+use super::catalog::{self, Table};
+use super::{describe, qualified, quote_ident};
+use crate::config::TableName;
+use crate::mapping::{Column, Shape};
+
+/// Why a table cannot be mapped.
+#[derive(Debug, thiserror::Error)]
+pub enum ShapeError {
+    /// It is not there, or not visible to us.
+    #[error("the table {0} does not exist, or its schema is not visible to us")]
+    NoTable(String),
+    /// It has no primary key and the config names none.
+    #[error("the table {0} has no primary key; name the key columns with `key`")]
+    NoKey(String),
+    /// A key column is not there.
+    #[error("the table {table} has no column {column}, which `key` names")]
+    NoKeyColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// The catalog could not be read.
+    #[error("{}", describe(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+}
+
+impl ShapeError {
+    /// Whether trying again may help.
+    pub fn is_about_the_connection(&self) -> bool {
+        matches!(self, ShapeError::Postgres(_))
+    }
+}
+
+/// The catalog's table for a name of the config; a partition is answered with its root.
+pub async fn load_table(client: &tokio_postgres::Client, name: &TableName) -> Result<Table, ShapeError> {
+    let text = match &name.schema {
+        Some(schema) => format!("{}.{}", quote_ident(schema), quote_ident(&name.table)),
+        None => quote_ident(&name.table),
+    };
+    let table = catalog::table_by_text(client, &text).await?;
+    table.ok_or(ShapeError::NoTable(text))
+}
+
+/// The shape of a mapped table. `key`: the config's key columns; empty: the primary key.
+pub async fn load_shape(
+    client: &tokio_postgres::Client,
+    name: &TableName,
+    key: &[String],
+) -> Result<Shape, ShapeError> {
+    shape_of(&load_table(client, name).await?, key)
+}
+
+/// The shape of a table of the catalog.
+pub fn shape_of(table: &Table, key: &[String]) -> Result<Shape, ShapeError> {
+    let key = if key.is_empty() { table.primary_key.clone() } else { key.to_vec() };
+    if key.is_empty() {
+        return Err(ShapeError::NoKey(qualified(&table.name)));
+    }
+    if let Some(column) = key.iter().find(|column| table.column(column).is_none()) {
+        return Err(ShapeError::NoKeyColumn { table: qualified(&table.name), column: column.clone() });
+    }
+    let columns = table.columns.iter();
+    Ok(Shape {
+        relation: table.name.clone(),
+        key,
+        columns: columns.map(|column| Column { name: column.name.clone(), cast: column.cast_type.clone() }).collect(),
+    })
+}

@@ -1,0 +1,1 @@
+//! Making, checking and removing what the connector needs in the database (to be written).
