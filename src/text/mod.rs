@@ -15,6 +15,7 @@ mod same;
 mod sanitise;
 mod split;
 mod split_html;
+mod tame;
 
 pub use incoming::{Incoming, append_links, incoming};
 pub use outgoing::{Body, outgoing};
