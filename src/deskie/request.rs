@@ -79,7 +79,7 @@ pub struct NewCase {
     pub contact: Contact,
     /// `user_full_name`
     pub full_name: Option<String>,
-    /// `subject`; required, so that a blank one is sent as a space-free placeholder by the caller.
+    /// `subject`; required: for a blank one the caller gives a placeholder.
     pub subject: String,
     /// The first message.
     pub content: Content,
