@@ -1,7 +1,7 @@
 //! PURE: bodies between the site and Deskie, in text and HTML.
 //!
-//! - [`outgoing`], [`split`]: a site's body → what Deskie is sent, in parts where it is long.
-//! - [`incoming`], [`append_links`]: a message of Deskie's → what the site is given.
+//! - [`outgoing()`], [`split()`]: a site's body → what Deskie is sent, in parts where it is long.
+//! - [`incoming()`], [`append_links`]: a message of Deskie's → what the site is given.
 //! - [`same_text`], [`normalise`]: is this message in Deskie the one that we sent (rule 9)?
 //!
 //! Invariants: no visible word is ever lost or cut in two forms; what goes to the site holds no script; nothing is
@@ -15,6 +15,7 @@ mod same;
 mod sanitise;
 mod split;
 mod split_html;
+mod tame;
 
 pub use incoming::{Incoming, append_links, incoming};
 pub use outgoing::{Body, outgoing};

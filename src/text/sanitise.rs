@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use ammonia::{Builder, UrlRelative};
 
+use super::tame::tame;
+
 /// What becomes of addresses without a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Relative {
@@ -28,7 +30,7 @@ pub(super) fn sanitise(html: &str, relative: Relative) -> String {
             ("img", "src") if !is_web(value) => None,
             _ => Some(Cow::Borrowed(value)),
         });
-    builder.clean(&without_nul(html)).to_string()
+    builder.clean(&tame(&without_nul(html))).to_string()
 }
 
 /// True for an `http` or `https` address.

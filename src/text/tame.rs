@@ -1,0 +1,169 @@
+//! Hostile nesting: a browser's parser needs the square of the depth, so that a few hundred kilobytes of `<div>` would
+//! keep a core busy for minutes. HTML that nobody's mail program writes is flattened before anything parses it: the
+//! words and their lines stay, the tags go.
+
+use std::borrow::Cow;
+
+/// Deeper than any real mail; tables in tables in quotations reach sixty.
+const MAX_DEPTH: usize = 256;
+/// Tags times depth: a newsletter has some hundred thousand.
+const MAX_WORK: usize = 2_000_000;
+
+/// The HTML as it is, or flattened.
+pub(super) fn tame(html: &str) -> Cow<'_, str> {
+    let (mut depth, mut deepest, mut count) = (0usize, 0usize, 0usize);
+    each_piece(html, |piece| {
+        if let Piece::Tag { name, closes } = piece {
+            count += 1;
+            match (nests(name), closes) {
+                (false, _) => {}
+                (true, true) => depth = depth.saturating_sub(1),
+                (true, false) => depth += 1,
+            }
+            deepest = deepest.max(depth);
+        }
+    });
+    if deepest <= MAX_DEPTH && deepest.saturating_mul(count) <= MAX_WORK {
+        return Cow::Borrowed(html);
+    }
+    let mut flat = String::with_capacity(html.len());
+    let mut hidden = false;
+    each_piece(html, |piece| match piece {
+        Piece::Text(text) if !hidden => flat.push_str(text),
+        Piece::Text(_) => {}
+        Piece::Tag { name, closes } => {
+            if ["script", "style", "title"]
+                .iter()
+                .any(|tag| name.eq_ignore_ascii_case(tag))
+            {
+                hidden = !closes;
+            }
+            if breaks(name) && !flat.is_empty() && !flat.ends_with("<br>") {
+                flat.push_str("<br>");
+            }
+        }
+    });
+    Cow::Owned(flat)
+}
+
+enum Piece<'a> {
+    Text(&'a str),
+    Tag { name: &'a str, closes: bool },
+}
+
+/// Tags and what is between them, in one pass. A `<` that begins no tag is left out of neither: it becomes `&lt;`.
+fn each_piece<'a>(html: &'a str, mut see: impl FnMut(Piece<'a>)) {
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        let (text, tag) = rest.split_at(at);
+        see(Piece::Text(text));
+        let inner = tag.strip_prefix('<').unwrap_or(tag);
+        let (closes, named) = match inner.strip_prefix('/') {
+            Some(named) => (true, named),
+            None => (false, inner),
+        };
+        let length = named
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(named.len());
+        let name = named.get(..length).unwrap_or_default();
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic()) && !inner.starts_with(['!', '/', '?']) {
+            see(Piece::Text("&lt;"));
+            rest = inner;
+            continue;
+        }
+        see(Piece::Tag { name, closes });
+        rest = inner
+            .find('>')
+            .and_then(|end| inner.get(end + 1..))
+            .unwrap_or_default();
+    }
+    see(Piece::Text(rest));
+}
+
+/// Elements that stay open until they are closed: the others end where the next of their kind begins, or at once.
+fn nests(name: &str) -> bool {
+    const FLAT: [&str; 24] = [
+        "", "p", "li", "td", "th", "tr", "dt", "dd", "tbody", "thead", "tfoot", "option", "br", "img", "hr",
+        "wbr", "col", "area", "input", "meta", "link", "html", "body", "head",
+    ];
+    !FLAT.iter().any(|flat| name.eq_ignore_ascii_case(flat))
+}
+
+fn breaks(name: &str) -> bool {
+    const BREAKS: [&str; 14] = [
+        "p",
+        "div",
+        "br",
+        "li",
+        "ul",
+        "ol",
+        "tr",
+        "table",
+        "blockquote",
+        "pre",
+        "h1",
+        "h2",
+        "h3",
+        "hr",
+    ];
+    BREAKS.iter().any(|tag| name.eq_ignore_ascii_case(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{incoming, outgoing, same_text};
+    use super::*;
+    use crate::model::BodyFormat;
+    use crate::model::clock::monotonic;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ordinary_html_is_left_alone() {
+        let table = format!("<table>{}</table>", "<tr><td>a<td><b>b</b>".repeat(20_000));
+        for html in ["", "a < b", "<p>a<p>b<li>c", &"<p>unclosed".repeat(5_000), &table] {
+            assert!(matches!(tame(html), Cow::Borrowed(_)));
+        }
+    }
+
+    #[test]
+    fn hostile_nesting_costs_neither_time_nor_words() {
+        for tag in [
+            "div",
+            "b",
+            "blockquote",
+            "ul><li",
+            "table><tr><td",
+            "a href=x",
+            "font",
+            "svg",
+            "button><p",
+            "ol",
+        ] {
+            let html = format!(
+                "{}first<br>1 &lt; 2",
+                format!("<{tag}>").repeat(200_000 / (tag.len() + 2))
+            );
+            let started = monotonic();
+            let message = incoming("", &html);
+            assert_eq!(message.text, "first\n1 < 2", "{tag}");
+            assert!(same_text(&outgoing(&html, BodyFormat::Html), "", &html), "{tag}");
+            assert!(started.elapsed().as_secs() < 20, "{tag}: {:?}", started.elapsed());
+        }
+    }
+
+    #[test]
+    fn what_was_hidden_stays_hidden_and_what_was_text_stays_text() {
+        let html = format!(
+            "{}a<script>x</script>1 < 2<style>y</style>",
+            "<div>".repeat(1_000)
+        );
+        assert_eq!(incoming("", &html).text, "a1 < 2");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(html in "(<|>|/|div|!|[a-zş ]|&|\"){0,60}", times in 1usize..400) {
+            tame(&html.repeat(times));
+        }
+    }
+}
