@@ -1,1 +1,186 @@
-//! (to be written)
+//! WAL → `event`: the stream's row images, in commit order, appended by whole transactions; only then is the position
+//! acknowledged.
+//!
+//! Nothing of the mapping is evaluated here, so no site data and no mapping error can stop it, and a helpdesk outage
+//! never holds the slot (rule 3). A transaction in which we wrote ourselves begins with a message of ours; all of its
+//! rows are marked (rule 8). A transaction of any size is written in chunks inside one transaction of ours, so memory
+//! is bounded. A keepalive's position is stored and acknowledged when nothing is under way: an idle publication on a
+//! busy server holds nothing.
+//!
+//! Why a restart neither loses nor doubles: the position stands in the transaction that holds the rows, streaming
+//! restarts there, and the server sends nothing that was committed before it.
+//!
+//! Invariant: what was captured is never changed here; rows of tables that the mapping does not name are dropped.
+
+mod batch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::model::{Lsn, RelationName};
+use crate::pgoutput::Relations;
+use crate::postgres::ConnectUrl;
+use crate::postgres::replication::{Frame, ReplicationConnection, ReplicationError, ReplicationStream, StreamOptions};
+use crate::store::{Store, StoreError};
+
+/// A keepalive is stored once it is that far ahead: storing it writes WAL itself.
+const KEEPALIVE_STEP: u64 = 64 * 1024;
+
+/// Why streaming stopped; it is begun again unless leadership is lost.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The stream.
+    #[error("{0}")]
+    Replication(#[from] ReplicationError),
+    /// Our own tables.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stream is not what pgoutput is documented to send.
+    #[error("the replication stream cannot be read: {0}")]
+    Damaged(String),
+    /// The server is another one than that of our state (rule 11).
+    #[error("{0}")]
+    OtherServer(String),
+}
+
+/// Told about what happens to the stream.
+pub trait Observer: Send + Sync {
+    /// Streaming began, or goes on.
+    fn streaming(&self);
+    /// Streaming stopped.
+    fn stopped(&self, why: &str);
+}
+
+/// Captures the tables of the mapping.
+pub struct Capture {
+    store: Store,
+    url: ConnectUrl,
+    slot: String,
+    publications: Vec<String>,
+    tables: Vec<(Option<String>, String)>,
+}
+
+impl Capture {
+    /// Streams `publications` from `slot` of the database at `url`.
+    pub fn new(store: Store, url: ConnectUrl, config: &Config, slot: String, publications: Vec<String>) -> Capture {
+        let message = config.message.as_ref().map(|message| &message.table);
+        let tables = std::iter::once(&config.ticket.table)
+            .chain(message)
+            .map(|name| (name.schema.clone(), name.table.clone()))
+            .collect();
+        Capture { store, url, slot, publications, tables }
+    }
+
+    fn is_mapped(&self, relation: &RelationName) -> bool {
+        self.tables.iter().any(|(schema, table)| {
+            *table == relation.table && schema.as_ref().is_none_or(|schema| *schema == relation.schema)
+        })
+    }
+
+    /// Captures until cancelled or until another instance leads.
+    pub async fn run(&self, cancel: CancellationToken, observer: Arc<dyn Observer>) {
+        let mut attempt = 0u32;
+        loop {
+            let streamed = tokio::select! {
+                // A batch that is cut off is rolled back and streamed again.
+                streamed = self.stream(&cancel, observer.as_ref(), &mut attempt) => streamed,
+                () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(3)).await } => return,
+            };
+            let error = match streamed {
+                Ok(()) => return,
+                Err(CaptureError::Store(error)) if error.lost_leadership() => return,
+                Err(error) => error,
+            };
+            attempt += 1;
+            let text = explain(&error, &self.slot);
+            observer.stopped(&text);
+            // One line when it begins, then ever more rarely.
+            if attempt.is_power_of_two() {
+                tracing::error!(attempt, "capture stopped and is begun again: {text}");
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_millis(250 * u64::from(attempt.min(40)))) => {}
+            }
+        }
+    }
+
+    async fn stream(
+        &self,
+        cancel: &CancellationToken,
+        observer: &dyn Observer,
+        attempt: &mut u32,
+    ) -> Result<(), CaptureError> {
+        let mut connection = ReplicationConnection::connect(&self.url, "deskie-cdc capture").await?;
+        let server = connection.identify_system().await?;
+        let meta = self.store.meta().await?;
+        if let Some(known) = meta.system_id.filter(|known| *known != server.system_id) {
+            return Err(CaptureError::OtherServer(format!(
+                "this database was restored or cloned: our state belongs to the server {known}, this is {}; nothing is \
+                 sent until `deskie-cdc setup --adopt` says that this one may",
+                server.system_id
+            )));
+        }
+        let mut captured = meta.captured_lsn.unwrap_or_default();
+        let mut stream = connection.start(&self.slot, &self.publications, captured, StreamOptions::default()).await?;
+        tracing::info!(slot = %self.slot, from = %captured, "streaming");
+        observer.streaming();
+        *attempt = 0;
+        let mut relations = Relations::default();
+        loop {
+            let frame = tokio::select! {
+                () = cancel.cancelled() => break,
+                frame = stream.next() => frame?,
+            };
+            let end = match frame {
+                Frame::Keepalive { wal_end, .. } => self.keepalive(wal_end, captured).await?,
+                Frame::Data { bytes, .. } => Some(self.batch(&mut stream, &mut relations, bytes).await?),
+            };
+            observer.streaming();
+            if let Some(end) = end {
+                captured = captured.max(end);
+                stream.acknowledge(captured);
+            }
+        }
+        finish(stream).await;
+        Ok(())
+    }
+
+    async fn keepalive(&self, wal_end: Lsn, captured: Lsn) -> Result<Option<Lsn>, CaptureError> {
+        if wal_end.0 < captured.0.saturating_add(KEEPALIVE_STEP) {
+            return Ok(None);
+        }
+        let mut client = self.store.client().await?;
+        let writer = self.store.event_writer(&mut client).await?;
+        writer.commit(crate::store::Position { end: wal_end, committed_at: None }).await?;
+        Ok(Some(wal_end))
+    }
+}
+
+async fn finish(stream: ReplicationStream) {
+    if !stream.finish().await {
+        tracing::debug!("the last acknowledgement was not confirmed; what it covered is not sent again all the same");
+    }
+}
+
+/// What happened, and what to do.
+fn explain(error: &CaptureError, slot: &str) -> String {
+    let CaptureError::Replication(replication) = error else { return error.to_string() };
+    let mend = if replication.publication_missing() {
+        "the publication is missing; run `deskie-cdc setup`, which makes it anew"
+    } else if replication.slot_missing() {
+        "the replication slot is gone; run `deskie-cdc setup`, which makes a new one"
+    } else if replication.slot_invalidated() {
+        "the server has dropped WAL that the slot needed (max_slot_wal_keep_size); run `deskie-cdc setup`"
+    } else if replication.slot_active() {
+        "another process streams from the slot; if it is a former instance of ours, the server lets go of it soon"
+    } else if replication.not_a_replication_server() {
+        "this looks like a pooler; give the database's direct address in postgres.url"
+    } else {
+        return format!("{error}");
+    };
+    format!("{error}; slot {slot}: {mend}")
+}

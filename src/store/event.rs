@@ -14,6 +14,8 @@ pub struct Event {
     pub id: EventId,
     /// The transaction: 32 bits from the stream before it is stored, 64 after.
     pub xid: u64,
+    /// Its commit's position in the log.
+    pub commit_lsn: Lsn,
     /// When it was committed.
     pub committed_at: jiff::Timestamp,
     /// The table.
@@ -65,7 +67,7 @@ impl Store {
             blocked as (select min(id) as id from head where not ready),
             last as (select xid, id from head
                      where id < coalesce((select id from blocked), 9223372036854775807) order by id desc limit 1)
-            select e.id, e.xid::text, e.committed_at, e.schema_name, e.table_name, e.op, e.image, e.old_key, e.echo
+            select e.id, e.xid::text, e.commit_lsn, e.committed_at, e.schema_name, e.table_name, e.op, e.image, e.old_key, e.echo
             from {s}.event e
             where e.id <= (select id from last)
                or (e.xid = (select xid from last) and e.id <= (select id from last) + 10000)
@@ -81,7 +83,7 @@ impl Store {
         relation: &RelationName,
         key: &Value,
     ) -> Result<Vec<Event>, StoreError> {
-        let sql = "select id, xid::text, committed_at, schema_name, table_name, op, image, old_key, echo
+        let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo
             from {s}.event
             where id > $1 and schema_name = $2 and table_name = $3 and pg_visible_in_snapshot(xid, pg_current_snapshot())
               and (image @> $4 or old_key @> $4)
@@ -100,24 +102,26 @@ impl Store {
 
 fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
     let xid: &str = row.get(1);
-    let op: &str = row.get(5);
+    let op: &str = row.get(6);
     Ok(Event {
         id: EventId(row.get(0)),
         xid: xid.parse().map_err(|_| StoreError::Damaged(format!("event.xid is `{xid}`")))?,
-        committed_at: row.get(2),
-        relation: RelationName { schema: row.get(3), table: row.get(4) },
+        commit_lsn: Lsn(u64::from(row.get::<_, PgLsn>(2))),
+        committed_at: row.get(3),
+        relation: RelationName { schema: row.get(4), table: row.get(5) },
         op: Op::from_letter(op).ok_or_else(|| StoreError::Damaged(format!("event.op is `{op}`")))?,
-        image: row.get::<_, Option<Value>>(6).unwrap_or(Value::Null),
-        old_key: row.get(7),
-        echo: row.get(8),
+        image: row.get::<_, Option<Value>>(7).unwrap_or(Value::Null),
+        old_key: row.get(8),
+        echo: row.get(9),
     })
 }
 
 impl TransactionWriter<'_> {
     /// Appends rows in order. The 32-bit xid is widened to the nearest 64-bit one.
-    pub async fn append(&self, commit_lsn: Lsn, events: &[Event]) -> Result<(), StoreError> {
+    pub async fn append(&self, events: &[Event]) -> Result<(), StoreError> {
         let column = |text: fn(&Event) -> String| events.iter().map(text).collect::<Vec<String>>();
         let xids: Vec<i64> = events.iter().map(|event| i64::from(event.xid as u32)).collect();
+        let lsns: Vec<PgLsn> = events.iter().map(|event| PgLsn::from(event.commit_lsn.0)).collect();
         let times: Vec<jiff::Timestamp> = events.iter().map(|event| event.committed_at).collect();
         let images = column(|event| event.image.to_string());
         let old_keys: Vec<Option<String>> =
@@ -126,9 +130,9 @@ impl TransactionWriter<'_> {
         let sql = "insert into {s}.event
                 (xid, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo)
             select (n + (x - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
-                   $2, at, s, t, o, nullif(i::jsonb, 'null'), k::jsonb, e
-            from unnest($1::int8[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[])
-                 with ordinality as u (x, at, s, t, o, i, k, e, place),
+                   l, at, s, t, o, nullif(i::jsonb, 'null'), k::jsonb, e
+            from unnest($1::int8[], $2::pg_lsn[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[])
+                 with ordinality as u (x, l, at, s, t, o, i, k, e, place),
                  (select pg_snapshot_xmax(pg_current_snapshot())::text::int8 as n) b
             order by place";
         execute_in(
@@ -136,7 +140,7 @@ impl TransactionWriter<'_> {
             self.store.sql(sql),
             &[
                 &xids,
-                &PgLsn::from(commit_lsn.0),
+                &lsns,
                 &times,
                 &column(|event| event.relation.schema.clone()),
                 &column(|event| event.relation.table.clone()),

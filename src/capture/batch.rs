@@ -1,0 +1,155 @@
+//! Transactions of the stream → one transaction of ours.
+
+use bytes::Bytes;
+
+use super::{Capture, CaptureError};
+use crate::model::{EventId, Lsn, Op, RelationName, Row};
+use crate::pgoutput::{Relations, Step, decode};
+use crate::postgres::replication::{Frame, ReplicationStream};
+use crate::store::{Event, Position};
+
+/// Rows that are written at once.
+const CHUNK_ROWS: usize = 1000;
+
+/// Bytes that are written at once.
+const CHUNK_BYTES: usize = 2 << 20;
+
+/// What the mark of our own transactions is called.
+const ECHO_PREFIX: &str = "deskie_cdc";
+
+/// The transaction under way.
+struct Transaction {
+    commit_lsn: Lsn,
+    committed_at: jiff::Timestamp,
+    xid: u32,
+    echo: bool,
+}
+
+/// What is gathered for the next chunk.
+#[derive(Default)]
+struct Gathered {
+    events: Vec<Event>,
+    bytes: usize,
+    transaction: Option<Transaction>,
+    position: Option<Position>,
+}
+
+impl Capture {
+    /// Takes whole transactions, as many as are there already, and writes them with the position. Returns it.
+    pub(super) async fn batch(
+        &self,
+        stream: &mut ReplicationStream,
+        relations: &mut Relations,
+        first: Bytes,
+    ) -> Result<Lsn, CaptureError> {
+        let mut client = self.store.client().await?;
+        let writer = self.store.event_writer(&mut client).await?;
+        let mut gathered = Gathered::default();
+        let mut written = 0;
+        let mut next = Some(first);
+        loop {
+            if let Some(bytes) = next.take() {
+                self.gather(relations, &bytes, &mut gathered)?;
+            }
+            if gathered.events.len() >= CHUNK_ROWS || gathered.bytes >= CHUNK_BYTES {
+                writer.append(&gathered.events).await?;
+                written += gathered.events.len();
+                gathered.events.clear();
+                gathered.bytes = 0;
+            }
+            let frame = if gathered.transaction.is_some() {
+                stream.next().await?
+            } else if written + gathered.events.len() < CHUNK_ROWS {
+                match stream.try_next() {
+                    Some(frame) => frame?,
+                    None => break,
+                }
+            } else {
+                break;
+            };
+            match frame {
+                Frame::Data { bytes, .. } => next = Some(bytes),
+                // In the middle of a transaction it covers nothing; at its end the commit's own position stands.
+                Frame::Keepalive { .. } => {}
+            }
+        }
+        if !gathered.events.is_empty() {
+            writer.append(&gathered.events).await?;
+            written += gathered.events.len();
+        }
+        let Some(position) = gathered.position else {
+            // Only descriptions or a message outside of transactions: nothing to keep.
+            return Ok(Lsn::default());
+        };
+        writer.commit(position).await?;
+        metrics::counter!("deskie_cdc_captured_total").increment(written as u64);
+        tracing::debug!(rows = written, to = %position.end, "captured");
+        Ok(position.end)
+    }
+
+    fn gather(&self, relations: &mut Relations, bytes: &Bytes, gathered: &mut Gathered) -> Result<(), CaptureError> {
+        let message = decode(bytes).map_err(|error| CaptureError::Damaged(error.to_string()))?;
+        let step = relations.step(message).map_err(|error| CaptureError::Damaged(error.to_string()))?;
+        match step {
+            Step::Begin { commit_lsn, commit_time, xid } => {
+                gathered.transaction = Some(Transaction {
+                    commit_lsn,
+                    // Without a replication origin's time set up the commit's time is that of the year 2000.
+                    committed_at: if commit_time.as_second() < 1_000_000_000 { crate::model::clock::now() } else { commit_time },
+                    xid,
+                    echo: false,
+                });
+            }
+            Step::Emitted { transactional: true, prefix, .. } if prefix == ECHO_PREFIX => {
+                if let Some(transaction) = &mut gathered.transaction {
+                    transaction.echo = true;
+                }
+            }
+            Step::Change(change) if self.is_mapped(&change.relation.name) => {
+                gathered.bytes += bytes.len();
+                let (image, old_key) = match change.op {
+                    Op::Delete => (None, Some(change.row)),
+                    _ => (Some(change.row), change.old_key),
+                };
+                gathered.push(change.relation.name.clone(), change.op, image.as_ref(), old_key.as_ref())?;
+            }
+            Step::Truncate(tables) => {
+                for table in tables.iter().filter(|table| self.is_mapped(&table.name)) {
+                    gathered.push(table.name.clone(), Op::Truncate, None, None)?;
+                }
+            }
+            Step::Commit { end_lsn, .. } => {
+                let committed_at = gathered.transaction.take().map(|transaction| transaction.committed_at);
+                gathered.position = Some(Position { end: end_lsn, committed_at });
+            }
+            Step::Change(_) | Step::Emitted { .. } | Step::Described(_) | Step::Nothing => {}
+        }
+        Ok(())
+    }
+}
+
+impl Gathered {
+    fn push(
+        &mut self,
+        relation: RelationName,
+        op: Op,
+        image: Option<&Row>,
+        old_key: Option<&Row>,
+    ) -> Result<(), CaptureError> {
+        let Some(transaction) = &self.transaction else {
+            return Err(CaptureError::Damaged("a row outside of a transaction".into()));
+        };
+        self.events.push(Event {
+            id: EventId(0),
+            xid: u64::from(transaction.xid),
+            commit_lsn: transaction.commit_lsn,
+            committed_at: transaction.committed_at,
+            relation,
+            op,
+            image: image.map_or(serde_json::Value::Null, Row::to_json),
+            old_key: old_key.map(Row::to_json),
+            echo: transaction.echo,
+        });
+        Ok(())
+    }
+}
