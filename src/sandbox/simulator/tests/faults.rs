@@ -22,7 +22,7 @@ async fn a_lost_answer_is_done_and_a_closed_connection_is_not() {
     let (simulator, caller) = start(Options::default()).await;
     simulator.add_fault(Fault::on(Match::Create, FaultKind::LoseAnswerAfter).skip(1));
     simulator.add_fault(Fault::on(Match::Create, FaultKind::CloseBefore));
-    // The second fault's own first call is the first one: the one before lets it pass.
+    // The first fault lets the first call pass, so it falls to the second.
     assert_eq!(create(&caller).await, None);
     assert!(simulator.books().cases.is_empty());
     assert_eq!(create(&caller).await, None);
