@@ -88,7 +88,7 @@ async fn a_hanging_call_is_done_late_though_the_caller_is_gone() {
     simulator.add_fault(Fault::on(
         Match::Create,
         FaultKind::Hang {
-            ms: 200,
+            ms: 1500,
             done: Done::Late,
         },
     ));
@@ -119,7 +119,7 @@ async fn a_hanging_call_is_done_late_though_the_caller_is_gone() {
     let request = caller
         .request("POST", "cases.json")
         .header("content-type", "application/json");
-    let calling = request.timeout(Duration::from_millis(300)).body(CREATE).send();
+    let calling = request.timeout(Duration::from_millis(500)).body(CREATE).send();
     let (error, books) = tokio::join!(
         calling,
         simulator.wait_for("the case", |books| books.cases.len() == 2)

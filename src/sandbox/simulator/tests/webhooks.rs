@@ -172,7 +172,7 @@ async fn deliveries_are_repeated_dropped_delayed_and_reordered() {
     });
     simulator.agent_reply(case, Says::text("lost")).unwrap();
     set(Delivery {
-        delay: Duration::from_millis(200),
+        delay: Duration::from_millis(1000),
         ..Delivery::default()
     });
     simulator.agent_reply(case, Says::text("late")).unwrap();
