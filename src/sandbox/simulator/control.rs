@@ -8,9 +8,9 @@ use axum::response::Response;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::action::Action;
 use super::fault::{Fault, RandomFaults};
 use super::options::{CustomChannel, Options, Rule};
-use super::people::Action;
 use super::state::State;
 use super::{Error, Shared, describe};
 

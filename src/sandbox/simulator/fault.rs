@@ -222,7 +222,8 @@ impl Faults {
         &self.script
     }
 
-    /// What befalls this call. Every scripted fault that covers it counts it towards its `skip`.
+    /// What befalls this call. A fault that lets it pass counts it towards its `skip`; those behind
+    /// the one that strikes do not see it.
     pub fn next(&mut self, method: &str, path: &[&str]) -> Option<FaultKind> {
         let mut hit = None;
         for fault in self

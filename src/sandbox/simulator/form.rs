@@ -181,22 +181,28 @@ fn parameter(disposition: &str, name: &str) -> Option<String> {
             );
         }
         let (text, after) = match value.strip_prefix('"') {
-            Some(quoted) => {
-                let end = quoted.find('"')?;
-                (quoted.get(..end)?, quoted.get(end..)?)
-            }
-            None => (value.split(';').next()?, value),
+            Some(quoted) => read_quoted(quoted)?,
+            None => (value.split(';').next()?.to_owned(), value),
         };
         if key == name {
-            return Some(
-                percent_encoding::percent_decode_str(text)
-                    .decode_utf8_lossy()
-                    .into_owned(),
-            );
+            return Some(text);
         }
         rest = after;
     }
     None
+}
+
+/// The text up to the closing quote, with backslashes taken off, and what follows it.
+fn read_quoted(quoted: &str) -> Option<(String, &str)> {
+    let mut text = String::new();
+    let mut letters = quoted.char_indices();
+    loop {
+        match letters.next()? {
+            (at, '"') => return Some((text, quoted.get(at..)?)),
+            (_, '\\') => text.push(letters.next()?.1),
+            (_, letter) => text.push(letter),
+        }
+    }
 }
 
 fn find(haystack: &[u8], needle: &[u8], from: usize) -> Option<usize> {

@@ -20,8 +20,10 @@
 //! # Not simulated
 //! Ratings, ideas, linking of users, companies, chat widgets; mail is only written down.
 
+mod action;
 mod api;
 mod books;
+mod connection;
 mod control;
 mod fault;
 mod form;
@@ -45,6 +47,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use action::{Acted, Action, NewFile, Says};
 pub use books::{
     AttachmentRecord, Books, Call, CaseRecord, EmailRecord, MessageRecord, Origin, UserRecord,
     WebhookOutcome, WebhookRecord,
@@ -54,10 +57,9 @@ pub use options::{
     API_STAFF, Absorbed, Agent, Bodies, ChannelKind, CustomChannel, CustomField, DEFAULT_AGENT, Delivery,
     Encoding, Options, Rule, RuleBody, Trigger,
 };
-pub use people::{Acted, Action, NewFile, Says};
 
 use crate::model::{CaseId, MessageId};
-use server::{Connection, CuttingListener};
+use connection::{Connection, CuttingListener};
 use state::State;
 
 /// How long [`Simulator::wait_for`] waits.

@@ -92,7 +92,7 @@ async fn every_example_of_the_description_is_understood() {
     caller.create(json!({})).await;
     caller.create(json!({})).await;
     let text = describe(&simulator.url(), &simulator.control_url());
-    assert!(!text.contains('{') || !text.contains("{api}") && !text.contains("{control}"));
+    assert!(!text.contains("{api}") && !text.contains("{control}"), "{text}");
     let joined = text
         .replace("\\\n", " ")
         .replace(",\n    \"delivery\"", ",\"delivery\"");

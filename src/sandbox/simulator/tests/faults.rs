@@ -22,7 +22,7 @@ async fn a_lost_answer_is_done_and_a_closed_connection_is_not() {
     let (simulator, caller) = start(Options::default()).await;
     simulator.add_fault(Fault::on(Match::Create, FaultKind::LoseAnswerAfter).skip(1));
     simulator.add_fault(Fault::on(Match::Create, FaultKind::CloseBefore));
-    // The second fault's own first call is the first one: the one before lets it pass.
+    // The first fault lets the first call pass, so it falls to the second.
     assert_eq!(create(&caller).await, None);
     assert!(simulator.books().cases.is_empty());
     assert_eq!(create(&caller).await, None);
@@ -88,7 +88,7 @@ async fn a_hanging_call_is_done_late_though_the_caller_is_gone() {
     simulator.add_fault(Fault::on(
         Match::Create,
         FaultKind::Hang {
-            ms: 200,
+            ms: 1500,
             done: Done::Late,
         },
     ));
@@ -119,7 +119,7 @@ async fn a_hanging_call_is_done_late_though_the_caller_is_gone() {
     let request = caller
         .request("POST", "cases.json")
         .header("content-type", "application/json");
-    let calling = request.timeout(Duration::from_millis(300)).body(CREATE).send();
+    let calling = request.timeout(Duration::from_millis(500)).body(CREATE).send();
     let (error, books) = tokio::join!(
         calling,
         simulator.wait_for("the case", |books| books.cases.len() == 2)

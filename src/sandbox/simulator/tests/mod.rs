@@ -3,6 +3,7 @@
 mod api;
 mod control;
 mod faults;
+mod files;
 mod people;
 mod webhooks;
 

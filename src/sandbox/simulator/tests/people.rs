@@ -50,7 +50,7 @@ async fn a_late_message_has_a_smaller_id_and_a_scheduled_one_appears_later() {
     assert!(late.0 < first);
     let scheduled = Says::text("scheduled");
     let scheduled = simulator
-        .scheduled_message(case_id(&case), scheduled, Duration::from_millis(150))
+        .scheduled_message(case_id(&case), scheduled, Duration::from_millis(1000))
         .unwrap();
     let now = simulator.agent_reply(case_id(&case), Says::text("now")).unwrap();
     assert!(scheduled < now);

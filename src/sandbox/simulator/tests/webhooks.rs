@@ -172,7 +172,7 @@ async fn deliveries_are_repeated_dropped_delayed_and_reordered() {
     });
     simulator.agent_reply(case, Says::text("lost")).unwrap();
     set(Delivery {
-        delay: Duration::from_millis(200),
+        delay: Duration::from_millis(1000),
         ..Delivery::default()
     });
     simulator.agent_reply(case, Says::text("late")).unwrap();
@@ -219,6 +219,25 @@ async fn a_webhook_nobody_takes_is_not_repeated() {
             .len(),
         1
     );
+}
+
+#[tokio::test]
+async fn a_webhook_waits_only_so_long_for_its_answer() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let rule = Rule::to(format!("http://{}/", silent.local_addr().unwrap()), Trigger::Any);
+    let webhook_timeout = Duration::from_millis(50);
+    let (simulator, caller) = start(Options {
+        rules: vec![rule],
+        webhook_timeout,
+        ..Options::default()
+    })
+    .await;
+    caller.create(json!({})).await;
+    let late = WebhookOutcome::Failed("time-out".into());
+    simulator
+        .wait_for("the time-out", |books| books.webhooks[0].outcome == late)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
