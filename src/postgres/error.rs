@@ -148,7 +148,7 @@ impl ConnectError {
             .source()
             .and_then(|source| source.downcast_ref::<io::Error>());
         // tokio-postgres keeps its kinds to itself; its words are all there is.
-        let text = error.to_string();
+        let text = format!("{error}: {}", innermost(&error));
         let fault = if text.contains("TLS handshake") {
             ConnectFault::Tls
         } else if text.contains("authentication") || text.contains("password missing") {

@@ -2,11 +2,15 @@
 
 pub mod catalog;
 mod connect;
+#[cfg(test)]
+mod connect_tests;
 mod dial;
 mod error;
 mod param;
 mod quote;
 pub mod replication;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tls;
 pub mod url;
 mod url_text;
