@@ -15,6 +15,8 @@
 
 mod error;
 mod login;
+#[cfg(test)]
+mod login_tests;
 mod slot;
 mod stream;
 #[cfg(test)]
@@ -82,7 +84,7 @@ impl ReplicationConnection {
         let wire = first_that_connects(url, |attempt| async move {
             let mut wire = login::log_in(url, &attempt, application_name).await?;
             let failed = |error: ReplicationError| match error {
-                ReplicationError::Server { error, .. } => ConnectError::from_server(&attempt.label, error),
+                ReplicationError::Server { error, .. } => ConnectError::from_server(&attempt.label, *error),
                 ReplicationError::Connect(error) => error,
                 other => ConnectError::new(ConnectFault::Other, &attempt.label).caused(other),
             };
