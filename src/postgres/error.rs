@@ -78,7 +78,7 @@ pub struct ConnectError {
     /// Whom we tried to reach, without password.
     pub place: String,
     /// The server's own words.
-    pub server: Option<ServerError>,
+    pub server: Option<Box<ServerError>>,
     /// The statement of `[capture] session` that failed.
     pub statement: Option<String>,
     #[source]
@@ -132,7 +132,7 @@ impl ConnectError {
 
     pub(super) fn from_server(place: &str, server: ServerError) -> Self {
         let mut error = Self::new(fault_of(&server), place);
-        error.server = Some(server);
+        error.server = Some(Box::new(server));
         error
     }
 
@@ -148,7 +148,7 @@ impl ConnectError {
             .source()
             .and_then(|source| source.downcast_ref::<io::Error>());
         // tokio-postgres keeps its kinds to itself; its words are all there is.
-        let text = error.to_string();
+        let text = format!("{error}: {}", innermost(&error));
         let fault = if text.contains("TLS handshake") {
             ConnectFault::Tls
         } else if text.contains("authentication") || text.contains("password missing") {
@@ -165,7 +165,7 @@ impl ConnectError {
     }
 
     pub(super) fn from_statement(place: &str, statement: &str, error: &tokio_postgres::Error) -> Self {
-        let server = error.as_db_error().map(ServerError::from);
+        let server = error.as_db_error().map(|error| Box::new(error.into()));
         let mut failed = Self::new(ConnectFault::SessionStatement, place).caused(error.to_string());
         failed.server = server;
         failed.statement = Some(statement.to_owned());

@@ -33,7 +33,7 @@ pub enum ReplicationError {
         /// When.
         stage: Stage,
         /// Its words.
-        error: ServerError,
+        error: Box<ServerError>,
     },
     /// The socket failed.
     #[error("the replication connection broke: {0}")]
@@ -74,7 +74,7 @@ impl ReplicationError {
     pub fn server(&self) -> Option<&ServerError> {
         match self {
             Self::Server { error, .. } => Some(error),
-            Self::Connect(error) => error.server.as_ref(),
+            Self::Connect(error) => error.server.as_deref(),
             _ => None,
         }
     }
@@ -175,8 +175,44 @@ mod tests {
         };
         let error = ReplicationError::Server {
             stage: Stage::Start,
-            error,
+            error: Box::new(error),
         };
         assert_eq!((error.slot_active(), error.slot_holder()), (true, Some(4711)));
+    }
+
+    #[test]
+    fn a_code_means_what_its_time_says() {
+        let at = |stage, code: &str, message: &str| {
+            let error = ServerError {
+                code: code.into(),
+                message: message.into(),
+                ..ServerError::default()
+            };
+            ReplicationError::Server {
+                stage,
+                error: Box::new(error),
+            }
+        };
+        assert!(at(Stage::Start, "42704", "слот репликации \"s\" не существует").slot_missing());
+        assert!(at(Stage::Stream, "42704", "публикация \"p\" не существует").publication_missing());
+        assert!(
+            at(
+                Stage::Command,
+                "42601",
+                "syntax error at or near \"IDENTIFY_SYSTEM\""
+            )
+            .not_a_replication_server()
+        );
+        let gone = "can no longer get changes from replication slot \"s\"";
+        assert!(at(Stage::Start, "55000", gone).slot_invalidated());
+        assert!(
+            !at(
+                Stage::Start,
+                "55000",
+                "logical decoding requires wal_level >= logical"
+            )
+            .slot_invalidated()
+        );
+        assert!(at(Stage::Stream, "57P01", "terminating connection").is_connection_lost());
     }
 }

@@ -176,7 +176,7 @@ impl Login<'_> {
         let label = &self.attempt.label;
         loop {
             match self.wire.read().await {
-                Ok((b'E', body)) => return Err(ConnectError::from_server(label, server_error(&body))),
+                Ok((b'E', body)) => return Err(ConnectError::from_server(label, *server_error(&body))),
                 Ok((b'N' | b'v', _)) => {}
                 Ok(message) => return Ok(message),
                 Err(ReplicationError::Io(error)) => return Err(ConnectError::from_io(label, error)),

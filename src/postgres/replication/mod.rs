@@ -15,8 +15,12 @@
 
 mod error;
 mod login;
+#[cfg(test)]
+mod login_tests;
 mod slot;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::time::Duration;
@@ -80,7 +84,7 @@ impl ReplicationConnection {
         let wire = first_that_connects(url, |attempt| async move {
             let mut wire = login::log_in(url, &attempt, application_name).await?;
             let failed = |error: ReplicationError| match error {
-                ReplicationError::Server { error, .. } => ConnectError::from_server(&attempt.label, error),
+                ReplicationError::Server { error, .. } => ConnectError::from_server(&attempt.label, *error),
                 ReplicationError::Connect(error) => error,
                 other => ConnectError::new(ConnectFault::Other, &attempt.label).caused(other),
             };
@@ -221,27 +225,4 @@ fn start_command(slot: &str, publications: &[String], start: Lsn) -> String {
          (proto_version '1', publication_names '{names}', messages 'true')",
         quote_ident(slot)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_quoted_twice() {
-        let command = start_command("s", &["a".into(), "it's \"so\"".into()], Lsn(0x1_0000_0002));
-        let expected = "START_REPLICATION SLOT \"s\" LOGICAL 1/2 (proto_version '1', \
-                        publication_names '\"a\",\"it''s \"\"so\"\"\"', messages 'true')";
-        assert_eq!(command, expected);
-    }
-
-    #[test]
-    fn a_history_is_read_line_by_line() {
-        let text = "1\t0/3000000\tno recovery target specified\n\n2\t0/5000000\tbefore 2000-01-01\n";
-        let switch = |timeline, switch| TimelineSwitch {
-            timeline,
-            switch: Lsn(switch),
-        };
-        assert_eq!(history(text), [switch(1, 0x300_0000), switch(2, 0x500_0000)]);
-    }
 }

@@ -88,6 +88,8 @@ struct State {
     frames: VecDeque<Frame>,
     bytes: usize,
     ended: bool,
+    /// The server has confirmed the end.
+    finished: bool,
     error: Option<ReplicationError>,
 }
 
@@ -218,8 +220,8 @@ impl ReplicationStream {
     pub async fn finish(mut self) -> bool {
         self.shared.finish.notify_one();
         // The task bounds itself; this is for a socket that takes nothing.
-        let finished = timeout(FINISH_TIMEOUT + Duration::from_millis(500), &mut self.task).await;
-        finished.is_ok_and(|joined| joined.is_ok()) && self.shared.state().error.is_none()
+        let _ = timeout(FINISH_TIMEOUT + Duration::from_millis(500), &mut self.task).await;
+        self.shared.state().finished
     }
 }
 
@@ -272,7 +274,10 @@ impl Pump {
             Ok(()) => {
                 let finished = timeout(FINISH_TIMEOUT, self.finish()).await;
                 match finished.unwrap_or(Err(ReplicationError::TimedOut("the end of the stream"))) {
-                    Ok(()) => shared.state().ended = true,
+                    Ok(()) => {
+                        let mut state = shared.state();
+                        (state.ended, state.finished) = (true, true);
+                    }
                     Err(error) => shared.end(error),
                 }
             }

@@ -176,8 +176,8 @@ fn data_row(mut body: Bytes) -> Result<Vec<Option<Bytes>>, ReplicationError> {
 }
 
 /// The fields of an ErrorResponse or NoticeResponse: a letter and a C string each, ended by a zero.
-pub(super) fn server_error(body: &[u8]) -> ServerError {
-    let mut error = ServerError::default();
+pub(super) fn server_error(body: &[u8]) -> Box<ServerError> {
+    let mut error = Box::<ServerError>::default();
     for field in body.split(|byte| *byte == 0) {
         let Some((letter, value)) = field.split_first() else {
             continue;

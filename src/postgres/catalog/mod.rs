@@ -1,0 +1,116 @@
+//! What the catalog says: the server, tables, publications, slots, rights. Small queries, each a function.
+//!
+//! Invariant: reads only, but for [`slot_drop`]. All names are qualified with `pg_catalog`, so that no `search_path`
+//! of the role leads elsewhere.
+
+mod publication;
+mod rights;
+mod slot;
+mod table;
+
+use tokio_postgres::{Error, GenericClient, Row};
+
+use crate::model::Lsn;
+pub use publication::{Publication, PublishFlags, PublishedTable, publication};
+pub use rights::{Role, current_role, may_any_column, may_column, may_schema, may_table};
+pub use slot::{Slot, slot, slot_drop};
+pub use table::{Table, TableColumn, table_by_name, table_by_oid, table_by_text};
+
+/// The server and the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// `server_version_num`, e.g. 150004.
+    pub version_num: i32,
+    /// `server_version`, for messages.
+    pub version: String,
+    /// The cluster's identifier; `None` where we may not read it: `IDENTIFY_SYSTEM` tells it as well.
+    pub system_id: Option<String>,
+    /// The timeline, likewise.
+    pub timeline: Option<i32>,
+    /// The database.
+    pub database: String,
+    /// Its OID: another one under the same name is another database.
+    pub database_oid: u32,
+    /// Its encoding.
+    pub encoding: String,
+    /// `wal_level`; `logical` is needed.
+    pub wal_level: String,
+    /// `max_slot_wal_keep_size` as written, `-1` for no limit.
+    pub max_slot_wal_keep_size: String,
+    /// `max_replication_slots`, and how many are taken.
+    pub slots: (i64, i64),
+    /// `max_wal_senders`, and how many are taken.
+    pub wal_senders: (i64, i64),
+    /// Standbys that a commit waits for; `*` would count our stream among them.
+    pub synchronous_standby_names: String,
+    /// A standby.
+    pub in_recovery: bool,
+    /// Where the log ends (what was replayed, on a standby).
+    pub position: Lsn,
+}
+
+impl ServerFacts {
+    /// The version's first part: 14 to 18.
+    pub fn major(&self) -> i32 {
+        self.version_num / 10_000
+    }
+}
+
+/// A position that the server gave as text.
+fn lsn(row: &Row, column: &str) -> Result<Option<Lsn>, Error> {
+    let text: Option<&str> = row.try_get(column)?;
+    // Postgres's own text of a pg_lsn always parses.
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// Everything about the server.
+pub async fn server_facts(client: &impl GenericClient) -> Result<ServerFacts, Error> {
+    let sql = "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version_num, \
+        pg_catalog.current_setting('server_version') AS version, d.oid AS database_oid, \
+        d.datname::pg_catalog.text AS database, \
+        pg_catalog.pg_encoding_to_char(d.encoding)::pg_catalog.text AS encoding, \
+        pg_catalog.current_setting('wal_level') AS wal_level, \
+        pg_catalog.current_setting('max_slot_wal_keep_size') AS max_slot_wal_keep_size, \
+        pg_catalog.current_setting('max_replication_slots')::pg_catalog.int8 AS max_slots, \
+        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots) AS slots, \
+        pg_catalog.current_setting('max_wal_senders')::pg_catalog.int8 AS max_wal_senders, \
+        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication) AS wal_senders, \
+        pg_catalog.current_setting('synchronous_standby_names') AS synchronous_standby_names, \
+        pg_catalog.pg_is_in_recovery() AS in_recovery, \
+        (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
+         ELSE pg_catalog.pg_current_wal_lsn() END)::pg_catalog.text AS position \
+        FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()";
+    let row = client.query_one(sql, &[]).await?;
+    let control = "SELECT s.system_identifier::pg_catalog.text, c.timeline_id \
+        FROM pg_catalog.pg_control_system() AS s, pg_catalog.pg_control_checkpoint() AS c";
+    let (system_id, timeline) = match may_control(client).await? {
+        true => {
+            let row = client.query_one(control, &[]).await?;
+            (Some(row.try_get(0)?), Some(row.try_get(1)?))
+        }
+        false => (None, None),
+    };
+    Ok(ServerFacts {
+        version_num: row.try_get("version_num")?,
+        version: row.try_get("version")?,
+        system_id,
+        timeline,
+        database: row.try_get("database")?,
+        database_oid: row.try_get("database_oid")?,
+        encoding: row.try_get("encoding")?,
+        wal_level: row.try_get("wal_level")?,
+        max_slot_wal_keep_size: row.try_get("max_slot_wal_keep_size")?,
+        slots: (row.try_get("max_slots")?, row.try_get("slots")?),
+        wal_senders: (row.try_get("max_wal_senders")?, row.try_get("wal_senders")?),
+        synchronous_standby_names: row.try_get("synchronous_standby_names")?,
+        in_recovery: row.try_get("in_recovery")?,
+        position: lsn(&row, "position")?.unwrap_or_default(),
+    })
+}
+
+/// Asked beforehand: an error would break a surrounding transaction.
+async fn may_control(client: &impl GenericClient) -> Result<bool, Error> {
+    let sql = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') \
+        AND pg_catalog.has_function_privilege('pg_catalog.pg_control_checkpoint()', 'EXECUTE')";
+    client.query_one(sql, &[]).await?.try_get(0)
+}

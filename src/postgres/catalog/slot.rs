@@ -1,0 +1,78 @@
+//! Replication slots.
+
+use tokio_postgres::{Error, GenericClient};
+
+use super::lsn;
+use crate::model::Lsn;
+
+/// A replication slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// Its name.
+    pub name: String,
+    /// Its output plugin; `None` for a physical slot.
+    pub plugin: Option<String>,
+    /// Its database; `None` for a physical slot.
+    pub database: Option<String>,
+    /// It belongs to the database that we are connected to: only then is it ours to touch (rule 3).
+    pub is_this_database: bool,
+    /// The process that uses it.
+    pub active_pid: Option<i32>,
+    /// What was acknowledged: changes before are not streamed again.
+    pub confirmed_flush: Option<Lsn>,
+    /// WAL from here on is kept for it.
+    pub restart: Option<Lsn>,
+    /// `reserved`, `extended`, `unreserved` or `lost`.
+    pub wal_status: Option<String>,
+    /// Bytes that may still be written before it may be lost; `None`: no limit is set.
+    pub safe_wal_size: Option<i64>,
+    /// Bytes of WAL that the server keeps because of it.
+    pub held_bytes: Option<i64>,
+    /// Bytes between the log's end and what was acknowledged.
+    pub lag_bytes: Option<i64>,
+}
+
+impl Slot {
+    /// Its WAL is gone: it can only be dropped.
+    pub fn is_lost(&self) -> bool {
+        self.wal_status.as_deref() == Some("lost")
+    }
+}
+
+/// A slot by its name, whatever database it belongs to: names are the cluster's.
+pub async fn slot(client: &impl GenericClient, name: &str) -> Result<Option<Slot>, Error> {
+    let sql = "WITH here AS (SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
+          THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END AS lsn) \
+        SELECT s.slot_name::pg_catalog.text AS name, s.plugin::pg_catalog.text, \
+        s.database::pg_catalog.text AS database, \
+        s.database IS NOT DISTINCT FROM pg_catalog.current_database() AS is_this_database, \
+        s.active_pid, s.confirmed_flush_lsn::pg_catalog.text AS confirmed_flush, \
+        s.restart_lsn::pg_catalog.text AS restart, s.wal_status, s.safe_wal_size, \
+        pg_catalog.pg_wal_lsn_diff(here.lsn, s.restart_lsn)::pg_catalog.int8 AS held, \
+        pg_catalog.pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn)::pg_catalog.int8 AS lag \
+        FROM pg_catalog.pg_replication_slots AS s, here WHERE s.slot_name = $1::pg_catalog.text";
+    let Some(row) = client.query_opt(sql, &[&name]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Slot {
+        name: row.try_get("name")?,
+        plugin: row.try_get("plugin")?,
+        database: row.try_get("database")?,
+        is_this_database: row.try_get("is_this_database")?,
+        active_pid: row.try_get("active_pid")?,
+        confirmed_flush: lsn(&row, "confirmed_flush")?,
+        restart: lsn(&row, "restart")?,
+        wal_status: row.try_get("wal_status")?,
+        safe_wal_size: row.try_get("safe_wal_size")?,
+        held_bytes: row.try_get("held")?,
+        lag_bytes: row.try_get("lag")?,
+    }))
+}
+
+/// Drops a slot, but only a logical one of this database that nobody uses; `false`: there was none.
+pub async fn slot_drop(client: &impl GenericClient, name: &str) -> Result<bool, Error> {
+    let sql = "SELECT pg_catalog.pg_drop_replication_slot(s.slot_name) \
+        FROM pg_catalog.pg_replication_slots AS s WHERE s.slot_name = $1::pg_catalog.text \
+        AND s.database = pg_catalog.current_database() AND s.plugin = 'pgoutput'";
+    Ok(!client.query(sql, &[&name]).await?.is_empty())
+}

@@ -1,0 +1,216 @@
+//! Tables and their columns.
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Error, GenericClient, Row};
+
+use crate::model::RelationName;
+use crate::pgoutput::ReplicaIdentity;
+
+/// A table, view or the like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its OID.
+    pub oid: u32,
+    /// Its name.
+    pub name: RelationName,
+    /// `pg_class.relkind`: `r` table, `p` partitioned table, `v` view, `m` materialized view, `f` foreign table.
+    pub kind: char,
+    /// `pg_class.relpersistence`: `p` permanent, `u` unlogged, `t` temporary; only permanent ones are streamed.
+    pub persistence: char,
+    /// A partition of another table.
+    pub is_partition: bool,
+    /// The table at the top of the partitions, under whose name its rows are streamed.
+    pub root: Option<RelationName>,
+    /// What an UPDATE or DELETE is known by.
+    pub replica_identity: ReplicaIdentity,
+    /// There is such an identity: without one the site's UPDATE fails where a publication takes updates.
+    pub has_replica_identity: bool,
+    /// Row security holds for us.
+    pub row_security: bool,
+    /// The primary key's columns, in its order.
+    pub primary_key: Vec<String>,
+    /// The columns, in the table's order.
+    pub columns: Vec<TableColumn>,
+}
+
+impl Table {
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&TableColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+/// A table's column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableColumn {
+    /// Its name.
+    pub name: String,
+    /// `pg_attribute.attnum`.
+    pub number: i16,
+    /// Its type as `format_type` writes it, for messages: `character varying(20)`.
+    pub type_text: String,
+    /// What to cast a text to (rule 15): schema-qualified, quoted, a domain's base type, with the modifier's brackets
+    /// left out, e.g. `"pg_catalog"."varchar"`, `"public"."status"[]`.
+    pub cast_type: String,
+    /// The OID of that type.
+    pub cast_oid: u32,
+    /// `pg_type.typtype` of that type: `b` base, `e` enum, `c` composite, `r` range, …
+    pub type_kind: char,
+    /// `pg_type.typcategory` of that type: `S` string, `N` number, `D` date, `B` boolean, `E` enum, `U` user, …
+    pub type_category: char,
+    /// The labels of an enum, in order.
+    pub enum_labels: Vec<String>,
+    /// `NOT NULL`.
+    pub not_null: bool,
+    /// It has a default, an identity or is generated.
+    pub has_default: bool,
+    /// `GENERATED … AS IDENTITY`: `a` always, `d` by default.
+    pub identity: Option<char>,
+    /// `GENERATED ALWAYS AS (…)`: not streamed before 18, never written.
+    pub generated: bool,
+}
+
+fn letter(row: &Row, column: &str) -> Result<Option<char>, Error> {
+    let text: &str = row.try_get(column)?;
+    Ok(text.chars().next())
+}
+
+/// Finds a table by its name as a user writes it, by the rules of SQL: `tickets`, `public.tickets`, `"Tickets"`.
+/// `None`: there is none (or no such schema, or the name is no name).
+pub async fn table_by_text(client: &impl GenericClient, name: &str) -> Result<Option<Table>, Error> {
+    let row = client
+        .query_one(
+            "SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid",
+            &[&name],
+        )
+        .await;
+    let oid: Option<u32> = match row {
+        Ok(row) => row.try_get(0)?,
+        // 42602: a text that cannot be a name; 42601: too many dots; 0A000: another database's table.
+        Err(error)
+            if [
+                SqlState::INVALID_NAME,
+                SqlState::SYNTAX_ERROR,
+                SqlState::FEATURE_NOT_SUPPORTED,
+            ]
+            .iter()
+            .any(|code| error.code() == Some(code)) =>
+        {
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    match oid {
+        Some(oid) => table_by_oid(client, oid).await,
+        None => Ok(None),
+    }
+}
+
+/// A table by its exact name.
+pub async fn table_by_name(client: &impl GenericClient, name: &RelationName) -> Result<Option<Table>, Error> {
+    let sql = "SELECT c.oid FROM pg_catalog.pg_class AS c \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+        WHERE n.nspname = $1::pg_catalog.text AND c.relname = $2::pg_catalog.text";
+    match client.query_opt(sql, &[&name.schema, &name.table]).await? {
+        Some(row) => table_by_oid(client, row.try_get(0)?).await,
+        None => Ok(None),
+    }
+}
+
+/// A table by its OID.
+pub async fn table_by_oid(client: &impl GenericClient, oid: u32) -> Result<Option<Table>, Error> {
+    let sql = "SELECT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name, \
+        c.relkind::pg_catalog.text AS kind, c.relpersistence::pg_catalog.text AS persistence, \
+        c.relispartition AS is_partition, c.relreplident::pg_catalog.text AS identity, \
+        pg_catalog.row_security_active(c.oid) AS row_security, \
+        CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false \
+          WHEN 'i' THEN EXISTS (SELECT FROM pg_catalog.pg_index AS i \
+            WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid) \
+          ELSE EXISTS (SELECT FROM pg_catalog.pg_index AS i \
+            WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid AND i.indimmediate) \
+        END AS has_identity, \
+        rn.nspname::pg_catalog.text AS root_schema, r.relname::pg_catalog.text AS root_name, \
+        ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_index AS i, \
+            pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(number, place), \
+            pg_catalog.pg_attribute AS a \
+            WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts \
+              AND a.attrelid = c.oid AND a.attnum = k.number \
+            ORDER BY k.place) AS primary_key \
+        FROM pg_catalog.pg_class AS c \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+        LEFT JOIN pg_catalog.pg_class AS r ON c.relispartition AND r.oid = pg_catalog.pg_partition_root(c.oid) \
+        LEFT JOIN pg_catalog.pg_namespace AS rn ON rn.oid = r.relnamespace \
+        WHERE c.oid = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
+    let Some(row) = client.query_opt(sql, &[&oid]).await? else {
+        return Ok(None);
+    };
+    let root = match (row.try_get("root_schema")?, row.try_get("root_name")?) {
+        (Some(schema), Some(table)) => Some(RelationName { schema, table }),
+        _ => None,
+    };
+    let identity: &str = row.try_get("identity")?;
+    let identity = identity.bytes().next().and_then(ReplicaIdentity::from_letter);
+    Ok(Some(Table {
+        oid,
+        name: RelationName {
+            schema: row.try_get("schema")?,
+            table: row.try_get("name")?,
+        },
+        kind: letter(&row, "kind")?.unwrap_or('?'),
+        persistence: letter(&row, "persistence")?.unwrap_or('?'),
+        is_partition: row.try_get("is_partition")?,
+        root,
+        replica_identity: identity.unwrap_or(ReplicaIdentity::Nothing),
+        has_replica_identity: row.try_get("has_identity")?,
+        row_security: row.try_get("row_security")?,
+        primary_key: row.try_get("primary_key")?,
+        columns: columns(client, oid).await?,
+    }))
+}
+
+async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColumn>, Error> {
+    // A domain may be of a domain, so its base type is looked for step by step.
+    let sql = "SELECT a.attname::pg_catalog.text AS name, a.attnum AS number, \
+        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_text, a.attnotnull AS not_null, \
+        (a.atthasdef OR a.attidentity <> '') AS has_default, \
+        a.attidentity::pg_catalog.text AS identity, a.attgenerated <> '' AS generated, \
+        b.oid AS cast_oid, b.typtype::pg_catalog.text AS kind, b.typcategory::pg_catalog.text AS category, \
+        CASE WHEN e.oid IS NULL \
+          THEN pg_catalog.quote_ident(bn.nspname) || '.' || pg_catalog.quote_ident(b.typname) \
+          ELSE pg_catalog.quote_ident(en.nspname) || '.' || pg_catalog.quote_ident(e.typname) || '[]' \
+        END AS cast_type, \
+        ARRAY(SELECT l.enumlabel::pg_catalog.text FROM pg_catalog.pg_enum AS l \
+            WHERE l.enumtypid = b.oid ORDER BY l.enumsortorder) AS labels \
+        FROM pg_catalog.pg_attribute AS a \
+        CROSS JOIN LATERAL ( \
+          WITH RECURSIVE step(oid, typtype, base) AS ( \
+            SELECT t.oid, t.typtype, t.typbasetype FROM pg_catalog.pg_type AS t WHERE t.oid = a.atttypid \
+            UNION ALL \
+            SELECT t.oid, t.typtype, t.typbasetype FROM step AS s \
+              JOIN pg_catalog.pg_type AS t ON t.oid = s.base WHERE s.typtype = 'd') \
+          SELECT s.oid FROM step AS s WHERE s.typtype <> 'd') AS base \
+        JOIN pg_catalog.pg_type AS b ON b.oid = base.oid \
+        JOIN pg_catalog.pg_namespace AS bn ON bn.oid = b.typnamespace \
+        LEFT JOIN pg_catalog.pg_type AS e \
+          ON b.typcategory = 'A' AND b.typlen = -1 AND e.typarray = b.oid \
+        LEFT JOIN pg_catalog.pg_namespace AS en ON en.oid = e.typnamespace \
+        WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    let rows = client.query(sql, &[&oid]).await?;
+    let column = |row: &Row| {
+        Ok(TableColumn {
+            name: row.try_get("name")?,
+            number: row.try_get("number")?,
+            type_text: row.try_get("type_text")?,
+            cast_type: row.try_get("cast_type")?,
+            cast_oid: row.try_get("cast_oid")?,
+            type_kind: letter(row, "kind")?.unwrap_or('?'),
+            type_category: letter(row, "category")?.unwrap_or('?'),
+            enum_labels: row.try_get("labels")?,
+            not_null: row.try_get("not_null")?,
+            has_default: row.try_get("has_default")?,
+            identity: letter(row, "identity")?,
+            generated: row.try_get("generated")?,
+        })
+    };
+    rows.iter().map(column).collect()
+}
