@@ -17,123 +17,15 @@ use super::policy::{Outcome, Verdict, verdict};
 use super::schedule::{Ready, Scheduler, Work};
 use crate::model::{DeliveryId, InboxId, MessageId, StaffId, TicketKey, UserId};
 
+mod nature;
 mod tests;
+
+pub(super) use nature::FixedWindow;
+use nature::{Nature, Random};
 
 /// Some instant to count from: the only look at a clock, since an `Instant` cannot be had otherwise.
 pub(super) fn origin() -> Instant {
     crate::model::clock::monotonic()
-}
-
-/// Deskie's quota: a fixed window of any phase.
-#[derive(Debug, Clone)]
-pub(super) struct FixedWindow {
-    limit: u32,
-    window: Duration,
-    ends: Instant,
-    used: u32,
-}
-
-impl FixedWindow {
-    /// The first window ends at `ends`.
-    pub(super) fn new(limit: u32, window: Duration, ends: Instant) -> FixedWindow {
-        FixedWindow {
-            limit,
-            window,
-            ends,
-            used: 0,
-        }
-    }
-
-    /// Counts a call: accepted or not, and the headers of its answer.
-    pub(super) fn count(&mut self, units: u32, now: Instant) -> (bool, Quota) {
-        while now >= self.ends {
-            self.ends += self.window;
-            self.used = 0;
-        }
-        let accepted = self.used + units <= self.limit;
-        if accepted {
-            self.used += units;
-        }
-        let calls_left = Some(i64::from(self.limit - self.used));
-        (
-            accepted,
-            Quota {
-                limit: Some(self.limit),
-                calls_left,
-            },
-        )
-    }
-}
-
-/// What the world is like; times in milliseconds.
-#[derive(Debug, Clone)]
-struct Nature {
-    seed: u64,
-    tickets: usize,
-    messages: usize,
-    limit: u32,
-    /// All messages are written within this time.
-    written_within: u64,
-    concurrency: usize,
-    latency: u64,
-    timeout: u64,
-    doubt_wait: u64,
-    /// How late a list shows what was done.
-    list_lag: u64,
-    kept: CreatedAtKept,
-    /// All texts are the same.
-    same_text: bool,
-    /// Of a thousand calls, how many go wrong.
-    wrong: u64,
-    /// From, until: every call fails.
-    away: Option<(u64, u64)>,
-    /// Agents' answers, each of which asks for a read.
-    agent_answers: usize,
-    /// There is always a page of the sweep to read.
-    sweep: bool,
-    /// Somebody else spends this much in each window, at once.
-    others: u32,
-}
-
-impl Default for Nature {
-    fn default() -> Nature {
-        Nature {
-            seed: 1,
-            tickets: 20,
-            messages: 3,
-            limit: 50,
-            written_within: 60_000,
-            concurrency: 8,
-            latency: 800,
-            timeout: 30_000,
-            doubt_wait: 120_000,
-            list_lag: 0,
-            kept: CreatedAtKept::Unknown,
-            same_text: false,
-            wrong: 0,
-            away: None,
-            agent_answers: 0,
-            sweep: false,
-            others: 0,
-        }
-    }
-}
-
-/// Splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound.max(1)
-    }
-
-    fn unit(&mut self) -> f64 {
-        self.below(1 << 20) as f64 / f64::from(1 << 20)
-    }
 }
 
 /// A message in the fake Deskie.
@@ -190,6 +82,7 @@ struct World {
     scheduler: Scheduler,
     tickets: Vec<Ticket>,
     running: usize,
+    next_sweep: u64,
     next_id: i64,
     /// What came of it.
     refused: u32,
@@ -237,6 +130,7 @@ impl World {
             random,
             tickets,
             running: 0,
+            next_sweep: 0,
             next_id: 0,
             refused: 0,
             parked: 0,
@@ -352,15 +246,15 @@ impl World {
                 });
             }
         }
-        if self.nature.sweep {
-            let (what, class) = (Work::Sweep, Class::Sweep);
+        if self.nature.sweep.is_some() {
+            let (what, class, not_before) = (Work::Sweep, Class::Sweep, Some(self.instant(self.next_sweep)));
             heads.push(Ready {
                 ticket: None,
                 what,
                 class,
                 cost: Cost::Read,
                 since: 0,
-                not_before: None,
+                not_before,
             });
         }
         heads
@@ -399,7 +293,8 @@ impl World {
                         doubt.look_begins(now);
                     }
                 }
-                Work::Read(_) | Work::Sweep => self.reads += 1,
+                Work::Read(_) => self.reads += 1,
+                Work::Sweep => self.next_sweep = self.now + self.nature.sweep.unwrap_or(0),
             }
             let there = self.now + 1 + self.random.below(self.nature.latency);
             self.at(there, Step::Arrive(index, started.ready.what, started.call));
