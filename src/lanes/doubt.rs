@@ -145,3 +145,134 @@ impl DoubtState {
             .unwrap_or(instant + doubt_wait / 2)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::world::origin;
+    use proptest::prelude::*;
+
+    const WAIT: Duration = Duration::from_secs(120);
+    const NOTHING: Found<MessageId> = Found::None;
+    const AWAY: Found<MessageId> = Found::LookupFailed { permanent: false };
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_first_look_waits_until_the_request_cannot_be_on_its_way() {
+        let now = origin();
+        let doubt = DoubtState::enter(now, now + seconds(35));
+        assert_eq!(doubt.first_look(WAIT), now + seconds(35) + WAIT / 50);
+        let late = DoubtState::enter(now + seconds(35), now);
+        assert_eq!(late.first_look(WAIT), now + seconds(35) + WAIT / 50);
+    }
+
+    #[test]
+    fn absent_in_every_look_means_send_again_and_not_before_doubt_wait() {
+        let now = origin();
+        let mut doubt = DoubtState::enter(now, now);
+        let mut at = doubt.first_look(WAIT);
+        let mut looks = Vec::new();
+        loop {
+            looks.push(at.duration_since(now).as_secs_f64() / WAIT.as_secs_f64());
+            doubt.look_begins(at);
+            match doubt.judge(NOTHING, at + seconds(1), WAIT) {
+                Judgement::LookAgainAt(next) => at = next,
+                Judgement::SendAgain => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(looks, [0.02, 0.05, 0.1, 0.25, 0.5, 1.0]);
+        assert_eq!(doubt.looks(), 6);
+    }
+
+    #[test]
+    fn a_look_that_began_before_doubt_wait_does_not_decide_however_late_its_answer() {
+        let now = origin();
+        let mut doubt = DoubtState::enter(now, now);
+        doubt.look_begins(now + seconds(3));
+        assert_eq!(
+            doubt.judge(NOTHING, now + seconds(4), WAIT),
+            Judgement::LookAgainAt(now + seconds(6))
+        );
+        doubt.look_begins(now + seconds(119));
+        match doubt.judge(NOTHING, now + seconds(149), WAIT) {
+            Judgement::LookAgainAt(next) => assert_eq!(next, now + seconds(149)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_outage_of_days_decides_nothing_and_its_end_is_looked_at_twice() {
+        let now = origin();
+        let mut doubt = DoubtState::enter(now, now);
+        let mut at = doubt.first_look(WAIT);
+        while at < now + seconds(3 * 86_400) {
+            doubt.look_begins(at);
+            match doubt.judge(AWAY, at + seconds(30), WAIT) {
+                Judgement::LookAgainAt(next) => {
+                    assert!(next > at && next <= at + seconds(30) + backoff::LONGEST);
+                    at = next;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        doubt.look_begins(at);
+        assert_eq!(
+            doubt.judge(NOTHING, at, WAIT),
+            Judgement::LookAgainAt(at + WAIT / 2)
+        );
+        doubt.look_begins(at + WAIT / 2);
+        assert_eq!(doubt.judge(NOTHING, at + WAIT / 2, WAIT), Judgement::SendAgain);
+    }
+
+    #[test]
+    fn one_is_done_and_several_or_a_refusal_park() {
+        let now = origin();
+        let judge = |found| DoubtState::enter(now, now).judge(found, now + seconds(3), WAIT);
+        assert_eq!(judge(Found::One(MessageId(7))), Judgement::Done(MessageId(7)));
+        let several = vec![MessageId(7), MessageId(8)];
+        assert_eq!(judge(Found::Many(several.clone())), Judgement::Park(several));
+        assert_eq!(
+            judge(Found::LookupFailed { permanent: true }),
+            Judgement::Park(vec![])
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_sent_again_before_doubt_wait_nor_after_one_look(
+            deadline in 0u64..200,
+            wait in 1u64..600,
+            looks in prop::collection::vec((0u64..100_000, 0u64..40_000, any::<bool>()), 1..40),
+        ) {
+            let now = origin();
+            let (wait, from) = (seconds(wait), now + seconds(deadline));
+            let mut doubt = DoubtState::enter(now, from);
+            let (mut at, mut absent) = (doubt.first_look(wait), Vec::new());
+            for (late, answer, away) in looks {
+                // As early as is allowed, or later.
+                let begins = at + Duration::from_millis(late / 50);
+                doubt.look_begins(begins);
+                let answered = begins + Duration::from_millis(answer);
+                if !away {
+                    absent.push(begins);
+                }
+                match doubt.judge(if away { AWAY } else { NOTHING }, answered, wait) {
+                    Judgement::LookAgainAt(next) => {
+                        prop_assert!(next >= answered && next > from);
+                        at = next;
+                    }
+                    Judgement::SendAgain => {
+                        prop_assert!(!away && begins >= from + wait);
+                        prop_assert!(absent.len() >= 2 && begins >= absent[0] + wait / 2);
+                        return Ok(());
+                    }
+                    other => prop_assert!(false, "{other:?}"),
+                }
+            }
+        }
+    }
+}

@@ -171,3 +171,210 @@ fn found<Id>(mut ids: Vec<Id>) -> Found<Id> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MADE: i64 = 1_000_000;
+    const WRITTEN: i64 = MADE - 500;
+
+    fn at(second: i64) -> Option<Timestamp> {
+        Timestamp::from_second(second).ok()
+    }
+
+    fn message(id: i64, created_at: i64) -> MessageCandidate {
+        MessageCandidate {
+            message_id: MessageId(id),
+            user_id: UserId(5),
+            staff_id: StaffId(0),
+            note: false,
+            same_text: true,
+            created_at: at(created_at),
+            known: false,
+        }
+    }
+
+    fn match_customers(candidates: &[MessageCandidate], kept: CreatedAtKept) -> Found<MessageId> {
+        let sent_not_before = at(MADE).unwrap();
+        let author = Author::Customer(UserId(5));
+        match_messages(
+            candidates,
+            &MessageIntent {
+                author,
+                created_at: at(WRITTEN),
+                sent_not_before,
+                kept,
+            },
+        )
+    }
+
+    #[test]
+    fn time_decides_as_far_as_deskie_keeps_it() {
+        use CreatedAtKept::{No, Unknown, Yes};
+        let one = |id| Found::One(MessageId(id));
+        let two = Found::Many(vec![MessageId(1), MessageId(2)]);
+        for (candidates, kept, expected) in [
+            (vec![], Unknown, Found::None),
+            // Equal.
+            (vec![message(1, WRITTEN)], Yes, one(1)),
+            (vec![message(1, WRITTEN)], Unknown, one(1)),
+            (vec![message(1, WRITTEN)], No, one(1)),
+            // Made by Deskie's clock, after the intent or at most two seconds before.
+            (vec![message(1, MADE + 3)], Yes, Found::None),
+            (vec![message(1, MADE + 3)], Unknown, one(1)),
+            (vec![message(1, MADE - 2)], No, one(1)),
+            (vec![message(1, MADE - 3)], No, Found::None),
+            (vec![message(1, MADE - 3)], Unknown, Found::None),
+            // Both.
+            (vec![message(1, WRITTEN), message(2, MADE)], Yes, one(1)),
+            (vec![message(1, WRITTEN), message(2, MADE)], Unknown, one(1)),
+            (vec![message(1, WRITTEN), message(2, MADE)], No, two.clone()),
+            (vec![message(1, WRITTEN), message(2, WRITTEN)], Yes, two.clone()),
+            (vec![message(1, MADE), message(2, MADE + 9)], Unknown, two),
+            // Without a time nothing can be excluded, but where the time is kept it has one.
+            (
+                vec![MessageCandidate {
+                    created_at: None,
+                    ..message(1, 0)
+                }],
+                Unknown,
+                one(1),
+            ),
+            (
+                vec![MessageCandidate {
+                    created_at: None,
+                    ..message(1, 0)
+                }],
+                Yes,
+                Found::None,
+            ),
+        ] {
+            assert_eq!(
+                match_customers(&candidates, kept),
+                expected,
+                "{candidates:?} {kept:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_that_differs_in_anything_else_does_not_match() {
+        let ours = message(1, MADE);
+        for other in [
+            MessageCandidate { known: true, ..ours },
+            MessageCandidate {
+                same_text: false,
+                ..ours
+            },
+            MessageCandidate {
+                user_id: UserId(6),
+                ..ours
+            },
+            MessageCandidate {
+                staff_id: StaffId(3),
+                ..ours
+            },
+            MessageCandidate { note: true, ..ours },
+        ] {
+            assert_eq!(
+                match_customers(&[other], CreatedAtKept::Unknown),
+                Found::None,
+                "{other:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn agents_and_notes_match_their_own_kind() {
+        let staff = MessageCandidate {
+            user_id: UserId(0),
+            staff_id: StaffId(3),
+            ..message(1, MADE)
+        };
+        let note = MessageCandidate { note: true, ..staff };
+        for (author, candidate, matches) in [
+            (Author::Staff(None), staff, true),
+            (Author::Staff(Some(StaffId(3))), staff, true),
+            (Author::Staff(Some(StaffId(4))), staff, false),
+            (Author::Staff(None), message(1, MADE), false),
+            (Author::Staff(None), note, false),
+            (Author::Note, note, true),
+            (Author::Note, staff, false),
+        ] {
+            let kept = CreatedAtKept::Unknown;
+            let intent = MessageIntent {
+                author,
+                created_at: None,
+                sent_not_before: at(MADE).unwrap(),
+                kept,
+            };
+            let expected = if matches {
+                Found::One(MessageId(1))
+            } else {
+                Found::None
+            };
+            assert_eq!(
+                match_messages(&[candidate], &intent),
+                expected,
+                "{author:?} {candidate:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_case_matches_by_ticket_field_and_customer_and_age() {
+        let ours = CaseCandidate {
+            case_id: CaseId(1),
+            ticket_field: Some("42".into()),
+            same_customer: true,
+            created_at: at(MADE),
+            deleted: false,
+            known: false,
+        };
+        let intent = |kept| CaseIntent {
+            ticket: TicketKey("42".into()),
+            created_at: at(MADE),
+            not_before: at(MADE).unwrap(),
+            kept,
+        };
+        for kept in [CreatedAtKept::Yes, CreatedAtKept::No, CreatedAtKept::Unknown] {
+            assert_eq!(
+                match_cases(std::slice::from_ref(&ours), &intent(kept)),
+                Found::One(CaseId(1))
+            );
+            for other in [
+                CaseCandidate {
+                    ticket_field: Some("421".into()),
+                    ..ours.clone()
+                },
+                CaseCandidate {
+                    ticket_field: None,
+                    ..ours.clone()
+                },
+                CaseCandidate {
+                    same_customer: false,
+                    ..ours.clone()
+                },
+                CaseCandidate {
+                    created_at: at(MADE - 3),
+                    ..ours.clone()
+                },
+                CaseCandidate {
+                    deleted: true,
+                    ..ours.clone()
+                },
+                CaseCandidate {
+                    known: true,
+                    ..ours.clone()
+                },
+            ] {
+                assert_eq!(
+                    match_cases(std::slice::from_ref(&other), &intent(kept)),
+                    Found::None,
+                    "{other:?}"
+                );
+            }
+        }
+    }
+}

@@ -118,11 +118,9 @@ impl Scheduler {
         let mut wake = Wake(None);
         if let Some(probe) = self.stopped {
             slots = usize::from(running == 0 && now >= probe);
-            wake.at(if slots == 0 {
-                probe.max(now)
-            } else {
-                now + PROBE_EVERY
-            });
+            if now < probe {
+                wake.at(probe);
+            }
         }
         let mut queues = Queues::sort(heads, busy, now, &mut wake);
         for class in Class::ALL {
@@ -216,5 +214,148 @@ impl Queues {
             }
         }
         Some(ready)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::budget::Quota;
+    use crate::lanes::world::origin;
+
+    fn head(ticket: &str, class: Class, since: i64) -> Ready {
+        let (what, cost) = match class {
+            Class::WebhookRead => (Work::Read(InboxId(since)), Cost::Read),
+            Class::Doubt => (Work::LookUp(DeliveryId(since)), Cost::Read),
+            Class::Sweep => (Work::Sweep, Cost::Read),
+            Class::LiveWrite | Class::Backfill => (Work::Send(DeliveryId(since)), Cost::Write),
+        };
+        let ticket = (!ticket.is_empty()).then(|| TicketKey(ticket.into()));
+        Ready {
+            ticket,
+            what,
+            class,
+            cost,
+            since,
+            not_before: None,
+        }
+    }
+
+    /// A budget that knows a limit so high that it does not matter.
+    fn rich(now: Instant) -> Budget {
+        let mut budget = Budget::new(None, Duration::from_millis(60), now);
+        let call = budget.take(Class::Sweep, Cost::Read, now);
+        budget.answered(
+            call,
+            Quota {
+                limit: Some(100_000),
+                calls_left: None,
+            },
+            now,
+        );
+        let _ = budget.remaining(now + Duration::from_secs(1));
+        budget
+    }
+
+    fn started(plan: &Plan) -> Vec<i64> {
+        plan.start.iter().map(|started| started.ready.since).collect()
+    }
+
+    #[test]
+    fn classes_in_order_and_the_oldest_first_but_never_two_of_a_ticket() {
+        let now = origin() + Duration::from_secs(1);
+        let mut budget = rich(origin());
+        let heads = vec![
+            head("a", Class::Backfill, 1),
+            head("b", Class::LiveWrite, 9),
+            head("c", Class::LiveWrite, 3),
+            head("b", Class::WebhookRead, 8),
+            head("d", Class::Doubt, 7),
+            head("", Class::Sweep, 6),
+            head("", Class::Sweep, 5),
+            head("busy", Class::WebhookRead, 2),
+        ];
+        let busy = HashSet::from([TicketKey("busy".into())]);
+        let plan = Scheduler::new(20).plan(&mut budget, heads, &busy, 1, now);
+        assert_eq!(started(&plan), [8, 7, 3, 5, 6, 1]);
+        assert_eq!(plan.wake, None);
+    }
+
+    #[test]
+    fn concurrency_bounds_what_is_under_way() {
+        let now = origin() + Duration::from_secs(1);
+        let mut budget = rich(origin());
+        let heads: Vec<_> = (0..10)
+            .map(|n| head(&n.to_string(), Class::LiveWrite, n))
+            .collect();
+        let plan = Scheduler::new(4).plan(&mut budget, heads.clone(), &HashSet::new(), 1, now);
+        assert_eq!(started(&plan), [0, 1, 2]);
+        let plan = Scheduler::new(4).plan(&mut budget, heads, &HashSet::new(), 5, now);
+        assert_eq!((started(&plan), plan.wake), (vec![], None));
+    }
+
+    #[test]
+    fn the_next_wake_up_is_the_earliest_back_off_or_the_budget() {
+        let now = origin() + Duration::from_secs(1);
+        let later = |seconds| Some(now + Duration::from_secs(seconds));
+        let mut budget = rich(origin());
+        let mut scheduler = Scheduler::new(4);
+        let heads = vec![
+            Ready {
+                not_before: later(9),
+                ..head("a", Class::LiveWrite, 1)
+            },
+            Ready {
+                not_before: later(5),
+                ..head("b", Class::Doubt, 2)
+            },
+            Ready {
+                not_before: later(2),
+                ..head("busy", Class::Doubt, 3)
+            },
+            Ready {
+                not_before: Some(now),
+                ..head("c", Class::LiveWrite, 4)
+            },
+        ];
+        let busy = HashSet::from([TicketKey("busy".into())]);
+        let plan = scheduler.plan(&mut budget, heads.clone(), &busy, 1, now);
+        assert_eq!((started(&plan), plan.wake), (vec![4], later(5)));
+        let until = budget.throttled(Some(Duration::from_millis(100)), now);
+        let plan = scheduler.plan(&mut budget, heads, &busy, 1, now);
+        assert_eq!((started(&plan), plan.wake), (vec![], Some(until)));
+    }
+
+    #[test]
+    fn a_revoked_key_stops_everything_but_a_probe_a_minute() {
+        let now = origin() + Duration::from_secs(1);
+        let mut budget = rich(origin());
+        let mut scheduler = Scheduler::new(4);
+        assert!(scheduler.stop(now));
+        assert!(!scheduler.stop(now), "told once");
+        let heads: Vec<_> = (0..10)
+            .map(|n| head(&n.to_string(), Class::LiveWrite, n))
+            .collect();
+        let mut plan = |scheduler: &mut Scheduler, running, at| {
+            let plan = scheduler.plan(&mut budget, heads.clone(), &HashSet::new(), running, at);
+            (started(&plan), plan.wake)
+        };
+        let probe = now + PROBE_EVERY;
+        assert_eq!(plan(&mut scheduler, 0, now), (vec![], Some(probe)));
+        assert_eq!(
+            plan(&mut scheduler, 1, probe),
+            (vec![], None),
+            "what was under way ends first"
+        );
+        assert_eq!(
+            plan(&mut scheduler, 0, probe),
+            (vec![0], Some(probe + PROBE_EVERY))
+        );
+        assert_eq!(
+            plan(&mut scheduler, 1, probe),
+            (vec![], Some(probe + PROBE_EVERY))
+        );
+        assert!(scheduler.resume());
+        assert_eq!(plan(&mut scheduler, 0, probe).0.len(), 4);
     }
 }

@@ -158,7 +158,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
-    fn a_long_queue_uses_nearly_the_whole_quota_evenly(limit in 20u32..1500, phase in 0u64..60_000, latency in 0u64..1_000) {
+    fn a_long_queue_uses_nearly_the_whole_quota_evenly(limit in 20u32..400, phase in 0u64..60_000, latency in 0u64..1_000) {
         let start = origin();
         let mut budget = Budget::new(None, MINUTE, start);
         let wish = Wish { gap: 0, class: Class::LiveWrite, cost: Cost::Write, there: latency / 2, back: latency / 2, lost: false };
@@ -323,10 +323,13 @@ fn a_throttle_stops_everybody_until_it_is_over() {
         for class in Class::ALL {
             assert_eq!(budget.can_start(class, Cost::Read, until - ms(1)), Err(until));
         }
+        for class in Class::ALL {
+            budget.waiting(class, None);
+        }
         let free = budget
             .can_start(Class::LiveWrite, Cost::Write, until)
             .unwrap_err();
-        assert!(free <= until + ms(2401), "no burst, but the rate");
+        assert!(free <= until + ms(2401), "no burst, but the rate",);
         assert!(budget.can_start(Class::LiveWrite, Cost::Write, free).is_ok());
     }
 }
@@ -440,9 +443,9 @@ fn each_waiting_class_gets_a_tenth_and_the_first_the_most() {
         (Class::WebhookRead, Cost::Read),
     ];
     for waiting in [&all[..], &all[1..3], &all[..3], &all[3..]] {
-        let spent = flood(waiting, 60);
+        let spent = flood(waiting, 30);
         let total: u32 = spent.iter().sum();
-        assert!(total >= 50 * 56, "{spent:?}");
+        assert!(total >= 50 * 28, "{spent:?}");
         let first = waiting.iter().map(|(class, _)| *class).min().unwrap();
         for (class, _) in waiting {
             let share = f64::from(spent[*class as usize]) / f64::from(total);
