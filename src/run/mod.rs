@@ -1,1 +1,159 @@
-//! (to be written)
+//! The connector: the only place that spawns tasks, and the shutdown.
+//!
+//! Receivers (webhooks, admin port) run from the first moment, on every instance. Who wins the lease leads: capture,
+//! resolve, lanes, inbox, write-back, sweep and pruning run under one token, and end together when leadership is lost
+//! or the process is asked to stop. What is in flight is finished within [`GRACE`]; what is not is durable, and goes
+//! on where it was.
+
+mod lanes;
+mod leader;
+mod work;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::deskie::{Client, Meter};
+use crate::postgres::{ConnectUrl, Pool, SessionOptions};
+use crate::store::Store;
+
+/// What is in flight may go on for so long after the signal; the whole takes less than 10 s.
+const GRACE: Duration = Duration::from_secs(7);
+
+/// Why the connector ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A port cannot be listened on.
+    #[error("{what} cannot listen on {address}: {error}; choose another address in [server]")]
+    Listen {
+        /// Webhooks or the admin port.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        error: std::io::Error,
+    },
+    /// `setup` was not run.
+    #[error("the connector is not set up in this database; run `deskie-cdc setup` first, then `deskie-cdc check`")]
+    NotSetUp,
+    /// Anything that no waiting mends.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+/// Everything that the tasks share.
+#[derive(Clone)]
+struct Shared {
+    config: Arc<Config>,
+    url: ConnectUrl,
+    store: Store,
+    /// Reads the site's tables.
+    reading: Pool,
+    /// Writes to them.
+    writing: Pool,
+    client: Client,
+    meter: Arc<Meter>,
+}
+
+impl Shared {
+    fn new(config: Arc<Config>, url: ConnectUrl) -> Result<Shared, RunError> {
+        let fatal = |error: &dyn std::fmt::Display| RunError::Fatal(error.to_string());
+        let session: Vec<String> = config.capture.session.iter().map(|statement| statement.sql.clone()).collect();
+        let pool = |options, size| Pool::new(url.clone(), options, size).map_err(|error| fatal(&error));
+        let state = pool(SessionOptions::new("state"), 8)?;
+        let reading = pool(SessionOptions::new("mapping").with_statements(session.clone()), 2)?;
+        // Rule 2: what bounds the site's waiting for a lock of ours.
+        let writing = SessionOptions::new("write-back")
+            .with_idle_in_transaction_timeout(Duration::from_secs(2))
+            .with_statements(session);
+        let writing = pool(writing, 4)?;
+        let deskie = &config.deskie;
+        let client = Client::new(&deskie.url, &deskie.staff_email, &deskie.api_key, deskie.timeout)
+            .map_err(|error| fatal(&error))?;
+        let meter = Arc::new(Meter::new(deskie.requests_per_minute, Duration::from_secs(60)));
+        let store = Store::new(state, &config.postgres.schema);
+        Ok(Shared { config, url, store, reading, writing, client, meter })
+    }
+}
+
+/// Runs until `stop` is cancelled; then finishes what is in flight.
+pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) -> Result<(), RunError> {
+    let shared = Shared::new(config.clone(), url)?;
+    let mut servers = JoinSet::new();
+    let admin = listen("the admin port", config.server.admin_listen).await?;
+    let state = crate::console::State::new(config.clone(), shared.store.clone(), shared.meter.clone());
+    let vital = state.vital();
+    serve(&mut servers, admin, crate::console::router(state), &stop);
+    if config.server.webhook_secrets.is_empty() {
+        tracing::warn!("no webhook_secret is set: replies are found by the sweep alone, every {:?}", config.deskie.sweep);
+    } else {
+        let webhooks = listen("the webhook port", config.server.listen).await?;
+        let router = crate::receive::router(shared.store.clone(), config.server.webhook_secrets.clone());
+        serve(&mut servers, webhooks, router, &stop);
+        tracing::info!("webhooks on http://{}/webhooks/…", config.server.listen);
+    }
+    tracing::info!("admin port on http://{}/", config.server.admin_listen);
+    let result = leader::lead_or_stand_by(&shared, &vital, &stop).await;
+    stop.cancel();
+    let closing = async { while servers.join_next().await.is_some() {} };
+    if tokio::time::timeout(Duration::from_secs(1), closing).await.is_err() {
+        tracing::debug!("connections were still open");
+    }
+    result
+}
+
+async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|error| RunError::Listen { what, address, error })
+}
+
+fn serve(servers: &mut JoinSet<()>, listener: TcpListener, router: axum::Router, stop: &CancellationToken) {
+    let stop = stop.clone().cancelled_owned();
+    servers.spawn(async move {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
+            tracing::error!("a port stopped listening: {error}");
+        }
+    });
+}
+
+/// Repeats a piece of work: at once while there is more, else when rung or after `pause`.
+async fn repeat<F>(
+    what: &'static str,
+    stop: CancellationToken,
+    bell: &tokio::sync::Notify,
+    pause: Duration,
+    mut round: impl FnMut() -> F,
+) where
+    F: Future<Output = Result<bool, crate::store::StoreError>>,
+{
+    let mut failures = 0u32;
+    while !stop.is_cancelled() {
+        // A round is short and ends by itself: it is not cut off.
+        let wait = match round().await {
+            Ok(true) => {
+                failures = 0;
+                continue;
+            }
+            Ok(false) => {
+                failures = 0;
+                pause
+            }
+            Err(error) if error.lost_leadership() => return,
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(attempt = failures, "{what} failed and is tried again: {error}");
+                Duration::from_millis(250 * u64::from(failures.min(40)))
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = bell.notified(), if failures == 0 => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}

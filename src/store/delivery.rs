@@ -151,7 +151,8 @@ const OPEN: &str = "('unresolved', 'queued', 'sending', 'doubt', 'parked')";
 
 impl Store {
     /// The head of each lane that can be sent or looked for now, the oldest first.
-    pub async fn delivery_heads(&self, limit: i64) -> Result<Vec<Delivery>, StoreError> {
+    /// Lanes with work under way (`busy`) are left out.
+    pub async fn delivery_heads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Delivery>, StoreError> {
         let sql = format!(
             "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
                 d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
@@ -160,9 +161,10 @@ impl Store {
                    order by ticket_id, position, part, id) d
              join {{s}}.ticket t on t.id = d.ticket_id
              where d.state in ('queued', 'doubt') and d.not_before <= clock_timestamp()
+               and d.ticket_id <> all($2)
              order by d.id limit $1"
         );
-        self.query(&sql, &[&limit]).await?.iter().map(delivery).collect()
+        self.query(&sql, &[&limit, &busy]).await?.iter().map(delivery).collect()
     }
 
     /// When the next head's time comes, in seconds; `None` where nothing waits for a time.

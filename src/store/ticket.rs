@@ -79,15 +79,15 @@ impl Store {
         Ok(self.query(&sql, &[&key]).await?.iter().map(ticket).collect())
     }
 
-    /// The lanes whose case is to be read, the most urgent first.
-    pub async fn ticket_reads(&self, limit: i64) -> Result<Vec<Ticket>, StoreError> {
+    /// The lanes whose case is to be read, the most urgent first; those with work under way (`busy`) are left out.
+    pub async fn ticket_reads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Ticket>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from {{s}}.ticket t
              where read_wanted is not null and case_id is not null
-               and (read_not_before is null or read_not_before <= clock_timestamp())
+               and (read_not_before is null or read_not_before <= clock_timestamp()) and t.id <> all($2)
              order by read_wanted, read_wanted_at limit $1"
         );
-        Ok(self.query(&sql, &[&limit]).await?.iter().map(ticket).collect())
+        Ok(self.query(&sql, &[&limit, &busy]).await?.iter().map(ticket).collect())
     }
 
     /// Asks for a read of a ticket's case (class: 0 webhook, 2 sweep, 3 at leisure); the more urgent class wins.

@@ -23,6 +23,7 @@ use crate::deskie::{Client, Meter};
 use crate::postgres::Pool;
 use crate::store::Store;
 
+pub use read::class_of_read;
 pub use write::{ReplyStatements, WriteError};
 
 /// Reads cases and writes replies.

@@ -1,0 +1,158 @@
+//! The lanes at work: finds the heads in the tables, starts what the budget allows, one piece of work a ticket.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::deliver::Deliverer;
+use crate::lanes::{Class, Cost, LaneId, Ready, Scheduler, Work};
+use crate::model::clock;
+use crate::store::{Delivery, StoreError, Ticket};
+use crate::writeback::{WriteBack, class_of_read};
+
+/// Calls under way at once.
+const CONCURRENCY: usize = 16;
+
+/// How many heads are looked at.
+const HEADS: i64 = 200;
+
+/// The tables are looked at again after this even if nothing rang.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The tables are not looked at more often than this.
+const LOOK_AT_MOST: Duration = Duration::from_millis(10);
+
+/// Runs until `term` is cancelled; then waits for what is under way.
+pub async fn run(shared: Shared, deliverer: Arc<Deliverer>, writeback: Arc<WriteBack>, term: CancellationToken) {
+    let mut scheduler = Scheduler::new(CONCURRENCY);
+    let mut busy: HashSet<LaneId> = HashSet::new();
+    let mut running: JoinSet<LaneId> = JoinSet::new();
+    while !term.is_cancelled() {
+        while let Some(ended) = running.try_join_next() {
+            note_end(&shared, &mut scheduler, &mut busy, ended);
+        }
+        let wake = match look(&shared, &mut scheduler, &mut busy, &mut running, &deliverer, &writeback).await {
+            Ok(wake) => wake,
+            Err(error) if error.lost_leadership() => break,
+            Err(error) => {
+                tracing::warn!("the lanes could not be read and are read again: {error}");
+                LOOK_EVERY
+            }
+        };
+        tokio::time::sleep(LOOK_AT_MOST).await;
+        tokio::select! {
+            () = term.cancelled() => {}
+            () = shared.store.wake.lanes.notified() => {}
+            Some(ended) = running.join_next(), if !running.is_empty() => {
+                note_end(&shared, &mut scheduler, &mut busy, ended);
+            }
+            () = tokio::time::sleep(wake) => {}
+        }
+    }
+    // What is under way is finished: its answer would be in doubt otherwise.
+    while running.join_next().await.is_some() {}
+}
+
+fn note_end(
+    shared: &Shared,
+    scheduler: &mut Scheduler,
+    busy: &mut HashSet<LaneId>,
+    ended: Result<LaneId, tokio::task::JoinError>,
+) {
+    match ended {
+        Ok(lane) => {
+            busy.remove(&lane);
+        }
+        Err(error) => {
+            // Its lane stays closed until the next start: nobody knows what it left behind.
+            tracing::error!("a piece of work ended badly, its ticket waits for a restart: {error}");
+        }
+    }
+    if shared.meter.key_is_revoked() {
+        if scheduler.stop(clock::monotonic()) {
+            tracing::error!(
+                "Deskie refuses the API key: everything waits, nothing is lost; make a new key in Deskie under \
+                 Settings → API, put it into deskie.api_key and restart"
+            );
+        }
+    } else if scheduler.resume() {
+        tracing::info!("Deskie accepts the API key again");
+    }
+}
+
+/// Looks at the tables and starts what may start; how long to wait until the next look.
+async fn look(
+    shared: &Shared,
+    scheduler: &mut Scheduler,
+    busy: &mut HashSet<LaneId>,
+    running: &mut JoinSet<LaneId>,
+    deliverer: &Arc<Deliverer>,
+    writeback: &Arc<WriteBack>,
+) -> Result<Duration, StoreError> {
+    let store = &shared.store;
+    let busy_lanes: Vec<i64> = busy.iter().map(|lane| lane.0).collect();
+    let mut deliveries = store.delivery_heads(HEADS, &busy_lanes).await?;
+    let mut reads = store.ticket_reads(HEADS, &busy_lanes).await?;
+    let mut heads: Vec<Ready> = deliveries.iter().map(ready_delivery).collect();
+    heads.extend(reads.iter().map(ready_read));
+    let now = clock::monotonic();
+    let plan = scheduler.plan(&mut shared.meter.budget(), heads, busy, running.len(), now);
+    for started in plan.start {
+        let Some(lane) = started.ready.lane else { continue };
+        busy.insert(lane);
+        match started.ready.what {
+            Work::Send(id) | Work::LookUp(id) => {
+                let Some(place) = deliveries.iter().position(|delivery| delivery.id == id) else { continue };
+                let delivery = deliveries.swap_remove(place);
+                let deliverer = deliverer.clone();
+                running.spawn(async move {
+                    match delivery.state.as_str() {
+                        "doubt" => deliverer.look(delivery, started.call).await,
+                        _ => deliverer.send(delivery, started.call).await,
+                    }
+                    lane
+                });
+            }
+            Work::Read => {
+                let Some(place) = reads.iter().position(|ticket| ticket.id == lane.0) else { continue };
+                let ticket = reads.swap_remove(place);
+                let writeback = writeback.clone();
+                running.spawn(async move {
+                    writeback.read_case(ticket, started.call).await;
+                    lane
+                });
+            }
+        }
+    }
+    let planned = plan.wake.map_or(LOOK_EVERY, |wake| wake.saturating_duration_since(now));
+    let next = store.delivery_next_in().await?.map_or(LOOK_EVERY, |seconds| Duration::from_secs_f64(seconds.max(0.0)));
+    Ok(planned.min(next).min(LOOK_EVERY))
+}
+
+fn ready_delivery(delivery: &Delivery) -> Ready {
+    let doubt = delivery.state == "doubt";
+    Ready {
+        lane: Some(LaneId(delivery.ticket_id)),
+        what: if doubt { Work::LookUp(delivery.id) } else { Work::Send(delivery.id) },
+        class: if doubt { Class::Doubt } else { Class::LiveWrite },
+        cost: if doubt { Cost::Read } else { Cost::Write },
+        since: delivery.id.0,
+        not_before: None,
+    }
+}
+
+fn ready_read(ticket: &Ticket) -> Ready {
+    let (wanted, at) = ticket.read_wanted.unwrap_or((3, jiff::Timestamp::MAX));
+    Ready {
+        lane: Some(LaneId(ticket.id)),
+        what: Work::Read,
+        class: class_of_read(wanted),
+        cost: Cost::Read,
+        since: at.as_microsecond(),
+        not_before: None,
+    }
+}

@@ -1,0 +1,168 @@
+//! Who leads (rule 13).
+//!
+//! A session advisory lock keeps a second instance out while the first one's connection lives; the lease row with its
+//! epoch, checked in every durable step, keeps out a leader that was taken for dead and is not.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{RunError, Shared, work};
+use crate::console::Vital;
+use crate::postgres::{SessionOptions, connect, describe};
+
+/// How often the lease is renewed.
+const RENEW_EVERY: Duration = Duration::from_secs(2);
+
+/// A lease that was not renewed for so long is stale: its holder is taken for dead.
+const STALE_AFTER: f64 = 7.0;
+
+/// How often a standby looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Waits until this instance may lead, leads, and stands by again when it lost the lead; ends with `stop`.
+pub async fn lead_or_stand_by(shared: &Shared, vital: &Vital, stop: &CancellationToken) -> Result<(), RunError> {
+    let mut attempt = 0u32;
+    while !stop.is_cancelled() {
+        let lead = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            lead = try_lead(shared, vital) => lead,
+        };
+        match lead {
+            Ok(Some(connection)) => {
+                attempt = 0;
+                vital.leads();
+                work::work(shared, vital, connection, stop).await?;
+                vital.starts();
+            }
+            Ok(None) => {
+                attempt = 0;
+                vital.stands_by();
+                pause(stop, LOOK_EVERY).await;
+            }
+            Err(Trouble::Fatal(error)) => return Err(error),
+            Err(Trouble::Passing(text)) => {
+                attempt += 1;
+                if attempt.is_power_of_two() {
+                    tracing::error!(attempt, "the database cannot be used yet, it is tried again: {text}");
+                }
+                vital.error(&text);
+                pause(stop, Duration::from_millis(250 * u64::from(attempt.min(20)))).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn pause(stop: &CancellationToken, time: Duration) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(time) => {}
+    }
+}
+
+enum Trouble {
+    Passing(String),
+    Fatal(RunError),
+}
+
+/// The connection that holds the lock, where this instance won.
+async fn try_lead(shared: &Shared, vital: &Vital) -> Result<Option<tokio_postgres::Client>, Trouble> {
+    let passing = |error: &dyn std::fmt::Display| Trouble::Passing(error.to_string());
+    let store = &shared.store;
+    if !store.is_set_up().await.map_err(|error| passing(&error))? {
+        return Err(Trouble::Fatal(RunError::NotSetUp));
+    }
+    let options = SessionOptions::new("leader").with_statement_timeout(Some(Duration::from_secs(10)));
+    let connection = connect(&shared.url, &options).await.map_err(|error| passing(&error))?;
+    vital.database_answered();
+    let sql = "select pg_try_advisory_lock(hashtextextended('deskie_cdc leader ' || $1, 0))";
+    let locked: bool = connection
+        .query_one(sql, &[&store.schema()])
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| Trouble::Passing(describe(&error)))?;
+    if !locked {
+        // A frozen leader keeps its lock: it is ended once its lease is stale.
+        let age = store.lease_age().await.map_err(|error| passing(&error))?;
+        if age.is_some_and(|age| age > STALE_AFTER) {
+            depose(shared, &connection).await.map_err(|error| Trouble::Passing(describe(&error)))?;
+        }
+        return Ok(None);
+    }
+    let steps = store.migrate().await.map_err(|error| passing(&error))?;
+    if steps > 0 {
+        tracing::info!("the connector's tables were brought up to date ({steps} steps)");
+    }
+    let holder = format!("pid {} on {}", std::process::id(), hostname());
+    let epoch = store.lease_take(&holder).await.map_err(|error| passing(&error))?;
+    tracing::info!(%epoch, "leading");
+    Ok(Some(connection))
+}
+
+/// Ends the sessions of a leader whose lease is stale; the epoch is raised by whoever gets the lock then.
+async fn depose(shared: &Shared, connection: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
+    let sql = "select count(pg_terminate_backend(pid)) from pg_locks
+        where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())
+          and (classid::bigint << 32) | objid::bigint = hashtextextended('deskie_cdc leader ' || $1, 0) and objsubid = 1
+          and pid <> pg_backend_pid()";
+    let ended: i64 = connection.query_one(sql, &[&shared.store.schema()]).await?.try_get(0)?;
+    tracing::warn!("the leader's lease is stale: {ended} of its sessions ended, this instance takes over");
+    Ok(())
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"))
+        .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
+}
+
+/// Renews the lease until it is lost; then cancels the term.
+pub async fn keep_lease(shared: Shared, connection: tokio_postgres::Client, vital: Vital, term: CancellationToken) {
+    let mut failures = 0u32;
+    loop {
+        tokio::select! {
+            () = term.cancelled() => break,
+            () = tokio::time::sleep(RENEW_EVERY) => {}
+        }
+        let renewed = tokio::time::timeout(Duration::from_secs(3), shared.store.lease_renew()).await;
+        let lost = match renewed {
+            Ok(Ok(true)) if !connection.is_closed() => {
+                failures = 0;
+                vital.database_answered();
+                None
+            }
+            Ok(Ok(true)) => Some("the session that holds the lock is gone"),
+            Ok(Ok(false)) => Some("another instance has taken over"),
+            Ok(Err(_)) | Err(_) => {
+                failures += 1;
+                (failures >= 3).then_some("the lease could not be renewed")
+            }
+        };
+        if let Some(why) = lost {
+            tracing::warn!("no longer leading: {why}");
+            break;
+        }
+    }
+    term.cancel();
+    // Closing the session lets go of the lock.
+    drop(connection);
+}
+
+/// The tasks of one term of office, ended together.
+pub async fn end_together(mut tasks: JoinSet<&'static str>, term: &CancellationToken, grace: Duration) {
+    // Whichever ends first, but for the signal, ends the term: none of them ends by itself otherwise.
+    if let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(name) => tracing::debug!("{name} ended"),
+            Err(error) => tracing::error!("a task ended badly: {error}"),
+        }
+    }
+    term.cancel();
+    let finished = tokio::time::timeout(grace, async { while tasks.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        tracing::warn!("some work was cut off after {grace:?}; it is durable and goes on at the next start");
+        tasks.abort_all();
+    }
+}

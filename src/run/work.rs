@@ -1,0 +1,141 @@
+//! One term of office: all flows, under one token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{GRACE, RunError, Shared, lanes, leader, repeat};
+use crate::capture::{Capture, Observer};
+use crate::console::Vital;
+use crate::deliver::{Deliverer, SEND_WITHIN};
+use crate::resolve::Resolver;
+use crate::sweep::Sweeper;
+use crate::writeback::WriteBack;
+
+/// How often past things are pruned.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+struct StreamObserver(Vital);
+
+impl Observer for StreamObserver {
+    fn streaming(&self) {
+        self.0.stream_moves();
+    }
+
+    fn stopped(&self, why: &str) {
+        self.0.stream_stopped(why);
+    }
+}
+
+/// Leads until `stop` or until the lead is lost.
+pub async fn work(
+    shared: &Shared,
+    vital: &Vital,
+    connection: tokio_postgres::Client,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    let store = shared.store.clone();
+    let config = shared.config.clone();
+    let (meta, adopted) = match begin(shared).await {
+        Ok(begun) => begun,
+        Err(error) => {
+            tracing::warn!("the term could not be begun and is tried again: {error}");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            return Ok(());
+        }
+    };
+    if adopted > 0 {
+        tracing::warn!("{adopted} calls were cut off by the last stop; they are looked for in Deskie");
+    }
+    let Some(slot) = meta.slot else { return Err(RunError::NotSetUp) };
+    let publications = crate::setup::publications_to_stream(&store, &config).await.map_err(RunError::Fatal)?;
+    let term = stop.child_token();
+    let capture = Capture::new(store.clone(), shared.url.clone(), &config, slot, publications);
+    let resolver = Resolver::new(store.clone(), shared.reading.clone(), config.clone());
+    let deliverer = Arc::new(Deliverer::new(
+        store.clone(),
+        shared.client.clone(),
+        shared.meter.clone(),
+        config.clone(),
+        meta.created_at_kept,
+    ));
+    let writeback = Arc::new(WriteBack::new(
+        store.clone(),
+        shared.writing.clone(),
+        shared.client.clone(),
+        shared.meter.clone(),
+        config.clone(),
+    ));
+    let sweeper = Sweeper::new(store.clone(), shared.client.clone(), shared.meter.clone(), config.clone());
+    let mut tasks: JoinSet<&'static str> = JoinSet::new();
+    {
+        let (term, observer) = (term.clone(), Arc::new(StreamObserver(vital.clone())));
+        tasks.spawn(async move {
+            capture.run(term, observer).await;
+            "capture"
+        });
+    }
+    {
+        let term = term.clone();
+        tasks.spawn(async move {
+            resolver.run(term).await;
+            "resolve"
+        });
+    }
+    {
+        let (term, shared, writeback) = (term.clone(), shared.clone(), writeback.clone());
+        tasks.spawn(async move {
+            lanes::run(shared, deliverer, writeback, term).await;
+            "lanes"
+        });
+    }
+    {
+        let (term, store, writeback) = (term.clone(), store.clone(), writeback.clone());
+        tasks.spawn(async move {
+            let round = || writeback.inbox_round();
+            repeat("the inbox", term, &store.wake.inbox, Duration::from_secs(1), round).await;
+            "inbox"
+        });
+    }
+    {
+        let (term, store) = (term.clone(), store.clone());
+        tasks.spawn(async move {
+            let round = || writeback.write_round();
+            repeat("the write-back", term, &store.wake.remotes, Duration::from_secs(1), round).await;
+            "write-back"
+        });
+    }
+    {
+        let term = term.clone();
+        tasks.spawn(async move {
+            sweeper.run(term).await;
+            "sweep"
+        });
+    }
+    {
+        let (term, store, retain) = (term.clone(), store.clone(), config.capture.retain);
+        tasks.spawn(async move {
+            let bell = tokio::sync::Notify::new();
+            let round = || async { store.prune(retain).await.map(|()| false) };
+            repeat("pruning", term, &bell, PRUNE_EVERY, round).await;
+            "pruning"
+        });
+    }
+    {
+        let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
+        tasks.spawn(async move {
+            leader::keep_lease(shared, connection, vital, term).await;
+            "the lease"
+        });
+    }
+    leader::end_together(tasks, &term, GRACE).await;
+    Ok(())
+}
+
+async fn begin(shared: &Shared) -> Result<(crate::store::Meta, u64), crate::store::StoreError> {
+    let meta = shared.store.meta().await?;
+    let adopted = shared.store.delivery_adopt(SEND_WITHIN.min(shared.config.deskie.timeout) + shared.config.deskie.timeout).await?;
+    Ok((meta, adopted))
+}
