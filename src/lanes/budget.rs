@@ -9,8 +9,8 @@
 //! - **The bucket spreads.** Tokens flow in at the limit's rate, up to a fifth of the limit (but always two writes),
 //!   and never more than the log has room for. So an idle quota answers a small burst at once, and a long queue goes
 //!   out evenly instead of in one burst a minute.
-//! - **Nothing is known at first**, so one call goes alone; its answer's headers give the limit, and every later
-//!   answer lowers or raises it.
+//! - **Nothing is known at first**, so calls go one by one until the first answer; its headers give the limit, and every
+//!   later answer lowers or raises it.
 //! - **Others may use the quota, too.** If the server says it has counted more than all that we can have used in its
 //!   window, somebody else did: then `calls_left`, less what is under way, binds us until that window must have turned:
 //!   at the next turn as estimated from the last time `calls_left` rose, else after a full window. So does a restart:
@@ -41,7 +41,10 @@ mod tests;
 pub use classes::Class;
 use classes::Classes;
 
-/// The limit until Deskie's first answer: that of a Basic account.
+/// The limit until Deskie's first answer: no account has less.
+const LEAST_LIMIT: u32 = 20;
+
+/// The limit where Deskie's answers do not tell it: that of a Basic account.
 const ASSUMED_LIMIT: u32 = 50;
 
 /// What a call costs.
@@ -217,8 +220,8 @@ impl Budget {
         }
     }
 
-    /// A call was answered, or given up after its time-out (with an empty `quota`).
-    pub fn answered(&mut self, call: Call, quota: Quota, now: Instant) {
+    /// A call was answered with these headers; `None`: it was written, but given up without an answer.
+    pub fn answered(&mut self, call: Call, quota: Option<Quota>, now: Instant) {
         self.advance(now);
         let units = call.cost.units();
         self.in_flight = self.in_flight.saturating_sub(units);
@@ -229,6 +232,7 @@ impl Budget {
             free,
             units,
         });
+        let Some(quota) = quota else { return };
         self.answered_once = true;
         if let Some(limit) = quota.limit.filter(|limit| *limit > 0) {
             self.told = Some(limit);
@@ -322,7 +326,7 @@ impl Budget {
     fn limit(&self) -> u32 {
         let told = match (self.told, self.configured, self.answered_once) {
             (Some(told), configured, _) => configured.map_or(told, |configured| configured.min(told)),
-            (None, configured, false) => configured.unwrap_or(ASSUMED_LIMIT).min(ASSUMED_LIMIT),
+            (None, configured, false) => configured.unwrap_or(LEAST_LIMIT).min(LEAST_LIMIT),
             (None, configured, true) => configured.unwrap_or(ASSUMED_LIMIT),
         };
         told.max(Cost::Write.units())

@@ -247,10 +247,10 @@ mod tests {
         let call = budget.take(Class::Sweep, Cost::Read, now);
         budget.answered(
             call,
-            Quota {
+            Some(Quota {
                 limit: Some(100_000),
                 calls_left: None,
-            },
+            }),
             now,
         );
         let _ = budget.remaining(now + Duration::from_secs(1));

@@ -64,7 +64,7 @@ enum Step {
     CarryOut(usize, usize),
     /// The request reaches Deskie and is counted; its answer is decided.
     Arrive(usize, Work, Call),
-    Answer(usize, Answer, Quota, Call, bool),
+    Answer(usize, Answer, Option<Quota>, Call, bool),
     Others,
     Wake,
 }
@@ -334,16 +334,17 @@ impl World {
                 Work::LookUp(_) => Answer::Looked(Found::LookupFailed { permanent: false }),
                 Work::Read(_) | Work::Sweep => Answer::Read { accepted: false },
             };
-            return self.at(back, Step::Answer(index, answer, Quota::default(), call, false));
+            return self.at(back, Step::Answer(index, answer, None, call, false));
         }
         let now = self.instant(self.now);
         let (accepted, quota) = self.server.count(call.cost().units(), now);
+        let quota = Some(quota);
         self.refused += u32::from(!accepted);
         let answer = match work {
             Work::Send(_) if !accepted => Answer::Send(Outcome::Throttled { retry_after: None }),
             Work::Send(_) => {
                 let number = self.tickets[index].head;
-                let lost = Step::Answer(index, Answer::Send(Outcome::Doubt), Quota::default(), call, true);
+                let lost = Step::Answer(index, Answer::Send(Outcome::Doubt), None, call, true);
                 match kind {
                     // Lost on the way, or answered with a 502 that means nothing.
                     _ if away => return self.at(back, lost),
@@ -407,7 +408,7 @@ impl World {
         match_messages(&candidates, &intent)
     }
 
-    fn answer(&mut self, index: usize, answer: Answer, quota: Quota, call: Call, sent: bool) {
+    fn answer(&mut self, index: usize, answer: Answer, quota: Option<Quota>, call: Call, sent: bool) {
         let now = self.instant(self.now);
         self.running -= 1;
         if let Some(ticket) = self.tickets.get_mut(index) {
