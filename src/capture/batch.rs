@@ -87,20 +87,39 @@ impl Capture {
         Ok(position.end)
     }
 
-    fn gather(&self, relations: &mut Relations, bytes: &Bytes, gathered: &mut Gathered) -> Result<(), CaptureError> {
+    fn gather(
+        &self,
+        relations: &mut Relations,
+        bytes: &Bytes,
+        gathered: &mut Gathered,
+    ) -> Result<(), CaptureError> {
         let message = decode(bytes).map_err(|error| CaptureError::Damaged(error.to_string()))?;
-        let step = relations.step(message).map_err(|error| CaptureError::Damaged(error.to_string()))?;
+        let step = relations
+            .step(message)
+            .map_err(|error| CaptureError::Damaged(error.to_string()))?;
         match step {
-            Step::Begin { commit_lsn, commit_time, xid } => {
+            Step::Begin {
+                commit_lsn,
+                commit_time,
+                xid,
+            } => {
                 gathered.transaction = Some(Transaction {
                     commit_lsn,
                     // Without a replication origin's time set up the commit's time is that of the year 2000.
-                    committed_at: if commit_time.as_second() < 1_000_000_000 { crate::model::clock::now() } else { commit_time },
+                    committed_at: if commit_time.as_second() < 1_000_000_000 {
+                        crate::model::clock::now()
+                    } else {
+                        commit_time
+                    },
                     xid,
                     echo: false,
                 });
             }
-            Step::Emitted { transactional: true, prefix, .. } if prefix == ECHO_PREFIX => {
+            Step::Emitted {
+                transactional: true,
+                prefix,
+                ..
+            } if prefix == ECHO_PREFIX => {
                 if let Some(transaction) = &mut gathered.transaction {
                     transaction.echo = true;
                 }
@@ -111,7 +130,12 @@ impl Capture {
                     Op::Delete => (None, Some(change.row)),
                     _ => (Some(change.row), change.old_key),
                 };
-                gathered.push(change.relation.name.clone(), change.op, image.as_ref(), old_key.as_ref())?;
+                gathered.push(
+                    change.relation.name.clone(),
+                    change.op,
+                    image.as_ref(),
+                    old_key.as_ref(),
+                )?;
             }
             Step::Truncate(tables) => {
                 for table in tables.iter().filter(|table| self.is_mapped(&table.name)) {
@@ -119,8 +143,14 @@ impl Capture {
                 }
             }
             Step::Commit { end_lsn, .. } => {
-                let committed_at = gathered.transaction.take().map(|transaction| transaction.committed_at);
-                gathered.position = Some(Position { end: end_lsn, committed_at });
+                let committed_at = gathered
+                    .transaction
+                    .take()
+                    .map(|transaction| transaction.committed_at);
+                gathered.position = Some(Position {
+                    end: end_lsn,
+                    committed_at,
+                });
             }
             Step::Change(_) | Step::Emitted { .. } | Step::Described(_) | Step::Nothing => {}
         }

@@ -23,7 +23,9 @@ use crate::config::Config;
 use crate::model::{Lsn, RelationName};
 use crate::pgoutput::Relations;
 use crate::postgres::ConnectUrl;
-use crate::postgres::replication::{Frame, ReplicationConnection, ReplicationError, ReplicationStream, StreamOptions};
+use crate::postgres::replication::{
+    Frame, ReplicationConnection, ReplicationError, ReplicationStream, StreamOptions,
+};
 use crate::store::{Store, StoreError};
 
 /// A keepalive is stored once it is that far ahead: storing it writes WAL itself.
@@ -65,13 +67,25 @@ pub struct Capture {
 
 impl Capture {
     /// Streams `publications` from `slot` of the database at `url`.
-    pub fn new(store: Store, url: ConnectUrl, config: &Config, slot: String, publications: Vec<String>) -> Capture {
+    pub fn new(
+        store: Store,
+        url: ConnectUrl,
+        config: &Config,
+        slot: String,
+        publications: Vec<String>,
+    ) -> Capture {
         let message = config.message.as_ref().map(|message| &message.table);
         let tables = std::iter::once(&config.ticket.table)
             .chain(message)
             .map(|name| (name.schema.clone(), name.table.clone()))
             .collect();
-        Capture { store, url, slot, publications, tables }
+        Capture {
+            store,
+            url,
+            slot,
+            publications,
+            tables,
+        }
     }
 
     fn is_mapped(&self, relation: &RelationName) -> bool {
@@ -125,7 +139,9 @@ impl Capture {
             )));
         }
         let mut captured = meta.captured_lsn.unwrap_or_default();
-        let mut stream = connection.start(&self.slot, &self.publications, captured, StreamOptions::default()).await?;
+        let mut stream = connection
+            .start(&self.slot, &self.publications, captured, StreamOptions::default())
+            .await?;
         tracing::info!(slot = %self.slot, from = %captured, "streaming");
         observer.streaming();
         *attempt = 0;
@@ -155,20 +171,29 @@ impl Capture {
         }
         let mut client = self.store.client().await?;
         let writer = self.store.event_writer(&mut client).await?;
-        writer.commit(crate::store::Position { end: wal_end, committed_at: None }).await?;
+        writer
+            .commit(crate::store::Position {
+                end: wal_end,
+                committed_at: None,
+            })
+            .await?;
         Ok(Some(wal_end))
     }
 }
 
 async fn finish(stream: ReplicationStream) {
     if !stream.finish().await {
-        tracing::debug!("the last acknowledgement was not confirmed; what it covered is not sent again all the same");
+        tracing::debug!(
+            "the last acknowledgement was not confirmed; what it covered is not sent again all the same"
+        );
     }
 }
 
 /// What happened, and what to do.
 fn explain(error: &CaptureError, slot: &str) -> String {
-    let CaptureError::Replication(replication) = error else { return error.to_string() };
+    let CaptureError::Replication(replication) = error else {
+        return error.to_string();
+    };
     let mend = if replication.publication_missing() {
         "the publication is missing; run `deskie-cdc setup`, which makes it anew"
     } else if replication.slot_missing() {

@@ -1,9 +1,142 @@
-//! `demo`
+//! `demo`: the whole thing here and now, no account, no preparation.
+
+mod play;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, connect_url, failed};
+use crate::config::Config;
+use crate::postgres::ConnectUrl;
+use crate::sandbox::postgres::{Cluster, ClusterOptions, find};
+use crate::sandbox::sample_site::{self, Places};
+use crate::sandbox::simulator::{Options, Simulator};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Play the four flows and end; exit status 0 only if all four held.
+    #[arg(long)]
+    once: bool,
+    /// The folder with PostgreSQL's programs (initdb, postgres), if they are not found.
+    #[arg(long, value_name = "DIR")]
+    pg_bin: Option<PathBuf>,
+}
 
-pub(super) async fn run(_arguments: &Arguments) -> Result<(), super::Failure> {
-    Err(super::failed("this command is not there yet"))
+const SECRET: &str = "demo-webhook-secret";
+
+pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let installation = find(arguments.pg_bin.as_deref()).map_err(failed)?;
+    println!(
+        "PostgreSQL {} in {}",
+        installation.full_version(),
+        installation.bin().display()
+    );
+    let cluster =
+        tokio::task::spawn_blocking(move || Cluster::start(&installation, ClusterOptions::default()))
+            .await
+            .map_err(failed)?
+            .map_err(failed)?;
+    cluster.create_database("site").await.map_err(failed)?;
+    let site = cluster.connect("site").await.map_err(failed)?;
+    sample_site::load(&site).await.map_err(failed)?;
+    println!(
+        "the sample site: tables users, tickets, messages in a throw-away cluster on port {}",
+        cluster.port()
+    );
+
+    let (listen, admin_listen) = (port_near(8787)?, port_near(8788)?);
+    let webhook = format!("http://{listen}/webhooks/{SECRET}");
+    let simulator = Simulator::start(Options::default()).await.map_err(failed)?;
+    for rule in super::simulator::rules(&webhook) {
+        simulator.add_rule(rule);
+    }
+    println!("the simulated Deskie: {}", simulator.url());
+
+    let folder = tempfile::tempdir().map_err(failed)?;
+    let path = folder.path().join("deskie-cdc.toml");
+    let text = sample_site::config(&Places {
+        database_url: cluster.url("site", "deskie_cdc"),
+        deskie_url: simulator.url(),
+        staff_email: "api@example.com".into(),
+        api_key: "simulator-key".into(),
+        listen: listen.to_string(),
+        admin_listen: admin_listen.to_string(),
+        webhook_secret: SECRET.into(),
+    });
+    std::fs::write(&path, &text).map_err(failed)?;
+    let config = Config::parse(&path, &text, &crate::config::process_env)
+        .map(Arc::new)
+        .map_err(|faults| Failure::Usage(faults.to_string()))?;
+    let admin = ConnectUrl::parse(&cluster.superuser_url("site")).map_err(failed)?;
+    println!("\n$ deskie-cdc setup --admin-url …");
+    crate::setup::prepare(&config, Some(&admin), &mut |line| println!("  {line}"))
+        .await
+        .map_err(failed)?;
+    println!("\n$ deskie-cdc run");
+
+    let stop = CancellationToken::new();
+    let connector = crate::run::run(config.clone(), connect_url(&config)?, stop.clone());
+    let played = async {
+        let held = play::four_flows(&site, &simulator).await;
+        if held && !arguments.once {
+            println!(
+                "{}",
+                how_to_try(&cluster, &simulator, &webhook, admin_listen, &path)
+            );
+            wait_for_a_signal().await?;
+        }
+        stop.cancel();
+        Ok::<bool, Failure>(held)
+    };
+    let (ended, held) = tokio::join!(connector, played);
+    ended.map_err(failed)?;
+    match held? {
+        true => Ok(()),
+        false => Err(Failure::Failed(
+            "error: not all of the four flows held, see above".into(),
+        )),
+    }
+}
+
+async fn wait_for_a_signal() -> Result<(), Failure> {
+    let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    Ok(())
+}
+
+/// The usual port, or a free one where it is taken.
+fn port_near(usual: u16) -> Result<SocketAddr, Failure> {
+    let bind = |port| TcpListener::bind(("127.0.0.1", port)).and_then(|listener| listener.local_addr());
+    bind(usual).or_else(|_| bind(0)).map_err(failed)
+}
+
+fn how_to_try(
+    cluster: &Cluster,
+    simulator: &Simulator,
+    webhook: &str,
+    admin: SocketAddr,
+    config: &std::path::Path,
+) -> String {
+    let psql = format!("psql '{}'", cluster.superuser_url("site"));
+    format!(
+        "\nIt runs on. Try it by hand, in another terminal:\n\n  \
+         a customer writes on the site\n    {psql} -c \"insert into messages (ticket_id, author, body) values (4, 'customer', 'Hello?')\"\n  \
+         an agent answers in Deskie (the newest case)\n    curl {control}/people -d '{{\"do\":\"agent_reply\",\"html\":\"<p>We are on it</p>\"}}'\n  \
+         the customer answers by e-mail\n    curl {control}/people -d '{{\"do\":\"customer_mail_reply\",\"html\":\"<p>Thanks</p>\",\"quote\":true}}'\n  \
+         what stands in Deskie, and on the site\n    curl {control}/books\n    {psql} -c 'table messages'\n  \
+         a webhook by hand\n    curl {webhook} -d '{{\"case_id\": 420000000}}'\n  \
+         one ticket's story\n    deskie-cdc --config {config} trace 4\n  \
+         the console\n    http://{admin}/\n\nEnd with Ctrl-C.",
+        control = simulator.control_url(),
+        config = config.display(),
+    )
 }

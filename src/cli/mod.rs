@@ -156,19 +156,29 @@ struct Place(Option<PathBuf>);
 
 impl Place {
     fn config(&self) -> Result<Arc<Config>, Failure> {
-        let path = self.0.clone().unwrap_or_else(|| config::default_path(&config::process_env));
+        let path = self
+            .0
+            .clone()
+            .unwrap_or_else(|| config::default_path(&config::process_env));
         load(&path)
     }
 }
 
 fn load(path: &Path) -> Result<Arc<Config>, Failure> {
-    Config::load(path, &config::process_env).map(Arc::new).map_err(|faults| Failure::Usage(faults.to_string()))
+    Config::load(path, &config::process_env)
+        .map(Arc::new)
+        .map_err(|faults| Failure::Usage(faults.to_string()))
 }
 
 /// The config's database, parsed; a fault points at its line.
 pub(crate) fn connect_url(config: &Config) -> Result<ConnectUrl, Failure> {
-    ConnectUrl::parse(config.postgres.url.expose_secret())
-        .map_err(|error| Failure::Usage(config.fault(&config.postgres.url_span, error.to_string(), None).to_string()))
+    ConnectUrl::parse(config.postgres.url.expose_secret()).map_err(|error| {
+        Failure::Usage(
+            config
+                .fault(&config.postgres.url_span, error.to_string(), None)
+                .to_string(),
+        )
+    })
 }
 
 /// Our own state in the config's database.
@@ -182,7 +192,9 @@ pub(crate) async fn store_set_up(config: &Config) -> Result<Store, Failure> {
     let store = store(config)?;
     match store.is_set_up().await {
         Ok(true) => Ok(store),
-        Ok(false) => Err(failed("the connector is not set up in this database; run `deskie-cdc setup` first")),
+        Ok(false) => Err(failed(
+            "the connector is not set up in this database; run `deskie-cdc setup` first",
+        )),
         Err(error) => Err(failed(error)),
     }
 }

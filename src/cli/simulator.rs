@@ -1,9 +1,81 @@
-//! `simulator`
+//! `simulator`: a Deskie to try things against.
+
+use std::net::SocketAddr;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, failed};
+use crate::sandbox::simulator::{self, CustomChannel, Options, Rule, RuleBody, Simulator, Trigger};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Where the API and the control port listen.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Send webhooks for agents' and customers' replies there, as two rules do (with the ids only).
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+    /// A custom channel whose messages go to `--webhook`, such as `cch3`.
+    #[arg(long, value_name = "CHANNEL", requires = "webhook")]
+    channel: Option<String>,
+    /// The account's limit.
+    #[arg(long, default_value_t = 1500, value_name = "N")]
+    requests_per_minute: u32,
+    /// The staff e-mail that calls are made as.
+    #[arg(long, default_value = "api@example.com", value_name = "E-MAIL")]
+    staff_email: String,
+    /// The API key.
+    #[arg(long, default_value = "simulator-key", value_name = "KEY")]
+    api_key: String,
+}
 
-pub(super) async fn run(_arguments: &Arguments) -> Result<(), super::Failure> {
-    Err(super::failed("this command is not there yet"))
+/// The two rules that `rules` tells to enter: agents' and customers' replies.
+pub(super) fn rules(webhook: &str) -> Vec<Rule> {
+    [Trigger::AgentReply, Trigger::CustomerReply]
+        .into_iter()
+        .map(|on| Rule {
+            url: webhook.to_owned(),
+            on,
+            on_updated: true,
+            body: RuleBody::Ids,
+            ..Rule::default()
+        })
+        .collect()
+}
+
+pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let simulator = Simulator::start(Options {
+        listen: arguments.listen,
+        requests_per_minute: arguments.requests_per_minute,
+        staff_email: arguments.staff_email.clone(),
+        api_key: arguments.api_key.clone(),
+        ..Options::default()
+    })
+    .await
+    .map_err(failed)?;
+    if let Some(webhook) = &arguments.webhook {
+        for rule in rules(webhook) {
+            simulator.add_rule(rule);
+        }
+        if let Some(channel) = &arguments.channel {
+            simulator.add_channel(CustomChannel {
+                channel: channel.clone(),
+                webhook_url: Some(webhook.clone()),
+                ..CustomChannel::default()
+            });
+        }
+    }
+    println!(
+        "{}",
+        simulator::describe(&simulator.url(), &simulator.control_url())
+    );
+    let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    simulator.stop();
+    Ok(())
 }

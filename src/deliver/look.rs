@@ -5,7 +5,8 @@ use std::sync::PoisonError;
 use super::Deliverer;
 use crate::deskie::{CallError, Case, CaseQuery, Message, Order, Outcome, Sort};
 use crate::lanes::{
-    self, Call, CaseCandidate, CaseIntent, Class, Cost, DoubtState, Found, Judgement, MessageCandidate, MessageIntent,
+    self, Call, CaseCandidate, CaseIntent, Class, Cost, DoubtState, Found, Judgement, MessageCandidate,
+    MessageIntent,
 };
 use crate::model::{CaseId, MessageId, StaffId, UserId, clock};
 use crate::store::{Delivery, Opening, StoreError};
@@ -20,7 +21,9 @@ enum Failed {
 impl Failed {
     fn found<Id>(&self) -> Found<Id> {
         match self {
-            Failed::Call(error) => Found::LookupFailed { permanent: error.outcome() == Outcome::Refused },
+            Failed::Call(error) => Found::LookupFailed {
+                permanent: error.outcome() == Outcome::Refused,
+            },
             Failed::Store(_) => Found::LookupFailed { permanent: false },
         }
     }
@@ -49,7 +52,9 @@ impl Deliverer {
             let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
             // After a restart the doubt's clock begins anew: `delivery_adopt` has waited for the call to be over.
             let now = clock::monotonic();
-            doubts.remove(&delivery.id).unwrap_or_else(|| DoubtState::enter(now, now))
+            doubts
+                .remove(&delivery.id)
+                .unwrap_or_else(|| DoubtState::enter(now, now))
         };
         state.look_begins(clock::monotonic());
         if delivery.call.as_deref() == Some("create_case") {
@@ -65,12 +70,21 @@ impl Deliverer {
                 Err(failed) => (failed.found(), None, Some(failed.text())),
             };
             match (self.judge(&delivery, state, found, failure).await, case) {
-                (Some(_), Some(Case { case_id, case_number, user_id: Some(user), .. })) => {
+                (
+                    Some(_),
+                    Some(Case {
+                        case_id,
+                        case_number,
+                        user_id: Some(user),
+                        ..
+                    }),
+                ) => {
                     self.done_case(&delivery, case_id, &case_number, user, None).await;
                 }
                 (Some(case), _) => {
                     let why = format!("case {case} was found, but it names no customer");
-                    self.durably("a doubt", || self.store.delivery_park(delivery.id, &why)).await;
+                    self.durably("a doubt", || self.store.delivery_park(delivery.id, &why))
+                        .await;
                 }
                 (None, _) => {}
             }
@@ -102,15 +116,24 @@ impl Deliverer {
             Judgement::SendAgain => {
                 tracing::warn!(ticket = %delivery.ticket_key, "the lost answer's call was not done: it is sent again");
                 let after = std::time::Duration::ZERO;
-                let retry = || self.store.delivery_retry(delivery.id, "was not done, is sent again", after);
+                let retry = || {
+                    self.store
+                        .delivery_retry(delivery.id, "was not done, is sent again", after)
+                };
                 self.durably("a doubt", retry).await;
                 self.store.wake.lanes.notify_one();
             }
             Judgement::LookAgainAt(at) => {
                 let after = at.saturating_duration_since(now);
                 let text = failure.unwrap_or_else(|| "in doubt: not found in Deskie so far".into());
-                self.doubts.lock().unwrap_or_else(PoisonError::into_inner).insert(delivery.id, state);
-                self.durably("a doubt", || self.store.delivery_look_again(delivery.id, &text, after)).await;
+                self.doubts
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(delivery.id, state);
+                self.durably("a doubt", || {
+                    self.store.delivery_look_again(delivery.id, &text, after)
+                })
+                .await;
             }
             Judgement::Park(ids) => {
                 let ids: Vec<String> = ids.iter().map(Id::to_string).collect();
@@ -120,13 +143,18 @@ impl Deliverer {
                      again) or `failed discard` (it stands there)"
                 );
                 tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
-                self.durably("a doubt", || self.store.delivery_park(delivery.id, &why)).await;
+                self.durably("a doubt", || self.store.delivery_park(delivery.id, &why))
+                    .await;
             }
         }
         None
     }
 
-    async fn look_for_case(&self, delivery: &Delivery, call: Call) -> Result<(Found<CaseId>, Vec<Case>), Failed> {
+    async fn look_for_case(
+        &self,
+        delivery: &Delivery,
+        call: Call,
+    ) -> Result<(Found<CaseId>, Vec<Case>), Failed> {
         let field = format!("cf_{}", self.config.deskie.ticket_field);
         let mut call = Some(call);
         let (mut cases, mut page) = (Vec::new(), 1);
@@ -168,7 +196,9 @@ impl Deliverer {
                 known: self.store.ticket_of_case(case.case_id).await?.is_some(),
             });
         }
-        let made = opening.created_at.and_then(|at| jiff::Timestamp::from_second(at).ok());
+        let made = opening
+            .created_at
+            .and_then(|at| jiff::Timestamp::from_second(at).ok());
         let intent = CaseIntent {
             ticket: delivery.ticket_key.clone(),
             created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
@@ -181,21 +211,30 @@ impl Deliverer {
     /// Whether a case belongs to the customer for whom it was to be opened.
     async fn same_customer(&self, case: &Case, opening: &Opening) -> Result<bool, Failed> {
         let same = |ours: &Option<String>, theirs: &str| {
-            ours.as_ref().is_some_and(|ours| ours.trim().eq_ignore_ascii_case(theirs.trim()))
+            ours.as_ref()
+                .is_some_and(|ours| ours.trim().eq_ignore_ascii_case(theirs.trim()))
         };
         if same(&opening.email, &case.recipient) {
             return Ok(true);
         }
-        let Some(user) = case.user_id else { return Ok(false) };
+        let Some(user) = case.user_id else {
+            return Ok(false);
+        };
         let taken = self.meter.acquire(Class::Doubt, Cost::Read).await;
         let answer = self.client.user(user).await;
         self.meter.settle(taken, &answer);
         let user = answer.map_err(Failed::Call)?.value;
-        Ok(user.is_contact(opening.email.as_deref(), opening.phone.as_deref(), opening.custom_id.as_deref()))
+        Ok(user.is_contact(
+            opening.email.as_deref(),
+            opening.phone.as_deref(),
+            opening.custom_id.as_deref(),
+        ))
     }
 
     async fn look_for_message(&self, delivery: &Delivery, call: Call) -> Result<Found<MessageId>, Failed> {
-        let Some(case) = delivery.case_id else { return Ok(Found::None) };
+        let Some(case) = delivery.case_id else {
+            return Ok(Found::None);
+        };
         let mut call = Some(call);
         let (mut messages, mut page): (Vec<Message>, u32) = (Vec::new(), 1);
         loop {

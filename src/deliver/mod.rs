@@ -52,7 +52,14 @@ impl Deliverer {
             Some(false) => CreatedAtKept::No,
             None => CreatedAtKept::Unknown,
         };
-        Deliverer { store, client, meter, config, doubts: Mutex::default(), kept: Mutex::new(kept) }
+        Deliverer {
+            store,
+            client,
+            meter,
+            config,
+            doubts: Mutex::default(),
+            kept: Mutex::new(kept),
+        }
     }
 
     fn kept(&self) -> CreatedAtKept {
@@ -66,7 +73,9 @@ impl Deliverer {
         stored: Option<jiff::Timestamp>,
         answered: Option<jiff::Timestamp>,
     ) {
-        let (Some(stored), now) = (stored, answered.unwrap_or_else(clock::now).as_second()) else { return };
+        let (Some(stored), now) = (stored, answered.unwrap_or_else(clock::now).as_second()) else {
+            return;
+        };
         if (now - sent).abs() <= 5 {
             return;
         }
@@ -75,9 +84,15 @@ impl Deliverer {
             stored if (stored - now).abs() <= 5 => CreatedAtKept::No,
             _ => return,
         };
-        let before = std::mem::replace(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner), kept);
+        let before = std::mem::replace(
+            &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner),
+            kept,
+        );
         if before != kept
-            && let Err(error) = self.store.meta_set_created_at_kept(kept == CreatedAtKept::Yes).await
+            && let Err(error) = self
+                .store
+                .meta_set_created_at_kept(kept == CreatedAtKept::Yes)
+                .await
         {
             tracing::warn!("what Deskie does with created_at could not be noted: {error}");
         }

@@ -28,7 +28,11 @@ impl Request {
 
 /// What Deskie did.
 enum Done {
-    Case { case: CaseId, number: String, user: UserId },
+    Case {
+        case: CaseId,
+        number: String,
+        user: UserId,
+    },
     Message(MessageId),
 }
 
@@ -59,7 +63,11 @@ impl Deliverer {
             }
         };
         let asked_at = clock::monotonic();
-        match self.store.delivery_intend(delivery.id, request.name(), SEND_WITHIN).await {
+        match self
+            .store
+            .delivery_intend(delivery.id, request.name(), SEND_WITHIN)
+            .await
+        {
             Ok(Some(intent)) => delivery.intent_at = Some(intent.at),
             Ok(None) => return self.meter.unused(call),
             Err(error) => {
@@ -72,7 +80,10 @@ impl Deliverer {
         // Checked right before the request is written: whoever judges this intent relies on it (rule 13).
         if clock::monotonic().duration_since(asked_at) > SEND_WITHIN {
             self.meter.unused(call);
-            let retry = || self.store.delivery_retry(delivery.id, "the database was slow", Duration::ZERO);
+            let retry = || {
+                self.store
+                    .delivery_retry(delivery.id, "the database was slow", Duration::ZERO)
+            };
             return self.durably("a late intent", retry).await;
         }
         metrics::counter!("deskie_cdc_calls_total", "call" => request.name()).increment(1);
@@ -82,22 +93,38 @@ impl Deliverer {
                 self.meter.settle(call, &answer);
                 answer.map(|answer| {
                     let (date, case) = (answer.date, answer.value);
-                    (date, case.created_at, case.user_id.map(|user| Done::Case {
-                        case: case.case_id,
-                        number: case.case_number,
-                        user,
-                    }))
+                    (
+                        date,
+                        case.created_at,
+                        case.user_id.map(|user| Done::Case {
+                            case: case.case_id,
+                            number: case.case_number,
+                            user,
+                        }),
+                    )
                 })
             }
             Request::AddMessage(case, message) => {
                 let answer = self.client.add_message(*case, message).await;
                 self.meter.settle(call, &answer);
-                answer.map(|a| (a.date, a.value.created_at, Some(Done::Message(a.value.message_id))))
+                answer.map(|a| {
+                    (
+                        a.date,
+                        a.value.created_at,
+                        Some(Done::Message(a.value.message_id)),
+                    )
+                })
             }
             Request::AddNote(case, note) => {
                 let answer = self.client.add_note(*case, note).await;
                 self.meter.settle(call, &answer);
-                answer.map(|a| (a.date, a.value.created_at, Some(Done::Message(a.value.message_id))))
+                answer.map(|a| {
+                    (
+                        a.date,
+                        a.value.created_at,
+                        Some(Done::Message(a.value.message_id)),
+                    )
+                })
             }
         };
         match answer {
@@ -118,11 +145,17 @@ impl Deliverer {
         let Some(case) = delivery.case_id else {
             return match &delivery.opening {
                 _ if is_agent => Err(NotSent::Skip("an agent's answer before there is a case")),
-                Some(opening) => Ok(Request::CreateCase(Box::new(self.new_case(delivery, opening, content)))),
+                Some(opening) => Ok(Request::CreateCase(Box::new(
+                    self.new_case(delivery, opening, content),
+                ))),
                 None => Err(NotSent::Unresolve),
             };
         };
-        let agent_as = self.config.message.as_ref().map_or(AgentAs::Note, |message| message.agent_as);
+        let agent_as = self
+            .config
+            .message
+            .as_ref()
+            .map_or(AgentAs::Note, |message| message.agent_as);
         if is_agent && agent_as == AgentAs::Note {
             let mut note = NewNote::new(content);
             note.created_at = created_at;
@@ -142,16 +175,26 @@ impl Deliverer {
     }
 
     fn new_case(&self, delivery: &Delivery, opening: &Opening, content: Content) -> NewCase {
-        let contact = match (&opening.channel, &opening.custom_id, &opening.email, &opening.phone) {
-            (Some(channel), Some(id), _, _) => Contact::Custom { channel: channel.clone(), id: id.clone() },
+        let contact = match (
+            &opening.channel,
+            &opening.custom_id,
+            &opening.email,
+            &opening.phone,
+        ) {
+            (Some(channel), Some(id), _, _) => Contact::Custom {
+                channel: channel.clone(),
+                id: id.clone(),
+            },
             (_, _, Some(email), _) => Contact::Email(email.clone()),
             (_, _, None, phone) => Contact::Phone(phone.clone().unwrap_or_default()),
         };
         let mut case = NewCase::new(contact, &opening.subject, content);
         case.full_name.clone_from(&opening.name);
         case.custom_fields.clone_from(&opening.fields);
-        case.custom_fields
-            .insert(format!("cf_{}", self.config.deskie.ticket_field), delivery.ticket_key.to_string());
+        case.custom_fields.insert(
+            format!("cf_{}", self.config.deskie.ticket_field),
+            delivery.ticket_key.to_string(),
+        );
         case.labels.clone_from(&opening.labels);
         case.group_id = opening.group_id;
         case.language_id = opening.language_id;
@@ -177,16 +220,21 @@ impl Deliverer {
             Verdict::Park => {
                 tracing::error!(ticket = %delivery.ticket_key, "parked: {text}; {}", error.remedy());
                 let why = format!("{text}; {}", error.remedy());
-                self.durably("a refusal", || self.store.delivery_park(delivery.id, &why)).await;
+                self.durably("a refusal", || self.store.delivery_park(delivery.id, &why))
+                    .await;
             }
             Verdict::RetryAt(at) => {
                 tracing::warn!(ticket = %delivery.ticket_key, attempt, "{text}; {}", error.remedy());
                 let after = at.saturating_duration_since(now);
-                self.durably("a retry", || self.store.delivery_retry(delivery.id, &text, after)).await;
+                self.durably("a retry", || self.store.delivery_retry(delivery.id, &text, after))
+                    .await;
             }
             Verdict::PauseAll { .. } | Verdict::StopAll | Verdict::Finish => {
                 tracing::warn!(ticket = %delivery.ticket_key, "{text}; {}", error.remedy());
-                self.durably("a retry", || self.store.delivery_retry(delivery.id, &text, Duration::ZERO)).await;
+                self.durably("a retry", || {
+                    self.store.delivery_retry(delivery.id, &text, Duration::ZERO)
+                })
+                .await;
             }
         }
     }
@@ -195,17 +243,24 @@ impl Deliverer {
         tracing::warn!(ticket = %delivery.ticket_key, delivery = %delivery.id, "in doubt: {why}");
         let now = clock::monotonic();
         let state = DoubtState::enter(now, now);
-        let first_look = state.first_look(self.config.deskie.doubt_wait).saturating_duration_since(now);
+        let first_look = state
+            .first_look(self.config.deskie.doubt_wait)
+            .saturating_duration_since(now);
         self.doubts
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .insert(delivery.id, state);
-        self.durably("a doubt", || self.store.delivery_doubt(delivery.id, why, first_look)).await;
+        self.durably("a doubt", || {
+            self.store.delivery_doubt(delivery.id, why, first_look)
+        })
+        .await;
     }
 
     async fn done(&self, delivery: &Delivery, done: &Done, answered_at: Option<jiff::Timestamp>) {
         match done {
-            Done::Case { case, number, user } => self.done_case(delivery, *case, number, *user, answered_at).await,
+            Done::Case { case, number, user } => {
+                self.done_case(delivery, *case, number, *user, answered_at).await
+            }
             Done::Message(message) => self.done_message(delivery, *message, answered_at).await,
         }
     }
@@ -222,7 +277,8 @@ impl Deliverer {
         self.durably("a new case", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
-            step.delivery_done_case(delivery, case, number, user, answered_at).await?;
+            step.delivery_done_case(delivery, case, number, user, answered_at)
+                .await?;
             step.commit().await
         })
         .await;
@@ -261,7 +317,10 @@ impl Deliverer {
     }
 
     fn settled(&self, delivery: &Delivery) {
-        self.doubts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&delivery.id);
+        self.doubts
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(&delivery.id);
         self.store.wake.lanes.notify_one();
         self.store.wake.inbox.notify_one();
     }

@@ -266,9 +266,14 @@ impl User {
     pub fn is_contact(&self, email: Option<&str>, phone: Option<&str>, custom_id: Option<&str>) -> bool {
         let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
         let same_email = |ours: &str, theirs: &str| ours.trim().eq_ignore_ascii_case(theirs.trim());
-        let same_phone = |ours: &str, theirs: &str| !digits(ours).is_empty() && digits(ours) == digits(theirs);
-        email.zip(self.email.as_deref()).is_some_and(|(ours, theirs)| same_email(ours, theirs))
-            || phone.zip(self.phone.as_deref()).is_some_and(|(ours, theirs)| same_phone(ours, theirs))
+        let same_phone =
+            |ours: &str, theirs: &str| !digits(ours).is_empty() && digits(ours) == digits(theirs);
+        email
+            .zip(self.email.as_deref())
+            .is_some_and(|(ours, theirs)| same_email(ours, theirs))
+            || phone
+                .zip(self.phone.as_deref())
+                .is_some_and(|(ours, theirs)| same_phone(ours, theirs))
             || custom_id.is_some_and(|ours| self.custom_id.as_deref() == Some(ours))
     }
 }

@@ -65,9 +65,16 @@ impl Meter {
         let mut budget = self.budget();
         match kind {
             Some(ErrorKind::NotSent { .. }) => budget.not_sent(call, now),
+            // A time-out or a lost connection brought no headers.
+            Some(ErrorKind::InDoubt { .. }) if quota == super::Quota::default() => {
+                budget.answered(call, None, now)
+            }
             _ => {
-                let quota = Quota { limit: quota.limit_per_minute, calls_left: quota.calls_left };
-                budget.answered(call, quota, now);
+                let quota = Quota {
+                    limit: quota.limit_per_minute,
+                    calls_left: quota.calls_left,
+                };
+                budget.answered(call, Some(quota), now);
             }
         }
         if let Some(ErrorKind::Throttled { retry_after }) = kind {

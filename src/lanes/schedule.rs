@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::budget::{Budget, Call, Class, Cost};
-use crate::model::{DeliveryId, InboxId, TicketKey};
+use crate::model::{DeliveryId, LaneId};
 
 /// How often a revoked key is tried again.
 pub const PROBE_EVERY: Duration = Duration::from_secs(60);
@@ -29,8 +29,8 @@ pub enum Work {
     Send(DeliveryId),
     /// Look in Deskie for this item, which is in doubt.
     LookUp(DeliveryId),
-    /// Read the case's newest messages: this webhook asked for it.
-    Read(InboxId),
+    /// Read the newest messages of the lane's case.
+    Read,
     /// Read a page of the recently updated cases.
     Sweep,
 }
@@ -39,7 +39,7 @@ pub enum Work {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ready {
     /// Its lane; `None`: it belongs to no ticket (the sweep; a case that is not known yet), and excludes nothing.
-    pub ticket: Option<TicketKey>,
+    pub lane: Option<LaneId>,
     /// What to do.
     pub what: Work,
     /// Its class.
@@ -110,7 +110,7 @@ impl Scheduler {
         &mut self,
         budget: &mut Budget,
         heads: Vec<Ready>,
-        busy: &HashSet<TicketKey>,
+        busy: &HashSet<LaneId>,
         running: usize,
         now: Instant,
     ) -> Plan {
@@ -168,14 +168,14 @@ impl Wake {
 /// The heads that may start, by class, the oldest last.
 struct Queues {
     queues: [Vec<Ready>; 5],
-    taken: HashSet<TicketKey>,
+    taken: HashSet<LaneId>,
 }
 
 impl Queues {
-    fn sort(heads: Vec<Ready>, busy: &HashSet<TicketKey>, now: Instant, wake: &mut Wake) -> Queues {
+    fn sort(heads: Vec<Ready>, busy: &HashSet<LaneId>, now: Instant, wake: &mut Wake) -> Queues {
         let mut queues: [Vec<Ready>; 5] = Default::default();
         for head in heads {
-            if head.ticket.as_ref().is_some_and(|ticket| busy.contains(ticket)) {
+            if head.lane.is_some_and(|lane| busy.contains(&lane)) {
                 continue;
             }
             match head.not_before.filter(|not_before| *not_before > now) {
@@ -203,11 +203,9 @@ impl Queues {
     /// Takes the oldest head of a class, and closes its lane: no other head of that ticket is last in its queue now.
     fn pop(&mut self, class: Class) -> Option<Ready> {
         let ready = self.queues[class as usize].pop()?;
-        if let Some(ticket) = &ready.ticket {
-            self.taken.insert(ticket.clone());
-        }
+        self.taken.extend(ready.lane);
         let taken = &self.taken;
-        let closed = |head: &Ready| head.ticket.as_ref().is_some_and(|ticket| taken.contains(ticket));
+        let closed = |head: &Ready| head.lane.is_some_and(|lane| taken.contains(&lane));
         for queue in &mut self.queues {
             while queue.last().is_some_and(closed) {
                 queue.pop();
@@ -223,16 +221,15 @@ mod tests {
     use crate::lanes::budget::Quota;
     use crate::lanes::world::origin;
 
-    fn head(ticket: &str, class: Class, since: i64) -> Ready {
+    fn head(lane: impl Into<Option<i64>>, class: Class, since: i64) -> Ready {
         let (what, cost) = match class {
-            Class::WebhookRead => (Work::Read(InboxId(since)), Cost::Read),
+            Class::WebhookRead => (Work::Read, Cost::Read),
             Class::Doubt => (Work::LookUp(DeliveryId(since)), Cost::Read),
             Class::Sweep => (Work::Sweep, Cost::Read),
             Class::LiveWrite | Class::Backfill => (Work::Send(DeliveryId(since)), Cost::Write),
         };
-        let ticket = (!ticket.is_empty()).then(|| TicketKey(ticket.into()));
         Ready {
-            ticket,
+            lane: lane.into().map(LaneId),
             what,
             class,
             cost,
@@ -266,16 +263,16 @@ mod tests {
         let now = origin() + Duration::from_secs(1);
         let mut budget = rich(origin());
         let heads = vec![
-            head("a", Class::Backfill, 1),
-            head("b", Class::LiveWrite, 9),
-            head("c", Class::LiveWrite, 3),
-            head("b", Class::WebhookRead, 8),
-            head("d", Class::Doubt, 7),
-            head("", Class::Sweep, 6),
-            head("", Class::Sweep, 5),
-            head("busy", Class::WebhookRead, 2),
+            head(1, Class::Backfill, 1),
+            head(2, Class::LiveWrite, 9),
+            head(3, Class::LiveWrite, 3),
+            head(2, Class::WebhookRead, 8),
+            head(4, Class::Doubt, 7),
+            head(None, Class::Sweep, 6),
+            head(None, Class::Sweep, 5),
+            head(9, Class::WebhookRead, 2),
         ];
-        let busy = HashSet::from([TicketKey("busy".into())]);
+        let busy = HashSet::from([LaneId(9)]);
         let plan = Scheduler::new(20).plan(&mut budget, heads, &busy, 1, now);
         assert_eq!(started(&plan), [8, 7, 3, 5, 6, 1]);
         assert_eq!(plan.wake, None);
@@ -285,9 +282,7 @@ mod tests {
     fn concurrency_bounds_what_is_under_way() {
         let now = origin() + Duration::from_secs(1);
         let mut budget = rich(origin());
-        let heads: Vec<_> = (0..10)
-            .map(|n| head(&n.to_string(), Class::LiveWrite, n))
-            .collect();
+        let heads: Vec<_> = (0..10).map(|n| head(n, Class::LiveWrite, n)).collect();
         let plan = Scheduler::new(4).plan(&mut budget, heads.clone(), &HashSet::new(), 1, now);
         assert_eq!(started(&plan), [0, 1, 2]);
         let plan = Scheduler::new(4).plan(&mut budget, heads, &HashSet::new(), 5, now);
@@ -303,22 +298,22 @@ mod tests {
         let heads = vec![
             Ready {
                 not_before: later(9),
-                ..head("a", Class::LiveWrite, 1)
+                ..head(1, Class::LiveWrite, 1)
             },
             Ready {
                 not_before: later(5),
-                ..head("b", Class::Doubt, 2)
+                ..head(2, Class::Doubt, 2)
             },
             Ready {
                 not_before: later(2),
-                ..head("busy", Class::Doubt, 3)
+                ..head(9, Class::Doubt, 3)
             },
             Ready {
                 not_before: Some(now),
-                ..head("c", Class::LiveWrite, 4)
+                ..head(3, Class::LiveWrite, 4)
             },
         ];
-        let busy = HashSet::from([TicketKey("busy".into())]);
+        let busy = HashSet::from([LaneId(9)]);
         let plan = scheduler.plan(&mut budget, heads.clone(), &busy, 1, now);
         assert_eq!((started(&plan), plan.wake), (vec![4], later(5)));
         let until = budget.throttled(Some(Duration::from_millis(100)), now);
@@ -333,9 +328,7 @@ mod tests {
         let mut scheduler = Scheduler::new(4);
         assert!(scheduler.stop(now));
         assert!(!scheduler.stop(now), "told once");
-        let heads: Vec<_> = (0..10)
-            .map(|n| head(&n.to_string(), Class::LiveWrite, n))
-            .collect();
+        let heads: Vec<_> = (0..10).map(|n| head(n, Class::LiveWrite, n)).collect();
         let mut plan = |scheduler: &mut Scheduler, running, at| {
             let plan = scheduler.plan(&mut budget, heads.clone(), &HashSet::new(), running, at);
             (started(&plan), plan.wake)

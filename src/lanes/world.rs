@@ -15,7 +15,7 @@ use super::doubt::{DoubtState, Found, Judgement};
 use super::matching::{Author, CreatedAtKept, MessageCandidate, MessageIntent, match_messages};
 use super::policy::{Outcome, Verdict, verdict};
 use super::schedule::{Ready, Scheduler, Work};
-use crate::model::{DeliveryId, InboxId, MessageId, StaffId, TicketKey, UserId};
+use crate::model::{DeliveryId, LaneId, MessageId, StaffId, UserId};
 
 mod nature;
 mod tests;
@@ -215,7 +215,7 @@ impl World {
     fn heads(&self) -> Vec<Ready> {
         let mut heads = Vec::new();
         for (index, ticket) in self.tickets.iter().enumerate() {
-            let key = Some(TicketKey(index.to_string()));
+            let lane = Some(LaneId(index as i64));
             if let Some(written) = ticket.written.get(ticket.head) {
                 let id = DeliveryId(index as i64);
                 let (what, class, cost) = match ticket.doubt {
@@ -224,7 +224,7 @@ impl World {
                 };
                 let not_before = Some(self.instant(ticket.not_before.max(*written)));
                 heads.push(Ready {
-                    ticket: key.clone(),
+                    lane,
                     what,
                     class,
                     cost,
@@ -233,11 +233,11 @@ impl World {
                 });
             }
             if let Some(asked) = ticket.reads.first() {
-                let what = Work::Read(InboxId(index as i64));
+                let what = Work::Read;
                 let not_before = Some(self.instant(*asked));
                 let class = Class::WebhookRead;
                 heads.push(Ready {
-                    ticket: key,
+                    lane,
                     what,
                     class,
                     cost: Cost::Read,
@@ -249,7 +249,7 @@ impl World {
         if self.nature.sweep.is_some() {
             let (what, class, not_before) = (Work::Sweep, Class::Sweep, Some(self.instant(self.next_sweep)));
             heads.push(Ready {
-                ticket: None,
+                lane: None,
                 what,
                 class,
                 cost: Cost::Read,
@@ -262,22 +262,19 @@ impl World {
 
     fn plan(&mut self) {
         let now = self.instant(self.now);
-        let busy: HashSet<TicketKey> = self
+        let busy: HashSet<LaneId> = self
             .tickets
             .iter()
             .enumerate()
             .filter(|(_, ticket)| ticket.busy)
-            .map(|(index, _)| TicketKey(index.to_string()))
+            .map(|(index, _)| LaneId(index as i64))
             .collect();
         let heads = self.heads();
         let plan = self
             .scheduler
             .plan(&mut self.budget, heads, &busy, self.running, now);
         for started in plan.start {
-            let index = started
-                .ready
-                .ticket
-                .map_or(usize::MAX, |key| key.0.parse().unwrap());
+            let index = started.ready.lane.map_or(usize::MAX, |lane| lane.0 as usize);
             if let Some(ticket) = self.tickets.get_mut(index) {
                 assert!(!ticket.busy, "two of one ticket");
                 ticket.busy = true;
@@ -293,7 +290,7 @@ impl World {
                         doubt.look_begins(now);
                     }
                 }
-                Work::Read(_) => self.reads += 1,
+                Work::Read => self.reads += 1,
                 Work::Sweep => self.next_sweep = self.now + self.nature.sweep.unwrap_or(0),
             }
             let there = self.now + 1 + self.random.below(self.nature.latency);
@@ -332,7 +329,7 @@ impl World {
             let answer = match work {
                 Work::Send(_) => Answer::Send(Outcome::NotSent),
                 Work::LookUp(_) => Answer::Looked(Found::LookupFailed { permanent: false }),
-                Work::Read(_) | Work::Sweep => Answer::Read { accepted: false },
+                Work::Read | Work::Sweep => Answer::Read { accepted: false },
             };
             return self.at(back, Step::Answer(index, answer, None, call, false));
         }
@@ -371,7 +368,7 @@ impl World {
             }
             Work::LookUp(_) if !accepted || away => Answer::Looked(Found::LookupFailed { permanent: false }),
             Work::LookUp(_) => Answer::Looked(self.look(index)),
-            Work::Read(_) | Work::Sweep => Answer::Read {
+            Work::Read | Work::Sweep => Answer::Read {
                 accepted: accepted && !away,
             },
         };

@@ -57,7 +57,10 @@ pub fn tokens(sql: &str) -> Vec<Token> {
                 index = end;
             }
             b'-' if at(index + 1) == b'-' => {
-                index = sql.get(index..).and_then(|rest| rest.find('\n')).map_or(bytes.len(), |n| index + n);
+                index = sql
+                    .get(index..)
+                    .and_then(|rest| rest.find('\n'))
+                    .map_or(bytes.len(), |n| index + n);
             }
             b'/' if at(index + 1) == b'*' => index = end_of_comment(bytes, index),
             b'$' => match end_of_dollar_quoted(sql, index) {
@@ -76,7 +79,11 @@ pub fn tokens(sql: &str) -> Vec<Token> {
                 index = end;
             }
             b'[' => {
-                brackets.push(if subscriptable { Bracket::Subscript } else { Bracket::Array });
+                brackets.push(if subscriptable {
+                    Bracket::Subscript
+                } else {
+                    Bracket::Array
+                });
                 subscriptable = false;
                 index += 1;
             }
@@ -197,11 +204,18 @@ fn end_of_dollar_quoted(sql: &str, start: usize) -> Option<usize> {
     let tag_length = rest.get(1..)?.find('$')? + 2;
     let tag = rest.get(..tag_length)?;
     let name = tag.get(1..tag_length - 1)?;
-    let valid = name.chars().enumerate().all(|(n, c)| c == '_' || c.is_alphabetic() || (n > 0 && c.is_numeric()));
+    let valid = name
+        .chars()
+        .enumerate()
+        .all(|(n, c)| c == '_' || c.is_alphabetic() || (n > 0 && c.is_numeric()));
     if !valid {
         return None;
     }
-    Some(rest.get(tag_length..)?.find(tag).map_or(sql.len(), |n| start + tag_length * 2 + n))
+    Some(
+        rest.get(tag_length..)?
+            .find(tag)
+            .map_or(sql.len(), |n| start + tag_length * 2 + n),
+    )
 }
 
 #[cfg(test)]

@@ -34,5 +34,9 @@ pub fn bare_column<'a>(expr: &Expr, shape: &'a Shape) -> Option<&'a str> {
         .and_then(|rest| rest.strip_suffix('"'))
         .map(|inner| inner.replace("\"\"", "\""));
     let name = unquoted.as_deref().unwrap_or(text);
-    shape.columns.iter().find(|column| column.name == name).map(|column| column.name.as_str())
+    shape
+        .columns
+        .iter()
+        .find(|column| column.name == name)
+        .map(|column| column.name.as_str())
 }

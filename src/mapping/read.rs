@@ -38,8 +38,22 @@ pub enum TicketKeyOf {
 
 /// The outputs of [`ticket`], in order.
 pub const TICKET_OUTPUTS: [&str; 16] = [
-    "where", "subject", "body", "format", "status", "created_at", "channel", "email", "phone", "custom_id", "name",
-    "fields", "labels", "priority", "group_id", "language_id",
+    "where",
+    "subject",
+    "body",
+    "format",
+    "status",
+    "created_at",
+    "channel",
+    "email",
+    "phone",
+    "custom_id",
+    "name",
+    "fields",
+    "labels",
+    "priority",
+    "group_id",
+    "language_id",
 ];
 
 /// The outputs of [`message`], in order.
@@ -68,7 +82,13 @@ fn mentioned(expressions: &[&Expr], alias: &str, shape: &Shape) -> Vec<String> {
         }
     }
     let wanted = |name: &String| whole_row || words.contains(name) || shape.key.contains(name);
-    shape.columns.iter().map(|column| &column.name).filter(|name| wanted(name)).cloned().collect()
+    shape
+        .columns
+        .iter()
+        .map(|column| &column.name)
+        .filter(|name| wanted(name))
+        .cloned()
+        .collect()
 }
 
 /// The row source, and the columns whose values are its parameters.
@@ -80,26 +100,37 @@ fn source_sql(source: Source, alias: &str, shape: &Shape, expressions: &[&Expr])
                 .iter()
                 .enumerate()
                 .map(|(n, name)| {
-                    let cast = shape.column(name).map_or("pg_catalog.text", |column| column.cast.as_str());
+                    let cast = shape
+                        .column(name)
+                        .map_or("pg_catalog.text", |column| column.cast.as_str());
                     format!("${}::text::{cast} as {}", n + 1, quote_ident(name))
                 })
                 .collect();
             (format!("(select {}) {alias}", casts.join(", ")), columns)
         }
         Source::Table => (
-            format!("(select * from {} s where {}) {alias}", shape.sql(), shape.key_condition("s", 1)),
+            format!(
+                "(select * from {} s where {}) {alias}",
+                shape.sql(),
+                shape.key_condition("s", 1)
+            ),
             shape.key.clone(),
         ),
     }
 }
 
 fn text(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
-    expression.map_or("null::text".to_owned(), |expr| format!("({})::text", value_sql(expr, alias, shape)))
+    expression.map_or("null::text".to_owned(), |expr| {
+        format!("({})::text", value_sql(expr, alias, shape))
+    })
 }
 
 fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
-        Some(expr) => format!("coalesce(({})::boolean, false)::text", value_sql(expr, alias, shape)),
+        Some(expr) => format!(
+            "coalesce(({})::boolean, false)::text",
+            value_sql(expr, alias, shape)
+        ),
         None => "'true'".to_owned(),
     }
 }
@@ -107,7 +138,10 @@ fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
 /// Seconds since 1970 as text; a timestamp without zone is read in the session's zone, which is UTC (rule 4).
 fn seconds(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
-        Some(expr) => format!("extract(epoch from ({})::timestamptz)::text", value_sql(expr, alias, shape)),
+        Some(expr) => format!(
+            "extract(epoch from ({})::timestamptz)::text",
+            value_sql(expr, alias, shape)
+        ),
         None => "null::text".to_owned(),
     }
 }
@@ -116,18 +150,46 @@ fn seconds(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
 pub fn ticket_expressions(ticket: &Ticket) -> Vec<&Expr> {
     let customer = &ticket.customer;
     let single = [
-        &ticket.join, &ticket.filter, &ticket.subject, &ticket.body, &ticket.format, &ticket.status,
-        &ticket.created_at, &ticket.channel, &customer.email, &customer.phone, &customer.custom_id, &customer.name,
-        &ticket.labels, &ticket.priority, &ticket.group_id, &ticket.language_id,
+        &ticket.join,
+        &ticket.filter,
+        &ticket.subject,
+        &ticket.body,
+        &ticket.format,
+        &ticket.status,
+        &ticket.created_at,
+        &ticket.channel,
+        &customer.email,
+        &customer.phone,
+        &customer.custom_id,
+        &customer.name,
+        &ticket.labels,
+        &ticket.priority,
+        &ticket.group_id,
+        &ticket.language_id,
     ];
-    single.into_iter().flatten().chain(ticket.fields.values()).collect()
+    single
+        .into_iter()
+        .flatten()
+        .chain(ticket.fields.values())
+        .collect()
 }
 
 /// All expressions of `[message]`.
 pub fn message_expressions(message: &Message) -> Vec<&Expr> {
-    let single =
-        [&message.join, &message.filter, &message.author, &message.format, &message.created_at, &message.expand];
-    single.into_iter().flatten().chain(&message.ticket).chain([&message.body]).collect()
+    let single = [
+        &message.join,
+        &message.filter,
+        &message.author,
+        &message.format,
+        &message.created_at,
+        &message.expand,
+    ];
+    single
+        .into_iter()
+        .flatten()
+        .chain(&message.ticket)
+        .chain([&message.body])
+        .collect()
 }
 
 /// Everything of a ticket; the outputs are [`TICKET_OUTPUTS`].
@@ -135,8 +197,11 @@ pub fn ticket(config: &Ticket, shape: &Shape, source: Source) -> Reading {
     let (from, columns) = source_sql(source, "t", shape, &ticket_expressions(config));
     let value = |expression: &Option<Expr>| text(expression.as_ref(), "t", shape);
     let customer = &config.customer;
-    let fields: Vec<String> =
-        config.fields.iter().map(|(n, expr)| format!("'cf_{n}', ({})::text", value_sql(expr, "t", shape))).collect();
+    let fields: Vec<String> = config
+        .fields
+        .iter()
+        .map(|(n, expr)| format!("'cf_{n}', ({})::text", value_sql(expr, "t", shape)))
+        .collect();
     let labels = match &config.labels {
         Some(expr) => format!("pg_catalog.to_jsonb({})::text", value_sql(expr, "t", shape)),
         None => "null::text".to_owned(),
@@ -160,12 +225,17 @@ pub fn ticket(config: &Ticket, shape: &Shape, source: Source) -> Reading {
         value(&config.language_id),
     ];
     let join = config.join.as_ref().map_or("", |join| join.sql.as_str());
-    Reading { sql: format!("select {}\nfrom {from}\n{join}\nlimit 2", outputs.join(",\n  ")), columns }
+    Reading {
+        sql: format!("select {}\nfrom {from}\n{join}\nlimit 2", outputs.join(",\n  ")),
+        columns,
+    }
 }
 
 /// Whether an expression reads anything but the message's own row, so that the joins must stand before it.
 fn needs_joins(expression: &Expr) -> bool {
-    tokens(&expression.sql).iter().any(|token| matches!(token, Token::Ident(name, true) if name != "m"))
+    tokens(&expression.sql)
+        .iter()
+        .any(|token| matches!(token, Token::Ident(name, true) if name != "m"))
 }
 
 /// Everything of a message; the outputs are [`MESSAGE_OUTPUTS`]. `t` is the ticket's row as it is now.
@@ -198,7 +268,10 @@ pub fn message(
         true => format!("{own_join}\n{ticket_from}\n{ticket_join}"),
         false => format!("{ticket_from}\n{ticket_join}\n{own_join}"),
     };
-    Reading { sql: format!("select {}\nfrom {from}\n{joins}\nlimit 2", outputs.join(",\n  ")), columns }
+    Reading {
+        sql: format!("select {}\nfrom {from}\n{joins}\nlimit 2", outputs.join(",\n  ")),
+        columns,
+    }
 }
 
 /// How the key of a message's ticket is found.
@@ -228,20 +301,36 @@ pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape) -> T
         .zip(casts)
         .map(|(expr, cast)| format!("({})::{cast}::text", value_sql(expr, "m", shape)))
         .collect();
-    let join = config.join.as_ref().filter(|_| joined).map_or("", |join| join.sql.as_str());
+    let join = config
+        .join
+        .as_ref()
+        .filter(|_| joined)
+        .map_or("", |join| join.sql.as_str());
     let sql = format!("select {}\nfrom {from}\n{join}\nlimit 2", outputs.join(", "));
     TicketKeyOf::Reading(Reading { sql, columns })
 }
 
 /// The texts of `columns` of the table's row with that key, cast to text; for cells that the image lacks.
 pub fn cells_by_key(shape: &Shape, columns: &[String]) -> String {
-    let outputs: Vec<String> = columns.iter().map(|column| format!("s.{}::text", quote_ident(column))).collect();
-    format!("select {} from {} s where {}", outputs.join(", "), shape.sql(), shape.key_condition("s", 1))
+    let outputs: Vec<String> = columns
+        .iter()
+        .map(|column| format!("s.{}::text", quote_ident(column)))
+        .collect();
+    format!(
+        "select {} from {} s where {}",
+        outputs.join(", "),
+        shape.sql(),
+        shape.key_condition("s", 1)
+    )
 }
 
 /// Whether the table has a row with that key.
 pub fn row_exists(shape: &Shape) -> String {
-    format!("select 1 from {} s where {}", shape.sql(), shape.key_condition("s", 1))
+    format!(
+        "select 1 from {} s where {}",
+        shape.sql(),
+        shape.key_condition("s", 1)
+    )
 }
 
 #[cfg(test)]
@@ -252,22 +341,38 @@ mod tests {
 
     fn shape(columns: &[(&str, &str)]) -> Shape {
         Shape {
-            relation: RelationName { schema: "public".into(), table: "messages".into() },
+            relation: RelationName {
+                schema: "public".into(),
+                table: "messages".into(),
+            },
             key: vec!["id".into()],
             columns: columns
                 .iter()
-                .map(|(name, cast)| Column { name: (*name).into(), cast: (*cast).into() })
+                .map(|(name, cast)| Column {
+                    name: (*name).into(),
+                    cast: (*cast).into(),
+                })
                 .collect(),
         }
     }
 
     fn expr(sql: &str) -> Expr {
-        Expr { sql: sql.into(), span: 0..0, name: "x".into() }
+        Expr {
+            sql: sql.into(),
+            span: 0..0,
+            name: "x".into(),
+        }
     }
 
     #[test]
     fn only_mentioned_columns_are_cast() {
-        let shape = shape(&[("id", "int8"), ("body", "text"), ("createdAt", "timestamptz"), ("junk", "json"), ("user", "text")]);
+        let shape = shape(&[
+            ("id", "int8"),
+            ("body", "text"),
+            ("createdAt", "timestamptz"),
+            ("junk", "json"),
+            ("user", "text"),
+        ]);
         for (sql, expected) in [
             ("body", vec!["id", "body"]),
             ("createdAt", vec!["id", "createdAt"]),
@@ -276,7 +381,10 @@ mod tests {
             ("'body'", vec!["id"]),
             ("m.\"createdAt\"", vec!["id", "createdAt"]),
             ("m.createdAt", vec!["id"]),
-            ("to_jsonb(m)->>'x'", vec!["id", "body", "createdAt", "junk", "user"]),
+            (
+                "to_jsonb(m)->>'x'",
+                vec!["id", "body", "createdAt", "junk", "user"],
+            ),
             ("row(m.*)", vec!["id", "body", "createdAt", "junk", "user"]),
         ] {
             assert_eq!(mentioned(&[&expr(sql)], "m", &shape), expected, "{sql}");

@@ -25,7 +25,11 @@ pub struct Shape {
 impl Shape {
     /// The qualified and quoted name.
     pub fn sql(&self) -> String {
-        format!("{}.{}", quote_ident(&self.relation.schema), quote_ident(&self.relation.table))
+        format!(
+            "{}.{}",
+            quote_ident(&self.relation.schema),
+            quote_ident(&self.relation.table)
+        )
     }
 
     /// The column of that name.
@@ -35,7 +39,13 @@ impl Shape {
 
     /// The cast type of each key column.
     pub fn key_casts(&self) -> Vec<&str> {
-        self.key.iter().map(|name| self.column(name).map_or("pg_catalog.text", |column| column.cast.as_str())).collect()
+        self.key
+            .iter()
+            .map(|name| {
+                self.column(name)
+                    .map_or("pg_catalog.text", |column| column.cast.as_str())
+            })
+            .collect()
     }
 
     /// `alias."k1" = $n::text::type and …`, the parameters counted from `first`.
@@ -45,14 +55,20 @@ impl Shape {
             .iter()
             .zip(self.key_casts())
             .enumerate()
-            .map(|(n, (column, cast))| format!("{alias}.{} = ${}::text::{cast}", quote_ident(column), first + n))
+            .map(|(n, (column, cast))| {
+                format!("{alias}.{} = ${}::text::{cast}", quote_ident(column), first + n)
+            })
             .collect();
         parts.join(" and ")
     }
 
     /// An expression that gives the text of the key, as [`key_text`] does.
     pub fn key_sql(&self, alias: &str) -> String {
-        let parts: Vec<String> = self.key.iter().map(|column| format!("{alias}.{}::text", quote_ident(column))).collect();
+        let parts: Vec<String> = self
+            .key
+            .iter()
+            .map(|column| format!("{alias}.{}::text", quote_ident(column)))
+            .collect();
         match parts.as_slice() {
             [one] => one.clone(),
             many => format!("pg_catalog.jsonb_build_array({})::text", many.join(", ")),
@@ -66,8 +82,10 @@ pub fn key_text<S: AsRef<str>>(values: &[S]) -> String {
     match values {
         [one] => one.as_ref().to_owned(),
         many => {
-            let values: Vec<String> =
-                many.iter().map(|value| serde_json::Value::String(value.as_ref().to_owned()).to_string()).collect();
+            let values: Vec<String> = many
+                .iter()
+                .map(|value| serde_json::Value::String(value.as_ref().to_owned()).to_string())
+                .collect();
             format!("[{}]", values.join(", "))
         }
     }

@@ -13,8 +13,24 @@ pub const ROW_SETTING: &str = "deskie_cdc.row";
 
 /// The names that `[reply]` knows, besides `:ticket_N` and `:row_N`.
 pub const REPLY_NAMES: [&str; 18] = [
-    "ticket", "kind", "text", "html", "author_name", "agent_email", "agent_id", "customer_email", "customer_name",
-    "created_at", "message_id", "case_id", "case_number", "subject", "status", "via_rule", "attachments", "row",
+    "ticket",
+    "kind",
+    "text",
+    "html",
+    "author_name",
+    "agent_email",
+    "agent_id",
+    "customer_email",
+    "customer_name",
+    "created_at",
+    "message_id",
+    "case_id",
+    "case_number",
+    "subject",
+    "status",
+    "via_rule",
+    "attachments",
+    "row",
 ];
 
 /// A `:name` that the section does not know.
@@ -100,7 +116,9 @@ impl Builder {
     fn user_sql(&mut self, sql: &str, known: &[String], row: Option<&Shape>) -> Result<(), UnknownParameter> {
         let mut done = 0;
         for token in tokens(sql) {
-            let Token::Param(name, range) = token else { continue };
+            let Token::Param(name, range) = token else {
+                continue;
+            };
             self.push(sql.get(done..range.start).unwrap_or_default());
             done = range.end;
             match row.and_then(|shape| row_sql(&name, shape)) {
@@ -124,7 +142,12 @@ impl Builder {
     fn finish(mut self, name: &str) -> Statement {
         self.pieces.push(self.open);
         let casts = vec![false; self.parameters.len()];
-        Statement { name: name.to_owned(), pieces: self.pieces, parameters: self.parameters, casts }
+        Statement {
+            name: name.to_owned(),
+            pieces: self.pieces,
+            parameters: self.parameters,
+            casts,
+        }
     }
 }
 
@@ -205,11 +228,17 @@ pub fn reply(
     let filter = config.filter.as_ref().map(|expr| {
         let mut builder = Builder::default();
         builder.push("select coalesce((");
-        builder.user_sql(&expr.sql, &before_row, None).map_err(|fault| (expr.clone(), fault))?;
+        builder
+            .user_sql(&expr.sql, &before_row, None)
+            .map_err(|fault| (expr.clone(), fault))?;
         builder.push(")::boolean, false)");
         Ok(builder.finish(&expr.name))
     });
-    Ok(Batch { insert, after, filter: filter.transpose()? })
+    Ok(Batch {
+        insert,
+        after,
+        filter: filter.transpose()?,
+    })
 }
 
 fn insert(
@@ -220,17 +249,27 @@ fn insert(
 ) -> Result<Statement, (Expr, UnknownParameter)> {
     let columns: Vec<String> = values.iter().map(|(column, _)| quote_ident(column)).collect();
     let mut builder = Builder::default();
-    builder.push(&format!("with r as (insert into {} ({}) select ", messages.sql(), columns.join(", ")));
+    builder.push(&format!(
+        "with r as (insert into {} ({}) select ",
+        messages.sql(),
+        columns.join(", ")
+    ));
     for (n, (_, expr)) in values.iter().enumerate() {
         if n > 0 {
             builder.push(", ");
         }
         // A parameter that stands alone takes the column's type; parentheses around it do not matter to Postgres.
-        builder.user_sql(&value_sql(expr, "t", tickets), names, None).map_err(|fault| ((*expr).clone(), fault))?;
+        builder
+            .user_sql(&value_sql(expr, "t", tickets), names, None)
+            .map_err(|fault| ((*expr).clone(), fault))?;
     }
     builder.push(&format!(" from {} t where ", tickets.sql()));
     for (n, (column, cast)) in tickets.key.iter().zip(tickets.key_casts()).enumerate() {
-        builder.push(&format!("{}t.{} = ", if n > 0 { " and " } else { "" }, quote_ident(column)));
+        builder.push(&format!(
+            "{}t.{} = ",
+            if n > 0 { " and " } else { "" },
+            quote_ident(column)
+        ));
         builder.parameter(&format!("ticket_{}", n + 1));
         builder.push(&format!("::text::{cast}"));
     }
@@ -255,13 +294,21 @@ impl Parameters {
     /// Sets `:ticket` and `:ticket_N`.
     pub fn set_ticket(&mut self, key: &TicketKey, columns: usize) {
         self.set("ticket", key.as_str());
-        for (n, value) in key_values(key.as_str(), columns).into_iter().flatten().enumerate() {
+        for (n, value) in key_values(key.as_str(), columns)
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
             self.set(&format!("ticket_{}", n + 1), value);
         }
     }
 
     /// The value of each parameter of `statement`, in order.
     pub fn of(&self, statement: &Statement) -> Vec<Option<String>> {
-        statement.parameters.iter().map(|name| self.0.get(name).cloned()).collect()
+        statement
+            .parameters
+            .iter()
+            .map(|name| self.0.get(name).cloned())
+            .collect()
     }
 }

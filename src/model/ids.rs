@@ -47,6 +47,10 @@ id!(
     LinkId
 );
 id!(
+    /// A ticket as a lane of ours: `ticket.id`. A key that the site uses anew is another lane.
+    LaneId
+);
+id!(
     /// A stored webhook: `inbox.id`.
     InboxId
 );

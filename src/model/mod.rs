@@ -7,6 +7,8 @@ mod ids;
 mod lsn;
 mod row;
 
-pub use ids::{CaseId, DeliveryId, Epoch, EventId, InboxId, LinkId, MessageId, StaffId, TicketKey, UserId};
+pub use ids::{
+    CaseId, DeliveryId, Epoch, EventId, InboxId, LaneId, LinkId, MessageId, StaffId, TicketKey, UserId,
+};
 pub use lsn::{Lsn, ParseLsnError};
 pub use row::{BodyFormat, Cell, Kind, Op, RelationName, Row, Section};

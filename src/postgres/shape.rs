@@ -55,17 +55,29 @@ pub async fn load_shape(
 
 /// The shape of a table of the catalog.
 pub fn shape_of(table: &Table, key: &[String]) -> Result<Shape, ShapeError> {
-    let key = if key.is_empty() { table.primary_key.clone() } else { key.to_vec() };
+    let key = if key.is_empty() {
+        table.primary_key.clone()
+    } else {
+        key.to_vec()
+    };
     if key.is_empty() {
         return Err(ShapeError::NoKey(qualified(&table.name)));
     }
     if let Some(column) = key.iter().find(|column| table.column(column).is_none()) {
-        return Err(ShapeError::NoKeyColumn { table: qualified(&table.name), column: column.clone() });
+        return Err(ShapeError::NoKeyColumn {
+            table: qualified(&table.name),
+            column: column.clone(),
+        });
     }
     let columns = table.columns.iter();
     Ok(Shape {
         relation: table.name.clone(),
         key,
-        columns: columns.map(|column| Column { name: column.name.clone(), cast: column.cast_type.clone() }).collect(),
+        columns: columns
+            .map(|column| Column {
+                name: column.name.clone(),
+                cast: column.cast_type.clone(),
+            })
+            .collect(),
     })
 }

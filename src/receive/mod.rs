@@ -41,15 +41,23 @@ pub fn router(store: Store, secrets: Vec<SecretString>) -> Router {
     Router::new()
         .route("/webhooks/{secret}", any(take))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(tower_http::timeout::TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, READ_WITHIN))
-        .with_state(Receiver { store, secrets: secrets.into() })
+        .layer(tower_http::timeout::TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            READ_WITHIN,
+        ))
+        .with_state(Receiver {
+            store,
+            secrets: secrets.into(),
+        })
 }
 
 /// All secrets are compared, each in constant time.
 fn is_right(secrets: &[SecretString], given: &str) -> bool {
     let digest = |text: &str| Sha256::digest(text.as_bytes());
     let given = digest(given);
-    let right = secrets.iter().fold(0u8, |right, secret| right | digest(secret.expose_secret()).ct_eq(&given).unwrap_u8());
+    let right = secrets.iter().fold(0u8, |right, secret| {
+        right | digest(secret.expose_secret()).ct_eq(&given).unwrap_u8()
+    });
     right == 1
 }
 
@@ -76,7 +84,9 @@ async fn take(
         }
         Err(_) => return answer(StatusCode::BAD_REQUEST, "the body was cut off"),
     };
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     match webhook::parse(content_type, query.as_deref(), &body) {
         Ok(webhook) => store(&receiver.store, webhook).await,
         Err(error) => {
@@ -109,7 +119,8 @@ async fn store(store: &Store, webhook: Webhook) -> Response {
         }),
         Webhook::Channel(message) => match serde_json::to_value(&message) {
             Ok(value) => Some(NewWebhook {
-                digest: Sha256::digest(format!("channel {} {}", message.case_id, message.message_id)).to_vec(),
+                digest: Sha256::digest(format!("channel {} {}", message.case_id, message.message_id))
+                    .to_vec(),
                 case_id: message.case_id,
                 message: Some(value),
             }),
@@ -133,7 +144,10 @@ async fn store(store: &Store, webhook: Webhook) -> Response {
         Err(_) => {
             count("unavailable");
             tracing::error!(case = %new.case_id, "a webhook could not be stored in time, the sweep will find it");
-            answer(StatusCode::SERVICE_UNAVAILABLE, "it could not be stored in time\n")
+            answer(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "it could not be stored in time\n",
+            )
         }
     }
 }

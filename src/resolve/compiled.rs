@@ -33,9 +33,15 @@ impl Compiled {
                 ResolveError::Mapping(error.to_string())
             }
         };
-        let ticket = load_shape(client, &config.ticket.table, &config.ticket.key).await.map_err(mapping)?;
+        let ticket = load_shape(client, &config.ticket.table, &config.ticket.key)
+            .await
+            .map_err(mapping)?;
         let message = match &config.message {
-            Some(message) => Some(load_shape(client, &message.table, &message.key).await.map_err(mapping)?),
+            Some(message) => Some(
+                load_shape(client, &message.table, &message.key)
+                    .await
+                    .map_err(mapping)?,
+            ),
             None => None,
         };
         let with_shape = config.message.as_ref().zip(message.as_ref());
@@ -61,7 +67,11 @@ impl Compiled {
         if self.ticket.relation == *relation {
             sections.push(Section::Ticket);
         }
-        if self.message.as_ref().is_some_and(|message| message.relation == *relation) {
+        if self
+            .message
+            .as_ref()
+            .is_some_and(|message| message.relation == *relation)
+        {
             sections.push(Section::Message);
         }
         sections

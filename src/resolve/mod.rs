@@ -39,7 +39,9 @@ pub enum ResolveError {
     #[error("the site's database cannot be asked: {0}")]
     Site(String),
     /// The mapping does not fit the database.
-    #[error("the mapping does not fit the database: {0}; mend the table or the config, nothing is lost meanwhile")]
+    #[error(
+        "the mapping does not fit the database: {0}; mend the table or the config, nothing is lost meanwhile"
+    )]
     Mapping(String),
 }
 
@@ -57,7 +59,12 @@ const BATCH: i64 = 200;
 impl Resolver {
     /// A resolver; nothing is asked before the first round.
     pub fn new(store: Store, site: Pool, config: Arc<Config>) -> Resolver {
-        Resolver { store, site, config, compiled: tokio::sync::Mutex::new(None) }
+        Resolver {
+            store,
+            site,
+            config,
+            compiled: tokio::sync::Mutex::new(None),
+        }
     }
 
     /// Resolves until cancelled.
@@ -72,7 +79,10 @@ impl Resolver {
                     failures += 1;
                     *self.compiled.lock().await = None;
                     tracing::error!(attempt = failures, "resolving stopped: {error}");
-                    let noted = self.store.meta_set_error(Some(&format!("resolving stopped: {error}"))).await;
+                    let noted = self
+                        .store
+                        .meta_set_error(Some(&format!("resolving stopped: {error}")))
+                        .await;
                     if let Err(error) = noted {
                         tracing::warn!("the error could not be noted: {error}");
                     }
@@ -99,7 +109,11 @@ impl Resolver {
         if let Some(found) = compiled.as_ref() {
             return Ok(found.clone());
         }
-        let client = self.site.get().await.map_err(|error| ResolveError::Site(error.to_string()))?;
+        let client = self
+            .site
+            .get()
+            .await
+            .map_err(|error| ResolveError::Site(error.to_string()))?;
         let made = Arc::new(Compiled::load(&client, &self.config).await?);
         *compiled = Some(made.clone());
         Ok(made)
@@ -116,7 +130,11 @@ impl Resolver {
             store: &self.store,
             config: &self.config,
             compiled: self.compiled().await?,
-            site: self.site.get().await.map_err(|error| ResolveError::Site(error.to_string()))?,
+            site: self
+                .site
+                .get()
+                .await
+                .map_err(|error| ResolveError::Site(error.to_string()))?,
             started_at: self.store.meta().await?.started_at,
             moves: moves(&events),
         };
@@ -140,14 +158,24 @@ impl Resolver {
 /// Held as the ids of both events.
 fn moves(events: &[Event]) -> HashSet<EventId> {
     let mut found = HashSet::new();
-    for (n, deleted) in events.iter().enumerate().filter(|(_, event)| event.op == Op::Delete) {
+    for (n, deleted) in events
+        .iter()
+        .enumerate()
+        .filter(|(_, event)| event.op == Op::Delete)
+    {
         let key = deleted.old_key.as_ref().and_then(Value::as_object);
         let same_key = |event: &&Event| {
             event.op == Op::Insert
                 && event.relation == deleted.relation
-                && key.is_some_and(|key| key.iter().all(|(name, value)| event.image.get(name) == Some(value)))
+                && key.is_some_and(|key| {
+                    key.iter()
+                        .all(|(name, value)| event.image.get(name) == Some(value))
+                })
         };
-        let later = events.iter().skip(n + 1).take_while(|event| event.xid == deleted.xid);
+        let later = events
+            .iter()
+            .skip(n + 1)
+            .take_while(|event| event.xid == deleted.xid);
         if let Some(inserted) = later.into_iter().find(same_key) {
             found.insert(deleted.id);
             found.insert(inserted.id);
@@ -176,17 +204,23 @@ impl Batch<'_> {
         for section in self.compiled.sections_of(&event.relation) {
             if event.op == Op::Truncate {
                 step.link_set_all_gone(section).await?;
-                step.journal_add(None, "truncate", &event.relation.to_string()).await?;
+                step.journal_add(None, "truncate", &event.relation.to_string())
+                    .await?;
                 continue;
             }
             let columns = &self.compiled.shape(section).key;
-            let row = if event.op == Op::Delete { event.old_key.as_ref() } else { Some(&event.image) };
+            let row = if event.op == Op::Delete {
+                event.old_key.as_ref()
+            } else {
+                Some(&event.image)
+            };
             let key = |row: &Value| -> Option<String> {
                 let values: Option<Vec<&str>> = columns.iter().map(|column| cell(row, column)).collect();
                 Some(key_text(&values?))
             };
             let Some(new_key) = row.and_then(key) else {
-                step.skipped_count("a change without the mapped key (replica identity)").await?;
+                step.skipped_count("a change without the mapped key (replica identity)")
+                    .await?;
                 continue;
             };
             match event.op {
@@ -194,7 +228,8 @@ impl Batch<'_> {
                 Op::Delete => self.deleted(step, section, &new_key).await?,
                 _ => {
                     let old_key = event.old_key.as_ref().and_then(key).filter(|old| *old != new_key);
-                    self.written(step, event, section, &new_key, old_key.as_deref()).await?;
+                    self.written(step, event, section, &new_key, old_key.as_deref())
+                        .await?;
                 }
             }
         }
@@ -204,15 +239,21 @@ impl Batch<'_> {
     async fn deleted(&self, step: &Step<'_>, section: Section, key: &str) -> Result<(), ResolveError> {
         if let Some(link) = step.link_find(section, key).await?.filter(|link| !link.gone) {
             step.link_set_gone(link.id, true).await?;
-            if step.delivery_drop_unsent(link.id, "the site deleted the row before it was sent").await? > 0 {
-                step.link_set_state(link.id, LinkState::Skipped, Some("deleted before it was sent")).await?;
+            if step
+                .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
+                .await?
+                > 0
+            {
+                step.link_set_state(link.id, LinkState::Skipped, Some("deleted before it was sent"))
+                    .await?;
             }
         }
         if section == Section::Ticket
             && let Some(ticket) = step.ticket_newest(key).await?.filter(|ticket| !ticket.gone)
         {
             step.ticket_set_gone(ticket.id, true).await?;
-            step.journal_add(Some(ticket.id), "ticket deleted on the site", "").await?;
+            step.journal_add(Some(ticket.id), "ticket deleted on the site", "")
+                .await?;
         }
         Ok(())
     }
@@ -236,7 +277,15 @@ impl Batch<'_> {
             // Our own write, or a row that a trigger of the site added to it (rule 8).
             if known.as_ref().is_none_or(|link| link.gone && is_insert) && is_insert {
                 let generation = known.map_or(1, |link| link.generation + 1);
-                step.link_add(section, key, generation, None, LinkState::Written, Some("written by us")).await?;
+                step.link_add(
+                    section,
+                    key,
+                    generation,
+                    None,
+                    LinkState::Written,
+                    Some("written by us"),
+                )
+                .await?;
             }
             return Ok(());
         }
@@ -246,7 +295,8 @@ impl Batch<'_> {
                 Ok(())
             }
             Some(link) if is_insert => {
-                self.first_seen(step, event, section, key, link.generation + 1).await
+                self.first_seen(step, event, section, key, link.generation + 1)
+                    .await
             }
             Some(link) => self.changed(step, event, section, key, link).await,
             None if is_insert => self.first_seen(step, event, section, key, 1).await,
@@ -270,7 +320,8 @@ impl Batch<'_> {
         if self.made_after_start(section, &event.image).await? {
             return self.first_seen(step, event, section, key, 1).await;
         }
-        step.skipped_count("an update of a row from before the connector").await?;
+        step.skipped_count("an update of a row from before the connector")
+            .await?;
         Ok(())
     }
 
@@ -287,11 +338,21 @@ impl Batch<'_> {
             _ => self.ticket_key_of(&event.image).await?,
         };
         let Some(ticket_key) = ticket_key else {
-            step.link_add(section, key, generation, None, LinkState::Skipped, Some("it belongs to no ticket")).await?;
+            step.link_add(
+                section,
+                key,
+                generation,
+                None,
+                LinkState::Skipped,
+                Some("it belongs to no ticket"),
+            )
+            .await?;
             return Ok(());
         };
         let ticket = step.ticket_find_or_add(&ticket_key).await?;
-        let link = step.link_add(section, key, generation, Some(ticket.id), LinkState::Seen, None).await?;
+        let link = step
+            .link_add(section, key, generation, Some(ticket.id), LinkState::Seen, None)
+            .await?;
         if section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message {
             return Ok(());
         }
@@ -322,7 +383,9 @@ impl Batch<'_> {
                     Section::Ticket => Some(TicketKey(key.to_owned())),
                     _ => self.ticket_key_of(&event.image).await?,
                 };
-                let Some(ticket_key) = ticket_key else { return Ok(()) };
+                let Some(ticket_key) = ticket_key else {
+                    return Ok(());
+                };
                 let ticket = step.ticket_find_or_add(&ticket_key).await?;
                 step.link_set_ticket(link.id, ticket.id).await?;
                 self.enter(step, event, section, link.id, &ticket).await?;
@@ -342,25 +405,42 @@ impl Batch<'_> {
         ticket: &crate::store::Ticket,
     ) -> Result<(), ResolveError> {
         let Some(image) = self.newest_image(event, section).await? else {
-            step.link_set_state(link, LinkState::Skipped, Some("deleted before it was sent")).await?;
+            step.link_set_state(link, LinkState::Skipped, Some("deleted before it was sent"))
+                .await?;
             return Ok(());
         };
         let committed_at = event.committed_at.as_second();
-        let found = self.resolve(section, &image, &ticket.key, ticket.case_id.is_some(), committed_at).await?;
+        let found = self
+            .resolve(
+                section,
+                &image,
+                &ticket.key,
+                ticket.case_id.is_some(),
+                committed_at,
+            )
+            .await?;
         match &found {
             Found::NotNow(reason) => {
                 step.link_set_state(link, LinkState::Seen, Some(reason)).await?;
                 return Ok(());
             }
             Found::Never(reason) => {
-                step.link_set_state(link, LinkState::Skipped, Some(reason)).await?;
+                step.link_set_state(link, LinkState::Skipped, Some(reason))
+                    .await?;
                 step.skipped_count(reason).await?;
                 return Ok(());
             }
             _ => {}
         }
         let position = if section == Section::Ticket { 0 } else { event.id.0 };
-        let new = NewDelivery { position, ticket_id: ticket.id, link, section, image: &image, committed_at };
+        let new = NewDelivery {
+            position,
+            ticket_id: ticket.id,
+            link,
+            section,
+            image: &image,
+            committed_at,
+        };
         let delivery = step.delivery_add(&new).await?;
         step.link_set_state(link, LinkState::Queued, None).await?;
         match found {
@@ -381,31 +461,48 @@ impl Batch<'_> {
     /// Another attempt at a row that could not be resolved.
     async fn unresolved(&self, step: &Step<'_>, waiting: &Unresolved) -> Result<(), ResolveError> {
         if waiting.ticket_gone {
-            step.delivery_withdraw(waiting.id, "the site deleted the ticket before it was sent").await?;
-            step.link_set_state(waiting.link, LinkState::Skipped, Some("ticket deleted before it was sent")).await?;
+            step.delivery_withdraw(waiting.id, "the site deleted the ticket before it was sent")
+                .await?;
+            step.link_set_state(
+                waiting.link,
+                LinkState::Skipped,
+                Some("ticket deleted before it was sent"),
+            )
+            .await?;
             return Ok(());
         }
         let found = self
-            .resolve(waiting.section, &waiting.image, &waiting.ticket_key, waiting.has_case, waiting.committed_at)
+            .resolve(
+                waiting.section,
+                &waiting.image,
+                &waiting.ticket_key,
+                waiting.has_case,
+                waiting.committed_at,
+            )
             .await?;
         match found {
             Found::Ready(resolution) => step.delivery_resolved(waiting.id, &resolution).await?,
             Found::NotNow(reason) => {
                 step.delivery_withdraw(waiting.id, &reason).await?;
-                step.link_set_state(waiting.link, LinkState::Seen, Some(&reason)).await?;
+                step.link_set_state(waiting.link, LinkState::Seen, Some(&reason))
+                    .await?;
             }
             Found::Never(reason) => {
                 step.delivery_withdraw(waiting.id, &reason).await?;
-                step.link_set_state(waiting.link, LinkState::Skipped, Some(&reason)).await?;
+                step.link_set_state(waiting.link, LinkState::Skipped, Some(&reason))
+                    .await?;
             }
-            Found::Wait { why, bounded } if bounded && waiting.waited > self.config.ticket.wait.as_secs_f64() => {
+            Found::Wait { why, bounded }
+                if bounded && waiting.waited > self.config.ticket.wait.as_secs_f64() =>
+            {
                 let why = format!("{why}; waited {} s for it", waiting.waited.round());
                 tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
                 step.delivery_park(waiting.id, &why).await?;
             }
             Found::Wait { why, .. } => {
                 // 1 s, 2 s, 4 s … 60 s; a change of the ticket's row ends the wait at once.
-                let after = Duration::from_secs(1 << waiting.attempts.clamp(0, 6)).min(Duration::from_secs(60));
+                let after =
+                    Duration::from_secs(1 << waiting.attempts.clamp(0, 6)).min(Duration::from_secs(60));
                 step.delivery_wait(waiting.id, &why, after).await?;
             }
             Found::Park(why) => {
@@ -423,9 +520,15 @@ impl Batch<'_> {
             return Ok(Some(image));
         }
         let columns = &self.compiled.shape(section).key;
-        let key: serde_json::Map<String, Value> =
-            columns.iter().filter_map(|name| Some((name.clone(), image.get(name)?.clone()))).collect();
-        for later in self.store.event_later(event.id, &event.relation, &Value::Object(key)).await? {
+        let key: serde_json::Map<String, Value> = columns
+            .iter()
+            .filter_map(|name| Some((name.clone(), image.get(name)?.clone())))
+            .collect();
+        for later in self
+            .store
+            .event_later(event.id, &event.relation, &Value::Object(key))
+            .await?
+        {
             match (later.op, later.image, &mut image) {
                 (Op::Delete, _, _) => return Ok(None),
                 (_, Value::Object(newer), Value::Object(image)) => image.extend(newer),
@@ -439,12 +542,19 @@ impl Batch<'_> {
     async fn made_after_start(&self, section: Section, image: &Value) -> Result<bool, ResolveError> {
         let mapped = match section {
             Section::Ticket => self.config.ticket.created_at.is_some(),
-            Section::Message => self.config.message.as_ref().is_some_and(|message| message.created_at.is_some()),
+            Section::Message => self
+                .config
+                .message
+                .as_ref()
+                .is_some_and(|message| message.created_at.is_some()),
             Section::Attachment => false,
         };
         if !mapped {
             return Ok(false);
         }
-        Ok(self.created_at(section, image).await?.is_some_and(|at| at > self.started_at.as_second() as f64))
+        Ok(self
+            .created_at(section, image)
+            .await?
+            .is_some_and(|at| at > self.started_at.as_second() as f64))
     }
 }

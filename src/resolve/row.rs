@@ -43,7 +43,11 @@ enum Outputs {
 
 impl Outputs {
     fn get(row: &[Option<String>], n: usize) -> Option<String> {
-        row.get(n).cloned().flatten().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        row.get(n)
+            .cloned()
+            .flatten()
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty())
     }
 }
 
@@ -52,23 +56,34 @@ impl Batch<'_> {
     pub(super) async fn ticket_key_of(&self, image: &Value) -> Result<Option<TicketKey>, ResolveError> {
         let values: Option<Vec<String>> = match &self.compiled.ticket_key_of {
             None => None,
-            Some(TicketKeyOf::Columns(columns)) => {
-                columns.iter().map(|column| cell(image, column).map(str::to_owned)).collect()
-            }
-            Some(TicketKeyOf::Reading(reading)) => match self.ask_image(reading, Section::Message, image).await? {
-                Outputs::Row(row) => row.into_iter().collect(),
-                Outputs::NoRow => None,
-                Outputs::SeveralRows => {
-                    return Err(ResolveError::Mapping("[message] ticket gives several tickets for one message".into()));
+            Some(TicketKeyOf::Columns(columns)) => columns
+                .iter()
+                .map(|column| cell(image, column).map(str::to_owned))
+                .collect(),
+            Some(TicketKeyOf::Reading(reading)) => {
+                match self.ask_image(reading, Section::Message, image).await? {
+                    Outputs::Row(row) => row.into_iter().collect(),
+                    Outputs::NoRow => None,
+                    Outputs::SeveralRows => {
+                        return Err(ResolveError::Mapping(
+                            "[message] ticket gives several tickets for one message".into(),
+                        ));
+                    }
+                    Outputs::Refused(error) => {
+                        return Err(ResolveError::Mapping(format!("[message] ticket: {error}")));
+                    }
                 }
-                Outputs::Refused(error) => return Err(ResolveError::Mapping(format!("[message] ticket: {error}"))),
-            },
+            }
         };
         Ok(values.map(|values| TicketKey(key_text(&values))))
     }
 
     /// When a row was made, where the mapping tells.
-    pub(super) async fn created_at(&self, section: Section, image: &Value) -> Result<Option<f64>, ResolveError> {
+    pub(super) async fn created_at(
+        &self,
+        section: Section,
+        image: &Value,
+    ) -> Result<Option<f64>, ResolveError> {
         let (reading, place) = match (section, &self.compiled.messages) {
             (Section::Message, Some((from_image, _))) => (from_image, 5),
             (Section::Ticket, _) => (&self.compiled.ticket_image, 5),
@@ -92,17 +107,27 @@ impl Batch<'_> {
         match (section, &self.compiled.messages) {
             (Section::Ticket, _) => self.resolve_ticket(image, ticket, committed_at).await,
             (Section::Message, Some((from_image, from_table))) => {
-                self.resolve_message(from_image, from_table, image, ticket, has_case, committed_at).await
+                self.resolve_message(from_image, from_table, image, ticket, has_case, committed_at)
+                    .await
             }
             _ => Ok(Found::Never("no such section is configured".into())),
         }
     }
 
-    async fn resolve_ticket(&self, image: &Value, key: &TicketKey, committed_at: i64) -> Result<Found, ResolveError> {
+    async fn resolve_ticket(
+        &self,
+        image: &Value,
+        key: &TicketKey,
+        committed_at: i64,
+    ) -> Result<Found, ResolveError> {
         let compiled = &self.compiled;
-        let mut outputs = self.ask_image(&compiled.ticket_image, Section::Ticket, image).await?;
+        let mut outputs = self
+            .ask_image(&compiled.ticket_image, Section::Ticket, image)
+            .await?;
         if let Outputs::Refused(_) = outputs {
-            outputs = self.ask_table(&compiled.ticket_table, &compiled.ticket, key).await?;
+            outputs = self
+                .ask_table(&compiled.ticket_table, &compiled.ticket, key)
+                .await?;
         }
         let row = match outputs {
             Outputs::Row(row) => row,
@@ -124,7 +149,9 @@ impl Batch<'_> {
             _ => opening.subject.clone(),
         };
         let Some(format) = body_format(Outputs::get(&row, 3)) else {
-            return Ok(Found::Park("[ticket] format must give 'text', 'html' or 'markdown'".into()));
+            return Ok(Found::Park(
+                "[ticket] format must give 'text', 'html' or 'markdown'".into(),
+            ));
         };
         Ok(Found::Ready(Resolution {
             author: "customer".into(),
@@ -147,12 +174,17 @@ impl Batch<'_> {
         if let Outputs::Refused(_) = outputs
             && let Some(key) = self.key_of(Section::Message, image)
         {
-            outputs = self.ask_table(from_table, self.compiled.shape(Section::Message), &TicketKey(key)).await?;
+            outputs = self
+                .ask_table(from_table, self.compiled.shape(Section::Message), &TicketKey(key))
+                .await?;
         }
         let row = match outputs {
             Outputs::Row(row) => row,
             Outputs::NoRow if !self.ticket_exists(ticket).await? => {
-                return Ok(Found::Wait { why: format!("the ticket {ticket} is not there, or not visible to us"), bounded: true });
+                return Ok(Found::Wait {
+                    why: format!("the ticket {ticket} is not there, or not visible to us"),
+                    bounded: true,
+                });
             }
             other => return Ok(unanswered(&other, "[message]")),
         };
@@ -163,18 +195,30 @@ impl Batch<'_> {
         let author = match (self.config.message.as_ref(), Outputs::get(&row, 2)) {
             (Some(message), None) if message.author.is_none() => "customer".to_owned(),
             (_, Some(author)) => author,
-            (_, None) => return Ok(Found::Park("[message] author is NULL; it must be 'customer', 'agent' or 'skip'".into())),
+            (_, None) => {
+                return Ok(Found::Park(
+                    "[message] author is NULL; it must be 'customer', 'agent' or 'skip'".into(),
+                ));
+            }
         };
-        let agent_as = self.config.message.as_ref().map_or(AgentAs::Ignore, |message| message.agent_as);
+        let agent_as = self
+            .config
+            .message
+            .as_ref()
+            .map_or(AgentAs::Ignore, |message| message.agent_as);
         match author.as_str() {
             "customer" => {}
             "skip" => return Ok(Found::NotNow("[message] author is skip".into())),
             "agent" if agent_as == AgentAs::Ignore => {
-                return Ok(Found::NotNow("an agent's answer on the site ([message] agent_as = \"ignore\")".into()));
+                return Ok(Found::NotNow(
+                    "an agent's answer on the site ([message] agent_as = \"ignore\")".into(),
+                ));
             }
             "agent" => {}
             other => {
-                return Ok(Found::Park(format!("[message] author is `{other}`; it must be 'customer', 'agent' or 'skip'")));
+                return Ok(Found::Park(format!(
+                    "[message] author is `{other}`; it must be 'customer', 'agent' or 'skip'"
+                )));
             }
         }
         let created_at = Outputs::get(&row, 5).and_then(|text| text.parse::<f64>().ok());
@@ -186,15 +230,22 @@ impl Batch<'_> {
             return Ok(Found::NotNow("the body is empty".into()));
         }
         let Some(format) = body_format(Outputs::get(&row, 4)) else {
-            return Ok(Found::Park("[message] format must give 'text', 'html' or 'markdown'".into()));
+            return Ok(Found::Park(
+                "[message] format must give 'text', 'html' or 'markdown'".into(),
+            ));
         };
         if !holds(1) {
-            return Ok(Found::Wait { why: "[ticket] where does not hold".into(), bounded: false });
+            return Ok(Found::Wait {
+                why: "[ticket] where does not hold".into(),
+                bounded: false,
+            });
         }
         let opening = if has_case || author == "agent" {
             None
         } else {
-            let found = self.ask_table(&self.compiled.ticket_table, &self.compiled.ticket, ticket).await?;
+            let found = self
+                .ask_table(&self.compiled.ticket_table, &self.compiled.ticket, ticket)
+                .await?;
             match found {
                 Outputs::Row(row) => match self.opening(&row, ticket) {
                     Ok(opening) => Some(opening),
@@ -224,25 +275,41 @@ impl Batch<'_> {
             subject: value(1).unwrap_or_else(|| format!("#{key}")),
             name: value(10),
             priority: value(13),
-            group_id: value(14).and_then(|text| text.parse().ok()).or(self.config.deskie.group_id),
-            language_id: value(15).and_then(|text| text.parse().ok()).or(self.config.deskie.language_id),
-            created_at: value(5).and_then(|text| text.parse::<f64>().ok()).map(|at| at as i64),
+            group_id: value(14)
+                .and_then(|text| text.parse().ok())
+                .or(self.config.deskie.group_id),
+            language_id: value(15)
+                .and_then(|text| text.parse().ok())
+                .or(self.config.deskie.language_id),
+            created_at: value(5)
+                .and_then(|text| text.parse::<f64>().ok())
+                .map(|at| at as i64),
             ..Opening::default()
         };
-        let fields: std::collections::BTreeMap<String, Option<String>> =
-            value(11).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        opening.fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        let labels: Vec<Value> = value(12).and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let fields: std::collections::BTreeMap<String, Option<String>> = value(11)
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
+        opening.fields = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        let labels: Vec<Value> = value(12)
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default();
         opening.labels = self.config.deskie.labels.clone();
-        opening.labels.extend(labels.iter().filter_map(|label| match label {
-            Value::Number(number) => number.as_i64(),
-            Value::String(text) => text.parse().ok(),
-            _ => None,
-        }));
+        opening
+            .labels
+            .extend(labels.iter().filter_map(|label| match label {
+                Value::Number(number) => number.as_i64(),
+                Value::String(text) => text.parse().ok(),
+                _ => None,
+            }));
         let (email, phone, custom_id) = (value(7), value(8), value(9));
         if let Some(channel) = value(6) {
             if custom_id.is_none() {
-                let why = format!("the ticket goes through the channel {channel}, but customer.custom_id is not there");
+                let why = format!(
+                    "the ticket goes through the channel {channel}, but customer.custom_id is not there"
+                );
                 return Err(Found::Wait { why, bounded: true });
             }
             (opening.channel, opening.custom_id) = (Some(channel), custom_id);
@@ -253,7 +320,10 @@ impl Batch<'_> {
         } else if custom_id.is_some() && self.config.deskie.channel.is_some() {
             (opening.channel, opening.custom_id) = (self.config.deskie.channel.clone(), custom_id);
         } else {
-            return Err(Found::Wait { why: "the customer has neither e-mail nor phone".into(), bounded: true });
+            return Err(Found::Wait {
+                why: "the customer has neither e-mail nor phone".into(),
+                bounded: true,
+            });
         }
         Ok(opening)
     }
@@ -266,20 +336,38 @@ impl Batch<'_> {
 
     async fn ticket_exists(&self, key: &TicketKey) -> Result<bool, ResolveError> {
         let shape = &self.compiled.ticket;
-        let reading = Reading { sql: read::row_exists(shape).replacen("select 1", "select 'true'", 1), columns: vec![] };
-        Ok(matches!(self.ask_table(&reading, shape, key).await?, Outputs::Row(_)))
+        let reading = Reading {
+            sql: read::row_exists(shape).replacen("select 1", "select 'true'", 1),
+            columns: vec![],
+        };
+        Ok(matches!(
+            self.ask_table(&reading, shape, key).await?,
+            Outputs::Row(_)
+        ))
     }
 
     /// Asks with the row as it was captured; cells that the image lacks are read by key first.
-    async fn ask_image(&self, reading: &Reading, section: Section, image: &Value) -> Result<Outputs, ResolveError> {
-        let missing: Vec<String> =
-            reading.columns.iter().filter(|column| image.get(*column).is_none()).cloned().collect();
+    async fn ask_image(
+        &self,
+        reading: &Reading,
+        section: Section,
+        image: &Value,
+    ) -> Result<Outputs, ResolveError> {
+        let missing: Vec<String> = reading
+            .columns
+            .iter()
+            .filter(|column| image.get(*column).is_none())
+            .cloned()
+            .collect();
         let mut fetched = Vec::new();
         if !missing.is_empty()
             && let Some(key) = self.key_of(section, image)
         {
             let shape = self.compiled.shape(section);
-            let by_key = Reading { sql: read::cells_by_key(shape, &missing), columns: Vec::new() };
+            let by_key = Reading {
+                sql: read::cells_by_key(shape, &missing),
+                columns: Vec::new(),
+            };
             match self.ask_table(&by_key, shape, &TicketKey(key)).await? {
                 Outputs::Row(row) => fetched = row,
                 // The row is gone: what was not captured of it is lost with it.
@@ -289,22 +377,37 @@ impl Batch<'_> {
         }
         let value = |column: &String| match image.get(column) {
             Some(value) => value.as_str().map(str::to_owned),
-            None => missing.iter().position(|name| name == column).and_then(|n| fetched.get(n).cloned().flatten()),
+            None => missing
+                .iter()
+                .position(|name| name == column)
+                .and_then(|n| fetched.get(n).cloned().flatten()),
         };
         let values: Vec<Option<String>> = reading.columns.iter().map(value).collect();
         self.ask(&reading.sql, values).await
     }
 
-    async fn ask_table(&self, reading: &Reading, shape: &Shape, key: &TicketKey) -> Result<Outputs, ResolveError> {
+    async fn ask_table(
+        &self,
+        reading: &Reading,
+        shape: &Shape,
+        key: &TicketKey,
+    ) -> Result<Outputs, ResolveError> {
         match key_values(key.as_str(), shape.key.len()) {
-            Some(values) => self.ask(&reading.sql, values.into_iter().map(Some).collect()).await,
-            None => Ok(Outputs::Refused(format!("`{key}` is not a key of {}", shape.relation))),
+            Some(values) => {
+                self.ask(&reading.sql, values.into_iter().map(Some).collect())
+                    .await
+            }
+            None => Ok(Outputs::Refused(format!(
+                "`{key}` is not a key of {}",
+                shape.relation
+            ))),
         }
     }
 
     async fn ask(&self, sql: &str, values: Vec<Option<String>>) -> Result<Outputs, ResolveError> {
         let params: Vec<TextParam> = values.into_iter().map(TextParam).collect();
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
+        let params: Vec<&(dyn ToSql + Sync)> =
+            params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
         let answer = match self.site.prepare_cached(sql).await {
             Ok(statement) => self.site.query(&statement, &params).await,
             Err(error) => Err(error),
@@ -312,7 +415,11 @@ impl Batch<'_> {
         match answer {
             Ok(rows) => Ok(match rows.as_slice() {
                 [] => Outputs::NoRow,
-                [row] => Outputs::Row((0..row.len()).map(|n| row.try_get(n).unwrap_or_default()).collect()),
+                [row] => Outputs::Row(
+                    (0..row.len())
+                        .map(|n| row.try_get(n).unwrap_or_default())
+                        .collect(),
+                ),
                 _ => Outputs::SeveralRows,
             }),
             Err(error) => {
@@ -327,7 +434,9 @@ impl Batch<'_> {
                         self.site.statement_cache.clear();
                         Err(ResolveError::Site(text))
                     }
-                    Some(code) if code.starts_with("42") || code.starts_with("3F") => Err(ResolveError::Mapping(text)),
+                    Some(code) if code.starts_with("42") || code.starts_with("3F") => {
+                        Err(ResolveError::Mapping(text))
+                    }
                     _ => Err(ResolveError::Site(text)),
                 }
             }
@@ -339,7 +448,10 @@ fn unanswered(outputs: &Outputs, section: &str) -> Found {
     match outputs {
         Outputs::SeveralRows => Found::Park(format!("the join of {section} gives several rows for one row")),
         Outputs::Refused(error) => Found::Park(format!("{section}: {error}")),
-        _ => Found::Wait { why: format!("the joins of {section} give no row, or it is not visible to us"), bounded: true },
+        _ => Found::Wait {
+            why: format!("the joins of {section} give no row, or it is not visible to us"),
+            bounded: true,
+        },
     }
 }
 

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use crate::deliver::Deliverer;
-use crate::lanes::{Class, Cost, LaneId, Ready, Scheduler, Work};
-use crate::model::clock;
+use crate::lanes::{Class, Cost, Ready, Scheduler, Work};
+use crate::model::{LaneId, clock};
 use crate::store::{Delivery, StoreError, Ticket};
 use crate::writeback::{WriteBack, class_of_read};
 
@@ -27,7 +27,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_AT_MOST: Duration = Duration::from_millis(10);
 
 /// Runs until `term` is cancelled; then waits for what is under way.
-pub async fn run(shared: Shared, deliverer: Arc<Deliverer>, writeback: Arc<WriteBack>, term: CancellationToken) {
+pub async fn run(
+    shared: Shared,
+    deliverer: Arc<Deliverer>,
+    writeback: Arc<WriteBack>,
+    term: CancellationToken,
+) {
     let mut scheduler = Scheduler::new(CONCURRENCY);
     let mut busy: HashSet<LaneId> = HashSet::new();
     let mut running: JoinSet<LaneId> = JoinSet::new();
@@ -35,7 +40,16 @@ pub async fn run(shared: Shared, deliverer: Arc<Deliverer>, writeback: Arc<Write
         while let Some(ended) = running.try_join_next() {
             note_end(&shared, &mut scheduler, &mut busy, ended);
         }
-        let wake = match look(&shared, &mut scheduler, &mut busy, &mut running, &deliverer, &writeback).await {
+        let wake = match look(
+            &shared,
+            &mut scheduler,
+            &mut busy,
+            &mut running,
+            &deliverer,
+            &writeback,
+        )
+        .await
+        {
             Ok(wake) => wake,
             Err(error) if error.lost_leadership() => break,
             Err(error) => {
@@ -106,7 +120,9 @@ async fn look(
         busy.insert(lane);
         match started.ready.what {
             Work::Send(id) | Work::LookUp(id) => {
-                let Some(place) = deliveries.iter().position(|delivery| delivery.id == id) else { continue };
+                let Some(place) = deliveries.iter().position(|delivery| delivery.id == id) else {
+                    continue;
+                };
                 let delivery = deliveries.swap_remove(place);
                 let deliverer = deliverer.clone();
                 running.spawn(async move {
@@ -117,8 +133,11 @@ async fn look(
                     lane
                 });
             }
+            Work::Sweep => {}
             Work::Read => {
-                let Some(place) = reads.iter().position(|ticket| ticket.id == lane.0) else { continue };
+                let Some(place) = reads.iter().position(|ticket| ticket.id == lane.0) else {
+                    continue;
+                };
                 let ticket = reads.swap_remove(place);
                 let writeback = writeback.clone();
                 running.spawn(async move {
@@ -128,8 +147,13 @@ async fn look(
             }
         }
     }
-    let planned = plan.wake.map_or(LOOK_EVERY, |wake| wake.saturating_duration_since(now));
-    let next = store.delivery_next_in().await?.map_or(LOOK_EVERY, |seconds| Duration::from_secs_f64(seconds.max(0.0)));
+    let planned = plan
+        .wake
+        .map_or(LOOK_EVERY, |wake| wake.saturating_duration_since(now));
+    let next = store
+        .delivery_next_in()
+        .await?
+        .map_or(LOOK_EVERY, |seconds| Duration::from_secs_f64(seconds.max(0.0)));
     Ok(planned.min(next).min(LOOK_EVERY))
 }
 
@@ -137,7 +161,11 @@ fn ready_delivery(delivery: &Delivery) -> Ready {
     let doubt = delivery.state == "doubt";
     Ready {
         lane: Some(LaneId(delivery.ticket_id)),
-        what: if doubt { Work::LookUp(delivery.id) } else { Work::Send(delivery.id) },
+        what: if doubt {
+            Work::LookUp(delivery.id)
+        } else {
+            Work::Send(delivery.id)
+        },
         class: if doubt { Class::Doubt } else { Class::LiveWrite },
         cost: if doubt { Cost::Read } else { Cost::Write },
         since: delivery.id.0,

@@ -22,7 +22,11 @@ const STALE_AFTER: f64 = 7.0;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Waits until this instance may lead, leads, and stands by again when it lost the lead; ends with `stop`.
-pub async fn lead_or_stand_by(shared: &Shared, vital: &Vital, stop: &CancellationToken) -> Result<(), RunError> {
+pub async fn lead_or_stand_by(
+    shared: &Shared,
+    vital: &Vital,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
     let mut attempt = 0u32;
     while !stop.is_cancelled() {
         let lead = tokio::select! {
@@ -45,7 +49,10 @@ pub async fn lead_or_stand_by(shared: &Shared, vital: &Vital, stop: &Cancellatio
             Err(Trouble::Passing(text)) => {
                 attempt += 1;
                 if attempt.is_power_of_two() {
-                    tracing::error!(attempt, "the database cannot be used yet, it is tried again: {text}");
+                    tracing::error!(
+                        attempt,
+                        "the database cannot be used yet, it is tried again: {text}"
+                    );
                 }
                 vital.error(&text);
                 pause(stop, Duration::from_millis(250 * u64::from(attempt.min(20)))).await;
@@ -75,7 +82,9 @@ async fn try_lead(shared: &Shared, vital: &Vital) -> Result<Option<tokio_postgre
         return Err(Trouble::Fatal(RunError::NotSetUp));
     }
     let options = SessionOptions::new("leader").with_statement_timeout(Some(Duration::from_secs(10)));
-    let connection = connect(&shared.url, &options).await.map_err(|error| passing(&error))?;
+    let connection = connect(&shared.url, &options)
+        .await
+        .map_err(|error| passing(&error))?;
     vital.database_answered();
     let sql = "select pg_try_advisory_lock(hashtextextended('deskie_cdc leader ' || $1, 0))";
     let locked: bool = connection
@@ -87,7 +96,9 @@ async fn try_lead(shared: &Shared, vital: &Vital) -> Result<Option<tokio_postgre
         // A frozen leader keeps its lock: it is ended once its lease is stale.
         let age = store.lease_age().await.map_err(|error| passing(&error))?;
         if age.is_some_and(|age| age > STALE_AFTER) {
-            depose(shared, &connection).await.map_err(|error| Trouble::Passing(describe(&error)))?;
+            depose(shared, &connection)
+                .await
+                .map_err(|error| Trouble::Passing(describe(&error)))?;
         }
         return Ok(None);
     }
@@ -107,7 +118,10 @@ async fn depose(shared: &Shared, connection: &tokio_postgres::Client) -> Result<
         where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())
           and (classid::bigint << 32) | objid::bigint = hashtextextended('deskie_cdc leader ' || $1, 0) and objsubid = 1
           and pid <> pg_backend_pid()";
-    let ended: i64 = connection.query_one(sql, &[&shared.store.schema()]).await?.try_get(0)?;
+    let ended: i64 = connection
+        .query_one(sql, &[&shared.store.schema()])
+        .await?
+        .try_get(0)?;
     tracing::warn!("the leader's lease is stale: {ended} of its sessions ended, this instance takes over");
     Ok(())
 }
@@ -119,7 +133,12 @@ fn hostname() -> String {
 }
 
 /// Renews the lease until it is lost; then cancels the term.
-pub async fn keep_lease(shared: Shared, connection: tokio_postgres::Client, vital: Vital, term: CancellationToken) {
+pub async fn keep_lease(
+    shared: Shared,
+    connection: tokio_postgres::Client,
+    vital: Vital,
+    term: CancellationToken,
+) {
     let mut failures = 0u32;
     loop {
         tokio::select! {

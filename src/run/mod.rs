@@ -40,7 +40,9 @@ pub enum RunError {
         error: std::io::Error,
     },
     /// `setup` was not run.
-    #[error("the connector is not set up in this database; run `deskie-cdc setup` first, then `deskie-cdc check`")]
+    #[error(
+        "the connector is not set up in this database; run `deskie-cdc setup` first, then `deskie-cdc check`"
+    )]
     NotSetUp,
     /// Anything that no waiting mends.
     #[error("{0}")]
@@ -64,7 +66,12 @@ struct Shared {
 impl Shared {
     fn new(config: Arc<Config>, url: ConnectUrl) -> Result<Shared, RunError> {
         let fatal = |error: &dyn std::fmt::Display| RunError::Fatal(error.to_string());
-        let session: Vec<String> = config.capture.session.iter().map(|statement| statement.sql.clone()).collect();
+        let session: Vec<String> = config
+            .capture
+            .session
+            .iter()
+            .map(|statement| statement.sql.clone())
+            .collect();
         let pool = |options, size| Pool::new(url.clone(), options, size).map_err(|error| fatal(&error));
         let state = pool(SessionOptions::new("state"), 8)?;
         let reading = pool(SessionOptions::new("mapping").with_statements(session.clone()), 2)?;
@@ -78,7 +85,15 @@ impl Shared {
             .map_err(|error| fatal(&error))?;
         let meter = Arc::new(Meter::new(deskie.requests_per_minute, Duration::from_secs(60)));
         let store = Store::new(state, &config.postgres.schema);
-        Ok(Shared { config, url, store, reading, writing, client, meter })
+        Ok(Shared {
+            config,
+            url,
+            store,
+            reading,
+            writing,
+            client,
+            meter,
+        })
     }
 }
 
@@ -91,7 +106,10 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
     let vital = state.vital();
     serve(&mut servers, admin, crate::console::router(state), &stop);
     if config.server.webhook_secrets.is_empty() {
-        tracing::warn!("no webhook_secret is set: replies are found by the sweep alone, every {:?}", config.deskie.sweep);
+        tracing::warn!(
+            "no webhook_secret is set: replies are found by the sweep alone, every {:?}",
+            config.deskie.sweep
+        );
     } else {
         let webhooks = listen("the webhook port", config.server.listen).await?;
         let router = crate::receive::router(shared.store.clone(), config.server.webhook_secrets.clone());
@@ -102,14 +120,19 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
     let result = leader::lead_or_stand_by(&shared, &vital, &stop).await;
     stop.cancel();
     let closing = async { while servers.join_next().await.is_some() {} };
-    if tokio::time::timeout(Duration::from_secs(1), closing).await.is_err() {
+    if tokio::time::timeout(Duration::from_secs(1), closing)
+        .await
+        .is_err()
+    {
         tracing::debug!("connections were still open");
     }
     result
 }
 
 async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address).await.map_err(|error| RunError::Listen { what, address, error })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| RunError::Listen { what, address, error })
 }
 
 fn serve(servers: &mut JoinSet<()>, listener: TcpListener, router: axum::Router, stop: &CancellationToken) {

@@ -10,6 +10,7 @@ use super::{GRACE, RunError, Shared, lanes, leader, repeat};
 use crate::capture::{Capture, Observer};
 use crate::console::Vital;
 use crate::deliver::{Deliverer, SEND_WITHIN};
+use crate::postgres::catalog;
 use crate::resolve::Resolver;
 use crate::sweep::Sweeper;
 use crate::writeback::WriteBack;
@@ -49,8 +50,16 @@ pub async fn work(
     if adopted > 0 {
         tracing::warn!("{adopted} calls were cut off by the last stop; they are looked for in Deskie");
     }
-    let Some(slot) = meta.slot else { return Err(RunError::NotSetUp) };
-    let publications = crate::setup::publications_to_stream(&store, &config).await.map_err(RunError::Fatal)?;
+    let Some(slot) = meta.slot else {
+        return Err(RunError::NotSetUp);
+    };
+    let publications = match publications(shared).await {
+        Ok(publications) => publications,
+        Err(error) => {
+            tracing::warn!("the publications could not be read: {error}");
+            return Ok(());
+        }
+    };
     let term = stop.child_token();
     let capture = Capture::new(store.clone(), shared.url.clone(), &config, slot, publications);
     let resolver = Resolver::new(store.clone(), shared.reading.clone(), config.clone());
@@ -68,7 +77,12 @@ pub async fn work(
         shared.meter.clone(),
         config.clone(),
     ));
-    let sweeper = Sweeper::new(store.clone(), shared.client.clone(), shared.meter.clone(), config.clone());
+    let sweeper = Sweeper::new(
+        store.clone(),
+        shared.client.clone(),
+        shared.meter.clone(),
+        config.clone(),
+    );
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
     {
         let (term, observer) = (term.clone(), Arc::new(StreamObserver(vital.clone())));
@@ -95,7 +109,14 @@ pub async fn work(
         let (term, store, writeback) = (term.clone(), store.clone(), writeback.clone());
         tasks.spawn(async move {
             let round = || writeback.inbox_round();
-            repeat("the inbox", term, &store.wake.inbox, Duration::from_secs(1), round).await;
+            repeat(
+                "the inbox",
+                term,
+                &store.wake.inbox,
+                Duration::from_secs(1),
+                round,
+            )
+            .await;
             "inbox"
         });
     }
@@ -103,7 +124,14 @@ pub async fn work(
         let (term, store) = (term.clone(), store.clone());
         tasks.spawn(async move {
             let round = || writeback.write_round();
-            repeat("the write-back", term, &store.wake.remotes, Duration::from_secs(1), round).await;
+            repeat(
+                "the write-back",
+                term,
+                &store.wake.remotes,
+                Duration::from_secs(1),
+                round,
+            )
+            .await;
             "write-back"
         });
     }
@@ -136,6 +164,24 @@ pub async fn work(
 
 async fn begin(shared: &Shared) -> Result<(crate::store::Meta, u64), crate::store::StoreError> {
     let meta = shared.store.meta().await?;
-    let adopted = shared.store.delivery_adopt(SEND_WITHIN.min(shared.config.deskie.timeout) + shared.config.deskie.timeout).await?;
+    let adopted = shared
+        .store
+        .delivery_adopt(SEND_WITHIN.min(shared.config.deskie.timeout) + shared.config.deskie.timeout)
+        .await?;
     Ok((meta, adopted))
+}
+
+/// The publications that are there: that of tables with a replica identity, and that of the others. One that is
+/// missing altogether is streamed all the same, so that the server says so.
+async fn publications(shared: &Shared) -> Result<Vec<String>, crate::store::StoreError> {
+    let client = shared.store.client().await?;
+    let main = shared.config.postgres.publication.clone();
+    let insert_only = format!("{main}_insert");
+    let has_insert_only = catalog::publication(&**client, &insert_only).await?.is_some();
+    let has_main = catalog::publication(&**client, &main).await?.is_some();
+    Ok(match (has_main, has_insert_only) {
+        (false, true) => vec![insert_only],
+        (_, true) => vec![main, insert_only],
+        (_, false) => vec![main],
+    })
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Step, Store, StoreError};
-use crate::text::Body;
 use crate::model::{CaseId, DeliveryId, LinkId, MessageId, Section, TicketKey, UserId};
+use crate::text::Body;
 
 /// What create_case needs besides the body.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,7 +164,11 @@ impl Store {
                and d.ticket_id <> all($2)
              order by d.id limit $1"
         );
-        self.query(&sql, &[&limit, &busy]).await?.iter().map(delivery).collect()
+        self.query(&sql, &[&limit, &busy])
+            .await?
+            .iter()
+            .map(delivery)
+            .collect()
     }
 
     /// When the next head's time comes, in seconds; `None` where nothing waits for a time.
@@ -185,35 +189,55 @@ impl Store {
                 intent_at = clock_timestamp(), send_before = clock_timestamp() + make_interval(secs => $4),
                 doubt_since = null, looks = 0
             where id = $1 and state = 'queued' and (select {s}.fence($3)) returning intent_at";
-        let rows = self.query(sql, &[&id.0, &call, &self.epoch().0, &send_within.as_secs_f64()]).await?;
+        let rows = self
+            .query(sql, &[&id.0, &call, &self.epoch().0, &send_within.as_secs_f64()])
+            .await?;
         Ok(rows.first().map(|row| Intent { at: row.get(0) }))
     }
 
     /// The call was not done and is tried again later.
-    pub async fn delivery_retry(&self, id: DeliveryId, error: &str, after: Duration) -> Result<(), StoreError> {
+    pub async fn delivery_retry(
+        &self,
+        id: DeliveryId,
+        error: &str,
+        after: Duration,
+    ) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set state = 'queued', error = $2, doubt_since = null, looks = 0,
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where id = $1 and state in ('sending', 'doubt', 'queued') and (select {s}.fence($4))";
-        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0]).await?;
+        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
+            .await?;
         Ok(())
     }
 
     /// It is not known whether Deskie did it.
-    pub async fn delivery_doubt(&self, id: DeliveryId, error: &str, look_after: Duration) -> Result<(), StoreError> {
+    pub async fn delivery_doubt(
+        &self,
+        id: DeliveryId,
+        error: &str,
+        look_after: Duration,
+    ) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set state = 'doubt', error = $2, looks = 0,
                 doubt_since = coalesce(doubt_since, clock_timestamp()),
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where id = $1 and state = 'sending' and (select {s}.fence($4))";
-        self.execute(sql, &[&id.0, &error, &look_after.as_secs_f64(), &self.epoch().0]).await?;
+        self.execute(sql, &[&id.0, &error, &look_after.as_secs_f64(), &self.epoch().0])
+            .await?;
         Ok(())
     }
 
     /// It was looked for and not found so far.
-    pub async fn delivery_look_again(&self, id: DeliveryId, error: &str, after: Duration) -> Result<(), StoreError> {
+    pub async fn delivery_look_again(
+        &self,
+        id: DeliveryId,
+        error: &str,
+        after: Duration,
+    ) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set looks = looks + 1, error = $2,
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where id = $1 and state = 'doubt' and (select {s}.fence($4))";
-        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0]).await?;
+        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
+            .await?;
         Ok(())
     }
 
@@ -225,7 +249,8 @@ impl Store {
                 not_before = least(greatest(clock_timestamp(), send_before + make_interval(secs => $2)),
                                    clock_timestamp() + interval '10 minutes')
             where state = 'sending' and epoch < $1 and (select {s}.fence($1))";
-        self.execute(sql, &[&self.epoch().0, &timeout.as_secs_f64()]).await
+        self.execute(sql, &[&self.epoch().0, &timeout.as_secs_f64()])
+            .await
     }
 
     /// A delivery waits for a person (rule 10).
@@ -242,7 +267,8 @@ impl Store {
 
     /// A delivery turns out not to be for Deskie.
     pub async fn delivery_skip(&self, id: DeliveryId, reason: &str) -> Result<(), StoreError> {
-        let sql = "with d as (update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
+        let sql =
+            "with d as (update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
                 where id = $1 and state in ('unresolved', 'queued', 'sending') and (select {s}.fence($3))
                 returning link_id, ticket_id)
             update {s}.link set state = 'skipped', reason = $2 where id in (select link_id from d)";
@@ -307,7 +333,9 @@ impl Store {
         let sql = "select opening from {s}.delivery where ticket_id = $1 and opening is not null order by id limit 1";
         let rows = self.query(sql, &[&ticket]).await?;
         let opening = rows.first().map(|row| serde_json::from_value(row.get(0)));
-        opening.transpose().map_err(|error| StoreError::Damaged(format!("delivery.opening: {error}")))
+        opening
+            .transpose()
+            .map_err(|error| StoreError::Damaged(format!("delivery.opening: {error}")))
     }
 }
 
@@ -319,7 +347,8 @@ fn section(word: &str) -> Result<Section, StoreError> {
 }
 
 fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
-    let damaged = |error: serde_json::Error| StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>(0)));
+    let damaged =
+        |error: serde_json::Error| StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>(0)));
     let body: Option<Value> = row.get(11);
     let opening: Option<Value> = row.get(12);
     Ok(Delivery {
@@ -333,7 +362,9 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
         section: section(row.get(7))?,
         part: row.get(8),
         parts: row.get(9),
-        author: row.get::<_, Option<String>>(10).unwrap_or_else(|| "customer".into()),
+        author: row
+            .get::<_, Option<String>>(10)
+            .unwrap_or_else(|| "customer".into()),
         body: serde_json::from_value(body.unwrap_or(Value::Null)).map_err(damaged)?,
         opening: opening.map(serde_json::from_value).transpose().map_err(damaged)?,
         written_at: row.get::<_, Option<i64>>(13).unwrap_or_default(),
@@ -380,7 +411,8 @@ impl Step<'_> {
     pub async fn delivery_resolved(&self, id: DeliveryId, found: &Resolution) -> Result<(), StoreError> {
         let parts = i32::try_from(found.bodies.len()).unwrap_or(i32::MAX);
         let opening = found.opening.as_ref().map(json).transpose()?;
-        let first = "update {s}.delivery set state = 'queued', author = $2, body = $3, opening = $4, written_at = $5,
+        let first =
+            "update {s}.delivery set state = 'queued', author = $2, body = $3, opening = $4, written_at = $5,
                 parts = $6, error = null, waits_since = null, attempts = 0, not_before = now()
             where id = $1 and state = 'unresolved'";
         let rest = "insert into {s}.delivery
@@ -393,11 +425,26 @@ impl Step<'_> {
             let part = i32::try_from(n + 1).unwrap_or(i32::MAX);
             match part {
                 1 => {
-                    self.execute(first, &[&id.0, &found.author, &body, &opening, &found.written_at, &parts]).await?
+                    self.execute(
+                        first,
+                        &[&id.0, &found.author, &body, &opening, &found.written_at, &parts],
+                    )
+                    .await?
                 }
                 _ => {
-                    self.execute(rest, &[&id.0, &part, &parts, &found.author, &body, &opening, &found.written_at])
-                        .await?
+                    self.execute(
+                        rest,
+                        &[
+                            &id.0,
+                            &part,
+                            &parts,
+                            &found.author,
+                            &body,
+                            &opening,
+                            &found.written_at,
+                        ],
+                    )
+                    .await?
                 }
             };
         }
@@ -423,7 +470,8 @@ impl Step<'_> {
 
     /// The same as [`Store::delivery_park`], inside a step.
     pub async fn delivery_park(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
-        let sql = "with d as (update {s}.delivery set state = 'parked', error = $2 where id = $1 returning link_id)
+        let sql =
+            "with d as (update {s}.delivery set state = 'parked', error = $2 where id = $1 returning link_id)
             update {s}.link set state = 'parked', reason = $2 where id in (select link_id from d)";
         self.execute(sql, &[&id.0, &error]).await?;
         Ok(())
@@ -440,7 +488,8 @@ impl Step<'_> {
 
     /// A newer version of a row that is not resolved yet.
     pub async fn delivery_newer_image(&self, link: LinkId, image: &Value) -> Result<(), StoreError> {
-        let sql = "update {s}.delivery set image = coalesce(image, '{}'::jsonb) || $2::jsonb, not_before = now()
+        let sql =
+            "update {s}.delivery set image = coalesce(image, '{}'::jsonb) || $2::jsonb, not_before = now()
             where link_id = $1 and state = 'unresolved'";
         self.execute(sql, &[&link.0, &image]).await?;
         Ok(())
@@ -462,15 +511,38 @@ impl Step<'_> {
         user: UserId,
         answered_at: Option<jiff::Timestamp>,
     ) -> Result<(), StoreError> {
-        let channel = delivery.opening.as_ref().and_then(|opening| opening.channel.clone());
-        let custom_id = delivery.opening.as_ref().and_then(|opening| opening.custom_id.clone());
+        let channel = delivery
+            .opening
+            .as_ref()
+            .and_then(|opening| opening.channel.clone());
+        let custom_id = delivery
+            .opening
+            .as_ref()
+            .and_then(|opening| opening.custom_id.clone());
         let sql = "update {s}.ticket set case_id = $2, case_number = nullif($3, ''), user_id = $4, channel = $5, custom_id = $6,
                 opened_at = clock_timestamp(), called_at = $7 where id = $1";
-        self.execute(sql, &[&delivery.ticket_id, &case.0, &number, &user.0, &channel, &custom_id, &answered_at])
+        self.execute(
+            sql,
+            &[
+                &delivery.ticket_id,
+                &case.0,
+                &number,
+                &user.0,
+                &channel,
+                &custom_id,
+                &answered_at,
+            ],
+        )
+        .await?;
+        self.execute("delete from {s}.foreign_case where case_id = $1", &[&case.0])
             .await?;
-        self.execute("delete from {s}.foreign_case where case_id = $1", &[&case.0]).await?;
         self.delivered(delivery, None).await?;
-        self.journal_add(Some(delivery.ticket_id), "create_case", &format!("case {case} ({number})")).await
+        self.journal_add(
+            Some(delivery.ticket_id),
+            "create_case",
+            &format!("case {case} ({number})"),
+        )
+        .await
     }
 
     /// add_message or add_note was done.
@@ -487,13 +559,17 @@ impl Step<'_> {
         .await?;
         self.delivered(delivery, Some(message)).await?;
         let call = delivery.call.as_deref().unwrap_or("add_message");
-        self.journal_add(Some(delivery.ticket_id), call, &format!("message {message}")).await
+        self.journal_add(Some(delivery.ticket_id), call, &format!("message {message}"))
+            .await
     }
 
     /// The first message of a case is found in it.
     pub async fn delivery_identified(&self, id: DeliveryId, message: MessageId) -> Result<(), StoreError> {
-        self.execute("update {s}.delivery set message_id = $2 where id = $1 and message_id is null", &[&id.0, &message.0])
-            .await?;
+        self.execute(
+            "update {s}.delivery set message_id = $2 where id = $1 and message_id is null",
+            &[&id.0, &message.0],
+        )
+        .await?;
         Ok(())
     }
 
@@ -507,7 +583,10 @@ impl Step<'_> {
             )
             .await?;
         if done != 1 {
-            return Err(StoreError::Damaged(format!("delivery {} is not under way", delivery.id)));
+            return Err(StoreError::Damaged(format!(
+                "delivery {} is not under way",
+                delivery.id
+            )));
         }
         self.execute(
             "update {s}.link l set state = 'delivered', reason = null where id = $1

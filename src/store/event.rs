@@ -53,12 +53,19 @@ impl Store {
     ) -> Result<TransactionWriter<'a>, StoreError> {
         let transaction = client.transaction().await?;
         query_in(&transaction, self.sql("select {s}.fence($1)"), &[&self.epoch().0]).await?;
-        Ok(TransactionWriter { transaction, store: self })
+        Ok(TransactionWriter {
+            transaction,
+            store: self,
+        })
     }
 
     /// The oldest events whose turn it is, in order, up to whole transactions of at least `limit` rows: visible to
     /// everybody (rule 7), and committed at least `settle` ago. An event that is not ready holds those behind it.
-    pub async fn event_take(&self, limit: i64, settle: std::time::Duration) -> Result<Vec<Event>, StoreError> {
+    pub async fn event_take(
+        &self,
+        limit: i64,
+        settle: std::time::Duration,
+    ) -> Result<Vec<Event>, StoreError> {
         let sql = "with head as (
                 select id, xid,
                        pg_visible_in_snapshot(xid, pg_current_snapshot())
@@ -88,7 +95,9 @@ impl Store {
             where id > $1 and schema_name = $2 and table_name = $3 and pg_visible_in_snapshot(xid, pg_current_snapshot())
               and (image @> $4 or old_key @> $4)
             order by id";
-        let rows = self.query(sql, &[&after.0, &relation.schema, &relation.table, key]).await?;
+        let rows = self
+            .query(sql, &[&after.0, &relation.schema, &relation.table, key])
+            .await?;
         rows.iter().map(event).collect()
     }
 
@@ -105,10 +114,15 @@ fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
     let op: &str = row.get(6);
     Ok(Event {
         id: EventId(row.get(0)),
-        xid: xid.parse().map_err(|_| StoreError::Damaged(format!("event.xid is `{xid}`")))?,
+        xid: xid
+            .parse()
+            .map_err(|_| StoreError::Damaged(format!("event.xid is `{xid}`")))?,
         commit_lsn: Lsn(u64::from(row.get::<_, PgLsn>(2))),
         committed_at: row.get(3),
-        relation: RelationName { schema: row.get(4), table: row.get(5) },
+        relation: RelationName {
+            schema: row.get(4),
+            table: row.get(5),
+        },
         op: Op::from_letter(op).ok_or_else(|| StoreError::Damaged(format!("event.op is `{op}`")))?,
         image: row.get::<_, Option<Value>>(7).unwrap_or(Value::Null),
         old_key: row.get(8),
@@ -121,11 +135,16 @@ impl TransactionWriter<'_> {
     pub async fn append(&self, events: &[Event]) -> Result<(), StoreError> {
         let column = |text: fn(&Event) -> String| events.iter().map(text).collect::<Vec<String>>();
         let xids: Vec<i64> = events.iter().map(|event| i64::from(event.xid as u32)).collect();
-        let lsns: Vec<PgLsn> = events.iter().map(|event| PgLsn::from(event.commit_lsn.0)).collect();
+        let lsns: Vec<PgLsn> = events
+            .iter()
+            .map(|event| PgLsn::from(event.commit_lsn.0))
+            .collect();
         let times: Vec<jiff::Timestamp> = events.iter().map(|event| event.committed_at).collect();
         let images = column(|event| event.image.to_string());
-        let old_keys: Vec<Option<String>> =
-            events.iter().map(|event| event.old_key.as_ref().map(Value::to_string)).collect();
+        let old_keys: Vec<Option<String>> = events
+            .iter()
+            .map(|event| event.old_key.as_ref().map(Value::to_string))
+            .collect();
         let echoes: Vec<bool> = events.iter().map(|event| event.echo).collect();
         let sql = "insert into {s}.event
                 (xid, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo)
@@ -159,7 +178,12 @@ impl TransactionWriter<'_> {
         let sql = "update {s}.meta set captured_lsn = greatest(captured_lsn, $1),
                 captured_at = coalesce($2, captured_at)";
         let sql = self.store.sql(sql);
-        execute_in(&self.transaction, sql, &[&PgLsn::from(position.end.0), &position.committed_at]).await?;
+        execute_in(
+            &self.transaction,
+            sql,
+            &[&PgLsn::from(position.end.0), &position.committed_at],
+        )
+        .await?;
         self.transaction.commit().await?;
         self.store.wake.events.notify_one();
         Ok(())

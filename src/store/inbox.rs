@@ -37,7 +37,8 @@ impl Store {
         let kind = if new.message.is_some() { "channel" } else { "rule" };
         let sql = "insert into {s}.inbox (digest, kind, case_id, message) values ($1, $2, $3, $4)
             on conflict (digest) where state = 'waiting' do update set repeats = inbox.repeats + 1";
-        self.execute(sql, &[&new.digest, &kind, &new.case_id.0, &new.message]).await?;
+        self.execute(sql, &[&new.digest, &kind, &new.case_id.0, &new.message])
+            .await?;
         self.wake.inbox.notify_one();
         Ok(())
     }
@@ -45,7 +46,8 @@ impl Store {
     /// Turns the rule webhooks of known cases into wanted reads, and lays aside those of cases that are none of ours.
     /// However many there are for one case, it is read once.
     pub async fn inbox_to_reads(&self) -> Result<u64, StoreError> {
-        let sql = "with w as (select i.id, t.id as ticket_id from {s}.inbox i join {s}.ticket t using (case_id)
+        let sql =
+            "with w as (select i.id, t.id as ticket_id from {s}.inbox i join {s}.ticket t using (case_id)
                        where i.state = 'waiting' and i.kind = 'rule' and (select {s}.fence($1))),
             wanted as (update {s}.ticket set read_wanted = 0, read_wanted_at = clock_timestamp(),
                            read_not_before = case when read_error is not null then read_not_before end
@@ -98,7 +100,12 @@ impl Store {
     }
 
     /// A look-up for a webhook failed and is tried again later.
-    pub async fn inbox_retry(&self, id: InboxId, error: &str, after: std::time::Duration) -> Result<(), StoreError> {
+    pub async fn inbox_retry(
+        &self,
+        id: InboxId,
+        error: &str,
+        after: std::time::Duration,
+    ) -> Result<(), StoreError> {
         let sql = "update {s}.inbox set attempts = attempts + 1, error = $2,
             not_before = clock_timestamp() + make_interval(secs => $3) where id = $1";
         self.execute(sql, &[&id.0, &error, &after.as_secs_f64()]).await?;
@@ -109,7 +116,11 @@ impl Store {
 impl Step<'_> {
     /// A webhook is dealt with.
     pub async fn inbox_done(&self, id: InboxId) -> Result<(), StoreError> {
-        self.execute("update {s}.inbox set state = 'done', done_at = now() where id = $1", &[&id.0]).await?;
+        self.execute(
+            "update {s}.inbox set state = 'done', done_at = now() where id = $1",
+            &[&id.0],
+        )
+        .await?;
         Ok(())
     }
 }

@@ -90,9 +90,22 @@ impl Step<'_> {
     ) -> Result<LinkId, StoreError> {
         let sql = "insert into {s}.link (section, key, generation, ticket_id, state, reason)
             values ($1, $2, $3, $4, $5, $6) returning id";
-        let rows =
-            self.query(sql, &[&section.as_str(), &key, &generation, &ticket, &state.as_str(), &reason]).await?;
-        rows.first().map(|row| LinkId(row.get(0))).ok_or_else(|| StoreError::Damaged("link_add gave no id".into()))
+        let rows = self
+            .query(
+                sql,
+                &[
+                    &section.as_str(),
+                    &key,
+                    &generation,
+                    &ticket,
+                    &state.as_str(),
+                    &reason,
+                ],
+            )
+            .await?;
+        rows.first()
+            .map(|row| LinkId(row.get(0)))
+            .ok_or_else(|| StoreError::Damaged("link_add gave no id".into()))
     }
 
     /// Writes down what became of a row.
@@ -102,20 +115,28 @@ impl Step<'_> {
         state: LinkState,
         reason: Option<&str>,
     ) -> Result<(), StoreError> {
-        self.execute("update {s}.link set state = $2, reason = $3 where id = $1", &[&link.0, &state.as_str(), &reason])
-            .await?;
+        self.execute(
+            "update {s}.link set state = $2, reason = $3 where id = $1",
+            &[&link.0, &state.as_str(), &reason],
+        )
+        .await?;
         Ok(())
     }
 
     /// The row's ticket, once it is known.
     pub async fn link_set_ticket(&self, link: LinkId, ticket: i64) -> Result<(), StoreError> {
-        self.execute("update {s}.link set ticket_id = $2 where id = $1", &[&link.0, &ticket]).await?;
+        self.execute(
+            "update {s}.link set ticket_id = $2 where id = $1",
+            &[&link.0, &ticket],
+        )
+        .await?;
         Ok(())
     }
 
     /// The site deleted the row, or (false) moved it within one transaction.
     pub async fn link_set_gone(&self, link: LinkId, gone: bool) -> Result<(), StoreError> {
-        self.execute("update {s}.link set gone = $2 where id = $1", &[&link.0, &gone]).await?;
+        self.execute("update {s}.link set gone = $2 where id = $1", &[&link.0, &gone])
+            .await?;
         Ok(())
     }
 
@@ -130,9 +151,14 @@ impl Step<'_> {
 
     /// The site emptied the table.
     pub async fn link_set_all_gone(&self, section: Section) -> Result<(), StoreError> {
-        self.execute("update {s}.link set gone = true where section = $1 and not gone", &[&section.as_str()]).await?;
+        self.execute(
+            "update {s}.link set gone = true where section = $1 and not gone",
+            &[&section.as_str()],
+        )
+        .await?;
         if section == Section::Ticket {
-            self.execute("update {s}.ticket set gone = true where not gone", &[]).await?;
+            self.execute("update {s}.ticket set gone = true where not gone", &[])
+                .await?;
         }
         Ok(())
     }
@@ -148,7 +174,8 @@ impl Step<'_> {
     /// Removes events that are resolved.
     pub async fn event_delete(&self, ids: &[EventId]) -> Result<(), StoreError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        self.execute("delete from {s}.event where id = any($1)", &[&ids]).await?;
+        self.execute("delete from {s}.event where id = any($1)", &[&ids])
+            .await?;
         Ok(())
     }
 }

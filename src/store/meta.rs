@@ -36,7 +36,9 @@ impl Store {
                 &[],
             )
             .await?;
-        let row = rows.first().ok_or_else(|| StoreError::Damaged("the table meta is empty".into()))?;
+        let row = rows
+            .first()
+            .ok_or_else(|| StoreError::Damaged("the table meta is empty".into()))?;
         let lsn: Option<tokio_postgres::types::PgLsn> = row.get(5);
         Ok(Meta {
             started_at: row.get(0),
@@ -60,14 +62,16 @@ impl Store {
         slot: &str,
     ) -> Result<(), StoreError> {
         let sql = "update {s}.meta set system_id = $1, timeline = $2, database_name = $3, slot = $4";
-        self.execute(sql, &[&system_id, &timeline, &database, &slot]).await?;
+        self.execute(sql, &[&system_id, &timeline, &database, &slot])
+            .await?;
         Ok(())
     }
 
     /// Sets the position of a new slot.
     pub async fn meta_set_position(&self, lsn: Lsn) -> Result<(), StoreError> {
         let lsn = tokio_postgres::types::PgLsn::from(lsn.0);
-        self.execute("update {s}.meta set captured_lsn = $1", &[&lsn]).await?;
+        self.execute("update {s}.meta set captured_lsn = $1", &[&lsn])
+            .await?;
         Ok(())
     }
 
@@ -101,7 +105,9 @@ impl Store {
     pub async fn lease_take(&self, holder: &str) -> Result<Epoch, StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
-        transaction.execute(&self.sql("select 1 from {s}.lease for update"), &[]).await?;
+        transaction
+            .execute(&self.sql("select 1 from {s}.lease for update"), &[])
+            .await?;
         let sql = self.sql("update {s}.lease set epoch = epoch + 1, holder = $1, renewed_at = clock_timestamp() returning epoch");
         let epoch: i64 = transaction.query_one(&sql, &[&holder]).await?.get(0);
         transaction.commit().await?;
@@ -123,8 +129,11 @@ impl Store {
 
     /// Adds a line to a ticket's story.
     pub async fn journal_add(&self, ticket: Option<i64>, what: &str, detail: &str) -> Result<(), StoreError> {
-        self.execute("insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)", &[&ticket, &what, &detail])
-            .await?;
+        self.execute(
+            "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)",
+            &[&ticket, &what, &detail],
+        )
+        .await?;
         Ok(())
     }
 

@@ -12,16 +12,33 @@ impl Store {
         let transaction = client.transaction().await?;
         // Two instances that start together must not both migrate.
         transaction
-            .execute("select pg_advisory_xact_lock(hashtextextended('deskie_cdc migrate ' || $1, 0))", &[&self.schema()])
+            .execute(
+                "select pg_advisory_xact_lock(hashtextextended('deskie_cdc migrate ' || $1, 0))",
+                &[&self.schema()],
+            )
             .await?;
         let create = "create table if not exists {s}.migration (step integer primary key, at timestamptz default now())";
         transaction.batch_execute(&self.sql(create)).await?;
-        let done: i64 = transaction.query_one(&self.sql("select count(*) from {s}.migration"), &[]).await?.get(0);
+        let done: i64 = transaction
+            .query_one(&self.sql("select count(*) from {s}.migration"), &[])
+            .await?
+            .get(0);
         let mut taken = 0;
-        for (n, step) in STEPS.iter().enumerate().skip(usize::try_from(done).unwrap_or(usize::MAX)) {
-            transaction.batch_execute(&step.replace("{schema}", self.schema())).await?;
+        for (n, step) in STEPS
+            .iter()
+            .enumerate()
+            .skip(usize::try_from(done).unwrap_or(usize::MAX))
+        {
+            transaction
+                .batch_execute(&step.replace("{schema}", self.schema()))
+                .await?;
             let number = i32::try_from(n + 1).unwrap_or(i32::MAX);
-            transaction.execute(&self.sql("insert into {s}.migration (step) values ($1)"), &[&number]).await?;
+            transaction
+                .execute(
+                    &self.sql("insert into {s}.migration (step) values ($1)"),
+                    &[&number],
+                )
+                .await?;
             taken += 1;
         }
         transaction.commit().await?;
@@ -31,12 +48,17 @@ impl Store {
     /// Whether `setup` has been run.
     pub async fn is_set_up(&self) -> Result<bool, StoreError> {
         let client = self.client().await?;
-        let found: Option<String> =
-            client.query_one("select to_regclass($1)::text", &[&self.sql("{s}.migration")]).await?.get(0);
+        let found: Option<String> = client
+            .query_one("select to_regclass($1)::text", &[&self.sql("{s}.migration")])
+            .await?
+            .get(0);
         if found.is_none() {
             return Ok(false);
         }
-        let done: i64 = client.query_one(&self.sql("select count(*) from {s}.migration"), &[]).await?.get(0);
+        let done: i64 = client
+            .query_one(&self.sql("select count(*) from {s}.migration"), &[])
+            .await?
+            .get(0);
         Ok(done >= 1)
     }
 }

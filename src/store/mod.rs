@@ -111,7 +111,10 @@ impl Store {
 
     /// A connection for our own tables.
     pub async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
-        self.pool.get().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+        self.pool
+            .get()
+            .await
+            .map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
     /// Runs one statement; rows affected.
@@ -145,10 +148,16 @@ pub struct Step<'a> {
 
 impl Store {
     /// Begins a step on `client`.
-    pub async fn step<'a>(&'a self, client: &'a mut deadpool_postgres::Object) -> Result<Step<'a>, StoreError> {
+    pub async fn step<'a>(
+        &'a self,
+        client: &'a mut deadpool_postgres::Object,
+    ) -> Result<Step<'a>, StoreError> {
         let transaction = client.transaction().await?;
         query_in(&transaction, self.sql("select {s}.fence($1)"), &[&self.epoch().0]).await?;
-        Ok(Step { transaction, store: self })
+        Ok(Step {
+            transaction,
+            store: self,
+        })
     }
 }
 

@@ -70,7 +70,12 @@ impl Store {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let sql = "select message_id from {s}.remote where message_id = any($1)
             union select message_id from {s}.delivery where message_id = any($1)";
-        Ok(self.query(sql, &[&ids]).await?.iter().map(|row| MessageId(row.get(0))).collect())
+        Ok(self
+            .query(sql, &[&ids])
+            .await?
+            .iter()
+            .map(|row| MessageId(row.get(0)))
+            .collect())
     }
 
     /// The next message of each ticket that can be written now; a parked one holds those behind it (rule 10).
@@ -85,7 +90,11 @@ impl Store {
                 message_id: MessageId(row.get(0)),
                 case_id: CaseId(row.get(1)),
                 ticket_id: row.get(2),
-                kind: if kind == "agent" { Kind::Agent } else { Kind::Customer },
+                kind: if kind == "agent" {
+                    Kind::Agent
+                } else {
+                    Kind::Customer
+                },
                 payload: row.get(4),
                 attempts: row.get(5),
             }
@@ -103,7 +112,8 @@ impl Store {
         let sql = "update {s}.remote set attempts = attempts + 1, error = $2,
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where message_id = $1 and (select {s}.fence($4))";
-        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0]).await?;
+        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
+            .await?;
         Ok(())
     }
 

@@ -144,6 +144,9 @@ impl Store {
                 select at, what, detail from {s}.journal where ticket_id in (select id from t)) story
             order by at";
         let rows = self.query(sql, &[&key]).await?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+        Ok(rows
+            .iter()
+            .map(|row| (row.get(0), row.get(1), row.get(2)))
+            .collect())
     }
 }

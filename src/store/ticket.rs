@@ -63,7 +63,12 @@ pub struct SeenCase {
 impl Store {
     /// One lane.
     pub async fn ticket_get(&self, id: i64) -> Result<Option<Ticket>, StoreError> {
-        let rows = self.query(&format!("select {COLUMNS} from {{s}}.ticket t where id = $1"), &[&id]).await?;
+        let rows = self
+            .query(
+                &format!("select {COLUMNS} from {{s}}.ticket t where id = $1"),
+                &[&id],
+            )
+            .await?;
         Ok(rows.first().map(ticket))
     }
 
@@ -87,11 +92,21 @@ impl Store {
                and (read_not_before is null or read_not_before <= clock_timestamp()) and t.id <> all($2)
              order by read_wanted, read_wanted_at limit $1"
         );
-        Ok(self.query(&sql, &[&limit, &busy]).await?.iter().map(ticket).collect())
+        Ok(self
+            .query(&sql, &[&limit, &busy])
+            .await?
+            .iter()
+            .map(ticket)
+            .collect())
     }
 
     /// Asks for a read of a ticket's case (class: 0 webhook, 2 sweep, 3 at leisure); the more urgent class wins.
-    pub async fn ticket_want_read(&self, id: i64, class: i16, after: std::time::Duration) -> Result<(), StoreError> {
+    pub async fn ticket_want_read(
+        &self,
+        id: i64,
+        class: i16,
+        after: std::time::Duration,
+    ) -> Result<(), StoreError> {
         let sql = "update {s}.ticket set read_wanted = least(coalesce(read_wanted, $2), $2),
                 read_wanted_at = clock_timestamp(),
                 read_not_before = clock_timestamp() + make_interval(secs => $3)
@@ -111,7 +126,8 @@ impl Store {
         let sql = "update {s}.ticket set read_error = $2, read_attempts = read_attempts + 1,
                 read_not_before = clock_timestamp() + make_interval(secs => $3)
             where id = $1 and (select {s}.fence($4))";
-        self.execute(sql, &[&id, &error, &after.as_secs_f64(), &self.epoch().0]).await?;
+        self.execute(sql, &[&id, &error, &after.as_secs_f64(), &self.epoch().0])
+            .await?;
         Ok(())
     }
 
@@ -137,7 +153,12 @@ impl Store {
         let unknown = "select u from unnest($1::int8[]) u
             where not exists (select from {s}.ticket t where t.case_id = u)
               and not exists (select from {s}.foreign_case f where f.case_id = u)";
-        let unknown = self.query(unknown, &[&ids]).await?.iter().map(|row| CaseId(row.get(0))).collect();
+        let unknown = self
+            .query(unknown, &[&ids])
+            .await?
+            .iter()
+            .map(|row| CaseId(row.get(0)))
+            .collect();
         if wanted > 0 {
             self.wake.lanes.notify_one();
         }
@@ -149,7 +170,8 @@ impl Step<'_> {
     /// The lane of a key that the site uses now; made where there is none. A lane whose row is gone is another one,
     /// unless `revive` says that the row only moved.
     pub async fn ticket_find_or_add(&self, key: &TicketKey) -> Result<Ticket, StoreError> {
-        let newest = format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc limit 1");
+        let newest =
+            format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc limit 1");
         let rows = self.query(&newest, &[&key.0]).await?;
         if let Some(found) = rows.first().map(ticket).filter(|found| !found.gone) {
             return Ok(found);
@@ -159,18 +181,22 @@ impl Step<'_> {
              select $1, coalesce(max(generation), 0) + 1 from {{s}}.ticket where key = $1 returning {COLUMNS}"
         );
         let rows = self.query(&sql, &[&key.0]).await?;
-        rows.first().map(ticket).ok_or_else(|| StoreError::Damaged("ticket_find_or_add gave no row".into()))
+        rows.first()
+            .map(ticket)
+            .ok_or_else(|| StoreError::Damaged("ticket_find_or_add gave no row".into()))
     }
 
     /// The newest lane of a key, gone or not.
     pub async fn ticket_newest(&self, key: &str) -> Result<Option<Ticket>, StoreError> {
-        let sql = format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc limit 1");
+        let sql =
+            format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc limit 1");
         Ok(self.query(&sql, &[&key]).await?.first().map(ticket))
     }
 
     /// The site deleted the ticket's row, or (false) only moved it.
     pub async fn ticket_set_gone(&self, id: i64, gone: bool) -> Result<(), StoreError> {
-        self.execute("update {s}.ticket set gone = $2 where id = $1", &[&id, &gone]).await?;
+        self.execute("update {s}.ticket set gone = $2 where id = $1", &[&id, &gone])
+            .await?;
         Ok(())
     }
 

@@ -30,7 +30,12 @@ pub struct Sweeper {
 impl Sweeper {
     /// A sweeper.
     pub fn new(store: Store, client: Client, meter: Arc<Meter>, config: Arc<Config>) -> Sweeper {
-        Sweeper { store, client, meter, config }
+        Sweeper {
+            store,
+            client,
+            meter,
+            config,
+        }
     }
 
     /// Sweeps until cancelled.
@@ -81,7 +86,12 @@ impl Sweeper {
                 .value
                 .items
                 .iter()
-                .filter_map(|case| Some(SeenCase { case_id: case.case_id, updated_at: case.updated_at? }))
+                .filter_map(|case| {
+                    Some(SeenCase {
+                        case_id: case.case_id,
+                        updated_at: case.updated_at?,
+                    })
+                })
                 .collect();
             let (asked, _unknown) = self.store.ticket_sweep(&seen).await?;
             wanted += asked;

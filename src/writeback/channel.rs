@@ -54,12 +54,20 @@ impl WriteBack {
             attachments: message
                 .attachments
                 .into_iter()
-                .map(|url| File { name: file_name(&url), url, mime: String::new() })
+                .map(|url| File {
+                    name: file_name(&url),
+                    url,
+                    mime: String::new(),
+                })
                 .collect(),
         };
         let remote = NewRemote {
             message_id: message.message_id,
-            state: if message.note { RemoteState::Note } else { RemoteState::Pending },
+            state: if message.note {
+                RemoteState::Note
+            } else {
+                RemoteState::Pending
+            },
             reason: None,
             kind: Some(if is_agent { Kind::Agent } else { Kind::Customer }),
             payload: serde_json::to_value(payload).ok().filter(|_| !message.note),
@@ -90,7 +98,11 @@ impl WriteBack {
         match answer {
             Ok(answer) => {
                 let field = format!("cf_{}", self.config.deskie.ticket_field);
-                let ticket = answer.value.custom_fields.get(&field).filter(|key| !key.is_empty());
+                let ticket = answer
+                    .value
+                    .custom_fields
+                    .get(&field)
+                    .filter(|key| !key.is_empty());
                 if let Some(key) = ticket {
                     tracing::warn!(
                         case = %row.case_id,
@@ -99,7 +111,9 @@ impl WriteBack {
                 }
                 self.store.inbox_foreign(row.case_id).await?;
             }
-            Err(error) if error.outcome() == Outcome::Refused => self.store.inbox_foreign(row.case_id).await?,
+            Err(error) if error.outcome() == Outcome::Refused => {
+                self.store.inbox_foreign(row.case_id).await?
+            }
             Err(error) => {
                 let after = backoff::retry_delay(row.attempts.unsigned_abs() + 1, rand::random());
                 self.store.inbox_retry(row.id, &error.to_string(), after).await?;
@@ -111,5 +125,9 @@ impl WriteBack {
 
 fn file_name(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or(url);
-    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("file").to_owned()
+    path.rsplit('/')
+        .next()
+        .filter(|name| !name.is_empty())
+        .unwrap_or("file")
+        .to_owned()
 }

@@ -39,9 +39,23 @@ pub struct WriteBack {
 
 impl WriteBack {
     /// Nothing is asked before the first piece of work. `site` is the pool of connections that write to the site.
-    pub fn new(store: Store, site: Pool, client: Client, meter: Arc<Meter>, config: Arc<Config>) -> WriteBack {
+    pub fn new(
+        store: Store,
+        site: Pool,
+        client: Client,
+        meter: Arc<Meter>,
+        config: Arc<Config>,
+    ) -> WriteBack {
         let staff = staff::Directory::new(client.clone(), meter.clone());
-        WriteBack { store, site, client, meter, config, staff, statements: tokio::sync::Mutex::new(None) }
+        WriteBack {
+            store,
+            site,
+            client,
+            meter,
+            config,
+            staff,
+            statements: tokio::sync::Mutex::new(None),
+        }
     }
 }
 

@@ -55,7 +55,9 @@ impl WriteBack {
                     }
                 };
                 tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
-                self.store.ticket_read_failed(ticket.id, &error.to_string(), after).await
+                self.store
+                    .ticket_read_failed(ticket.id, &error.to_string(), after)
+                    .await
             }
         };
         if let Err(error) = result {
@@ -65,7 +67,11 @@ impl WriteBack {
 
     async fn read_pages(&self, case: CaseId, class: Class, call: Call) -> Result<Page, Failed> {
         let mut call = Some(call);
-        let mut page = Page { messages: Vec::new(), explained: None, complete: false };
+        let mut page = Page {
+            messages: Vec::new(),
+            explained: None,
+            complete: false,
+        };
         for number in 1..=PAGES {
             let taken = match call.take() {
                 Some(call) => call,
@@ -76,7 +82,9 @@ impl WriteBack {
             let answer = answer.map_err(Failed::Call)?;
             if number == 1 {
                 // Deskie's dates are whole seconds: the last two may still get company.
-                page.explained = answer.date.and_then(|date| date.checked_sub(Duration::from_secs(2)).ok());
+                page.explained = answer
+                    .date
+                    .and_then(|date| date.checked_sub(Duration::from_secs(2)).ok());
             }
             let items = answer.value.items;
             page.complete = items.len() < 100;
@@ -104,14 +112,22 @@ impl WriteBack {
     ) -> Result<(), StoreError> {
         let ids: Vec<MessageId> = page.messages.iter().map(|message| message.message_id).collect();
         let known = self.store.remote_known(&ids).await?;
-        let unknown: Vec<&Message> =
-            page.messages.iter().filter(|message| !known.contains(&message.message_id)).collect();
+        let unknown: Vec<&Message> = page
+            .messages
+            .iter()
+            .filter(|message| !known.contains(&message.message_id))
+            .collect();
         let unidentified = self.store.delivery_unidentified(ticket.id).await?;
-        let (mut openings, doubtful): (Vec<Delivery>, Vec<Delivery>) =
-            unidentified.into_iter().partition(|delivery| delivery.state == "delivered");
+        let (mut openings, doubtful): (Vec<Delivery>, Vec<Delivery>) = unidentified
+            .into_iter()
+            .partition(|delivery| delivery.state == "delivered");
         let mut identified = Vec::new();
         for opening in openings.drain(..) {
-            let found = first_message(&opening, &unknown, page.messages.first().filter(|_| page.complete));
+            let found = first_message(
+                &opening,
+                &unknown,
+                page.messages.first().filter(|_| page.complete),
+            );
             identified.extend(found.map(|id| (opening, id)));
         }
         let mut new = Vec::new();
@@ -119,7 +135,10 @@ impl WriteBack {
         for message in unknown {
             let ours = identified.iter().find(|(_, id)| *id == message.message_id);
             if let Some((delivery, _)) = ours {
-                new.push(NewRemote { delivery: Some(delivery.id), ..seen(message, RemoteState::Ours, None) });
+                new.push(NewRemote {
+                    delivery: Some(delivery.id),
+                    ..seen(message, RemoteState::Ours, None)
+                });
                 continue;
             }
             match doubtful.iter().find(|delivery| may_be(delivery, message)) {
@@ -172,18 +191,30 @@ fn first_message(opening: &Delivery, unknown: &[&Message], first: Option<&Messag
         (Writer::Customer(user), Some(customer)) => user == customer,
         _ => false,
     };
-    let same_text = unknown.iter().find(|message| by_customer(message) && same(opening, message));
+    let same_text = unknown
+        .iter()
+        .find(|message| by_customer(message) && same(opening, message));
     let fits = |message: &&Message| {
-        let Some(at) = message.created_at.map(jiff::Timestamp::as_second) else { return true };
+        let Some(at) = message.created_at.map(jiff::Timestamp::as_second) else {
+            return true;
+        };
         let sent = opening.intent_at.map_or(at, jiff::Timestamp::as_second);
         at == opening.written_at || (sent - 2..=sent + 60).contains(&at)
     };
     let very_first = || {
-        first.filter(|message| by_customer(message)).filter(fits).filter(|message| {
-            unknown.iter().any(|candidate| candidate.message_id == message.message_id)
-        })
+        first
+            .filter(|message| by_customer(message))
+            .filter(fits)
+            .filter(|message| {
+                unknown
+                    .iter()
+                    .any(|candidate| candidate.message_id == message.message_id)
+            })
     };
-    same_text.copied().or_else(very_first).map(|message| message.message_id)
+    same_text
+        .copied()
+        .or_else(very_first)
+        .map(|message| message.message_id)
 }
 
 fn same(delivery: &Delivery, message: &Message) -> bool {
@@ -229,7 +260,13 @@ fn seen(message: &Message, state: RemoteState, reason: Option<&str>) -> NewRemot
 fn verdict(message: &Message) -> NewRemote {
     let kind = match message.author() {
         Writer::Note => return seen(message, RemoteState::Note, None),
-        Writer::Unknown => return seen(message, RemoteState::Skipped, Some("neither a customer's nor an agent's")),
+        Writer::Unknown => {
+            return seen(
+                message,
+                RemoteState::Skipped,
+                Some("neither a customer's nor an agent's"),
+            );
+        }
         Writer::Staff(_) => Kind::Agent,
         Writer::Customer(_) => Kind::Customer,
     };
@@ -243,7 +280,11 @@ fn verdict(message: &Message) -> NewRemote {
         attachments: message
             .attachments
             .iter()
-            .map(|file| File { name: file.file_name.clone(), url: file.url.clone(), mime: file.mime_type.clone() })
+            .map(|file| File {
+                name: file.file_name.clone(),
+                url: file.url.clone(),
+                mime: file.mime_type.clone(),
+            })
             .collect(),
     };
     NewRemote {

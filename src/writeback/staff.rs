@@ -23,7 +23,11 @@ pub struct Directory {
 impl Directory {
     /// Knows nobody yet.
     pub fn new(client: Client, meter: Arc<Meter>) -> Directory {
-        Directory { client, meter, known: Mutex::default() }
+        Directory {
+            client,
+            meter,
+            known: Mutex::default(),
+        }
     }
 
     /// The agent of that number; `None` where Deskie does not tell, which holds up nothing.
@@ -37,8 +41,16 @@ impl Directory {
             let answer = self.client.staff(1).await;
             self.meter.settle(call, &answer);
             match answer {
-                Ok(answer) => known.0.extend(answer.value.items.into_iter().map(|staff| (staff.staff_id.0, staff))),
-                Err(error) => tracing::warn!("the agents' names could not be read; :author_name is NULL: {error}"),
+                Ok(answer) => known.0.extend(
+                    answer
+                        .value
+                        .items
+                        .into_iter()
+                        .map(|staff| (staff.staff_id.0, staff)),
+                ),
+                Err(error) => {
+                    tracing::warn!("the agents' names could not be read; :author_name is NULL: {error}")
+                }
             }
         }
         known.0.get(&id).cloned()

@@ -54,19 +54,30 @@ pub enum WriteError {
 
 impl From<StoreError> for WriteError {
     fn from(error: StoreError) -> WriteError {
-        if error.lost_leadership() { WriteError::NotLeader } else { WriteError::Passing(error.to_string()) }
+        if error.lost_leadership() {
+            WriteError::NotLeader
+        } else {
+            WriteError::Passing(error.to_string())
+        }
     }
 }
 
 fn classify(error: &tokio_postgres::Error) -> WriteError {
     let text = describe(error);
-    let Some(database) = error.as_db_error() else { return WriteError::Passing(text) };
+    let Some(database) = error.as_db_error() else {
+        return WriteError::Passing(text);
+    };
     match database.code().code() {
         "DC001" => WriteError::NotLeader,
         "DC002" if database.message() == ALREADY => WriteError::Already,
         "DC002" => WriteError::Refused(database.message().to_owned()),
         // Locks, deadlocks, serialisation, cancelled, shutting down, out of resources, idle too long, a stale plan.
-        code if ["40", "53", "57", "08"].iter().any(|class| code.starts_with(class)) => WriteError::Passing(text),
+        code if ["40", "53", "57", "08"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            WriteError::Passing(text)
+        }
         "55P03" | "25P03" | "0A000" | "25006" => WriteError::Passing(text),
         _ => WriteError::Refused(text),
     }
@@ -76,8 +87,13 @@ const ALREADY: &str = "already written";
 
 impl ReplyStatements {
     /// Compiles `[reply]`; `None` where there is none.
-    pub async fn load(client: &tokio_postgres::Client, config: &Config) -> Result<Option<ReplyStatements>, WriteError> {
-        let Some(reply) = &config.reply else { return Ok(None) };
+    pub async fn load(
+        client: &tokio_postgres::Client,
+        config: &Config,
+    ) -> Result<Option<ReplyStatements>, WriteError> {
+        let Some(reply) = &config.reply else {
+            return Ok(None);
+        };
         let failed = |error: crate::postgres::shape::ShapeError| {
             if error.is_about_the_connection() {
                 WriteError::Passing(error.to_string())
@@ -85,9 +101,15 @@ impl ReplyStatements {
                 WriteError::Refused(error.to_string())
             }
         };
-        let tickets = load_shape(client, &config.ticket.table, &config.ticket.key).await.map_err(failed)?;
+        let tickets = load_shape(client, &config.ticket.table, &config.ticket.key)
+            .await
+            .map_err(failed)?;
         let messages = match &config.message {
-            Some(message) => Some(load_shape(client, &message.table, &message.key).await.map_err(failed)?),
+            Some(message) => Some(
+                load_shape(client, &message.table, &message.key)
+                    .await
+                    .map_err(failed)?,
+            ),
             None => None,
         };
         let batch = |kind| {
@@ -96,12 +118,21 @@ impl ReplyStatements {
         };
         let (mut agent, mut customer) = (batch(Kind::Agent)?, batch(Kind::Customer)?);
         for batch in [&mut agent, &mut customer] {
-            let all = batch.filter.iter_mut().chain(batch.insert.iter_mut()).chain(batch.after.iter_mut());
+            let all = batch
+                .filter
+                .iter_mut()
+                .chain(batch.insert.iter_mut())
+                .chain(batch.after.iter_mut());
             for statement in all {
                 prepare(client, statement).await?;
             }
         }
-        Ok(Some(ReplyStatements { tickets, messages, agent, customer }))
+        Ok(Some(ReplyStatements {
+            tickets,
+            messages,
+            agent,
+            customer,
+        }))
     }
 
     /// The statements for one kind of author.
@@ -116,11 +147,21 @@ impl ReplyStatements {
 /// Prepares a statement, giving parameters their own type where Postgres cannot tell it (42P18, rule 16).
 async fn prepare(client: &tokio_postgres::Client, statement: &mut Statement) -> Result<(), WriteError> {
     loop {
-        let Err(error) = client.prepare(&statement.sql()).await else { return Ok(()) };
-        let number = error.as_db_error().filter(|error| error.code().code() == "42P18").and_then(|error| {
-            let digits = error.message().rsplit_once('$')?.1;
-            digits.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
-        });
+        let Err(error) = client.prepare(&statement.sql()).await else {
+            return Ok(());
+        };
+        let number = error
+            .as_db_error()
+            .filter(|error| error.code().code() == "42P18")
+            .and_then(|error| {
+                let digits = error.message().rsplit_once('$')?.1;
+                digits
+                    .chars()
+                    .take_while(char::is_ascii_digit)
+                    .collect::<String>()
+                    .parse()
+                    .ok()
+            });
         match number {
             Some(number) if statement.cast_parameter(number) => {}
             _ => {
@@ -146,9 +187,14 @@ impl WriteBack {
 
     async fn write_head(&self, head: PendingRemote) -> Result<(), StoreError> {
         let id = head.message_id;
-        let Some(ticket) = self.store.ticket_get(head.ticket_id).await? else { return Ok(()) };
+        let Some(ticket) = self.store.ticket_get(head.ticket_id).await? else {
+            return Ok(());
+        };
         let result = if ticket.gone {
-            Err(WriteError::Refused(format!("the ticket {} was deleted on the site", ticket.key)))
+            Err(WriteError::Refused(format!(
+                "the ticket {} was deleted on the site",
+                ticket.key
+            )))
         } else {
             self.write(&head, &ticket).await
         };
@@ -164,7 +210,9 @@ impl WriteBack {
                 *self.statements.lock().await = None;
                 let after = backoff::retry_delay(head.attempts.unsigned_abs() + 1, rand::random());
                 tracing::warn!(ticket = %ticket.key, message = %id, "the reply could not be written yet: {error}");
-                self.store.remote_retry(id, &error, after.min(Duration::from_secs(30))).await
+                self.store
+                    .remote_retry(id, &error, after.min(Duration::from_secs(30)))
+                    .await
             }
             Err(WriteError::Refused(error)) => {
                 *self.statements.lock().await = None;
@@ -179,7 +227,11 @@ impl WriteBack {
         if let Some(found) = statements.as_ref() {
             return Ok(Some(found.clone()));
         }
-        let client = self.site.get().await.map_err(|error| WriteError::Passing(error.to_string()))?;
+        let client = self
+            .site
+            .get()
+            .await
+            .map_err(|error| WriteError::Passing(error.to_string()))?;
         client.statement_cache.clear();
         let made = ReplyStatements::load(&client, &self.config).await?.map(Arc::new);
         statements.clone_from(&made);
@@ -189,16 +241,28 @@ impl WriteBack {
     /// True where a row was written, false where `[reply]` leaves the message out.
     async fn write(&self, head: &PendingRemote, ticket: &Ticket) -> Result<bool, WriteError> {
         let Some(statements) = self.statements().await? else {
-            self.store.remote_skip(head.message_id, "there is no [reply] in the config").await?;
+            self.store
+                .remote_skip(head.message_id, "there is no [reply] in the config")
+                .await?;
             return Ok(false);
         };
-        let parameters = self.parameters(head, ticket, statements.tickets.key.len()).await?;
+        let parameters = self
+            .parameters(head, ticket, statements.tickets.key.len())
+            .await?;
         let batch = statements.batch(head.kind);
         if let Some(filter) = &batch.filter {
-            let client = self.site.get().await.map_err(|error| WriteError::Passing(error.to_string()))?;
-            let holds = holds(&client, filter, &parameters).await.map_err(|error| classify(&error))?;
+            let client = self
+                .site
+                .get()
+                .await
+                .map_err(|error| WriteError::Passing(error.to_string()))?;
+            let holds = holds(&client, filter, &parameters)
+                .await
+                .map_err(|error| classify(&error))?;
             if !holds {
-                self.store.remote_skip(head.message_id, "[reply] where does not hold").await?;
+                self.store
+                    .remote_skip(head.message_id, "[reply] where does not hold")
+                    .await?;
                 return Ok(false);
             }
         }
@@ -217,11 +281,17 @@ impl WriteBack {
         let opening = self.store.delivery_opening(ticket.id).await?.unwrap_or_default();
         let mut parameters = Parameters::default();
         parameters.set_ticket(&ticket.key, key_columns);
-        let links: Vec<(String, String)> =
-            payload.attachments.iter().map(|file| (file.name.clone(), file.url.clone())).collect();
+        let links: Vec<(String, String)> = payload
+            .attachments
+            .iter()
+            .map(|file| (file.name.clone(), file.url.clone()))
+            .collect();
         let mut body = text::incoming(&payload.content, &payload.content_html);
-        let as_links =
-            self.config.reply.as_ref().is_none_or(|reply| matches!(reply.attachments, ReplyAttachments::Links));
+        let as_links = self
+            .config
+            .reply
+            .as_ref()
+            .is_none_or(|reply| matches!(reply.attachments, ReplyAttachments::Links));
         if as_links && !links.is_empty() {
             text::append_links(&mut body, &links);
         }
@@ -244,7 +314,15 @@ impl WriteBack {
         set_some("customer_email", opening.email);
         set_some("customer_name", opening.name);
         set_some("subject", Some(opening.subject));
-        set_some("created_at", Some(payload.created_at.unwrap_or_else(crate::model::clock::now).to_string()));
+        set_some(
+            "created_at",
+            Some(
+                payload
+                    .created_at
+                    .unwrap_or_else(crate::model::clock::now)
+                    .to_string(),
+            ),
+        );
         set_some("case_number", ticket.case_number.clone());
         parameters.set("message_id", head.message_id.to_string());
         parameters.set("case_id", head.case_id.to_string());
@@ -285,11 +363,19 @@ async fn transaction(
     ticket: &Ticket,
     parameters: &Parameters,
 ) -> Result<(), WriteError> {
-    let client = site.get().await.map_err(|error| WriteError::Passing(error.to_string()))?;
+    let client = site
+        .get()
+        .await
+        .map_err(|error| WriteError::Passing(error.to_string()))?;
     let batch = statements.batch(head.kind);
     let text = |value: &str| TextParam(Some(value.to_owned()));
     let ticket_key: Vec<TextParam> = key_values(ticket.key.as_str(), statements.tickets.key.len())
-        .ok_or_else(|| WriteError::Refused(format!("`{}` is no key of {}", ticket.key, statements.tickets.relation)))?
+        .ok_or_else(|| {
+            WriteError::Refused(format!(
+                "`{}` is no key of {}",
+                ticket.key, statements.tickets.relation
+            ))
+        })?
         .into_iter()
         .map(|value| TextParam(Some(value)))
         .collect();
@@ -326,7 +412,10 @@ async fn transaction(
         ),
     ];
     if let Some(insert) = &batch.insert {
-        plan.push((insert.sql(), parameters.of(insert).into_iter().map(TextParam).collect()));
+        plan.push((
+            insert.sql(),
+            parameters.of(insert).into_iter().map(TextParam).collect(),
+        ));
         plan.push((
             store.sql(&format!(
                 "select {{s}}.expect(coalesce(pg_catalog.current_setting('{}', true), '') <> '',
@@ -337,7 +426,10 @@ async fn transaction(
         ));
     }
     for after in &batch.after {
-        plan.push((after.sql(), parameters.of(after).into_iter().map(TextParam).collect()));
+        plan.push((
+            after.sql(),
+            parameters.of(after).into_iter().map(TextParam).collect(),
+        ));
     }
     if batch.insert.is_some() {
         let row = format!("pg_catalog.current_setting('{}')", write::ROW_SETTING);
@@ -354,7 +446,10 @@ async fn transaction(
     }
     let mut bound = Vec::with_capacity(plan.len());
     for (sql, values) in plan {
-        let statement = client.prepare_cached(&sql).await.map_err(|error| classify(&error))?;
+        let statement = client
+            .prepare_cached(&sql)
+            .await
+            .map_err(|error| classify(&error))?;
         bound.push(Bound { statement, values });
     }
     run_pipelined(&client, &bound).await
@@ -365,7 +460,8 @@ async fn run_pipelined(client: &deadpool_postgres::Object, bound: &[Bound]) -> R
     sent.push(Box::pin(client.batch_execute("begin")));
     for Bound { statement, values } in bound {
         sent.push(Box::pin(async move {
-            let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+            let values: Vec<&(dyn ToSql + Sync)> =
+                values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
             client.execute(statement, &values).await.map(|_| ())
         }));
     }
