@@ -1,1 +1,19 @@
-//! (to be written)
+//! The admin port: health, metrics, and one page for people (contract: "Admin port").
+//!
+//! - [`vital`]: what the running parts say of themselves; [`Vital::judge`] makes "ready" of it.
+//! - [`report`]: what the database says of our state; `status` shows the same.
+//! - `metrics`: both as Prometheus text; `page`: both as HTML.
+//!
+//! Invariants: the page works without JavaScript and loads nothing; nothing is changed without the admin token; no
+//! body of a message is ever shown; everything that is shown is escaped.
+
+mod metrics;
+mod page;
+pub mod report;
+mod routes;
+pub mod vital;
+
+pub use metrics::install_recorder;
+pub use report::{BudgetReport, Report};
+pub use routes::{Console, router};
+pub use vital::{DeskieState, Flow, Role, Vital};
