@@ -1,37 +1,19 @@
-//! stub
-use std::sync::Arc;
-/// v
-#[derive(Clone, Default)]
-pub struct Vital;
-impl Vital {
-    /// .
-    pub fn leads(&self) {}
-    /// .
-    pub fn stands_by(&self) {}
-    /// .
-    pub fn starts(&self) {}
-    /// .
-    pub fn error(&self, _: &str) {}
-    /// .
-    pub fn database_answered(&self) {}
-    /// .
-    pub fn stream_moves(&self) {}
-    /// .
-    pub fn stream_stopped(&self, _: &str) {}
-}
-/// s
-pub struct State(Vital);
-impl State {
-    /// .
-    pub fn new(_: Arc<crate::config::Config>, _: crate::store::Store, _: Arc<crate::deskie::Meter>) -> State {
-        State(Vital)
-    }
-    /// .
-    pub fn vital(&self) -> Vital {
-        self.0.clone()
-    }
-}
-/// .
-pub fn router(_: State) -> axum::Router {
-    axum::Router::new()
-}
+//! The admin port: health, metrics, and one page for people (contract: "Admin port").
+//!
+//! - [`vital`]: what the running parts say of themselves; [`Vital::judge`] makes "ready" of it.
+//! - [`report`]: what the database says of our state; `status` shows the same.
+//! - `metrics`: both as Prometheus text; `page`: both as HTML.
+//!
+//! Invariants: the page works without JavaScript and loads nothing; nothing is changed without the admin token; no
+//! body of a message is ever shown; everything that is shown is escaped.
+
+mod metrics;
+mod page;
+pub mod report;
+mod routes;
+pub mod vital;
+
+pub use metrics::install_recorder;
+pub use report::{BudgetReport, Report};
+pub use routes::{Console, router};
+pub use vital::{DeskieState, Flow, Role, Vital};

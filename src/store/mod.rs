@@ -22,7 +22,7 @@ pub use inbox::{InboxRow, NewWebhook};
 pub use link::{Link, LinkState};
 pub use meta::Meta;
 pub use remote::{NewRemote, PendingRemote, RemoteState};
-pub use status::{Parked, Queues};
+pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
 
 use std::sync::Arc;

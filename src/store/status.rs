@@ -42,7 +42,128 @@ pub struct Parked {
     pub since: String,
 }
 
+/// Everything that is stored of a parked thing.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ParkedDetail {
+    /// As [`Parked::id`].
+    pub id: String,
+    /// The site's key of the ticket.
+    pub ticket: Option<String>,
+    /// Why it is parked.
+    pub error: String,
+    /// It is parked because nobody knows whether Deskie did it.
+    pub in_doubt: bool,
+    /// Other things of the same ticket and direction that wait behind it.
+    pub behind: i64,
+    /// The row of our table, without what is empty.
+    pub stored: serde_json::Value,
+}
+
+/// Who leads, and the times of the last steps.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct Standing {
+    /// The term of office; 0: nobody ever led.
+    pub epoch: i64,
+    /// Who holds the lease.
+    pub holder: Option<String>,
+    /// Seconds since it was renewed, by the server's clock.
+    pub renewed_seconds: Option<f64>,
+    /// Commit time of the last captured transaction.
+    pub captured_at: Option<jiff::Timestamp>,
+    /// Our last call to Deskie that may have changed something.
+    pub last_call_at: Option<jiff::Timestamp>,
+    /// When `last_error` was noted or cleared.
+    pub last_error_at: Option<jiff::Timestamp>,
+}
+
+/// One line of a ticket's story.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Told {
+    /// When, in UTC.
+    pub at: String,
+    /// What happened.
+    pub what: String,
+    /// To what, and how it ended.
+    pub detail: String,
+}
+
 impl Store {
+    /// The database answers.
+    pub async fn status_ping(&self) -> Result<(), StoreError> {
+        self.client().await?.simple_query("select 1").await?;
+        Ok(())
+    }
+
+    /// Who leads, and when something moved last.
+    pub async fn status_standing(&self) -> Result<Standing, StoreError> {
+        let sql = "select l.epoch, l.holder, extract(epoch from clock_timestamp() - l.renewed_at)::float8,
+                m.captured_at, m.last_call_at, m.last_error_at
+            from {s}.lease l, {s}.meta m";
+        let rows = self.query(sql, &[]).await?;
+        Ok(rows.first().map_or_else(Standing::default, |row| Standing {
+            epoch: row.get(0),
+            holder: row.get(1),
+            renewed_seconds: row.get(2),
+            captured_at: row.get(3),
+            last_call_at: row.get(4),
+            last_error_at: row.get(5),
+        }))
+    }
+
+    /// Rows that were passed over, by reason, the most frequent first.
+    pub async fn status_skipped(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let rows = self
+            .query(
+                "select reason, count from {s}.skipped order by count desc, reason",
+                &[],
+            )
+            .await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// Everything that is stored of one parked thing; `None` where nothing parked has this id.
+    pub async fn parked_get(&self, id: &str) -> Result<Option<ParkedDetail>, StoreError> {
+        let sql = "select 'd' || d.id, t.key, coalesce(d.error, ''), d.doubt_since is not null,
+                (select count(*) from {s}.delivery o where o.ticket_id = d.ticket_id and o.id <> d.id
+                    and o.state in ('unresolved', 'queued') and (o.position, o.part, o.id) > (d.position, d.part, d.id)),
+                jsonb_strip_nulls(to_jsonb(d) || jsonb_build_object('row', l.section || ' ' || l.key,
+                    'ticket', t.key, 'case_id', t.case_id, 'case_number', t.case_number))
+                from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id join {s}.link l on l.id = d.link_id
+                where d.state = 'parked' and 'd' || d.id = $1
+            union all
+            select 'r' || r.message_id, t.key, coalesce(r.error, ''), false,
+                (select count(*) from {s}.remote o where o.ticket_id = r.ticket_id and o.state = 'pending' and o.seq > r.seq),
+                jsonb_strip_nulls(to_jsonb(r) || jsonb_build_object('ticket', t.key, 'case_number', t.case_number))
+                from {s}.remote r left join {s}.ticket t on t.id = r.ticket_id
+                where r.state = 'parked' and 'r' || r.message_id = $1";
+        let rows = self.query(sql, &[&id]).await?;
+        Ok(rows.first().map(|row| ParkedDetail {
+            id: row.get(0),
+            ticket: row.get(1),
+            error: row.get(2),
+            in_doubt: row.get(3),
+            behind: row.get(4),
+            stored: row.get(5),
+        }))
+    }
+
+    /// Keys of known tickets that come near a key that is not known: by the number of its case, or by its beginning.
+    pub async fn trace_near(&self, key: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "select key from (
+                select distinct key, case when case_number = $1 or case_id::text = $1 then 0
+                    when lower(key) = lower(btrim($1, ' #')) then 1 else 2 end as far
+                from {s}.ticket
+                where case_number = $1 or case_id::text = $1 or lower(key) = lower(btrim($1, ' #'))
+                   or starts_with(key, $1) or (key <> '' and starts_with($1, key))) near
+            order by far, length(key), key limit 5";
+        Ok(self
+            .query(sql, &[&key])
+            .await?
+            .iter()
+            .map(|row| row.get(0))
+            .collect())
+    }
+
     /// Counts what waits.
     pub async fn status_queues(&self) -> Result<Queues, StoreError> {
         let sql = "select
@@ -122,8 +243,8 @@ impl Store {
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }
 
-    /// One ticket's story, in time order: when, what, detail.
-    pub async fn trace(&self, key: &str) -> Result<Vec<(String, String, String)>, StoreError> {
+    /// One ticket's story, in time order.
+    pub async fn trace(&self, key: &str) -> Result<Vec<Told>, StoreError> {
         let sql = "with t as (select id, key, case_id from {s}.ticket where key = $1)
             select at::text, what, coalesce(detail, '') from (
                 select created_at as at, 'row seen' as what, section || ' ' || key || ': ' || state || coalesce(' (' || reason || ')', '') as detail
@@ -146,7 +267,11 @@ impl Store {
         let rows = self.query(sql, &[&key]).await?;
         Ok(rows
             .iter()
-            .map(|row| (row.get(0), row.get(1), row.get(2)))
+            .map(|row| Told {
+                at: row.get(0),
+                what: row.get(1),
+                detail: row.get(2),
+            })
             .collect())
     }
 }

@@ -1,0 +1,353 @@
+//! The admin port's routes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::metrics;
+use super::page::{self, Page};
+use super::report::{BudgetReport, Report};
+use super::vital::{Role, Vital};
+use crate::deskie::Meter;
+use crate::store::Store;
+
+/// How long the database may take to answer a question of the admin port.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long all that a page shows may take.
+const READ_WITHIN: Duration = Duration::from_secs(8);
+
+/// The largest form.
+const MAX_FORM: usize = 64 << 10;
+
+/// What the admin port shows and changes.
+#[derive(Clone)]
+pub struct Console {
+    /// What the running parts say of themselves.
+    pub vital: Arc<Vital>,
+    /// Our state.
+    pub store: Store,
+    /// The API's budget; `None` shows none.
+    pub meter: Option<Arc<Meter>>,
+    /// The counters of the process; `None`: only the gauges are given.
+    pub recorder: Option<PrometheusHandle>,
+    /// The config's name of the slot, for a state that knows none yet.
+    pub slot: Option<String>,
+    /// Needed to change things; `None`: nothing can be changed.
+    pub admin_token: Option<SecretString>,
+}
+
+/// The routes of the admin port.
+pub fn router(console: Console) -> Router {
+    let no_cache = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Router::new()
+        .route("/", get(show))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(scrape))
+        .route("/status", get(status))
+        .route("/failed/{id}/retry", post(retry))
+        .route("/failed/{id}/discard", post(discard))
+        .layer(DefaultBodyLimit::max(MAX_FORM))
+        .layer(axum::middleware::map_response(move |mut response: Response| {
+            let no_cache = no_cache.clone();
+            async move {
+                response
+                    .headers_mut()
+                    .extend(no_cache.into_iter().map(|(name, value)| (Some(name), value)));
+                response
+            }
+        }))
+        .with_state(console)
+}
+
+async fn live() -> &'static str {
+    "alive\n"
+}
+
+impl Console {
+    /// Why the database does not answer, if so. One slow answer shortly after a good one says nothing.
+    async fn database(&self) -> Option<String> {
+        match tokio::time::timeout(ANSWER_WITHIN, self.store.status_ping()).await {
+            Ok(Ok(())) => {
+                self.vital.saw_database();
+                None
+            }
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) if self.vital.database_is_fresh() => None,
+            Err(_) => Some(format!("no answer within {} s", ANSWER_WITHIN.as_secs())),
+        }
+    }
+
+    async fn report(&self) -> Result<Report, String> {
+        match tokio::time::timeout(READ_WITHIN, Report::read(&self.store, self.slot.as_deref())).await {
+            Ok(Ok(report)) => {
+                self.vital.saw_database();
+                Ok(report)
+            }
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", READ_WITHIN.as_secs())),
+        }
+    }
+
+    fn budget(&self) -> Option<BudgetReport> {
+        self.meter.as_ref().map(|meter| meter.snapshot().into())
+    }
+}
+
+/// 200 while it can take webhooks and its own part moves, else 503 with the reason.
+async fn ready(State(console): State<Console>) -> Response {
+    let database = console.database().await;
+    let reasons = console.vital.judge(database.as_deref());
+    let vital = console.vital.snapshot();
+    let status = if reasons.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = json!({
+        "ready": reasons.is_empty(),
+        "role": vital.role,
+        "reasons": reasons,
+        "state": state_words(&vital),
+        "database": database.map_or_else(|| "reachable".to_owned(), |why| why),
+        "deskie": vital.deskie,
+        "stream_connected": vital.stream_connected,
+        "idle_seconds": vital.idle_seconds,
+        "last_error": vital.last_error,
+    });
+    (status, Json(body)).into_response()
+}
+
+/// The state in one sentence.
+fn state_words(vital: &super::vital::Snapshot) -> String {
+    use super::vital::DeskieState;
+    match (vital.role, &vital.deskie) {
+        (Role::Starting, _) => "starting".into(),
+        (Role::Stopping, _) => "stopping".into(),
+        (Role::Standby, _) => "standby: another instance leads; webhooks are taken here too".into(),
+        (Role::Leader, DeskieState::KeyRevoked) => "leader, waits: Deskie refuses the API key".into(),
+        (Role::Leader, DeskieState::Unreachable(why)) => format!("leader, waits for Deskie: {why}"),
+        (Role::Leader, _) => "leader".into(),
+    }
+}
+
+async fn scrape(State(console): State<Console>) -> Response {
+    let report = console.report().await;
+    let reasons = console.vital.judge(report.as_ref().err().map(String::as_str));
+    let mut text = String::new();
+    if let Some(recorder) = &console.recorder {
+        recorder.run_upkeep();
+        text = recorder.render();
+    }
+    let budget = console.budget();
+    let vital = console.vital.snapshot();
+    text.push_str(&metrics::gauges(
+        &vital,
+        report.as_ref().ok(),
+        budget.as_ref(),
+        reasons.is_empty(),
+    ));
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        text,
+    )
+        .into_response()
+}
+
+/// All that the page shows, as JSON; `status` asks here for what only a running connector knows.
+async fn status(State(console): State<Console>) -> Response {
+    let report = console.report().await;
+    let reasons = console.vital.judge(report.as_ref().err().map(String::as_str));
+    let (report, error) = match report {
+        Ok(report) => (Some(report), None),
+        Err(error) => (None, Some(error)),
+    };
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "ready": reasons.is_empty(),
+        "reasons": reasons,
+        "running": console.vital.snapshot(),
+        "budget": console.budget(),
+        "report": report,
+        "error": error,
+    }))
+    .into_response()
+}
+
+#[derive(serde::Deserialize)]
+struct Shown {
+    done: Option<String>,
+}
+
+async fn show(State(console): State<Console>, Query(shown): Query<Shown>) -> Response {
+    let report = console.report().await;
+    let reasons = console.vital.judge(report.as_ref().err().map(String::as_str));
+    let vital = console.vital.snapshot();
+    let page = Page {
+        state: state_words(&vital),
+        report,
+        reasons,
+        vital,
+        budget: console.budget(),
+        may_change: console.admin_token.is_some(),
+        notice: shown.done,
+    };
+    // Nothing from elsewhere, no script, no frame around it, forms to here only.
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, Html(page::html(&page))).into_response()
+}
+
+/// What a form brings.
+struct Asked {
+    token: Option<String>,
+    reason: Option<String>,
+    /// A program asked, not a person with a browser.
+    bearer: bool,
+}
+
+fn asked(headers: &HeaderMap, body: &[u8]) -> Asked {
+    let field = |name: &str| {
+        form_urlencoded::parse(body)
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.trim().to_owned())
+    };
+    let authorization = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let bearer = authorization
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim().to_owned());
+    Asked {
+        bearer: bearer.is_some(),
+        token: bearer.or_else(|| field("token")),
+        reason: field("reason").filter(|reason| !reason.is_empty()),
+    }
+}
+
+impl Console {
+    /// Refuses who may not change things. The digests are compared in constant time.
+    fn check(&self, asked: &Asked) -> Result<(), Response> {
+        let refuse = |status: StatusCode, why: &'static str| Err((status, why).into_response());
+        let Some(right) = &self.admin_token else {
+            return refuse(
+                StatusCode::FORBIDDEN,
+                "nothing can be changed here: [server] admin_token is not set\n",
+            );
+        };
+        let Some(given) = &asked.token else {
+            return refuse(StatusCode::UNAUTHORIZED, "the admin token is missing\n");
+        };
+        let digest = |text: &str| Sha256::digest(text.as_bytes());
+        match bool::from(digest(right.expose_secret()).ct_eq(&digest(given))) {
+            true => Ok(()),
+            false => refuse(StatusCode::UNAUTHORIZED, "the admin token is wrong\n"),
+        }
+    }
+
+    fn changed(
+        asked: &Asked,
+        count: Result<u64, crate::store::StoreError>,
+        id: &str,
+        what: &str,
+    ) -> Response {
+        let text = match count {
+            Ok(0) => {
+                let text = format!("nothing parked has the id {id}; it may have been dealt with already\n");
+                return (StatusCode::NOT_FOUND, text).into_response();
+            }
+            Ok(1) => format!("{id} {what}"),
+            Ok(count) => format!("{count} {what}"),
+            Err(error) => {
+                return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response();
+            }
+        };
+        tracing::info!("in the console: {text}");
+        match asked.bearer {
+            true => Json(json!({ "done": text })).into_response(),
+            false => {
+                let query: String = form_urlencoded::Serializer::new(String::new())
+                    .append_pair("done", &text)
+                    .finish();
+                Redirect::to(&format!("/?{query}")).into_response()
+            }
+        }
+    }
+}
+
+/// `POST /failed/{id}/retry`; the id `all` retries everything.
+async fn retry(
+    State(console): State<Console>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let asked = asked(&headers, &body);
+    if let Err(refused) = console.check(&asked) {
+        return refused;
+    }
+    let one = Some(id.as_str()).filter(|id| *id != "all");
+    let count = console.store.parked_retry(one).await;
+    console.store.wake.events.notify_one();
+    console.store.wake.lanes.notify_one();
+    console.store.wake.remotes.notify_one();
+    Console::changed(&asked, count, &id, "is tried again")
+}
+
+/// `POST /failed/{id}/discard`, with an optional `reason`.
+async fn discard(
+    State(console): State<Console>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let asked = asked(&headers, &body);
+    if let Err(refused) = console.check(&asked) {
+        return refused;
+    }
+    let reason = asked.reason.as_deref().unwrap_or("discarded in the console");
+    let count = console.store.parked_discard(&id, reason).await;
+    console.store.wake.lanes.notify_one();
+    console.store.wake.remotes.notify_one();
+    Console::changed(&asked, count, &id, "was discarded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_as_a_field_or_in_the_header() {
+        let mut headers = HeaderMap::new();
+        let form = asked(&headers, b"reason=+&token=a%2Bb");
+        assert_eq!(
+            (form.token.as_deref(), form.reason.as_deref(), form.bearer),
+            (Some("a+b"), None, false)
+        );
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("bearer xyz"));
+        let bearer = asked(&headers, b"reason=spam");
+        assert_eq!(
+            (bearer.token.as_deref(), bearer.reason.as_deref(), bearer.bearer),
+            (Some("xyz"), Some("spam"), true)
+        );
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic xyz"));
+        assert_eq!(asked(&headers, b"").token, None);
+    }
+}
