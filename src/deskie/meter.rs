@@ -20,6 +20,21 @@ pub struct Meter {
     budget: Mutex<Budget>,
     changed: Notify,
     revoked: AtomicBool,
+    unreachable: Mutex<Option<String>>,
+    asked: AtomicBool,
+}
+
+/// What the last call told of Deskie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing was asked yet.
+    Unknown,
+    /// The last call was answered.
+    Reachable,
+    /// It was not, and why.
+    Unreachable(String),
+    /// The API key does not hold.
+    KeyRevoked,
 }
 
 impl Meter {
@@ -29,6 +44,8 @@ impl Meter {
             budget: Mutex::new(Budget::new(configured, window, clock::monotonic())),
             changed: Notify::new(),
             revoked: AtomicBool::new(false),
+            unreachable: Mutex::default(),
+            asked: AtomicBool::new(false),
         }
     }
 
@@ -82,6 +99,11 @@ impl Meter {
             metrics::counter!("deskie_cdc_deskie_throttled_total").increment(1);
         }
         drop(budget);
+        self.asked.store(true, Ordering::SeqCst);
+        *self.unreachable.lock().unwrap_or_else(PoisonError::into_inner) = match kind {
+            Some(kind @ (ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. })) => Some(kind.to_string()),
+            _ => None,
+        };
         match kind {
             Some(ErrorKind::Unauthorized { .. }) => self.revoked.store(true, Ordering::SeqCst),
             Some(ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. }) => {}
@@ -99,6 +121,19 @@ impl Meter {
     /// Whether the last answer said that the API key does not hold.
     pub fn key_is_revoked(&self) -> bool {
         self.revoked.load(Ordering::SeqCst)
+    }
+
+    /// What the last call told of Deskie.
+    pub fn reach(&self) -> Reach {
+        if self.key_is_revoked() {
+            return Reach::KeyRevoked;
+        }
+        let unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (unreachable, self.asked.load(Ordering::SeqCst)) {
+            (Some(why), _) => Reach::Unreachable(why),
+            (None, true) => Reach::Reachable,
+            (None, false) => Reach::Unknown,
+        }
     }
 
     /// The budget's state, for status and metrics.

@@ -24,7 +24,7 @@ mod wire;
 pub use client::{Answer, Client, ClientError};
 pub use entity::{Attachment, Case, CustomChannel, CustomField, Label, Message, Staff, Status, User, Writer};
 pub use error::{CallError, ErrorKind, Outcome, Quota};
-pub use meter::Meter;
+pub use meter::{Meter, Reach};
 pub use request::{
     Author, CaseQuery, CaseUpdate, Contact, Content, File, NewCase, NewMessage, NewNote, Order, Sort,
 };

@@ -67,8 +67,8 @@ impl Resolver {
         }
     }
 
-    /// Resolves until cancelled.
-    pub async fn run(&self, cancel: CancellationToken) {
+    /// Resolves until cancelled; `turned` is called whenever a round went well.
+    pub async fn run(&self, cancel: CancellationToken, turned: impl Fn()) {
         let mut failures = 0u32;
         loop {
             let pause = match self.round().await {
@@ -89,6 +89,9 @@ impl Resolver {
                     Duration::from_secs(u64::from(failures.min(10)))
                 }
             };
+            if pause < Duration::from_secs(1) {
+                turned();
+            }
             if pause < Duration::from_secs(1) && failures > 0 {
                 failures = 0;
                 tracing::info!("resolving goes on");

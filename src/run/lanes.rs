@@ -8,7 +8,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use crate::console::{DeskieState, Flow, Vital};
 use crate::deliver::Deliverer;
+use crate::deskie::Reach;
 use crate::lanes::{Class, Cost, Ready, Scheduler, Work};
 use crate::model::{LaneId, clock};
 use crate::store::{Delivery, StoreError, Ticket};
@@ -31,6 +33,7 @@ pub async fn run(
     shared: Shared,
     deliverer: Arc<Deliverer>,
     writeback: Arc<WriteBack>,
+    vital: Arc<Vital>,
     term: CancellationToken,
 ) {
     let mut scheduler = Scheduler::new(CONCURRENCY);
@@ -50,7 +53,16 @@ pub async fn run(
         )
         .await
         {
-            Ok(wake) => wake,
+            Ok(wake) => {
+                vital.moved(Flow::Deliver);
+                vital.set_deskie(match shared.meter.reach() {
+                    Reach::Unknown => DeskieState::Unknown,
+                    Reach::Reachable => DeskieState::Reachable,
+                    Reach::Unreachable(why) => DeskieState::Unreachable(why),
+                    Reach::KeyRevoked => DeskieState::KeyRevoked,
+                });
+                wake
+            }
             Err(error) if error.lost_leadership() => break,
             Err(error) => {
                 tracing::warn!("the lanes could not be read and are read again: {error}");

@@ -3,13 +3,14 @@
 //! A session advisory lock keeps a second instance out while the first one's connection lives; the lease row with its
 //! epoch, checked in every durable step, keeps out a leader that was taken for dead and is not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{RunError, Shared, work};
-use crate::console::Vital;
+use crate::console::{Role, Vital};
 use crate::postgres::{SessionOptions, connect, describe};
 
 /// How often the lease is renewed.
@@ -24,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Waits until this instance may lead, leads, and stands by again when it lost the lead; ends with `stop`.
 pub async fn lead_or_stand_by(
     shared: &Shared,
-    vital: &Vital,
+    vital: &Arc<Vital>,
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
     let mut attempt = 0u32;
@@ -36,13 +37,13 @@ pub async fn lead_or_stand_by(
         match lead {
             Ok(Some(connection)) => {
                 attempt = 0;
-                vital.leads();
+                vital.set_role(Role::Leader);
                 work::work(shared, vital, connection, stop).await?;
-                vital.starts();
+                vital.set_role(Role::Starting);
             }
             Ok(None) => {
                 attempt = 0;
-                vital.stands_by();
+                vital.set_role(Role::Standby);
                 pause(stop, LOOK_EVERY).await;
             }
             Err(Trouble::Fatal(error)) => return Err(error),
@@ -54,7 +55,7 @@ pub async fn lead_or_stand_by(
                         "the database cannot be used yet, it is tried again: {text}"
                     );
                 }
-                vital.error(&text);
+                vital.set_error(&text);
                 pause(stop, Duration::from_millis(250 * u64::from(attempt.min(20)))).await;
             }
         }
@@ -75,7 +76,7 @@ enum Trouble {
 }
 
 /// The connection that holds the lock, where this instance won.
-async fn try_lead(shared: &Shared, vital: &Vital) -> Result<Option<tokio_postgres::Client>, Trouble> {
+async fn try_lead(shared: &Shared, vital: &Arc<Vital>) -> Result<Option<tokio_postgres::Client>, Trouble> {
     let passing = |error: &dyn std::fmt::Display| Trouble::Passing(error.to_string());
     let store = &shared.store;
     if !store.is_set_up().await.map_err(|error| passing(&error))? {
@@ -85,7 +86,7 @@ async fn try_lead(shared: &Shared, vital: &Vital) -> Result<Option<tokio_postgre
     let connection = connect(&shared.url, &options)
         .await
         .map_err(|error| passing(&error))?;
-    vital.database_answered();
+    vital.saw_database();
     let sql = "select pg_try_advisory_lock(hashtextextended('deskie_cdc leader ' || $1, 0))";
     let locked: bool = connection
         .query_one(sql, &[&store.schema()])
@@ -136,7 +137,7 @@ fn hostname() -> String {
 pub async fn keep_lease(
     shared: Shared,
     connection: tokio_postgres::Client,
-    vital: Vital,
+    vital: Arc<Vital>,
     term: CancellationToken,
 ) {
     let mut failures = 0u32;
@@ -149,7 +150,7 @@ pub async fn keep_lease(
         let lost = match renewed {
             Ok(Ok(true)) if !connection.is_closed() => {
                 failures = 0;
-                vital.database_answered();
+                vital.saw_database();
                 None
             }
             Ok(Ok(true)) => Some("the session that holds the lock is gone"),

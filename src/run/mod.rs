@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::console::{Console, Role, Vital};
 use crate::deskie::{Client, Meter};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
 use crate::store::Store;
@@ -102,9 +103,16 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
     let shared = Shared::new(config.clone(), url)?;
     let mut servers = JoinSet::new();
     let admin = listen("the admin port", config.server.admin_listen).await?;
-    let state = crate::console::State::new(config.clone(), shared.store.clone(), shared.meter.clone());
-    let vital = state.vital();
-    serve(&mut servers, admin, crate::console::router(state), &stop);
+    let vital = Vital::new();
+    let console = Console {
+        vital: vital.clone(),
+        store: shared.store.clone(),
+        meter: Some(shared.meter.clone()),
+        recorder: recorder(),
+        slot: config.postgres.slot.clone(),
+        admin_token: config.server.admin_token.clone(),
+    };
+    serve(&mut servers, admin, crate::console::router(console), &stop);
     if config.server.webhook_secrets.is_empty() {
         tracing::warn!(
             "no webhook_secret is set: replies are found by the sweep alone, every {:?}",
@@ -118,6 +126,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
     }
     tracing::info!("admin port on http://{}/", config.server.admin_listen);
     let result = leader::lead_or_stand_by(&shared, &vital, &stop).await;
+    vital.set_role(Role::Stopping);
     stop.cancel();
     let closing = async { while servers.join_next().await.is_some() {} };
     if tokio::time::timeout(Duration::from_secs(1), closing)
@@ -127,6 +136,17 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         tracing::debug!("connections were still open");
     }
     result
+}
+
+/// The counters of this process; without them the gauges still tell how it is.
+fn recorder() -> Option<metrics_exporter_prometheus::PrometheusHandle> {
+    match crate::console::install_recorder() {
+        Ok(recorder) => Some(recorder),
+        Err(error) => {
+            tracing::warn!("the process's counters cannot be taken: {error}");
+            None
+        }
+    }
 }
 
 async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{GRACE, RunError, Shared, lanes, leader, repeat};
 use crate::capture::{Capture, Observer};
-use crate::console::Vital;
+use crate::console::{Flow, Vital};
 use crate::deliver::{Deliverer, SEND_WITHIN};
 use crate::postgres::catalog;
 use crate::resolve::Resolver;
@@ -18,22 +18,24 @@ use crate::writeback::WriteBack;
 /// How often past things are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
-struct StreamObserver(Vital);
+struct StreamObserver(Arc<Vital>);
 
 impl Observer for StreamObserver {
     fn streaming(&self) {
-        self.0.stream_moves();
+        self.0.set_stream_connected(true);
+        self.0.moved(Flow::Capture);
     }
 
     fn stopped(&self, why: &str) {
-        self.0.stream_stopped(why);
+        self.0.set_stream_connected(false);
+        self.0.set_error(why);
     }
 }
 
 /// Leads until `stop` or until the lead is lost.
 pub async fn work(
     shared: &Shared,
-    vital: &Vital,
+    vital: &Arc<Vital>,
     connection: tokio_postgres::Client,
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
@@ -92,16 +94,16 @@ pub async fn work(
         });
     }
     {
-        let term = term.clone();
+        let (term, vital) = (term.clone(), vital.clone());
         tasks.spawn(async move {
-            resolver.run(term).await;
+            resolver.run(term, || vital.moved(Flow::Resolve)).await;
             "resolve"
         });
     }
     {
-        let (term, shared, writeback) = (term.clone(), shared.clone(), writeback.clone());
+        let (term, shared, writeback, vital) = (term.clone(), shared.clone(), writeback.clone(), vital.clone());
         tasks.spawn(async move {
-            lanes::run(shared, deliverer, writeback, term).await;
+            lanes::run(shared, deliverer, writeback, vital, term).await;
             "lanes"
         });
     }
@@ -121,9 +123,12 @@ pub async fn work(
         });
     }
     {
-        let (term, store) = (term.clone(), store.clone());
+        let (term, store, vital) = (term.clone(), store.clone(), vital.clone());
         tasks.spawn(async move {
-            let round = || writeback.write_round();
+            let round = || async {
+                vital.moved(Flow::Writeback);
+                writeback.write_round().await
+            };
             repeat(
                 "the write-back",
                 term,
