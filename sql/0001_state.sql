@@ -135,7 +135,7 @@ create table {schema}.delivery (
     done_at      timestamptz,
     unique (link_id, part)
 );
-create index delivery_open on {schema}.delivery (ticket_id, position, part, id)
+create index delivery_open on {schema}.delivery (ticket_id, position, part, id) include (state, not_before)
     where state in ('unresolved', 'queued', 'sending', 'doubt', 'parked');
 
 -- A message that stands in Deskie. Set difference over message_id decides what is new, never a high-water mark.
@@ -167,6 +167,7 @@ create table {schema}.inbox (
     repeats     integer not null default 0,
     kind        text not null check (kind in ('rule', 'channel')),
     case_id     bigint not null,
+    message_id  bigint,                -- the newest message, as far as a rule webhook tells
     message     jsonb,                 -- a custom channel's message, whole
     state       text not null default 'waiting' check (state in ('waiting', 'done', 'foreign', 'failed')),
     attempts    integer not null default 0,

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{GRACE, RunError, Shared, lanes, leader, repeat};
 use crate::capture::{Capture, Observer};
 use crate::console::{Flow, Vital};
-use crate::deliver::{Deliverer, SEND_WITHIN};
+use crate::deliver::Deliverer;
 use crate::postgres::catalog;
 use crate::resolve::Resolver;
 use crate::sweep::Sweeper;
@@ -171,8 +171,7 @@ async fn begin(shared: &Shared) -> Result<(crate::store::Meta, u64), crate::stor
     let meta = shared.store.meta().await?;
     let adopted = shared
         .store
-        .delivery_adopt(SEND_WITHIN.min(shared.config.deskie.timeout) + shared.config.deskie.timeout)
-        .await?;
+        .delivery_adopt(shared.config.deskie.timeout).await?;
     Ok((meta, adopted))
 }
 

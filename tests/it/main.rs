@@ -5,3 +5,4 @@
 mod architecture;
 mod postgres;
 mod support;
+mod volume;
