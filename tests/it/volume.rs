@@ -7,7 +7,8 @@ use deskie_cdc::config::Config;
 use deskie_cdc::postgres::ConnectUrl;
 use deskie_cdc::sandbox::postgres::ClusterOptions;
 use deskie_cdc::sandbox::sample_site;
-use deskie_cdc::sandbox::simulator::{Books, Options, RandomFaults, Rule, RuleBody, Simulator, Trigger};
+use deskie_cdc::sandbox::simulator::{Books, MessageRecord, Options, RandomFaults, Rule, RuleBody, Simulator, Trigger};
+use deskie_cdc::text;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -96,7 +97,9 @@ fn body(n: usize, reply: usize) -> String {
 fn texts(books: &Books, ticket: i64) -> Vec<String> {
     let cases = books.cases_with_field(25, &ticket.to_string());
     assert!(cases.len() <= 1, "ticket {ticket} has {} cases", cases.len());
-    cases.iter().flat_map(|case| case.conversation()).map(|message| message.text.clone()).collect()
+    // Deskie keeps one of both forms: read it as the site would.
+    let text = |message: &MessageRecord| text::incoming(&message.text, &message.html).text;
+    cases.iter().flat_map(|case| case.conversation()).map(text).collect()
 }
 
 fn all_there(books: &Books, tickets: usize) -> bool {
