@@ -47,6 +47,10 @@ const SECRET: &str = "<webhook_secret>";
 /// What stands in place of our address, where the config does not tell it.
 const ADDRESS: &str = "https://<your-server>";
 
+/// All but what stands in a path as it is.
+const UNRESERVED: percent_encoding::AsciiSet =
+    percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     print(&text(config, arguments.lang, arguments.show_secret)?)
 }
@@ -55,8 +59,7 @@ fn text(config: &Config, language: Language, show_secret: bool) -> Result<String
     let server = &config.server;
     let secret = match server.webhook_secrets.first() {
         Some(secret) if show_secret => {
-            let set = percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-            percent_encoding::utf8_percent_encode(secret.expose_secret(), &set).to_string()
+            percent_encoding::utf8_percent_encode(secret.expose_secret(), &UNRESERVED).to_string()
         }
         _ => SECRET.to_owned(),
     };
