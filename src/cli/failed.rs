@@ -71,26 +71,40 @@ async fn list(store: &Store, json: bool) -> Result<(), Failure> {
         return print("nothing waits for a person\n");
     }
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(["ID", "TICKET", "SINCE", "WHY"]);
+    table
+        .load_style(NOTHING)
+        .set_header(["ID", "TICKET", "SINCE", "WHY"]);
     for item in &parked {
         let ticket = item.ticket.as_deref().unwrap_or("-");
         let since = item.since.split('.').next().unwrap_or_default();
         table.add_row([item.id.as_str(), ticket, since, &one_line(&item.error, 160)]);
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned() + "\n").collect();
-    print(&format!("{}\n`deskie-cdc failed show ID` tells all of one, and what to do.\n", lines.concat()))
+    print(&format!(
+        "{}\n`deskie-cdc failed show ID` tells all of one, and what to do.\n",
+        lines.concat()
+    ))
 }
 
 fn unknown(id: &str) -> Failure {
-    let shape = match id.strip_prefix(['d', 'r']).is_some_and(|number| number.parse::<i64>().is_ok()) {
+    let shape = match id
+        .strip_prefix(['d', 'r'])
+        .is_some_and(|number| number.parse::<i64>().is_ok())
+    {
         true => "it may have been dealt with already",
         false => "an id looks like d12 or r638929422",
     };
-    failed(format!("nothing parked has the id `{id}`: {shape}\nhint: `deskie-cdc failed list` shows what is parked"))
+    failed(format!(
+        "nothing parked has the id `{id}`: {shape}\nhint: `deskie-cdc failed list` shows what is parked"
+    ))
 }
 
 async fn show(store: &Store, id: &str, json: bool) -> Result<(), Failure> {
-    let detail = store.parked_get(id).await.map_err(failed)?.ok_or_else(|| unknown(id))?;
+    let detail = store
+        .parked_get(id)
+        .await
+        .map_err(failed)?
+        .ok_or_else(|| unknown(id))?;
     if json {
         let mut value = serde_json::to_value(&detail).map_err(failed)?;
         if let Value::Object(object) = &mut value {
@@ -98,9 +112,20 @@ async fn show(store: &Store, id: &str, json: bool) -> Result<(), Failure> {
         }
         return print_json(&value);
     }
-    let kind = if is_reply(&detail) { "a reply for the site" } else { "a message for Deskie" };
-    let mut text = format!("{}: {kind}, ticket {}\n\n", detail.id, detail.ticket.as_deref().unwrap_or("unknown"));
-    text.push_str(&format!("why\n  {}\n\nstored\n", detail.error.replace('\n', "\n  ")));
+    let kind = if is_reply(&detail) {
+        "a reply for the site"
+    } else {
+        "a message for Deskie"
+    };
+    let mut text = format!(
+        "{}: {kind}, ticket {}\n\n",
+        detail.id,
+        detail.ticket.as_deref().unwrap_or("unknown")
+    );
+    text.push_str(&format!(
+        "why\n  {}\n\nstored\n",
+        detail.error.replace('\n', "\n  ")
+    ));
     stored(&mut text, &detail.stored, 1);
     text.push_str("\nwhat to do\n");
     for line in advice(&detail) {
@@ -116,9 +141,16 @@ fn is_reply(detail: &ParkedDetail) -> bool {
 /// Everything that is not empty, nested things indented; long texts stay whole: this is where one looks for them.
 fn stored(text: &mut String, value: &Value, depth: usize) {
     let Value::Object(object) = value else { return };
-    let width = object.keys().map(|key| key.chars().count()).max().unwrap_or_default();
+    let width = object
+        .keys()
+        .map(|key| key.chars().count())
+        .max()
+        .unwrap_or_default();
     let indent = "  ".repeat(depth);
-    for (key, value) in object {
+    // jsonb has them by length.
+    let mut entries: Vec<(&String, &Value)> = object.iter().collect();
+    entries.sort_unstable_by_key(|(key, _)| key.as_str());
+    for (key, value) in entries {
         match value {
             Value::Null => {}
             Value::Object(inner) if inner.is_empty() => {}
@@ -129,7 +161,10 @@ fn stored(text: &mut String, value: &Value, depth: usize) {
             other => {
                 let shown = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
                 let further = format!("\n{indent}{:width$}  ", "");
-                text.push_str(&format!("{indent}{key:width$}  {}\n", shown.replace('\n', &further)));
+                text.push_str(&format!(
+                    "{indent}{key:width$}  {}\n",
+                    shown.replace('\n', &further)
+                ));
             }
         }
     }
@@ -138,11 +173,13 @@ fn stored(text: &mut String, value: &Value, depth: usize) {
 /// What a person can do about it.
 fn advice(detail: &ParkedDetail) -> Vec<String> {
     let id = &detail.id;
-    let case = ["case_number", "case_id"].iter().find_map(|name| match detail.stored.get(*name)? {
-        Value::String(number) => Some(number.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    });
+    let case = ["case_number", "case_id"]
+        .iter()
+        .find_map(|name| match detail.stored.get(*name)? {
+            Value::String(number) => Some(number.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        });
     let case = case.map_or("the customer's cases".to_owned(), |case| format!("case {case}"));
     let mut lines = match (is_reply(detail), detail.in_doubt) {
         (true, _) => vec![
@@ -162,8 +199,15 @@ fn advice(detail: &ParkedDetail) -> Vec<String> {
         ],
     };
     if detail.behind > 0 {
-        let (things, wait) = if detail.behind == 1 { ("thing", "waits") } else { ("things", "wait") };
-        lines.push(format!("{} later {things} of this ticket {wait} behind it.", detail.behind));
+        let (things, wait) = if detail.behind == 1 {
+            ("thing", "waits")
+        } else {
+            ("things", "wait")
+        };
+        lines.push(format!(
+            "{} later {things} of this ticket {wait} behind it.",
+            detail.behind
+        ));
     }
     lines
 }
@@ -185,6 +229,8 @@ async fn retry(store: &Store, id: Option<&str>) -> Result<(), Failure> {
 async fn discard(store: &Store, id: &str, reason: &str) -> Result<(), Failure> {
     match store.parked_discard(id, reason).await.map_err(failed)? {
         0 => Err(unknown(id)),
-        _ => print(&format!("{id} is discarded; what stood behind it in its ticket goes on\n")),
+        _ => print(&format!(
+            "{id} is discarded; what stood behind it in its ticket goes on\n"
+        )),
     }
 }

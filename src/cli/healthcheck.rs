@@ -24,7 +24,10 @@ pub struct Arguments {
 pub(super) async fn run(config: Option<Arc<Config>>, arguments: &Arguments) -> Result<(), Failure> {
     let url = match &arguments.url {
         Some(url) => url.clone(),
-        None => admin_url(config.map_or(DEFAULT, |config| config.server.admin_listen), "/health/live"),
+        None => admin_url(
+            config.map_or(DEFAULT, |config| config.server.admin_listen),
+            "/health/live",
+        ),
     };
     let status = get(&url, ANSWER_WITHIN).await.map_err(failed)?.status();
     match status.is_success() {
@@ -45,7 +48,11 @@ pub(super) fn admin_url(listen: SocketAddr, path: &str) -> String {
 
 /// One GET, past any proxy of the environment.
 pub(super) async fn get(url: &str, within: Duration) -> Result<reqwest::Response, String> {
-    let client = reqwest::Client::builder().no_proxy().timeout(within).build().map_err(|error| error.to_string())?;
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(within)
+        .build()
+        .map_err(|error| error.to_string())?;
     client.get(url).send().await.map_err(|error| {
         let mut text = error.to_string();
         let mut source = std::error::Error::source(&error);

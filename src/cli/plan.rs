@@ -94,10 +94,18 @@ impl Fate {
 }
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
-    let statements = config.capture.session.iter().map(|statement| statement.sql.clone()).collect();
+    let statements = config
+        .capture
+        .session
+        .iter()
+        .map(|statement| statement.sql.clone())
+        .collect();
     let options = SessionOptions::new("plan").with_statements(statements);
     let client = connect(&connect_url(config)?, &options).await.map_err(failed)?;
-    client.batch_execute("set default_transaction_read_only to on").await.map_err(failed)?;
+    client
+        .batch_execute("set default_transaction_read_only to on")
+        .await
+        .map_err(failed)?;
     let known = match super::store(config) {
         Ok(store) if store.is_set_up().await.unwrap_or(false) => Some(store),
         _ => None,
@@ -127,24 +135,40 @@ fn text(planned: &[Planned]) -> String {
         }
         let outcome = &row.outcome;
         let parts = outcome.parts.unwrap_or(1);
-        if matches!(outcome.result, Fate::CreateCase | Fate::AddMessage | Fate::AddNote) {
+        if matches!(
+            outcome.result,
+            Fate::CreateCase | Fate::AddMessage | Fate::AddNote
+        ) {
             calls += parts;
         }
         text.push_str(&format!("  → {}: {}\n", outcome.result.as_str(), outcome.why));
-        let width = outcome.parameters.keys().map(String::len).max().unwrap_or_default();
+        let width = outcome
+            .parameters
+            .keys()
+            .map(String::len)
+            .max()
+            .unwrap_or_default();
         for (name, value) in &outcome.parameters {
             text.push_str(&format!("      {name:width$}  {}\n", shown(value)));
         }
         text.push('\n');
     }
-    let rows = if planned.len() == 1 { "1 row".into() } else { format!("{} rows", planned.len()) };
-    text.push_str(&format!("{rows}, {calls} calls to Deskie; nothing was sent and nothing was written\n"));
+    let rows = if planned.len() == 1 {
+        "1 row".into()
+    } else {
+        format!("{} rows", planned.len())
+    };
+    text.push_str(&format!(
+        "{rows}, {calls} calls to Deskie; nothing was sent and nothing was written\n"
+    ));
     text
 }
 
 /// A value on one line; of a long text its beginning and its length.
 fn shown(value: &Value) -> String {
-    let Value::String(text) = value else { return value.to_string() };
+    let Value::String(text) = value else {
+        return value.to_string();
+    };
     let line = one_line(text, 100);
     match line.ends_with('…') {
         true => format!("{line}  ({} characters)", text.chars().count()),

@@ -48,8 +48,11 @@ const SECRET: &str = "<webhook_secret>";
 const ADDRESS: &str = "https://<your-server>";
 
 /// All but what stands in a path as it is.
-const UNRESERVED: percent_encoding::AsciiSet =
-    percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const UNRESERVED: percent_encoding::AsciiSet = percent_encoding::NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 pub(super) fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     print(&text(config, arguments.lang, arguments.show_secret)?)
@@ -63,7 +66,10 @@ fn text(config: &Config, language: Language, show_secret: bool) -> Result<String
         }
         _ => SECRET.to_owned(),
     };
-    let address = server.public_url.as_ref().map_or(ADDRESS, |url| url.as_str().trim_end_matches('/'));
+    let address = server
+        .public_url
+        .as_ref()
+        .map_or(ADDRESS, |url| url.as_str().trim_end_matches('/'));
     let webhook = format!("{address}/webhooks/{secret}");
     let has_channel = config.deskie.channel.is_some() || config.ticket.channel.is_some();
     let is_hidden = !server.webhook_secrets.is_empty() && !show_secret;
@@ -92,7 +98,8 @@ fn text(config: &Config, language: Language, show_secret: bool) -> Result<String
     let mut out = String::new();
     let mut step = 0;
     for (name, _) in parts.iter().filter(|(_, wanted)| *wanted) {
-        let part = part(language.text(), name).ok_or_else(|| failed(format!("the text `{name}` is missing")))?;
+        let part =
+            part(language.text(), name).ok_or_else(|| failed(format!("the text `{name}` is missing")))?;
         let part = part
             .replace("{webhook}", &webhook)
             .replace("{listen}", &server.listen.to_string())
@@ -103,7 +110,7 @@ fn text(config: &Config, language: Language, show_secret: bool) -> Result<String
             .replace("{group}", group.as_deref().unwrap_or_default());
         if name.starts_with("step ") {
             step += 1;
-            let _ = write!(out, "\n{step}. ");
+            let _ = write!(out, "{step}. ");
         }
         out.push_str(&part);
     }
@@ -131,18 +138,29 @@ mod tests {
         for language in [Language::Tr, Language::Ru] {
             assert_eq!(names(language), names(Language::En));
             let places = |text: &str| {
-                let mut places: Vec<String> =
-                    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.into()).collect();
+                let mut places: Vec<String> = text
+                    .split('{')
+                    .skip(1)
+                    .filter_map(|rest| rest.split_once('}'))
+                    .map(|(name, _)| name.into())
+                    .collect();
                 places.sort();
                 places
             };
-            assert_eq!(places(language.text()), places(Language::En.text()), "{language:?}");
+            assert_eq!(
+                places(language.text()),
+                places(Language::En.text()),
+                "{language:?}"
+            );
         }
     }
 
     #[test]
     fn a_part_ends_where_the_next_begins() {
         let text = "[a]\none\ntwo\n[b]\nthree\n";
-        assert_eq!((part(text, "a"), part(text, "b"), part(text, "c")), (Some("one\ntwo\n"), Some("three\n"), None));
+        assert_eq!(
+            (part(text, "a"), part(text, "b"), part(text, "c")),
+            (Some("one\ntwo\n"), Some("three\n"), None)
+        );
     }
 }

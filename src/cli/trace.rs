@@ -20,10 +20,18 @@ pub struct Arguments {
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let store = super::store_set_up(config).await?;
     let tickets = store.ticket_of_key(&arguments.key).await.map_err(failed)?;
-    let Some(ticket) = tickets.first() else { return Err(unknown(&store, &arguments.key).await) };
+    let Some(ticket) = tickets.first() else {
+        return Err(unknown(&store, &arguments.key).await);
+    };
     let story = store.trace(&arguments.key).await.map_err(failed)?;
     if arguments.json {
-        let story: Vec<Told> = story.into_iter().map(|told| Told { at: moment(&told.at), ..told }).collect();
+        let story: Vec<Told> = story
+            .into_iter()
+            .map(|told| Told {
+                at: moment(&told.at),
+                ..told
+            })
+            .collect();
         return print_json(&json!({
             "ticket": ticket.key,
             "case_id": ticket.case_id,
@@ -51,17 +59,26 @@ fn heading(ticket: &Ticket, generations: usize) -> String {
         text.push_str("; the site deleted its row");
     }
     if generations > 1 {
-        text.push_str(&format!("; the site has used this key {generations} times, all are shown"));
+        text.push_str(&format!(
+            "; the site has used this key {generations} times, all are shown"
+        ));
     }
     text + "\n"
 }
 
 fn lines(story: &[Told]) -> String {
-    let width = story.iter().map(|told| told.what.chars().count()).max().unwrap_or_default();
+    let width = story
+        .iter()
+        .map(|told| told.what.chars().count())
+        .max()
+        .unwrap_or_default();
     let line = |told: &Told| {
         let further = format!("\n{:1$}", "", 24 + width + 2);
         let detail = told.detail.trim_end().replace('\n', &further);
-        format!("{}  {:width$}  {detail}", moment(&told.at), told.what).trim_end().to_owned() + "\n"
+        format!("{}  {:width$}  {detail}", moment(&told.at), told.what)
+            .trim_end()
+            .to_owned()
+            + "\n"
     };
     story.iter().map(line).collect()
 }
@@ -95,7 +112,11 @@ mod tests {
 
     #[test]
     fn lines_are_aligned() {
-        let told = |at: &str, what: &str, detail: &str| Told { at: at.into(), what: what.into(), detail: detail.into() };
+        let told = |at: &str, what: &str, detail: &str| Told {
+            at: at.into(),
+            what: what.into(),
+            detail: detail.into(),
+        };
         let story = [
             told("2026-11-22 11:27:29.1+00", "row seen", "ticket 4: delivered"),
             told("2026-11-22 11:27:30.123456+00", "webhook", "a\nb"),

@@ -37,8 +37,14 @@ const STATE: &str = "
 async fn store_of(site: &Site) -> Store {
     deskie_cdc::postgres::install_tls_provider();
     let url = ConnectUrl::parse(&site.admin_url()).unwrap();
-    let store = Store::new(Pool::new(url, SessionOptions::new("test"), 4).unwrap(), "deskie_cdc");
-    site.client.batch_execute("create schema deskie_cdc").await.unwrap();
+    let store = Store::new(
+        Pool::new(url, SessionOptions::new("test"), 4).unwrap(),
+        "deskie_cdc",
+    );
+    site.client
+        .batch_execute("create schema deskie_cdc")
+        .await
+        .unwrap();
     store.migrate().await.unwrap();
     store
 }
@@ -61,7 +67,9 @@ fn workplace(site: &Site) -> Workplace {
 fn in_order(text: &str, pieces: &[&str]) {
     let mut rest = text;
     for piece in pieces {
-        let Some(at) = rest.find(piece) else { panic!("`{piece}` is not there, or not in its place:\n{text}") };
+        let Some(at) = rest.find(piece) else {
+            panic!("`{piece}` is not there, or not in its place:\n{text}")
+        };
         rest = &rest[at + piece.len()..];
     }
 }
@@ -78,12 +86,30 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
     // GIVEN a database in which `setup` was not run, THEN each of them says so.
     for command in [&["status"][..], &["failed", "list"], &["trace", "3"]] {
         let ended = place.command(command).await.exits(1);
-        assert!(ended.stderr.contains("run `deskie-cdc setup` first"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("run `deskie-cdc setup` first"),
+            "{}",
+            ended.stderr
+        );
     }
     let _store = store_of(&site).await;
     let ended = place.command(&["status"]).await.ok();
-    in_order(&ended.stdout, &["connector", "not running", "leader", "nobody yet", "slot", "not made yet", "nothing waits"]);
-    assert_eq!(place.command(&["failed", "list"]).await.ok().stdout, "nothing waits for a person\n");
+    in_order(
+        &ended.stdout,
+        &[
+            "connector",
+            "not running",
+            "leader",
+            "nobody yet",
+            "slot",
+            "not made yet",
+            "nothing waits",
+        ],
+    );
+    assert_eq!(
+        place.command(&["failed", "list"]).await.ok().stdout,
+        "nothing waits for a person\n"
+    );
 
     site.client.batch_execute(STATE).await.unwrap();
 
@@ -91,8 +117,19 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
     let shown = place.command(&["status"]).await.ok().stdout;
     in_order(
         &shown,
-        &["host-a 4711, term 7", "deskie_cdc_site is not there", "0/1A2B3C", "parked", "2; see", "1 with a case",
-          "1 to Deskie, 1 written", "4: an echo", "API budget", "not running", "Deskie was away (2026-01-02 03:04:06 UTC)"],
+        &[
+            "host-a 4711, term 7",
+            "deskie_cdc_site is not there",
+            "0/1A2B3C",
+            "parked",
+            "2; see",
+            "1 with a case",
+            "1 to Deskie, 1 written",
+            "4: an echo",
+            "API budget",
+            "not running",
+            "Deskie was away (2026-01-02 03:04:06 UTC)",
+        ],
     );
     let status = json(&place.command(&["status", "--json"]).await.ok().stdout);
     assert_eq!(status["queues"]["parked"], 2);
@@ -105,18 +142,43 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
     keys.sort_unstable();
     assert_eq!(
         keys,
-        ["budget", "database", "last_error", "last_error_at", "leader", "parked", "positions", "queues", "running",
-         "skipped", "slot", "started_at"]
+        [
+            "budget",
+            "database",
+            "last_error",
+            "last_error_at",
+            "leader",
+            "parked",
+            "positions",
+            "queues",
+            "running",
+            "skipped",
+            "slot",
+            "started_at"
+        ]
     );
 
     // trace
     let story = place.command(&["trace", "3"]).await.ok().stdout;
     in_order(
         &story,
-        &["ticket 3: case 130-809267 (case_id 1001), customer 77\n",
-          "2026-01-02 10:00:00.000  row seen", "ticket 3: delivered", "10:00:01", "10:00:02", "create_case", "case 1001",
-          "webhook", "repeated 2 times", "message in Deskie", "message 900: written", "row written", "became row 12",
-          "message 901: parked: the enum", "message 8: parked"],
+        &[
+            "ticket 3: case 130-809267 (case_id 1001), customer 77\n",
+            "2026-01-02 10:00:00.000  row seen",
+            "ticket 3: delivered",
+            "10:00:01",
+            "10:00:02",
+            "create_case",
+            "case 1001",
+            "webhook",
+            "repeated 2 times",
+            "message in Deskie",
+            "message 900: written",
+            "row written",
+            "became row 12",
+            "message 901: parked: the enum",
+            "message 8: parked",
+        ],
     );
     let story = json(&place.command(&["trace", "3", "--json"]).await.ok().stdout);
     assert_eq!(story["case_id"], 1001);
@@ -133,34 +195,78 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
     // failed
     in_order(
         &place.command(&["failed", "list"]).await.ok().stdout,
-        &["ID", "TICKET", "r901", "3", "the enum has no value agent", "d2", "Deskie refuses"],
+        &[
+            "ID",
+            "TICKET",
+            "r901",
+            "3",
+            "the enum has no value agent",
+            "d2",
+            "Deskie refuses",
+        ],
     );
-    assert_eq!(json(&place.command(&["failed", "list", "--json"]).await.ok().stdout)[1]["id"], "d2");
+    assert_eq!(
+        json(&place.command(&["failed", "list", "--json"]).await.ok().stdout)[1]["id"],
+        "d2"
+    );
     in_order(
         &place.command(&["failed", "show", "d2"]).await.ok().stdout,
-        &["d2: a message for Deskie, ticket 3", "Deskie refuses <b>it</b>: 422", "first line\n", "second line",
-          "row", "message 8", "what to do", "failed retry d2"],
+        &[
+            "d2: a message for Deskie, ticket 3",
+            "Deskie refuses <b>it</b>: 422",
+            "first line\n",
+            "second line",
+            "row",
+            "message 8",
+            "what to do",
+            "failed retry d2",
+        ],
     );
-    let reply = json(&place.command(&["failed", "show", "r901", "--json"]).await.ok().stdout);
+    let reply = json(
+        &place
+            .command(&["failed", "show", "r901", "--json"])
+            .await
+            .ok()
+            .stdout,
+    );
     assert_eq!(reply["stored"]["payload"]["content"], "answer");
     assert!(reply["what_to_do"].as_array().unwrap().len() > 1);
     for id in ["d999", "12", "", "d2' or true --"] {
         for command in ["show", "retry", "discard"] {
             let ended = place.command(&["failed", command, id]).await.exits(1);
-            assert!(ended.stderr.contains("nothing parked has the id"), "{}", ended.stderr);
+            assert!(
+                ended.stderr.contains("nothing parked has the id"),
+                "{}",
+                ended.stderr
+            );
         }
     }
     place.command(&["failed", "retry"]).await.exits(2);
     place.command(&["failed", "retry", "d2", "--all"]).await.exits(2);
     let ended = place.command(&["failed", "retry", "d2"]).await.ok();
     assert!(ended.stdout.starts_with("d2 is queued"), "{}", ended.stdout);
-    place.command(&["failed", "discard", "r901", "--reason", "said by phone"]).await.ok();
-    let rows = site.client.query(
-        "select state, coalesce(error, '') from deskie_cdc.delivery where id = 2 union all
-         select state, reason from deskie_cdc.remote where message_id = 901", &[]).await.unwrap();
+    place
+        .command(&["failed", "discard", "r901", "--reason", "said by phone"])
+        .await
+        .ok();
+    let rows = site
+        .client
+        .query(
+            "select state, coalesce(error, '') from deskie_cdc.delivery where id = 2 union all
+         select state, reason from deskie_cdc.remote where message_id = 901",
+            &[],
+        )
+        .await
+        .unwrap();
     let found: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    assert_eq!((found[0].0.as_str(), found[1].0.as_str(), found[1].1.as_str()), ("queued", "discarded", "said by phone"));
-    assert_eq!(place.command(&["failed", "retry", "--all"]).await.ok().stdout, "nothing was parked\n");
+    assert_eq!(
+        (found[0].0.as_str(), found[1].0.as_str(), found[1].1.as_str()),
+        ("queued", "discarded", "said by phone")
+    );
+    assert_eq!(
+        place.command(&["failed", "retry", "--all"]).await.ok().stdout,
+        "nothing was parked\n"
+    );
 }
 
 #[tokio::test]
@@ -169,12 +275,24 @@ async fn plan_shows_the_calls_and_touches_nothing() {
     let place = workplace(&site);
 
     // GIVEN no state at all: the newest tickets and messages, as if they had just been written.
-    let plan = json(&place.command(&["plan", "--last", "2", "--json"]).await.ok().stdout);
+    let plan = json(
+        &place
+            .command(&["plan", "--last", "2", "--json"])
+            .await
+            .ok()
+            .stdout,
+    );
     let results: Vec<(&str, &str, &str)> = plan
         .as_array()
         .unwrap()
         .iter()
-        .map(|row| (row["section"].as_str().unwrap(), row["key"].as_str().unwrap(), row["result"].as_str().unwrap()))
+        .map(|row| {
+            (
+                row["section"].as_str().unwrap(),
+                row["key"].as_str().unwrap(),
+                row["result"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         results,
@@ -194,32 +312,80 @@ async fn plan_shows_the_calls_and_touches_nothing() {
     let shown = place.command(&["plan", "--ticket", "1"]).await.ok().stdout;
     in_order(
         &shown,
-        &["ticket 1\n", "subject", "Kargom nerede?", "→ create_case", "user_email", "ayse@example.com",
-          "message 1 of ticket 1", "→ add_note", "message 2 of ticket 1", "→ skipped: [message] where does not hold",
-          "message 3 of ticket 1", "→ add_message", "Elime ulaştı, teşekkürler!",
-          "4 rows, 3 calls to Deskie; nothing was sent and nothing was written"],
+        &[
+            "ticket 1\n",
+            "subject",
+            "Kargom nerede?",
+            "→ create_case",
+            "user_email",
+            "ayse@example.com",
+            "message 1 of ticket 1",
+            "→ add_note",
+            "message 2 of ticket 1",
+            "→ skipped: [message] where does not hold",
+            "message 3 of ticket 1",
+            "→ add_message",
+            "Elime ulaştı, teşekkürler!",
+            "4 rows, 3 calls to Deskie; nothing was sent and nothing was written",
+        ],
     );
     let ended = place.command(&["plan", "--ticket", "99"]).await.exits(1);
-    assert!(ended.stderr.contains("public.tickets has no row with the key `99`"), "{}", ended.stderr);
+    assert!(
+        ended
+            .stderr
+            .contains("public.tickets has no row with the key `99`"),
+        "{}",
+        ended.stderr
+    );
 
     // Nothing was written, not even a schema; and nothing can be.
-    let schemas: i64 =
-        site.client.query_one("select count(*) from pg_namespace where nspname = 'deskie_cdc'", &[]).await.unwrap().get(0);
+    let schemas: i64 = site
+        .client
+        .query_one(
+            "select count(*) from pg_namespace where nspname = 'deskie_cdc'",
+            &[],
+        )
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(schemas, 0);
-    place.change_config("subject = \"subject\"", "subject = \"nextval('tickets_id_seq')::text\"");
+    place.change_config(
+        "subject = \"subject\"",
+        "subject = \"nextval('tickets_id_seq')::text\"",
+    );
     let ended = place.command(&["plan"]).await.exits(1);
     assert!(ended.stderr.contains("read-only"), "{}", ended.stderr);
 
     // GIVEN a ticket that has its case, THEN its messages go into it.
-    place.change_config("subject = \"nextval('tickets_id_seq')::text\"", "subject = \"t.subject || 1/(t.id - 3)\"");
+    place.change_config(
+        "subject = \"nextval('tickets_id_seq')::text\"",
+        "subject = \"t.subject || 1/(t.id - 3)\"",
+    );
     let _store = store_of(&site).await;
-    site.client.batch_execute("insert into deskie_cdc.ticket (key, case_id) values ('1', 5)").await.unwrap();
-    let plan = json(&place.command(&["plan", "--ticket", "1", "--json"]).await.ok().stdout);
+    site.client
+        .batch_execute("insert into deskie_cdc.ticket (key, case_id) values ('1', 5)")
+        .await
+        .unwrap();
+    let plan = json(
+        &place
+            .command(&["plan", "--ticket", "1", "--json"])
+            .await
+            .ok()
+            .stdout,
+    );
     assert_eq!(plan[0]["why"], "the ticket has its case already");
     assert_eq!(plan[3]["result"], "add_message");
     // A row whose values an expression cannot take is told, and the others go on.
     let shown = place.command(&["plan"]).await.ok().stdout;
-    in_order(&shown, &["ticket 3\n", "→ would be parked: [ticket]", "division by zero", "message 4"]);
+    in_order(
+        &shown,
+        &[
+            "ticket 3\n",
+            "→ would be parked: [ticket]",
+            "division by zero",
+            "message 4",
+        ],
+    );
 }
 
 #[tokio::test]
@@ -234,15 +400,50 @@ async fn rules_are_told_in_three_languages() {
         webhook_secret: "a secret".to_owned(),
     });
     let hook = "https://<your-server>/webhooks/<webhook_secret>";
-    for (language, words) in [("en", "\n1. The case field"), ("tr", "\n1. Bilet anahtarı"), ("ru", "\n1. Поле обращения")] {
+    for (language, words) in [
+        ("en", "\n1. The case field"),
+        ("tr", "\n1. Bilet anahtarı"),
+        ("ru", "\n1. Поле обращения"),
+    ] {
         let text = place.command(&["rules", "--lang", language]).await.ok().stdout;
-        in_order(&text, &["public_url", words, "cf_25", "\n2. ", hook, "{\"case_id\": \"…\"}", "\n3. ", hook, "\n4. ", "[deskie] labels", "\n5. ", "200"]);
+        in_order(
+            &text,
+            &[
+                "public_url",
+                words,
+                "cf_25",
+                "\n2. ",
+                hook,
+                "{\"case_id\": \"…\"}",
+                "\n3. ",
+                hook,
+                "\n4. ",
+                "[deskie] labels",
+                "\n5. ",
+                "200",
+            ],
+        );
         assert!(!text.contains("a secret") && !text.contains("\n6. "), "{text}");
     }
-    place.change_config("[server]\n", "[server]\npublic_url = \"https://hooks.example.com/\"\n");
-    place.change_config("ticket_field = 25", "ticket_field = 25\nlabels = [101]\nchannel = \"cch3\"");
+    place.change_config(
+        "[server]\n",
+        "[server]\npublic_url = \"https://hooks.example.com/\"\n",
+    );
+    place.change_config(
+        "ticket_field = 25",
+        "ticket_field = 25\nlabels = [101]\nchannel = \"cch3\"",
+    );
     let text = place.command(&["rules", "--show-secret"]).await.ok().stdout;
-    in_order(&text, &["https://hooks.example.com/webhooks/a%20secret", "number 101", "5. Custom channel", "cch3", "\n6. Test"]);
+    in_order(
+        &text,
+        &[
+            "https://hooks.example.com/webhooks/a%20secret",
+            "number 101",
+            "5. Custom channel",
+            "cch3",
+            "\n6. Test",
+        ],
+    );
     assert!(!text.contains("your-server"), "{text}");
     place.command(&["rules", "--lang", "de"]).await.exits(2);
 }
@@ -266,21 +467,33 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     let console = |token: Option<&str>| Console {
         vital: Arc::clone(&vital),
         store: store.clone(),
-        meter: Some(Arc::new(deskie_cdc::deskie::Meter::new(None, std::time::Duration::from_secs(60)))),
+        meter: Some(Arc::new(deskie_cdc::deskie::Meter::new(
+            None,
+            std::time::Duration::from_secs(60),
+        ))),
         recorder: None,
         slot: None,
         admin_token: token.map(Into::into),
     };
     let open = serve(console(Some("t0ken"))).await;
     let closed = serve(console(None)).await;
-    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
     let get = async |url: String| {
         let answer = http.get(url).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
     let post = async |url: String, form: &[(&str, &str)], bearer: Option<&str>| {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let mut request = http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        let mut request = http
+            .post(url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
         if let Some(token) = bearer {
             request = request.bearer_auth(token);
         }
@@ -301,12 +514,21 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     vital.set_deskie(DeskieState::Unreachable("connection <refused>".into()));
     let (status, body) = get(format!("{open}/health/ready")).await;
     assert_eq!(status, 200);
-    assert_eq!(json(&body)["state"], "leader, waits for Deskie: connection <refused>");
+    assert_eq!(
+        json(&body)["state"],
+        "leader, waits for Deskie: connection <refused>"
+    );
 
     // healthcheck
     let port = open.rsplit(':').next().unwrap();
-    place.command(&["healthcheck", "--url", &format!("{open}/health/ready")]).await.ok();
-    place.command(&["healthcheck", "--url", &format!("{open}/nowhere")]).await.exits(1);
+    place
+        .command(&["healthcheck", "--url", &format!("{open}/health/ready")])
+        .await
+        .ok();
+    place
+        .command(&["healthcheck", "--url", &format!("{open}/nowhere")])
+        .await
+        .exits(1);
     place.command(&["healthcheck"]).await.exits(1);
     place.change_config(&place.places.admin_listen, &format!("0.0.0.0:{port}"));
     place.command(&["healthcheck"]).await.ok();
@@ -315,14 +537,22 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     let status = json(&place.command(&["status", "--json"]).await.ok().stdout);
     assert_eq!(status["running"]["role"], "leader");
     assert_eq!(status["budget"]["limit_known"], false);
-    in_order(&place.command(&["status"]).await.ok().stdout, &["leader, waits for Deskie", "API budget", "a minute left"]);
+    in_order(
+        &place.command(&["status"]).await.ok().stdout,
+        &["leader, waits for Deskie", "API budget", "a minute left"],
+    );
 
     // The metrics.
     let (status, text) = get(format!("{open}/metrics")).await;
     assert_eq!(status, 200);
     for line in [
-        "deskie_cdc_leader 1", "deskie_cdc_ready 1", "deskie_cdc_deskie_reachable 0", "deskie_cdc_parked 2",
-        "deskie_cdc_waiting{queue=\"inbox\"} 0", "deskie_cdc_skipped{reason=\"an echo\"} 4", "deskie_cdc_slot_exists 0",
+        "deskie_cdc_leader 1",
+        "deskie_cdc_ready 1",
+        "deskie_cdc_deskie_reachable 0",
+        "deskie_cdc_parked 2",
+        "deskie_cdc_waiting{queue=\"inbox\"} 0",
+        "deskie_cdc_skipped{reason=\"an echo\"} 4",
+        "deskie_cdc_slot_exists 0",
         "deskie_cdc_messages_written 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
@@ -333,29 +563,60 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     assert_eq!(status, 200);
     in_order(
         &page,
-        &["leader, waits for Deskie", "connection &lt;refused&gt;", "a minute left", "Deskie was away", "Queues",
-          "deskie_cdc_site is not there", "host-a 4711", "Parked", "r901", "/failed/r901/retry", "d2",
-          "Deskie refuses &lt;b&gt;it&lt;/b&gt;: 422", "/failed/d2/discard"],
+        &[
+            "leader, waits for Deskie",
+            "connection &lt;refused&gt;",
+            "a minute left",
+            "Deskie was away",
+            "Queues",
+            "deskie_cdc_site is not there",
+            "host-a 4711",
+            "Parked",
+            "r901",
+            "/failed/r901/retry",
+            "d2",
+            "Deskie refuses &lt;b&gt;it&lt;/b&gt;: 422",
+            "/failed/d2/discard",
+        ],
     );
-    assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("http://"), "{page}");
+    assert!(
+        !page.contains("<script") && !page.contains("src=") && !page.contains("http://"),
+        "{page}"
+    );
     assert!(!page.contains("second line"), "no bodies");
     let (_, page) = get(format!("{closed}/")).await;
     assert!(!page.contains("<form") && page.contains("admin_token"), "{page}");
 
     // Changing things.
     let retry = format!("{open}/failed/d2/retry");
-    assert_eq!(post(format!("{closed}/failed/d2/retry"), &[("token", "t0ken")], None).await.0, 403);
+    assert_eq!(
+        post(format!("{closed}/failed/d2/retry"), &[("token", "t0ken")], None)
+            .await
+            .0,
+        403
+    );
     assert_eq!(post(retry.clone(), &[], None).await.0, 401);
     assert_eq!(post(retry.clone(), &[("token", "t0ke")], None).await.0, 401);
-    assert_eq!(post(retry.clone(), &[("token", "t0ken")], Some("wrong")).await.0, 401);
+    assert_eq!(
+        post(retry.clone(), &[("token", "t0ken")], Some("wrong")).await.0,
+        401
+    );
     assert_eq!(get(retry.clone()).await.0, 405);
     assert_eq!(post(retry.clone(), &[("token", "t0ken")], None).await.0, 303);
-    assert_eq!(post(retry, &[("token", "t0ken")], None).await.0, 404, "it is not parked any more");
+    assert_eq!(
+        post(retry, &[("token", "t0ken")], None).await.0,
+        404,
+        "it is not parked any more"
+    );
     let discard = format!("{open}/failed/r901/discard");
     let (status, body) = post(discard, &[("reason", "said by phone")], Some("t0ken")).await;
     assert!(status == 200 && body.contains("r901 was discarded"), "{body}");
-    let reason: String =
-        site.client.query_one("select reason from deskie_cdc.remote where message_id = 901", &[]).await.unwrap().get(0);
+    let reason: String = site
+        .client
+        .query_one("select reason from deskie_cdc.remote where message_id = 901", &[])
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(reason, "said by phone");
 
     // The database goes: not ready, with the reason; alive all the same; the page still says what it knows.
@@ -365,6 +626,9 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     assert!(body.contains("the database does not answer"), "{body}");
     assert_eq!(get(format!("{open}/health/live")).await.0, 200);
     let (_, text) = get(format!("{open}/metrics")).await;
-    assert!(text.contains("deskie_cdc_database_up 0") && !text.contains("deskie_cdc_parked"), "{text}");
+    assert!(
+        text.contains("deskie_cdc_database_up 0") && !text.contains("deskie_cdc_parked"),
+        "{text}"
+    );
     assert_eq!(get(format!("{open}/")).await.0, 200);
 }

@@ -28,23 +28,36 @@ impl Row {
     fn outputs(&self, section: &str) -> Result<&[Option<String>], Outcome> {
         match self {
             Row::One(cells) => Ok(cells),
-            Row::None => Err(outcome(Fate::Waits, format!("the joins of {section} give no row, or it is not visible to us"))),
-            Row::Several => {
-                Err(outcome(Fate::Parked, format!("the join of {section} gives several rows for one row")))
-            }
+            Row::None => Err(outcome(
+                Fate::Waits,
+                format!("the joins of {section} give no row, or it is not visible to us"),
+            )),
+            Row::Several => Err(outcome(
+                Fate::Parked,
+                format!("the join of {section} gives several rows for one row"),
+            )),
             Row::Refused(error) => Err(outcome(Fate::Parked, format!("{section}: {error}"))),
         }
     }
 }
 
 fn outcome(result: Fate, why: impl Into<String>) -> Outcome {
-    Outcome { result, why: why.into(), parameters: Map::new(), parts: None }
+    Outcome {
+        result,
+        why: why.into(),
+        parameters: Map::new(),
+        parts: None,
+    }
 }
 
 /// The output of that name, without blanks around it; an empty one counts as none.
 fn output<'a>(names: &[&str], cells: &'a [Option<String>], name: &str) -> Option<&'a str> {
     let place = names.iter().position(|known| *known == name)?;
-    cells.get(place)?.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    cells
+        .get(place)?
+        .as_deref()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
 }
 
 fn of_ticket_row<'a>(cells: &'a [Option<String>], name: &str) -> Option<&'a str> {
@@ -62,17 +75,35 @@ fn ticket(config: &Config, key: &str, row: &Row, opened: &mut HashSet<String>) -
         return Err(outcome(Fate::Skipped, "[ticket] where does not hold"));
     }
     if config.ticket.open_on == OpenOn::Message {
-        return Err(outcome(Fate::Skipped, "its first customer message opens the case ([ticket] open_on = \"message\")"));
+        return Err(outcome(
+            Fate::Skipped,
+            "its first customer message opens the case ([ticket] open_on = \"message\")",
+        ));
     }
     if opened.contains(key) {
         return Err(outcome(Fate::Skipped, "the ticket has its case already"));
     }
     let mut parameters = opening(config, key, cells)?;
-    let subject = parameters.get("subject").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let subject = parameters
+        .get("subject")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let body = of_ticket_row(cells, "body").map_or(subject, str::to_owned);
-    let parts = with_body(config, &mut parameters, &body, of_ticket_row(cells, "format"), "[ticket]")?;
+    let parts = with_body(
+        config,
+        &mut parameters,
+        &body,
+        of_ticket_row(cells, "format"),
+        "[ticket]",
+    )?;
     opened.insert(key.to_owned());
-    Ok(Outcome { result: Fate::CreateCase, why: "the ticket's row opens the case".into(), parameters, parts: Some(parts) })
+    Ok(Outcome {
+        result: Fate::CreateCase,
+        why: "the ticket's row opens the case".into(),
+        parameters,
+        parts: Some(parts),
+    })
 }
 
 /// What becomes of a message's row; `opening`: its ticket's row, where it has no case yet.
@@ -96,7 +127,10 @@ fn message(
     opened: &mut HashSet<String>,
 ) -> Result<Outcome, Outcome> {
     let Some(ticket) = ticket else {
-        return Err(outcome(Fate::Skipped, "it belongs to no ticket: [message] ticket is NULL"));
+        return Err(outcome(
+            Fate::Skipped,
+            "it belongs to no ticket: [message] ticket is NULL",
+        ));
     };
     let cells = row.outputs("[message]")?;
     let value = |name: &str| output(&MESSAGE_OUTPUTS, cells, name);
@@ -105,7 +139,12 @@ fn message(
     }
     let author = match value("author") {
         None if message.author.is_none() => "customer",
-        None => return Err(outcome(Fate::Parked, "[message] author is NULL; it must be 'customer', 'agent' or 'skip'")),
+        None => {
+            return Err(outcome(
+                Fate::Parked,
+                "[message] author is NULL; it must be 'customer', 'agent' or 'skip'",
+            ));
+        }
         Some(author) => author,
     };
     let is_agent = match author {
@@ -121,29 +160,54 @@ fn message(
         let why = "an agent's answer on the site ([message] agent_as = \"ignore\")";
         return Err(outcome(Fate::Skipped, why));
     }
-    let Some(body) = value("body") else { return Err(outcome(Fate::Skipped, "the body is empty")) };
+    let Some(body) = value("body") else {
+        return Err(outcome(Fate::Skipped, "the body is empty"));
+    };
     if value("ticket_where") != Some("true") {
-        return Err(outcome(Fate::Waits, "[ticket] where does not hold; it follows once that is true"));
+        return Err(outcome(
+            Fate::Waits,
+            "[ticket] where does not hold; it follows once that is true",
+        ));
     }
     let format = value("format");
     if !opened.contains(ticket) {
         if is_agent {
             return Err(outcome(Fate::Skipped, "an agent's answer before there is a case"));
         }
-        let mut parameters = opening(config, ticket, opening_row.map_or(Ok(&[][..]), |row| row.outputs("[ticket]"))?)?;
+        let mut parameters = opening(
+            config,
+            ticket,
+            opening_row.map_or(Ok(&[][..]), |row| row.outputs("[ticket]"))?,
+        )?;
         let parts = with_body(config, &mut parameters, body, format, "[message]")?;
         opened.insert(ticket.to_owned());
         let why = "the ticket has no case yet, so this message opens it".into();
-        return Ok(Outcome { result: Fate::CreateCase, why, parameters, parts: Some(parts) });
+        return Ok(Outcome {
+            result: Fate::CreateCase,
+            why,
+            parameters,
+            parts: Some(parts),
+        });
     }
     let mut parameters = Map::new();
     let parts = with_body(config, &mut parameters, body, format, "[message]")?;
     let (result, why) = match (is_agent, message.agent_as) {
         (false, _) => (Fate::AddMessage, "the customer's message, into the ticket's case"),
-        (true, AgentAs::Staff) => (Fate::AddMessage, "an agent's answer on the site, as staff, not e-mailed again"),
-        (true, _) => (Fate::AddNote, "an agent's answer on the site, as a note ([message] agent_as = \"note\")"),
+        (true, AgentAs::Staff) => (
+            Fate::AddMessage,
+            "an agent's answer on the site, as staff, not e-mailed again",
+        ),
+        (true, _) => (
+            Fate::AddNote,
+            "an agent's answer on the site, as a note ([message] agent_as = \"note\")",
+        ),
     };
-    Ok(Outcome { result, why: why.into(), parameters, parts: Some(parts) })
+    Ok(Outcome {
+        result,
+        why: why.into(),
+        parameters,
+        parts: Some(parts),
+    })
 }
 
 /// What create_case carries besides the body.
@@ -151,7 +215,12 @@ fn opening(config: &Config, key: &str, cells: &[Option<String>]) -> Result<Map<S
     let value = |name: &str| of_ticket_row(cells, name);
     let deskie = &config.deskie;
     let mut call = Map::new();
-    call.insert("subject".into(), value("subject").map_or_else(|| format!("#{key}"), str::to_owned).into());
+    call.insert(
+        "subject".into(),
+        value("subject")
+            .map_or_else(|| format!("#{key}"), str::to_owned)
+            .into(),
+    );
     let (email, phone, custom_id) = (value("email"), value("phone"), value("custom_id"));
     let through = |call: &mut Map<String, Value>, channel: &str, custom_id: &str| {
         call.insert("channel".into(), channel.into());
@@ -160,26 +229,37 @@ fn opening(config: &Config, key: &str, cells: &[Option<String>]) -> Result<Map<S
     match (value("channel"), custom_id) {
         (Some(channel), Some(custom_id)) => through(&mut call, channel, custom_id),
         (Some(channel), None) => {
-            let why = format!("the ticket goes through the channel {channel}, but customer.custom_id is not there");
+            let why =
+                format!("the ticket goes through the channel {channel}, but customer.custom_id is not there");
             return Err(outcome(Fate::Waits, why));
         }
         (None, custom_id) => match (email, phone, custom_id.zip(deskie.channel.as_deref())) {
             (Some(email), ..) => drop(call.insert("user_email".into(), email.into())),
             (None, Some(phone), _) => drop(call.insert("user_phone".into(), phone.into())),
             (None, None, Some((custom_id, channel))) => through(&mut call, channel, custom_id),
-            (None, None, None) => return Err(outcome(Fate::Waits, "the customer has neither e-mail nor phone")),
+            (None, None, None) => {
+                return Err(outcome(Fate::Waits, "the customer has neither e-mail nor phone"));
+            }
         },
     }
     if let Some(name) = value("name") {
         call.insert("user_full_name".into(), name.into());
     }
-    let mut fields: Map<String, Value> =
-        value("fields").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let mut fields: Map<String, Value> = value("fields")
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
     fields.retain(|_, value| !value.is_null());
     fields.insert(format!("cf_{}", deskie.ticket_field), key.into());
     call.insert("custom_fields".into(), fields.into());
-    let own: Vec<Value> = value("labels").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let labels: Vec<Value> = deskie.labels.iter().map(|label| json!(label)).chain(own).collect();
+    let own: Vec<Value> = value("labels")
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    let labels: Vec<Value> = deskie
+        .labels
+        .iter()
+        .map(|label| json!(label))
+        .chain(own)
+        .collect();
     if !labels.is_empty() {
         call.insert("labels".into(), labels.into());
     }
@@ -207,7 +287,10 @@ fn with_body(
         Some("html") => BodyFormat::Html,
         Some("markdown") => BodyFormat::Markdown,
         Some(_) => {
-            return Err(outcome(Fate::Parked, format!("{section} format must give 'text', 'html' or 'markdown'")));
+            return Err(outcome(
+                Fate::Parked,
+                format!("{section} format must give 'text', 'html' or 'markdown'"),
+            ));
         }
     };
     let parts = text::split(body, format, config.deskie.max_body);

@@ -60,7 +60,9 @@ pub(super) async fn plan(
 async fn has_case(known: Option<&Store>, key: &str) -> Result<bool, Failure> {
     let Some(store) = known else { return Ok(false) };
     let tickets = store.ticket_of_key(key).await.map_err(failed)?;
-    Ok(tickets.first().is_some_and(|ticket| !ticket.gone && ticket.case_id.is_some()))
+    Ok(tickets
+        .first()
+        .is_some_and(|ticket| !ticket.gone && ticket.case_id.is_some()))
 }
 
 impl<'a> Tables<'a> {
@@ -75,14 +77,24 @@ impl<'a> Tables<'a> {
             None => None,
         };
         let ticket_reading = read::ticket(&config.ticket, &ticket, Source::Table);
-        Ok(Tables { config, client, ticket, ticket_reading, message })
+        Ok(Tables {
+            config,
+            client,
+            ticket,
+            ticket_reading,
+            message,
+        })
     }
 
     /// The tickets to show: the one that was asked for, or the newest, oldest of them first.
     async fn ticket_keys(&self, arguments: &Arguments) -> Result<Vec<String>, Failure> {
         if let Some(key) = &arguments.ticket {
             let Some(values) = key_values(key, self.ticket.key.len()) else {
-                let why = format!("`{key}` is no key of {}: a JSON array of its {} texts", self.ticket.relation, self.ticket.key.len());
+                let why = format!(
+                    "`{key}` is no key of {}: a JSON array of its {} texts",
+                    self.ticket.relation,
+                    self.ticket.key.len()
+                );
                 return Err(failed(why));
             };
             let sql = format!(
@@ -91,9 +103,14 @@ impl<'a> Tables<'a> {
                 self.ticket.sql(),
                 self.ticket.key_condition("s", 1)
             );
-            let rows = self.query("[ticket]", &sql, values.into_iter().map(Some).collect()).await?;
+            let rows = self
+                .query("[ticket]", &sql, values.into_iter().map(Some).collect())
+                .await?;
             return match first_cells(rows) {
-                keys if keys.is_empty() => Err(failed(format!("{} has no row with the key `{key}`", self.ticket.relation))),
+                keys if keys.is_empty() => Err(failed(format!(
+                    "{} has no row with the key `{key}`",
+                    self.ticket.relation
+                ))),
                 keys => Ok(keys),
             };
         }
@@ -111,7 +128,9 @@ impl<'a> Tables<'a> {
 
     /// The messages to show with their tickets, oldest first.
     async fn message_keys(&self, arguments: &Arguments) -> Result<Vec<(String, Option<String>)>, Failure> {
-        let Some((config, shape, _)) = &self.message else { return Ok(Vec::new()) };
+        let Some((config, shape, _)) = &self.message else {
+            return Ok(Vec::new());
+        };
         let casts = self.ticket.key_casts();
         let parts: Vec<String> = config
             .ticket
@@ -120,18 +139,36 @@ impl<'a> Tables<'a> {
             .map(|(expr, cast)| format!("({})::{cast}", value_sql(expr, "m", shape)))
             .collect();
         // A ticket found through the message's own joins needs them here, too.
-        let is_plain = config.ticket.iter().all(|expr| bare_column(expr, shape).is_some());
-        let join = config.join.as_ref().filter(|_| !is_plain).map_or("", |join| join.sql.as_str());
+        let is_plain = config
+            .ticket
+            .iter()
+            .all(|expr| bare_column(expr, shape).is_some());
+        let join = config
+            .join
+            .as_ref()
+            .filter(|_| !is_plain)
+            .map_or("", |join| join.sql.as_str());
         let (condition, values) = match &arguments.ticket {
             Some(key) => {
                 let values = key_values(key, casts.len()).unwrap_or_default();
-                let equal: Vec<String> =
-                    parts.iter().zip(&casts).enumerate().map(|(n, (part, cast))| format!("{part} = ${}::text::{cast}", n + 1)).collect();
-                (format!("where {}", equal.join(" and ")), values.into_iter().map(Some).collect())
+                let equal: Vec<String> = parts
+                    .iter()
+                    .zip(&casts)
+                    .enumerate()
+                    .map(|(n, (part, cast))| format!("{part} = ${}::text::{cast}", n + 1))
+                    .collect();
+                (
+                    format!("where {}", equal.join(" and ")),
+                    values.into_iter().map(Some).collect(),
+                )
             }
             None => (String::new(), Vec::new()),
         };
-        let limit = if arguments.ticket.is_some() { MESSAGES } else { arguments.last };
+        let limit = if arguments.ticket.is_some() {
+            MESSAGES
+        } else {
+            arguments.last
+        };
         let order = newest_first(shape, config.created_at.as_ref(), "m");
         let ticket_texts: Vec<String> = parts.iter().map(|part| format!("{part}::text")).collect();
         let sql = format!(
@@ -158,7 +195,13 @@ impl<'a> Tables<'a> {
             _ => Map::new(),
         };
         let outcome = call::of_ticket(self.config, key, &row, opened);
-        Ok(Planned { section: Section::Ticket, key: key.to_owned(), ticket: Some(key.to_owned()), values, outcome })
+        Ok(Planned {
+            section: Section::Ticket,
+            key: key.to_owned(),
+            ticket: Some(key.to_owned()),
+            values,
+            outcome,
+        })
     }
 
     async fn plan_message(
@@ -189,12 +232,26 @@ impl<'a> Tables<'a> {
             }
             _ => Map::new(),
         };
-        let outcome = call::of_message(self.config, config, ticket.as_deref(), &row, opening.as_ref(), opened);
-        Ok(Planned { section: Section::Message, key: key.to_owned(), ticket, values, outcome })
+        let outcome = call::of_message(
+            self.config,
+            config,
+            ticket.as_deref(),
+            &row,
+            opening.as_ref(),
+            opened,
+        );
+        Ok(Planned {
+            section: Section::Message,
+            key: key.to_owned(),
+            ticket,
+            values,
+            outcome,
+        })
     }
 
     async fn ticket_row(&self, key: &str) -> Result<Row, Failure> {
-        self.row("[ticket]", &self.ticket_reading, &self.ticket, key).await
+        self.row("[ticket]", &self.ticket_reading, &self.ticket, key)
+            .await
     }
 
     fn ticket_values(&self, cells: &[Option<String>]) -> Map<String, Value> {
@@ -224,12 +281,21 @@ impl<'a> Tables<'a> {
 
     /// What the statement gives for the row with that key.
     async fn row(&self, section: &str, reading: &Reading, shape: &Shape, key: &str) -> Result<Row, Failure> {
-        let Some(values) = key_values(key, shape.key.len()) else { return Ok(Row::None) };
-        match self.try_query(&reading.sql, values.into_iter().map(Some).collect()).await {
+        let Some(values) = key_values(key, shape.key.len()) else {
+            return Ok(Row::None);
+        };
+        match self
+            .try_query(&reading.sql, values.into_iter().map(Some).collect())
+            .await
+        {
             Ok(mut rows) if rows.len() < 2 => Ok(rows.pop().map_or(Row::None, Row::One)),
             Ok(_) => Ok(Row::Several),
             // The row's own values: another row may do.
-            Err(error) if error.code().is_some_and(|code| code.code().starts_with("22") || code.code() == "21000") => {
+            Err(error)
+                if error
+                    .code()
+                    .is_some_and(|code| code.code().starts_with("22") || code.code() == "21000") =>
+            {
                 Ok(Row::Refused(describe(&error)))
             }
             Err(error) => Err(refused(section, &error)),
@@ -242,7 +308,9 @@ impl<'a> Tables<'a> {
         sql: &str,
         values: Vec<Option<String>>,
     ) -> Result<Vec<Vec<Option<String>>>, Failure> {
-        self.try_query(sql, values).await.map_err(|error| refused(section, &error))
+        self.try_query(sql, values)
+            .await
+            .map_err(|error| refused(section, &error))
     }
 
     async fn try_query(
@@ -251,15 +319,22 @@ impl<'a> Tables<'a> {
         values: Vec<Option<String>>,
     ) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
         let params: Vec<TextParam> = values.into_iter().map(TextParam).collect();
-        let params: Vec<&(dyn ToSql + Sync)> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
+        let params: Vec<&(dyn ToSql + Sync)> =
+            params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
         let rows = self.client.query(sql, &params).await?;
-        rows.iter().map(|row| (0..row.len()).map(|n| row.try_get(n)).collect()).collect()
+        rows.iter()
+            .map(|row| (0..row.len()).map(|n| row.try_get(n)).collect())
+            .collect()
     }
 }
 
 /// Which rows are the newest: by the key where it counts up, since that has an index; else by `created_at`.
 fn newest_first(shape: &Shape, created_at: Option<&Expr>, alias: &str) -> String {
-    let counts_up = |cast: &&str| ["int2", "int4", "int8"].iter().any(|int| cast.trim_matches('"').ends_with(int));
+    let counts_up = |cast: &&str| {
+        ["int2", "int4", "int8"]
+            .iter()
+            .any(|int| cast.trim_matches('"').ends_with(int))
+    };
     let casts = shape.key_casts();
     let created_at = created_at.and_then(|expr| bare_column(expr, shape));
     match (created_at, casts.as_slice()) {
@@ -267,8 +342,11 @@ fn newest_first(shape: &Shape, created_at: Option<&Expr>, alias: &str) -> String
             format!("{alias}.{} desc nulls last", quote_ident(column))
         }
         _ => {
-            let columns: Vec<String> =
-                shape.key.iter().map(|column| format!("{alias}.{} desc", quote_ident(column))).collect();
+            let columns: Vec<String> = shape
+                .key
+                .iter()
+                .map(|column| format!("{alias}.{} desc", quote_ident(column)))
+                .collect();
             columns.join(", ")
         }
     }
@@ -276,7 +354,9 @@ fn newest_first(shape: &Shape, created_at: Option<&Expr>, alias: &str) -> String
 
 fn named(names: &[&str], cells: &[Option<String>], mapped: impl Fn(&str) -> bool) -> Map<String, Value> {
     let cells = names.iter().zip(cells).filter(|(name, _)| mapped(name));
-    cells.map(|(name, cell)| ((*name).to_owned(), value(name, cell.as_deref()))).collect()
+    cells
+        .map(|(name, cell)| ((*name).to_owned(), value(name, cell.as_deref())))
+        .collect()
 }
 
 /// Seconds since 1970 are shown as a time.
@@ -294,14 +374,24 @@ fn value(name: &str, cell: Option<&str>) -> Value {
 }
 
 fn first_cells(rows: Vec<Vec<Option<String>>>) -> Vec<String> {
-    rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
+    rows.into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect()
 }
 
 fn refused(section: &str, error: &tokio_postgres::Error) -> Failure {
-    failed(format!("{section}: {}\nhint: `deskie-cdc check` tells which line of the config it is", describe(error)))
+    failed(format!(
+        "{section}: {}\nhint: `deskie-cdc check` tells which line of the config it is",
+        describe(error)
+    ))
 }
 
-async fn shape(config: &Config, client: &Client, table: &TableName, key: &[String]) -> Result<Shape, Failure> {
+async fn shape(
+    config: &Config,
+    client: &Client,
+    table: &TableName,
+    key: &[String],
+) -> Result<Shape, Failure> {
     load_shape(client, table, key)
         .await
         .map_err(|error| Failure::Failed(config.fault(&table.span, error.to_string(), None).to_string()))
