@@ -4,4 +4,5 @@
 
 mod architecture;
 mod postgres;
+mod setup;
 mod support;
