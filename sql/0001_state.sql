@@ -13,6 +13,9 @@ create table {schema}.meta (
     captured_lsn    pg_lsn,        -- end of the last transaction whose rows stand in event; acknowledged at most
     captured_at     timestamptz,   -- its commit time
     captured_xid    xid8,
+    gap_from        pg_lsn,        -- a slot was lost: where capture ended then, until the repair has closed the gap
+    gap_since       timestamptz,   -- its commit time
+    gap_xid         xid8,
     created_at_kept boolean,       -- whether Deskie keeps the created_at that we send; null: not seen yet
     swept_to        timestamptz,   -- cases updated before this have been compared
     last_call_at    timestamptz,   -- our last call to Deskie that may have changed something

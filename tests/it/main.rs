@@ -5,5 +5,6 @@
 mod architecture;
 mod commands;
 mod postgres;
+mod setup;
 mod support;
 mod volume;
