@@ -101,7 +101,8 @@ pub async fn work(
         });
     }
     {
-        let (term, shared, writeback, vital) = (term.clone(), shared.clone(), writeback.clone(), vital.clone());
+        let (term, shared, writeback, vital) =
+            (term.clone(), shared.clone(), writeback.clone(), vital.clone());
         tasks.spawn(async move {
             lanes::run(shared, deliverer, writeback, vital, term).await;
             "lanes"
