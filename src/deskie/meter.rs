@@ -128,7 +128,11 @@ impl Meter {
         if self.key_is_revoked() {
             return Reach::KeyRevoked;
         }
-        let unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let unreachable = self
+            .unreachable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         match (unreachable, self.asked.load(Ordering::SeqCst)) {
             (Some(why), _) => Reach::Unreachable(why),
             (None, true) => Reach::Reachable,

@@ -37,11 +37,15 @@ impl Store {
     /// Stores a webhook; durable when this returns, by whichever instance took it (no fence: rule 13).
     pub async fn inbox_add(&self, new: &NewWebhook) -> Result<(), StoreError> {
         let kind = if new.message.is_some() { "channel" } else { "rule" };
-        let sql = "insert into {s}.inbox (digest, kind, case_id, message_id, message) values ($1, $2, $3, $4, $5)
+        let sql =
+            "insert into {s}.inbox (digest, kind, case_id, message_id, message) values ($1, $2, $3, $4, $5)
             on conflict (digest) where state = 'waiting' do update set repeats = inbox.repeats + 1";
         let message_id = new.message_id.map(|id| id.0);
-        self.execute(sql, &[&new.digest, &kind, &new.case_id.0, &message_id, &new.message])
-            .await?;
+        self.execute(
+            sql,
+            &[&new.digest, &kind, &new.case_id.0, &message_id, &new.message],
+        )
+        .await?;
         self.wake.inbox.notify_one();
         Ok(())
     }
@@ -51,8 +55,7 @@ impl Store {
     /// they may be about our own message (rule 8). One that names a message of ours is most likely about just that:
     /// the case is read a little later and with what the budget can spare, since another message may hide behind it.
     pub async fn inbox_to_reads(&self) -> Result<u64, StoreError> {
-        let sql =
-            "with w as (select i.id, t.id as ticket_id,
+        let sql = "with w as (select i.id, t.id as ticket_id,
                            case when exists (select from {s}.remote r
                                              where r.message_id = i.message_id and r.state = 'ours')
                                 then 3 else 0 end::int2 as class

@@ -89,7 +89,9 @@ impl Store {
 
     /// Where an open gap begins: rows from there to the new slot were not streamed.
     pub async fn meta_gap(&self) -> Result<Option<Lsn>, StoreError> {
-        let rows = self.query("select gap_from from {s}.meta where gap_from is not null", &[]).await?;
+        let rows = self
+            .query("select gap_from from {s}.meta where gap_from is not null", &[])
+            .await?;
         let lsn: Option<tokio_postgres::types::PgLsn> = rows.first().and_then(|row| row.get(0));
         Ok(lsn.map(|lsn| Lsn(u64::from(lsn))))
     }

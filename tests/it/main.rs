@@ -4,6 +4,7 @@
 
 mod architecture;
 mod commands;
+mod flows;
 mod postgres;
 mod setup;
 mod support;

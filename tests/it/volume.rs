@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deskie_cdc::config::Config;
-use deskie_cdc::postgres::ConnectUrl;
 use deskie_cdc::sandbox::postgres::ClusterOptions;
 use deskie_cdc::sandbox::sample_site;
-use deskie_cdc::sandbox::simulator::{Books, MessageRecord, Options, RandomFaults, Rule, RuleBody, Simulator, Trigger};
+use deskie_cdc::sandbox::simulator::{
+    Books, MessageRecord, Options, RandomFaults, Rule, RuleBody, Simulator, Trigger,
+};
 use deskie_cdc::text;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -23,17 +23,28 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// A site, a Deskie with ample quota and both rules, and the connector set up.
 async fn prepared() -> (Site, Simulator, Workplace) {
     let site = Site::start_on(&newest(), ClusterOptions::default()).await;
-    let options = Options { requests_per_minute: 1_000_000, ..Options::default() };
+    let options = Options {
+        requests_per_minute: 1_000_000,
+        ..Options::default()
+    };
     let simulator = Simulator::start(options).await.unwrap();
     let workplace = Workplace::new(&site, &simulator.url());
     for on in [Trigger::AgentReply, Trigger::CustomerReply] {
-        simulator.add_rule(Rule { url: workplace.webhook_url(), on, body: RuleBody::Ids, ..Rule::default() });
+        simulator.add_rule(Rule {
+            url: workplace.webhook_url(),
+            on,
+            body: RuleBody::Ids,
+            ..Rule::default()
+        });
     }
-    workplace.change_config("ticket_field = 25", "ticket_field = 25\ndoubt_wait = \"1s\"\ntimeout = \"2s\"");
-    let text = std::fs::read_to_string(workplace.config_file()).unwrap();
-    let config = Config::parse(&workplace.config_file(), &text, &|_| None).unwrap();
-    let admin = ConnectUrl::parse(&site.admin_url()).unwrap();
-    deskie_cdc::setup::prepare(&config, Some(&admin), &mut |_| ()).await.unwrap();
+    workplace.change_config(
+        "ticket_field = 25",
+        "ticket_field = 25\ndoubt_wait = \"1s\"\ntimeout = \"2s\"",
+    );
+    workplace
+        .command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
     (site, simulator, workplace)
 }
 
@@ -65,16 +76,25 @@ async fn write_tickets(site: &Site, tickets: usize) -> Vec<i64> {
         writers.spawn(async move {
             while let Some((n, ticket, reply)) = receiver.recv().await {
                 let ticket = match ticket {
-                    None => sample_site::open_ticket(&client, "ivan@example.com", &format!("ticket {n}"), &body(n, 0))
-                        .await
-                        .unwrap(),
+                    None => sample_site::open_ticket(
+                        &client,
+                        "ivan@example.com",
+                        &format!("ticket {n}"),
+                        &body(n, 0),
+                    )
+                    .await
+                    .unwrap(),
                     Some(ticket) => {
-                        sample_site::customer_reply(&client, ticket, &body(n, reply)).await.unwrap();
+                        sample_site::customer_reply(&client, ticket, &body(n, reply))
+                            .await
+                            .unwrap();
                         ticket
                     }
                 };
                 if reply < REPLIES {
-                    senders[(w + 1 + n) % WRITERS].send((n, Some(ticket), reply + 1)).unwrap();
+                    senders[(w + 1 + n) % WRITERS]
+                        .send((n, Some(ticket), reply + 1))
+                        .unwrap();
                 } else {
                     done.send((n, ticket)).unwrap();
                 }
@@ -99,7 +119,11 @@ fn texts(books: &Books, ticket: i64) -> Vec<String> {
     assert!(cases.len() <= 1, "ticket {ticket} has {} cases", cases.len());
     // Deskie keeps one of both forms: read it as the site would.
     let text = |message: &MessageRecord| text::incoming(&message.text, &message.html).text;
-    cases.iter().flat_map(|case| case.conversation()).map(text).collect()
+    cases
+        .iter()
+        .flat_map(|case| case.conversation())
+        .map(text)
+        .collect()
 }
 
 fn all_there(books: &Books, tickets: usize) -> bool {
@@ -111,7 +135,11 @@ fn compare(books: &Books, keys: &[i64]) {
         let expected: Vec<String> = (0..=REPLIES).map(|reply| body(n, reply)).collect();
         assert_eq!(texts(books, *key), expected, "ticket {key}");
     }
-    assert_eq!(books.messages().count(), keys.len() * (REPLIES + 1), "nothing else stands in Deskie");
+    assert_eq!(
+        books.messages().count(),
+        keys.len() * (REPLIES + 1),
+        "nothing else stands in Deskie"
+    );
 }
 
 async fn site_messages(site: &Site) -> i64 {
@@ -127,12 +155,19 @@ async fn a_thousand_tickets_arrive_once_and_in_order_through_an_api_that_fails()
     let begun = Instant::now();
     let keys = write_tickets(&site, 1000).await;
     let written = begun.elapsed();
-    simulator.wait_for_within(PATIENCE, "all messages", |books| all_there(books, 1000)).await.unwrap();
+    simulator
+        .wait_for_within(PATIENCE, "all messages", |books| all_there(books, 1000))
+        .await
+        .unwrap();
     eprintln!("written in {written:?}, delivered in {:?}", begun.elapsed());
     simulator.set_random_faults(None);
     settled(&workplace).await;
     compare(&simulator.books(), &keys);
-    assert_eq!(site_messages(&site).await, 1000 * REPLIES as i64, "nothing came back to the site");
+    assert_eq!(
+        site_messages(&site).await,
+        1000 * REPLIES as i64,
+        "nothing came back to the site"
+    );
     assert!(connector.sigterm_and_wait().await.success());
 }
 
@@ -148,7 +183,10 @@ async fn killed_ten_times_it_goes_on_where_it_was() {
             // Each time a bit further, wherever it is then.
             let so_far = simulator.books().calls.len();
             let enough = move |books: &Books| books.calls.len() >= so_far + 40;
-            simulator.wait_for_within(Duration::from_secs(60), "some calls", enough).await.unwrap();
+            simulator
+                .wait_for_within(Duration::from_secs(60), "some calls", enough)
+                .await
+                .unwrap();
             connector.kill9().await;
             eprintln!("kill {kill}");
             connector = workplace.run();
@@ -163,14 +201,23 @@ async fn killed_ten_times_it_goes_on_where_it_was() {
     simulator.set_random_faults(None);
     settled(&workplace).await;
     compare(&simulator.books(), &keys);
-    assert_eq!(site_messages(&site).await, (tickets * REPLIES) as i64, "nothing came back to the site");
+    assert_eq!(
+        site_messages(&site).await,
+        (tickets * REPLIES) as i64,
+        "nothing came back to the site"
+    );
     assert!(connector.sigterm_and_wait().await.success());
 }
 
 /// Waits until the connector says that nothing waits any more.
 async fn settled(workplace: &Workplace) {
     super::support::wait_until("empty queues", || async {
-        let metrics = reqwest::get(workplace.admin_url("/metrics")).await.ok()?.text().await.ok()?;
+        let metrics = reqwest::get(workplace.admin_url("/metrics"))
+            .await
+            .ok()?
+            .text()
+            .await
+            .ok()?;
         let queues: Vec<&str> = metrics
             .lines()
             .filter(|line| line.starts_with("deskie_cdc_waiting{"))

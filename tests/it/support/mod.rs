@@ -10,6 +10,7 @@
 
 mod connector;
 mod site;
+mod stage;
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -21,6 +22,7 @@ use deskie_cdc::sandbox::postgres::Installation;
 
 pub use connector::{Connector, Finished, Workplace};
 pub use site::Site;
+pub use stage::{AYSE, Building, IVAN, Stage, prepared, says, stage, stage_on, texts};
 
 /// The longest that any single wait of a test may take.
 pub const LIMIT: Duration = Duration::from_secs(20);

@@ -1,0 +1,8 @@
+//! The four flows and what can befall them: the real program, a real Postgres, a simulated Deskie over HTTP.
+//!
+//! "Nothing more comes" is never a pause: [`Stage::settled`](crate::support::Stage::settled) sends a marker through
+//! everything, and what has not come by then never comes.
+
+mod echo;
+mod four;
+mod texts;

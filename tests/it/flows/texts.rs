@@ -1,0 +1,169 @@
+//! Texts arrive whole, and harmless.
+
+use deskie_cdc::sandbox::simulator::{Action, Bodies, Says};
+
+use crate::support::{AYSE, installations, stage, stage_on, texts};
+
+const ODD: &str = "Ayşe'nin \"şifresi\" \\ O''Brien $1 :text {{x}} [case_id] ‹ı›İğ 👩‍💻 привет, мир & <script>alert('x')</script>\tsekme\r\nsatır";
+
+/// About 200 kB in which no two lines are equal.
+fn long_text() -> String {
+    let mut text = String::new();
+    let mut n = 0;
+    while text.len() < 200_000 {
+        n += 1;
+        text += &format!("{n}. {ODD}\n");
+        if n % 50 == 0 {
+            text += "\n   \n";
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_long_and_odd_text_arrives_whole_and_in_order() {
+    for installation in installations() {
+        // GIVEN a Deskie that shows messages as plain text
+        let stage = stage_on(&installation)
+            .deskie(|options| options.bodies = Bodies::Text)
+            .build()
+            .await;
+        let _connector = stage.run().await;
+        // WHEN a ticket and a message of 200 kB come, and a short one behind them
+        let long = long_text();
+        let ticket = stage.ticket(AYSE, ODD.lines().next().unwrap(), &long).await;
+        stage.writes(ticket, &long).await;
+        stage.writes(ticket, "the end").await;
+        let case = stage.case_of(ticket).await;
+        let whole = |books: &deskie_cdc::sandbox::simulator::Books| {
+            books
+                .case(case)
+                .is_some_and(|case| texts(case).last() == Some(&"the end"))
+        };
+        stage.deskie("the last message", whole).await;
+        stage.settled().await;
+        // THEN the parts, put together, are the text twice, and none is larger than the limit
+        let record = stage.case(case);
+        let parts = texts(&record);
+        assert_eq!(record.subject, ODD.lines().next().unwrap());
+        assert!(parts.len() > 6, "{} parts", parts.len());
+        assert!(parts.iter().all(|part| part.len() <= 60_000));
+        assert!(
+            parts[..parts.len() - 1].concat() == long.repeat(2),
+            "the text is not the same"
+        );
+        // AND none of them came back
+        assert_eq!(stage.rows(ticket).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_script_in_a_plain_text_is_shown_as_text() {
+    for bodies in [Bodies::AsSent, Bodies::Html, Bodies::Text] {
+        // GIVEN a Deskie that shows one form or the other, and stores HTML as it comes
+        let stage = stage()
+            .deskie(|options| (options.bodies, options.sanitise_html) = (bodies, false))
+            .build()
+            .await;
+        let _connector = stage.run().await;
+        // WHEN a customer writes about a script
+        let ticket = stage
+            .ticket(AYSE, "script", "a <script>alert(1)</script> b")
+            .await;
+        let case = stage.case_of(ticket).await;
+        stage.writes(ticket, "c <img src=x onerror=alert(2)> d").await;
+        stage.until_deskie(case, 2).await;
+        stage.settled().await;
+        // THEN no tag of his is a tag in Deskie, and none of our messages is taken for somebody else's
+        let record = stage.case(case);
+        for message in &record.messages {
+            let html = message.html.to_lowercase();
+            assert!(!html.contains("<script") && !html.contains("<img"), "{html}");
+        }
+        assert_eq!(record.messages.len(), 2);
+        assert_eq!(stage.rows(ticket).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_comes_without_its_script_and_without_the_quoted_history() {
+    // GIVEN a Deskie that stores HTML as it comes, and a site that keeps both forms
+    let stage = stage()
+        .deskie(|options| options.sanitise_html = false)
+        .schema("alter table messages add body_html text")
+        .config("body = \":text\"", "body = \":text\", body_html = \":html\"")
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+
+    // WHEN an agent's answer holds a script, and the customer's mail the history
+    let html = "<p>Merhaba <b onclick=\"steal()\">Ayşe</b> & co</p><script>steal()</script>\
+                <a href=\"javascript:steal()\">x</a><ul><li>bir<li>iki</ul><img src=x onerror='steal()'>";
+    stage.simulator.agent_reply(case, Says::html(html)).unwrap();
+    stage.until_site(ticket, 1).await;
+    let mail = Action::CustomerMailReply {
+        case,
+        says: Says::html("<p>Teşekkürler «çok» 🙏</p>"),
+        from: None,
+        quote: true,
+    };
+    stage.simulator.act(mail).unwrap();
+    stage.until_site(ticket, 2).await;
+    // AND one is plain text, and one is text that looks like HTML
+    stage
+        .simulator
+        .agent_reply(case, Says::text("1 < 2 && 'x'\n\nsatır"))
+        .unwrap();
+    stage.until_site(ticket, 3).await;
+
+    // THEN the site has the words, in both forms, and nothing that runs
+    let sql = "select body, body_html from messages where ticket_id = $1 order by id";
+    let rows: Vec<(String, String)> = stage
+        .query(sql, &[&ticket])
+        .await
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect();
+    assert!(rows[0].0.starts_with("Merhaba Ayşe & co"), "{:?}", rows[0]);
+    assert!(rows[0].0.contains("- bir\n- iki"), "{:?}", rows[0]);
+    for (text, html) in &rows {
+        assert!(
+            !text.contains("steal") && !html.contains("steal"),
+            "{text}\n{html}"
+        );
+    }
+    assert!(rows[0].1.contains("<b>Ayşe</b>"), "{}", rows[0].1);
+    assert_eq!(rows[1].0, "Teşekkürler «çok» 🙏");
+    assert!(!rows[1].1.contains("support wrote"), "{}", rows[1].1);
+    assert_eq!(rows[2].0, "1 < 2 && 'x'\n\nsatır");
+    assert!(rows[2].1.contains("1 &lt; 2 &amp;&amp;"), "{}", rows[2].1);
+}
+
+#[tokio::test]
+async fn html_of_the_site_stays_html_and_harmless() {
+    // GIVEN a site whose messages are HTML, and a Deskie that stores HTML as it comes
+    let stage = stage()
+        .deskie(|options| options.sanitise_html = false)
+        .config(
+            "author = \"author\"\nbody = \"body\"",
+            "author = \"author\"\nbody = \"body\"\nformat = \"'html'\"",
+        )
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    // WHEN a message with markup and a script comes
+    stage
+        .writes(
+            ticket,
+            "<p>Bir <b>kalın</b> söz</p><script>steal()</script><p onclick='steal()'>iki</p>",
+        )
+        .await;
+    let record = stage.until_deskie(case, 2).await;
+    // THEN Deskie has the markup without the script
+    assert_eq!(texts(&record)[1], "<p>Bir <b>kalın</b> söz</p><p>iki</p>");
+    // AND it does not come back
+    stage.settled().await;
+    assert_eq!(stage.rows(ticket).await.len(), 1);
+}
