@@ -41,7 +41,7 @@ pub async fn run(
     let mut running: JoinSet<LaneId> = JoinSet::new();
     while !term.is_cancelled() {
         while let Some(ended) = running.try_join_next() {
-            note_end(&shared, &mut scheduler, &mut busy, ended);
+            note_end(&mut busy, ended);
         }
         let wake = match look(
             &shared,
@@ -74,7 +74,7 @@ pub async fn run(
             () = term.cancelled() => {}
             () = shared.store.wake.lanes.notified() => {}
             Some(ended) = running.join_next(), if !running.is_empty() => {
-                note_end(&shared, &mut scheduler, &mut busy, ended);
+                note_end(&mut busy, ended);
             }
             () = tokio::time::sleep(wake) => {}
         }
@@ -83,12 +83,7 @@ pub async fn run(
     while running.join_next().await.is_some() {}
 }
 
-fn note_end(
-    shared: &Shared,
-    scheduler: &mut Scheduler,
-    busy: &mut HashSet<LaneId>,
-    ended: Result<LaneId, tokio::task::JoinError>,
-) {
+fn note_end(busy: &mut HashSet<LaneId>, ended: Result<LaneId, tokio::task::JoinError>) {
     match ended {
         Ok(lane) => {
             busy.remove(&lane);
@@ -98,6 +93,10 @@ fn note_end(
             tracing::error!("a piece of work ended badly, its ticket waits for a restart: {error}");
         }
     }
+}
+
+/// A refused key stops everything but a probe a minute; told once.
+fn heed_the_key(shared: &Shared, scheduler: &mut Scheduler) {
     if shared.meter.key_is_revoked() {
         if scheduler.stop(clock::monotonic()) {
             tracing::error!(
@@ -119,6 +118,7 @@ async fn look(
     deliverer: &Arc<Deliverer>,
     writeback: &Arc<WriteBack>,
 ) -> Result<Duration, StoreError> {
+    heed_the_key(shared, scheduler);
     let store = &shared.store;
     let busy_lanes: Vec<i64> = busy.iter().map(|lane| lane.0).collect();
     let mut deliveries = store.delivery_heads(HEADS, &busy_lanes).await?;
