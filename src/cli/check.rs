@@ -15,7 +15,10 @@ pub struct Arguments {
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let checks = Box::pin(setup::check(config)).await;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&checks).map_err(super::failed)?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&checks).map_err(super::failed)?
+        );
     } else {
         for check in &checks {
             let word = match check.status {
@@ -32,7 +35,11 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     let count = |status| checks.iter().filter(|check| check.status == status).count();
     match (count(Status::Fail), count(Status::Warn)) {
         (0, _) => Ok(()),
-        (failed, _) if arguments.json => Err(Failure::Failed(if failed > 0 { String::new() } else { "error".into() })),
+        (failed, _) if arguments.json => Err(Failure::Failed(if failed > 0 {
+            String::new()
+        } else {
+            "error".into()
+        })),
         (failed, warned) => Err(Failure::Failed(format!("{failed} failed, {warned} warned"))),
     }
 }

@@ -17,16 +17,25 @@ pub struct Arguments {
     #[arg(long)]
     print_sql: bool,
     /// Do it as this user: publications can be dropped by their owner only.
-    #[arg(long, value_name = "URL", env = "DESKIE_CDC_ADMIN_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DESKIE_CDC_ADMIN_URL",
+        hide_env_values = true
+    )]
     admin_url: Option<String>,
 }
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let admin_url = admin_url(arguments.admin_url.as_deref())?;
     if !arguments.yes && !arguments.print_sql && !std::io::stdin().is_terminal() {
-        return Err(Failure::Usage("error: uninstall asks before it drops, and there is no terminal\nmend: add --yes".into()));
+        return Err(Failure::Usage(
+            "error: uninstall asks before it drops, and there is no terminal\nmend: add --yes".into(),
+        ));
     }
-    let removal = setup::removal(config, admin_url.as_ref()).await.map_err(|error| failure(&error))?;
+    let removal = setup::removal(config, admin_url.as_ref())
+        .await
+        .map_err(|error| failure(&error))?;
     if arguments.print_sql {
         print!("{}", setup::removal_sql(&removal));
         return Ok(());
@@ -35,7 +44,9 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         return Err(Failure::Failed("nothing was dropped".into()));
     }
     let mut say = |line: &str| println!("{line}");
-    let done = Box::pin(setup::uninstall(config, admin_url.as_ref(), &mut say)).await.map_err(|error| failure(&error))?;
+    let done = Box::pin(setup::uninstall(config, admin_url.as_ref(), &mut say))
+        .await
+        .map_err(|error| failure(&error))?;
     for line in &done.left {
         println!("left alone: {line}");
     }
@@ -43,7 +54,9 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         println!("nothing of this connector is here");
     }
     // Asked anew: what was dropped above needs no REVOKE.
-    let after = setup::removal(config, admin_url.as_ref()).await.map_err(|error| failure(&error))?;
+    let after = setup::removal(config, admin_url.as_ref())
+        .await
+        .map_err(|error| failure(&error))?;
     if !after.role.is_empty() {
         println!("the role is kept; to drop it as well, as an administrator:");
         for line in &after.role {
@@ -56,7 +69,9 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
 fn confirmed(lines: &[String]) -> Result<bool, Failure> {
     let mut out = std::io::stderr();
     let ask = format!("This drops for ever:\n  {}\nGo on? [y/N] ", lines.join("\n  "));
-    out.write_all(ask.as_bytes()).and_then(|()| out.flush()).map_err(super::failed)?;
+    out.write_all(ask.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(super::failed)?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(super::failed)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))

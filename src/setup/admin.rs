@@ -341,7 +341,12 @@ pub(super) async fn grants(
     Ok(grants)
 }
 
-async fn grant_steps(client: &Client, role: &str, role_exists: bool, needs: &Needs) -> Result<Vec<Step>, SetupError> {
+async fn grant_steps(
+    client: &Client,
+    role: &str,
+    role_exists: bool,
+    needs: &Needs,
+) -> Result<Vec<Step>, SetupError> {
     let grants = grants(client, role, role_exists, needs).await?;
     let (there, missing): (Vec<Grant>, Vec<Grant>) = grants.into_iter().partition(|grant| grant.held);
     let mut steps = Vec::new();

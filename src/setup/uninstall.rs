@@ -44,20 +44,32 @@ impl Removal {
     /// One line for each thing that is dropped.
     pub fn lines(&self) -> Vec<String> {
         let slots = self.slots.iter().map(|slot| format!("slot {slot}"));
-        slots.chain(self.statements.iter().map(|(what, _)| what.clone())).collect()
+        slots
+            .chain(self.statements.iter().map(|(what, _)| what.clone()))
+            .collect()
     }
 }
 
-async fn connect(config: &Config, admin_url: Option<&ConnectUrl>) -> Result<(Client, ConnectUrl), SetupError> {
+async fn connect(
+    config: &Config,
+    admin_url: Option<&ConnectUrl>,
+) -> Result<(Client, ConnectUrl), SetupError> {
     let own = own_url(config)?;
     let url = admin_url.cloned().unwrap_or_else(|| own.clone());
     if url.database() != own.database() {
         return Err(SetupError::with(
-            format!("--admin-url leads to the database {}, postgres.url to {}", url.database(), own.database()),
+            format!(
+                "--admin-url leads to the database {}, postgres.url to {}",
+                url.database(),
+                own.database()
+            ),
             "name the same database in both",
         ));
     }
-    Ok((crate::postgres::connect(&url, &SessionOptions::new("uninstall")).await?, own))
+    Ok((
+        crate::postgres::connect(&url, &SessionOptions::new("uninstall")).await?,
+        own,
+    ))
 }
 
 /// Finds out what is there; reads only.
@@ -67,20 +79,30 @@ pub async fn removal(config: &Config, admin_url: Option<&ConnectUrl>) -> Result<
 }
 
 async fn find(client: &Client, config: &Config, own: &ConnectUrl) -> Result<Removal, SetupError> {
-    let row = client.query_one("SELECT pg_catalog.current_database()::pg_catalog.text", &[]).await?;
-    let mut removal = Removal { database: row.try_get(0)?, ..Removal::default() };
+    let row = client
+        .query_one("SELECT pg_catalog.current_database()::pg_catalog.text", &[])
+        .await?;
+    let mut removal = Removal {
+        database: row.try_get(0)?,
+        ..Removal::default()
+    };
     let name = slot_name(config, &removal.database);
     match catalog::slot(client, &name).await? {
         Some(slot) if !slot.is_this_database || slot.plugin.as_deref() != Some("pgoutput") => {
             let whose = slot.database.unwrap_or_else(|| "none".into());
-            removal.left.push(format!("slot {name}: belongs to the database {whose}, not to this connector"));
+            removal.left.push(format!(
+                "slot {name}: belongs to the database {whose}, not to this connector"
+            ));
         }
         Some(_) => removal.slots.push(name),
         None => {}
     }
     for name in publications(config) {
         if catalog::publication(client, &name).await?.is_some() {
-            removal.statements.push((format!("publication {name}"), format!("drop publication if exists {}", quote_ident(&name))));
+            removal.statements.push((
+                format!("publication {name}"),
+                format!("drop publication if exists {}", quote_ident(&name)),
+            ));
             removal.publications.push(name);
         }
     }
@@ -107,31 +129,56 @@ async fn schema(client: &Client, config: &Config, removal: &mut Removal) -> Resu
     }
     let (tables, functions) = own_objects();
     let is_table = |name: &String| tables.contains(&name.as_str());
-    let is_function = |name: &String| name.strip_suffix("()").is_some_and(|name| functions.contains(&name));
+    let is_function = |name: &String| {
+        name.strip_suffix("()")
+            .is_some_and(|name| functions.contains(&name))
+    };
     let set_up = there.iter().any(|name| name == "migration") && there.iter().any(|name| name == "meta");
-    let foreign: Vec<&String> = there.iter().filter(|name| !is_table(name) && !is_function(name)).collect();
+    let foreign: Vec<&String> = there
+        .iter()
+        .filter(|name| !is_table(name) && !is_function(name))
+        .collect();
     match (set_up, foreign.is_empty()) {
         (true, true) if schema != "public" => {
             removal.schema = Some(schema.clone());
-            removal.statements.push((format!("schema {schema}, with the connector's state"), format!("drop schema if exists {quoted} cascade")));
+            removal.statements.push((
+                format!("schema {schema}, with the connector's state"),
+                format!("drop schema if exists {quoted} cascade"),
+            ));
         }
         (true, _) => {
-            let drop: Vec<String> =
-                there.iter().filter(|name| is_table(name)).map(|name| format!("{quoted}.{}", quote_ident(name))).collect();
+            let drop: Vec<String> = there
+                .iter()
+                .filter(|name| is_table(name))
+                .map(|name| format!("{quoted}.{}", quote_ident(name)))
+                .collect();
             removal.schema = Some(format!("the connector's tables in {schema}"));
-            let what = format!("the connector's tables in the schema {schema}, which holds other things as well");
+            let what =
+                format!("the connector's tables in the schema {schema}, which holds other things as well");
             let mut sql = format!("drop table {}", drop.join(", "));
-            for name in there.iter().filter(|name| is_function(name)).filter_map(|name| name.strip_suffix("()")) {
-                sql.push_str(&format!("; drop function if exists {quoted}.{}", quote_ident(name)));
+            for name in there
+                .iter()
+                .filter(|name| is_function(name))
+                .filter_map(|name| name.strip_suffix("()"))
+            {
+                sql.push_str(&format!(
+                    "; drop function if exists {quoted}.{}",
+                    quote_ident(name)
+                ));
             }
             removal.statements.push((what, sql));
         }
         // Made by `setup`, which came no further.
         (false, true) if there.is_empty() && schema != "public" => {
             removal.schema = Some(schema.clone());
-            removal.statements.push((format!("schema {schema}, which is empty"), format!("drop schema if exists {quoted}")));
+            removal.statements.push((
+                format!("schema {schema}, which is empty"),
+                format!("drop schema if exists {quoted}"),
+            ));
         }
-        (false, _) => removal.left.push(format!("schema {schema}: does not hold the connector's state")),
+        (false, _) => removal
+            .left
+            .push(format!("schema {schema}: does not hold the connector's state")),
     }
     Ok(())
 }
@@ -143,7 +190,9 @@ async fn role_lines(client: &Client, own: &ConnectUrl) -> Result<Vec<String>, Se
           pg_catalog.pg_class AS c WHERE c.relowner = r.oid AND c.relnamespace NOT IN \
           (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspowner = r.oid)) \
         FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1::pg_catalog.text";
-    let Some(row) = client.query_opt(sql, &[&role]).await? else { return Ok(Vec::new()) };
+    let Some(row) = client.query_opt(sql, &[&role]).await? else {
+        return Ok(Vec::new());
+    };
     let oid: u32 = row.try_get(0)?;
     if row.try_get::<_, Option<bool>>(1)?.unwrap_or(false) {
         // An administrator or the tables' owner, whom we did not make.
@@ -192,14 +241,23 @@ pub async fn uninstall(
             Err(error) if server_error(&error).is_some_and(|error| error.code == "42501") => {
                 refused.push((sql.clone(), describe(&error)));
             }
-            Err(error) => return Err(SetupError::new(format!("{what} could not be dropped: {}", describe(&error)))),
+            Err(error) => {
+                return Err(SetupError::new(format!(
+                    "{what} could not be dropped: {}",
+                    describe(&error)
+                )));
+            }
         }
     }
     if let Some((_, why)) = refused.first() {
         let sql: Vec<&str> = refused.iter().map(|(sql, _)| sql.as_str()).collect();
         return Err(SetupError::with(
             format!("not all could be dropped: {why}"),
-            format!("run `deskie-cdc uninstall --admin-url URL`, or have an administrator run this in the database {}:\n{};", removal.database, sql.join(";\n")),
+            format!(
+                "run `deskie-cdc uninstall --admin-url URL`, or have an administrator run this in the database {}:\n{};",
+                removal.database,
+                sql.join(";\n")
+            ),
         ));
     }
     Ok(removal)
@@ -208,7 +266,9 @@ pub async fn uninstall(
 async fn drop_slot(client: &Client, name: &str) -> Result<(), SetupError> {
     let until = clock::monotonic() + SLOT_WAIT;
     loop {
-        let pid = catalog::slot(client, name).await?.and_then(|slot| slot.active_pid);
+        let pid = catalog::slot(client, name)
+            .await?
+            .and_then(|slot| slot.active_pid);
         match pid {
             None => match catalog::slot_drop(client, name).await {
                 Ok(_) => return Ok(()),
@@ -247,7 +307,10 @@ async fn drop_slot(client: &Client, name: &str) -> Result<(), SetupError> {
 
 /// All of it as SQL, the role's lines as comments; nothing is changed.
 pub fn removal_sql(removal: &Removal) -> String {
-    let mut text = format!("-- deskie-cdc: removal from the database {}. Stop the connector first.\n", removal.database);
+    let mut text = format!(
+        "-- deskie-cdc: removal from the database {}. Stop the connector first.\n",
+        removal.database
+    );
     for line in &removal.left {
         text.push_str(&format!("-- left alone: {line}\n"));
     }

@@ -289,3 +289,281 @@ async fn what_stands_in_the_way_is_named_with_its_mend() {
     );
     assert!(refused.stderr.contains("--admin-url"), "{}", refused.stderr);
 }
+
+#[tokio::test]
+async fn a_slot_that_waits_names_whom_it_waits_for() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    // GIVEN a transaction of the site that has written and stays open
+    let other = site.connect().await;
+    other
+        .batch_execute("set application_name = 'nightly report'; begin; update tickets set subject = subject")
+        .await
+        .unwrap();
+
+    let refused = work
+        .command(&["setup", "--admin-url", &site.admin_url(), "--slot-wait", "1"])
+        .await
+        .exits(1);
+    assert!(
+        refused.stderr.contains("waits for open transactions: pid "),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("pg_terminate_backend("),
+        "{}",
+        refused.stderr
+    );
+
+    // AND once it has ended, setup goes on where it stopped
+    other.batch_execute("rollback").await.unwrap();
+    let done = work.command(&["setup"]).await.ok();
+    assert!(
+        done.stdout.contains("slot deskie_cdc_site: made"),
+        "{}",
+        done.stdout
+    );
+}
+
+#[tokio::test]
+async fn a_lost_slot_is_made_anew_and_its_gap_remembered() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    work.command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    let before: String = one(&site, "select captured_lsn::text from deskie_cdc.meta").await;
+
+    site.client
+        .batch_execute("select pg_drop_replication_slot('deskie_cdc_site')")
+        .await
+        .unwrap();
+    let done = work.command(&["setup"]).await.ok();
+
+    assert!(
+        done.stdout.contains("slot deskie_cdc_site: made anew"),
+        "{}",
+        done.stdout
+    );
+    assert!(
+        done.stdout.contains("gap: the former slot was lost"),
+        "{}",
+        done.stdout
+    );
+    assert_eq!(
+        one::<String>(&site, "select gap_from::text from deskie_cdc.meta").await,
+        before
+    );
+    assert!(
+        one::<bool>(
+            &site,
+            "select captured_lsn > gap_from and gap_since is not null from deskie_cdc.meta"
+        )
+        .await
+    );
+}
+
+#[tokio::test]
+async fn a_clone_sends_nothing_until_it_is_adopted() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    work.command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    site.client
+        .batch_execute("update deskie_cdc.meta set system_id = '42'")
+        .await
+        .unwrap();
+
+    let refused = work.command(&["setup"]).await.exits(1);
+    assert!(
+        refused.stderr.contains("this is a restore or a clone"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("deskie-cdc setup --adopt"),
+        "{}",
+        refused.stderr
+    );
+
+    let adopted = work.command(&["setup", "--adopt"]).await.ok();
+    assert!(adopted.stdout.contains("adopted: "), "{}", adopted.stdout);
+    work.command(&["setup"]).await.ok();
+}
+
+#[tokio::test]
+async fn another_databases_slot_is_left_alone() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    let other = site.cluster.connect("postgres").await.unwrap();
+    other
+        .batch_execute("select pg_create_logical_replication_slot('deskie_cdc_site', 'pgoutput')")
+        .await
+        .unwrap();
+
+    let refused = work
+        .command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .exits(1);
+    assert!(
+        refused
+            .stderr
+            .contains("the slot deskie_cdc_site belongs to the database postgres"),
+        "{}",
+        refused.stderr
+    );
+    let done = work
+        .command(&["uninstall", "--yes", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert!(
+        done.stdout.contains("left alone: slot deskie_cdc_site"),
+        "{}",
+        done.stdout
+    );
+    assert_eq!(
+        one::<i64>(&site, "select count(*) from pg_replication_slots").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn all_mistakes_of_the_mapping_are_shown_with_line_and_caret() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    work.change_config("u.email", "u.emial");
+    work.change_config("not m.is_internal", "not m.is_intern");
+    work.change_config("author = \":kind\"", "autor = \":kind\"");
+
+    let refused = work
+        .command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .exits(2);
+    for text in [
+        "did you mean `u.email`?",
+        "did you mean `m.is_internal`?",
+        "did you mean `author`?",
+        "3 errors in the config",
+        "^",
+    ] {
+        assert!(
+            refused.stderr.contains(text),
+            "`{text}` is not in\n{}",
+            refused.stderr
+        );
+    }
+    assert_eq!(
+        one::<i64>(
+            &site,
+            "select count(*) from pg_roles where rolname = 'deskie_cdc'"
+        )
+        .await,
+        0
+    );
+}
+
+fn dump(url: &str, more: &[&str]) -> String {
+    let program = ["/usr/lib/postgresql/15/bin/pg_dump", "/usr/bin/pg_dump"]
+        .into_iter()
+        .find(|path| std::path::Path::new(path).exists());
+    let output = Command::new(program.unwrap_or("pg_dump"))
+        .args(["-s", "-d", url])
+        .args(more)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // Newer ones write a random word.
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter(|line| !line.contains("restrict "))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[tokio::test]
+async fn uninstall_leaves_the_site_as_it_was() {
+    // GIVEN a site on the version that this machine's pg_dump knows
+    let installation = crate::support::installations()
+        .into_iter()
+        .find(|one| one.version() == 15);
+    let Some(installation) = installation else { return };
+    let site = Site::start_on(&installation, ClusterOptions::default()).await;
+    let work = Workplace::new(&site, NOWHERE);
+    let (with_rights, schema) = (dump(&site.admin_url(), &[]), dump(&site.admin_url(), &["-x"]));
+    work.command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert_ne!(dump(&site.admin_url(), &["-x"]), schema);
+
+    // WHEN nobody can be asked, nothing is dropped
+    let refused = work.command(&["uninstall"]).await.exits(2);
+    assert!(refused.stderr.contains("add --yes"), "{}", refused.stderr);
+    let printed = work.command(&["uninstall", "--print-sql"]).await.ok();
+    assert!(
+        printed
+            .stdout
+            .contains("drop publication if exists \"deskie_cdc\";"),
+        "{}",
+        printed.stdout
+    );
+    assert_eq!(one::<i64>(&site, "select count(*) from pg_publication").await, 2);
+
+    // WHEN the connector's user does it, the administrator's part is left, and named
+    let partly = work.command(&["uninstall", "--yes"]).await.exits(1);
+    assert!(
+        partly.stdout.contains("dropped: slot deskie_cdc_site"),
+        "{}",
+        partly.stdout
+    );
+    assert!(
+        partly
+            .stderr
+            .contains("drop publication if exists \"deskie_cdc\";"),
+        "{}",
+        partly.stderr
+    );
+
+    // THEN with the administrator all is gone, and a second time there is nothing to do
+    let done = work
+        .command(&["uninstall", "--yes", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert_eq!(dump(&site.admin_url(), &["-x"]), schema);
+    assert_eq!(
+        one::<i64>(&site, "select count(*) from pg_replication_slots").await,
+        0
+    );
+    let lines: Vec<&str> = done
+        .stdout
+        .lines()
+        .skip_while(|line| !line.starts_with("the role is kept"))
+        .skip(1)
+        .collect();
+    assert!(
+        lines
+            .last()
+            .is_some_and(|line| line.trim() == "drop role \"deskie_cdc\";"),
+        "{}",
+        done.stdout
+    );
+    let again = work
+        .command(&["uninstall", "--yes", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert!(
+        again.stdout.contains("nothing of this connector is here"),
+        "{}",
+        again.stdout
+    );
+
+    // AND the printed lines take the role away
+    site.client.batch_execute(&lines.concat()).await.unwrap();
+    assert_eq!(dump(&site.admin_url(), &[]), with_rights);
+}

@@ -16,7 +16,10 @@ use crate::store::{Meta, Store};
 pub(super) fn server(facts: &ServerFacts, found: &mut Found) {
     match unfit(facts) {
         Some((what, mend)) => found.fail("server", what, mend),
-        None => found.ok("server", format!("PostgreSQL {}, wal_level is logical", facts.version)),
+        None => found.ok(
+            "server",
+            format!("PostgreSQL {}, wal_level is logical", facts.version),
+        ),
     }
     if facts.synchronous_standby_names.contains('*') {
         found.warn(
@@ -36,7 +39,11 @@ pub(super) async fn role(client: &Client, url: &ConnectUrl) -> Result<Found, Set
         FROM pg_catalog.pg_roles AS r WHERE r.rolname = SESSION_USER";
     let replication: bool = client.query_one(sql, &[]).await?.try_get(0)?;
     if !replication {
-        found.fail("role", format!("{login} may not replicate"), format!("alter role {} replication", quote_ident(login)));
+        found.fail(
+            "role",
+            format!("{login} may not replicate"),
+            format!("alter role {} replication", quote_ident(login)),
+        );
     }
     if role.superuser {
         found.warn(
@@ -68,7 +75,11 @@ pub(super) async fn state(
     // With the user itself, not with what [capture] session makes of it.
     let store = Store::new(Pool::new(url.clone(), SessionOptions::new("check"), 1)?, schema);
     if !store.is_set_up().await? {
-        found.fail("state", format!("the schema {schema} does not hold the connector's tables"), setup);
+        found.fail(
+            "state",
+            format!("the schema {schema} does not hold the connector's tables"),
+            setup,
+        );
         return Ok((found.0, None));
     }
     let meta = store.meta().await?;
@@ -79,7 +90,10 @@ pub(super) async fn state(
             format!("{why}; nothing is sent"),
             "if this database is to take over: `deskie-cdc setup --adopt`",
         ),
-        None => found.ok("state", format!("the connector's tables are in the schema {schema}")),
+        None => found.ok(
+            "state",
+            format!("the connector's tables are in the schema {schema}"),
+        ),
     }
     if let Some(from) = store.meta_gap().await? {
         found.warn(
@@ -91,26 +105,41 @@ pub(super) async fn state(
     Ok((found.0, Some(meta)))
 }
 
-pub(super) async fn publications(config: &Config, client: &Client, mapped: &Mapped) -> Result<Found, SetupError> {
+pub(super) async fn publications(
+    config: &Config,
+    client: &Client,
+    mapped: &Mapped,
+) -> Result<Found, SetupError> {
     let mut found = Found::default();
     let [main, inserts] = publication_names(config);
     for (name, for_inserts) in [(&main, false), (&inserts, true)] {
         let quoted = quote_ident(name);
         let Some(now) = catalog::publication(client, name).await? else {
             let message = format!("the publication {name} is not there");
-            found.fail("publication", message, format!("run `deskie-cdc setup`, or {ASK_ADMINISTRATOR}"));
+            found.fail(
+                "publication",
+                message,
+                format!("run `deskie-cdc setup`, or {ASK_ADMINISTRATOR}"),
+            );
             continue;
         };
         let before = found.0.len();
         for (what, mend) in publication::wrong(&now, for_inserts) {
             found.fail("publication", format!("the publication {name} {what}"), mend);
         }
-        for table in mapped.captured().iter().filter(|table| table.has_identity != for_inserts) {
+        for table in mapped
+            .captured()
+            .iter()
+            .filter(|table| table.has_identity != for_inserts)
+        {
             if !publication::takes(&now, table) {
                 found.fail(
                     "publication",
                     format!("the table {} is not in the publication {name}", table.table.name),
-                    format!("alter publication {quoted} add table {}", qualified(&table.table.name)),
+                    format!(
+                        "alter publication {quoted} add table {}",
+                        qualified(&table.table.name)
+                    ),
                 );
             }
         }
@@ -128,7 +157,11 @@ pub(super) async fn publications(config: &Config, client: &Client, mapped: &Mapp
         }
         if found.0.len() == before {
             let names: Vec<String> = now.streams.iter().map(ToString::to_string).collect();
-            let of = if names.is_empty() { "no table".to_owned() } else { names.join(", ") };
+            let of = if names.is_empty() {
+                "no table".to_owned()
+            } else {
+                names.join(", ")
+            };
             let what = if for_inserts { "INSERTs of " } else { "" };
             found.ok("publication", format!("{name} publishes {what}{of}"));
         }
@@ -169,8 +202,16 @@ pub(super) async fn slot(
     match &slot {
         None => {
             let lost = meta.is_some_and(|meta| meta.captured_lsn.is_some());
-            let what = if lost { "was lost: rows since then are brought in by the repair" } else { "is not there" };
-            found.fail("slot", format!("the slot {name} {what}"), "run `deskie-cdc setup`");
+            let what = if lost {
+                "was lost: rows since then are brought in by the repair"
+            } else {
+                "is not there"
+            };
+            found.fail(
+                "slot",
+                format!("the slot {name} {what}"),
+                "run `deskie-cdc setup`",
+            );
             if facts.slots.1 >= facts.slots.0 {
                 found.fail(
                     "slot",
@@ -204,7 +245,10 @@ pub(super) async fn slot(
                     Some(pid) => format!("in use by the process {pid}"),
                     None => "not in use".to_owned(),
                 };
-                found.ok("slot", format!("{name} is there, {user}, holds {megabytes} MB of WAL"));
+                found.ok(
+                    "slot",
+                    format!("{name} is there, {user}, holds {megabytes} MB of WAL"),
+                );
             }
         }
     }

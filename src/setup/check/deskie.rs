@@ -38,11 +38,18 @@ pub(super) async fn check(config: &Config, found: &mut Found) {
         }
         Err(error) if error.outcome() == Outcome::Refused => {
             // This employee may not see the settings; the key itself may be good.
-            let query = CaseQuery { limit: Some(1), ..CaseQuery::default() };
+            let query = CaseQuery {
+                limit: Some(1),
+                ..CaseQuery::default()
+            };
             match client.cases(&query).await {
                 Ok(_) => {
                     found.ok("deskie", greeted);
-                    found.warn("ticket field", format!("cf_{field} cannot be looked up: {error}"), error.remedy());
+                    found.warn(
+                        "ticket field",
+                        format!("cf_{field} cannot be looked up: {error}"),
+                        error.remedy(),
+                    );
                 }
                 Err(error) => return refused(&error, found),
             }
@@ -53,14 +60,22 @@ pub(super) async fn check(config: &Config, found: &mut Found) {
         match client.custom_channels().await {
             Ok(answer) => match answer.value.items.iter().find(|one| one.api_key == *channel) {
                 Some(one) if one.active => found.ok("channel", format!("{channel} is `{}`", one.title)),
-                Some(one) => found.fail("channel", format!("{channel} ({}) is not active", one.title), "activate it in Deskie"),
+                Some(one) => found.fail(
+                    "channel",
+                    format!("{channel} ({}) is not active", one.title),
+                    "activate it in Deskie",
+                ),
                 None => found.fail(
                     "channel",
                     format!("Deskie has no custom channel {channel}"),
                     "make it in Deskie's settings, or mend [deskie] channel",
                 ),
             },
-            Err(error) => found.warn("channel", format!("{channel} cannot be looked up: {error}"), error.remedy()),
+            Err(error) => found.warn(
+                "channel",
+                format!("{channel} cannot be looked up: {error}"),
+                error.remedy(),
+            ),
         }
     }
 }
@@ -70,7 +85,12 @@ fn refused(error: &CallError, found: &mut Found) {
         Outcome::KeyRevoked => format!("Deskie does not take the API key: {error}"),
         Outcome::Throttled(_) => {
             let mend = Some(error.remedy().to_owned());
-            return found.add(Status::Warn, "deskie", format!("the account's limit is used up now: {error}"), mend);
+            return found.add(
+                Status::Warn,
+                "deskie",
+                format!("the account's limit is used up now: {error}"),
+                mend,
+            );
         }
         _ => error.to_string(),
     };

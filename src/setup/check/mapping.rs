@@ -16,7 +16,12 @@ pub(super) fn faults(config: &Config, mapped: &Mapped, found: &mut Found) {
     for fault in &faults {
         let placed = config.fault(&fault.span, fault.message.clone(), fault.hint.clone());
         let path = config.source.path.display();
-        let message = format!("{path}:{}:{}: {}", placed.line(), placed.column(), placed.message());
+        let message = format!(
+            "{path}:{}:{}: {}",
+            placed.line(),
+            placed.column(),
+            placed.message()
+        );
         let mend = match (placed.hint(), fault.not_the_config) {
             (Some(hint), _) => Some(hint.to_owned()),
             (None, true) => Some("see the failed check of rights".to_owned()),
@@ -25,8 +30,19 @@ pub(super) fn faults(config: &Config, mapped: &Mapped, found: &mut Found) {
         found.add(Status::Fail, "mapping", message, mend);
     }
     if faults.is_empty() {
-        let tables: Vec<String> = mapped.captured().iter().map(|table| table.table.name.to_string()).collect();
-        found.ok("mapping", format!("{} fit: {} statements prepared", tables.join(", "), mapped.probes.len()));
+        let tables: Vec<String> = mapped
+            .captured()
+            .iter()
+            .map(|table| table.table.name.to_string())
+            .collect();
+        found.ok(
+            "mapping",
+            format!(
+                "{} fit: {} statements prepared",
+                tables.join(", "),
+                mapped.probes.len()
+            ),
+        );
     }
 }
 
@@ -36,16 +52,31 @@ pub(super) async fn rights(config: &Config, client: &Client, mapped: &Mapped) ->
     let needs = needs::find(client, config, mapped).await?;
     let grants = admin::grants(client, &role.name, true, &needs).await?;
     for grant in grants.iter().filter(|grant| !grant.held) {
-        found.fail("rights", format!("{} lacks {}", role.name, grant.what), grant.sql.clone());
+        found.fail(
+            "rights",
+            format!("{} lacks {}", role.name, grant.what),
+            grant.sql.clone(),
+        );
     }
     if found.0.is_empty() {
-        found.ok("rights", format!("{} has all {} rights that the mapping needs", role.name, grants.len()));
+        found.ok(
+            "rights",
+            format!(
+                "{} has all {} rights that the mapping needs",
+                role.name,
+                grants.len()
+            ),
+        );
     }
     if needs.guessed {
         found.warn(
             "rights",
             "the tables of some statements were guessed from their words",
-            format!("grant temporary on database {} to {}", config_database(client).await?, role.name),
+            format!(
+                "grant temporary on database {} to {}",
+                config_database(client).await?,
+                role.name
+            ),
         );
     }
     Ok(found)
@@ -72,7 +103,9 @@ pub(super) fn row_security(mapped: &Mapped, found: &mut Found) {
 
 /// Columns that an INSERT has to give, and `[reply.set]` does not. One for both kinds is named once.
 pub(super) fn missing_columns(reply: &Reply, mapped: &Mapped, found: &mut Found) {
-    let Some(messages) = mapped.table("message") else { return };
+    let Some(messages) = mapped.table("message") else {
+        return;
+    };
     let sections = [("reply.agent", &reply.agent), ("reply.customer", &reply.customer)];
     for column in &messages.table.columns {
         if !column.not_null || column.has_default || column.generated || column.identity.is_some() {
@@ -92,7 +125,10 @@ pub(super) fn missing_columns(reply: &Reply, mapped: &Mapped, found: &mut Found)
         };
         found.fail(
             "required columns",
-            format!("{} of {} is NOT NULL without a default, and {place} does not set it", column.name, messages.table.name),
+            format!(
+                "{} of {} is NOT NULL without a default, and {place} does not set it",
+                column.name, messages.table.name
+            ),
             format!("add it to {place}: {} = \"…\"", column.name),
         );
     }

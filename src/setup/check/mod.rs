@@ -45,7 +45,12 @@ struct Found(Vec<Check>);
 
 impl Found {
     fn add(&mut self, status: Status, name: &str, message: impl Into<String>, mend: Option<String>) {
-        self.0.push(Check { name: name.to_owned(), status, message: message.into(), mend });
+        self.0.push(Check {
+            name: name.to_owned(),
+            status,
+            message: message.into(),
+            mend,
+        });
     }
 
     fn ok(&mut self, name: &str, message: impl Into<String>) {
@@ -78,7 +83,13 @@ impl Found {
 /// Tests everything.
 pub async fn check(config: &Config) -> Vec<Check> {
     let mut found = Found::default();
-    found.ok("config", format!("{} holds no mistake that can be told without the database", config.source.path.display()));
+    found.ok(
+        "config",
+        format!(
+            "{} holds no mistake that can be told without the database",
+            config.source.path.display()
+        ),
+    );
     match own_url(config) {
         Ok(url) => with_database(config, &url, &mut found).await,
         Err(error) => found.error("database", error),
@@ -92,7 +103,12 @@ async fn with_database(config: &Config, url: &ConnectUrl, found: &mut Found) {
     for warning in url.warnings() {
         found.warn("database", warning.clone(), "take the option out of postgres.url");
     }
-    let session: Vec<String> = config.capture.session.iter().map(|statement| statement.sql.clone()).collect();
+    let session: Vec<String> = config
+        .capture
+        .session
+        .iter()
+        .map(|statement| statement.sql.clone())
+        .collect();
     let options = SessionOptions::new("check").with_statements(session);
     let client = match crate::postgres::connect(url, &options).await {
         Ok(client) => client,
@@ -122,8 +138,16 @@ async fn with_database(config: &Config, url: &ConnectUrl, found: &mut Found) {
         Err(error) => return found.error("mapping", error.into()),
     };
     mapping::faults(config, &mapped, found);
-    found_or(found, "publication", database::publications(config, &client, &mapped).await);
-    found_or(found, "slot", database::slot(config, &client, &facts, meta.as_ref()).await);
+    found_or(
+        found,
+        "publication",
+        database::publications(config, &client, &mapped).await,
+    );
+    found_or(
+        found,
+        "slot",
+        database::slot(config, &client, &facts, meta.as_ref()).await,
+    );
     found_or(found, "rights", mapping::rights(config, &client, &mapped).await);
     mapping::row_security(&mapped, found);
     let result = trial::write_back(config, url, &options, &mapped, found).await;
@@ -138,7 +162,10 @@ fn found_or(found: &mut Found, name: &str, result: Result<Found, SetupError>) {
 }
 
 /// A pooler does not know IDENTIFY_SYSTEM.
-async fn replication(url: &ConnectUrl, found: &mut Found) -> Option<crate::postgres::replication::SystemIdentity> {
+async fn replication(
+    url: &ConnectUrl,
+    found: &mut Found,
+) -> Option<crate::postgres::replication::SystemIdentity> {
     let identify = async {
         let mut connection = ReplicationConnection::connect(url, "deskie-cdc check").await?;
         let identity = connection.identify_system().await?;
@@ -147,7 +174,10 @@ async fn replication(url: &ConnectUrl, found: &mut Found) -> Option<crate::postg
     };
     match identify.await {
         Ok(identity) => {
-            found.ok("direct connection", format!("the server replicates to us (system id {})", identity.system_id));
+            found.ok(
+                "direct connection",
+                format!("the server replicates to us (system id {})", identity.system_id),
+            );
             Some(identity)
         }
         Err(error) => {
@@ -167,7 +197,10 @@ fn webhooks(config: &Config, found: &mut Found) {
     match config.server.webhook_secrets.len() {
         0 => found.warn(
             "webhooks",
-            format!("no webhook_secret is set: replies are found only by asking Deskie every {:?}", config.deskie.sweep),
+            format!(
+                "no webhook_secret is set: replies are found only by asking Deskie every {:?}",
+                config.deskie.sweep
+            ),
             "set [server] webhook_secret, then see `deskie-cdc rules`",
         ),
         1 => found.ok("webhooks", "a webhook_secret is set"),

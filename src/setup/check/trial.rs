@@ -33,7 +33,10 @@ pub(super) async fn write_back(
     found: &mut Found,
 ) -> Result<(), SetupError> {
     let Some(reply) = &config.reply else {
-        found.ok("write-back", "there is no [reply]: Deskie's answers are not written to the site");
+        found.ok(
+            "write-back",
+            "there is no [reply]: Deskie's answers are not written to the site",
+        );
         return Ok(());
     };
     let tickets = mapped.table("ticket").and_then(|table| table.shape.as_ref());
@@ -46,7 +49,9 @@ pub(super) async fn write_back(
         found.warn("write-back", "not tried", "mend the mapping first");
         return Ok(());
     }
-    let options = options.clone().with_idle_in_transaction_timeout(Duration::from_secs(2));
+    let options = options
+        .clone()
+        .with_idle_in_transaction_timeout(Duration::from_secs(2));
     let client = crate::postgres::connect(url, &options).await?;
     let newest = match newest_ticket(&client, tickets).await {
         Ok(newest) => newest,
@@ -69,12 +74,28 @@ pub(super) async fn write_back(
         let names = write::reply_names(tickets, None);
         for word in ["open", "waiting", "closed"] {
             let value = status.map.get(word).map_or(word, String::as_str);
-            let statements = status.sql.iter().filter_map(|expr| write::statement(expr, &names, None).ok()).collect();
-            all_well &= attempt(&client, tickets, &key, Kind::Agent, Some(value), statements, found).await?;
+            let statements = status
+                .sql
+                .iter()
+                .filter_map(|expr| write::statement(expr, &names, None).ok())
+                .collect();
+            all_well &= attempt(
+                &client,
+                tickets,
+                &key,
+                Kind::Agent,
+                Some(value),
+                statements,
+                found,
+            )
+            .await?;
         }
     }
     if all_well {
-        found.ok("write-back", format!("tried on the ticket {key} for an agent and a customer, and rolled back"));
+        found.ok(
+            "write-back",
+            format!("tried on the ticket {key} for an agent and a customer, and rolled back"),
+        );
     } else {
         mapping::missing_columns(reply, mapped, found);
     }
@@ -82,10 +103,22 @@ pub(super) async fn write_back(
 }
 
 async fn newest_ticket(client: &Client, tickets: &Shape) -> Result<Option<TicketKey>, SetupError> {
-    let order: Vec<String> = tickets.key.iter().map(|column| format!("t.{} desc", quote_ident(column))).collect();
-    let sql = format!("select {} from {} t order by {} limit 1", tickets.key_sql("t"), tickets.sql(), order.join(", "));
+    let order: Vec<String> = tickets
+        .key
+        .iter()
+        .map(|column| format!("t.{} desc", quote_ident(column)))
+        .collect();
+    let sql = format!(
+        "select {} from {} t order by {} limit 1",
+        tickets.key_sql("t"),
+        tickets.sql(),
+        order.join(", ")
+    );
     let row = client.query_opt(sql.as_str(), &[]).await?;
-    Ok(row.map(|row| row.try_get::<_, String>(0)).transpose()?.map(TicketKey))
+    Ok(row
+        .map(|row| row.try_get::<_, String>(0))
+        .transpose()?
+        .map(TicketKey))
 }
 
 /// Values such as a real message brings.
@@ -128,7 +161,11 @@ async fn attempt(
     found: &mut Found,
 ) -> Result<bool, SetupError> {
     let parameters = parameters(key, tickets.key.len(), kind, status);
-    let lock = format!("select 1 from {} t where {} for no key update", tickets.sql(), tickets.key_condition("t", 1));
+    let lock = format!(
+        "select 1 from {} t where {} for no key update",
+        tickets.sql(),
+        tickets.key_condition("t", 1)
+    );
     let what = match status {
         Some(status) => format!("the status `{status}`"),
         None => format!("a reply of kind `{}`", kind.as_str()),
@@ -163,7 +200,9 @@ async fn attempt(
             Ok(0) if part.is_some_and(|part| part.locks) => {
                 found.fail(
                     "write-back",
-                    format!("{what}: the newest ticket {key} cannot be locked: row security hides it from UPDATE"),
+                    format!(
+                        "{what}: the newest ticket {key} cannot be locked: row security hides it from UPDATE"
+                    ),
                     "give the connector's user an UPDATE policy on the ticket table, or BYPASSRLS",
                 );
                 return Ok(false);
@@ -181,16 +220,30 @@ async fn attempt(
 
 /// Rows met by each part, and by the deferred constraints; the first error is the cause.
 async fn run(client: &Client, parts: &[Part]) -> Vec<Result<u64, tokio_postgres::Error>> {
-    let mut sent: Vec<BoxFuture<'_, Result<u64, tokio_postgres::Error>>> = Vec::with_capacity(parts.len() + 3);
-    sent.push(Box::pin(async { client.batch_execute("begin").await.map(|()| 1) }));
+    let mut sent: Vec<BoxFuture<'_, Result<u64, tokio_postgres::Error>>> =
+        Vec::with_capacity(parts.len() + 3);
+    sent.push(Box::pin(async {
+        client.batch_execute("begin").await.map(|()| 1)
+    }));
     for part in parts {
         sent.push(Box::pin(async move {
-            let values: Vec<&(dyn ToSql + Sync)> = part.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+            let values: Vec<&(dyn ToSql + Sync)> = part
+                .values
+                .iter()
+                .map(|value| value as &(dyn ToSql + Sync))
+                .collect();
             client.execute(&part.statement, &values).await
         }));
     }
-    sent.push(Box::pin(async { client.batch_execute("set constraints all immediate").await.map(|()| 1) }));
-    sent.push(Box::pin(async { client.batch_execute("rollback").await.map(|()| 1) }));
+    sent.push(Box::pin(async {
+        client
+            .batch_execute("set constraints all immediate")
+            .await
+            .map(|()| 1)
+    }));
+    sent.push(Box::pin(async {
+        client.batch_execute("rollback").await.map(|()| 1)
+    }));
     let mut results = join_all(sent).await;
     results.pop();
     drop(results.remove(0));
@@ -221,7 +274,9 @@ async fn failed(
             None => format!("mend `{name}` in the config, or what the site's triggers do"),
         },
     };
-    let inside = database.where_().and_then(|place| place.lines().find(|line| line.contains("function")));
+    let inside = database
+        .where_()
+        .and_then(|place| place.lines().find(|line| line.contains("function")));
     let message = match inside {
         Some(inside) => format!("{message}; in {}", inside.trim()),
         None => message,
@@ -233,7 +288,10 @@ async fn failed(
 /// `permission denied for table audit`: the GRANT. What was tried is told by the statement, a trigger's by its context.
 async fn grant(client: &Client, error: &tokio_postgres::error::DbError) -> Result<String, SetupError> {
     let object = error.message().rsplit(' ').next().unwrap_or_default();
-    let tried = error.where_().and_then(|place| place.split_once('"')).map(|(_, sql)| sql.trim_start().to_lowercase());
+    let tried = error
+        .where_()
+        .and_then(|place| place.split_once('"'))
+        .map(|(_, sql)| sql.trim_start().to_lowercase());
     let right = ["insert", "update", "delete", "select"]
         .into_iter()
         .find(|right| tried.as_deref().is_some_and(|sql| sql.starts_with(right)))
@@ -246,7 +304,8 @@ async fn grant(client: &Client, error: &tokio_postgres::error::DbError) -> Resul
     let Some(row) = client.query_opt(sql, &[&object]).await? else {
         return Ok("grant what the message names to the connector's user".to_owned());
     };
-    let (name, is_sequence, role): (String, bool, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let (name, is_sequence, role): (String, bool, String) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     Ok(match is_sequence {
         true => format!("grant usage on sequence {name} to {role}"),
         false => format!("grant {right} on {name} to {role}"),
