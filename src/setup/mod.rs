@@ -16,6 +16,7 @@ mod needs;
 mod own;
 mod publication;
 mod uninstall;
+mod written;
 
 use std::time::Duration;
 

@@ -567,3 +567,126 @@ async fn uninstall_leaves_the_site_as_it_was() {
     site.client.batch_execute(&lines.concat()).await.unwrap();
     assert_eq!(dump(&site.admin_url(), &[]), with_rights);
 }
+
+#[tokio::test]
+async fn the_password_reaches_neither_paper_nor_log() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    work.change_config("deskie%5Fcdc@", "deskie%5Fcdc:s3cret-word@");
+
+    let printed = work
+        .command(&["setup", "--print-sql", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert!(!printed.stdout.contains("s3cret-word"), "{}", printed.stdout);
+    assert!(
+        printed.stdout.contains("password :'password'"),
+        "{}",
+        printed.stdout
+    );
+
+    let done = work
+        .command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert!(
+        done.stdout
+            .contains("made (login replication, the password of postgres.url)"),
+        "{}",
+        done.stdout
+    );
+    assert!(!done.stdout.contains("s3cret-word"));
+    let stored: String = one(
+        &site,
+        "select rolpassword from pg_authid where rolname = 'deskie_cdc'",
+    )
+    .await;
+    assert!(stored.starts_with("SCRAM-SHA-256$"), "{stored}");
+}
+
+#[tokio::test]
+async fn partitions_schemas_serials_and_statements_get_just_what_they_need() {
+    // GIVEN tables in a schema of their own, the messages partitioned, with a serial, an enum and a view
+    let site = Site::start().await;
+    site.client
+        .batch_execute(
+            "create schema shop; create type shop.who as enum ('customer', 'agent');
+             create table shop.ticket (no serial primary key, mail text, state text, touched timestamptz);
+             create table shop.message (id bigserial, ticket_no int references shop.ticket, who shop.who, body text,
+                 day date not null default current_date, primary key (id, day)) partition by range (day);
+             create table shop.message_all partition of shop.message default;
+             create table shop.secret (x int); create table shop.log (no int, word text);
+             create view shop.contact as select no, mail from shop.ticket;
+             insert into shop.ticket (mail) values ('a@example.com');",
+        )
+        .await
+        .unwrap();
+    let deskie = deskie_cdc::sandbox::simulator::Simulator::start(Default::default())
+        .await
+        .unwrap();
+    let work = Workplace::new(&site, &deskie.url());
+    let text = std::fs::read_to_string(work.config_file()).unwrap();
+    let head = text.split("[ticket]").next().unwrap();
+    work.write_config(&format!(
+        "{head}[ticket]\ntable = \"shop.ticket\"\njoin = \"left join shop.contact c on c.no = t.no\"\n\
+         subject = \"'x'\"\ncustomer.email = \"c.mail\"\n\
+         [message]\ntable = \"shop.message\"\nticket = \"ticket_no\"\nauthor = \"who\"\nbody = \"body\"\n\
+         [reply]\nset = {{ ticket_no = \"t.no\", who = \":kind\", body = \":text\" }}\n\
+         after = [\"with l as (insert into shop.log values (:ticket, :text)) update shop.ticket set touched = now() where no = :ticket\"]\n\
+         [status]\nsql = [\"update shop.ticket set state = :status where no = :ticket\"]\n"
+    ));
+
+    work.command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+
+    // THEN each right is there and none besides
+    let tables = list(
+        &site,
+        "select table_name || ' ' || privilege_type from information_schema.role_table_grants \
+        where grantee = 'deskie_cdc' and table_schema = 'shop' order by 1",
+    )
+    .await;
+    assert_eq!(
+        tables,
+        [
+            "contact SELECT",
+            "log INSERT",
+            "message INSERT",
+            "message SELECT",
+            "ticket SELECT"
+        ]
+    );
+    let columns = list(
+        &site,
+        "select table_name || '.' || column_name from information_schema.column_privileges \
+        where grantee = 'deskie_cdc' and table_schema = 'shop' and privilege_type = 'UPDATE' order by 1",
+    )
+    .await;
+    assert_eq!(columns, ["ticket.no", "ticket.state", "ticket.touched"]);
+    assert!(
+        one::<bool>(
+            &site,
+            "select has_sequence_privilege('deskie_cdc', 'shop.message_id_seq', 'USAGE') \
+        and not has_sequence_privilege('deskie_cdc', 'shop.ticket_no_seq', 'USAGE') \
+        and has_schema_privilege('deskie_cdc', 'shop', 'USAGE')"
+        )
+        .await
+    );
+    assert_eq!(
+        list(
+            &site,
+            "select tablename::text from pg_publication_tables where pubname = 'deskie_cdc' order by 1"
+        )
+        .await,
+        ["message", "ticket"]
+    );
+    let checked = work.command(&["check"]).await.ok();
+    assert!(
+        checked
+            .stdout
+            .contains("tried on the ticket 1 for an agent and a customer"),
+        "{}",
+        checked.stdout
+    );
+}

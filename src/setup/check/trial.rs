@@ -14,7 +14,8 @@ use crate::mapping::{Parameters, Statement, write};
 use crate::model::{Kind, TicketKey, clock};
 use crate::postgres::{ConnectUrl, SessionOptions, TextParam, describe, quote_ident};
 use crate::setup::error::SetupError;
-use crate::setup::mapped::{Mapped, prepare_typed};
+use crate::setup::mapped::Mapped;
+use crate::setup::written::prepare_typed;
 
 /// One statement of the trial.
 struct Part {
@@ -263,7 +264,7 @@ async fn failed(
         return Ok(());
     };
     let mend = match database.code().code() {
-        "42501" => grant(client, database).await?,
+        "42501" => grant(client, name, database).await?,
         "23502" => "set that column in [reply.set], or give it a default".to_owned(),
         "23503" | "23505" | "23514" | "22P02" => {
             format!("mend `{name}` in the config: it gives a value that the site's table does not take")
@@ -286,7 +287,11 @@ async fn failed(
 }
 
 /// `permission denied for table audit`: the GRANT. What was tried is told by the statement, a trigger's by its context.
-async fn grant(client: &Client, error: &tokio_postgres::error::DbError) -> Result<String, SetupError> {
+async fn grant(
+    client: &Client,
+    name: &str,
+    error: &tokio_postgres::error::DbError,
+) -> Result<String, SetupError> {
     let object = error.message().rsplit(' ').next().unwrap_or_default();
     let tried = error
         .where_()
@@ -295,7 +300,11 @@ async fn grant(client: &Client, error: &tokio_postgres::error::DbError) -> Resul
     let right = ["insert", "update", "delete", "select"]
         .into_iter()
         .find(|right| tried.as_deref().is_some_and(|sql| sql.starts_with(right)))
-        .unwrap_or("insert, update, select");
+        .unwrap_or(match name {
+            "reply.set" => "insert",
+            "locking the ticket" => "select, update",
+            _ => "select, insert, update",
+        });
     let sql = "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), c.relkind = 'S', \
         pg_catalog.quote_ident(CURRENT_USER) FROM pg_catalog.pg_class AS c \
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
