@@ -35,7 +35,7 @@ pub(super) fn wrong(publication: &Publication, for_inserts: bool) -> Vec<(String
         ));
     }
     let flags = publication.publish;
-    if for_inserts && (!flags.insert || flags.update || flags.delete) {
+    if for_inserts && (flags.update || flags.delete || !flags.insert) {
         found.push((
             "must publish inserts, and neither updates nor deletes".to_owned(),
             format!("alter publication {name} set (publish = 'insert')"),

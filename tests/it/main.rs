@@ -5,6 +5,7 @@
 mod architecture;
 mod commands;
 mod flows;
+mod check;
 mod postgres;
 mod setup;
 mod support;
