@@ -67,11 +67,12 @@ async fn ask(config: &Config) -> Option<Value> {
 
 fn text(status: &Status) -> String {
     let report = &status.report;
-    let mut rows: Vec<(&str, String)> = Vec::new();
-    rows.push(("connector", connector(status)));
-    rows.push(("leader", leader(report)));
-    rows.push(("started", moment(report.started_at)));
-    rows.push(("slot", slot(report)));
+    let mut rows: Vec<(&str, String)> = vec![
+        ("connector", connector(status)),
+        ("leader", leader(report)),
+        ("started", moment(report.started_at)),
+        ("slot", slot(report)),
+    ];
     if let Some(slot) = report.slot.as_ref().filter(|slot| slot.exists) {
         rows.push(("  lag", slot.lag_bytes.map_or("unknown".into(), bytes)));
         let status = slot
