@@ -181,10 +181,7 @@ fn leader(report: &Report) -> String {
 fn slot(report: &Report) -> String {
     match &report.slot {
         None => "not made yet; run `deskie-cdc setup`".into(),
-        Some(slot) if !slot.exists => format!(
-            "{} is not there; `run` makes a new one and repairs the gap",
-            slot.name
-        ),
+        Some(slot) if !slot.exists => format!("{} is not there; see `deskie-cdc check`", slot.name),
         Some(slot) if !slot.ours => format!("{} belongs to another database", slot.name),
         Some(slot) => format!(
             "{}, {}",
