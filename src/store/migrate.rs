@@ -8,10 +8,17 @@ const STEPS: [&str; 1] = [include_str!("../../sql/0001_state.sql")];
 /// The names of our tables and functions, for removing them where the schema is not ours alone.
 pub fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
     let named = |prefix: &'static str| {
-        let name = move |line: &'static str| line.strip_prefix(prefix)?.split(|c: char| !c.is_alphanumeric() && c != '_').next();
+        let name = move |line: &'static str| {
+            line.strip_prefix(prefix)?
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+        };
         STEPS.iter().flat_map(|step| step.lines()).filter_map(name)
     };
-    (named("create table {schema}.").chain(["migration"]).collect(), named("create function {schema}.").collect())
+    (
+        named("create table {schema}.").chain(["migration"]).collect(),
+        named("create function {schema}.").collect(),
+    )
 }
 
 impl Store {

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod architecture;
+mod check;
 mod commands;
 mod flows;
-mod check;
 mod postgres;
 mod setup;
 mod support;
