@@ -41,7 +41,8 @@ pub(super) fn wrong(publication: &Publication, for_inserts: bool) -> Vec<(String
             format!("alter publication {name} set (publish = 'insert')"),
         ));
     }
-    if !for_inserts && !(flags.insert && flags.update && flags.delete && flags.truncate) {
+    let all = flags.insert && flags.update && flags.delete && flags.truncate;
+    if !(for_inserts || all) {
         found.push((
             "does not publish all of insert, update, delete and truncate".to_owned(),
             format!("alter publication {name} set (publish = 'insert, update, delete, truncate')"),
