@@ -7,6 +7,7 @@
 //! Invariant: nothing here calls Deskie or evaluates a mapping.
 
 mod delivery;
+mod delivery_step;
 mod event;
 mod inbox;
 mod link;

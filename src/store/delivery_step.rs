@@ -1,0 +1,230 @@
+//! What becomes of deliveries inside a step of resolve or deliver.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Delivery, NewDelivery, Resolution, Step, StoreError};
+use crate::model::{CaseId, DeliveryId, LinkId, MessageId, UserId};
+
+fn json<T: Serialize>(value: &T) -> Result<Value, StoreError> {
+    serde_json::to_value(value).map_err(|error| StoreError::Damaged(error.to_string()))
+}
+
+impl Step<'_> {
+    /// Puts a row into its lane, not resolved yet.
+    pub async fn delivery_add(&self, new: &NewDelivery<'_>) -> Result<DeliveryId, StoreError> {
+        let sql = "insert into {s}.delivery (position, ticket_id, link_id, section, image, written_at, state)
+            values ($1, $2, $3, $4, $5, $6, 'unresolved')
+            on conflict (link_id, part) do update set state = 'unresolved', image = excluded.image,
+                written_at = excluded.written_at, position = excluded.position, error = null, done_at = null where delivery.state = 'skipped'
+            returning id";
+        let rows = self
+            .query(
+                sql,
+                &[
+                    &new.position,
+                    &new.ticket_id,
+                    &new.link.0,
+                    &new.section.as_str(),
+                    &new.image,
+                    &new.committed_at,
+                ],
+            )
+            .await?;
+        rows.first()
+            .map(|row| DeliveryId(row.get(0)))
+            .ok_or_else(|| StoreError::Damaged(format!("row {} is in its lane already", new.link)))
+    }
+
+    /// A row is resolved: it is queued, in parts where it is long.
+    pub async fn delivery_resolved(&self, id: DeliveryId, found: &Resolution) -> Result<(), StoreError> {
+        let parts = i32::try_from(found.bodies.len()).unwrap_or(i32::MAX);
+        let opening = found.opening.as_ref().map(json).transpose()?;
+        let first =
+            "update {s}.delivery set state = 'queued', author = $2, body = $3, opening = $4, written_at = $5,
+                parts = $6, error = null, waits_since = null, attempts = 0, not_before = now()
+            where id = $1 and state = 'unresolved'";
+        let rest = "insert into {s}.delivery
+                (position, ticket_id, link_id, section, part, parts, author, body, opening, written_at, state)
+            select position, ticket_id, link_id, section, $2, $3, $4, $5, $6, $7, 'queued'
+            from {s}.delivery where id = $1
+            on conflict (link_id, part) do nothing";
+        for (n, body) in found.bodies.iter().enumerate() {
+            let body = json(body)?;
+            let part = i32::try_from(n + 1).unwrap_or(i32::MAX);
+            match part {
+                1 => {
+                    self.execute(
+                        first,
+                        &[&id.0, &found.author, &body, &opening, &found.written_at, &parts],
+                    )
+                    .await?
+                }
+                _ => {
+                    self.execute(
+                        rest,
+                        &[
+                            &id.0,
+                            &part,
+                            &parts,
+                            &found.author,
+                            &body,
+                            &opening,
+                            &found.written_at,
+                        ],
+                    )
+                    .await?
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// A row cannot be resolved yet; `waiting` says that something of the site is waited for.
+    pub async fn delivery_wait(&self, id: DeliveryId, why: &str, after: Duration) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set error = $2, attempts = attempts + 1,
+                waits_since = coalesce(waits_since, clock_timestamp()),
+                not_before = clock_timestamp() + make_interval(secs => $3)
+            where id = $1 and state = 'unresolved'";
+        self.execute(sql, &[&id.0, &why, &after.as_secs_f64()]).await?;
+        Ok(())
+    }
+
+    /// A row in its lane turns out not to be for Deskie now; it may become so later.
+    pub async fn delivery_withdraw(&self, id: DeliveryId, reason: &str) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now() where id = $1";
+        self.execute(sql, &[&id.0, &reason]).await?;
+        Ok(())
+    }
+
+    /// The same as [`Store::delivery_park`], inside a step.
+    pub async fn delivery_park(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
+        let sql =
+            "with d as (update {s}.delivery set state = 'parked', error = $2 where id = $1 returning link_id)
+            update {s}.link set state = 'parked', reason = $2 where id in (select link_id from d)";
+        self.execute(sql, &[&id.0, &error]).await?;
+        Ok(())
+    }
+
+    /// Deletes what the site deleted before it was sent. Returns how many deliveries that were.
+    pub async fn delivery_drop_unsent(&self, link: LinkId, reason: &str) -> Result<u64, StoreError> {
+        let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
+            where link_id = $1 and (state = 'unresolved' or (state = 'queued' and intent_at is null))
+              and not exists (select from {s}.delivery o where o.link_id = $1 and o.state
+                              in ('sending', 'doubt', 'delivered', 'parked'))";
+        self.execute(sql, &[&link.0, &reason]).await
+    }
+
+    /// A newer version of a row that is not resolved yet.
+    pub async fn delivery_newer_image(&self, link: LinkId, image: &Value) -> Result<(), StoreError> {
+        let sql =
+            "update {s}.delivery set image = coalesce(image, '{}'::jsonb) || $2::jsonb, not_before = now()
+            where link_id = $1 and state = 'unresolved'";
+        self.execute(sql, &[&link.0, &image]).await?;
+        Ok(())
+    }
+
+    /// Something of a ticket changed: what waits in its lane is looked at again.
+    pub async fn delivery_wake(&self, ticket: i64) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set not_before = now() where ticket_id = $1 and state = 'unresolved'";
+        self.execute(sql, &[&ticket]).await?;
+        Ok(())
+    }
+
+    /// create_case was done: the ticket has its case.
+    pub async fn delivery_done_case(
+        &self,
+        delivery: &Delivery,
+        case: CaseId,
+        number: &str,
+        user: UserId,
+        answered_at: Option<jiff::Timestamp>,
+    ) -> Result<(), StoreError> {
+        let channel = delivery
+            .opening
+            .as_ref()
+            .and_then(|opening| opening.channel.clone());
+        let custom_id = delivery
+            .opening
+            .as_ref()
+            .and_then(|opening| opening.custom_id.clone());
+        let sql = "update {s}.ticket set case_id = $2, case_number = nullif($3, ''), user_id = $4, channel = $5, custom_id = $6,
+                opened_at = clock_timestamp(), called_at = $7 where id = $1";
+        self.execute(
+            sql,
+            &[
+                &delivery.ticket_id,
+                &case.0,
+                &number,
+                &user.0,
+                &channel,
+                &custom_id,
+                &answered_at,
+            ],
+        )
+        .await?;
+        self.execute("delete from {s}.foreign_case where case_id = $1", &[&case.0])
+            .await?;
+        self.delivered(delivery, None).await?;
+        self.journal_add(
+            Some(delivery.ticket_id),
+            "create_case",
+            &format!("case {case} ({number})"),
+        )
+        .await
+    }
+
+    /// add_message or add_note was done.
+    pub async fn delivery_done_message(
+        &self,
+        delivery: &Delivery,
+        message: MessageId,
+        answered_at: Option<jiff::Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "update {s}.ticket set called_at = coalesce($2, called_at) where id = $1",
+            &[&delivery.ticket_id, &answered_at],
+        )
+        .await?;
+        self.delivered(delivery, Some(message)).await?;
+        let call = delivery.call.as_deref().unwrap_or("add_message");
+        self.journal_add(Some(delivery.ticket_id), call, &format!("message {message}"))
+            .await
+    }
+
+    /// The first message of a case is found in it.
+    pub async fn delivery_identified(&self, id: DeliveryId, message: MessageId) -> Result<(), StoreError> {
+        self.execute(
+            "update {s}.delivery set message_id = $2 where id = $1 and message_id is null",
+            &[&id.0, &message.0],
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn delivered(&self, delivery: &Delivery, message: Option<MessageId>) -> Result<(), StoreError> {
+        let done = self
+            .execute(
+                "update {s}.delivery set state = 'delivered', message_id = $2, error = null, image = null,
+                    doubt_since = null, done_at = clock_timestamp()
+                 where id = $1 and state in ('sending', 'doubt', 'parked')",
+                &[&delivery.id.0, &message.map(|id| id.0)],
+            )
+            .await?;
+        if done != 1 {
+            return Err(StoreError::Damaged(format!(
+                "delivery {} is not under way",
+                delivery.id
+            )));
+        }
+        self.execute(
+            "update {s}.link l set state = 'delivered', reason = null where id = $1
+                and not exists (select from {s}.delivery d where d.link_id = l.id and d.state <> 'delivered')",
+            &[&delivery.link.0],
+        )
+        .await?;
+        Ok(())
+    }
+}
