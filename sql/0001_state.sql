@@ -13,6 +13,9 @@ create table {schema}.meta (
     captured_lsn    pg_lsn,        -- end of the last transaction whose rows stand in event; acknowledged at most
     captured_at     timestamptz,   -- its commit time
     captured_xid    xid8,
+    gap_from        pg_lsn,        -- a slot was lost: where capture ended then, until the repair has closed the gap
+    gap_since       timestamptz,   -- its commit time
+    gap_xid         xid8,
     created_at_kept boolean,       -- whether Deskie keeps the created_at that we send; null: not seen yet
     swept_to        timestamptz,   -- cases updated before this have been compared
     last_call_at    timestamptz,   -- our last call to Deskie that may have changed something
@@ -135,7 +138,7 @@ create table {schema}.delivery (
     done_at      timestamptz,
     unique (link_id, part)
 );
-create index delivery_open on {schema}.delivery (ticket_id, position, part, id)
+create index delivery_open on {schema}.delivery (ticket_id, position, part, id) include (state, not_before)
     where state in ('unresolved', 'queued', 'sending', 'doubt', 'parked');
 
 -- A message that stands in Deskie. Set difference over message_id decides what is new, never a high-water mark.
@@ -167,6 +170,7 @@ create table {schema}.inbox (
     repeats     integer not null default 0,
     kind        text not null check (kind in ('rule', 'channel')),
     case_id     bigint not null,
+    message_id  bigint,                -- the newest message, as far as a rule webhook tells
     message     jsonb,                 -- a custom channel's message, whole
     state       text not null default 'waiting' check (state in ('waiting', 'done', 'foreign', 'failed')),
     attempts    integer not null default 0,

@@ -74,9 +74,14 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|faults| Failure::Usage(faults.to_string()))?;
     let admin = ConnectUrl::parse(&cluster.superuser_url("site")).map_err(failed)?;
     println!("\n$ deskie-cdc setup --admin-url …");
-    crate::setup::prepare(&config, Some(&admin), &mut |line| println!("  {line}"))
-        .await
-        .map_err(failed)?;
+    crate::setup::prepare(
+        &config,
+        Some(&admin),
+        &crate::setup::Options::default(),
+        &mut |line| println!("  {line}"),
+    )
+    .await
+    .map_err(failed)?;
     println!("\n$ deskie-cdc run");
 
     let stop = CancellationToken::new();

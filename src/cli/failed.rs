@@ -1,12 +1,236 @@
-//! `failed`
+//! `failed`: what waits for a person.
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use serde_json::Value;
+
+use super::output::{one_line, print, print_json};
+use super::{Failure, failed};
+use crate::config::Config;
+use crate::store::{ParkedDetail, Store};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
 
-pub(super) async fn run(
-    _config: &crate::config::Config,
-    _arguments: &Arguments,
-) -> Result<(), super::Failure> {
-    Err(super::failed("this command is not there yet"))
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List what waits for a person.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print everything that is stored of one, and what to do.
+    Show {
+        /// d… for a message to Deskie, r… for a reply to the site.
+        id: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try it again, after the cause was mended.
+    #[command(group(clap::ArgGroup::new("which").required(true)))]
+    Retry {
+        /// d… for a message to Deskie, r… for a reply to the site.
+        #[arg(group = "which")]
+        id: Option<String>,
+        /// Everything that is parked.
+        #[arg(long, group = "which")]
+        all: bool,
+    },
+    /// Give it up; what stands behind it in its ticket goes on.
+    Discard {
+        /// d… for a message to Deskie, r… for a reply to the site.
+        id: String,
+        /// Why, for `trace`.
+        #[arg(long, value_name = "TEXT", default_value = "discarded by hand")]
+        reason: String,
+    },
+}
+
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let store = super::store_set_up(config).await?;
+    match &arguments.command {
+        Command::List { json } => list(&store, *json).await,
+        Command::Show { id, json } => show(&store, id, *json).await,
+        Command::Retry { id, .. } => retry(&store, id.as_deref()).await,
+        Command::Discard { id, reason } => discard(&store, id, reason).await,
+    }
+}
+
+async fn list(store: &Store, json: bool) -> Result<(), Failure> {
+    let parked = store.status_parked().await.map_err(failed)?;
+    if json {
+        return print_json(&parked);
+    }
+    if parked.is_empty() {
+        return print("nothing waits for a person\n");
+    }
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_header(["ID", "TICKET", "SINCE", "WHY"]);
+    for item in &parked {
+        let ticket = item.ticket.as_deref().unwrap_or("-");
+        let since = item.since.split('.').next().unwrap_or_default();
+        table.add_row([item.id.as_str(), ticket, since, &one_line(&item.error, 160)]);
+    }
+    let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned() + "\n").collect();
+    print(&format!(
+        "{}\n`deskie-cdc failed show ID` tells all of one, and what to do.\n",
+        lines.concat()
+    ))
+}
+
+fn unknown(id: &str) -> Failure {
+    let shape = match id
+        .strip_prefix(['d', 'r'])
+        .is_some_and(|number| number.parse::<i64>().is_ok())
+    {
+        true => "it may have been dealt with already",
+        false => "an id looks like d12 or r638929422",
+    };
+    failed(format!(
+        "nothing parked has the id `{id}`: {shape}\nhint: `deskie-cdc failed list` shows what is parked"
+    ))
+}
+
+async fn show(store: &Store, id: &str, json: bool) -> Result<(), Failure> {
+    let detail = store
+        .parked_get(id)
+        .await
+        .map_err(failed)?
+        .ok_or_else(|| unknown(id))?;
+    if json {
+        let mut value = serde_json::to_value(&detail).map_err(failed)?;
+        if let Value::Object(object) = &mut value {
+            object.insert("what_to_do".into(), advice(&detail).into());
+        }
+        return print_json(&value);
+    }
+    let kind = if is_reply(&detail) {
+        "a reply for the site"
+    } else {
+        "a message for Deskie"
+    };
+    let mut text = format!(
+        "{}: {kind}, ticket {}\n\n",
+        detail.id,
+        detail.ticket.as_deref().unwrap_or("unknown")
+    );
+    text.push_str(&format!(
+        "why\n  {}\n\nstored\n",
+        detail.error.replace('\n', "\n  ")
+    ));
+    stored(&mut text, &detail.stored, 1);
+    text.push_str("\nwhat to do\n");
+    for line in advice(&detail) {
+        text.push_str(&format!("  {line}\n"));
+    }
+    print(&text)
+}
+
+fn is_reply(detail: &ParkedDetail) -> bool {
+    detail.id.starts_with('r')
+}
+
+/// Everything that is not empty, nested things indented; long texts stay whole: this is where one looks for them.
+fn stored(text: &mut String, value: &Value, depth: usize) {
+    let Value::Object(object) = value else { return };
+    let width = object
+        .keys()
+        .map(|key| key.chars().count())
+        .max()
+        .unwrap_or_default();
+    let indent = "  ".repeat(depth);
+    // jsonb has them by length.
+    let mut entries: Vec<(&String, &Value)> = object.iter().collect();
+    entries.sort_unstable_by_key(|(key, _)| key.as_str());
+    for (key, value) in entries {
+        match value {
+            Value::Null => {}
+            Value::Object(inner) if inner.is_empty() => {}
+            Value::Object(_) => {
+                text.push_str(&format!("{indent}{key}\n"));
+                stored(text, value, depth + 1);
+            }
+            other => {
+                let shown = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
+                let further = format!("\n{indent}{:width$}  ", "");
+                text.push_str(&format!(
+                    "{indent}{key:width$}  {}\n",
+                    shown.replace('\n', &further)
+                ));
+            }
+        }
+    }
+}
+
+/// What a person can do about it.
+fn advice(detail: &ParkedDetail) -> Vec<String> {
+    let id = &detail.id;
+    let case = ["case_number", "case_id"]
+        .iter()
+        .find_map(|name| match detail.stored.get(*name)? {
+            Value::String(number) => Some(number.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        });
+    let case = case.map_or("the customer's cases".to_owned(), |case| format!("case {case}"));
+    let mut lines = match (is_reply(detail), detail.in_doubt) {
+        (true, _) => vec![
+            "Mend what the error names: the [reply] part of the config, a right of the connector's user, or the row.".into(),
+            format!("Then `deskie-cdc failed retry {id}` writes it; after a change of the config restart `run` first."),
+            format!("`deskie-cdc failed discard {id}` leaves the site without this reply; it stays in Deskie."),
+        ],
+        (false, true) => vec![
+            format!("It is not known whether Deskie did this. Look at {case} in Deskie for the text above."),
+            format!("It is there: `deskie-cdc failed discard {id} --reason \"it is in Deskie\"`."),
+            format!("It is not there: `deskie-cdc failed retry {id}` sends it again, without another look."),
+        ],
+        (false, false) => vec![
+            "Mend what the error names: the mapping in the config, the row on the site, or the settings in Deskie.".into(),
+            format!("Then `deskie-cdc failed retry {id}` sends it; after a change of the config restart `run` first."),
+            format!("`deskie-cdc failed discard {id}` gives it up: it never reaches Deskie."),
+        ],
+    };
+    if detail.behind > 0 {
+        let (things, wait) = if detail.behind == 1 {
+            ("thing", "waits")
+        } else {
+            ("things", "wait")
+        };
+        lines.push(format!(
+            "{} later {things} of this ticket {wait} behind it.",
+            detail.behind
+        ));
+    }
+    lines
+}
+
+async fn retry(store: &Store, id: Option<&str>) -> Result<(), Failure> {
+    let count = store.parked_retry(id).await.map_err(failed)?;
+    match (count, id) {
+        (0, Some(id)) => Err(unknown(id)),
+        (0, None) => print("nothing was parked\n"),
+        (_, Some(id)) => print(&format!(
+            "{id} is queued: the running connector tries it within seconds, in its place in the ticket; if it fails again it is parked again\n"
+        )),
+        (count, None) => print(&format!(
+            "{count} are queued: the running connector tries them within seconds, each in its place in its ticket; what fails again is parked again\n"
+        )),
+    }
+}
+
+async fn discard(store: &Store, id: &str, reason: &str) -> Result<(), Failure> {
+    match store.parked_discard(id, reason).await.map_err(failed)? {
+        0 => Err(unknown(id)),
+        _ => print(&format!(
+            "{id} is discarded; what stood behind it in its ticket goes on\n"
+        )),
+    }
 }

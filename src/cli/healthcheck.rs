@@ -1,12 +1,81 @@
-//! `healthcheck`
+//! `healthcheck`: asks a running connector's admin port; for containers, whose image has no curl.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Failure, failed};
+use crate::config::Config;
+
+/// A container's own limit is 30 s by default.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Where the admin port is by default.
+const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8788);
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// What to ask (default: /health/live on the config's admin_listen).
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+}
 
-pub(super) async fn run(
-    _config: Option<std::sync::Arc<crate::config::Config>>,
-    _arguments: &Arguments,
-) -> Result<(), super::Failure> {
-    Err(super::failed("this command is not there yet"))
+pub(super) async fn run(config: Option<Arc<Config>>, arguments: &Arguments) -> Result<(), Failure> {
+    let url = match &arguments.url {
+        Some(url) => url.clone(),
+        None => admin_url(
+            config.map_or(DEFAULT, |config| config.server.admin_listen),
+            "/health/live",
+        ),
+    };
+    let status = get(&url, ANSWER_WITHIN).await.map_err(failed)?.status();
+    match status.is_success() {
+        true => Ok(()),
+        false => Err(failed(format!("{url} answers {status}"))),
+    }
+}
+
+/// A page of the admin port from this machine: what listens on all addresses is asked on the loopback one.
+pub(super) fn admin_url(listen: SocketAddr, path: &str) -> String {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}{path}", SocketAddr::new(ip, listen.port()))
+}
+
+/// One GET, past any proxy of the environment.
+pub(super) async fn get(url: &str, within: Duration) -> Result<reqwest::Response, String> {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(within)
+        .build()
+        .map_err(|error| error.to_string())?;
+    client.get(url).send().await.map_err(|error| {
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            text.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_listens_everywhere_is_asked_here() {
+        for (listen, url) in [
+            ("0.0.0.0:8788", "http://127.0.0.1:8788/x"),
+            ("[::]:1", "http://[::1]:1/x"),
+            ("10.0.0.7:1", "http://10.0.0.7:1/x"),
+        ] {
+            assert_eq!(admin_url(listen.parse().unwrap(), "/x"), url);
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod demo;
 mod failed;
 mod healthcheck;
 mod init;
+mod output;
 mod plan;
 mod rules;
 mod run;

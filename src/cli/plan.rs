@@ -1,12 +1,177 @@
-//! `plan`
+//! `plan`: what the mapping makes of rows as they stand in the tables, and the calls that they would cause.
+//!
+//! Reads only: the session is read-only, nothing is called. A row is taken as if the site had just written it, so what
+//! depends on its time (`[capture] max_age`, the connector's start) is not applied. Of our own state only one thing is
+//! asked, where there is any: which tickets have a case already.
+
+mod call;
+mod rows;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::output::{one_line, print, print_json};
+use super::{Failure, connect_url, failed};
+use crate::config::Config;
+use crate::model::Section;
+use crate::postgres::{SessionOptions, connect};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// The newest rows of each mapped table.
+    #[arg(long, value_name = "N", default_value_t = 5, conflicts_with = "ticket",
+          value_parser = clap::value_parser!(i64).range(1..=1000))]
+    last: i64,
+    /// One ticket with its messages.
+    #[arg(long, value_name = "KEY")]
+    ticket: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) async fn run(
-    _config: &crate::config::Config,
-    _arguments: &Arguments,
-) -> Result<(), super::Failure> {
-    Err(super::failed("this command is not there yet"))
+/// One row and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Planned {
+    /// `ticket` or `message`.
+    section: Section,
+    /// The row's key.
+    key: String,
+    /// Its ticket's key.
+    ticket: Option<String>,
+    /// What each mapped expression gave.
+    values: Map<String, Value>,
+    /// What becomes of it.
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+/// What becomes of a row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Outcome {
+    /// The calls, or why there is none.
+    result: Fate,
+    /// Why.
+    why: String,
+    /// What the call carries.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    parameters: Map<String, Value>,
+    /// Long texts go as several messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<usize>,
+}
+
+/// The call, or why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Fate {
+    /// A case is opened.
+    CreateCase,
+    /// A message is added.
+    AddMessage,
+    /// A note is added.
+    AddNote,
+    /// It is not for Deskie.
+    Skipped,
+    /// Something is not there yet.
+    Waits,
+    /// A person must look.
+    Parked,
+}
+
+impl Fate {
+    fn as_str(self) -> &'static str {
+        match self {
+            Fate::CreateCase => "create_case",
+            Fate::AddMessage => "add_message",
+            Fate::AddNote => "add_note",
+            Fate::Skipped => "skipped",
+            Fate::Waits => "waits",
+            Fate::Parked => "would be parked",
+        }
+    }
+}
+
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let statements = config
+        .capture
+        .session
+        .iter()
+        .map(|statement| statement.sql.clone())
+        .collect();
+    let options = SessionOptions::new("plan").with_statements(statements);
+    let client = connect(&connect_url(config)?, &options).await.map_err(failed)?;
+    client
+        .batch_execute("set default_transaction_read_only to on")
+        .await
+        .map_err(failed)?;
+    let known = match super::store(config) {
+        Ok(store) if store.is_set_up().await.unwrap_or(false) => Some(store),
+        _ => None,
+    };
+    let planned = rows::plan(config, &client, known.as_ref(), arguments).await?;
+    if arguments.json {
+        return print_json(&planned);
+    }
+    print(&text(&planned))
+}
+
+fn text(planned: &[Planned]) -> String {
+    if planned.is_empty() {
+        return "the mapped tables have no rows\n".into();
+    }
+    let mut text = String::new();
+    let mut calls = 0;
+    for row in planned {
+        text.push_str(&format!("{} {}", row.section.as_str(), row.key));
+        if let Some(ticket) = row.ticket.as_ref().filter(|_| row.section != Section::Ticket) {
+            text.push_str(&format!(" of ticket {ticket}"));
+        }
+        text.push('\n');
+        let width = row.values.keys().map(String::len).max().unwrap_or_default();
+        for (name, value) in &row.values {
+            text.push_str(&format!("  {name:width$}  {}\n", shown(value)));
+        }
+        let outcome = &row.outcome;
+        let parts = outcome.parts.unwrap_or(1);
+        if matches!(
+            outcome.result,
+            Fate::CreateCase | Fate::AddMessage | Fate::AddNote
+        ) {
+            calls += parts;
+        }
+        text.push_str(&format!("  → {}: {}\n", outcome.result.as_str(), outcome.why));
+        let width = outcome
+            .parameters
+            .keys()
+            .map(String::len)
+            .max()
+            .unwrap_or_default();
+        for (name, value) in &outcome.parameters {
+            text.push_str(&format!("      {name:width$}  {}\n", shown(value)));
+        }
+        text.push('\n');
+    }
+    let rows = if planned.len() == 1 {
+        "1 row".into()
+    } else {
+        format!("{} rows", planned.len())
+    };
+    text.push_str(&format!(
+        "{rows}, {calls} calls to Deskie; nothing was sent and nothing was written\n"
+    ));
+    text
+}
+
+/// A value on one line; of a long text its beginning and its length.
+fn shown(value: &Value) -> String {
+    let Value::String(text) = value else {
+        return value.to_string();
+    };
+    let line = one_line(text, 100);
+    match line.ends_with('…') {
+        true => format!("{line}  ({} characters)", text.chars().count()),
+        false => line,
+    }
 }

@@ -1,12 +1,217 @@
-//! `status`
+//! `status`: our state as the database holds it, and what only a running connector knows, where one runs here.
+
+use std::time::Duration;
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::output::{print, print_json};
+use super::{Failure, failed, healthcheck};
+use crate::config::Config;
+use crate::console::report::{bytes, moment, span};
+use crate::console::{BudgetReport, Report};
+
+/// How long the running connector may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) async fn run(
-    _config: &crate::config::Config,
-    _arguments: &Arguments,
-) -> Result<(), super::Failure> {
-    Err(super::failed("this command is not there yet"))
+/// What is printed; the names are promised.
+#[derive(Serialize)]
+struct Status {
+    #[serde(flatten)]
+    report: Report,
+    /// What the connector behind `admin_listen` says of itself; null: none answers there.
+    running: Option<Value>,
+    /// Its API budget.
+    budget: Option<BudgetReport>,
+}
+
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let store = super::store_set_up(config).await?;
+    let report = Report::read(&store, config.postgres.slot.as_deref())
+        .await
+        .map_err(failed)?;
+    let running = ask(config).await;
+    let budget = running
+        .as_ref()
+        .and_then(|running| running.get("budget"))
+        .and_then(|budget| serde_json::from_value(budget.clone()).ok());
+    let status = Status {
+        report,
+        running,
+        budget,
+    };
+    match arguments.json {
+        true => print_json(&status),
+        false => print(&text(&status)),
+    }
+}
+
+/// What the connector behind `admin_listen` says; ready or not.
+async fn ask(config: &Config) -> Option<Value> {
+    let url = healthcheck::admin_url(config.server.admin_listen, "/health/ready");
+    let answer = healthcheck::get(&url, ANSWER_WITHIN).await.ok()?;
+    let value: Value = answer.json().await.ok()?;
+    // Another program may listen there.
+    value.get("role").is_some().then_some(value)
+}
+
+fn text(status: &Status) -> String {
+    let report = &status.report;
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    rows.push(("connector", connector(status)));
+    rows.push(("leader", leader(report)));
+    rows.push(("started", moment(report.started_at)));
+    rows.push(("slot", slot(report)));
+    if let Some(slot) = report.slot.as_ref().filter(|slot| slot.exists) {
+        rows.push(("  lag", slot.lag_bytes.map_or("unknown".into(), bytes)));
+        let status = slot
+            .wal_status
+            .as_deref()
+            .map_or(String::new(), |status| format!(" ({status})"));
+        rows.push((
+            "  WAL held",
+            slot.held_bytes.map_or("unknown".into(), bytes) + &status,
+        ));
+    }
+    let positions = &report.positions;
+    let captured = positions
+        .captured_lsn
+        .clone()
+        .unwrap_or_else(|| "nothing yet".into());
+    let at = positions
+        .captured_at
+        .map_or(String::new(), |at| format!(", last commit {}", moment(at)));
+    rows.push(("captured to", captured + &at));
+    rows.push(("swept to", positions.swept_to.map_or("not yet".into(), moment)));
+    rows.push(("last call", positions.last_call_at.map_or("none".into(), moment)));
+    let queues = &report.queues;
+    let oldest = queues
+        .oldest_seconds
+        .map_or("nothing waits".into(), |seconds| span(seconds.max(0.0)));
+    rows.push(("oldest waiting", oldest));
+    rows.push(("  row changes", queues.events.to_string()));
+    rows.push((
+        "  for Deskie",
+        format!("{}, {} of them in doubt", queues.deliveries, queues.in_doubt),
+    ));
+    rows.push(("  webhooks", queues.inbox.to_string()));
+    rows.push(("  cases to read", queues.reads.to_string()));
+    rows.push(("  for the site", queues.replies.to_string()));
+    rows.push(("parked", parked(report)));
+    rows.push(("tickets", format!("{} with a case", queues.tickets)));
+    rows.push((
+        "delivered",
+        format!(
+            "{} to Deskie, {} written to the site",
+            queues.delivered, queues.written
+        ),
+    ));
+    for (reason, count) in &report.skipped {
+        rows.push(("passed over", format!("{count}: {reason}")));
+    }
+    rows.push((
+        "API budget",
+        status.budget.as_ref().map_or("not running".into(), budget),
+    ));
+    rows.push(("last error", error(report)));
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    for (name, value) in rows {
+        table.add_row([name, value.as_str()]);
+    }
+    // The style puts a blank before each cell; what is left of the indentation belongs to the names.
+    table
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned() + "\n")
+        .collect()
+}
+
+fn connector(status: &Status) -> String {
+    let Some(running) = &status.running else {
+        return "not running (or not here)".into();
+    };
+    let word = |name: &str| {
+        running
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or("?")
+            .to_owned()
+    };
+    let mut text = word("state");
+    let reasons = running
+        .get("reasons")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    for reason in reasons {
+        text.push_str(&format!("\nnot ready: {reason}"));
+    }
+    text
+}
+
+fn leader(report: &Report) -> String {
+    let leader = &report.leader;
+    let Some(holder) = leader.holder.as_deref() else {
+        return "nobody yet".into();
+    };
+    let age = leader.renewed_seconds.map_or("never".into(), |seconds| {
+        format!("{} ago", span(seconds.max(0.0)))
+    });
+    match leader.alive {
+        true => format!("{holder}, term {}, renewed {age}", leader.epoch),
+        false => format!(
+            "none; the last was {holder}, term {}, renewed {age}",
+            leader.epoch
+        ),
+    }
+}
+
+fn slot(report: &Report) -> String {
+    match &report.slot {
+        None => "not made yet; run `deskie-cdc setup`".into(),
+        Some(slot) if !slot.exists => format!(
+            "{} is not there; `run` makes a new one and repairs the gap",
+            slot.name
+        ),
+        Some(slot) if !slot.ours => format!("{} belongs to another database", slot.name),
+        Some(slot) => format!(
+            "{}, {}",
+            slot.name,
+            if slot.active {
+                "in use"
+            } else {
+                "nobody streams from it"
+            }
+        ),
+    }
+}
+
+fn parked(report: &Report) -> String {
+    match report.queues.parked {
+        0 => "0".into(),
+        count => format!("{count}; see `deskie-cdc failed list`"),
+    }
+}
+
+fn budget(budget: &BudgetReport) -> String {
+    crate::console::budget_text(budget)
+}
+
+fn error(report: &Report) -> String {
+    match (&report.last_error, report.last_error_at) {
+        (Some(error), Some(at)) => format!("{error} ({})", moment(at)),
+        (Some(error), None) => error.clone(),
+        (None, _) => "none".into(),
+    }
 }

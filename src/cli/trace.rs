@@ -1,12 +1,132 @@
-//! `trace`
+//! `trace KEY`: one ticket's story, in time order.
+
+use serde_json::json;
+
+use super::output::{print, print_json};
+use super::{Failure, failed};
+use crate::config::Config;
+use crate::store::{Store, Ticket, Told};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// The site's key of the ticket (of several columns: a JSON array of texts).
+    key: String,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) async fn run(
-    _config: &crate::config::Config,
-    _arguments: &Arguments,
-) -> Result<(), super::Failure> {
-    Err(super::failed("this command is not there yet"))
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let store = super::store_set_up(config).await?;
+    let tickets = store.ticket_of_key(&arguments.key).await.map_err(failed)?;
+    let Some(ticket) = tickets.first() else {
+        return Err(unknown(&store, &arguments.key).await);
+    };
+    let story = store.trace(&arguments.key).await.map_err(failed)?;
+    if arguments.json {
+        let story: Vec<Told> = story
+            .into_iter()
+            .map(|told| Told {
+                at: moment(&told.at),
+                ..told
+            })
+            .collect();
+        return print_json(&json!({
+            "ticket": ticket.key,
+            "case_id": ticket.case_id,
+            "case_number": ticket.case_number,
+            "user_id": ticket.user_id,
+            "gone": ticket.gone,
+            "generations": tickets.len(),
+            "story": story,
+        }));
+    }
+    print(&(heading(ticket, tickets.len()) + &lines(&story)))
+}
+
+fn heading(ticket: &Ticket, generations: usize) -> String {
+    let mut text = format!("ticket {}: ", ticket.key);
+    match (ticket.case_id, &ticket.case_number) {
+        (Some(id), Some(number)) => text.push_str(&format!("case {number} (case_id {id})")),
+        (Some(id), None) => text.push_str(&format!("case_id {id}")),
+        (None, _) => text.push_str("no case in Deskie yet"),
+    }
+    if let Some(user) = ticket.user_id {
+        text.push_str(&format!(", customer {user}"));
+    }
+    if ticket.gone {
+        text.push_str("; the site deleted its row");
+    }
+    if generations > 1 {
+        text.push_str(&format!(
+            "; the site has used this key {generations} times, all are shown"
+        ));
+    }
+    text + "\n"
+}
+
+fn lines(story: &[Told]) -> String {
+    let width = story
+        .iter()
+        .map(|told| told.what.chars().count())
+        .max()
+        .unwrap_or_default();
+    let line = |told: &Told| {
+        let further = format!("\n{:1$}", "", 24 + width + 2);
+        let detail = told.detail.trim_end().replace('\n', &further);
+        format!("{}  {:width$}  {detail}", moment(&told.at), told.what)
+            .trim_end()
+            .to_owned()
+            + "\n"
+    };
+    story.iter().map(line).collect()
+}
+
+/// To the millisecond, in UTC.
+fn moment(at: &str) -> String {
+    match at.parse::<jiff::Timestamp>() {
+        Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+        Err(_) => at.to_owned(),
+    }
+}
+
+async fn unknown(store: &Store, key: &str) -> Failure {
+    let near = match store.trace_near(key).await {
+        Ok(near) => near,
+        Err(error) => return failed(error),
+    };
+    let hint = match near.as_slice() {
+        [] => format!(
+            "the connector has seen nothing of it; `deskie-cdc plan --ticket {key}` shows what the mapping makes of it"
+        ),
+        [one] => format!("did you mean ticket `{one}`?"),
+        many => format!("did you mean one of the tickets {}?", many.join(", ")),
+    };
+    failed(format!("no ticket `{key}` is known\nhint: {hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_aligned() {
+        let told = |at: &str, what: &str, detail: &str| Told {
+            at: at.into(),
+            what: what.into(),
+            detail: detail.into(),
+        };
+        let story = [
+            told("2026-11-22 11:27:29.1+00", "row seen", "ticket 4: delivered"),
+            told("2026-11-22 11:27:30.123456+00", "webhook", "a\nb"),
+            told("never", "x", ""),
+        ];
+        assert_eq!(
+            lines(&story),
+            "2026-11-22 11:27:29.100  row seen  ticket 4: delivered\n\
+             2026-11-22 11:27:30.123  webhook   a\n                                   b\n\
+             never  x\n"
+        );
+    }
 }

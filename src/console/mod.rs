@@ -14,6 +14,7 @@ mod routes;
 pub mod vital;
 
 pub use metrics::install_recorder;
+pub use page::budget_text;
 pub use report::{BudgetReport, Report};
 pub use routes::{Console, router};
 pub use vital::{DeskieState, Flow, Role, Vital};

@@ -106,7 +106,8 @@ impl Console {
     }
 }
 
-/// 200 while it can take webhooks and its own part moves, else 503 with the reason.
+/// 200 while it can take webhooks and its own part moves, else 503 with the reason. `status` asks here for what only a
+/// running connector knows.
 async fn ready(State(console): State<Console>) -> Response {
     let database = console.database().await;
     let reasons = console.vital.judge(database.as_deref());
@@ -123,6 +124,7 @@ async fn ready(State(console): State<Console>) -> Response {
         "state": state_words(&vital),
         "database": database.map_or_else(|| "reachable".to_owned(), |why| why),
         "deskie": vital.deskie,
+        "budget": console.budget(),
         "stream_connected": vital.stream_connected,
         "idle_seconds": vital.idle_seconds,
         "last_error": vital.last_error,
@@ -166,7 +168,7 @@ async fn scrape(State(console): State<Console>) -> Response {
         .into_response()
 }
 
-/// All that the page shows, as JSON; `status` asks here for what only a running connector knows.
+/// All that the page shows, as JSON.
 async fn status(State(console): State<Console>) -> Response {
     let report = console.report().await;
     let reasons = console.vital.judge(report.as_ref().err().map(String::as_str));

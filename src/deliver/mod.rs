@@ -25,7 +25,7 @@ use crate::model::{DeliveryId, clock};
 use crate::store::{Store, StoreError};
 
 /// No call is begun later than this after its intent was made durable.
-pub const SEND_WITHIN: Duration = Duration::from_secs(10);
+const SEND_WITHIN: Duration = Duration::from_secs(5);
 
 /// Sends deliveries.
 pub struct Deliverer {

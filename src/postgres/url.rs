@@ -235,6 +235,11 @@ impl ConnectUrl {
         self.password.is_some()
     }
 
+    /// The user's password, for making the user.
+    pub fn password(&self) -> Option<&SecretString> {
+        self.password.as_ref()
+    }
+
     /// The same for another database of the server.
     pub fn with_database(&self, database: impl Into<String>) -> Self {
         Self {

@@ -113,8 +113,9 @@ async fn store(store: &Store, webhook: Webhook) -> Response {
         Webhook::Test => None,
         Webhook::Rule(hint) => hint.case_id.map(|case_id| NewWebhook {
             // What else it says does not matter: the case is read.
-            digest: Sha256::digest(format!("rule {case_id}")).to_vec(),
+            digest: Sha256::digest(format!("rule {case_id} {:?}", hint.message_id)).to_vec(),
             case_id,
+            message_id: hint.message_id,
             message: None,
         }),
         Webhook::Channel(message) => match serde_json::to_value(&message) {
@@ -122,6 +123,7 @@ async fn store(store: &Store, webhook: Webhook) -> Response {
                 digest: Sha256::digest(format!("channel {} {}", message.case_id, message.message_id))
                     .to_vec(),
                 case_id: message.case_id,
+                message_id: Some(message.message_id),
                 message: Some(value),
             }),
             Err(error) => return answer(StatusCode::BAD_REQUEST, &error.to_string()),

@@ -20,7 +20,7 @@ use crate::writeback::{WriteBack, class_of_read};
 const CONCURRENCY: usize = 16;
 
 /// How many heads are looked at.
-const HEADS: i64 = 200;
+const HEADS: i64 = 2 * CONCURRENCY as i64;
 
 /// The tables are looked at again after this even if nothing rang.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{GRACE, RunError, Shared, lanes, leader, repeat};
 use crate::capture::{Capture, Observer};
 use crate::console::{Flow, Vital};
-use crate::deliver::{Deliverer, SEND_WITHIN};
+use crate::deliver::Deliverer;
 use crate::postgres::catalog;
 use crate::resolve::Resolver;
 use crate::sweep::Sweeper;
@@ -170,10 +170,7 @@ pub async fn work(
 
 async fn begin(shared: &Shared) -> Result<(crate::store::Meta, u64), crate::store::StoreError> {
     let meta = shared.store.meta().await?;
-    let adopted = shared
-        .store
-        .delivery_adopt(SEND_WITHIN.min(shared.config.deskie.timeout) + shared.config.deskie.timeout)
-        .await?;
+    let adopted = shared.store.delivery_adopt(shared.config.deskie.timeout).await?;
     Ok((meta, adopted))
 }
 
@@ -181,8 +178,7 @@ async fn begin(shared: &Shared) -> Result<(crate::store::Meta, u64), crate::stor
 /// missing altogether is streamed all the same, so that the server says so.
 async fn publications(shared: &Shared) -> Result<Vec<String>, crate::store::StoreError> {
     let client = shared.store.client().await?;
-    let main = shared.config.postgres.publication.clone();
-    let insert_only = format!("{main}_insert");
+    let [main, insert_only] = crate::setup::publications(&shared.config);
     let has_insert_only = catalog::publication(&**client, &insert_only).await?.is_some();
     let has_main = catalog::publication(&**client, &main).await?.is_some();
     Ok(match (has_main, has_insert_only) {

@@ -1,38 +1,200 @@
-//! stub
+//! Making, checking and removing what the connector needs in the database.
+//!
+//! [`prepare`] is idempotent and has two parts. The administrator's (role, schema, rights, publications) is planned from
+//! the live catalog and either carried out or printed; the connector's own (tables, slot, position) is always done by
+//! its own user. Publications come before the slot: a slot that is older than its publication is stuck for ever.
+//!
+//! Invariants: the site's tables, rows and rights of others are never changed; a slot of another database is never
+//! touched; no password is printed, or sent to the server other than as its verifier.
+
+mod admin;
+mod blame;
+mod error;
+mod mapped;
+mod needs;
+mod own;
+mod publication;
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio_postgres::Client;
+
+pub use error::SetupError;
+pub use own::{SlotOutcome, slot_name};
+pub use publication::publications;
+
 use crate::config::Config;
-use crate::postgres::*;
-/// stub
+use crate::postgres::catalog::{self, ServerFacts};
+use crate::postgres::{ConnectUrl, SessionOptions};
+
+/// How [`prepare`] goes about it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// This database is a restore or a clone, and may send (rule 11).
+    pub adopt: bool,
+    /// How long the slot's creation may wait for open transactions.
+    pub slot_wait: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            adopt: false,
+            slot_wait: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What [`prepare`] left behind.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The slot.
+    pub slot: String,
+    /// What became of it.
+    pub outcome: SlotOutcome,
+}
+
+/// The config's database.
+pub(crate) fn own_url(config: &Config) -> Result<ConnectUrl, SetupError> {
+    ConnectUrl::parse(config.postgres.url.expose_secret()).map_err(|error| {
+        SetupError::Config(
+            config
+                .fault(&config.postgres.url_span, error.to_string(), None)
+                .to_string(),
+        )
+    })
+}
+
+/// Makes what is missing; `say` hears one line for each thing made or found.
 pub async fn prepare(
     config: &Config,
-    admin: Option<&ConnectUrl>,
+    admin_url: Option<&ConnectUrl>,
+    options: &Options,
     say: &mut (dyn FnMut(&str) + Send),
-) -> Result<(), String> {
-    use secrecy::ExposeSecret;
-    let e = |e: &dyn std::fmt::Display| e.to_string();
-    let url = ConnectUrl::parse(config.postgres.url.expose_secret()).map_err(|x| e(&x))?;
-    let admin = connect(admin.unwrap_or(&url), &SessionOptions::new("setup"))
-        .await
-        .map_err(|x| e(&x))?;
-    admin.batch_execute(&format!("do $$ begin if not exists (select from pg_roles where rolname='{0}') then create role {0} login replication; end if; end $$; create schema if not exists {1} authorization {0}; grant select on all tables in schema public to {0}; grant insert on messages to {0}; grant update on tickets to {0}; create publication {2} for table tickets, messages with (publish_via_partition_root)", url.user(), config.postgres.schema, config.postgres.publication)).await.map_err(|x| e(&x))?;
-    let pool = Pool::new(url.clone(), SessionOptions::new("setup"), 2).map_err(|x| e(&x))?;
-    let store = crate::store::Store::new(pool, &config.postgres.schema);
-    store.migrate().await.map_err(|x| e(&x))?;
-    let mut r = replication::ReplicationConnection::connect(&url, "setup")
-        .await
-        .map_err(|x| e(&x))?;
-    let s = r.identify_system().await.map_err(|x| e(&x))?;
-    let made = r
-        .create_slot("deskie_cdc_site", false, std::time::Duration::from_secs(10), None)
-        .await
-        .map_err(|x| e(&x))?;
-    store
-        .meta_set_server(&s.system_id, s.timeline as i32, url.database(), "deskie_cdc_site")
-        .await
-        .map_err(|x| e(&x))?;
-    store
-        .meta_set_position(made.consistent_point)
-        .await
-        .map_err(|x| e(&x))?;
-    say("set up");
-    Ok(())
+) -> Result<Report, SetupError> {
+    let url = own_url(config)?;
+    let (client, facts) = reach(config, &url, admin_url).await?;
+    if let Some((what, mend)) = unfit(&facts) {
+        return Err(SetupError::with(what, mend));
+    }
+    let mapped = read_mapping(&client, config, admin_url.is_some()).await?;
+    let had_publications = has_publications(&client, config).await?;
+    let steps = admin::plan(&client, config, &url, &mapped).await?;
+    admin::carry_out(&client, &steps, admin_url.is_some(), say).await?;
+    drop(client);
+    let (slot, outcome) = own::prepare(config, &url, &facts, options, !had_publications, say).await?;
+    Ok(Report { slot, outcome })
+}
+
+/// The administrator's part as SQL; nothing is changed.
+pub async fn administrator_sql(
+    config: &Config,
+    admin_url: Option<&ConnectUrl>,
+) -> Result<String, SetupError> {
+    let url = own_url(config)?;
+    let (client, facts) = reach(config, &url, admin_url).await?;
+    let mapped = read_mapping(&client, config, admin_url.is_some()).await?;
+    let steps = admin::plan(&client, config, &url, &mapped).await?;
+    let notes: Vec<String> = unfit(&facts)
+        .into_iter()
+        .map(|(what, mend)| format!("BEFORE ALL ELSE: {what}: {mend}"))
+        .collect();
+    Ok(admin::printed(config, &url, &steps, &notes))
+}
+
+/// A connection for the administrator's part.
+async fn reach(
+    config: &Config,
+    url: &ConnectUrl,
+    admin_url: Option<&ConnectUrl>,
+) -> Result<(Client, ServerFacts), SetupError> {
+    let client = crate::postgres::connect(admin_url.unwrap_or(url), &SessionOptions::new("setup")).await?;
+    let facts = catalog::server_facts(&client).await?;
+    if let Some(admin) = admin_url
+        && admin.database() != url.database()
+    {
+        return Err(SetupError::with(
+            format!(
+                "--admin-url leads to the database {}, postgres.url to {}",
+                admin.database(),
+                url.database()
+            ),
+            "name the same database in both",
+        ));
+    }
+    if admin_url.is_some() {
+        // Names without a schema mean what they will mean to the connector's user.
+        let path = admin::search_path(&client).await?;
+        client
+            .batch_execute(&format!("set search_path to {path}"))
+            .await?;
+    } else {
+        for statement in &config.capture.session {
+            tracing::debug!(statement = statement.sql, "setup does not run [capture] session");
+        }
+    }
+    Ok((client, facts))
+}
+
+async fn read_mapping(
+    client: &Client,
+    config: &Config,
+    by_administrator: bool,
+) -> Result<mapped::Mapped, SetupError> {
+    let mut mapped = mapped::read(client, config).await?;
+    // Before the rights are granted the connector's own user may not see everything.
+    if by_administrator || mapped.faults.iter().any(|fault| !fault.not_the_config) {
+        mapped
+            .faults
+            .retain(|fault| by_administrator || !fault.not_the_config);
+    } else {
+        mapped.faults.clear();
+    }
+    match mapped.faults.is_empty() {
+        true => Ok(mapped),
+        false => Err(SetupError::Config(mapped.faults_text(config))),
+    }
+}
+
+async fn has_publications(client: &Client, config: &Config) -> Result<bool, SetupError> {
+    for name in publications(config) {
+        if catalog::publication(client, &name).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Where `wal_level` is raised.
+const WAL_LEVEL_MEND: &str = "alter system set wal_level = 'logical'; then restart the server (it cannot be changed \
+    while it runs). Amazon RDS and Aurora: rds.logical_replication = 1 in the parameter group, then reboot. Google Cloud \
+    SQL: the flag cloudsql.logical_decoding = on. Azure: the server parameter wal_level = logical, then restart. Neon: \
+    Settings > Logical Replication > Enable. Supabase: on already";
+
+/// Why the server cannot serve, and the mend.
+pub(super) fn unfit(facts: &ServerFacts) -> Option<(String, String)> {
+    if facts.major() < 14 {
+        return Some((
+            format!("this is PostgreSQL {}; 14 or newer is needed", facts.version),
+            "upgrade the server: pgoutput's messages, which keep our own writes apart, came with 14".into(),
+        ));
+    }
+    if facts.in_recovery {
+        return Some((
+            "this server is a standby, which can neither be written to nor hold the slot".into(),
+            "name the primary in postgres.url (several hosts with target_session_attrs=read-write find it by themselves)"
+                .into(),
+        ));
+    }
+    if facts.wal_level != "logical" {
+        return Some((
+            format!(
+                "wal_level is {}, so that no change can be streamed",
+                facts.wal_level
+            ),
+            WAL_LEVEL_MEND.into(),
+        ));
+    }
+    None
 }

@@ -157,11 +157,12 @@ impl Store {
             "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
                 d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
                 coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at
-             from (select distinct on (ticket_id) * from {{s}}.delivery where state in {OPEN}
-                   order by ticket_id, position, part, id) d
+             from (select distinct on (ticket_id) id, state, not_before from {{s}}.delivery
+                   where state in {OPEN} and ticket_id <> all($2)
+                   order by ticket_id, position, part, id) head
+             join {{s}}.delivery d on d.id = head.id
              join {{s}}.ticket t on t.id = d.ticket_id
-             where d.state in ('queued', 'doubt') and d.not_before <= clock_timestamp()
-               and d.ticket_id <> all($2)
+             where head.state in ('queued', 'doubt') and head.not_before <= clock_timestamp()
              order by d.id limit $1"
         );
         self.query(&sql, &[&limit, &busy])
@@ -291,10 +292,11 @@ impl Store {
         let sql = format!(
             "select d.id, d.ticket_id, t.key, t.gone, t.case_id is not null, d.link_id, d.section, d.image,
                 coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8, d.attempts, d.written_at
-             from (select distinct on (ticket_id) * from {{s}}.delivery where state in {OPEN}
-                   order by ticket_id, position, part, id) d
+             from (select distinct on (ticket_id) id, state, not_before from {{s}}.delivery where state in {OPEN}
+                   order by ticket_id, position, part, id) head
+             join {{s}}.delivery d on d.id = head.id
              join {{s}}.ticket t on t.id = d.ticket_id
-             where d.state = 'unresolved' and d.not_before <= clock_timestamp() order by d.id limit $1"
+             where head.state = 'unresolved' and head.not_before <= clock_timestamp() order by d.id limit $1"
         );
         let read = |row: &tokio_postgres::Row| {
             Ok(Unresolved {

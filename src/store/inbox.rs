@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Step, Store, StoreError};
-use crate::model::{CaseId, InboxId};
+use crate::model::{CaseId, InboxId, MessageId};
 
 /// A webhook to be stored.
 #[derive(Debug, Clone)]
@@ -12,6 +12,8 @@ pub struct NewWebhook {
     pub digest: Vec<u8>,
     /// The case.
     pub case_id: CaseId,
+    /// The newest message, as far as a rule webhook tells.
+    pub message_id: Option<MessageId>,
     /// A custom channel's message, whole; absent: a rule webhook.
     pub message: Option<Value>,
 }
@@ -35,23 +37,40 @@ impl Store {
     /// Stores a webhook; durable when this returns, by whichever instance took it (no fence: rule 13).
     pub async fn inbox_add(&self, new: &NewWebhook) -> Result<(), StoreError> {
         let kind = if new.message.is_some() { "channel" } else { "rule" };
-        let sql = "insert into {s}.inbox (digest, kind, case_id, message) values ($1, $2, $3, $4)
+        let sql =
+            "insert into {s}.inbox (digest, kind, case_id, message_id, message) values ($1, $2, $3, $4, $5)
             on conflict (digest) where state = 'waiting' do update set repeats = inbox.repeats + 1";
-        self.execute(sql, &[&new.digest, &kind, &new.case_id.0, &new.message])
-            .await?;
+        let message_id = new.message_id.map(|id| id.0);
+        self.execute(
+            sql,
+            &[&new.digest, &kind, &new.case_id.0, &message_id, &new.message],
+        )
+        .await?;
         self.wake.inbox.notify_one();
         Ok(())
     }
 
     /// Turns the rule webhooks of known cases into wanted reads, and lays aside those of cases that are none of ours.
-    /// However many there are for one case, it is read once.
+    /// However many there are for one case, it is read once. While a call of the ticket is in flight they wait, since
+    /// they may be about our own message (rule 8). One that names a message of ours is most likely about just that:
+    /// the case is read a little later and with what the budget can spare, since another message may hide behind it.
     pub async fn inbox_to_reads(&self) -> Result<u64, StoreError> {
-        let sql =
-            "with w as (select i.id, t.id as ticket_id from {s}.inbox i join {s}.ticket t using (case_id)
-                       where i.state = 'waiting' and i.kind = 'rule' and (select {s}.fence($1))),
-            wanted as (update {s}.ticket set read_wanted = 0, read_wanted_at = clock_timestamp(),
-                           read_not_before = case when read_error is not null then read_not_before end
-                       where id in (select ticket_id from w))
+        let sql = "with w as (select i.id, t.id as ticket_id,
+                           case when exists (select from {s}.remote r
+                                             where r.message_id = i.message_id and r.state = 'ours')
+                                then 3 else 0 end::int2 as class
+                       from {s}.inbox i join {s}.ticket t using (case_id)
+                       where i.state = 'waiting' and i.kind = 'rule' and (select {s}.fence($1))
+                         and not exists (select from {s}.delivery d
+                                         where d.ticket_id = t.id and d.state in ('sending', 'doubt'))),
+            wanted as (update {s}.ticket t set read_wanted_at = clock_timestamp(),
+                           read_wanted = least(coalesce(read_wanted, asked.class), asked.class),
+                           read_not_before = case
+                               when read_error is not null then read_not_before
+                               when least(read_wanted, asked.class) = 3
+                                   then clock_timestamp() + interval '2 seconds' end
+                       from (select ticket_id, min(class) as class from w group by ticket_id) asked
+                       where t.id = asked.ticket_id)
             update {s}.inbox set state = 'done', done_at = now() where id in (select id from w)";
         let taken = self.execute(sql, &[&self.epoch().0]).await?;
         let foreign = "update {s}.inbox i set state = 'foreign', done_at = now()

@@ -75,6 +75,27 @@ impl Store {
         Ok(())
     }
 
+    /// Sets the position of a new slot where an older one was lost: what lies between is a gap, to be repaired. An
+    /// older gap that is still open stays where it began.
+    pub async fn meta_open_gap(&self, lsn: Lsn) -> Result<(), StoreError> {
+        let lsn = tokio_postgres::types::PgLsn::from(lsn.0);
+        let sql = "update {s}.meta set gap_since = case when gap_from is null then coalesce(captured_at, started_at)
+                       else gap_since end,
+                   gap_xid = case when gap_from is null then captured_xid else gap_xid end,
+                   gap_from = coalesce(gap_from, captured_lsn, $1), captured_lsn = $1";
+        self.execute(sql, &[&lsn]).await?;
+        Ok(())
+    }
+
+    /// Where an open gap begins: rows from there to the new slot were not streamed.
+    pub async fn meta_gap(&self) -> Result<Option<Lsn>, StoreError> {
+        let rows = self
+            .query("select gap_from from {s}.meta where gap_from is not null", &[])
+            .await?;
+        let lsn: Option<tokio_postgres::types::PgLsn> = rows.first().and_then(|row| row.get(0));
+        Ok(lsn.map(|lsn| Lsn(u64::from(lsn))))
+    }
+
     /// Remembers whether Deskie keeps `created_at`.
     pub async fn meta_set_created_at_kept(&self, kept: bool) -> Result<(), StoreError> {
         self.execute(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms and their levels: an import never goes up.
-const LEVELS: [(&str, u8); 20] = [
+const LEVELS: [(&str, u8); 21] = [
     ("model", 0),
     ("config", 1),
     ("pgoutput", 2),
@@ -21,6 +21,7 @@ const LEVELS: [(&str, u8); 20] = [
     ("receive", FLOWS),
     ("writeback", FLOWS),
     ("sweep", FLOWS),
+    ("setup", FLOWS),
     ("console", 6),
     ("run", 6),
     ("cli", 7),

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod architecture;
+mod commands;
 mod flows;
 mod postgres;
+mod setup;
 mod support;
+mod volume;

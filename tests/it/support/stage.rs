@@ -141,13 +141,10 @@ impl Building {
 
 /// What `deskie-cdc setup --admin-url …` does.
 pub async fn prepared(site: &Site, workplace: &Workplace) {
-    let path = workplace.config_file();
-    let text = std::fs::read_to_string(&path).expect("the config file");
-    let config = Config::parse(&path, &text, &|_| None).unwrap_or_else(|faults| panic!("{faults}"));
-    let admin = ConnectUrl::parse(&site.admin_url()).expect("a URL");
-    deskie_cdc::setup::prepare(&config, Some(&admin), &mut |line| eprintln!("setup: {line}"))
+    workplace
+        .command(&["setup", "--admin-url", &site.admin_url()])
         .await
-        .expect("it is set up");
+        .ok();
 }
 
 /// What a message in Deskie says, in whichever form it stands there.

@@ -1,0 +1,398 @@
+//! Which rows, and what the mapping says of each.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
+
+use super::call::{self, Row};
+use super::{Arguments, Planned};
+use crate::cli::{Failure, failed};
+use crate::config::{Config, Expr, Message, TableName};
+use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS};
+use crate::mapping::shape::{key_text, key_values, quote_ident};
+use crate::mapping::{Shape, Source, bare_column, value_sql};
+use crate::model::Section;
+use crate::postgres::shape::load_shape;
+use crate::postgres::{TextParam, describe};
+use crate::store::Store;
+
+/// The most messages of one ticket that are shown.
+const MESSAGES: i64 = 200;
+
+/// The tables as they are now, and the statements over them.
+struct Tables<'a> {
+    config: &'a Config,
+    client: &'a Client,
+    ticket: Shape,
+    ticket_reading: Reading,
+    message: Option<(&'a Message, Shape, Reading)>,
+}
+
+/// Plans the rows that were asked for, the tickets first, as they would be sent.
+pub(super) async fn plan(
+    config: &Config,
+    client: &Client,
+    known: Option<&Store>,
+    arguments: &Arguments,
+) -> Result<Vec<Planned>, Failure> {
+    let tables = Tables::load(config, client).await?;
+    let mut opened: HashSet<String> = HashSet::new();
+    let mut planned = Vec::new();
+    for key in tables.ticket_keys(arguments).await? {
+        if has_case(known, &key).await? {
+            opened.insert(key.clone());
+        }
+        planned.push(tables.plan_ticket(&key, &mut opened).await?);
+    }
+    for (key, ticket) in tables.message_keys(arguments).await? {
+        if let Some(ticket) = &ticket
+            && has_case(known, ticket).await?
+        {
+            opened.insert(ticket.clone());
+        }
+        planned.push(tables.plan_message(&key, ticket, &mut opened).await?);
+    }
+    Ok(planned)
+}
+
+async fn has_case(known: Option<&Store>, key: &str) -> Result<bool, Failure> {
+    let Some(store) = known else { return Ok(false) };
+    let tickets = store.ticket_of_key(key).await.map_err(failed)?;
+    Ok(tickets
+        .first()
+        .is_some_and(|ticket| !ticket.gone && ticket.case_id.is_some()))
+}
+
+impl<'a> Tables<'a> {
+    async fn load(config: &'a Config, client: &'a Client) -> Result<Tables<'a>, Failure> {
+        let ticket = shape(config, client, &config.ticket.table, &config.ticket.key).await?;
+        let message = match &config.message {
+            Some(message) => {
+                let shape = shape(config, client, &message.table, &message.key).await?;
+                let reading = read::message(message, &config.ticket, &shape, &ticket, Source::Table);
+                Some((message, shape, reading))
+            }
+            None => None,
+        };
+        let ticket_reading = read::ticket(&config.ticket, &ticket, Source::Table);
+        Ok(Tables {
+            config,
+            client,
+            ticket,
+            ticket_reading,
+            message,
+        })
+    }
+
+    /// The tickets to show: the one that was asked for, or the newest, oldest of them first.
+    async fn ticket_keys(&self, arguments: &Arguments) -> Result<Vec<String>, Failure> {
+        if let Some(key) = &arguments.ticket {
+            let Some(values) = key_values(key, self.ticket.key.len()) else {
+                let why = format!(
+                    "`{key}` is no key of {}: a JSON array of its {} texts",
+                    self.ticket.relation,
+                    self.ticket.key.len()
+                );
+                return Err(failed(why));
+            };
+            let sql = format!(
+                "select {} from {} s where {}",
+                self.ticket.key_sql("s"),
+                self.ticket.sql(),
+                self.ticket.key_condition("s", 1)
+            );
+            let rows = self
+                .query("[ticket]", &sql, values.into_iter().map(Some).collect())
+                .await?;
+            return match first_cells(rows) {
+                keys if keys.is_empty() => Err(failed(format!(
+                    "{} has no row with the key `{key}`",
+                    self.ticket.relation
+                ))),
+                keys => Ok(keys),
+            };
+        }
+        let order = newest_first(&self.ticket, self.config.ticket.created_at.as_ref(), "s");
+        let sql = format!(
+            "select {} from {} s order by {order} limit {}",
+            self.ticket.key_sql("s"),
+            self.ticket.sql(),
+            arguments.last
+        );
+        let mut keys = first_cells(self.query("[ticket]", &sql, Vec::new()).await?);
+        keys.reverse();
+        Ok(keys)
+    }
+
+    /// The messages to show with their tickets, oldest first.
+    async fn message_keys(&self, arguments: &Arguments) -> Result<Vec<(String, Option<String>)>, Failure> {
+        let Some((config, shape, _)) = &self.message else {
+            return Ok(Vec::new());
+        };
+        let casts = self.ticket.key_casts();
+        let parts: Vec<String> = config
+            .ticket
+            .iter()
+            .zip(&casts)
+            .map(|(expr, cast)| format!("({})::{cast}", value_sql(expr, "m", shape)))
+            .collect();
+        // A ticket found through the message's own joins needs them here, too.
+        let is_plain = config
+            .ticket
+            .iter()
+            .all(|expr| bare_column(expr, shape).is_some());
+        let join = config
+            .join
+            .as_ref()
+            .filter(|_| !is_plain)
+            .map_or("", |join| join.sql.as_str());
+        let (condition, values) = match &arguments.ticket {
+            Some(key) => {
+                let values = key_values(key, casts.len()).unwrap_or_default();
+                let equal: Vec<String> = parts
+                    .iter()
+                    .zip(&casts)
+                    .enumerate()
+                    .map(|(n, (part, cast))| format!("{part} = ${}::text::{cast}", n + 1))
+                    .collect();
+                (
+                    format!("where {}", equal.join(" and ")),
+                    values.into_iter().map(Some).collect(),
+                )
+            }
+            None => (String::new(), Vec::new()),
+        };
+        let limit = if arguments.ticket.is_some() {
+            MESSAGES
+        } else {
+            arguments.last
+        };
+        let order = newest_first(shape, config.created_at.as_ref(), "m");
+        let ticket_texts: Vec<String> = parts.iter().map(|part| format!("{part}::text")).collect();
+        let sql = format!(
+            "select {}, {} from {} m\n{join}\n{condition} order by {order} limit {limit}",
+            shape.key_sql("m"),
+            ticket_texts.join(", "),
+            shape.sql()
+        );
+        let mut rows = self.query("[message] ticket", &sql, values).await?;
+        rows.reverse();
+        let split = |row: Vec<Option<String>>| {
+            let mut cells = row.into_iter();
+            let key = cells.next().flatten()?;
+            let ticket: Option<Vec<String>> = cells.collect();
+            Some((key, ticket.map(|values| key_text(&values))))
+        };
+        Ok(rows.into_iter().filter_map(split).collect())
+    }
+
+    async fn plan_ticket(&self, key: &str, opened: &mut HashSet<String>) -> Result<Planned, Failure> {
+        let row = self.ticket_row(key).await?;
+        let values = match &row {
+            Row::One(cells) => self.ticket_values(cells),
+            _ => Map::new(),
+        };
+        let outcome = call::of_ticket(self.config, key, &row, opened);
+        Ok(Planned {
+            section: Section::Ticket,
+            key: key.to_owned(),
+            ticket: Some(key.to_owned()),
+            values,
+            outcome,
+        })
+    }
+
+    async fn plan_message(
+        &self,
+        key: &str,
+        ticket: Option<String>,
+        opened: &mut HashSet<String>,
+    ) -> Result<Planned, Failure> {
+        let Some((config, shape, reading)) = &self.message else {
+            return Err(failed("no [message] is configured"));
+        };
+        let row = self.row("[message]", reading, shape, key).await?;
+        let opening = match &ticket {
+            Some(ticket) if !opened.contains(ticket) => Some(self.ticket_row(ticket).await?),
+            _ => None,
+        };
+        let values = match &row {
+            Row::One(cells) => {
+                let mapped = |name: &str| match name {
+                    "where" => config.filter.is_some(),
+                    "ticket_where" => self.config.ticket.filter.is_some(),
+                    "author" => config.author.is_some(),
+                    "format" => config.format.is_some(),
+                    "created_at" => config.created_at.is_some(),
+                    _ => true,
+                };
+                named(&MESSAGE_OUTPUTS, cells, mapped)
+            }
+            _ => Map::new(),
+        };
+        let outcome = call::of_message(
+            self.config,
+            config,
+            ticket.as_deref(),
+            &row,
+            opening.as_ref(),
+            opened,
+        );
+        Ok(Planned {
+            section: Section::Message,
+            key: key.to_owned(),
+            ticket,
+            values,
+            outcome,
+        })
+    }
+
+    async fn ticket_row(&self, key: &str) -> Result<Row, Failure> {
+        self.row("[ticket]", &self.ticket_reading, &self.ticket, key)
+            .await
+    }
+
+    fn ticket_values(&self, cells: &[Option<String>]) -> Map<String, Value> {
+        let config = &self.config.ticket;
+        let customer = &config.customer;
+        let mapped = |name: &str| match name {
+            "where" => config.filter.is_some(),
+            "subject" => config.subject.is_some(),
+            "body" => config.body.is_some(),
+            "format" => config.format.is_some(),
+            "status" => config.status.is_some(),
+            "created_at" => config.created_at.is_some(),
+            "channel" => config.channel.is_some(),
+            "email" => customer.email.is_some(),
+            "phone" => customer.phone.is_some(),
+            "custom_id" => customer.custom_id.is_some(),
+            "name" => customer.name.is_some(),
+            "fields" => !config.fields.is_empty(),
+            "labels" => config.labels.is_some(),
+            "priority" => config.priority.is_some(),
+            "group_id" => config.group_id.is_some(),
+            "language_id" => config.language_id.is_some(),
+            _ => true,
+        };
+        named(&TICKET_OUTPUTS, cells, mapped)
+    }
+
+    /// What the statement gives for the row with that key.
+    async fn row(&self, section: &str, reading: &Reading, shape: &Shape, key: &str) -> Result<Row, Failure> {
+        let Some(values) = key_values(key, shape.key.len()) else {
+            return Ok(Row::None);
+        };
+        match self
+            .try_query(&reading.sql, values.into_iter().map(Some).collect())
+            .await
+        {
+            Ok(mut rows) if rows.len() < 2 => Ok(rows.pop().map_or(Row::None, Row::One)),
+            Ok(_) => Ok(Row::Several),
+            // The row's own values: another row may do.
+            Err(error)
+                if error
+                    .code()
+                    .is_some_and(|code| code.code().starts_with("22") || code.code() == "21000") =>
+            {
+                Ok(Row::Refused(describe(&error)))
+            }
+            Err(error) => Err(refused(section, &error)),
+        }
+    }
+
+    async fn query(
+        &self,
+        section: &str,
+        sql: &str,
+        values: Vec<Option<String>>,
+    ) -> Result<Vec<Vec<Option<String>>>, Failure> {
+        self.try_query(sql, values)
+            .await
+            .map_err(|error| refused(section, &error))
+    }
+
+    async fn try_query(
+        &self,
+        sql: &str,
+        values: Vec<Option<String>>,
+    ) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+        let params: Vec<TextParam> = values.into_iter().map(TextParam).collect();
+        let params: Vec<&(dyn ToSql + Sync)> =
+            params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
+        let rows = self.client.query(sql, &params).await?;
+        rows.iter()
+            .map(|row| (0..row.len()).map(|n| row.try_get(n)).collect())
+            .collect()
+    }
+}
+
+/// Which rows are the newest: by the key where it counts up, since that has an index; else by `created_at`.
+fn newest_first(shape: &Shape, created_at: Option<&Expr>, alias: &str) -> String {
+    let counts_up = |cast: &&str| {
+        ["int2", "int4", "int8"]
+            .iter()
+            .any(|int| cast.trim_matches('"').ends_with(int))
+    };
+    let casts = shape.key_casts();
+    let created_at = created_at.and_then(|expr| bare_column(expr, shape));
+    match (created_at, casts.as_slice()) {
+        (Some(column), casts) if casts.len() != 1 || !casts.iter().all(|cast| counts_up(cast)) => {
+            format!("{alias}.{} desc nulls last", quote_ident(column))
+        }
+        _ => {
+            let columns: Vec<String> = shape
+                .key
+                .iter()
+                .map(|column| format!("{alias}.{} desc", quote_ident(column)))
+                .collect();
+            columns.join(", ")
+        }
+    }
+}
+
+fn named(names: &[&str], cells: &[Option<String>], mapped: impl Fn(&str) -> bool) -> Map<String, Value> {
+    let cells = names.iter().zip(cells).filter(|(name, _)| mapped(name));
+    cells
+        .map(|(name, cell)| ((*name).to_owned(), value(name, cell.as_deref())))
+        .collect()
+}
+
+/// Seconds since 1970 are shown as a time.
+fn value(name: &str, cell: Option<&str>) -> Value {
+    let time = |text: &str| {
+        let seconds: f64 = text.parse().ok()?;
+        Some(jiff::Timestamp::from_second(seconds as i64).ok()?.to_string())
+    };
+    match (name, cell) {
+        (_, None) => Value::Null,
+        ("created_at", Some(text)) => Value::String(time(text).unwrap_or_else(|| text.to_owned())),
+        ("fields" | "labels", Some(text)) => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+        (_, Some(text)) => text.into(),
+    }
+}
+
+fn first_cells(rows: Vec<Vec<Option<String>>>) -> Vec<String> {
+    rows.into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect()
+}
+
+fn refused(section: &str, error: &tokio_postgres::Error) -> Failure {
+    failed(format!(
+        "{section}: {}\nhint: `deskie-cdc check` tells which line of the config it is",
+        describe(error)
+    ))
+}
+
+async fn shape(
+    config: &Config,
+    client: &Client,
+    table: &TableName,
+    key: &[String],
+) -> Result<Shape, Failure> {
+    load_shape(client, table, key)
+        .await
+        .map_err(|error| Failure::Failed(config.fault(&table.span, error.to_string(), None).to_string()))
+}

@@ -1,0 +1,364 @@
+//! Which part of the config is behind an error of Postgres: each expression is prepared alone, and what the error
+//! points at is compared with the names that are really there.
+
+use tokio_postgres::Client;
+use tokio_postgres::error::ErrorPosition;
+
+use super::mapped::{MappingFault, prepare_typed};
+use crate::config::{Config, Expr, Reply, ReplyAttachments, ReplyPart, Span};
+use crate::mapping::lexer::{Token, tokens};
+use crate::mapping::{Shape, Statement, write};
+use crate::model::Kind;
+use crate::postgres::catalog::Table;
+use crate::postgres::{describe, server_error};
+
+/// One expression of the config, as a statement that fails if and only if it is wrong.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    span: Span,
+    name: String,
+    probe: PartSql,
+    /// The others stand on it: where it fails, they are not asked.
+    is_ground: bool,
+}
+
+#[derive(Debug, Clone)]
+enum PartSql {
+    Text(String),
+    Statement(Box<Statement>),
+}
+
+/// `from` with joins added.
+pub(super) fn joined(from: &str, joins: &[Option<&Expr>]) -> String {
+    joins
+        .iter()
+        .flatten()
+        .fold(from.to_owned(), |sql, join| format!("{sql}\n{}", join.sql))
+}
+
+impl Part {
+    /// The joins, each after those before it.
+    pub(super) fn joins(from: &str, joins: &[Option<&Expr>]) -> Vec<Part> {
+        let mut sql = from.to_owned();
+        let mut parts = Vec::new();
+        for join in joins.iter().flatten() {
+            sql = format!("{sql}\n{}", join.sql);
+            parts.push(Part {
+                span: join.span.clone(),
+                name: join.name.clone(),
+                probe: PartSql::Text(format!("select 1 {sql}\nlimit 0")),
+                is_ground: true,
+            });
+        }
+        parts
+    }
+
+    /// A value, with the type that its place wants.
+    pub(super) fn value(expr: &Expr, sql: &str, from: &str) -> Part {
+        let key = expr.name.rsplit('.').next().unwrap_or_default();
+        let output = match key {
+            "where" => format!("coalesce(({sql})::boolean, false)"),
+            "created_at" => format!("({sql})::timestamptz"),
+            "labels" => format!("pg_catalog.to_jsonb({sql})"),
+            "bytes" => format!("({sql})::bytea"),
+            _ => format!("({sql})::text"),
+        };
+        Part {
+            span: expr.span.clone(),
+            name: expr.name.clone(),
+            probe: PartSql::Text(format!("select {output} {from}\nlimit 0")),
+            is_ground: false,
+        }
+    }
+
+    /// Each column of `[reply.set]`, inserted alone.
+    pub(super) fn assignments(config: &Config, tickets: &Shape, messages: &Shape) -> Vec<Part> {
+        let Some(reply) = &config.reply else {
+            return Vec::new();
+        };
+        let all = reply
+            .both
+            .set
+            .iter()
+            .chain(&reply.agent.set)
+            .chain(&reply.customer.set);
+        let part = |(column, expr): &(String, Expr)| {
+            let one = Reply {
+                both: ReplyPart {
+                    set: vec![(column.clone(), expr.clone())],
+                    after: Vec::new(),
+                },
+                agent: ReplyPart::default(),
+                customer: ReplyPart::default(),
+                filter: None,
+                attachments: ReplyAttachments::Json,
+                files_dir: None,
+            };
+            let statement = write::reply(&one, Kind::Agent, tickets, Some(messages))
+                .ok()?
+                .insert?;
+            Some(Part {
+                span: expr.span.clone(),
+                name: expr.name.clone(),
+                probe: PartSql::Statement(Box::new(statement)),
+                is_ground: false,
+            })
+        };
+        all.filter_map(part).collect()
+    }
+}
+
+/// The place of a statement by its name.
+pub(super) fn span_of(config: &Config, name: &str) -> Span {
+    let mut exprs: Vec<&Expr> = Vec::new();
+    if let Some(reply) = &config.reply {
+        for part in [&reply.both, &reply.agent, &reply.customer] {
+            exprs.extend(&part.after);
+        }
+        exprs.extend(&reply.filter);
+        if let ReplyAttachments::Statements(statements) = &reply.attachments {
+            exprs.extend(statements);
+        }
+        if name == "reply.set"
+            && let Some((_, expr)) = reply
+                .both
+                .set
+                .first()
+                .or(reply.agent.set.first())
+                .or(reply.customer.set.first())
+        {
+            return expr.span.clone();
+        }
+    }
+    exprs.extend(config.status.iter().flat_map(|status| &status.sql));
+    exprs.extend(config.case.iter().flat_map(|case| &case.sql));
+    let found = exprs.iter().find(|expr| expr.name == name);
+    found.map_or_else(|| config.ticket.table.span.clone(), |expr| expr.span.clone())
+}
+
+/// The faults behind `error`, which the statement `sql` met. Where no part fails alone, the whole is to blame.
+pub(super) async fn find(
+    client: &Client,
+    config: &Config,
+    tables: &[Table],
+    error: &tokio_postgres::Error,
+    sql: &str,
+    span: &Span,
+    parts: &[Part],
+) -> Result<Vec<MappingFault>, tokio_postgres::Error> {
+    let mut faults = Vec::new();
+    for part in parts {
+        let (result, sql) = match &part.probe {
+            PartSql::Text(sql) => (client.prepare(sql).await.map(|_| ()), sql.clone()),
+            PartSql::Statement(statement) => {
+                let mut statement = statement.as_ref().clone();
+                let result = prepare_typed(client, &mut statement).await.map(|_| ());
+                (result, statement.sql())
+            }
+        };
+        let Err(error) = result else { continue };
+        if server_error(&error).is_none() {
+            return Err(error);
+        }
+        faults.push(fault(client, config, tables, &error, &sql, &part.span, &part.name).await?);
+        if part.is_ground {
+            break;
+        }
+    }
+    if faults.is_empty() {
+        faults.push(fault(client, config, tables, error, sql, span, "").await?);
+    }
+    Ok(faults)
+}
+
+async fn fault(
+    client: &Client,
+    config: &Config,
+    tables: &[Table],
+    error: &tokio_postgres::Error,
+    sql: &str,
+    span: &Span,
+    name: &str,
+) -> Result<MappingFault, tokio_postgres::Error> {
+    let server = server_error(error).unwrap_or_default();
+    let pointed = match error.as_db_error().and_then(|error| error.position()) {
+        Some(ErrorPosition::Original(position)) => name_at(sql, *position),
+        _ => None,
+    };
+    let near = match (server.code.as_str(), &pointed) {
+        ("42703", Some(pointed)) => nearest_column(client, config, tables, pointed).await?,
+        ("42P01", Some(pointed)) if pointed.len() == 1 || sql_names_relation(error) => {
+            nearest_table(client, pointed.last().map_or("", String::as_str)).await?
+        }
+        _ => None,
+    };
+    let hint = match near {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None => server.hint.clone(),
+    };
+    let what = if name.is_empty() {
+        String::new()
+    } else {
+        format!("{name}: ")
+    };
+    Ok(MappingFault {
+        span: span.clone(),
+        message: format!("{what}{}", describe(error)),
+        hint,
+        not_the_config: server.code == "42501",
+    })
+}
+
+/// `relation "x" does not exist` and `missing FROM-clause entry` share a code; only the former has a table to offer.
+fn sql_names_relation(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().and_then(|error| error.routine()) == Some("parserOpenTable")
+}
+
+/// The dotted name that begins at a position (in characters, from 1) of the statement.
+fn name_at(sql: &str, position: u32) -> Option<Vec<String>> {
+    let start = sql
+        .char_indices()
+        .nth(usize::try_from(position).ok()?.checked_sub(1)?)?
+        .0;
+    let mut names = Vec::new();
+    for token in tokens(sql.get(start..)?) {
+        let Token::Ident(name, dotted) = token else { break };
+        names.push(name);
+        if !dotted {
+            break;
+        }
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+/// The nearest column of the mapped tables and of those that their joins name, qualified as it was written.
+async fn nearest_column(
+    client: &Client,
+    config: &Config,
+    tables: &[Table],
+    pointed: &[String],
+) -> Result<Option<String>, tokio_postgres::Error> {
+    let (Some(column), qualifier) = (pointed.last(), pointed.iter().rev().nth(1)) else {
+        return Ok(None);
+    };
+    let mut known: Vec<String> = Vec::new();
+    let section = |alias: &str| match alias {
+        "t" => Some(&config.ticket.table),
+        "m" => config.message.as_ref().map(|message| &message.table),
+        "a" => config.attachments.first().map(|attachment| &attachment.table),
+        _ => None,
+    };
+    match qualifier.and_then(|alias| section(alias)) {
+        Some(name) => {
+            let found = tables.iter().find(|table| table.name.table == name.table);
+            known.extend(
+                found
+                    .iter()
+                    .flat_map(|table| table.columns.iter().map(|column| column.name.clone())),
+            );
+        }
+        None => {
+            known.extend(
+                tables
+                    .iter()
+                    .flat_map(|table| table.columns.iter().map(|column| column.name.clone())),
+            );
+            let words: Vec<String> = joins(config).flat_map(|join| words(&join.sql)).collect();
+            let sql = "SELECT DISTINCT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute AS a \
+                JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid \
+                JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+                WHERE c.relname = ANY ($1::pg_catalog.text[]) AND a.attnum > 0 AND NOT a.attisdropped \
+                AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+            for row in client.query(sql, &[&words]).await? {
+                known.push(row.try_get(0)?);
+            }
+        }
+    }
+    let near = nearest(column, known.iter().map(String::as_str));
+    Ok(near.map(|near| match qualifier {
+        Some(qualifier) => format!("{qualifier}.{near}"),
+        None => near.to_owned(),
+    }))
+}
+
+/// All joins of the config.
+fn joins(config: &Config) -> impl Iterator<Item = &Expr> {
+    let message = config.message.as_ref().and_then(|message| message.join.as_ref());
+    config
+        .ticket
+        .join
+        .iter()
+        .chain(message)
+        .chain(config.attachments.iter().filter_map(|a| a.join.as_ref()))
+}
+
+fn words(sql: &str) -> Vec<String> {
+    let word = |token| match token {
+        Token::Ident(name, _) => Some(name),
+        _ => None,
+    };
+    tokens(sql).into_iter().filter_map(word).collect()
+}
+
+/// The nearest of the names, if any is near.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .filter(|other| *other != name)
+        .map(|other| {
+            (
+                strsim::jaro_winkler(&other.to_lowercase(), &name.to_lowercase()),
+                other,
+            )
+        })
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, other)| other)
+}
+
+/// The nearest table of the database.
+pub(super) async fn nearest_table(
+    client: &Client,
+    name: &str,
+) -> Result<Option<String>, tokio_postgres::Error> {
+    let sql = "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text FROM pg_catalog.pg_class AS c \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+        AND n.nspname NOT LIKE 'pg\\_%'";
+    let rows = client.query(sql, &[]).await?;
+    let mut known: Vec<(String, String)> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        known.push((row.try_get(0)?, row.try_get(1)?));
+    }
+    // The right name in another schema is the nearest of all.
+    if let Some((schema, table)) = known.iter().find(|(_, table)| table == name) {
+        return Ok(Some(format!("{schema}.{table}")));
+    }
+    let near = nearest(name, known.iter().map(|(_, table)| table.as_str())).map(str::to_owned);
+    Ok(near
+        .and_then(|near| known.iter().find(|(_, table)| *table == near))
+        .map(|(schema, table)| format!("{schema}.{table}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_at_a_place_is_read_whole() {
+        assert_eq!(
+            name_at("select u.emial from x u", 8),
+            Some(vec!["u".into(), "emial".into()])
+        );
+        assert_eq!(name_at("select ş, nmae from x", 11), Some(vec!["nmae".into()]));
+        assert_eq!(name_at("select 1", 80), None);
+    }
+
+    #[test]
+    fn only_near_names_are_offered() {
+        assert_eq!(
+            nearest("emial", ["id", "email", "full_name"].into_iter()),
+            Some("email")
+        );
+        assert_eq!(nearest("zzz", ["id", "email"].into_iter()), None);
+    }
+}

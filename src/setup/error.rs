@@ -1,0 +1,145 @@
+//! Why setting up, checking or removing failed, with the mend.
+
+use std::fmt;
+
+use crate::postgres::replication::ReplicationError;
+use crate::postgres::{ConnectError, ConnectFault, PoolError, describe};
+use crate::store::StoreError;
+
+/// How an administrator comes into play where the connector's own user may not do something.
+pub(super) const ASK_ADMINISTRATOR: &str = "run `deskie-cdc setup --admin-url postgres://ADMIN@HOST/DATABASE` with the \
+    tables' owner or a superuser, or give the output of `deskie-cdc setup --print-sql` to your administrator";
+
+/// A failure in the user's terms.
+#[derive(Debug)]
+pub enum SetupError {
+    /// The config does not fit the database: every fault with line and caret.
+    Config(String),
+    /// Something else.
+    Refused {
+        /// What and why.
+        message: String,
+        /// What to do about it.
+        mend: Option<String>,
+    },
+}
+
+impl SetupError {
+    /// A failure without a known mend.
+    pub(super) fn new(message: impl Into<String>) -> SetupError {
+        SetupError::Refused {
+            message: message.into(),
+            mend: None,
+        }
+    }
+
+    /// A failure and what to do about it.
+    pub(super) fn with(message: impl Into<String>, mend: impl Into<String>) -> SetupError {
+        SetupError::Refused {
+            message: message.into(),
+            mend: Some(mend.into()),
+        }
+    }
+
+    /// Whether the config is to blame: exit status 2.
+    pub fn is_config(&self) -> bool {
+        matches!(self, SetupError::Config(_))
+    }
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SetupError::Config(faults) => f.write_str(faults),
+            SetupError::Refused { message, mend: None } => write!(f, "error: {message}"),
+            SetupError::Refused {
+                message,
+                mend: Some(mend),
+            } => write!(f, "error: {message}\nmend: {mend}"),
+        }
+    }
+}
+
+impl std::error::Error for SetupError {}
+
+impl From<ConnectError> for SetupError {
+    fn from(error: ConnectError) -> SetupError {
+        let mend = match (&error.fault, error.sqlstate()) {
+            // The server says the same for a wrong password and for a user that is not there.
+            (ConnectFault::Authentication, _) => {
+                format!(
+                    "{}; if the user does not exist yet, {ASK_ADMINISTRATOR}",
+                    error.mend()
+                )
+            }
+            _ => error.mend().to_owned(),
+        };
+        SetupError::with(error.to_string(), mend)
+    }
+}
+
+impl From<tokio_postgres::Error> for SetupError {
+    fn from(error: tokio_postgres::Error) -> SetupError {
+        SetupError::new(describe(&error))
+    }
+}
+
+impl From<StoreError> for SetupError {
+    fn from(error: StoreError) -> SetupError {
+        SetupError::new(error.to_string())
+    }
+}
+
+impl From<PoolError> for SetupError {
+    fn from(error: PoolError) -> SetupError {
+        match error {
+            PoolError::Connect(error) => error.into(),
+            other => SetupError::new(other.to_string()),
+        }
+    }
+}
+
+/// What to do about a failure of the replication connection.
+pub(super) fn replication_mend(error: &ReplicationError) -> Option<String> {
+    if error.not_a_replication_server() {
+        return Some(
+            "use the direct connection string of the database in postgres.url, not the pooler's".into(),
+        );
+    }
+    if error.no_slot_left() {
+        return Some(
+            "drop a slot that nobody uses (select slot_name, active from pg_replication_slots), or raise \
+             max_replication_slots and restart the server"
+                .into(),
+        );
+    }
+    match error {
+        ReplicationError::SlotBlocked { blockers, .. } => Some(match blockers.first() {
+            Some(blocker) => format!(
+                "wait until that transaction ends, or end it: select pg_terminate_backend({}); then run setup again",
+                blocker.pid
+            ),
+            None => "wait for the oldest transaction (select pid, xact_start, query from pg_stat_activity order by \
+                     xact_start), then run setup again"
+                .into(),
+        }),
+        // 42501: must be superuser or replication role.
+        _ if error.sqlstate() == Some("42501") => {
+            Some(format!("the user needs the REPLICATION attribute: {ASK_ADMINISTRATOR}"))
+        }
+        ReplicationError::Connect(error) => Some(error.mend().to_owned()),
+        _ => None,
+    }
+}
+
+impl From<ReplicationError> for SetupError {
+    fn from(error: ReplicationError) -> SetupError {
+        match (replication_mend(&error), error) {
+            (_, ReplicationError::Connect(error)) => error.into(),
+            (mend, error) => SetupError::Refused {
+                message: error.to_string(),
+                mend,
+            },
+        }
+    }
+}

@@ -1,0 +1,549 @@
+//! The mapping against the live catalog: its tables, and every statement that it compiles to, prepared. Everything
+//! that is wrong is gathered, each fault at its place in the config.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::blame;
+use crate::config::{AttachmentSource, Config, Expr, ReplyAttachments, Span, TableName};
+use crate::mapping::read::{self, TicketKeyOf};
+use crate::mapping::write::{self, UnknownParameter};
+use crate::mapping::{Shape, Source, Statement, value_sql};
+use crate::model::Kind;
+use crate::postgres::catalog::{self, Table};
+use crate::postgres::shape::shape_of;
+use crate::postgres::{quote_ident, server_error};
+
+/// A table whose rows the mapping turns into something, hence captured.
+#[derive(Debug, Clone)]
+pub(super) struct MappedTable {
+    /// `ticket`, `message`, `attachment`.
+    pub(super) section: &'static str,
+    /// The table.
+    pub(super) table: Table,
+    /// As the compiler wants it; `None` where the key is not known.
+    pub(super) shape: Option<Shape>,
+    /// It, and each of its partitions, has a replica identity: UPDATE and DELETE may be published.
+    pub(super) has_identity: bool,
+}
+
+/// A statement that Postgres understood.
+#[derive(Debug, Clone)]
+pub(super) struct Probe {
+    /// What it is in the config.
+    pub(super) name: String,
+    /// With `$1`, `$2`, …
+    pub(super) sql: String,
+    /// The types of its parameters, as SQL.
+    pub(super) types: Vec<String>,
+}
+
+/// What is wrong with the mapping.
+#[derive(Debug, Clone)]
+pub(super) struct MappingFault {
+    /// Where in the config.
+    pub(super) span: Span,
+    /// What.
+    pub(super) message: String,
+    /// The mend.
+    pub(super) hint: Option<String>,
+    /// A right is missing, or something else that is not the config's fault.
+    pub(super) not_the_config: bool,
+}
+
+/// The mapping as the database sees it.
+#[derive(Debug, Default)]
+pub(super) struct Mapped {
+    /// Captured tables, each once.
+    pub(super) tables: Vec<MappedTable>,
+    /// Statements that could be prepared.
+    pub(super) probes: Vec<Probe>,
+    /// The write-back's statements for agents and customers.
+    pub(super) reply: Option<[write::Batch; 2]>,
+    /// What is wrong.
+    pub(super) faults: Vec<MappingFault>,
+}
+
+impl Mapped {
+    /// The table of a section.
+    pub(super) fn table(&self, section: &str) -> Option<&MappedTable> {
+        self.tables.iter().find(|table| table.section == section)
+    }
+
+    /// The captured tables, each once.
+    pub(super) fn captured(&self) -> Vec<&MappedTable> {
+        let mut found: Vec<&MappedTable> = Vec::new();
+        for table in &self.tables {
+            if !found.iter().any(|other| other.table.oid == table.table.oid) {
+                found.push(table);
+            }
+        }
+        found
+    }
+
+    /// The faults as the user sees them.
+    pub(super) fn faults_text(&self, config: &Config) -> String {
+        let mut faults: Vec<&MappingFault> = self.faults.iter().collect();
+        faults.sort_by_key(|fault| fault.span.start);
+        let texts: Vec<String> = faults
+            .iter()
+            .map(|fault| {
+                config
+                    .fault(&fault.span, fault.message.clone(), fault.hint.clone())
+                    .to_string()
+            })
+            .collect();
+        let count = match texts.len() {
+            0 | 1 => String::new(),
+            count => format!("\n\n{count} errors in the config"),
+        };
+        format!("{}{count}", texts.join("\n\n"))
+    }
+}
+
+/// The catalog's table for a name of the config. A name with its schema is looked up without asking for USAGE on it.
+pub(super) async fn find_table(
+    client: &Client,
+    name: &TableName,
+) -> Result<Option<Table>, tokio_postgres::Error> {
+    match &name.schema {
+        Some(schema) => {
+            let name = crate::model::RelationName {
+                schema: schema.clone(),
+                table: name.table.clone(),
+            };
+            catalog::table_by_name(client, &name).await
+        }
+        None => catalog::table_by_text(client, &quote_ident(&name.table)).await,
+    }
+}
+
+/// Whether UPDATE and DELETE may be published: of a partitioned table each partition decides for itself.
+async fn has_identity(client: &Client, table: &Table) -> Result<bool, tokio_postgres::Error> {
+    if table.kind != 'p' {
+        return Ok(table.has_replica_identity);
+    }
+    let sql = "SELECT pg_catalog.bool_and(CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false ELSE EXISTS ( \
+            SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisvalid \
+            AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary AND i.indimmediate END) END) \
+        FROM pg_catalog.pg_partition_tree($1::pg_catalog.oid::pg_catalog.regclass) AS p \
+        JOIN pg_catalog.pg_class AS c ON c.oid = p.relid WHERE p.isleaf AND c.relkind <> 'p'";
+    let leaves: Option<bool> = client.query_one(sql, &[&table.oid]).await?.try_get(0)?;
+    Ok(leaves.unwrap_or(table.has_replica_identity) && table.has_replica_identity)
+}
+
+/// Gathers.
+pub(super) struct Reader<'a> {
+    pub(super) client: &'a Client,
+    pub(super) config: &'a Config,
+    pub(super) mapped: Mapped,
+}
+
+/// Reads the catalog and prepares everything. An error is the connection's; what is wrong with the mapping is in
+/// [`Mapped::faults`].
+pub(super) async fn read(client: &Client, config: &Config) -> Result<Mapped, tokio_postgres::Error> {
+    let mut reader = Reader {
+        client,
+        config,
+        mapped: Mapped::default(),
+    };
+    let tickets = reader
+        .table("ticket", &config.ticket.table, &config.ticket.key)
+        .await?;
+    let mut messages = None;
+    if let Some(message) = &config.message {
+        messages = reader.table("message", &message.table, &message.key).await?;
+    }
+    for attachment in &config.attachments {
+        let shape = reader
+            .table("attachment", &attachment.table, &attachment.key)
+            .await?;
+        if let (Some(shape), Some(tickets)) = (shape, &tickets) {
+            reader.attachment(attachment, &shape, tickets).await?;
+        }
+    }
+    if let Some(tickets) = &tickets {
+        reader.tickets(tickets).await?;
+        if let (Some(message), Some(messages)) = (&config.message, &messages) {
+            reader.messages(message, messages, tickets).await?;
+        }
+        if config.message.is_none() || messages.is_some() {
+            reader.replies(tickets, messages.as_ref()).await?;
+        }
+    }
+    Ok(reader.mapped)
+}
+
+impl Reader<'_> {
+    fn fault(&mut self, span: &Span, message: impl Into<String>, hint: Option<String>) {
+        self.mapped.faults.push(MappingFault {
+            span: span.clone(),
+            message: message.into(),
+            hint,
+            not_the_config: false,
+        });
+    }
+
+    async fn table(
+        &mut self,
+        section: &'static str,
+        name: &TableName,
+        key: &[String],
+    ) -> Result<Option<Shape>, tokio_postgres::Error> {
+        let Some(table) = find_table(self.client, name).await? else {
+            let near = blame::nearest_table(self.client, &name.table).await?;
+            let written = match &name.schema {
+                Some(schema) => format!("{schema}.{}", name.table),
+                None => name.table.clone(),
+            };
+            self.fault(
+                &name.span,
+                format!("the table {written} does not exist"),
+                near.map(|near| format!("did you mean `{near}`?")),
+            );
+            return Ok(None);
+        };
+        match (table.kind, table.persistence) {
+            ('r' | 'p', 'p') => {}
+            ('r' | 'p', 'u') => self.fault(
+                &name.span,
+                format!(
+                    "the table {} is UNLOGGED: its changes are not in the WAL and cannot be streamed",
+                    table.name
+                ),
+                Some(format!(
+                    "alter table {} set logged",
+                    crate::postgres::qualified(&table.name)
+                )),
+            ),
+            ('r' | 'p', _) => {
+                self.fault(
+                    &name.span,
+                    format!("the table {} is temporary and cannot be streamed", table.name),
+                    None,
+                );
+            }
+            (kind, _) => {
+                let what = match kind {
+                    'v' => "a view",
+                    'm' => "a materialized view",
+                    _ => "a foreign table",
+                };
+                let hint = "name the table beneath it; what the view adds can come from `join`".to_owned();
+                self.fault(
+                    &name.span,
+                    format!("{} is {what} and cannot be streamed", table.name),
+                    Some(hint),
+                );
+            }
+        }
+        let shape = match shape_of(&table, key) {
+            Ok(shape) => Some(shape),
+            Err(error) => {
+                let hint = key
+                    .iter()
+                    .find(|column| table.column(column).is_none())
+                    .and_then(|column| {
+                        let near =
+                            blame::nearest(column, table.columns.iter().map(|column| column.name.as_str()))?;
+                        Some(format!("did you mean `{near}`?"))
+                    });
+                self.fault(&name.span, error.to_string(), hint);
+                None
+            }
+        };
+        let has_identity = has_identity(self.client, &table).await?;
+        self.mapped.tables.push(MappedTable {
+            section,
+            table,
+            shape: shape.clone(),
+            has_identity,
+        });
+        Ok(shape)
+    }
+
+    /// Prepares one statement; what Postgres answers is blamed on one of `parts`, else on `span`.
+    async fn prepare(
+        &mut self,
+        name: &str,
+        sql: &str,
+        span: &Span,
+        parts: &[blame::Part],
+    ) -> Result<bool, tokio_postgres::Error> {
+        match self.client.prepare(sql).await {
+            Ok(statement) => {
+                let types = statement.params().iter().map(type_sql).collect();
+                self.mapped.probes.push(Probe {
+                    name: name.to_owned(),
+                    sql: sql.to_owned(),
+                    types,
+                });
+                Ok(true)
+            }
+            Err(error) => {
+                self.blame(error, sql, span, parts).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Adds the faults behind a server's error; any other error is the connection's.
+    async fn blame(
+        &mut self,
+        error: tokio_postgres::Error,
+        sql: &str,
+        span: &Span,
+        parts: &[blame::Part],
+    ) -> Result<(), tokio_postgres::Error> {
+        if server_error(&error).is_none() {
+            return Err(error);
+        }
+        let tables: Vec<Table> = self
+            .mapped
+            .tables
+            .iter()
+            .map(|table| table.table.clone())
+            .collect();
+        let found = blame::find(self.client, self.config, &tables, &error, sql, span, parts).await?;
+        for fault in found {
+            let known = |other: &MappingFault| other.span == fault.span && other.message == fault.message;
+            if !self.mapped.faults.iter().any(known) {
+                self.mapped.faults.push(fault);
+            }
+        }
+        Ok(())
+    }
+
+    async fn tickets(&mut self, shape: &Shape) -> Result<(), tokio_postgres::Error> {
+        let config = &self.config.ticket;
+        let span = config.table.span.clone();
+        let from = format!("from {} t", shape.sql());
+        let mut parts = blame::Part::joins(&from, &[config.join.as_ref()]);
+        let joined = blame::joined(&from, &[config.join.as_ref()]);
+        let values = read::ticket_expressions(config)
+            .into_iter()
+            .filter(|expr| expr.name != "ticket.join");
+        parts.extend(values.map(|expr| blame::Part::value(expr, &value_sql(expr, "t", shape), &joined)));
+        for source in [Source::Table, Source::Image] {
+            let reading = read::ticket(config, shape, source);
+            if !self.prepare("ticket", &reading.sql, &span, &parts).await? {
+                return Ok(());
+            }
+        }
+        let columns: Vec<String> = shape.columns.iter().map(|column| column.name.clone()).collect();
+        self.prepare("ticket", &read::cells_by_key(shape, &columns), &span, &[])
+            .await?;
+        Ok(())
+    }
+
+    async fn messages(
+        &mut self,
+        config: &crate::config::Message,
+        shape: &Shape,
+        tickets: &Shape,
+    ) -> Result<(), tokio_postgres::Error> {
+        let span = config.table.span.clone();
+        if config.ticket.len() != tickets.key.len() {
+            let message = format!(
+                "`ticket` has {} expressions, but the key of {} has {} columns ({})",
+                config.ticket.len(),
+                tickets.relation,
+                tickets.key.len(),
+                tickets.key.join(", ")
+            );
+            self.fault(
+                &config.ticket.first().map_or(span, |expr| expr.span.clone()),
+                message,
+                None,
+            );
+            return Ok(());
+        }
+        let ticket_join = self.config.ticket.join.as_ref();
+        let from = format!("from {} m cross join {} t", shape.sql(), tickets.sql());
+        let own = [ticket_join, config.join.as_ref()];
+        let mut parts = blame::Part::joins(&from, &own);
+        let joined = blame::joined(&from, &own);
+        let values = read::message_expressions(config).into_iter();
+        let values = values.filter(|expr| !["message.join", "message.expand"].contains(&expr.name.as_str()));
+        parts.extend(values.map(|expr| blame::Part::value(expr, &value_sql(expr, "m", shape), &joined)));
+        for source in [Source::Table, Source::Image] {
+            let reading = read::message(config, &self.config.ticket, shape, tickets, source);
+            if !self.prepare("message", &reading.sql, &span, &parts).await? {
+                return Ok(());
+            }
+        }
+        if let TicketKeyOf::Reading(reading) = read::ticket_key_of(config, shape, tickets) {
+            self.prepare("message.ticket", &reading.sql, &span, &parts)
+                .await?;
+        }
+        let columns: Vec<String> = shape.columns.iter().map(|column| column.name.clone()).collect();
+        self.prepare("message", &read::cells_by_key(shape, &columns), &span, &[])
+            .await?;
+        Ok(())
+    }
+
+    async fn attachment(
+        &mut self,
+        config: &crate::config::Attachment,
+        shape: &Shape,
+        tickets: &Shape,
+    ) -> Result<(), tokio_postgres::Error> {
+        let from = format!("from {} a cross join {} t", shape.sql(), tickets.sql());
+        let joins = [self.config.ticket.join.as_ref(), config.join.as_ref()];
+        let joined = blame::joined(&from, &joins);
+        let source = match &config.source {
+            AttachmentSource::Url(expr)
+            | AttachmentSource::Path { path: expr, .. }
+            | AttachmentSource::Bytes(expr) => expr,
+        };
+        let values = [&config.filter, &config.name, &config.mime]
+            .into_iter()
+            .flatten()
+            .chain(&config.parent);
+        let values: Vec<&Expr> = values.chain([source]).collect();
+        let mut parts = blame::Part::joins(&from, &joins);
+        parts.extend(
+            values
+                .iter()
+                .map(|expr| blame::Part::value(expr, &value_sql(expr, "a", shape), &joined)),
+        );
+        let outputs: Vec<String> = values.iter().map(|expr| value_sql(expr, "a", shape)).collect();
+        let sql = format!("select {}\n{joined}\nlimit 1", outputs.join(",\n  "));
+        self.prepare("attachment", &sql, &config.table.span, &parts)
+            .await?;
+        Ok(())
+    }
+
+    async fn replies(
+        &mut self,
+        tickets: &Shape,
+        messages: Option<&Shape>,
+    ) -> Result<(), tokio_postgres::Error> {
+        let config = self.config;
+        if let Some(reply) = &config.reply {
+            let mut batches = Vec::new();
+            for kind in [Kind::Agent, Kind::Customer] {
+                match write::reply(reply, kind, tickets, messages) {
+                    Ok(batch) => batches.push(batch),
+                    Err((expr, unknown)) => self.unknown(&expr, &unknown),
+                }
+            }
+            for batch in &mut batches {
+                let all = batch
+                    .filter
+                    .iter_mut()
+                    .chain(batch.insert.iter_mut())
+                    .chain(batch.after.iter_mut());
+                for statement in all {
+                    self.write(statement, tickets, messages).await?;
+                }
+            }
+            self.mapped.reply = <[write::Batch; 2]>::try_from(batches).ok();
+            if let ReplyAttachments::Statements(statements) = &reply.attachments {
+                let mut names = write::reply_names(tickets, messages);
+                names.extend(["name", "url", "mime", "bytes", "path"].map(str::to_owned));
+                self.statements(statements, &names, tickets, messages).await?;
+            }
+        }
+        let mut names = write::reply_names(tickets, None);
+        if let Some(status) = &config.status {
+            self.statements(&status.sql, &names, tickets, None).await?;
+        }
+        if let Some(case) = &config.case {
+            names.retain(|name| name != "ticket" && !name.starts_with("ticket_"));
+            self.statements(&case.sql, &names, tickets, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn statements(
+        &mut self,
+        exprs: &[Expr],
+        names: &[String],
+        tickets: &Shape,
+        row: Option<&Shape>,
+    ) -> Result<(), tokio_postgres::Error> {
+        for expr in exprs {
+            match write::statement(expr, names, row) {
+                Ok(mut statement) => self.write(&mut statement, tickets, row).await?,
+                Err(unknown) => self.unknown(expr, &unknown),
+            }
+        }
+        Ok(())
+    }
+
+    fn unknown(&mut self, expr: &Expr, unknown: &UnknownParameter) {
+        let hint = unknown
+            .nearest
+            .as_ref()
+            .map(|near| format!("did you mean `:{near}`?"));
+        let known = |fault: &MappingFault| fault.span == expr.span;
+        if !self.mapped.faults.iter().any(known) {
+            self.fault(&expr.span.clone(), unknown.to_string(), hint);
+        }
+    }
+
+    /// Prepares one statement of the write-back; parameters that Postgres cannot type get their own type.
+    async fn write(
+        &mut self,
+        statement: &mut Statement,
+        tickets: &Shape,
+        messages: Option<&Shape>,
+    ) -> Result<(), tokio_postgres::Error> {
+        match prepare_typed(self.client, statement).await {
+            Ok(prepared) => {
+                let types = prepared.params().iter().map(type_sql).collect();
+                let probe = Probe {
+                    name: statement.name.clone(),
+                    sql: statement.sql(),
+                    types,
+                };
+                if !self.mapped.probes.iter().any(|other| other.sql == probe.sql) {
+                    self.mapped.probes.push(probe);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let parts = match (statement.name.as_str(), messages) {
+                    ("reply.set", Some(messages)) => blame::Part::assignments(self.config, tickets, messages),
+                    _ => Vec::new(),
+                };
+                let span = blame::span_of(self.config, &statement.name);
+                self.blame(error, &statement.sql(), &span, &parts).await
+            }
+        }
+    }
+}
+
+/// Prepares, giving parameters their own type where Postgres cannot tell it (42P18, rule 16).
+pub(super) async fn prepare_typed(
+    client: &Client,
+    statement: &mut Statement,
+) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+    loop {
+        let error = match client.prepare(&statement.sql()).await {
+            Ok(prepared) => return Ok(prepared),
+            Err(error) => error,
+        };
+        let number = error
+            .as_db_error()
+            .filter(|error| error.code().code() == "42P18")
+            .and_then(|error| {
+                let digits = error.message().rsplit_once('$')?.1;
+                digits
+                    .chars()
+                    .take_while(char::is_ascii_digit)
+                    .collect::<String>()
+                    .parse()
+                    .ok()
+            });
+        match number {
+            Some(number) if statement.cast_parameter(number) => {}
+            _ => return Err(error),
+        }
+    }
+}
+
+fn type_sql(kind: &Type) -> String {
+    format!("{}.{}", quote_ident(kind.schema()), quote_ident(kind.name()))
+}

@@ -1,0 +1,234 @@
+//! The connector's own part, with its own user: tables, slot, position (rules 3 and 11).
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use super::Options;
+use super::error::SetupError;
+use crate::config::Config;
+use crate::model::Lsn;
+use crate::postgres::catalog::{self, ServerFacts, Slot};
+use crate::postgres::replication::{ReplicationConnection, ReplicationError, SystemIdentity};
+use crate::postgres::{ConnectUrl, Pool, SessionOptions};
+use crate::store::{Meta, Store};
+
+/// What became of the slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotOutcome {
+    /// It was there.
+    There,
+    /// It was made, for the first time.
+    Made,
+    /// It was made where an older one was lost: what lies between waits for the repair.
+    MadeAfterLoss,
+}
+
+/// The slot's name: as configured, else `deskie_cdc_<database>` in the letters that a slot's name may have.
+pub fn slot_name(config: &Config, database: &str) -> String {
+    match &config.postgres.slot {
+        Some(name) => name.clone(),
+        None => {
+            let plain = |c: char| {
+                if c.is_ascii_lowercase() || c.is_ascii_digit() {
+                    c
+                } else {
+                    '_'
+                }
+            };
+            let name: String = database.to_lowercase().chars().map(plain).collect();
+            format!("deskie_cdc_{name}").chars().take(63).collect()
+        }
+    }
+}
+
+/// Why our state belongs to another server or database; `None`: it is this one's, or new.
+pub(super) fn foreign(meta: &Meta, identity: &SystemIdentity, database: &str) -> Option<String> {
+    match (&meta.system_id, &meta.database) {
+        (Some(id), _) if *id != identity.system_id => Some(format!(
+            "the connector's state was made on another server (system id {id}, here {}): this is a restore or a clone",
+            identity.system_id
+        )),
+        (_, Some(stored)) if stored != database => Some(format!(
+            "the connector's state was made in the database {stored}, and this is {database}: this is a clone"
+        )),
+        _ => None,
+    }
+}
+
+/// Makes tables, slot and position. `renew`: a publication was made just now, so a slot from before is stuck.
+pub(super) async fn prepare(
+    config: &Config,
+    url: &ConnectUrl,
+    facts: &ServerFacts,
+    options: &Options,
+    renew: bool,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<(String, SlotOutcome), SetupError> {
+    let pool = Pool::new(url.clone(), SessionOptions::new("setup"), 2)?;
+    let store = Store::new(pool, &config.postgres.schema);
+    let schema = &config.postgres.schema;
+    match store.migrate().await? {
+        0 => say(&format!("state: the tables in {schema} are there")),
+        steps => say(&format!(
+            "state: made the tables in {schema} ({steps} {})",
+            if steps == 1 { "step" } else { "steps" }
+        )),
+    }
+    let mut replication = ReplicationConnection::connect(url, "deskie-cdc setup").await?;
+    let identity = replication.identify_system().await?;
+    let meta = store.meta().await?;
+    let foreign = foreign(&meta, &identity, &facts.database);
+    if let Some(why) = &foreign {
+        if !options.adopt {
+            return Err(SetupError::with(
+                format!(
+                    "{why}. Nothing is sent from here, so that no customer gets a message twice or from a test"
+                ),
+                "if this database is to take over, run `deskie-cdc setup --adopt`; if it is a copy for tests, drop the \
+                 connector's state in it: `deskie-cdc uninstall`",
+            ));
+        }
+        say(&format!("adopted: {why}, and may send now"));
+    }
+    let name = slot_name(config, &facts.database);
+    let client = crate::postgres::connect(url, &SessionOptions::new("setup")).await?;
+    let now = ours(catalog::slot(&client, &name).await?, &name)?;
+    let position = if foreign.is_some() {
+        None
+    } else {
+        meta.captured_lsn
+    };
+    let fresh = meta.captured_lsn.is_none();
+
+    if let Some(slot) = &now {
+        let stale = slot.is_lost() || renew || foreign.is_some();
+        if !stale && (position.is_some() || slot.confirmed_flush.is_some()) {
+            if let (None, Some(confirmed)) = (position, slot.confirmed_flush) {
+                // The run that made it did not come to writing it down.
+                store
+                    .meta_set_server(&identity.system_id, timeline(&identity), &facts.database, &name)
+                    .await?;
+                store.meta_set_position(confirmed).await?;
+            } else if meta.slot.as_deref() != Some(name.as_str()) {
+                return Err(other_slot(&meta, &name));
+            }
+            say(&format!("slot {name}: there"));
+            return Ok((name, SlotOutcome::There));
+        }
+        if let Some(pid) = slot.active_pid {
+            return Err(SetupError::with(
+                format!("the slot {name} has to be made anew, but the process {pid} is using it"),
+                "stop the connector, then run setup again",
+            ));
+        }
+        catalog::slot_drop(&client, &name).await?;
+        let why = if slot.is_lost() {
+            "the server had thrown its WAL away"
+        } else if renew {
+            "it was older than its publication and could never have gone on"
+        } else {
+            "it was another database's past"
+        };
+        say(&format!("slot {name}: dropped, since {why}"));
+    }
+    let consistent = create(&mut replication, &client, facts, &name, options.slot_wait).await?;
+    replication.close().await;
+    store
+        .meta_set_server(&identity.system_id, timeline(&identity), &facts.database, &name)
+        .await?;
+    if fresh {
+        store.meta_set_position(consistent).await?;
+        say(&format!("slot {name}: made, streams from {consistent} on"));
+        return Ok((name, SlotOutcome::Made));
+    }
+    store.meta_open_gap(consistent).await?;
+    let from = meta.captured_lsn.unwrap_or_default();
+    say(&format!("slot {name}: made anew at {consistent}"));
+    say(&format!(
+        "gap: the former slot was lost; what the site wrote between {from} and {consistent} was not streamed. It is \
+         written down, and the repair brings those rows in by a look through the tables"
+    ));
+    Ok((name, SlotOutcome::MadeAfterLoss))
+}
+
+fn timeline(identity: &SystemIdentity) -> i32 {
+    i32::try_from(identity.timeline).unwrap_or(i32::MAX)
+}
+
+/// A slot of that name that is not ours is nothing to touch (rule 3).
+pub(super) fn ours(slot: Option<Slot>, name: &str) -> Result<Option<Slot>, SetupError> {
+    let Some(slot) = slot else { return Ok(None) };
+    if let Some(other) = slot.database.as_ref().filter(|_| !slot.is_this_database) {
+        return Err(SetupError::with(
+            format!("the slot {name} belongs to the database {other}; it is left alone"),
+            "name another slot with [postgres] slot",
+        ));
+    }
+    if slot.plugin.as_deref() != Some("pgoutput") {
+        let what = slot
+            .plugin
+            .as_deref()
+            .map_or("is a physical slot".into(), |plugin| {
+                format!("uses the plugin {plugin}")
+            });
+        return Err(SetupError::with(
+            format!("the slot {name} {what}, so it is not the connector's; it is left alone"),
+            "name another slot with [postgres] slot",
+        ));
+    }
+    Ok(Some(slot))
+}
+
+fn other_slot(meta: &Meta, name: &str) -> SetupError {
+    let former = meta.slot.clone().unwrap_or_default();
+    SetupError::with(
+        format!(
+            "the connector's state goes on from the slot {former}, but [postgres] slot names {name}, which exists"
+        ),
+        format!("name {former} again, or drop {name} first: select pg_drop_replication_slot('{name}')"),
+    )
+}
+
+async fn create(
+    replication: &mut ReplicationConnection,
+    client: &Client,
+    facts: &ServerFacts,
+    name: &str,
+    limit: Duration,
+) -> Result<Lsn, SetupError> {
+    let failover = facts.major() >= 17;
+    let made = match replication.create_slot(name, failover, limit, Some(client)).await {
+        // Services that are no Postgres all the way down may not know the option.
+        Err(ReplicationError::Server { error, .. })
+            if failover && ["0A000", "42601", "22023"].contains(&error.code.as_str()) =>
+        {
+            replication.create_slot(name, false, limit, Some(client)).await
+        }
+        other => other,
+    };
+    Ok(made?.consistent_point)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_slot_is_named_after_its_database() {
+        let text = crate::sandbox::sample_site::config(&crate::sandbox::sample_site::Places {
+            database_url: "postgres://a@localhost/site".into(),
+            deskie_url: "http://127.0.0.1:1".into(),
+            staff_email: "a@example.com".into(),
+            api_key: "k".into(),
+            listen: "127.0.0.1:1".into(),
+            admin_listen: "127.0.0.1:2".into(),
+            webhook_secret: "s".repeat(20),
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.toml");
+        std::fs::write(&path, text).unwrap();
+        let config = crate::config::Config::load(&path, &|_| None).unwrap();
+        assert_eq!(super::slot_name(&config, "site"), "deskie_cdc_site");
+        assert_eq!(super::slot_name(&config, "My-Shop é"), "deskie_cdc_my_shop__");
+        assert_eq!(super::slot_name(&config, &"x".repeat(80)).len(), 63);
+    }
+}
