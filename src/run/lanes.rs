@@ -41,8 +41,9 @@ pub async fn run(
     let mut running: JoinSet<LaneId> = JoinSet::new();
     while !term.is_cancelled() {
         while let Some(ended) = running.try_join_next() {
-            note_end(&shared, &mut scheduler, &mut busy, ended);
+            note_end(&mut busy, ended);
         }
+        heed_key(&shared, &mut scheduler);
         let wake = match look(
             &shared,
             &mut scheduler,
@@ -74,7 +75,7 @@ pub async fn run(
             () = term.cancelled() => {}
             () = shared.store.wake.lanes.notified() => {}
             Some(ended) = running.join_next(), if !running.is_empty() => {
-                note_end(&shared, &mut scheduler, &mut busy, ended);
+                note_end(&mut busy, ended);
             }
             () = tokio::time::sleep(wake) => {}
         }
@@ -83,12 +84,7 @@ pub async fn run(
     while running.join_next().await.is_some() {}
 }
 
-fn note_end(
-    shared: &Shared,
-    scheduler: &mut Scheduler,
-    busy: &mut HashSet<LaneId>,
-    ended: Result<LaneId, tokio::task::JoinError>,
-) {
+fn note_end(busy: &mut HashSet<LaneId>, ended: Result<LaneId, tokio::task::JoinError>) {
     match ended {
         Ok(lane) => {
             busy.remove(&lane);
@@ -98,8 +94,13 @@ fn note_end(
             tracing::error!("a piece of work ended badly, its ticket waits for a restart: {error}");
         }
     }
+}
+
+/// Stops and goes on with what Deskie last said of the key, to whichever call: the sweep's tell, too. A stop that lasts
+/// keeps the time of its next probe.
+fn heed_key(shared: &Shared, scheduler: &mut Scheduler) {
     if shared.meter.key_is_revoked() {
-        if scheduler.stop(clock::monotonic()) {
+        if !scheduler.is_stopped() && scheduler.stop(clock::monotonic()) {
             tracing::error!(
                 "Deskie refuses the API key: everything waits, nothing is lost; make a new key in Deskie under \
                  Settings → API, put it into deskie.api_key and restart"
