@@ -2,7 +2,7 @@
 
 use deskie_cdc::sandbox::simulator::{Books, Delivery, Fault, FaultKind, Match, Says};
 
-use crate::support::{Stage, stage, wait_until};
+use crate::support::{Stage, stage};
 
 /// How often a case's messages were read.
 fn reads(books: &Books) -> usize {
@@ -18,22 +18,12 @@ async fn sweeps(stage: &Stage, count: usize) -> Books {
         .await
 }
 
-/// Waits until Deskie's clock is past what our own last call on a case may explain: a reply within its very seconds is
-/// not told from it, and is found ten minutes later.
-async fn past_our_call(stage: &Stage) {
-    let sql = "select count(*) from deskie_cdc.ticket where called_at > now() - interval '2 seconds'";
-    wait_until("our last call is past", || async {
-        (stage.count(sql).await == 0).then_some(())
-    })
-    .await;
-}
-
 /// Flows 2 and 3, and that nothing doubles.
 async fn replies_come(stage: &Stage) {
     let (ticket, case) = stage.open("Soru").await;
     stage.writes(ticket, "bir").await;
     stage.until_deskie(case, 2).await;
-    past_our_call(stage).await;
+    stage.past_our_calls().await;
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
     stage.until_site(ticket, 2).await;
     stage
@@ -104,7 +94,7 @@ async fn the_sweep_reads_no_case_for_what_our_own_last_call_explains() {
     // THEN no case is read
     assert_eq!(reads(&books), 0, "{:?}", books.calls_to("GET", "/messages.json"));
 
-    past_our_call(&stage).await;
+    stage.past_our_calls().await;
     // WHEN an agent answers, THEN the case is read until Deskie's whole seconds are past, and no more after that
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
     stage.until_site(ticket, 3).await;
@@ -130,7 +120,7 @@ async fn a_sweep_that_fails_is_made_up_for() {
             .add_fault(Fault::on(Match::ListCases, kind.clone()));
         stage.simulator.add_fault(Fault::on(Match::ListMessages, kind));
     }
-    past_our_call(&stage).await;
+    stage.past_our_calls().await;
     // WHEN an agent answers meanwhile
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
     connector.wait_for_log("the sweep could not ask Deskie").await;
