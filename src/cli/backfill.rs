@@ -1,4 +1,4 @@
-//! `backfill`
+//! `backfill`: not there yet.
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -8,5 +8,7 @@ pub(super) async fn run(
     _config: &crate::config::Config,
     _arguments: &Arguments,
 ) -> Result<(), super::Failure> {
-    Err(super::failed("this command is not there yet"))
+    Err(super::failed(
+        "backfill is not there yet: tickets from before the connector follow when their customer writes again",
+    ))
 }

@@ -1,12 +1,45 @@
-//! `check`
+//! `check`: tests everything beforehand, one line a check.
+
+use super::Failure;
+use crate::config::Config;
+use crate::setup::{self, Status};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Print a JSON list of {name, status, message, mend}.
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) async fn run(
-    _config: &crate::config::Config,
-    _arguments: &Arguments,
-) -> Result<(), super::Failure> {
-    Err(super::failed("this command is not there yet"))
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let checks = Box::pin(setup::check(config)).await;
+    if arguments.json {
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&checks).map_err(super::failed)?
+        );
+    } else {
+        for check in &checks {
+            let word = match check.status {
+                Status::Ok => "ok  ",
+                Status::Warn => "warn",
+                Status::Fail => "FAIL",
+            };
+            println!("{word}  {}: {}", check.name, check.message);
+            if let Some(mend) = &check.mend {
+                println!("      mend: {mend}");
+            }
+        }
+    }
+    let count = |status| checks.iter().filter(|check| check.status == status).count();
+    match (count(Status::Fail), count(Status::Warn)) {
+        (0, _) => Ok(()),
+        (failed, _) if arguments.json => Err(Failure::Failed(if failed > 0 {
+            String::new()
+        } else {
+            "error".into()
+        })),
+        (failed, warned) => Err(Failure::Failed(format!("{failed} failed, {warned} warned"))),
+    }
 }

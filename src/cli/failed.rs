@@ -73,10 +73,10 @@ async fn list(store: &Store, json: bool) -> Result<(), Failure> {
     let mut table = Table::new();
     table
         .load_style(NOTHING)
-        .set_header(["ID", "TICKET", "SINCE", "WHY"]);
+        .set_header(["ID", "TICKET", "SINCE (UTC)", "WHY"]);
     for item in &parked {
         let ticket = item.ticket.as_deref().unwrap_or("-");
-        let since = item.since.split('.').next().unwrap_or_default();
+        let since = item.since.get(..19).unwrap_or(&item.since);
         table.add_row([item.id.as_str(), ticket, since, &one_line(&item.error, 160)]);
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned() + "\n").collect();

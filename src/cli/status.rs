@@ -67,11 +67,12 @@ async fn ask(config: &Config) -> Option<Value> {
 
 fn text(status: &Status) -> String {
     let report = &status.report;
-    let mut rows: Vec<(&str, String)> = Vec::new();
-    rows.push(("connector", connector(status)));
-    rows.push(("leader", leader(report)));
-    rows.push(("started", moment(report.started_at)));
-    rows.push(("slot", slot(report)));
+    let mut rows: Vec<(&str, String)> = vec![
+        ("connector", connector(status)),
+        ("leader", leader(report)),
+        ("started", moment(report.started_at)),
+        ("slot", slot(report)),
+    ];
     if let Some(slot) = report.slot.as_ref().filter(|slot| slot.exists) {
         rows.push(("  lag", slot.lag_bytes.map_or("unknown".into(), bytes)));
         let status = slot
@@ -180,10 +181,7 @@ fn leader(report: &Report) -> String {
 fn slot(report: &Report) -> String {
     match &report.slot {
         None => "not made yet; run `deskie-cdc setup`".into(),
-        Some(slot) if !slot.exists => format!(
-            "{} is not there; `run` makes a new one and repairs the gap",
-            slot.name
-        ),
+        Some(slot) if !slot.exists => format!("{} is not there; see `deskie-cdc check`", slot.name),
         Some(slot) if !slot.ours => format!("{} belongs to another database", slot.name),
         Some(slot) => format!(
             "{}, {}",

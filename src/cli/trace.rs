@@ -73,7 +73,7 @@ fn lines(story: &[Told]) -> String {
         .max()
         .unwrap_or_default();
     let line = |told: &Told| {
-        let further = format!("\n{:1$}", "", 24 + width + 2);
+        let further = format!("\n{:1$}", "", 23 + 2 + width + 2);
         let detail = told.detail.trim_end().replace('\n', &further);
         format!("{}  {:width$}  {detail}", moment(&told.at), told.what)
             .trim_end()

@@ -1,12 +1,78 @@
-//! `uninstall`
+//! `uninstall`: drops slot, publications and schema of this connector, and nothing else.
+
+use std::io::{IsTerminal, Write};
+
+use super::Failure;
+use super::setup::{admin_url, failure};
+use crate::config::Config;
+use crate::setup;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Do not ask.
+    #[arg(long, short)]
+    yes: bool,
+    /// Print the SQL and change nothing.
+    #[arg(long)]
+    print_sql: bool,
+    /// Do it as this user: publications can be dropped by their owner only.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DESKIE_CDC_ADMIN_URL",
+        hide_env_values = true
+    )]
+    admin_url: Option<String>,
+}
 
-pub(super) async fn run(
-    _config: &crate::config::Config,
-    _arguments: &Arguments,
-) -> Result<(), super::Failure> {
-    Err(super::failed("this command is not there yet"))
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
+    let admin_url = admin_url(arguments.admin_url.as_deref())?;
+    if !arguments.yes && !arguments.print_sql && !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(
+            "error: uninstall asks before it drops, and there is no terminal\nmend: add --yes".into(),
+        ));
+    }
+    let removal = setup::removal(config, admin_url.as_ref())
+        .await
+        .map_err(|error| failure(&error))?;
+    if arguments.print_sql {
+        print!("{}", setup::removal_sql(&removal));
+        return Ok(());
+    }
+    if !arguments.yes && !removal.is_empty() && !confirmed(&removal.lines())? {
+        return Err(Failure::Failed("nothing was dropped".into()));
+    }
+    let mut say = |line: &str| println!("{line}");
+    let done = Box::pin(setup::uninstall(config, admin_url.as_ref(), &mut say))
+        .await
+        .map_err(|error| failure(&error))?;
+    for line in &done.left {
+        println!("left alone: {line}");
+    }
+    if done.is_empty() {
+        println!("nothing of this connector is here");
+    }
+    // Asked anew: what was dropped above needs no REVOKE.
+    let after = setup::removal(config, admin_url.as_ref())
+        .await
+        .map_err(|error| failure(&error))?;
+    if !after.role.is_empty() {
+        println!("the role is kept; to drop it as well, as an administrator:");
+        for line in &after.role {
+            println!("  {line};");
+        }
+    }
+    Ok(())
+}
+
+fn confirmed(lines: &[String]) -> Result<bool, Failure> {
+    let mut out = std::io::stderr();
+    let ask = format!("This drops for ever:\n  {}\nGo on? [y/N] ", lines.join("\n  "));
+    out.write_all(ask.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(super::failed)?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(super::failed)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }

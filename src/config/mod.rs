@@ -14,6 +14,7 @@ mod fault;
 mod keys;
 mod load;
 mod mapping;
+mod pending;
 mod read;
 mod reply;
 mod secret;

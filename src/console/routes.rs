@@ -122,7 +122,7 @@ async fn ready(State(console): State<Console>) -> Response {
         "role": vital.role,
         "reasons": reasons,
         "state": state_words(&vital),
-        "database": database.map_or_else(|| "reachable".to_owned(), |why| why),
+        "database": database.unwrap_or_else(|| "reachable".to_owned()),
         "deskie": vital.deskie,
         "budget": console.budget(),
         "stream_connected": vital.stream_connected,
@@ -246,8 +246,8 @@ fn asked(headers: &HeaderMap, body: &[u8]) -> Asked {
 
 impl Console {
     /// Refuses who may not change things. The digests are compared in constant time.
-    fn check(&self, asked: &Asked) -> Result<(), Response> {
-        let refuse = |status: StatusCode, why: &'static str| Err((status, why).into_response());
+    fn check(&self, asked: &Asked) -> Result<(), (StatusCode, &'static str)> {
+        let refuse = |status: StatusCode, why: &'static str| Err((status, why));
         let Some(right) = &self.admin_token else {
             return refuse(
                 StatusCode::FORBIDDEN,
@@ -303,7 +303,7 @@ async fn retry(
 ) -> Response {
     let asked = asked(&headers, &body);
     if let Err(refused) = console.check(&asked) {
-        return refused;
+        return refused.into_response();
     }
     let one = Some(id.as_str()).filter(|id| *id != "all");
     let count = console.store.parked_retry(one).await;
@@ -322,7 +322,7 @@ async fn discard(
 ) -> Response {
     let asked = asked(&headers, &body);
     if let Err(refused) = console.check(&asked) {
-        return refused;
+        return refused.into_response();
     }
     let reason = asked.reason.as_deref().unwrap_or("discarded in the console");
     let count = console.store.parked_discard(&id, reason).await;

@@ -16,7 +16,7 @@ use crate::text;
 /// What the mapping says of a row.
 pub enum Found {
     /// It goes to Deskie.
-    Ready(Resolution),
+    Ready(Box<Resolution>),
     /// It is not for Deskie as it is; a later UPDATE may change that.
     NotNow(String),
     /// It is not for Deskie, for good.
@@ -142,7 +142,7 @@ impl Batch<'_> {
         }
         let opening = match self.opening(&row, key) {
             Ok(opening) => opening,
-            Err(found) => return Ok(found),
+            Err(found) => return Ok(*found),
         };
         let body = match row.get(2).cloned().flatten() {
             Some(body) if !body.trim().is_empty() => body,
@@ -153,12 +153,12 @@ impl Batch<'_> {
                 "[ticket] format must give 'text', 'html' or 'markdown'".into(),
             ));
         };
-        Ok(Found::Ready(Resolution {
+        Ok(Found::Ready(Box::new(Resolution {
             author: "customer".into(),
             bodies: text::split(&body, format, self.config.deskie.max_body),
             opening: Some(opening),
             written_at: created_at.map_or(committed_at, |at| at as i64),
-        }))
+        })))
     }
 
     async fn resolve_message(
@@ -249,17 +249,17 @@ impl Batch<'_> {
             match found {
                 Outputs::Row(row) => match self.opening(&row, ticket) {
                     Ok(opening) => Some(opening),
-                    Err(found) => return Ok(found),
+                    Err(found) => return Ok(*found),
                 },
                 other => return Ok(unanswered(&other, "[ticket]")),
             }
         };
-        Ok(Found::Ready(Resolution {
+        Ok(Found::Ready(Box::new(Resolution {
             author,
             bodies: text::split(&body, format, self.config.deskie.max_body),
             opening,
             written_at: created_at.map_or(committed_at, |at| at as i64),
-        }))
+        })))
     }
 
     fn is_import(&self, created_at: Option<f64>, committed_at: i64) -> Option<String> {
@@ -269,7 +269,7 @@ impl Batch<'_> {
     }
 
     /// What create_case needs; an identity that is not there is waited for.
-    fn opening(&self, row: &[Option<String>], key: &TicketKey) -> Result<Opening, Found> {
+    fn opening(&self, row: &[Option<String>], key: &TicketKey) -> Result<Opening, Box<Found>> {
         let value = |n: usize| Outputs::get(row, n);
         let mut opening = Opening {
             subject: value(1).unwrap_or_else(|| format!("#{key}")),
@@ -310,7 +310,7 @@ impl Batch<'_> {
                 let why = format!(
                     "the ticket goes through the channel {channel}, but customer.custom_id is not there"
                 );
-                return Err(Found::Wait { why, bounded: true });
+                return Err(Box::new(Found::Wait { why, bounded: true }));
             }
             (opening.channel, opening.custom_id) = (Some(channel), custom_id);
         } else if email.is_some() {
@@ -320,10 +320,10 @@ impl Batch<'_> {
         } else if custom_id.is_some() && self.config.deskie.channel.is_some() {
             (opening.channel, opening.custom_id) = (self.config.deskie.channel.clone(), custom_id);
         } else {
-            return Err(Found::Wait {
+            return Err(Box::new(Found::Wait {
                 why: "the customer has neither e-mail nor phone".into(),
                 bounded: true,
-            });
+            }));
         }
         Ok(opening)
     }

@@ -43,7 +43,6 @@ pub async fn run(
         while let Some(ended) = running.try_join_next() {
             note_end(&mut busy, ended);
         }
-        heed_key(&shared, &mut scheduler);
         let wake = match look(
             &shared,
             &mut scheduler,
@@ -96,9 +95,9 @@ fn note_end(busy: &mut HashSet<LaneId>, ended: Result<LaneId, tokio::task::JoinE
     }
 }
 
-/// Stops and goes on with what Deskie last said of the key, to whichever call: the sweep's tell, too. A stop that lasts
-/// keeps the time of its next probe.
-fn heed_key(shared: &Shared, scheduler: &mut Scheduler) {
+/// A refused key stops everything but a probe a minute; told once. What counts is what Deskie last said to any call, the
+/// sweep's too; a stop that lasts keeps the time of its next probe.
+fn heed_the_key(shared: &Shared, scheduler: &mut Scheduler) {
     if shared.meter.key_is_revoked() {
         if !scheduler.is_stopped() && scheduler.stop(clock::monotonic()) {
             tracing::error!(
@@ -120,6 +119,7 @@ async fn look(
     deliverer: &Arc<Deliverer>,
     writeback: &Arc<WriteBack>,
 ) -> Result<Duration, StoreError> {
+    heed_the_key(shared, scheduler);
     let store = &shared.store;
     let busy_lanes: Vec<i64> = busy.iter().map(|lane| lane.0).collect();
     let mut deliveries = store.delivery_heads(HEADS, &busy_lanes).await?;

@@ -19,6 +19,9 @@ const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// A lease that was not renewed for so long is stale: its holder is taken for dead.
 const STALE_AFTER: f64 = 7.0;
 
+/// A lease that was not renewed for so long makes a standby try the lock.
+const LATE_AFTER: f64 = 3.0;
+
 /// How often a standby looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -29,11 +32,13 @@ pub async fn lead_or_stand_by(
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
     let mut attempt = 0u32;
+    let mut stood_by = false;
     while !stop.is_cancelled() {
         let lead = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            lead = try_lead(shared, vital) => lead,
+            lead = try_lead(shared, vital, stood_by) => lead,
         };
+        stood_by = matches!(lead, Ok(None));
         match lead {
             Ok(Some(connection)) => {
                 attempt = 0;
@@ -75,12 +80,24 @@ enum Trouble {
     Fatal(RunError),
 }
 
-/// The connection that holds the lock, where this instance won.
-async fn try_lead(shared: &Shared, vital: &Arc<Vital>) -> Result<Option<tokio_postgres::Client>, Trouble> {
+/// The connection that holds the lock, where this instance won. One that has stood by looks at the lease alone, and
+/// tries the lock once the lease was given back or is not renewed any more.
+async fn try_lead(
+    shared: &Shared,
+    vital: &Arc<Vital>,
+    stood_by: bool,
+) -> Result<Option<tokio_postgres::Client>, Trouble> {
     let passing = |error: &dyn std::fmt::Display| Trouble::Passing(error.to_string());
     let store = &shared.store;
     if !store.is_set_up().await.map_err(|error| passing(&error))? {
         return Err(Trouble::Fatal(RunError::NotSetUp));
+    }
+    if stood_by {
+        let age = store.lease_age().await.map_err(|error| passing(&error))?;
+        vital.saw_database();
+        if age.is_some_and(|age| age < LATE_AFTER) {
+            return Ok(None);
+        }
     }
     let options = SessionOptions::new("leader").with_statement_timeout(Some(Duration::from_secs(10)));
     let connection = connect(&shared.url, &options)
@@ -166,6 +183,9 @@ pub async fn keep_lease(
         }
     }
     term.cancel();
+    if let Err(error) = shared.store.lease_give_back().await {
+        tracing::debug!("the lease could not be given back: {error}");
+    }
     // Closing the session lets go of the lock.
     drop(connection);
 }

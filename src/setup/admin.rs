@@ -248,18 +248,19 @@ async fn schema_steps(
 }
 
 /// One right: what it is, the SQL, and whether the role has it.
-struct Grant {
-    what: String,
-    sql: String,
-    held: bool,
+pub(super) struct Grant {
+    pub(super) what: String,
+    pub(super) sql: String,
+    pub(super) held: bool,
 }
 
-async fn grant_steps(
+/// Every right that is needed.
+pub(super) async fn grants(
     client: &Client,
     role: &str,
     role_exists: bool,
     needs: &Needs,
-) -> Result<Vec<Step>, SetupError> {
+) -> Result<Vec<Grant>, SetupError> {
     let to = quote_ident(role);
     let mut grants = Vec::new();
     let held = async |sql: &str,
@@ -337,6 +338,16 @@ async fn grant_steps(
             held: may.unwrap_or(false),
         });
     }
+    Ok(grants)
+}
+
+async fn grant_steps(
+    client: &Client,
+    role: &str,
+    role_exists: bool,
+    needs: &Needs,
+) -> Result<Vec<Step>, SetupError> {
+    let grants = grants(client, role, role_exists, needs).await?;
     let (there, missing): (Vec<Grant>, Vec<Grant>) = grants.into_iter().partition(|grant| grant.held);
     let mut steps = Vec::new();
     if !there.is_empty() {

@@ -4,7 +4,8 @@
 use tokio_postgres::Client;
 use tokio_postgres::error::ErrorPosition;
 
-use super::mapped::{MappingFault, prepare_typed};
+use super::mapped::MappingFault;
+use super::written::prepare_typed;
 use crate::config::{Config, Expr, Reply, ReplyAttachments, ReplyPart, Span};
 use crate::mapping::lexer::{Token, tokens};
 use crate::mapping::{Shape, Statement, write};
@@ -188,7 +189,7 @@ async fn fault(
     let near = match (server.code.as_str(), &pointed) {
         ("42703", Some(pointed)) => nearest_column(client, config, tables, pointed).await?,
         ("42P01", Some(pointed)) if pointed.len() == 1 || sql_names_relation(error) => {
-            nearest_table(client, pointed.last().map_or("", String::as_str)).await?
+            nearest_table(client, config, pointed.last().map_or("", String::as_str)).await?
         }
         _ => None,
     };
@@ -318,13 +319,14 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
 /// The nearest table of the database.
 pub(super) async fn nearest_table(
     client: &Client,
+    config: &Config,
     name: &str,
 ) -> Result<Option<String>, tokio_postgres::Error> {
     let sql = "SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text FROM pg_catalog.pg_class AS c \
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
-        AND n.nspname NOT LIKE 'pg\\_%'";
-    let rows = client.query(sql, &[]).await?;
+        AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> $1::pg_catalog.text";
+    let rows = client.query(sql, &[&config.postgres.schema]).await?;
     let mut known: Vec<(String, String)> = Vec::with_capacity(rows.len());
     for row in &rows {
         known.push((row.try_get(0)?, row.try_get(1)?));

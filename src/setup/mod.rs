@@ -9,20 +9,25 @@
 
 mod admin;
 mod blame;
+mod check;
 mod error;
 mod mapped;
 mod needs;
 mod own;
 mod publication;
+mod uninstall;
+mod written;
 
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio_postgres::Client;
 
+pub use check::{Check, Status, check};
 pub use error::SetupError;
 pub use own::{SlotOutcome, slot_name};
 pub use publication::publications;
+pub use uninstall::{Removal, removal, removal_sql, uninstall};
 
 use crate::config::Config;
 use crate::postgres::catalog::{self, ServerFacts};

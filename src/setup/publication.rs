@@ -35,13 +35,14 @@ pub(super) fn wrong(publication: &Publication, for_inserts: bool) -> Vec<(String
         ));
     }
     let flags = publication.publish;
-    if for_inserts && (!flags.insert || flags.update || flags.delete) {
+    if for_inserts && (flags.update || flags.delete || !flags.insert) {
         found.push((
             "must publish inserts, and neither updates nor deletes".to_owned(),
             format!("alter publication {name} set (publish = 'insert')"),
         ));
     }
-    if !for_inserts && !(flags.insert && flags.update && flags.delete && flags.truncate) {
+    let all = flags.insert && flags.update && flags.delete && flags.truncate;
+    if !(for_inserts || all) {
         found.push((
             "does not publish all of insert, update, delete and truncate".to_owned(),
             format!("alter publication {name} set (publish = 'insert, update, delete, truncate')"),

@@ -482,7 +482,7 @@ impl Step<'_> {
     /// Deletes what the site deleted before it was sent. Returns how many deliveries that were.
     pub async fn delivery_drop_unsent(&self, link: LinkId, reason: &str) -> Result<u64, StoreError> {
         let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
-            where link_id = $1 and state in ('unresolved', 'queued') and attempts = 0
+            where link_id = $1 and (state = 'unresolved' or (state = 'queued' and intent_at is null))
               and not exists (select from {s}.delivery o where o.link_id = $1 and o.state
                               in ('sending', 'doubt', 'delivered', 'parked'))";
         self.execute(sql, &[&link.0, &reason]).await

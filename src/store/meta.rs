@@ -142,7 +142,17 @@ impl Store {
         Ok(self.execute(sql, &[&self.epoch().0]).await? == 1)
     }
 
-    /// How many seconds ago the lease was renewed, by the server's clock; `None` where nobody ever held it.
+    /// Gives the lease back, so that a standby need not wait until it is stale.
+    pub async fn lease_give_back(&self) -> Result<(), StoreError> {
+        self.execute(
+            "update {s}.lease set renewed_at = null where epoch = $1",
+            &[&self.epoch().0],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// How many seconds ago the lease was renewed, by the server's clock; `None` where nobody holds it.
     pub async fn lease_age(&self) -> Result<Option<f64>, StoreError> {
         let sql = "select extract(epoch from clock_timestamp() - renewed_at)::float8 from {s}.lease";
         Ok(self.query(sql, &[]).await?.first().and_then(|row| row.get(0)))

@@ -5,6 +5,22 @@ use super::{Store, StoreError};
 /// The steps, in order; a step that was released is never changed.
 const STEPS: [&str; 1] = [include_str!("../../sql/0001_state.sql")];
 
+/// The names of our tables and functions, for removing them where the schema is not ours alone.
+pub fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
+    let named = |prefix: &'static str| {
+        let name = move |line: &'static str| {
+            line.strip_prefix(prefix)?
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+        };
+        STEPS.iter().flat_map(|step| step.lines()).filter_map(name)
+    };
+    (
+        named("create table {schema}.").chain(["migration"]).collect(),
+        named("create function {schema}.").collect(),
+    )
+}
+
 impl Store {
     /// Makes what is missing. The schema itself must be there, and ours to create in. Returns the steps taken.
     pub async fn migrate(&self) -> Result<usize, StoreError> {

@@ -21,6 +21,7 @@ pub use event::{Event, Position, TransactionWriter};
 pub use inbox::{InboxRow, NewWebhook};
 pub use link::{Link, LinkState};
 pub use meta::Meta;
+pub use migrate::own_objects;
 pub use remote::{NewRemote, PendingRemote, RemoteState};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};

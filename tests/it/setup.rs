@@ -289,3 +289,404 @@ async fn what_stands_in_the_way_is_named_with_its_mend() {
     );
     assert!(refused.stderr.contains("--admin-url"), "{}", refused.stderr);
 }
+
+#[tokio::test]
+async fn a_slot_that_waits_names_whom_it_waits_for() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    // GIVEN a transaction of the site that has written and stays open
+    let other = site.connect().await;
+    other
+        .batch_execute("set application_name = 'nightly report'; begin; update tickets set subject = subject")
+        .await
+        .unwrap();
+
+    let refused = work
+        .command(&["setup", "--admin-url", &site.admin_url(), "--slot-wait", "1"])
+        .await
+        .exits(1);
+    assert!(
+        refused.stderr.contains("waits for open transactions: pid "),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("pg_terminate_backend("),
+        "{}",
+        refused.stderr
+    );
+
+    // AND once it has ended, setup goes on where it stopped
+    other.batch_execute("rollback").await.unwrap();
+    let done = work.command(&["setup"]).await.ok();
+    assert!(
+        done.stdout.contains("slot deskie_cdc_site: made"),
+        "{}",
+        done.stdout
+    );
+}
+
+#[tokio::test]
+async fn a_lost_slot_is_made_anew_and_its_gap_remembered() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    work.command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    let before: String = one(&site, "select captured_lsn::text from deskie_cdc.meta").await;
+
+    site.client
+        .batch_execute("select pg_drop_replication_slot('deskie_cdc_site')")
+        .await
+        .unwrap();
+    let done = work.command(&["setup"]).await.ok();
+
+    assert!(
+        done.stdout.contains("slot deskie_cdc_site: made anew"),
+        "{}",
+        done.stdout
+    );
+    assert!(
+        done.stdout.contains("gap: the former slot was lost"),
+        "{}",
+        done.stdout
+    );
+    assert_eq!(
+        one::<String>(&site, "select gap_from::text from deskie_cdc.meta").await,
+        before
+    );
+    assert!(
+        one::<bool>(
+            &site,
+            "select captured_lsn > gap_from and gap_since is not null from deskie_cdc.meta"
+        )
+        .await
+    );
+}
+
+#[tokio::test]
+async fn a_clone_sends_nothing_until_it_is_adopted() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    work.command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    site.client
+        .batch_execute("update deskie_cdc.meta set system_id = '42'")
+        .await
+        .unwrap();
+
+    let refused = work.command(&["setup"]).await.exits(1);
+    assert!(
+        refused.stderr.contains("this is a restore or a clone"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("deskie-cdc setup --adopt"),
+        "{}",
+        refused.stderr
+    );
+
+    let adopted = work.command(&["setup", "--adopt"]).await.ok();
+    assert!(adopted.stdout.contains("adopted: "), "{}", adopted.stdout);
+    work.command(&["setup"]).await.ok();
+}
+
+#[tokio::test]
+async fn another_databases_slot_is_left_alone() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    let other = site.cluster.connect("postgres").await.unwrap();
+    other
+        .batch_execute("select pg_create_logical_replication_slot('deskie_cdc_site', 'pgoutput')")
+        .await
+        .unwrap();
+
+    let refused = work
+        .command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .exits(1);
+    assert!(
+        refused
+            .stderr
+            .contains("the slot deskie_cdc_site belongs to the database postgres"),
+        "{}",
+        refused.stderr
+    );
+    let done = work
+        .command(&["uninstall", "--yes", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert!(
+        done.stdout.contains("left alone: slot deskie_cdc_site"),
+        "{}",
+        done.stdout
+    );
+    assert_eq!(
+        one::<i64>(&site, "select count(*) from pg_replication_slots").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn all_mistakes_of_the_mapping_are_shown_with_line_and_caret() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    work.change_config("u.email", "u.emial");
+    work.change_config("not m.is_internal", "not m.is_intern");
+    work.change_config("author = \":kind\"", "autor = \":kind\"");
+
+    let refused = work
+        .command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .exits(2);
+    for text in [
+        "did you mean `u.email`?",
+        "did you mean `m.is_internal`?",
+        "did you mean `author`?",
+        "3 errors in the config",
+        "^",
+    ] {
+        assert!(
+            refused.stderr.contains(text),
+            "`{text}` is not in\n{}",
+            refused.stderr
+        );
+    }
+    assert_eq!(
+        one::<i64>(
+            &site,
+            "select count(*) from pg_roles where rolname = 'deskie_cdc'"
+        )
+        .await,
+        0
+    );
+}
+
+fn dump(url: &str, more: &[&str]) -> String {
+    let program = ["/usr/lib/postgresql/15/bin/pg_dump", "/usr/bin/pg_dump"]
+        .into_iter()
+        .find(|path| std::path::Path::new(path).exists());
+    let output = Command::new(program.unwrap_or("pg_dump"))
+        .args(["-s", "-d", url])
+        .args(more)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // Newer ones write a random word.
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter(|line| !line.contains("restrict "))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[tokio::test]
+async fn uninstall_leaves_the_site_as_it_was() {
+    // GIVEN a site on the version that this machine's pg_dump knows
+    let installation = crate::support::installations()
+        .into_iter()
+        .find(|one| one.version() == 15);
+    let Some(installation) = installation else { return };
+    let site = Site::start_on(&installation, ClusterOptions::default()).await;
+    let work = Workplace::new(&site, NOWHERE);
+    let (with_rights, schema) = (dump(&site.admin_url(), &[]), dump(&site.admin_url(), &["-x"]));
+    work.command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert_ne!(dump(&site.admin_url(), &["-x"]), schema);
+
+    // WHEN nobody can be asked, nothing is dropped
+    let refused = work.command(&["uninstall"]).await.exits(2);
+    assert!(refused.stderr.contains("add --yes"), "{}", refused.stderr);
+    let printed = work.command(&["uninstall", "--print-sql"]).await.ok();
+    assert!(
+        printed
+            .stdout
+            .contains("drop publication if exists \"deskie_cdc\";"),
+        "{}",
+        printed.stdout
+    );
+    assert_eq!(one::<i64>(&site, "select count(*) from pg_publication").await, 2);
+
+    // WHEN the connector's user does it, the administrator's part is left, and named
+    let partly = work.command(&["uninstall", "--yes"]).await.exits(1);
+    assert!(
+        partly.stdout.contains("dropped: slot deskie_cdc_site"),
+        "{}",
+        partly.stdout
+    );
+    assert!(
+        partly
+            .stderr
+            .contains("drop publication if exists \"deskie_cdc\";"),
+        "{}",
+        partly.stderr
+    );
+
+    // THEN with the administrator all is gone, and a second time there is nothing to do
+    let done = work
+        .command(&["uninstall", "--yes", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert_eq!(dump(&site.admin_url(), &["-x"]), schema);
+    assert_eq!(
+        one::<i64>(&site, "select count(*) from pg_replication_slots").await,
+        0
+    );
+    let lines: Vec<&str> = done
+        .stdout
+        .lines()
+        .skip_while(|line| !line.starts_with("the role is kept"))
+        .skip(1)
+        .collect();
+    assert!(
+        lines
+            .last()
+            .is_some_and(|line| line.trim() == "drop role \"deskie_cdc\";"),
+        "{}",
+        done.stdout
+    );
+    let again = work
+        .command(&["uninstall", "--yes", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert!(
+        again.stdout.contains("nothing of this connector is here"),
+        "{}",
+        again.stdout
+    );
+
+    // AND the printed lines take the role away
+    site.client.batch_execute(&lines.concat()).await.unwrap();
+    assert_eq!(dump(&site.admin_url(), &[]), with_rights);
+}
+
+#[tokio::test]
+async fn the_password_reaches_neither_paper_nor_log() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    work.change_config("deskie%5Fcdc@", "deskie%5Fcdc:s3cret-word@");
+
+    let printed = work
+        .command(&["setup", "--print-sql", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert!(!printed.stdout.contains("s3cret-word"), "{}", printed.stdout);
+    assert!(
+        printed.stdout.contains("password :'password'"),
+        "{}",
+        printed.stdout
+    );
+
+    let done = work
+        .command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert!(
+        done.stdout
+            .contains("made (login replication, the password of postgres.url)"),
+        "{}",
+        done.stdout
+    );
+    assert!(!done.stdout.contains("s3cret-word"));
+    let stored: String = one(
+        &site,
+        "select rolpassword from pg_authid where rolname = 'deskie_cdc'",
+    )
+    .await;
+    assert!(stored.starts_with("SCRAM-SHA-256$"), "{stored}");
+}
+
+#[tokio::test]
+async fn partitions_schemas_serials_and_statements_get_just_what_they_need() {
+    // GIVEN tables in a schema of their own, the messages partitioned, with a serial, an enum and a view
+    let site = Site::start().await;
+    site.client
+        .batch_execute(
+            "create schema shop; create type shop.who as enum ('customer', 'agent');
+             create table shop.ticket (no serial primary key, mail text, state text, touched timestamptz);
+             create table shop.message (id bigserial, ticket_no int references shop.ticket, who shop.who, body text,
+                 day date not null default current_date, primary key (id, day)) partition by range (day);
+             create table shop.message_all partition of shop.message default;
+             create table shop.secret (x int); create table shop.log (no int, word text);
+             create view shop.contact as select no, mail from shop.ticket;
+             insert into shop.ticket (mail) values ('a@example.com');",
+        )
+        .await
+        .unwrap();
+    let deskie = deskie_cdc::sandbox::simulator::Simulator::start(Default::default())
+        .await
+        .unwrap();
+    let work = Workplace::new(&site, &deskie.url());
+    let text = std::fs::read_to_string(work.config_file()).unwrap();
+    let head = text.split("[ticket]").next().unwrap();
+    work.write_config(&format!(
+        "{head}[ticket]\ntable = \"shop.ticket\"\njoin = \"left join shop.contact c on c.no = t.no\"\n\
+         subject = \"'x'\"\ncustomer.email = \"c.mail\"\n\
+         [message]\ntable = \"shop.message\"\nticket = \"ticket_no\"\nauthor = \"who\"\nbody = \"body\"\n\
+         [reply]\nset = {{ ticket_no = \"t.no\", who = \":kind\", body = \":text\" }}\n\
+         after = [\"with l as (insert into shop.log values (:ticket, :text)) update shop.ticket set touched = now() where no = :ticket\"]\n\
+         [status]\nsql = [\"update shop.ticket set state = :status where no = :ticket\"]\n"
+    ));
+
+    work.command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+
+    // THEN each right is there and none besides
+    let tables = list(
+        &site,
+        "select table_name || ' ' || privilege_type from information_schema.role_table_grants \
+        where grantee = 'deskie_cdc' and table_schema = 'shop' order by 1",
+    )
+    .await;
+    assert_eq!(
+        tables,
+        [
+            "contact SELECT",
+            "log INSERT",
+            "message INSERT",
+            "message SELECT",
+            "ticket SELECT"
+        ]
+    );
+    let columns = list(
+        &site,
+        "select table_name || '.' || column_name from information_schema.column_privileges \
+        where grantee = 'deskie_cdc' and table_schema = 'shop' and privilege_type = 'UPDATE' order by 1",
+    )
+    .await;
+    assert_eq!(columns, ["ticket.no", "ticket.state", "ticket.touched"]);
+    assert!(
+        one::<bool>(
+            &site,
+            "select has_sequence_privilege('deskie_cdc', 'shop.message_id_seq', 'USAGE') \
+        and not has_sequence_privilege('deskie_cdc', 'shop.ticket_no_seq', 'USAGE') \
+        and has_schema_privilege('deskie_cdc', 'shop', 'USAGE')"
+        )
+        .await
+    );
+    assert_eq!(
+        list(
+            &site,
+            "select tablename::text from pg_publication_tables where pubname = 'deskie_cdc' order by 1"
+        )
+        .await,
+        ["message", "ticket"]
+    );
+    let checked = work.command(&["check"]).await.ok();
+    assert!(
+        checked
+            .stdout
+            .contains("tried on the ticket 1 for an agent and a customer"),
+        "{}",
+        checked.stdout
+    );
+}

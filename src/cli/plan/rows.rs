@@ -338,7 +338,7 @@ fn newest_first(shape: &Shape, created_at: Option<&Expr>, alias: &str) -> String
     let casts = shape.key_casts();
     let created_at = created_at.and_then(|expr| bare_column(expr, shape));
     match (created_at, casts.as_slice()) {
-        (Some(column), casts) if casts.len() != 1 || !casts.iter().all(|cast| counts_up(cast)) => {
+        (Some(column), casts) if casts.len() != 1 || !casts.iter().all(counts_up) => {
             format!("{alias}.{} desc nulls last", quote_ident(column))
         }
         _ => {

@@ -1,0 +1,264 @@
+//! The server, the role, our schema, the publications and the slot.
+
+use tokio_postgres::Client;
+
+use super::{Check, Found, Status};
+use crate::config::{Config, OnMaxWal};
+use crate::postgres::catalog::{self, ServerFacts};
+use crate::postgres::replication::SystemIdentity;
+use crate::postgres::{ConnectUrl, Pool, SessionOptions, qualified, quote_ident};
+use crate::setup::error::{ASK_ADMINISTRATOR, SetupError};
+use crate::setup::mapped::Mapped;
+use crate::setup::publication::{self, publications as publication_names};
+use crate::setup::{own, slot_name, unfit};
+use crate::store::{Meta, Store};
+
+pub(super) fn server(facts: &ServerFacts, found: &mut Found) {
+    match unfit(facts) {
+        Some((what, mend)) => found.fail("server", what, mend),
+        None => found.ok(
+            "server",
+            format!("PostgreSQL {}, wal_level is logical", facts.version),
+        ),
+    }
+    if facts.synchronous_standby_names.contains('*') {
+        found.warn(
+            "server",
+            "synchronous_standby_names holds `*`: the site's commits may wait for our stream as for a standby",
+            "name the standbys in synchronous_standby_names",
+        );
+    }
+}
+
+pub(super) async fn role(client: &Client, url: &ConnectUrl) -> Result<Found, SetupError> {
+    let mut found = Found::default();
+    let role = catalog::current_role(client).await?;
+    let login = url.user();
+    let sql = "SELECT r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_catalog.pg_roles AS m \
+          WHERE m.rolname = 'rds_replication' AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')) \
+        FROM pg_catalog.pg_roles AS r WHERE r.rolname = SESSION_USER";
+    let replication: bool = client.query_one(sql, &[]).await?.try_get(0)?;
+    if !replication {
+        found.fail(
+            "role",
+            format!("{login} may not replicate"),
+            format!("alter role {} replication", quote_ident(login)),
+        );
+    }
+    if role.superuser {
+        found.warn(
+            "role",
+            format!("{} is a superuser, which the connector does not need", role.name),
+            "make it a user of its own: name another user in postgres.url, then `deskie-cdc setup --admin-url URL`",
+        );
+    } else if replication {
+        found.ok("role", format!("{} is no superuser and may replicate", role.name));
+    }
+    Ok(found)
+}
+
+/// Our schema, its tables, and whether they belong to this server.
+pub(super) async fn state(
+    config: &Config,
+    client: &Client,
+    url: &ConnectUrl,
+    identity: Option<&SystemIdentity>,
+    facts: &ServerFacts,
+) -> Result<(Vec<Check>, Option<Meta>), SetupError> {
+    let mut found = Found::default();
+    let schema = &config.postgres.schema;
+    let setup = "run `deskie-cdc setup`";
+    if catalog::may_schema(client, schema, "USAGE").await?.is_none() {
+        found.fail("state", format!("the schema {schema} is not there"), setup);
+        return Ok((found.0, None));
+    }
+    // With the user itself, not with what [capture] session makes of it.
+    let store = Store::new(Pool::new(url.clone(), SessionOptions::new("check"), 1)?, schema);
+    if !store.is_set_up().await? {
+        found.fail(
+            "state",
+            format!("the schema {schema} does not hold the connector's tables"),
+            setup,
+        );
+        return Ok((found.0, None));
+    }
+    let meta = store.meta().await?;
+    let foreign = identity.and_then(|identity| own::foreign(&meta, identity, &facts.database));
+    match foreign {
+        Some(why) => found.fail(
+            "state",
+            format!("{why}; nothing is sent"),
+            "if this database is to take over: `deskie-cdc setup --adopt`",
+        ),
+        None => found.ok(
+            "state",
+            format!("the connector's tables are in the schema {schema}"),
+        ),
+    }
+    if let Some(from) = store.meta_gap().await? {
+        found.warn(
+            "state",
+            format!("a slot was lost; rows since {from} that were not streamed wait for the repair"),
+            "nothing: the connector repairs it",
+        );
+    }
+    Ok((found.0, Some(meta)))
+}
+
+pub(super) async fn publications(
+    config: &Config,
+    client: &Client,
+    mapped: &Mapped,
+) -> Result<Found, SetupError> {
+    let mut found = Found::default();
+    let [main, inserts] = publication_names(config);
+    for (name, for_inserts) in [(&main, false), (&inserts, true)] {
+        let quoted = quote_ident(name);
+        let Some(now) = catalog::publication(client, name).await? else {
+            let message = format!("the publication {name} is not there");
+            found.fail(
+                "publication",
+                message,
+                format!("run `deskie-cdc setup`, or {ASK_ADMINISTRATOR}"),
+            );
+            continue;
+        };
+        let before = found.0.len();
+        for (what, mend) in publication::wrong(&now, for_inserts) {
+            found.fail("publication", format!("the publication {name} {what}"), mend);
+        }
+        for table in mapped
+            .captured()
+            .iter()
+            .filter(|table| table.has_identity != for_inserts)
+        {
+            if !publication::takes(&now, table) {
+                found.fail(
+                    "publication",
+                    format!("the table {} is not in the publication {name}", table.table.name),
+                    format!(
+                        "alter publication {quoted} add table {}",
+                        qualified(&table.table.name)
+                    ),
+                );
+            }
+        }
+        if !for_inserts {
+            for table in without_identity(client, &now.name).await? {
+                found.fail(
+                    "publication",
+                    format!(
+                        "the table {table} in the publication {name} has no replica identity: the site's own UPDATE and \
+                         DELETE of it fail"
+                    ),
+                    format!("alter publication {quoted} drop table {table}; or give the table a primary key"),
+                );
+            }
+        }
+        if found.0.len() == before {
+            let names: Vec<String> = now.streams.iter().map(ToString::to_string).collect();
+            let of = if names.is_empty() {
+                "no table".to_owned()
+            } else {
+                names.join(", ")
+            };
+            let what = if for_inserts { "INSERTs of " } else { "" };
+            found.ok("publication", format!("{name} publishes {what}{of}"));
+        }
+    }
+    Ok(found)
+}
+
+/// Tables of a publication that takes updates, or partitions of them, that cannot be updated for it.
+async fn without_identity(client: &Client, publication: &str) -> Result<Vec<String>, SetupError> {
+    let sql = "SELECT DISTINCT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) \
+        FROM pg_catalog.pg_publication AS p \
+        CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname::pg_catalog.text) AS g \
+        CROSS JOIN LATERAL pg_catalog.pg_partition_tree(g.relid) AS leaf \
+        JOIN pg_catalog.pg_class AS c ON c.oid = leaf.relid AND c.relkind = 'r' \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+        WHERE p.pubname = $1::pg_catalog.text AND (p.pubupdate OR p.pubdelete) \
+          AND CASE c.relreplident WHEN 'f' THEN false WHEN 'n' THEN true ELSE NOT EXISTS ( \
+            SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisvalid \
+            AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary AND i.indimmediate END) END";
+    // pg_partition_tree is empty for a table that is no part of a partitioned one.
+    let sql = sql.replace(
+        "CROSS JOIN LATERAL pg_catalog.pg_partition_tree(g.relid) AS leaf",
+        "CROSS JOIN LATERAL (SELECT g.relid UNION SELECT t.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(g.relid) AS t) AS leaf",
+    );
+    let rows = client.query(sql.as_str(), &[&publication]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+pub(super) async fn slot(
+    config: &Config,
+    client: &Client,
+    facts: &ServerFacts,
+    meta: Option<&Meta>,
+) -> Result<Found, SetupError> {
+    let mut found = Found::default();
+    let name = slot_name(config, &facts.database);
+    let slot = own::ours(catalog::slot(client, &name).await?, &name)?;
+    match &slot {
+        None => {
+            let lost = meta.is_some_and(|meta| meta.captured_lsn.is_some());
+            let what = if lost {
+                "was lost: rows since then are brought in by the repair"
+            } else {
+                "is not there"
+            };
+            found.fail(
+                "slot",
+                format!("the slot {name} {what}"),
+                "run `deskie-cdc setup`",
+            );
+            if facts.slots.1 >= facts.slots.0 {
+                found.fail(
+                    "slot",
+                    format!("all {} slots of the server are taken", facts.slots.0),
+                    "raise max_replication_slots and restart, or drop a slot that nobody uses (select slot_name, active \
+                     from pg_replication_slots)",
+                );
+            }
+        }
+        Some(slot) if slot.is_lost() => found.fail(
+            "slot",
+            format!("the slot {name} was lost: the server has thrown its WAL away (max_slot_wal_keep_size)"),
+            "run `deskie-cdc setup`; raise max_slot_wal_keep_size",
+        ),
+        Some(slot) => {
+            let held = u64::try_from(slot.held_bytes.unwrap_or(0)).unwrap_or(0);
+            let megabytes = held / 1_000_000;
+            if held > config.capture.max_wal {
+                let then = match config.capture.on_max_wal {
+                    OnMaxWal::Warn => "start the connector, or drop the slot with `deskie-cdc uninstall`",
+                    OnMaxWal::DropSlot => "start the connector; while it runs it drops the slot",
+                };
+                found.add(
+                    Status::Warn,
+                    "slot",
+                    format!("the slot {name} holds {megabytes} MB of WAL, more than [capture] max_wal"),
+                    Some(then.to_owned()),
+                );
+            } else {
+                let user = match slot.active_pid {
+                    Some(pid) => format!("in use by the process {pid}"),
+                    None => "not in use".to_owned(),
+                };
+                found.ok(
+                    "slot",
+                    format!("{name} is there, {user}, holds {megabytes} MB of WAL"),
+                );
+            }
+        }
+    }
+    let in_use = slot.is_some_and(|slot| slot.active_pid.is_some());
+    if facts.wal_senders.1 >= facts.wal_senders.0 && !in_use {
+        found.fail(
+            "wal senders",
+            format!("all {} wal senders of the server are taken", facts.wal_senders.0),
+            "raise max_wal_senders and restart",
+        );
+    }
+    Ok(found)
+}

@@ -1,0 +1,322 @@
+//! The write-back on the newest ticket, for agents and customers, in a transaction that is rolled back. As the real one
+//! it goes to the server as one pipelined batch, so that no lock on the site's row outlives a round trip (rule 2).
+
+use std::time::Duration;
+
+use futures::future::{BoxFuture, join_all};
+use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
+
+use super::{Found, mapping};
+use crate::config::Config;
+use crate::mapping::shape::{Shape, key_values};
+use crate::mapping::{Parameters, Statement, write};
+use crate::model::{Kind, TicketKey, clock};
+use crate::postgres::{ConnectUrl, SessionOptions, TextParam, describe, quote_ident};
+use crate::setup::error::SetupError;
+use crate::setup::mapped::Mapped;
+use crate::setup::written::prepare_typed;
+
+/// One statement of the trial.
+struct Part {
+    name: String,
+    statement: tokio_postgres::Statement,
+    values: Vec<TextParam>,
+    /// It has to meet a row.
+    locks: bool,
+}
+
+pub(super) async fn write_back(
+    config: &Config,
+    url: &ConnectUrl,
+    options: &SessionOptions,
+    mapped: &Mapped,
+    found: &mut Found,
+) -> Result<(), SetupError> {
+    let Some(reply) = &config.reply else {
+        found.ok(
+            "write-back",
+            "there is no [reply]: Deskie's answers are not written to the site",
+        );
+        return Ok(());
+    };
+    let tickets = mapped.table("ticket").and_then(|table| table.shape.as_ref());
+    let (Some(tickets), Some(batches)) = (tickets, &mapped.reply) else {
+        mapping::missing_columns(reply, mapped, found);
+        return Ok(());
+    };
+    if mapped.faults.iter().any(|fault| !fault.not_the_config) {
+        mapping::missing_columns(reply, mapped, found);
+        found.warn("write-back", "not tried", "mend the mapping first");
+        return Ok(());
+    }
+    let options = options
+        .clone()
+        .with_idle_in_transaction_timeout(Duration::from_secs(2));
+    let client = crate::postgres::connect(url, &options).await?;
+    let newest = match newest_ticket(&client, tickets).await {
+        Ok(newest) => newest,
+        Err(error) => {
+            mapping::missing_columns(reply, mapped, found);
+            return Err(error);
+        }
+    };
+    let Some(key) = newest else {
+        mapping::missing_columns(reply, mapped, found);
+        found.ok("write-back", "not tried: there is no ticket yet");
+        return Ok(());
+    };
+    let mut all_well = true;
+    for (kind, batch) in [Kind::Agent, Kind::Customer].into_iter().zip(batches) {
+        let statements: Vec<Statement> = batch.insert.iter().chain(&batch.after).cloned().collect();
+        all_well &= attempt(&client, tickets, &key, kind, None, statements, found).await?;
+    }
+    if let Some(status) = &config.status {
+        let names = write::reply_names(tickets, None);
+        for word in ["open", "waiting", "closed"] {
+            let value = status.map.get(word).map_or(word, String::as_str);
+            let statements = status
+                .sql
+                .iter()
+                .filter_map(|expr| write::statement(expr, &names, None).ok())
+                .collect();
+            all_well &= attempt(
+                &client,
+                tickets,
+                &key,
+                Kind::Agent,
+                Some(value),
+                statements,
+                found,
+            )
+            .await?;
+        }
+    }
+    if all_well {
+        found.ok(
+            "write-back",
+            format!("tried on the ticket {key} for an agent and a customer, and rolled back"),
+        );
+    } else {
+        mapping::missing_columns(reply, mapped, found);
+    }
+    Ok(())
+}
+
+async fn newest_ticket(client: &Client, tickets: &Shape) -> Result<Option<TicketKey>, SetupError> {
+    let order: Vec<String> = tickets
+        .key
+        .iter()
+        .map(|column| format!("t.{} desc", quote_ident(column)))
+        .collect();
+    let sql = format!(
+        "select {} from {} t order by {} limit 1",
+        tickets.key_sql("t"),
+        tickets.sql(),
+        order.join(", ")
+    );
+    let row = client.query_opt(sql.as_str(), &[]).await?;
+    Ok(row
+        .map(|row| row.try_get::<_, String>(0))
+        .transpose()?
+        .map(TicketKey))
+}
+
+/// Values such as a real message brings.
+fn parameters(key: &TicketKey, columns: usize, kind: Kind, status: Option<&str>) -> Parameters {
+    let mut parameters = Parameters::default();
+    parameters.set_ticket(key, columns);
+    for (name, value) in [
+        ("kind", kind.as_str()),
+        ("text", "deskie-cdc check"),
+        ("html", "<p>deskie-cdc check</p>"),
+        ("author_name", "deskie-cdc check"),
+        ("customer_email", "check@example.com"),
+        ("customer_name", "deskie-cdc check"),
+        ("message_id", "1"),
+        ("case_id", "1"),
+        ("case_number", "000-001"),
+        ("subject", "deskie-cdc check"),
+        ("status", status.unwrap_or("open")),
+        ("via_rule", "false"),
+        ("attachments", "[]"),
+    ] {
+        parameters.set(name, value);
+    }
+    parameters.set("created_at", clock::now().to_string());
+    if kind == Kind::Agent {
+        parameters.set("agent_id", "1");
+        parameters.set("agent_email", "agent@example.com");
+    }
+    parameters
+}
+
+/// True where it would have been written.
+async fn attempt(
+    client: &Client,
+    tickets: &Shape,
+    key: &TicketKey,
+    kind: Kind,
+    status: Option<&str>,
+    statements: Vec<Statement>,
+    found: &mut Found,
+) -> Result<bool, SetupError> {
+    let parameters = parameters(key, tickets.key.len(), kind, status);
+    let lock = format!(
+        "select 1 from {} t where {} for no key update",
+        tickets.sql(),
+        tickets.key_condition("t", 1)
+    );
+    let what = match status {
+        Some(status) => format!("the status `{status}`"),
+        None => format!("a reply of kind `{}`", kind.as_str()),
+    };
+    let mut parts = Vec::with_capacity(statements.len() + 1);
+    let values = key_values(key.as_str(), tickets.key.len()).unwrap_or_default();
+    parts.push(Part {
+        name: "locking the ticket".to_owned(),
+        statement: client.prepare(&lock).await?,
+        values: values.into_iter().map(TextParam::new).collect(),
+        locks: true,
+    });
+    for mut statement in statements {
+        let prepared = match prepare_typed(client, &mut statement).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                failed(client, &what, &statement.name, &error, found).await?;
+                return Ok(false);
+            }
+        };
+        parts.push(Part {
+            name: statement.name.clone(),
+            values: parameters.of(&statement).into_iter().map(TextParam).collect(),
+            statement: prepared,
+            locks: false,
+        });
+    }
+    let results = run(client, &parts).await;
+    for (n, result) in results.into_iter().enumerate() {
+        let part = parts.get(n);
+        match result {
+            Ok(0) if part.is_some_and(|part| part.locks) => {
+                found.fail(
+                    "write-back",
+                    format!(
+                        "{what}: the newest ticket {key} cannot be locked: row security hides it from UPDATE"
+                    ),
+                    "give the connector's user an UPDATE policy on the ticket table, or BYPASSRLS",
+                );
+                return Ok(false);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let name = part.map_or("the constraints", |part| part.name.as_str());
+                failed(client, &what, name, &error, found).await?;
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Rows met by each part, and by the deferred constraints; the first error is the cause.
+async fn run(client: &Client, parts: &[Part]) -> Vec<Result<u64, tokio_postgres::Error>> {
+    let mut sent: Vec<BoxFuture<'_, Result<u64, tokio_postgres::Error>>> =
+        Vec::with_capacity(parts.len() + 3);
+    sent.push(Box::pin(async {
+        client.batch_execute("begin").await.map(|()| 1)
+    }));
+    for part in parts {
+        sent.push(Box::pin(async move {
+            let values: Vec<&(dyn ToSql + Sync)> = part
+                .values
+                .iter()
+                .map(|value| value as &(dyn ToSql + Sync))
+                .collect();
+            client.execute(&part.statement, &values).await
+        }));
+    }
+    sent.push(Box::pin(async {
+        client
+            .batch_execute("set constraints all immediate")
+            .await
+            .map(|()| 1)
+    }));
+    sent.push(Box::pin(async {
+        client.batch_execute("rollback").await.map(|()| 1)
+    }));
+    let mut results = join_all(sent).await;
+    results.pop();
+    drop(results.remove(0));
+    results
+}
+
+async fn failed(
+    client: &Client,
+    what: &str,
+    name: &str,
+    error: &tokio_postgres::Error,
+    found: &mut Found,
+) -> Result<(), SetupError> {
+    let message = format!("{what} could not be written: {name}: {}", describe(error));
+    let Some(database) = error.as_db_error() else {
+        found.fail("write-back", message, "see the server's log");
+        return Ok(());
+    };
+    let mend = match database.code().code() {
+        "42501" => grant(client, name, database).await?,
+        "23502" => "set that column in [reply.set], or give it a default".to_owned(),
+        "23503" | "23505" | "23514" | "22P02" => {
+            format!("mend `{name}` in the config: it gives a value that the site's table does not take")
+        }
+        "55P03" => "somebody holds a lock on that ticket; run check again".to_owned(),
+        _ => match database.hint() {
+            Some(hint) => hint.to_owned(),
+            None => format!("mend `{name}` in the config, or what the site's triggers do"),
+        },
+    };
+    let inside = database
+        .where_()
+        .and_then(|place| place.lines().find(|line| line.contains("function")));
+    let message = match inside {
+        Some(inside) => format!("{message}; in {}", inside.trim()),
+        None => message,
+    };
+    found.fail("write-back", message, mend);
+    Ok(())
+}
+
+/// `permission denied for table audit`: the GRANT. What was tried is told by the statement, a trigger's by its context.
+async fn grant(
+    client: &Client,
+    name: &str,
+    error: &tokio_postgres::error::DbError,
+) -> Result<String, SetupError> {
+    let object = error.message().rsplit(' ').next().unwrap_or_default();
+    let tried = error
+        .where_()
+        .and_then(|place| place.split_once('"'))
+        .map(|(_, sql)| sql.trim_start().to_lowercase());
+    let right = ["insert", "update", "delete", "select"]
+        .into_iter()
+        .find(|right| tried.as_deref().is_some_and(|sql| sql.starts_with(right)))
+        .unwrap_or(match name {
+            "reply.set" => "insert",
+            "locking the ticket" => "select, update",
+            _ => "select, insert, update",
+        });
+    let sql = "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), c.relkind = 'S', \
+        pg_catalog.quote_ident(CURRENT_USER) FROM pg_catalog.pg_class AS c \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+        WHERE c.relname = $1::pg_catalog.text AND c.relkind IN ('r', 'p', 'v', 'S') \
+        AND n.nspname NOT LIKE 'pg\\_%' ORDER BY pg_catalog.pg_table_is_visible(c.oid) DESC LIMIT 1";
+    let Some(row) = client.query_opt(sql, &[&object]).await? else {
+        return Ok("grant what the message names to the connector's user".to_owned());
+    };
+    let (name, is_sequence, role): (String, bool, String) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    Ok(match is_sequence {
+        true => format!("grant usage on sequence {name} to {role}"),
+        false => format!("grant {right} on {name} to {role}"),
+    })
+}

@@ -1,0 +1,232 @@
+//! `check`, with the real program.
+
+use deskie_cdc::sandbox::simulator::{Options, Simulator};
+
+use crate::support::{Finished, Site, Workplace, installations};
+use deskie_cdc::sandbox::postgres::ClusterOptions;
+
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// The lines that are not `ok`, with their mends.
+fn complaints(finished: &Finished) -> Vec<&str> {
+    finished
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with("ok "))
+        .collect()
+}
+
+#[track_caller]
+fn assert_says(finished: &Finished, texts: &[&str]) {
+    for text in texts {
+        assert!(
+            finished.stdout.contains(text),
+            "`{text}` is not in\n{}\n{}",
+            finished.stdout,
+            finished.stderr
+        );
+    }
+}
+
+async fn set_up() -> (Site, Simulator, Workplace) {
+    let site = Site::start().await;
+    let deskie = Simulator::start(Options::default()).await.unwrap();
+    let work = Workplace::new(&site, &deskie.url());
+    work.command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    (site, deskie, work)
+}
+
+#[tokio::test]
+async fn after_setup_everything_passes_on_every_version() {
+    for installation in installations() {
+        let site = Site::start_on(&installation, ClusterOptions::default()).await;
+        let deskie = Simulator::start(Options::default()).await.unwrap();
+        let work = Workplace::new(&site, &deskie.url());
+        work.command(&["setup", "--admin-url", &site.admin_url()])
+            .await
+            .ok();
+        let before: i64 = site
+            .client
+            .query_one("select count(*) from messages", &[])
+            .await
+            .unwrap()
+            .get(0);
+
+        let checked = work.command(&["check"]).await.ok();
+
+        assert_eq!(complaints(&checked), Vec::<&str>::new(), "{}", checked.stdout);
+        assert_says(
+            &checked,
+            &[
+                "tried on the ticket 3 for an agent and a customer, and rolled back",
+                "deskie_cdc is no superuser and may replicate",
+                "deskie_cdc publishes public.messages, public.tickets",
+                "cf_25 is `Site ticket`",
+            ],
+        );
+        let after: i64 = site
+            .client
+            .query_one("select count(*) from messages", &[])
+            .await
+            .unwrap()
+            .get(0);
+        assert_eq!(before, after);
+        let books = deskie.books();
+        assert!(books.cases.is_empty(), "nothing is made in Deskie");
+
+        let json = work.command(&["check", "--json"]).await.ok();
+        let list: Vec<serde_json::Value> = serde_json::from_str(&json.stdout).unwrap();
+        assert!(
+            list.iter()
+                .all(|one| one["status"] == "ok" && one["name"].is_string()),
+            "{}",
+            json.stdout
+        );
+    }
+}
+
+#[tokio::test]
+async fn before_setup_the_way_is_shown() {
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    work.change_config("postgres://deskie%5Fcdc@", "postgres://postgres@");
+    let checked = work.command(&["check"]).await.exits(1);
+    assert_says(
+        &checked,
+        &[
+            "warn  role: postgres is a superuser",
+            "FAIL  state: the schema deskie_cdc is not there",
+            "FAIL  publication: the publication deskie_cdc is not there",
+            "FAIL  slot: the slot deskie_cdc_site is not there",
+            "mend: run `deskie-cdc setup`",
+            "FAIL  deskie: ",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_is_told_from_a_wrong_password() {
+    let mut site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    let refused = work.command(&["check"]).await.exits(1);
+    assert_says(
+        &refused,
+        &["FAIL  database: cannot connect to", "the log-in was refused"],
+    );
+
+    site.cluster.stop_fast().unwrap();
+    let down = work.command(&["check"]).await.exits(1);
+    assert_says(
+        &down,
+        &[
+            "FAIL  database: cannot connect to",
+            "nothing listens there",
+            "check host and port in postgres.url",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn what_was_taken_away_is_named_with_its_mend() {
+    let (site, _deskie, work) = set_up().await;
+    site.client
+        .batch_execute(
+            "alter publication deskie_cdc drop table messages; revoke insert on messages from deskie_cdc;
+             alter table messages add column channel text; update messages set channel = 'web';
+             alter table messages alter channel set not null; alter table tickets drop constraint tickets_pkey cascade",
+        )
+        .await
+        .unwrap();
+    work.change_config("ticket_field = 25", "ticket_field = 26");
+    work.change_config("open_on = \"ticket\"", "open_on = \"ticket\"\nkey = \"id\"");
+
+    let checked = work.command(&["check"]).await.exits(1);
+
+    assert_says(
+        &checked,
+        &[
+            "FAIL  publication: the table public.messages is not in the publication deskie_cdc\n      mend: alter publication \"deskie_cdc\" add table \"public\".\"messages\"",
+            "FAIL  publication: the table public.tickets in the publication deskie_cdc has no replica identity: the site's own UPDATE",
+            "FAIL  rights: deskie_cdc lacks INSERT on public.messages\n      mend: grant insert on \"public\".\"messages\" to \"deskie_cdc\"",
+            "FAIL  required columns: channel of public.messages is NOT NULL without a default, and [reply.set] does not set it",
+            "FAIL  write-back: a reply of kind `agent` could not be written: reply.set: permission denied for table messages",
+            "mend: grant insert on public.messages to deskie_cdc",
+            "FAIL  ticket field: Deskie has no custom field cf_26",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_trigger_that_needs_more_is_found_by_the_trial() {
+    let (site, _deskie, work) = set_up().await;
+    site.client
+        .batch_execute(
+            "create table audit (at timestamptz default now());
+             create function note() returns trigger language plpgsql as $$
+                 begin insert into audit default values; return null; end $$;
+             create constraint trigger note after insert on messages deferrable initially deferred
+                 for each row execute function note()",
+        )
+        .await
+        .unwrap();
+    let checked = work.command(&["check"]).await.exits(1);
+    assert_says(
+        &checked,
+        &[
+            "permission denied for table audit",
+            "PL/pgSQL function note()",
+            "mend: grant insert on public.audit to deskie_cdc",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn mistakes_of_the_mapping_point_at_their_lines() {
+    let (_site, _deskie, work) = set_up().await;
+    work.change_config("u.email", "u.emial");
+    work.change_config("not m.is_internal", "not m.is_intern");
+    work.change_config("update tickets set", "update ticketz set");
+    let checked = work.command(&["check"]).await.exits(1);
+    assert_says(
+        &checked,
+        &[
+            "ticket.customer.email: column u.emial does not exist (SQLSTATE 42703)\n      mend: did you mean `u.email`?",
+            "message.where: column m.is_intern does not exist (SQLSTATE 42703)\n      mend: did you mean `m.is_internal`?",
+            "relation \"ticketz\" does not exist (SQLSTATE 42P01)\n      mend: did you mean `public.tickets`?",
+            "deskie-cdc.toml:",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_said() {
+    let (_site, _deskie, work) = set_up().await;
+    work.change_config("simulator-key", "another-key");
+    let checked = work.command(&["check"]).await.exits(1);
+    assert_says(
+        &checked,
+        &[
+            "FAIL  deskie: Deskie does not take the API key",
+            "make a new key in Deskie",
+        ],
+    );
+    assert!(!checked.stdout.contains("another-key") && !checked.stderr.contains("another-key"));
+    let json = work.command(&["check", "--json"]).await.exits(1);
+    let list: Vec<serde_json::Value> = serde_json::from_str(&json.stdout).unwrap();
+    let failed: Vec<_> = list
+        .iter()
+        .filter(|one| one["status"] == "fail")
+        .map(|one| &one["name"])
+        .collect();
+    assert_eq!(failed, ["deskie"]);
+}
+
+#[tokio::test]
+async fn mistakes_of_the_config_exit_with_two() {
+    let (_site, _deskie, work) = set_up().await;
+    work.change_config("ticket_field = 25", "ticket_feild = 25");
+    let refused = work.command(&["check"]).await.exits(2);
+    assert!(refused.stderr.contains("ticket_feild"), "{}", refused.stderr);
+}

@@ -1,0 +1,196 @@
+//! The admin port.
+
+use std::sync::Arc;
+
+use deskie_cdc::console::{self, Console, DeskieState, Flow, Role, Vital};
+
+use super::{STATE, in_order, json, store_of, workplace};
+use crate::support::Site;
+
+/// The admin port on a real socket.
+async fn serve(console: Console) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    #[allow(clippy::disallowed_methods, reason = "a test's server ends with its runtime")]
+    tokio::spawn(async move { axum::serve(listener, console::router(console)).await });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn the_admin_port_tells_and_changes_only_with_the_token() {
+    let mut site = Site::start().await;
+    let store = store_of(&site).await;
+    site.client.batch_execute(STATE).await.unwrap();
+    let place = workplace(&site);
+    let vital = Vital::new();
+    let recorder = console::install_recorder().unwrap();
+    metrics::counter!("deskie_cdc_test_total").increment(3);
+    let console = |token: Option<&str>| Console {
+        vital: Arc::clone(&vital),
+        store: store.clone(),
+        meter: Some(Arc::new(deskie_cdc::deskie::Meter::new(
+            None,
+            std::time::Duration::from_secs(60),
+        ))),
+        recorder: Some(recorder.clone()),
+        slot: None,
+        admin_token: token.map(Into::into),
+    };
+    let open = serve(console(Some("t0ken"))).await;
+    let closed = serve(console(None)).await;
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let get = async |url: String| {
+        let answer = http.get(url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let post = async |url: String, form: &[(&str, &str)], bearer: Option<&str>| {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        let mut request = http
+            .post(url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
+        if let Some(token) = bearer {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+
+    // Health: a standby, and a leader that waits for Deskie, are ready and say so.
+    assert_eq!(get(format!("{open}/health/live")).await.0, 200);
+    let (status, body) = get(format!("{open}/health/ready")).await;
+    assert_eq!((status, json(&body)["role"].as_str()), (503, Some("starting")));
+    vital.set_role(Role::Standby);
+    let (status, body) = get(format!("{open}/health/ready")).await;
+    assert!(status == 200 && body.contains("another instance leads"), "{body}");
+    vital.set_role(Role::Leader);
+    vital.set_stream_connected(true);
+    vital.moved(Flow::Deliver);
+    vital.set_deskie(DeskieState::Unreachable("connection <refused>".into()));
+    let (status, body) = get(format!("{open}/health/ready")).await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        json(&body)["state"],
+        "leader, waits for Deskie: connection <refused>"
+    );
+
+    // healthcheck
+    let port = open.rsplit(':').next().unwrap();
+    place
+        .command(&["healthcheck", "--url", &format!("{open}/health/ready")])
+        .await
+        .ok();
+    place
+        .command(&["healthcheck", "--url", &format!("{open}/nowhere")])
+        .await
+        .exits(1);
+    place.command(&["healthcheck"]).await.exits(1);
+    place.change_config(&place.places.admin_listen, &format!("0.0.0.0:{port}"));
+    place.command(&["healthcheck"]).await.ok();
+
+    // `status` asks the running connector for its budget.
+    let status = json(&place.command(&["status", "--json"]).await.ok().stdout);
+    assert_eq!(status["running"]["role"], "leader");
+    assert_eq!(status["budget"]["limit_known"], false);
+    in_order(
+        &place.command(&["status"]).await.ok().stdout,
+        &["leader, waits for Deskie", "API budget", "a minute left"],
+    );
+
+    // The metrics.
+    let (status, text) = get(format!("{open}/metrics")).await;
+    assert_eq!(status, 200);
+    for line in [
+        "deskie_cdc_test_total 3",
+        "deskie_cdc_leader 1",
+        "deskie_cdc_ready 1",
+        "deskie_cdc_deskie_reachable 0",
+        "deskie_cdc_parked 2",
+        "deskie_cdc_waiting{queue=\"inbox\"} 0",
+        "deskie_cdc_skipped{reason=\"an echo\"} 4",
+        "deskie_cdc_slot_exists 0",
+        "deskie_cdc_messages_written 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
+    }
+
+    // The page: all on one, escaped, nothing from elsewhere; without a token no forms.
+    let (status, page) = get(format!("{open}/")).await;
+    assert_eq!(status, 200);
+    in_order(
+        &page,
+        &[
+            "leader, waits for Deskie",
+            "connection &lt;refused&gt;",
+            "a minute left",
+            "Deskie was away",
+            "Queues",
+            "deskie_cdc_site is not there",
+            "host-a 4711",
+            "Parked",
+            "r901",
+            "/failed/r901/retry",
+            "d2",
+            "Deskie refuses &lt;b&gt;it&lt;/b&gt;: 422",
+            "/failed/d2/discard",
+        ],
+    );
+    assert!(
+        !page.contains("<script") && !page.contains("src=") && !page.contains("http://"),
+        "{page}"
+    );
+    assert!(!page.contains("second line"), "no bodies");
+    let (_, page) = get(format!("{closed}/")).await;
+    assert!(!page.contains("<form") && page.contains("admin_token"), "{page}");
+
+    // Changing things.
+    let retry = format!("{open}/failed/d2/retry");
+    assert_eq!(
+        post(format!("{closed}/failed/d2/retry"), &[("token", "t0ken")], None)
+            .await
+            .0,
+        403
+    );
+    assert_eq!(post(retry.clone(), &[], None).await.0, 401);
+    assert_eq!(post(retry.clone(), &[("token", "t0ke")], None).await.0, 401);
+    assert_eq!(
+        post(retry.clone(), &[("token", "t0ken")], Some("wrong")).await.0,
+        401
+    );
+    assert_eq!(get(retry.clone()).await.0, 405);
+    assert_eq!(post(retry.clone(), &[("token", "t0ken")], None).await.0, 303);
+    assert_eq!(
+        post(retry, &[("token", "t0ken")], None).await.0,
+        404,
+        "it is not parked any more"
+    );
+    let discard = format!("{open}/failed/r901/discard");
+    let (status, body) = post(discard, &[("reason", "said by phone")], Some("t0ken")).await;
+    assert!(status == 200 && body.contains("r901 was discarded"), "{body}");
+    let reason: String = site
+        .client
+        .query_one("select reason from deskie_cdc.remote where message_id = 901", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(reason, "said by phone");
+
+    // The database goes: not ready, with the reason; alive all the same; the page still says what it knows.
+    site.cluster.stop_fast().unwrap();
+    let (status, body) = get(format!("{open}/health/ready")).await;
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains("the database does not answer"), "{body}");
+    assert_eq!(get(format!("{open}/health/live")).await.0, 200);
+    let (_, text) = get(format!("{open}/metrics")).await;
+    assert!(
+        text.contains("deskie_cdc_database_up 0") && !text.contains("deskie_cdc_parked"),
+        "{text}"
+    );
+    assert_eq!(get(format!("{open}/")).await.0, 200);
+}
