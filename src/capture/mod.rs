@@ -152,7 +152,10 @@ impl Capture {
                 frame = stream.next() => frame?,
             };
             let end = match frame {
-                Frame::Keepalive { wal_end, .. } => self.keepalive(wal_end, captured).await?,
+                Frame::Keepalive {
+                    wal_end,
+                    reply_requested,
+                } => self.keepalive(wal_end, reply_requested, captured).await?,
                 Frame::Data { bytes, .. } => Some(self.batch(&mut stream, &mut relations, bytes).await?),
             };
             observer.streaming();
@@ -165,8 +168,16 @@ impl Capture {
         Ok(())
     }
 
-    async fn keepalive(&self, wal_end: Lsn, captured: Lsn) -> Result<Option<Lsn>, CaptureError> {
-        if wal_end.0 < captured.0.saturating_add(KEEPALIVE_STEP) {
+    /// A server that shuts down asks for an answer, and waits until everything is acknowledged (rule 1): then the step
+    /// does not count, and where nothing can be stored any more, the failure ends the stream and with it the waiting.
+    async fn keepalive(
+        &self,
+        wal_end: Lsn,
+        reply_requested: bool,
+        captured: Lsn,
+    ) -> Result<Option<Lsn>, CaptureError> {
+        let step = if reply_requested { 1 } else { KEEPALIVE_STEP };
+        if wal_end.0 < captured.0.saturating_add(step) {
             return Ok(None);
         }
         let mut client = self.store.client().await?;

@@ -95,10 +95,11 @@ fn note_end(busy: &mut HashSet<LaneId>, ended: Result<LaneId, tokio::task::JoinE
     }
 }
 
-/// A refused key stops everything but a probe a minute; told once.
+/// A refused key stops everything but a probe a minute; told once. What counts is what Deskie last said to any call, the
+/// sweep's too; a stop that lasts keeps the time of its next probe.
 fn heed_the_key(shared: &Shared, scheduler: &mut Scheduler) {
     if shared.meter.key_is_revoked() {
-        if scheduler.stop(clock::monotonic()) {
+        if !scheduler.is_stopped() && scheduler.stop(clock::monotonic()) {
             tracing::error!(
                 "Deskie refuses the API key: everything waits, nothing is lost; make a new key in Deskie under \
                  Settings → API, put it into deskie.api_key and restart"

@@ -110,6 +110,13 @@ impl Store {
         Ok(self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0)))
     }
 
+    /// Whether a case is known to be none of ours.
+    pub async fn inbox_is_foreign(&self, case: CaseId) -> Result<bool, StoreError> {
+        let sql = "select exists (select from {s}.foreign_case where case_id = $1)";
+        let rows = self.query(sql, &[&case.0]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
     /// Remembers that a case is none of ours.
     pub async fn inbox_foreign(&self, case: CaseId) -> Result<(), StoreError> {
         let sql = "with f as (insert into {s}.foreign_case (case_id) values ($1) on conflict do nothing)

@@ -141,8 +141,9 @@ impl Store {
             update {s}.ticket t set
                 read_wanted = least(coalesce(read_wanted, 3), case when own then 3 else 2 end),
                 read_wanted_at = coalesce(read_wanted_at, clock_timestamp()),
-                read_not_before = case when read_wanted is not null then read_not_before
-                    when own then clock_timestamp() + interval '10 minutes' end
+                read_not_before = case
+                    when own and read_wanted is null then clock_timestamp() + interval '10 minutes'
+                    when own or read_error is not null then read_not_before end
             from (select s.case_id, s.at, t.called_at is not null
                     and s.at between t.called_at - interval '2 seconds' and t.called_at + interval '1 second' as own
                   from seen s join {s}.ticket t using (case_id)) s

@@ -92,6 +92,10 @@ impl WriteBack {
         if self.store.ticket_of_case(row.case_id).await?.is_some() {
             return Ok(true);
         }
+        // So may another webhook of the case: this one is laid aside with the next round.
+        if self.store.inbox_is_foreign(row.case_id).await? {
+            return Ok(true);
+        }
         let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
         let answer = self.client.case(row.case_id).await;
         self.meter.settle(call, &answer);

@@ -3,6 +3,14 @@
 //! "Nothing more comes" is never a pause: [`Stage::settled`](crate::support::Stage::settled) sends a marker through
 //! everything, and what has not come by then never comes.
 
+mod channel;
+mod doubt;
 mod echo;
 mod four;
+mod order;
+mod parked;
+mod port;
+mod refusal;
+mod restart;
+mod sweep;
 mod texts;

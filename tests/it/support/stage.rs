@@ -4,9 +4,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::time::Duration;
 
-use deskie_cdc::config::Config;
 use deskie_cdc::model::CaseId;
-use deskie_cdc::postgres::ConnectUrl;
 use deskie_cdc::sandbox::postgres::{ClusterOptions, Installation};
 use deskie_cdc::sandbox::sample_site::{self, Message};
 use deskie_cdc::sandbox::simulator::{
@@ -139,10 +137,11 @@ impl Building {
     }
 }
 
-/// What `deskie-cdc setup --admin-url …` does.
+/// Sets the connector up as a user does.
 pub async fn prepared(site: &Site, workplace: &Workplace) {
+    let admin_url = site.admin_url();
     workplace
-        .command(&["setup", "--admin-url", &site.admin_url()])
+        .command(&["setup", "--admin-url", &admin_url])
         .await
         .ok();
 }
@@ -324,6 +323,20 @@ impl Stage {
             (self.count(WAITING).await == 0).then_some(())
         })
         .await;
+    }
+
+    /// Waits until Deskie's clock is past what our own last calls may explain: to the sweep a reply within their very
+    /// seconds looks like them, and is found ten minutes later.
+    #[track_caller]
+    pub fn past_our_calls(&self) -> impl Future<Output = ()> {
+        let caller = Location::caller();
+        let sql = "select count(*) from deskie_cdc.ticket where called_at > now() - interval '2 seconds'";
+        async move {
+            wait_until(&format!("{caller}: our last calls are past"), || async {
+                (self.count(sql).await == 0).then_some(())
+            })
+            .await;
+        }
     }
 
     /// A connection of the site's application in place of one that a restart has ended.
