@@ -114,6 +114,7 @@ create table {schema}.delivery (
     ticket_id    bigint not null references {schema}.ticket,
     link_id      bigint not null references {schema}.link,
     section      text not null,
+    backfill     boolean not null default false,       -- behind live traffic
     part         integer not null default 1,
     parts        integer not null default 1,
     author       text,                 -- customer or agent
@@ -138,7 +139,7 @@ create table {schema}.delivery (
     done_at      timestamptz,
     unique (link_id, part)
 );
-create index delivery_open on {schema}.delivery (ticket_id, position, part, id) include (state, not_before)
+create index delivery_open on {schema}.delivery (ticket_id, position, part, id) include (state, not_before, backfill)
     where state in ('unresolved', 'queued', 'sending', 'doubt', 'parked');
 
 -- A message that stands in Deskie. Set difference over message_id decides what is new, never a high-water mark.

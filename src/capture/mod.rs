@@ -185,8 +185,7 @@ impl Capture {
         writer
             .commit(crate::store::Position {
                 end: wal_end,
-                committed_at: None,
-            })
+                committed_at: None, xid: None })
             .await?;
         Ok(Some(wal_end))
     }

@@ -67,6 +67,8 @@ pub struct NewDelivery<'a> {
     pub image: &'a Value,
     /// When it was committed, in seconds since 1970.
     pub committed_at: i64,
+    /// Whether it goes behind live traffic.
+    pub backfill: bool,
 }
 
 /// A row that could not be resolved yet.
@@ -139,6 +141,8 @@ pub struct Delivery {
     pub doubt_age: f64,
     /// When the intent was made durable.
     pub intent_at: Option<jiff::Timestamp>,
+    /// Whether it goes behind live traffic.
+    pub backfill: bool,
 }
 
 /// A durable intent: the call may be begun until `send_within` has passed since it was asked for.
@@ -151,20 +155,21 @@ pub struct Intent {
 const OPEN: &str = "('unresolved', 'queued', 'sending', 'doubt', 'parked')";
 
 impl Store {
-    /// The head of each lane that can be sent or looked for now, the oldest first.
-    /// Lanes with work under way (`busy`) are left out.
+    /// The heads of lanes that can be sent or looked for now, the oldest first: `limit` of live traffic and as many of
+    /// a backfill. Lanes with work under way (`busy`) are left out.
     pub async fn delivery_heads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Delivery>, StoreError> {
         let sql = format!(
             "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
                 d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at
-             from (select distinct on (ticket_id) id, state, not_before from {{s}}.delivery
-                   where state in {OPEN} and ticket_id <> all($2)
-                   order by ticket_id, position, part, id) head
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill
+             from (select id, row_number() over (partition by backfill order by id) as rank
+                   from (select distinct on (ticket_id) id, state, not_before, backfill from {{s}}.delivery
+                         where state in {OPEN} and ticket_id <> all($2)
+                         order by ticket_id, position, part, id) first
+                   where state in ('queued', 'doubt') and not_before <= clock_timestamp()) head
              join {{s}}.delivery d on d.id = head.id
              join {{s}}.ticket t on t.id = d.ticket_id
-             where head.state in ('queued', 'doubt') and head.not_before <= clock_timestamp()
-             order by d.id limit $1"
+             where rank <= $1 order by d.id"
         );
         self.query(&sql, &[&limit, &busy])
             .await?
@@ -322,7 +327,7 @@ impl Store {
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
         let sql = "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part,
                 d.parts, d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill
             from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
             where d.ticket_id = $1 and d.message_id is null and d.body is not null
               and (d.state in ('sending', 'doubt') or (d.state = 'parked' and d.doubt_since is not null)
@@ -377,5 +382,6 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
         looks: row.get(17),
         doubt_age: row.get(18),
         intent_at: row.get(19),
+        backfill: row.get(20),
     })
 }

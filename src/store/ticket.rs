@@ -187,6 +187,21 @@ impl Step<'_> {
             .ok_or_else(|| StoreError::Damaged("ticket_find_or_add gave no row".into()))
     }
 
+    /// Whether anything was ever put into a lane.
+    pub async fn ticket_has_deliveries(&self, id: i64) -> Result<bool, StoreError> {
+        let sql = "select exists (select from {s}.delivery where ticket_id = $1)";
+        Ok(self.query(sql, &[&id]).await?.first().is_some_and(|row| row.get(0)))
+    }
+
+    /// A position before everything that will be captured from now on.
+    pub async fn position_next(&self) -> Result<i64, StoreError> {
+        let sql = "select nextval(pg_get_serial_sequence($1, 'id'))";
+        let rows = self.query(sql, &[&self.store.sql("{s}.event")]).await?;
+        rows.first()
+            .map(|row| row.get(0))
+            .ok_or_else(|| StoreError::Damaged("the table event has no sequence".into()))
+    }
+
     /// The newest lane of a key, gone or not.
     pub async fn ticket_newest(&self, key: &str) -> Result<Option<Ticket>, StoreError> {
         let sql =
