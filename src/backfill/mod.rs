@@ -97,14 +97,23 @@ pub struct Backfill {
 impl Backfill {
     /// Reads the mapped tables' shapes.
     pub async fn new(store: Store, site: Pool, config: Arc<Config>) -> Result<Backfill, BackfillError> {
-        let client = site.get().await.map_err(|error| BackfillError::Site(error.to_string()))?;
+        let client = site
+            .get()
+            .await
+            .map_err(|error| BackfillError::Site(error.to_string()))?;
         let tickets = load_shape(&client, &config.ticket.table, &config.ticket.key).await?;
         let messages = match &config.message {
             Some(message) => Some(load_shape(&client, &message.table, &message.key).await?),
             None => None,
         };
         drop(client);
-        Ok(Backfill { store, site, config, tickets, messages })
+        Ok(Backfill {
+            store,
+            site,
+            config,
+            tickets,
+            messages,
+        })
     }
 
     /// The existing tickets that are asked for, the oldest first.
@@ -114,7 +123,11 @@ impl Backfill {
         let since = wanted.since.map(|since| since.as_second().to_string());
         let mut found = self.look(&sql, since.into_iter().collect()).await?;
         if let Some(status) = &wanted.status {
-            found.retain(|row| row.other.first().is_some_and(|word| word.as_deref() == Some(status)));
+            found.retain(|row| {
+                row.other
+                    .first()
+                    .is_some_and(|word| word.as_deref() == Some(status))
+            });
         }
         if let Some(limit) = wanted.limit {
             found.drain(..found.len().saturating_sub(limit));
@@ -124,7 +137,11 @@ impl Backfill {
 
     /// Queues an existing ticket with its messages, unless it is known. With `dry` nothing is written.
     pub async fn queue(&self, ticket: &FoundRow, dry: bool) -> Result<Queued, BackfillError> {
-        let messages = match (&self.config.message, &self.messages, key_values(&ticket.key, self.tickets.key.len())) {
+        let messages = match (
+            &self.config.message,
+            &self.messages,
+            key_values(&ticket.key, self.tickets.key.len()),
+        ) {
             (Some(config), Some(shape), Some(key)) => {
                 let sql = scan::messages(config, shape, &self.tickets, None, true);
                 self.look(&sql, key).await?
@@ -157,9 +174,15 @@ impl Backfill {
     /// Queues the rows of a gap; how many. To be called before streaming begins, by the leader.
     pub async fn repair(&self, gap: &Gap) -> Result<usize, BackfillError> {
         let condition = |created_at: bool| match (created_at, gap.since, &gap.xid) {
-            (true, Some(since), _) => Some((Since::CreatedAt, (since.as_second() - MARGIN_SECONDS).to_string())),
+            (true, Some(since), _) => {
+                Some((Since::CreatedAt, (since.as_second() - MARGIN_SECONDS).to_string()))
+            }
             (_, _, Some(xid)) => {
-                let xid = xid.parse::<u64>().unwrap_or(3).saturating_sub(MARGIN_TRANSACTIONS).max(3);
+                let xid = xid
+                    .parse::<u64>()
+                    .unwrap_or(3)
+                    .saturating_sub(MARGIN_TRANSACTIONS)
+                    .max(3);
                 Some((Since::Transaction, xid.to_string()))
             }
             _ => None,
@@ -183,7 +206,12 @@ impl Backfill {
         for (section, row) in &found {
             let key = match section {
                 Section::Ticket => Some(row.key.clone()),
-                _ => row.other.iter().cloned().collect::<Option<Vec<String>>>().map(|values| key_text(&values)),
+                _ => row
+                    .other
+                    .iter()
+                    .cloned()
+                    .collect::<Option<Vec<String>>>()
+                    .map(|values| key_text(&values)),
             };
             let Some(key) = key else { continue };
             let lane = step.ticket_find_or_add(&TicketKey(key)).await?;
@@ -194,14 +222,25 @@ impl Backfill {
             if *section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message {
                 // It opens no case by itself; that it is known keeps a later UPDATE from being taken for old.
                 if step.link_find(*section, &row.key).await?.is_none() {
-                    step.link_add(*section, &row.key, 1, Some(lane.id), LinkState::Seen, Some("found by the repair"))
-                        .await?;
+                    step.link_add(
+                        *section,
+                        &row.key,
+                        1,
+                        Some(lane.id),
+                        LinkState::Seen,
+                        Some("found by the repair"),
+                    )
+                    .await?;
                 }
                 continue;
             }
             if enter(&step, *section, row, lane.id, position, false).await? {
-                step.journal_add(Some(lane.id), "found by the repair", &format!("{} {}", section.as_str(), row.key))
-                    .await?;
+                step.journal_add(
+                    Some(lane.id),
+                    "found by the repair",
+                    &format!("{} {}", section.as_str(), row.key),
+                )
+                .await?;
                 queued += 1;
             }
         }
@@ -211,16 +250,22 @@ impl Backfill {
     }
 
     async fn look(&self, sql: &str, values: Vec<String>) -> Result<Vec<FoundRow>, BackfillError> {
-        let client = self.site.get().await.map_err(|error| BackfillError::Site(error.to_string()))?;
+        let client = self
+            .site
+            .get()
+            .await
+            .map_err(|error| BackfillError::Site(error.to_string()))?;
         let statement = client.prepare(sql).await?;
         let values: Vec<TextParam> = values.into_iter().map(|value| TextParam(Some(value))).collect();
-        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        let values: Vec<&(dyn ToSql + Sync)> =
+            values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
         let rows = client.query(&statement, &values).await?;
         let read = |row: &tokio_postgres::Row| {
             let text = |n: usize| row.try_get::<_, Option<String>>(n).map_err(BackfillError::from);
             let image = text(0)?.unwrap_or_default();
             Ok(FoundRow {
-                image: serde_json::from_str(&image).map_err(|error| BackfillError::Site(error.to_string()))?,
+                image: serde_json::from_str(&image)
+                    .map_err(|error| BackfillError::Site(error.to_string()))?,
                 key: text(1)?.unwrap_or_default(),
                 created_at: text(2)?.and_then(|text| text.parse().ok()),
                 other: (3..row.len()).map(text).collect::<Result<_, _>>()?,
@@ -242,7 +287,10 @@ async fn enter(
     let known = step.link_find(section, &row.key).await?;
     // A row that was seen before its time has come is backfilled all the same; anything else is dealt with.
     let link = match known {
-        None => step.link_add(section, &row.key, 1, Some(lane), LinkState::Queued, None).await?,
+        None => {
+            step.link_add(section, &row.key, 1, Some(lane), LinkState::Queued, None)
+                .await?
+        }
         Some(link) if backfill && link.state == LinkState::Seen && !link.gone => {
             step.link_set_state(link.id, LinkState::Queued, None).await?;
             link.id
@@ -250,8 +298,18 @@ async fn enter(
         Some(_) => return Ok(false),
     };
     // Its own time stands for its commit's, so that it is not taken for an import.
-    let committed_at = row.created_at.map_or_else(|| crate::model::clock::now().as_second(), |at| at as i64);
-    let new = NewDelivery { position, ticket_id: lane, link, section, image: &row.image, committed_at, backfill };
+    let committed_at = row
+        .created_at
+        .map_or_else(|| crate::model::clock::now().as_second(), |at| at as i64);
+    let new = NewDelivery {
+        position,
+        ticket_id: lane,
+        link,
+        section,
+        image: &row.image,
+        committed_at,
+        backfill,
+    };
     step.delivery_add(&new).await?;
     Ok(true)
 }

@@ -29,10 +29,19 @@ pub struct Arguments {
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let wanted = wanted(config, arguments)?;
     let store = store_set_up(config).await?;
-    let session = config.capture.session.iter().map(|statement| statement.sql.clone()).collect();
-    let options = SessionOptions::new("backfill").with_statements(session).with_statement_timeout(None);
+    let session = config
+        .capture
+        .session
+        .iter()
+        .map(|statement| statement.sql.clone())
+        .collect();
+    let options = SessionOptions::new("backfill")
+        .with_statements(session)
+        .with_statement_timeout(None);
     let site = Pool::new(connect_url(config)?, options, 1).map_err(failed)?;
-    let backfill = Backfill::new(store, site, Arc::new(config.clone())).await.map_err(failed)?;
+    let backfill = Backfill::new(store, site, Arc::new(config.clone()))
+        .await
+        .map_err(failed)?;
     let tickets = backfill.tickets(&wanted).await.map_err(failed)?;
     let bar = ProgressBar::new(tickets.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} tickets, {eta} left") {
@@ -51,8 +60,15 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let verb = if arguments.dry_run { "would be queued" } else { "queued" };
-    println!("{queued} tickets {verb} with {rows} rows; {known} of {} are known already", tickets.len());
+    let verb = if arguments.dry_run {
+        "would be queued"
+    } else {
+        "queued"
+    };
+    println!(
+        "{queued} tickets {verb} with {rows} rows; {known} of {} are known already",
+        tickets.len()
+    );
     if queued > 0 && !arguments.dry_run {
         println!("they go to Deskie behind live traffic; see `deskie-cdc status`");
     }
@@ -72,5 +88,9 @@ fn wanted(config: &Config, arguments: &Arguments) -> Result<Wanted, Failure> {
     if arguments.status.is_some() && config.ticket.status.is_none() {
         return Err(usage("--status needs `[ticket] status` in the config"));
     }
-    Ok(Wanted { since: since.transpose()?, status: arguments.status.clone(), limit: arguments.limit })
+    Ok(Wanted {
+        since: since.transpose()?,
+        status: arguments.status.clone(),
+        limit: arguments.limit,
+    })
 }

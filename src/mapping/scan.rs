@@ -20,14 +20,23 @@ fn image(shape: &Shape, alias: &str) -> String {
     let parts: Vec<String> = shape
         .key
         .iter()
-        .map(|column| format!("'{}', {alias}.{}::text", column.replace('\'', "''"), quote_ident(column)))
+        .map(|column| {
+            format!(
+                "'{}', {alias}.{}::text",
+                column.replace('\'', "''"),
+                quote_ident(column)
+            )
+        })
         .collect();
     format!("pg_catalog.jsonb_build_object({})::text", parts.join(", "))
 }
 
 fn time(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
-        Some(expr) => format!("extract(epoch from ({})::timestamptz)", value_sql(expr, alias, shape)),
+        Some(expr) => format!(
+            "extract(epoch from ({})::timestamptz)",
+            value_sql(expr, alias, shape)
+        ),
         None => "null::numeric".to_owned(),
     }
 }
@@ -44,9 +53,15 @@ fn since(condition: Since, time: &str, alias: &str) -> String {
 /// Tickets, the oldest first: image, key, seconds, status. With `eligible` only those whose `where` holds.
 pub fn tickets(config: &Ticket, shape: &Shape, condition: Option<Since>, eligible: bool) -> String {
     let time = time(config.created_at.as_ref(), "t", shape);
-    let mut conditions: Vec<String> = condition.map(|condition| since(condition, &time, "t")).into_iter().collect();
+    let mut conditions: Vec<String> = condition
+        .map(|condition| since(condition, &time, "t"))
+        .into_iter()
+        .collect();
     if let Some(filter) = config.filter.as_ref().filter(|_| eligible) {
-        conditions.push(format!("coalesce(({})::boolean, false)", value_sql(filter, "t", shape)));
+        conditions.push(format!(
+            "coalesce(({})::boolean, false)",
+            value_sql(filter, "t", shape)
+        ));
     }
     let status = match config.status.as_ref().filter(|_| eligible) {
         Some(expr) => format!("({})::text", value_sql(expr, "t", shape)),
@@ -54,8 +69,16 @@ pub fn tickets(config: &Ticket, shape: &Shape, condition: Option<Since>, eligibl
     };
     // The joins may leave rows out that wait for them: only what is asked of the joined rows needs them.
     let joined = eligible && (config.filter.is_some() || config.status.is_some());
-    let join = config.join.as_ref().filter(|_| joined).map_or("", |join| join.sql.as_str());
-    let conditions = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") };
+    let join = config
+        .join
+        .as_ref()
+        .filter(|_| joined)
+        .map_or("", |join| join.sql.as_str());
+    let conditions = if conditions.is_empty() {
+        "true".to_owned()
+    } else {
+        conditions.join(" and ")
+    };
     format!(
         "select {}, {}, {time}::text, {status} from {} t {join} where {conditions} order by {time}, {}",
         image(shape, "t"),
@@ -66,7 +89,11 @@ pub fn tickets(config: &Ticket, shape: &Shape, condition: Option<Since>, eligibl
 }
 
 fn order(shape: &Shape, alias: &str) -> String {
-    let columns: Vec<String> = shape.key.iter().map(|column| format!("{alias}.{}", quote_ident(column))).collect();
+    let columns: Vec<String> = shape
+        .key
+        .iter()
+        .map(|column| format!("{alias}.{}", quote_ident(column)))
+        .collect();
     columns.join(", ")
 }
 
@@ -87,14 +114,24 @@ pub fn messages(
         .zip(&casts)
         .map(|(expr, cast)| format!("({})::{cast}", value_sql(expr, "m", shape)))
         .collect();
-    let mut conditions: Vec<String> = condition.map(|condition| since(condition, &time, "m")).into_iter().collect();
+    let mut conditions: Vec<String> = condition
+        .map(|condition| since(condition, &time, "m"))
+        .into_iter()
+        .collect();
     if of_ticket {
         let equal = keys.iter().zip(&casts).enumerate();
         conditions.extend(equal.map(|(n, (key, cast))| format!("{key} = ${}::text::{cast}", n + 1)));
     }
-    let join = config.join.as_ref().filter(|_| config.ticket.iter().any(needs_joins));
+    let join = config
+        .join
+        .as_ref()
+        .filter(|_| config.ticket.iter().any(needs_joins));
     let outputs: Vec<String> = keys.iter().map(|key| format!("{key}::text")).collect();
-    let conditions = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") };
+    let conditions = if conditions.is_empty() {
+        "true".to_owned()
+    } else {
+        conditions.join(" and ")
+    };
     format!(
         "select {}, {}, {time}::text, {} from {} m {} where {conditions} order by {time}, {}",
         image(shape, "m"),

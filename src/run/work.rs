@@ -7,11 +7,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{GRACE, RunError, Shared, lanes, leader, repeat};
+use crate::backfill::Backfill;
 use crate::capture::{Capture, Observer};
 use crate::console::{Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::postgres::catalog;
 use crate::resolve::Resolver;
+use crate::store::Meta;
 use crate::sweep::Sweeper;
 use crate::writeback::WriteBack;
 
@@ -44,11 +46,20 @@ pub async fn work(
     let (meta, adopted) = match begin(shared).await {
         Ok(begun) => begun,
         Err(error) => {
-            tracing::warn!("the term could not be begun and is tried again: {error}");
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            // Told once, not at each attempt.
+            if vital.snapshot().last_error.as_ref() != Some(&error) {
+                tracing::error!("nothing is sent, and it is tried again: {error}");
+            }
+            vital.set_error(&error);
+            give_back(shared, connection).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(Duration::from_secs(2)) => {}
+            }
             return Ok(());
         }
     };
+    vital.clear_error();
     if adopted > 0 {
         tracing::warn!("{adopted} calls were cut off by the last stop; they are looked for in Deskie");
     }
@@ -168,9 +179,53 @@ pub async fn work(
     Ok(())
 }
 
-async fn begin(shared: &Shared) -> Result<(crate::store::Meta, u64), crate::store::StoreError> {
-    let meta = shared.store.meta().await?;
-    let adopted = shared.store.delivery_adopt(shared.config.deskie.timeout).await?;
+/// Lets go of the lead without having worked.
+async fn give_back(shared: &Shared, connection: tokio_postgres::Client) {
+    if let Err(error) = shared.store.lease_give_back().await {
+        tracing::debug!("the lease could not be given back: {error}");
+    }
+    drop(connection);
+}
+
+/// What comes before the first piece of work: is this our server (rule 11), is the slot there, is a gap to be repaired
+/// (rule 12), which calls were cut off.
+async fn begin(shared: &Shared) -> Result<(Meta, u64), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let mut said = Vec::new();
+    let kept = crate::setup::keep_slot(&shared.config, &shared.url, &mut |line| {
+        said.push(line.to_owned())
+    })
+    .await;
+    for line in said
+        .iter()
+        .filter(|line| line.starts_with("gap:") || line.starts_with("failover:"))
+    {
+        tracing::warn!("{line}");
+    }
+    kept.map_err(|error| text(&error))?;
+    if let Some(gap) = shared.store.meta_gap().await.map_err(|error| text(&error))? {
+        let backfill = Backfill::new(
+            shared.store.clone(),
+            shared.reading.clone(),
+            shared.config.clone(),
+        )
+        .await;
+        let repaired = backfill
+            .map_err(|error| text(&error))?
+            .repair(&gap)
+            .await
+            .map_err(|error| text(&error))?;
+        tracing::warn!(
+            "repaired: {repaired} rows that the lost slot would have brought are queued, since {}",
+            gap.from
+        );
+    }
+    let meta = shared.store.meta().await.map_err(|error| text(&error))?;
+    let adopted = shared
+        .store
+        .delivery_adopt(shared.config.deskie.timeout)
+        .await
+        .map_err(|error| text(&error))?;
     Ok((meta, adopted))
 }
 

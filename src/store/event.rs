@@ -186,7 +186,11 @@ impl TransactionWriter<'_> {
         execute_in(
             &self.transaction,
             sql,
-            &[&PgLsn::from(position.end.0), &position.committed_at, &position.xid.map(i64::from)],
+            &[
+                &PgLsn::from(position.end.0),
+                &position.committed_at,
+                &position.xid.map(i64::from),
+            ],
         )
         .await?;
         self.transaction.commit().await?;
