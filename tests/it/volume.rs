@@ -19,7 +19,7 @@ const WRITERS: usize = 8;
 const REPLIES: usize = 5;
 
 /// For a debug build on a busy machine; it takes a third of that on an idle one.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(400);
 
 /// A site, a Deskie with ample quota and both rules, and the connector set up.
 async fn prepared() -> (Site, Simulator, Workplace) {
