@@ -12,6 +12,7 @@ mod work;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -62,6 +63,8 @@ struct Shared {
     writing: Pool,
     client: Client,
     meter: Arc<Meter>,
+    /// The slot holds too much WAL and is to be dropped before the next term.
+    drop_slot: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -94,6 +97,7 @@ impl Shared {
             writing,
             client,
             meter,
+            drop_slot: Arc::default(),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! One term of office: all flows, under one token.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{GRACE, RunError, Shared, lanes, leader, repeat};
 use crate::backfill::Backfill;
 use crate::capture::{Capture, Observer};
+use crate::config::OnMaxWal;
 use crate::console::{Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::postgres::catalog;
@@ -16,6 +18,9 @@ use crate::resolve::Resolver;
 use crate::store::Meta;
 use crate::sweep::Sweeper;
 use crate::writeback::WriteBack;
+
+/// How often the WAL that our slot holds is looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(30);
 
 /// How often past things are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -43,7 +48,7 @@ pub async fn work(
 ) -> Result<(), RunError> {
     let store = shared.store.clone();
     let config = shared.config.clone();
-    let (meta, adopted) = match begin(shared).await {
+    let (meta, adopted) = match begin_renewing(shared).await {
         Ok(begun) => begun,
         Err(error) => {
             // Told once, not at each attempt.
@@ -74,7 +79,13 @@ pub async fn work(
         }
     };
     let term = stop.child_token();
-    let capture = Capture::new(store.clone(), shared.url.clone(), &config, slot, publications);
+    let capture = Capture::new(
+        store.clone(),
+        shared.url.clone(),
+        &config,
+        slot.clone(),
+        publications,
+    );
     let resolver = Resolver::new(store.clone(), shared.reading.clone(), config.clone());
     let deliverer = Arc::new(Deliverer::new(
         store.clone(),
@@ -171,6 +182,13 @@ pub async fn work(
     {
         let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
         tasks.spawn(async move {
+            watch_wal(shared, vital, slot, term).await;
+            "the watch over the WAL"
+        });
+    }
+    {
+        let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
+        tasks.spawn(async move {
             leader::keep_lease(shared, connection, vital, term).await;
             "the lease"
         });
@@ -187,10 +205,76 @@ async fn give_back(shared: &Shared, connection: tokio_postgres::Client) {
     drop(connection);
 }
 
+/// The same, with the lease renewed meanwhile: a look through large tables takes its time.
+async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64), String> {
+    let begun = begin(shared);
+    tokio::pin!(begun);
+    loop {
+        tokio::select! {
+            begun = &mut begun => return begun,
+            () = tokio::time::sleep(leader::RENEW_EVERY) => {
+                if let Err(error) = shared.store.lease_renew().await {
+                    tracing::warn!("the lease could not be renewed: {error}");
+                }
+            }
+        }
+    }
+}
+
+/// Watches the WAL that our slot holds (rule 3). Ends, and with it the term, where the slot is to be dropped: the next
+/// term makes a new one and repairs the gap.
+async fn watch_wal(shared: Shared, vital: Arc<Vital>, slot: String, term: CancellationToken) {
+    let limit = i64::try_from(shared.config.capture.max_wal).unwrap_or(i64::MAX);
+    let mut told = false;
+    while !term.is_cancelled() {
+        tokio::select! {
+            () = term.cancelled() => return,
+            () = tokio::time::sleep(WATCH_EVERY) => {}
+        }
+        let Ok(client) = shared.store.client().await else {
+            continue;
+        };
+        let Ok(Some(state)) = catalog::slot(&**client, &slot).await else {
+            continue;
+        };
+        let held = state.held_bytes.unwrap_or_default();
+        if held <= limit {
+            told = false;
+            continue;
+        }
+        let text = format!("the slot {slot} holds {held} bytes of WAL, more than [capture] max_wal");
+        vital.set_error(&text);
+        if shared.config.capture.on_max_wal == OnMaxWal::DropSlot {
+            tracing::error!("{text}: it is dropped, the site's disk comes first; the gap is repaired");
+            shared.drop_slot.store(true, Ordering::SeqCst);
+            return;
+        }
+        if !std::mem::replace(&mut told, true) {
+            tracing::error!("{text}; see why capture does not get on: `deskie-cdc status`");
+        }
+    }
+}
+
+/// Drops our slot, once capture has let go of it.
+async fn drop_slot(shared: &Shared) -> Result<(), String> {
+    let meta = shared.store.meta().await.map_err(|error| error.to_string())?;
+    let client = shared.store.client().await.map_err(|error| error.to_string())?;
+    if let Some(slot) = meta.slot {
+        catalog::slot_drop(&**client, &slot)
+            .await
+            .map_err(|error| crate::postgres::describe(&error))?;
+    }
+    shared.drop_slot.store(false, Ordering::SeqCst);
+    Ok(())
+}
+
 /// What comes before the first piece of work: is this our server (rule 11), is the slot there, is a gap to be repaired
 /// (rule 12), which calls were cut off.
 async fn begin(shared: &Shared) -> Result<(Meta, u64), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
+    if shared.drop_slot.load(Ordering::SeqCst) {
+        drop_slot(shared).await?;
+    }
     let mut said = Vec::new();
     let kept = crate::setup::keep_slot(&shared.config, &shared.url, &mut |line| {
         said.push(line.to_owned())
