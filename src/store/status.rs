@@ -215,6 +215,13 @@ impl Store {
         Ok(self.query(sql, &[]).await?.iter().map(read).collect())
     }
 
+    /// The ids of what waits for a person, as [`Parked::id`]; a thousand at most.
+    pub async fn status_parked_ids(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "select 'd' || id from {s}.delivery where state = 'parked'
+            union all select 'r' || message_id from {s}.remote where state = 'parked' limit 1000";
+        Ok(self.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+    }
+
     /// A person has mended something: parked things are tried again. `id` as [`Parked::id`], or all. One that was
     /// parked out of doubt is sent again without another look: that is what the person decided.
     pub async fn parked_retry(&self, id: Option<&str>) -> Result<u64, StoreError> {

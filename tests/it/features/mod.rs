@@ -1,0 +1,3 @@
+//! What a config may ask for besides the four flows.
+
+mod alert;
