@@ -31,15 +31,6 @@ impl Config {
                 found.push((&expand.span, "`message.expand` is not there yet"));
             }
         }
-        if let Some(status) = self.ticket.status.as_ref() {
-            found.push((&status.span, "`ticket.status`: a status is not sent yet"));
-        }
-        if let Some(statement) = self.status.as_ref().and_then(|status| status.sql.first()) {
-            found.push((
-                &statement.span,
-                "`[status]`: a status of Deskie is not written yet",
-            ));
-        }
         if let Some(statement) = self.case.as_ref().and_then(|case| case.sql.first()) {
             found.push((
                 &statement.span,

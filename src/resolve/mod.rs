@@ -12,6 +12,7 @@
 
 mod compiled;
 mod row;
+mod status;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -273,6 +274,9 @@ impl Batch<'_> {
             && let Some(link) = step.link_find(section, old_key).await?.filter(|link| !link.gone)
         {
             step.link_set_key(link.id, key).await?;
+        }
+        if section == Section::Ticket {
+            self.status_changed(step, event).await?;
         }
         let known = step.link_find(section, key).await?;
         let is_insert = event.op == Op::Insert && !self.moves.contains(&event.id);

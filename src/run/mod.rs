@@ -5,6 +5,7 @@
 //! or the process is asked to stop. What is in flight is finished within [`GRACE`]; what is not is durable, and goes
 //! on where it was.
 
+mod alert;
 mod lanes;
 mod leader;
 mod work;
@@ -135,6 +136,9 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         admin_token: config.server.admin_token.clone(),
     };
     serve(&mut servers, admin, crate::console::router(console), &stop);
+    if let Some(url) = config.alert_url.clone() {
+        servers.spawn(alert::run(shared.clone(), vital.clone(), url, stop.clone()));
+    }
     if config.server.webhook_secrets.is_empty() {
         tracing::warn!(
             "no webhook_secret is set: replies are found by the sweep alone, every {:?}",

@@ -150,7 +150,8 @@ pub async fn work(
         tasks.spawn(async move {
             let round = || async {
                 vital.moved(Flow::Writeback);
-                writeback.write_round().await
+                let replies = writeback.write_round().await?;
+                Ok(writeback.status_round().await? || replies)
             };
             repeat(
                 "the write-back",

@@ -52,6 +52,11 @@ impl Step<'_> {
             select position, ticket_id, link_id, section, backfill, $2, $3, $4, $5, $6, $7, 'queued'
             from {s}.delivery where id = $1
             on conflict (link_id, part) do nothing";
+        if let Some(status) = found.opening.as_ref().and_then(|opening| opening.status.as_ref()) {
+            let sql = "update {s}.ticket set site_status = $2
+                where id = (select ticket_id from {s}.delivery where id = $1)";
+            self.execute(sql, &[&id.0, status]).await?;
+        }
         for (n, body) in found.bodies.iter().enumerate() {
             let body = json(body)?;
             let part = i32::try_from(n + 1).unwrap_or(i32::MAX);

@@ -6,6 +6,7 @@
 //!
 //! Invariant: nothing here calls Deskie or evaluates a mapping.
 
+mod case_status;
 mod delivery;
 mod delivery_step;
 mod event;
@@ -17,7 +18,8 @@ mod remote;
 mod status;
 mod ticket;
 
-pub use delivery::{Delivery, Intent, NewDelivery, Opening, Resolution, Unresolved};
+pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
+pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Unresolved};
 pub use event::{Event, Position, TransactionWriter};
 pub use inbox::{InboxRow, NewWebhook};
 pub use link::{Link, LinkState};

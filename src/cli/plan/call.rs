@@ -263,6 +263,9 @@ fn opening(config: &Config, key: &str, cells: &[Option<String>]) -> Result<Map<S
     if !labels.is_empty() {
         call.insert("labels".into(), labels.into());
     }
+    if let Some(status) = value("status") {
+        call.insert("status".into(), status.into());
+    }
     if let Some(priority) = value("priority") {
         call.insert("priority".into(), priority.into());
     }
