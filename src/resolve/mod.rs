@@ -11,6 +11,7 @@
 //! Invariant: nothing here calls Deskie, and nothing here writes to the site.
 
 mod compiled;
+mod moves;
 mod row;
 mod status;
 
@@ -28,6 +29,7 @@ use crate::postgres::Pool;
 use crate::store::{Event, Link, LinkState, NewDelivery, Step, Store, StoreError, Unresolved};
 
 use compiled::Compiled;
+use moves::moves;
 use row::Found;
 
 /// Why a round of resolving stopped.
@@ -130,17 +132,18 @@ impl Resolver {
         if events.is_empty() && unresolved.is_empty() {
             return Ok(false);
         }
+        let compiled = self.compiled().await?;
         let batch = Batch {
             store: &self.store,
             config: &self.config,
-            compiled: self.compiled().await?,
+            moves: moves(&events, &compiled),
+            compiled,
             site: self
                 .site
                 .get()
                 .await
                 .map_err(|error| ResolveError::Site(error.to_string()))?,
             started_at: self.store.meta().await?.started_at,
-            moves: moves(&events),
         };
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
@@ -158,36 +161,6 @@ impl Resolver {
     }
 }
 
-/// The deletions that are half of a move: the same key is inserted again later in the same transaction (rule 6).
-/// Held as the ids of both events.
-fn moves(events: &[Event]) -> HashSet<EventId> {
-    let mut found = HashSet::new();
-    for (n, deleted) in events
-        .iter()
-        .enumerate()
-        .filter(|(_, event)| event.op == Op::Delete)
-    {
-        let key = deleted.old_key.as_ref().and_then(Value::as_object);
-        let same_key = |event: &&Event| {
-            event.op == Op::Insert
-                && event.relation == deleted.relation
-                && key.is_some_and(|key| {
-                    key.iter()
-                        .all(|(name, value)| event.image.get(name) == Some(value))
-                })
-        };
-        let later = events
-            .iter()
-            .skip(n + 1)
-            .take_while(|event| event.xid == deleted.xid);
-        if let Some(inserted) = later.into_iter().find(same_key) {
-            found.insert(deleted.id);
-            found.insert(inserted.id);
-        }
-    }
-    found
-}
-
 /// What one round works with.
 struct Batch<'a> {
     store: &'a Store,
@@ -195,12 +168,18 @@ struct Batch<'a> {
     compiled: Arc<Compiled>,
     site: deadpool_postgres::Object,
     started_at: jiff::Timestamp,
-    moves: HashSet<EventId>,
+    moves: HashSet<(EventId, Section)>,
 }
 
 /// The text of a key column in an image.
 fn cell<'a>(image: &'a Value, column: &str) -> Option<&'a str> {
     image.get(column).and_then(Value::as_str)
+}
+
+/// The text of a row's key; `None` where a column of it is NULL or was not sent.
+fn key_of(row: &Value, columns: &[String]) -> Option<String> {
+    let values: Option<Vec<&str>> = columns.iter().map(|column| cell(row, column)).collect();
+    Some(key_text(&values?))
 }
 
 impl Batch<'_> {
@@ -218,17 +197,14 @@ impl Batch<'_> {
             } else {
                 Some(&event.image)
             };
-            let key = |row: &Value| -> Option<String> {
-                let values: Option<Vec<&str>> = columns.iter().map(|column| cell(row, column)).collect();
-                Some(key_text(&values?))
-            };
+            let key = |row: &Value| key_of(row, columns);
             let Some(new_key) = row.and_then(key) else {
                 step.skipped_count("a change without the mapped key (replica identity)")
                     .await?;
                 continue;
             };
             match event.op {
-                Op::Delete if self.moves.contains(&event.id) => {}
+                Op::Delete if self.moves.contains(&(event.id, section)) => {}
                 Op::Delete => self.deleted(step, section, &new_key).await?,
                 _ => {
                     let old_key = event.old_key.as_ref().and_then(key).filter(|old| *old != new_key);
@@ -256,6 +232,7 @@ impl Batch<'_> {
             && let Some(ticket) = step.ticket_newest(key).await?.filter(|ticket| !ticket.gone)
         {
             step.ticket_set_gone(ticket.id, true).await?;
+            step.delivery_wake(ticket.id).await?;
             step.journal_add(Some(ticket.id), "ticket deleted on the site", "")
                 .await?;
         }
@@ -276,10 +253,13 @@ impl Batch<'_> {
             step.link_set_key(link.id, key).await?;
         }
         if section == Section::Ticket {
+            if let Some(old_key) = old_key {
+                step.ticket_set_key(old_key, key).await?;
+            }
             self.status_changed(step, event).await?;
         }
         let known = step.link_find(section, key).await?;
-        let is_insert = event.op == Op::Insert && !self.moves.contains(&event.id);
+        let is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));
         if event.echo {
             // Our own write, or a row that a trigger of the site added to it (rule 8).
             if known.as_ref().is_none_or(|link| link.gone && is_insert) && is_insert {
@@ -340,20 +320,15 @@ impl Batch<'_> {
         key: &str,
         generation: i32,
     ) -> Result<(), ResolveError> {
-        let ticket_key = match section {
-            Section::Ticket => Some(TicketKey(key.to_owned())),
-            _ => self.ticket_key_of(&event.image).await?,
-        };
-        let Some(ticket_key) = ticket_key else {
-            step.link_add(
-                section,
-                key,
-                generation,
-                None,
-                LinkState::Skipped,
-                Some("it belongs to no ticket"),
-            )
-            .await?;
+        let image = self.newest_image(event, section).await?;
+        let Some(ticket_key) = self.lane_of(section, key, image.as_ref()).await? else {
+            let (state, reason) = match image {
+                None => (LinkState::Skipped, "deleted before it was sent"),
+                // A later UPDATE may name one.
+                Some(_) => (LinkState::Seen, "it belongs to no ticket"),
+            };
+            step.link_add(section, key, generation, None, state, Some(reason))
+                .await?;
             return Ok(());
         };
         let ticket = step.ticket_find_or_add(&ticket_key).await?;
@@ -363,7 +338,21 @@ impl Batch<'_> {
         if section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message {
             return Ok(());
         }
-        self.enter(step, event, section, link, &ticket).await
+        self.enter(step, event, image, section, link, &ticket).await
+    }
+
+    /// The ticket that a row belongs to; `None` for a message that names none.
+    async fn lane_of(
+        &self,
+        section: Section,
+        key: &str,
+        image: Option<&Value>,
+    ) -> Result<Option<TicketKey>, ResolveError> {
+        match (section, image) {
+            (Section::Ticket, _) => Ok(Some(TicketKey(key.to_owned()))),
+            (_, Some(image)) => self.ticket_key_of(image).await,
+            (_, None) => Ok(None),
+        }
     }
 
     /// A known row changed.
@@ -384,18 +373,26 @@ impl Batch<'_> {
             }
         }
         match link.state {
-            LinkState::Queued => step.delivery_newer_image(link.id, &event.image).await?,
+            LinkState::Queued => {
+                step.delivery_newer_image(link.id, &event.image).await?;
+                // While it waits the site may hand it to another ticket.
+                if section == Section::Message
+                    && let Some(ticket_key) = self.ticket_key_of(&event.image).await?
+                {
+                    let ticket = step.ticket_find_or_add(&ticket_key).await?;
+                    if link.ticket_id != Some(ticket.id) {
+                        step.delivery_move(link.id, ticket.id).await?;
+                    }
+                }
+            }
             LinkState::Seen => {
-                let ticket_key = match section {
-                    Section::Ticket => Some(TicketKey(key.to_owned())),
-                    _ => self.ticket_key_of(&event.image).await?,
-                };
-                let Some(ticket_key) = ticket_key else {
+                let image = self.newest_image(event, section).await?;
+                let Some(ticket_key) = self.lane_of(section, key, image.as_ref()).await? else {
                     return Ok(());
                 };
                 let ticket = step.ticket_find_or_add(&ticket_key).await?;
                 step.link_set_ticket(link.id, ticket.id).await?;
-                self.enter(step, event, section, link.id, &ticket).await?;
+                self.enter(step, event, image, section, link.id, &ticket).await?;
             }
             _ => {}
         }
@@ -407,11 +404,12 @@ impl Batch<'_> {
         &self,
         step: &Step<'_>,
         event: &Event,
+        image: Option<Value>,
         section: Section,
         link: LinkId,
         ticket: &crate::store::Ticket,
     ) -> Result<(), ResolveError> {
-        let Some(image) = self.newest_image(event, section).await? else {
+        let Some(image) = image else {
             step.link_set_state(link, LinkState::Skipped, Some("deleted before it was sent"))
                 .await?;
             return Ok(());
@@ -507,10 +505,11 @@ impl Batch<'_> {
                 tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
                 step.delivery_park(waiting.id, &why).await?;
             }
-            Found::Wait { why, .. } => {
-                // 1 s, 2 s, 4 s … 60 s; a change of the ticket's row ends the wait at once.
-                let after =
-                    Duration::from_secs(1 << waiting.attempts.clamp(0, 6)).min(Duration::from_secs(60));
+            Found::Wait { why, bounded } => {
+                // 1 s, 2 s, 4 s …; a change of the ticket's row ends the wait at once. Tickets that are not for us
+                // may be most of the site's, and are asked about ever more rarely.
+                let longest = Duration::from_secs(if bounded { 60 } else { 3600 });
+                let after = Duration::from_secs(1 << waiting.attempts.clamp(0, 12)).min(longest);
                 step.delivery_wait(waiting.id, &why, after).await?;
             }
             Found::Park(why) => {
@@ -532,18 +531,25 @@ impl Batch<'_> {
             .iter()
             .filter_map(|name| Some((name.clone(), image.get(name)?.clone())))
             .collect();
+        let mut deleted_by = None;
         for later in self
             .store
             .event_later(event.id, &event.relation, &Value::Object(key))
             .await?
         {
             match (later.op, later.image, &mut image) {
-                (Op::Delete, _, _) => return Ok(None),
+                (Op::Delete | Op::Truncate, _, _) => deleted_by = Some(later.xid),
+                // A move is a DELETE and an INSERT in one transaction (rule 6); later it is another row.
+                (Op::Insert, newer, image) if deleted_by == Some(later.xid) => {
+                    deleted_by = None;
+                    *image = newer;
+                }
+                _ if deleted_by.is_some() => return Ok(None),
                 (_, Value::Object(newer), Value::Object(image)) => image.extend(newer),
                 _ => {}
             }
         }
-        Ok(Some(image))
+        Ok(deleted_by.is_none().then_some(image))
     }
 
     /// Whether the mapping says that a row was made after the connector's start.

@@ -360,9 +360,7 @@ impl Batch<'_> {
     }
 
     fn key_of(&self, section: Section, image: &Value) -> Option<String> {
-        let columns = &self.compiled.shape(section).key;
-        let values: Option<Vec<&str>> = columns.iter().map(|column| cell(image, column)).collect();
-        Some(key_text(&values?))
+        super::key_of(image, &self.compiled.shape(section).key)
     }
 
     async fn ticket_exists(&self, key: &TicketKey) -> Result<bool, ResolveError> {

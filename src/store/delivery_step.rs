@@ -132,6 +132,15 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// The site handed a row that is not resolved yet to another ticket.
+    pub async fn delivery_move(&self, link: LinkId, ticket: i64) -> Result<(), StoreError> {
+        let sql = "with moved as (update {s}.delivery set ticket_id = $2, not_before = now()
+                where link_id = $1 and state = 'unresolved' returning link_id)
+            update {s}.link set ticket_id = $2 where id in (select link_id from moved)";
+        self.execute(sql, &[&link.0, &ticket]).await?;
+        Ok(())
+    }
+
     /// Something of a ticket changed: what waits in its lane is looked at again.
     pub async fn delivery_wake(&self, ticket: i64) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set not_before = now() where ticket_id = $1 and state = 'unresolved'";

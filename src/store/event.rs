@@ -95,7 +95,7 @@ impl Store {
         let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo
             from {s}.event
             where id > $1 and schema_name = $2 and table_name = $3 and pg_visible_in_snapshot(xid, pg_current_snapshot())
-              and (image @> $4 or old_key @> $4)
+              and (op = 'T' or image @> $4 or old_key @> $4)
             order by id";
         let rows = self
             .query(sql, &[&after.0, &relation.schema, &relation.table, key])

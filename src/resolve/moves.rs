@@ -1,0 +1,35 @@
+//! Which rows only moved: the halves of a DELETE and INSERT of one key in one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use super::compiled::Compiled;
+use super::key_of;
+use crate::model::{EventId, Op, Section};
+use crate::store::Event;
+
+/// The halves of moves: a DELETE, and later in the same transaction an INSERT of the same key (rule 6). The key is the
+/// mapped one: a row that changes its partition may keep it while the primary key, which holds the partition key,
+/// becomes another.
+pub(super) fn moves(events: &[Event], compiled: &Compiled) -> HashSet<(EventId, Section)> {
+    let mut found = HashSet::new();
+    let mut deleted: HashMap<(u64, Section, String), EventId> = HashMap::new();
+    for event in events {
+        for section in compiled.sections_of(&event.relation) {
+            let columns = &compiled.shape(section).key;
+            let row = match (event.op, &event.old_key) {
+                (Op::Delete, Some(old_key)) => old_key,
+                (Op::Insert, _) => &event.image,
+                _ => continue,
+            };
+            let Some(key) = key_of(row, columns) else { continue };
+            let place = (event.xid, section, key);
+            if event.op == Op::Delete {
+                deleted.insert(place, event.id);
+            } else if let Some(gone) = deleted.remove(&place) {
+                found.insert((gone, section));
+                found.insert((event.id, section));
+            }
+        }
+    }
+    found
+}
