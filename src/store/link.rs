@@ -1,6 +1,6 @@
 //! The rows of the site that we know, for ever.
 
-use super::{Step, StoreError};
+use super::{Step, Store, StoreError};
 use crate::model::{EventId, LinkId, Section};
 
 /// What became of a row of the site.
@@ -58,6 +58,23 @@ pub struct Link {
     pub gone: bool,
     /// Its lane.
     pub ticket_id: Option<i64>,
+}
+
+impl Store {
+    /// What became of the row that has this key now, and why; `None` where it is not known.
+    pub async fn link_fate(
+        &self,
+        section: Section,
+        key: &str,
+    ) -> Result<Option<(LinkState, Option<String>)>, StoreError> {
+        let sql = "select state, reason, gone from {s}.link
+            where section = $1 and key = $2 order by generation desc limit 1";
+        let rows = self.query(sql, &[&section.as_str(), &key]).await?;
+        match rows.first().filter(|row| !row.get::<_, bool>(2)) {
+            Some(row) => Ok(Some((LinkState::parse(row.get(0))?, row.get(1)))),
+            None => Ok(None),
+        }
+    }
 }
 
 impl Step<'_> {
