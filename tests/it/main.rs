@@ -14,5 +14,6 @@ mod flows;
 mod postgres;
 mod repair;
 mod setup;
+mod sites;
 mod support;
 mod volume;
