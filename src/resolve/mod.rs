@@ -13,7 +13,7 @@
 mod compiled;
 mod row;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
 use crate::mapping::shape::key_text;
-use crate::model::{EventId, LinkId, Op, Section, TicketKey};
+use crate::model::{EventId, LinkId, Op, RelationName, Section, TicketKey};
 use crate::postgres::Pool;
 use crate::store::{Event, Link, LinkState, NewDelivery, Step, Store, StoreError, Unresolved};
 
@@ -56,6 +56,15 @@ pub struct Resolver {
 /// The most events of one round; a transaction is taken whole.
 const BATCH: i64 = 200;
 
+/// The tables are looked at again after this even if nothing rang: an event may be there that is not visible yet.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The same once nothing was found so many times: the site's server is not to be asked for nothing all day long.
+const LOOK_IDLE: Duration = Duration::from_secs(2);
+
+/// So many times.
+const IDLE_AFTER: u32 = 20;
+
 impl Resolver {
     /// A resolver; nothing is asked before the first round.
     pub fn new(store: Store, site: Pool, config: Arc<Config>) -> Resolver {
@@ -69,11 +78,28 @@ impl Resolver {
 
     /// Resolves until cancelled; `turned` is called whenever a round went well.
     pub async fn run(&self, cancel: CancellationToken, turned: impl Fn()) {
-        let mut failures = 0u32;
+        let (mut failures, mut idle) = (0u32, 0u32);
         loop {
-            let pause = match self.round().await {
-                Ok(true) => Duration::ZERO,
-                Ok(false) => Duration::from_millis(500),
+            let round = self.round().await;
+            if round.is_ok() {
+                turned();
+                if failures > 0 {
+                    failures = 0;
+                    tracing::info!("resolving goes on");
+                    if let Err(error) = self.store.meta_set_error(None).await {
+                        tracing::warn!("the error could not be cleared: {error}");
+                    }
+                }
+            }
+            let pause = match round {
+                Ok(true) => {
+                    idle = 0;
+                    Duration::ZERO
+                }
+                Ok(false) => {
+                    idle = idle.saturating_add(1);
+                    if idle < IDLE_AFTER { LOOK_EVERY } else { LOOK_IDLE }
+                }
                 Err(ResolveError::Store(error)) if error.lost_leadership() => return,
                 Err(error) => {
                     failures += 1;
@@ -89,19 +115,9 @@ impl Resolver {
                     Duration::from_secs(u64::from(failures.min(10)))
                 }
             };
-            if pause < Duration::from_secs(1) {
-                turned();
-            }
-            if pause < Duration::from_secs(1) && failures > 0 {
-                failures = 0;
-                tracing::info!("resolving goes on");
-                if let Err(error) = self.store.meta_set_error(None).await {
-                    tracing::warn!("the error could not be cleared: {error}");
-                }
-            }
             tokio::select! {
                 () = cancel.cancelled() => return,
-                () = self.store.wake.events.notified(), if failures == 0 => {}
+                () = self.store.wake.events.notified(), if failures == 0 => idle = 0,
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -139,7 +155,11 @@ impl Resolver {
                 .await
                 .map_err(|error| ResolveError::Site(error.to_string()))?,
             started_at: self.store.meta().await?.started_at,
-            moves: moves(&events),
+            moves: HashSet::new(),
+        };
+        let batch = Batch {
+            moves: moves(&events, |relation| batch.keys_of(relation)),
+            ..batch
         };
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
@@ -157,31 +177,31 @@ impl Resolver {
     }
 }
 
-/// The deletions that are half of a move: the same key is inserted again later in the same transaction (rule 6).
-/// Held as the ids of both events.
-fn moves(events: &[Event]) -> HashSet<EventId> {
+/// The deletions that are half of a move: the same key is inserted again later in the same transaction (rule 6). Only
+/// the mapped key counts: what moves a row to another partition is that another column changed. Held as the ids of both
+/// events.
+fn moves(
+    events: &[Event],
+    keys_of: impl Fn(&RelationName) -> Vec<(Section, Vec<String>)>,
+) -> HashSet<(EventId, Section)> {
     let mut found = HashSet::new();
-    for (n, deleted) in events
-        .iter()
-        .enumerate()
-        .filter(|(_, event)| event.op == Op::Delete)
-    {
-        let key = deleted.old_key.as_ref().and_then(Value::as_object);
-        let same_key = |event: &&Event| {
-            event.op == Op::Insert
-                && event.relation == deleted.relation
-                && key.is_some_and(|key| {
-                    key.iter()
-                        .all(|(name, value)| event.image.get(name) == Some(value))
-                })
+    let mut deleted: HashMap<(u64, Section, String), EventId> = HashMap::new();
+    for event in events {
+        let row = match event.op {
+            Op::Delete => event.old_key.as_ref(),
+            Op::Insert => Some(&event.image),
+            _ => continue,
         };
-        let later = events
-            .iter()
-            .skip(n + 1)
-            .take_while(|event| event.xid == deleted.xid);
-        if let Some(inserted) = later.into_iter().find(same_key) {
-            found.insert(deleted.id);
-            found.insert(inserted.id);
+        for (section, columns) in keys_of(&event.relation) {
+            let Some(key) = row.and_then(|row| key_in(row, &columns)) else {
+                continue;
+            };
+            let place = (event.xid, section, key);
+            if event.op == Op::Delete {
+                deleted.insert(place, event.id);
+            } else if let Some(deleted) = deleted.remove(&place) {
+                found.extend([(deleted, section), (event.id, section)]);
+            }
         }
     }
     found
@@ -194,7 +214,13 @@ struct Batch<'a> {
     compiled: Arc<Compiled>,
     site: deadpool_postgres::Object,
     started_at: jiff::Timestamp,
-    moves: HashSet<EventId>,
+    moves: HashSet<(EventId, Section)>,
+}
+
+/// The text of the key whose columns these are.
+fn key_in(row: &Value, columns: &[String]) -> Option<String> {
+    let values: Option<Vec<&str>> = columns.iter().map(|column| cell(row, column)).collect();
+    Some(key_text(&values?))
 }
 
 /// The text of a key column in an image.
@@ -203,10 +229,17 @@ fn cell<'a>(image: &'a Value, column: &str) -> Option<&'a str> {
 }
 
 impl Batch<'_> {
+    fn keys_of(&self, relation: &RelationName) -> Vec<(Section, Vec<String>)> {
+        let sections = self.compiled.sections_of(relation).into_iter();
+        sections
+            .map(|section| (section, self.compiled.shape(section).key.clone()))
+            .collect()
+    }
+
     async fn event(&self, step: &Step<'_>, event: &Event) -> Result<(), ResolveError> {
         for section in self.compiled.sections_of(&event.relation) {
             if event.op == Op::Truncate {
-                step.link_set_all_gone(section).await?;
+                step.link_set_all_gone(section, event.xid).await?;
                 step.journal_add(None, "truncate", &event.relation.to_string())
                     .await?;
                 continue;
@@ -217,18 +250,15 @@ impl Batch<'_> {
             } else {
                 Some(&event.image)
             };
-            let key = |row: &Value| -> Option<String> {
-                let values: Option<Vec<&str>> = columns.iter().map(|column| cell(row, column)).collect();
-                Some(key_text(&values?))
-            };
+            let key = |row: &Value| key_in(row, columns);
             let Some(new_key) = row.and_then(key) else {
                 step.skipped_count("a change without the mapped key (replica identity)")
                     .await?;
                 continue;
             };
             match event.op {
-                Op::Delete if self.moves.contains(&event.id) => {}
-                Op::Delete => self.deleted(step, section, &new_key).await?,
+                Op::Delete if self.moves.contains(&(event.id, section)) => {}
+                Op::Delete => self.deleted(step, section, &new_key, event.xid).await?,
                 _ => {
                     let old_key = event.old_key.as_ref().and_then(key).filter(|old| *old != new_key);
                     self.written(step, event, section, &new_key, old_key.as_deref())
@@ -239,9 +269,15 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn deleted(&self, step: &Step<'_>, section: Section, key: &str) -> Result<(), ResolveError> {
+    async fn deleted(
+        &self,
+        step: &Step<'_>,
+        section: Section,
+        key: &str,
+        xid: u64,
+    ) -> Result<(), ResolveError> {
         if let Some(link) = step.link_find(section, key).await?.filter(|link| !link.gone) {
-            step.link_set_gone(link.id, true).await?;
+            step.link_set_gone(link.id, Some(xid)).await?;
             if step
                 .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
                 .await?
@@ -274,8 +310,25 @@ impl Batch<'_> {
         {
             step.link_set_key(link.id, key).await?;
         }
-        let known = step.link_find(section, key).await?;
-        let is_insert = event.op == Op::Insert && !self.moves.contains(&event.id);
+        if let (Section::Ticket, Some(old_key)) = (section, old_key) {
+            step.ticket_set_key(old_key, key).await?;
+        }
+        let mut known = step.link_find(section, key).await?;
+        let mut is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));
+        // A row that comes back in the very transaction that took it away was reloaded or moved (rule 6).
+        if let Some(link) = known
+            .as_mut()
+            .filter(|link| is_insert && link.gone_in == Some(event.xid))
+        {
+            step.link_set_gone(link.id, None).await?;
+            if section == Section::Ticket
+                && let Some(ticket) = step.ticket_newest(key).await?
+            {
+                step.ticket_set_gone(ticket.id, false).await?;
+            }
+            link.gone = false;
+            is_insert = false;
+        }
         if event.echo {
             // Our own write, or a row that a trigger of the site added to it (rule 8).
             if known.as_ref().is_none_or(|link| link.gone && is_insert) && is_insert {
@@ -346,10 +399,12 @@ impl Batch<'_> {
                 key,
                 generation,
                 None,
-                LinkState::Skipped,
+                // A later UPDATE may put it into one.
+                LinkState::Seen,
                 Some("it belongs to no ticket"),
             )
             .await?;
+            step.skipped_count("it belongs to no ticket").await?;
             return Ok(());
         };
         let ticket = step.ticket_find_or_add(&ticket_key).await?;
@@ -380,7 +435,9 @@ impl Batch<'_> {
             }
         }
         match link.state {
-            LinkState::Queued => step.delivery_newer_image(link.id, &event.image).await?,
+            LinkState::Queued | LinkState::Parked => {
+                step.delivery_newer_image(link.id, &event.image).await?;
+            }
             LinkState::Seen => {
                 let ticket_key = match section {
                     Section::Ticket => Some(TicketKey(key.to_owned())),

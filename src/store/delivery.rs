@@ -137,8 +137,23 @@ pub struct Delivery {
     pub looks: i32,
     /// For how many seconds it has been in doubt.
     pub doubt_age: f64,
-    /// When the intent was made durable.
+    /// When the intent was made durable, by the database's clock.
     pub intent_at: Option<jiff::Timestamp>,
+    /// How many seconds before this was read that was.
+    pub intent_age: Option<f64>,
+}
+
+impl Delivery {
+    /// When the intent was made by Deskie's clock, which said `date` when this had been read `ago`; by the database's
+    /// where Deskie did not say.
+    pub fn intended_at(&self, date: Option<jiff::Timestamp>, ago: Duration) -> Option<jiff::Timestamp> {
+        let age = self.intent_age.filter(|age| *age >= 0.0);
+        let by_deskie = date.zip(age).and_then(|(date, age)| {
+            let age = Duration::try_from_secs_f64(age).ok()?;
+            date.checked_sub(age.checked_add(ago)?).ok()
+        });
+        by_deskie.or(self.intent_at)
+    }
 }
 
 /// A durable intent: the call may be begun until `send_within` has passed since it was asked for.
@@ -157,7 +172,8 @@ impl Store {
         let sql = format!(
             "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
                 d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at,
+                extract(epoch from clock_timestamp() - d.intent_at)::float8
              from (select distinct on (ticket_id) id, state, not_before from {{s}}.delivery
                    where state in {OPEN} and ticket_id <> all($2)
                    order by ticket_id, position, part, id) head
@@ -317,15 +333,16 @@ impl Store {
         self.query(&sql, &[&limit]).await?.iter().map(read).collect()
     }
 
-    /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, or the first
-    /// message of a case, whose number create_case does not tell.
+    /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, given up out of
+    /// doubt (it stands there, a person said), or the first message of a case, whose number create_case does not tell.
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
         let sql = "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part,
                 d.parts, d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at,
+                extract(epoch from clock_timestamp() - d.intent_at)::float8
             from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
             where d.ticket_id = $1 and d.message_id is null and d.body is not null
-              and (d.state in ('sending', 'doubt') or (d.state = 'parked' and d.doubt_since is not null)
+              and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
                    or (d.state = 'delivered' and d.call = 'create_case'))
             order by d.position, d.part, d.id";
         self.query(sql, &[&ticket]).await?.iter().map(delivery).collect()
@@ -377,5 +394,6 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
         looks: row.get(17),
         doubt_age: row.get(18),
         intent_at: row.get(19),
+        intent_age: row.get(20),
     })
 }

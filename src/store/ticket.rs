@@ -194,6 +194,15 @@ impl Step<'_> {
         Ok(self.query(&sql, &[&key]).await?.first().map(ticket))
     }
 
+    /// The site changed the ticket's key: the lane, its case and all that waits in it go with it.
+    pub async fn ticket_set_key(&self, old: &str, new: &str) -> Result<(), StoreError> {
+        let sql = "update {s}.ticket set key = $2, generation = coalesce(
+                (select max(o.generation) from {s}.ticket o where o.key = $2), 0) + 1
+            where id = (select id from {s}.ticket where key = $1 order by generation desc limit 1) and not gone";
+        self.execute(sql, &[&old, &new]).await?;
+        Ok(())
+    }
+
     /// The site deleted the ticket's row, or (false) only moved it.
     pub async fn ticket_set_gone(&self, id: i64, gone: bool) -> Result<(), StoreError> {
         self.execute("update {s}.ticket set gone = $2 where id = $1", &[&id, &gone])
