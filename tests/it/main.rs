@@ -1,13 +1,17 @@
 //! Everything that needs a real Postgres or the real binary: one program, so that it is linked once.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![allow(clippy::disallowed_methods, reason = "tests measure real time and spawn what they watch")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests measure real time and spawn what they watch"
+)]
 
 mod architecture;
 mod check;
 mod commands;
 mod flows;
 mod postgres;
+mod review;
 mod setup;
 mod support;
 mod volume;
