@@ -165,13 +165,11 @@ async fn what_a_person_says_stands_in_deskie_does_not_come_back() {
     stage.writes(ticket, "bir").await;
     connector.wait_for_log("parked").await;
     // WHEN a person looks, and says that it is there
-    let id = stage
-        .query(
-            "select 'd' || id from deskie_cdc.delivery where state = 'parked'",
-            &[],
-        )
-        .await[0]
-        .get::<_, String>(0);
+    let id: String = wait_until("it is parked", || async {
+        let sql = "select 'd' || id from deskie_cdc.delivery where state = 'parked'";
+        stage.query(sql, &[]).await.first().map(|row| row.get(0))
+    })
+    .await;
     stage.workplace.command(&["failed", "discard", &id]).await.ok();
     // AND an agent answers
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
