@@ -106,6 +106,7 @@ create table {schema}.link (
     state      text not null check (state in ('seen', 'queued', 'delivered', 'skipped', 'parked', 'discarded', 'written')),
     reason     text,
     gone       boolean not null default false,
+    gone_xid   xid8,                  -- the transaction that deleted it: if it comes back within, it was moved (rule 6)
     created_at timestamptz not null default now(),
     unique (section, key, generation)
 );
@@ -151,6 +152,9 @@ create unique index delivery_status on {schema}.delivery (ticket_id) where act =
 create index delivery_open on {schema}.delivery (ticket_id, position, part, id) include (state, not_before, backfill)
     where state in ('unresolved', 'queued', 'sending', 'doubt', 'parked');
 
+create index delivery_ticket on {schema}.delivery (ticket_id);
+create index delivery_prune on {schema}.delivery (done_at) where body is not null;
+
 -- A message that stands in Deskie. Set difference over message_id decides what is new, never a high-water mark.
 create table {schema}.remote (
     message_id  bigint primary key,
@@ -170,6 +174,7 @@ create table {schema}.remote (
     done_at     timestamptz
 );
 create index remote_open on {schema}.remote (ticket_id, seq) where state in ('pending', 'parked');
+create index remote_prune on {schema}.remote (done_at) where payload is not null;
 create index remote_case on {schema}.remote (case_id);
 
 -- A case's status on its way to the site: the newest counts, so one row a ticket; deleted once it is written.
@@ -204,6 +209,8 @@ create table {schema}.inbox (
 create unique index inbox_waiting on {schema}.inbox (digest) where state = 'waiting';
 create index inbox_order on {schema}.inbox (id) where state = 'waiting';
 
+create index inbox_prune on {schema}.inbox (done_at) where state <> 'waiting';
+
 -- Cases that are none of ours: asked about once.
 create table {schema}.foreign_case (
     case_id    bigint primary key,
@@ -218,6 +225,7 @@ create table {schema}.journal (
     what      text not null,
     detail    text
 );
+create index journal_prune on {schema}.journal (at);
 create index journal_ticket on {schema}.journal (ticket_id, id);
 
 -- Rows that were passed over, counted by reason.

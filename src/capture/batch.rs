@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Capture, CaptureError};
+use super::{Capture, CaptureError, KEEPALIVE_STEP};
 use crate::model::{EventId, Lsn, Op, RelationName, Row};
 use crate::pgoutput::{Relations, Step, decode};
 use crate::postgres::replication::{Frame, ReplicationStream};
@@ -81,6 +81,10 @@ impl Capture {
             // Only descriptions or a message outside of transactions: nothing to keep.
             return Ok(Lsn::default());
         };
+        if written == 0 {
+            let stored = writer.commit_if_far(position, KEEPALIVE_STEP).await?;
+            return Ok(if stored { position.end } else { Lsn::default() });
+        }
         writer.commit(position).await?;
         metrics::counter!("deskie_cdc_captured_total").increment(written as u64);
         tracing::debug!(rows = written, to = %position.end, "captured");

@@ -170,6 +170,7 @@ impl Deliverer {
     ) -> Result<(Found<CaseId>, Vec<Case>), Failed> {
         let field = format!("cf_{}", self.config.deskie.ticket_field);
         let mut call = Some(call);
+        let (begun, mut intended) = (clock::monotonic(), None);
         let (mut cases, mut page) = (Vec::new(), 1);
         loop {
             let query = CaseQuery {
@@ -187,7 +188,10 @@ impl Deliverer {
             };
             let answer = self.client.cases(&query).await;
             self.meter.settle(taken, &answer);
-            let list = answer.map_err(Failed::Call)?.value;
+            let answer = answer.map_err(Failed::Call)?;
+            intended = intended
+                .or_else(|| delivery.intended_at(answer.date, clock::monotonic().duration_since(begun)));
+            let list = answer.value;
             let full = list.items.len() >= 100;
             cases.extend(list.items);
             if !full || page >= PAGES {
@@ -215,7 +219,7 @@ impl Deliverer {
         let intent = CaseIntent {
             ticket: delivery.ticket_key.clone(),
             created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
-            not_before: made.or(delivery.intent_at).unwrap_or(jiff::Timestamp::MIN),
+            not_before: made.or(intended).unwrap_or(jiff::Timestamp::MIN),
             kept: self.kept(),
         };
         Ok((lanes::match_cases(&candidates, &intent), cases))
@@ -249,6 +253,7 @@ impl Deliverer {
             return Ok(Found::None);
         };
         let mut call = Some(call);
+        let (begun, mut intended) = (clock::monotonic(), None);
         let (mut messages, mut page): (Vec<Message>, u32) = (Vec::new(), 1);
         loop {
             let taken = match call.take() {
@@ -257,7 +262,10 @@ impl Deliverer {
             };
             let answer = self.client.messages(case, Order::Desc, page, 100).await;
             self.meter.settle(taken, &answer);
-            let list = answer.map_err(Failed::Call)?.value;
+            let answer = answer.map_err(Failed::Call)?;
+            intended = intended
+                .or_else(|| delivery.intended_at(answer.date, clock::monotonic().duration_since(begun)));
+            let list = answer.value;
             let full = list.items.len() >= 100;
             messages.extend(list.items);
             if !full || page >= PAGES {
@@ -287,7 +295,7 @@ impl Deliverer {
         let intent = MessageIntent {
             author,
             created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
-            sent_not_before: delivery.intent_at.unwrap_or(jiff::Timestamp::MIN),
+            sent_not_before: intended.unwrap_or(jiff::Timestamp::MIN),
             kept: self.kept(),
         };
         Ok(lanes::match_messages(&candidates, &intent))

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
 use crate::mapping::shape::key_text;
-use crate::model::{EventId, LinkId, Op, Section, TicketKey};
+use crate::model::{EventId, LinkId, Op, RelationName, Section, TicketKey};
 use crate::postgres::Pool;
 use crate::store::{Event, Link, LinkState, NewDelivery, Step, Store, StoreError, Unresolved};
 
@@ -59,6 +59,15 @@ pub struct Resolver {
 /// The most events of one round; a transaction is taken whole.
 const BATCH: i64 = 200;
 
+/// The tables are looked at again after this even if nothing rang: an event may be there that is not visible yet.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The same once nothing was found so many times: the site's server is not to be asked for nothing all day long.
+const LOOK_IDLE: Duration = Duration::from_secs(2);
+
+/// So many times.
+const IDLE_AFTER: u32 = 20;
+
 impl Resolver {
     /// A resolver; nothing is asked before the first round.
     pub fn new(store: Store, site: Pool, config: Arc<Config>) -> Resolver {
@@ -72,11 +81,28 @@ impl Resolver {
 
     /// Resolves until cancelled; `turned` is called whenever a round went well.
     pub async fn run(&self, cancel: CancellationToken, turned: impl Fn()) {
-        let mut failures = 0u32;
+        let (mut failures, mut idle) = (0u32, 0u32);
         loop {
-            let pause = match self.round().await {
-                Ok(true) => Duration::ZERO,
-                Ok(false) => Duration::from_millis(500),
+            let round = self.round().await;
+            if round.is_ok() {
+                turned();
+                if failures > 0 {
+                    failures = 0;
+                    tracing::info!("resolving goes on");
+                    if let Err(error) = self.store.meta_set_error(None).await {
+                        tracing::warn!("the error could not be cleared: {error}");
+                    }
+                }
+            }
+            let pause = match round {
+                Ok(true) => {
+                    idle = 0;
+                    Duration::ZERO
+                }
+                Ok(false) => {
+                    idle = idle.saturating_add(1);
+                    if idle < IDLE_AFTER { LOOK_EVERY } else { LOOK_IDLE }
+                }
                 Err(ResolveError::Store(error)) if error.lost_leadership() => return,
                 Err(error) => {
                     failures += 1;
@@ -92,19 +118,9 @@ impl Resolver {
                     Duration::from_secs(u64::from(failures.min(10)))
                 }
             };
-            if pause < Duration::from_secs(1) {
-                turned();
-            }
-            if pause < Duration::from_secs(1) && failures > 0 {
-                failures = 0;
-                tracing::info!("resolving goes on");
-                if let Err(error) = self.store.meta_set_error(None).await {
-                    tracing::warn!("the error could not be cleared: {error}");
-                }
-            }
             tokio::select! {
                 () = cancel.cancelled() => return,
-                () = self.store.wake.events.notified(), if failures == 0 => {}
+                () = self.store.wake.events.notified(), if failures == 0 => idle = 0,
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -186,7 +202,7 @@ impl Batch<'_> {
     async fn event(&self, step: &Step<'_>, event: &Event) -> Result<(), ResolveError> {
         for section in self.compiled.sections_of(&event.relation) {
             if event.op == Op::Truncate {
-                step.link_set_all_gone(section).await?;
+                step.link_set_all_gone(section, event.xid).await?;
                 step.journal_add(None, "truncate", &event.relation.to_string())
                     .await?;
                 continue;
@@ -205,7 +221,7 @@ impl Batch<'_> {
             };
             match event.op {
                 Op::Delete if self.moves.contains(&(event.id, section)) => {}
-                Op::Delete => self.deleted(step, section, &new_key).await?,
+                Op::Delete => self.deleted(step, section, &new_key, event.xid).await?,
                 _ => {
                     let old_key = event.old_key.as_ref().and_then(key).filter(|old| *old != new_key);
                     self.written(step, event, section, &new_key, old_key.as_deref())
@@ -216,9 +232,15 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn deleted(&self, step: &Step<'_>, section: Section, key: &str) -> Result<(), ResolveError> {
+    async fn deleted(
+        &self,
+        step: &Step<'_>,
+        section: Section,
+        key: &str,
+        xid: u64,
+    ) -> Result<(), ResolveError> {
         if let Some(link) = step.link_find(section, key).await?.filter(|link| !link.gone) {
-            step.link_set_gone(link.id, true).await?;
+            step.link_set_gone(link.id, Some(xid)).await?;
             if step
                 .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
                 .await?
@@ -258,8 +280,22 @@ impl Batch<'_> {
             }
             self.status_changed(step, event).await?;
         }
-        let known = step.link_find(section, key).await?;
-        let is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));
+        let mut known = step.link_find(section, key).await?;
+        let mut is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));
+        // A row that comes back in the very transaction that took it away was reloaded or moved (rule 6).
+        if let Some(link) = known
+            .as_mut()
+            .filter(|link| is_insert && link.gone_in == Some(event.xid))
+        {
+            step.link_set_gone(link.id, None).await?;
+            if section == Section::Ticket
+                && let Some(ticket) = step.ticket_newest(key).await?
+            {
+                step.ticket_set_gone(ticket.id, false).await?;
+            }
+            link.gone = false;
+            is_insert = false;
+        }
         if event.echo {
             // Our own write, or a row that a trigger of the site added to it (rule 8).
             if known.as_ref().is_none_or(|link| link.gone && is_insert) && is_insert {
@@ -373,7 +409,7 @@ impl Batch<'_> {
             }
         }
         match link.state {
-            LinkState::Queued => {
+            LinkState::Queued | LinkState::Parked => {
                 step.delivery_newer_image(link.id, &event.image).await?;
                 // While it waits the site may hand it to another ticket.
                 if section == Section::Message

@@ -455,7 +455,11 @@ impl Batch<'_> {
                 let text = crate::postgres::describe(&error);
                 match error.code().map(|code| code.code()) {
                     // The row's values: a division by zero, a text that is no number.
-                    Some(code) if code.starts_with("22") || code == "21000" || code == "P0001" => {
+                    Some(code)
+                        if code.starts_with("22")
+                            || code.starts_with("P0")
+                            || ["21000", "23514", "54000"].contains(&code) =>
+                    {
                         Ok(Outputs::Refused(text))
                     }
                     // A statement cached before the table was changed.

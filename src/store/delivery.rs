@@ -141,12 +141,27 @@ pub struct Delivery {
     pub looks: i32,
     /// For how many seconds it has been in doubt.
     pub doubt_age: f64,
-    /// When the intent was made durable.
+    /// When the intent was made durable, by the database's clock.
     pub intent_at: Option<jiff::Timestamp>,
+    /// How many seconds before this was read that was.
+    pub intent_age: Option<f64>,
     /// Whether it goes behind live traffic.
     pub backfill: bool,
     /// What it brings to Deskie.
     pub act: Act,
+}
+
+impl Delivery {
+    /// When the intent was made by Deskie's clock, which said `date` when this had been read `ago`; by the database's
+    /// where Deskie did not say.
+    pub fn intended_at(&self, date: Option<jiff::Timestamp>, ago: Duration) -> Option<jiff::Timestamp> {
+        let age = self.intent_age.filter(|age| *age >= 0.0);
+        let by_deskie = date.zip(age).and_then(|(date, age)| {
+            let age = Duration::try_from_secs_f64(age).ok()?;
+            date.checked_sub(age.checked_add(ago)?).ok()
+        });
+        by_deskie.or(self.intent_at)
+    }
 }
 
 /// What a delivery brings to Deskie.
@@ -177,7 +192,8 @@ impl Store {
         let sql = format!(
             "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
                 d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
+                extract(epoch from clock_timestamp() - d.intent_at)::float8
              from (select id, row_number() over (partition by backfill order by id) as rank
                    from (select distinct on (ticket_id) id, state, not_before, backfill from {{s}}.delivery
                          where state in {OPEN} and not ({STATUS_PARKED}) and ticket_id <> all($2)
@@ -338,15 +354,16 @@ impl Store {
         self.query(&sql, &[&limit]).await?.iter().map(read).collect()
     }
 
-    /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, or the first
-    /// message of a case, whose number create_case does not tell.
+    /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, given up out of
+    /// doubt (it stands there, a person said), or the first message of a case, whose number create_case does not tell.
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
         let sql = "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part,
                 d.parts, d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
+                extract(epoch from clock_timestamp() - d.intent_at)::float8
             from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
             where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act = 'message'
-              and (d.state in ('sending', 'doubt') or (d.state = 'parked' and d.doubt_since is not null)
+              and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
                    or (d.state = 'delivered' and d.call = 'create_case'))
             order by d.position, d.part, d.id";
         self.query(sql, &[&ticket]).await?.iter().map(delivery).collect()
@@ -403,5 +420,6 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
             "status" => Act::Status,
             _ => Act::Message,
         },
+        intent_age: row.get(22),
     })
 }

@@ -100,7 +100,7 @@ impl Step<'_> {
 
     /// A row in its lane turns out not to be for Deskie now; it may become so later.
     pub async fn delivery_withdraw(&self, id: DeliveryId, reason: &str) -> Result<(), StoreError> {
-        let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now() where id = $1";
+        let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null where id = $1";
         self.execute(sql, &[&id.0, &reason]).await?;
         Ok(())
     }
@@ -123,11 +123,11 @@ impl Step<'_> {
         self.execute(sql, &[&link.0, &reason]).await
     }
 
-    /// A newer version of a row that is not resolved yet.
+    /// A newer version of a row that is not resolved yet; one that is parked has it for the next attempt.
     pub async fn delivery_newer_image(&self, link: LinkId, image: &Value) -> Result<(), StoreError> {
         let sql =
             "update {s}.delivery set image = coalesce(image, '{}'::jsonb) || $2::jsonb, not_before = now()
-            where link_id = $1 and state = 'unresolved'";
+            where link_id = $1 and (state = 'unresolved' or (state = 'parked' and body is null))";
         self.execute(sql, &[&link.0, &image]).await?;
         Ok(())
     }
@@ -148,7 +148,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// create_case was done: the ticket has its case.
+    /// create_case was done: the ticket has its case. One that was found after a lost answer (`answered_at` is absent) is
+    /// read, since it may have been answered long ago, when nobody knew whose it was.
     pub async fn delivery_done_case(
         &self,
         delivery: &Delivery,
@@ -166,7 +167,10 @@ impl Step<'_> {
             .as_ref()
             .and_then(|opening| opening.custom_id.clone());
         let sql = "update {s}.ticket set case_id = $2, case_number = nullif($3, ''), user_id = $4, channel = $5, custom_id = $6,
-                opened_at = clock_timestamp(), called_at = $7 where id = $1";
+                opened_at = clock_timestamp(), called_at = $7::timestamptz,
+                read_wanted = case when $7::timestamptz is null then least(coalesce(read_wanted, 2), 2) else read_wanted end,
+                read_wanted_at = case when $7::timestamptz is null then clock_timestamp() else read_wanted_at end
+            where id = $1";
         self.execute(
             sql,
             &[

@@ -175,6 +175,23 @@ impl TransactionWriter<'_> {
         Ok(())
     }
 
+    /// Commits a position that covers no row, if it is `step` bytes ahead of the stored one; whether it was. Storing it
+    /// writes WAL, and servers before 15 stream each transaction, ours too, however little it concerns us: storing each
+    /// would never end.
+    pub async fn commit_if_far(self, position: Position, step: u64) -> Result<bool, StoreError> {
+        let sql = "update {s}.meta set captured_lsn = $1::pg_lsn, captured_at = coalesce($2, captured_at)
+            where captured_lsn is null or $1::pg_lsn - captured_lsn >= $3::int8";
+        let step = i64::try_from(step).unwrap_or(i64::MAX);
+        let stored = execute_in(
+            &self.transaction,
+            self.store.sql(sql),
+            &[&PgLsn::from(position.end.0), &position.committed_at, &step],
+        )
+        .await?;
+        self.transaction.commit().await?;
+        Ok(stored == 1)
+    }
+
     /// Commits the batch together with the position that may then be acknowledged.
     pub async fn commit(self, position: Position) -> Result<(), StoreError> {
         let sql = "update {s}.meta set captured_lsn = greatest(captured_lsn, $1),

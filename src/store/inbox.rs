@@ -50,6 +50,12 @@ impl Store {
         Ok(())
     }
 
+    /// Whether anything waits: most of the time nothing does, and this is all that is asked.
+    pub async fn inbox_has_waiting(&self) -> Result<bool, StoreError> {
+        let sql = "select exists (select from {s}.inbox where state = 'waiting')";
+        Ok(self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0)))
+    }
+
     /// Turns the rule webhooks of known cases into wanted reads, and lays aside those of cases that are none of ours.
     /// However many there are for one case, it is read once. While a call of the ticket is in flight they wait, since
     /// they may be about our own message (rule 8). One that names a message of ours is most likely about just that:

@@ -56,6 +56,8 @@ pub struct Link {
     pub state: LinkState,
     /// Whether the site deleted it.
     pub gone: bool,
+    /// The transaction that did.
+    pub gone_in: Option<u64>,
     /// Its lane.
     pub ticket_id: Option<i64>,
 }
@@ -80,7 +82,7 @@ impl Store {
 impl Step<'_> {
     /// The newest generation of a key.
     pub async fn link_find(&self, section: Section, key: &str) -> Result<Option<Link>, StoreError> {
-        let sql = "select id, generation, state, gone, ticket_id from {s}.link
+        let sql = "select id, generation, state, gone, ticket_id, gone_xid::text from {s}.link
             where section = $1 and key = $2 order by generation desc limit 1";
         let rows = self.query(sql, &[&section.as_str(), &key]).await?;
         let read = |row: &tokio_postgres::Row| {
@@ -90,6 +92,7 @@ impl Step<'_> {
                 state: LinkState::parse(row.get(2))?,
                 gone: row.get(3),
                 ticket_id: row.get(4),
+                gone_in: row.get::<_, Option<&str>>(5).and_then(|xid| xid.parse().ok()),
             })
         };
         rows.first().map(read).transpose()
@@ -150,9 +153,10 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The site deleted the row, or (false) moved it within one transaction.
-    pub async fn link_set_gone(&self, link: LinkId, gone: bool) -> Result<(), StoreError> {
-        self.execute("update {s}.link set gone = $2 where id = $1", &[&link.0, &gone])
+    /// The site deleted the row in the transaction `xid`, or (`None`) brought it back within it.
+    pub async fn link_set_gone(&self, link: LinkId, xid: Option<u64>) -> Result<(), StoreError> {
+        let sql = "update {s}.link set gone = $2::text is not null, gone_xid = $2::text::xid8 where id = $1";
+        self.execute(sql, &[&link.0, &xid.map(|xid| xid.to_string())])
             .await?;
         Ok(())
     }
@@ -166,11 +170,11 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The site emptied the table.
-    pub async fn link_set_all_gone(&self, section: Section) -> Result<(), StoreError> {
+    /// The site emptied the table in the transaction `xid`.
+    pub async fn link_set_all_gone(&self, section: Section, xid: u64) -> Result<(), StoreError> {
         self.execute(
-            "update {s}.link set gone = true where section = $1 and not gone",
-            &[&section.as_str()],
+            "update {s}.link set gone = true, gone_xid = $2::text::xid8 where section = $1 and not gone",
+            &[&section.as_str(), &xid.to_string()],
         )
         .await?;
         if section == Section::Ticket {

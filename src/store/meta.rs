@@ -3,6 +3,9 @@
 use super::{Store, StoreError};
 use crate::model::{Epoch, Lsn};
 
+/// So many rows are pruned in one statement, so that none runs long.
+const PRUNE_AT_ONCE: i64 = 2000;
+
 /// The one row of `meta`.
 #[derive(Debug, Clone)]
 pub struct Meta {
@@ -189,19 +192,25 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes what is past `retain`: bodies and images of what is done, webhooks, the story. Links stay (rule 5).
+    /// Deletes what is past `retain`, some rows at a time: bodies and images of what is done, webhooks, the story. Links
+    /// stay (rule 5), and what a case was opened with, which later replies tell the site.
     pub async fn prune(&self, retain: std::time::Duration) -> Result<(), StoreError> {
         let seconds = retain.as_secs_f64();
         for sql in [
-            "update {s}.delivery set body = null, opening = null, image = null
-             where done_at < now() - make_interval(secs => $1) and (body is not null or opening is not null)
-               and (message_id is not null or state <> 'delivered')",
+            "update {s}.delivery set body = null, image = null,
+                 opening = case when call = 'create_case' then opening end
+             where id in (select id from {s}.delivery
+                 where done_at < now() - make_interval(secs => $1) and body is not null
+                   and (message_id is not null or state <> 'delivered') limit $2)",
             "update {s}.remote set payload = null
-             where done_at < now() - make_interval(secs => $1) and payload is not null",
-            "delete from {s}.inbox where state <> 'waiting' and done_at < now() - make_interval(secs => $1)",
-            "delete from {s}.journal where at < now() - make_interval(secs => $1)",
+             where message_id in (select message_id from {s}.remote
+                 where done_at < now() - make_interval(secs => $1) and payload is not null limit $2)",
+            "delete from {s}.inbox where id in (select id from {s}.inbox
+                 where state <> 'waiting' and done_at < now() - make_interval(secs => $1) limit $2)",
+            "delete from {s}.journal where id in (select id from {s}.journal
+                 where at < now() - make_interval(secs => $1) limit $2)",
         ] {
-            self.execute(sql, &[&seconds]).await?;
+            while self.execute(sql, &[&seconds, &PRUNE_AT_ONCE]).await? >= PRUNE_AT_ONCE.unsigned_abs() {}
         }
         Ok(())
     }

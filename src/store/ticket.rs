@@ -213,11 +213,11 @@ impl Step<'_> {
         Ok(self.query(&sql, &[&key]).await?.first().map(ticket))
     }
 
-    /// The site changed the ticket's key: the lane and its case go with it.
+    /// The site changed the ticket's key: the lane, its case and all that waits in it go with it.
     pub async fn ticket_set_key(&self, old: &str, new: &str) -> Result<(), StoreError> {
-        let sql = "update {s}.ticket t set key = $2, generation = coalesce(
+        let sql = "update {s}.ticket set key = $2, generation = coalesce(
                 (select max(o.generation) from {s}.ticket o where o.key = $2), 0) + 1
-            where key = $1 and not gone";
+            where id = (select id from {s}.ticket where key = $1 order by generation desc limit 1) and not gone";
         self.execute(sql, &[&old, &new]).await?;
         Ok(())
     }

@@ -82,10 +82,10 @@ impl Sweeper {
         let meta = self.store.meta().await?;
         let from = meta.swept_to.unwrap_or(meta.started_at);
         let from = from.checked_sub(MARGIN).unwrap_or(from);
-        let (mut wanted, mut begun) = (0, None);
-        for page in 1..=PAGES {
+        let (mut wanted, mut begun, mut position, mut page) = (0, None, from, 1);
+        for _ in 0..PAGES {
             let query = CaseQuery {
-                from_updated_time: Some(from),
+                from_updated_time: Some(position),
                 sort: Some(Sort::UpdatedAsc),
                 page: Some(page),
                 limit: Some(100),
@@ -118,11 +118,51 @@ impl Sweeper {
             wanted += asked;
             self.statuses(&answer.value.items).await?;
             if answer.value.items.len() < 100 {
-                break;
+                let swept_to = begun.unwrap_or_else(crate::model::clock::now);
+                self.store.meta_set_swept(swept_to).await?;
+                return Ok(wanted);
             }
+            (position, page) = next_page(position, page, &seen);
         }
-        let swept_to = begun.unwrap_or_else(crate::model::clock::now);
-        self.store.meta_set_swept(swept_to).await?;
+        // There is more than one sweep may read: the next one goes on there, with its margin.
+        self.store.meta_set_swept(position).await?;
         Ok(wanted)
+    }
+}
+
+/// Where the next page begins. A case that is updated meanwhile goes to the end of the list and shifts all behind it, so
+/// pages are not counted: the next one begins a second before this one's last case. Only where that is no progress
+/// is it counted on.
+fn next_page(position: jiff::Timestamp, page: u32, seen: &[SeenCase]) -> (jiff::Timestamp, u32) {
+    let last = seen.iter().map(|case| case.updated_at).max();
+    let next = last.and_then(|last| last.checked_sub(Duration::from_secs(1)).ok());
+    match next.filter(|next| next.as_second() > position.as_second()) {
+        Some(next) => (next, 1),
+        None => (position, page + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::CaseId;
+
+    fn at(second: i64) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_page_begins_where_the_last_one_ended_and_not_at_a_number() {
+        let seen = |seconds: &[i64]| -> Vec<SeenCase> {
+            let seen = |second: &i64| SeenCase {
+                case_id: CaseId(*second),
+                updated_at: at(*second),
+            };
+            seconds.iter().map(seen).collect()
+        };
+        assert_eq!(next_page(at(5), 1, &seen(&[5, 7, 9])), (at(8), 1));
+        assert_eq!(next_page(at(8), 1, &seen(&[9, 9, 9])), (at(8), 2));
+        assert_eq!(next_page(at(8), 2, &seen(&[9, 9, 12])), (at(11), 1));
+        assert_eq!(next_page(at(9), 1, &[]), (at(9), 2));
     }
 }

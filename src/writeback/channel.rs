@@ -12,11 +12,26 @@ use crate::store::{InboxRow, NewRemote, RemoteState, StoreError};
 impl WriteBack {
     /// Deals with what waits in the inbox; true where something was done.
     pub async fn inbox_round(&self) -> Result<bool, StoreError> {
+        if !self.store.inbox_has_waiting().await? {
+            return Ok(false);
+        }
         let mut moved = self.store.inbox_to_reads().await? > 0;
+        let mut creates_under_way = None;
         for row in self.store.inbox_waiting(100).await? {
             moved |= match (row.ticket_id, row.message.clone()) {
                 (Some(ticket), Some(message)) => self.channel_message(&row, ticket, message).await?,
-                (None, _) => self.unknown_case(&row).await?,
+                (None, _) => {
+                    let wait = match creates_under_way {
+                        Some(wait) => wait,
+                        None => *creates_under_way.insert(self.store.inbox_must_wait_for_creates().await?),
+                    };
+                    if wait {
+                        continue;
+                    }
+                    // One a round, since it may wait for the budget: webhooks of known cases go first again.
+                    self.unknown_case(&row).await?;
+                    return Ok(true);
+                }
                 // A rule webhook whose case has just become known: the next round turns it into a read.
                 (Some(_), None) => true,
             };
@@ -84,17 +99,14 @@ impl WriteBack {
 
     /// A case that we do not know: perhaps one that is being opened right now, perhaps none of ours. Costs one read,
     /// once.
-    async fn unknown_case(&self, row: &InboxRow) -> Result<bool, StoreError> {
-        if self.store.inbox_must_wait_for_creates().await? {
-            return Ok(false);
-        }
+    async fn unknown_case(&self, row: &InboxRow) -> Result<(), StoreError> {
         // The create may have been settled since the row was read.
         if self.store.ticket_of_case(row.case_id).await?.is_some() {
-            return Ok(true);
+            return Ok(());
         }
         // So may another webhook of the case: this one is laid aside with the next round.
         if self.store.inbox_is_foreign(row.case_id).await? {
-            return Ok(true);
+            return Ok(());
         }
         let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
         let answer = self.client.case(row.case_id).await;
@@ -123,7 +135,7 @@ impl WriteBack {
                 self.store.inbox_retry(row.id, &error.to_string(), after).await?;
             }
         }
-        Ok(true)
+        Ok(())
     }
 }
 

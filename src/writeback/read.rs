@@ -17,12 +17,18 @@ const PAGES: u32 = 50;
 /// How long a read is put off while one of our own messages is in doubt.
 const DEFERRED: Duration = Duration::from_secs(5);
 
+/// What was changed so shortly before a read is not taken for explained by it.
+const EXPLAINED_UNTIL: Duration = Duration::from_secs(2);
+
+/// A call that was given up out of doubt was carried out this long after its intent at most.
+const CARRIED_OUT_WITHIN: i64 = 300;
+
 /// What a read found.
 struct Page {
     /// Oldest first.
     messages: Vec<Message>,
-    /// Everything that was updated before this is explained by the read.
-    explained: Option<jiff::Timestamp>,
+    /// Deskie's clock at the first page.
+    date: Option<jiff::Timestamp>,
     /// The oldest message of the case is among them.
     complete: bool,
 }
@@ -75,7 +81,7 @@ impl WriteBack {
         let mut call = Some(call);
         let mut page = Page {
             messages: Vec::new(),
-            explained: None,
+            date: None,
             complete: false,
         };
         for number in 1..=PAGES {
@@ -87,10 +93,7 @@ impl WriteBack {
             self.meter.settle(taken, &answer);
             let answer = answer.map_err(Failed::Call)?;
             if number == 1 {
-                // Deskie's dates are whole seconds: the last two may still get company.
-                page.explained = answer
-                    .date
-                    .and_then(|date| date.checked_sub(Duration::from_secs(2)).ok());
+                page.date = answer.date;
             }
             let items = answer.value.items;
             page.complete = items.len() < 100;
@@ -134,11 +137,14 @@ impl WriteBack {
                 &opening,
                 &unknown,
                 page.messages.first().filter(|_| page.complete),
+                page.date,
             );
             identified.extend(found.map(|id| (opening, id)));
         }
         let mut new = Vec::new();
+        let mut found_since = Vec::new();
         let mut deferred = None;
+        let mut given_up: Vec<&Delivery> = doubtful.iter().filter(|d| d.state == "discarded").collect();
         for message in unknown {
             let ours = identified.iter().find(|(_, id)| *id == message.message_id);
             if let Some((delivery, _)) = ours {
@@ -148,7 +154,21 @@ impl WriteBack {
                 });
                 continue;
             }
-            match doubtful.iter().find(|delivery| may_be(delivery, message)) {
+            // It was parked out of doubt, and a person said that it stands there: each stands for one message.
+            let stands = |delivery: &&Delivery| {
+                may_be(delivery, message, page.date) && is_of_then(delivery, message, page.date)
+            };
+            if let Some(place) = given_up.iter().position(stands) {
+                let delivery = given_up.remove(place);
+                found_since.push((delivery.id, message.message_id));
+                new.push(NewRemote {
+                    delivery: Some(delivery.id),
+                    ..seen(message, RemoteState::Ours, Some("found after it was given up"))
+                });
+                continue;
+            }
+            let mut undecided = doubtful.iter().filter(|delivery| delivery.state != "discarded");
+            match undecided.find(|delivery| may_be(delivery, message, page.date)) {
                 // A person has to settle it; the others go on.
                 Some(delivery) if delivery.state == "parked" => {
                     deferred = deferred.or(Some(Duration::from_secs(300)));
@@ -165,15 +185,22 @@ impl WriteBack {
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
         let mut pending = 0;
-        for (delivery, message) in &identified {
-            step.delivery_identified(delivery.id, *message).await?;
+        found_since.extend(
+            identified
+                .iter()
+                .map(|(delivery, message)| (delivery.id, *message)),
+        );
+        for (delivery, message) in &found_since {
+            step.delivery_identified(*delivery, *message).await?;
         }
         for remote in &new {
             if step.remote_add(case, ticket.id, remote).await? && remote.state == RemoteState::Pending {
                 pending += 1;
             }
         }
-        if let Some(explained) = page.explained.filter(|_| deferred.is_none()) {
+        // Deskie's dates are whole seconds: the last two may still get company.
+        let explained = page.date.and_then(|date| date.checked_sub(EXPLAINED_UNTIL).ok());
+        if let Some(explained) = explained.filter(|_| deferred.is_none()) {
             step.ticket_explained(ticket.id, explained).await?;
         }
         step.ticket_read_done(ticket.id, wanted_at, deferred).await?;
@@ -193,7 +220,12 @@ enum Failed {
 
 /// The message that create_case made, which its answer does not name: the oldest of the customer's with its text;
 /// where Deskie changed the text, the very first one of the case, if its time fits.
-fn first_message(opening: &Delivery, unknown: &[&Message], first: Option<&Message>) -> Option<MessageId> {
+fn first_message(
+    opening: &Delivery,
+    unknown: &[&Message],
+    first: Option<&Message>,
+    date: Option<jiff::Timestamp>,
+) -> Option<MessageId> {
     let by_customer = |message: &Message| match (message.author(), opening.user_id) {
         (Writer::Customer(user), Some(customer)) => user == customer,
         _ => false,
@@ -205,7 +237,8 @@ fn first_message(opening: &Delivery, unknown: &[&Message], first: Option<&Messag
         let Some(at) = message.created_at.map(jiff::Timestamp::as_second) else {
             return true;
         };
-        let sent = opening.intent_at.map_or(at, jiff::Timestamp::as_second);
+        let intended = opening.intended_at(date, Duration::ZERO);
+        let sent = intended.map_or(at, jiff::Timestamp::as_second);
         at == opening.written_at || (sent - 2..=sent + 60).contains(&at)
     };
     let very_first = || {
@@ -229,7 +262,7 @@ fn same(delivery: &Delivery, message: &Message) -> bool {
 }
 
 /// Whether a message may be the one that we sent and have no answer for.
-fn may_be(delivery: &Delivery, message: &Message) -> bool {
+fn may_be(delivery: &Delivery, message: &Message, date: Option<jiff::Timestamp>) -> bool {
     let candidate = MessageCandidate {
         message_id: message.message_id,
         user_id: message.user_id.unwrap_or(UserId(0)),
@@ -247,10 +280,22 @@ fn may_be(delivery: &Delivery, message: &Message) -> bool {
     let intent = MessageIntent {
         author,
         created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
-        sent_not_before: delivery.intent_at.unwrap_or(jiff::Timestamp::MIN),
+        sent_not_before: delivery
+            .intended_at(date, Duration::ZERO)
+            .unwrap_or(jiff::Timestamp::MIN),
         kept: CreatedAtKept::Unknown,
     };
     matches!(lanes::match_messages(&[candidate], &intent), Found::One(_))
+}
+
+/// Whether a message is from the very time of a call: the same text later is the customer's own.
+fn is_of_then(delivery: &Delivery, message: &Message, date: Option<jiff::Timestamp>) -> bool {
+    let Some(at) = message.created_at.map(jiff::Timestamp::as_second) else {
+        return false;
+    };
+    let intended = delivery.intended_at(date, Duration::ZERO);
+    at == delivery.written_at
+        || intended.is_some_and(|intended| at <= intended.as_second().saturating_add(CARRIED_OUT_WITHIN))
 }
 
 fn seen(message: &Message, state: RemoteState, reason: Option<&str>) -> NewRemote {

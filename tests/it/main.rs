@@ -13,6 +13,7 @@ mod features;
 mod flows;
 mod postgres;
 mod repair;
+mod review;
 mod setup;
 mod sites;
 mod support;

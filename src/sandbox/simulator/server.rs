@@ -316,6 +316,10 @@ impl Shared {
             }
             let mut builder = Response::builder()
                 .status(reply.status)
+                .header(
+                    "date",
+                    state.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+                )
                 .header("content-type", reply.content_type);
             if state.options.rate_headers {
                 let limit = state.options.requests_per_minute;
