@@ -1,7 +1,7 @@
 //! What the config may say already and this version does not do yet. It is never silently accepted: `check` and `run`
 //! warn of it.
 
-use super::{Config, Fault, OnDelete, OnEdit, OnMaxWal, ReplyAttachments, Span};
+use super::{Config, Fault, OnDelete, OnEdit, ReplyAttachments, Span};
 
 impl Config {
     /// One fault for each setting that this version does not act on.
@@ -31,12 +31,6 @@ impl Config {
                 found.push((&expand.span, "`message.expand` is not there yet"));
             }
         }
-        if let Some(statement) = self.case.as_ref().and_then(|case| case.sql.first()) {
-            found.push((
-                &statement.span,
-                "`[case]`: cases born in Deskie are left alone for now",
-            ));
-        }
         if let Some(reply) = &self.reply
             && matches!(reply.attachments, ReplyAttachments::Statements(_))
         {
@@ -49,12 +43,6 @@ impl Config {
             found.push((
                 span.unwrap_or(&(0..0)),
                 "`reply.attachments`: statements are not run yet; use \"links\" or \"json\"",
-            ));
-        }
-        if self.capture.on_max_wal == OnMaxWal::DropSlot {
-            found.push((
-                &self.postgres.url_span,
-                "`capture.on_max_wal = \"drop_slot\"` is not there yet; it warns",
             ));
         }
         found

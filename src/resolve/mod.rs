@@ -447,6 +447,7 @@ impl Batch<'_> {
             section,
             image: &image,
             committed_at,
+            backfill: false,
         };
         let delivery = step.delivery_add(&new).await?;
         step.link_set_state(link, LinkState::Queued, None).await?;

@@ -69,6 +69,8 @@ pub struct NewDelivery<'a> {
     pub image: &'a Value,
     /// When it was committed, in seconds since 1970.
     pub committed_at: i64,
+    /// Whether it goes behind live traffic.
+    pub backfill: bool,
 }
 
 /// A row that could not be resolved yet.
@@ -141,6 +143,8 @@ pub struct Delivery {
     pub doubt_age: f64,
     /// When the intent was made durable.
     pub intent_at: Option<jiff::Timestamp>,
+    /// Whether it goes behind live traffic.
+    pub backfill: bool,
     /// What it brings to Deskie.
     pub act: Act,
 }
@@ -167,20 +171,21 @@ const STATUS_PARKED: &str = "act = 'status' and state = 'parked'";
 const OPEN: &str = "('unresolved', 'queued', 'sending', 'doubt', 'parked')";
 
 impl Store {
-    /// The head of each lane that can be sent or looked for now, the oldest first.
-    /// Lanes with work under way (`busy`) are left out.
+    /// The heads of lanes that can be sent or looked for now, the oldest first: `limit` of live traffic and as many of
+    /// a backfill. Lanes with work under way (`busy`) are left out.
     pub async fn delivery_heads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Delivery>, StoreError> {
         let sql = format!(
             "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
                 d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.act
-             from (select distinct on (ticket_id) id, state, not_before from {{s}}.delivery
-                   where state in {OPEN} and not ({STATUS_PARKED}) and ticket_id <> all($2)
-                   order by ticket_id, position, part, id) head
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act
+             from (select id, row_number() over (partition by backfill order by id) as rank
+                   from (select distinct on (ticket_id) id, state, not_before, backfill from {{s}}.delivery
+                         where state in {OPEN} and not ({STATUS_PARKED}) and ticket_id <> all($2)
+                         order by ticket_id, position, part, id) first
+                   where state in ('queued', 'doubt') and not_before <= clock_timestamp()) head
              join {{s}}.delivery d on d.id = head.id
              join {{s}}.ticket t on t.id = d.ticket_id
-             where head.state in ('queued', 'doubt') and head.not_before <= clock_timestamp()
-             order by d.id limit $1"
+             where rank <= $1 order by d.id"
         );
         self.query(&sql, &[&limit, &busy])
             .await?
@@ -338,7 +343,7 @@ impl Store {
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
         let sql = "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part,
                 d.parts, d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.act
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act
             from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
             where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act = 'message'
               and (d.state in ('sending', 'doubt') or (d.state = 'parked' and d.doubt_since is not null)
@@ -349,7 +354,10 @@ impl Store {
 
     /// What the ticket's case was opened with.
     pub async fn delivery_opening(&self, ticket: i64) -> Result<Option<Opening>, StoreError> {
-        let sql = "select opening from {s}.delivery where ticket_id = $1 and opening is not null order by id limit 1";
+        let sql = "select opening from (
+                select id, opening from {s}.delivery where ticket_id = $1
+                union all select 0, opening from {s}.birth where ticket_id = $1) found
+            where opening is not null order by id limit 1";
         let rows = self.query(sql, &[&ticket]).await?;
         let opening = rows.first().map(|row| serde_json::from_value(row.get(0)));
         opening
@@ -393,7 +401,8 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
         looks: row.get(17),
         doubt_age: row.get(18),
         intent_at: row.get(19),
-        act: match row.get::<_, &str>(20) {
+        backfill: row.get(20),
+        act: match row.get::<_, &str>(21) {
             "status" => Act::Status,
             _ => Act::Message,
         },

@@ -15,8 +15,8 @@ fn json<T: Serialize>(value: &T) -> Result<Value, StoreError> {
 impl Step<'_> {
     /// Puts a row into its lane, not resolved yet.
     pub async fn delivery_add(&self, new: &NewDelivery<'_>) -> Result<DeliveryId, StoreError> {
-        let sql = "insert into {s}.delivery (position, ticket_id, link_id, section, image, written_at, state)
-            values ($1, $2, $3, $4, $5, $6, 'unresolved')
+        let sql = "insert into {s}.delivery (position, ticket_id, link_id, section, image, written_at, backfill, state)
+            values ($1, $2, $3, $4, $5, $6, $7, 'unresolved')
             on conflict (link_id, part) do update set state = 'unresolved', image = excluded.image,
                 written_at = excluded.written_at, position = excluded.position, error = null, done_at = null where delivery.state = 'skipped'
             returning id";
@@ -30,6 +30,7 @@ impl Step<'_> {
                     &new.section.as_str(),
                     &new.image,
                     &new.committed_at,
+                    &new.backfill,
                 ],
             )
             .await?;
@@ -47,8 +48,8 @@ impl Step<'_> {
                 parts = $6, error = null, waits_since = null, attempts = 0, not_before = now()
             where id = $1 and state = 'unresolved'";
         let rest = "insert into {s}.delivery
-                (position, ticket_id, link_id, section, part, parts, author, body, opening, written_at, state)
-            select position, ticket_id, link_id, section, $2, $3, $4, $5, $6, $7, 'queued'
+                (position, ticket_id, link_id, section, backfill, part, parts, author, body, opening, written_at, state)
+            select position, ticket_id, link_id, section, backfill, $2, $3, $4, $5, $6, $7, 'queued'
             from {s}.delivery where id = $1
             on conflict (link_id, part) do nothing";
         if let Some(status) = found.opening.as_ref().and_then(|opening| opening.status.as_ref()) {

@@ -12,6 +12,7 @@ mod commands;
 mod features;
 mod flows;
 mod postgres;
+mod repair;
 mod setup;
 mod support;
 mod volume;

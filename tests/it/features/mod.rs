@@ -1,4 +1,5 @@
 //! What a config may ask for besides the four flows.
 
 mod alert;
+mod born;
 mod status;
