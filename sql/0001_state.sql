@@ -6,6 +6,7 @@
 create table {schema}.meta (
     only_row        boolean primary key default true check (only_row),
     started_at      timestamptz not null default now(), -- the connector's start: older rows are not its business
+    started_xid     xid8 not null default pg_current_xact_id(),  -- the same, for rows without created_at
     system_id       text,          -- which server our state belongs to (rule 11)
     timeline        integer,
     database_name   text,

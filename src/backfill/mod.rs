@@ -18,7 +18,7 @@ use crate::config::{Config, OpenOn};
 use crate::mapping::Shape;
 use crate::mapping::scan::{self, Since};
 use crate::mapping::shape::{key_text, key_values};
-use crate::model::{Section, TicketKey};
+use crate::model::{DeliveryId, Section, TicketKey};
 use crate::postgres::shape::{ShapeError, load_shape};
 use crate::postgres::{Pool, TextParam, describe};
 use crate::store::{Gap, LinkState, NewDelivery, Step, Store, StoreError};
@@ -26,8 +26,9 @@ use crate::store::{Gap, LinkState, NewDelivery, Step, Store, StoreError};
 /// A row may have been written a little before the last captured commit, by a transaction that ended after it.
 const MARGIN_SECONDS: i64 = 300;
 
-/// The same in transactions, where `created_at` is not mapped.
-const MARGIN_TRANSACTIONS: u64 = 1000;
+/// Why a found row waits for a person.
+const UNTOLD: &str = "found after the slot was lost; without created_at in the mapping a new row cannot be told from an \
+    old one that was updated; `failed retry` sends it, `failed discard` leaves it out";
 
 /// Backfilled rows come before all that the stream brings to their ticket; the ticket's own row first.
 const FIRST_POSITION: i64 = i64::MIN / 2;
@@ -160,7 +161,11 @@ impl Backfill {
         let mut queued = 0;
         for (n, (section, row)) in rows.enumerate() {
             let position = FIRST_POSITION + n as i64;
-            queued += usize::from(enter(&step, section, row, lane.id, position, true).await?);
+            queued += usize::from(
+                enter(&step, section, row, lane.id, position, true)
+                    .await?
+                    .is_some(),
+            );
         }
         if queued == 0 {
             return Ok(Queued::Nothing);
@@ -173,38 +178,32 @@ impl Backfill {
 
     /// Queues the rows of a gap; how many. To be called before streaming begins, by the leader.
     pub async fn repair(&self, gap: &Gap) -> Result<usize, BackfillError> {
-        let condition = |created_at: bool| match (created_at, gap.since, &gap.xid) {
-            (true, Some(since), _) => {
-                Some((Since::CreatedAt, (since.as_second() - MARGIN_SECONDS).to_string()))
-            }
-            (_, _, Some(xid)) => {
-                let xid = xid
-                    .parse::<u64>()
-                    .unwrap_or(3)
-                    .saturating_sub(MARGIN_TRANSACTIONS)
-                    .max(3);
-                Some((Since::Transaction, xid.to_string()))
-            }
-            _ => None,
+        let condition = |created_at: bool| match gap.since.filter(|_| created_at) {
+            Some(since) => (Since::CreatedAt, (since.as_second() - MARGIN_SECONDS).to_string()),
+            None => (Since::Transaction, gap.xid.clone()),
         };
-        let mut found: Vec<(Section, FoundRow)> = Vec::new();
-        if let Some((since, value)) = condition(self.config.ticket.created_at.is_some()) {
-            let sql = scan::tickets(&self.config.ticket, &self.tickets, Some(since), false);
-            let rows = self.look(&sql, vec![value]).await?;
-            found.extend(rows.into_iter().map(|row| (Section::Ticket, row)));
-        }
-        if let (Some(config), Some(shape)) = (&self.config.message, &self.messages)
-            && let Some((since, value)) = condition(config.created_at.is_some())
-        {
+        let (since, value) = condition(self.config.ticket.created_at.is_some());
+        let sql = scan::tickets(&self.config.ticket, &self.tickets, Some(since), false);
+        let tickets = self.look(&sql, vec![value]).await?;
+        let mut found: Vec<(Section, Since, FoundRow)> = tickets
+            .into_iter()
+            .map(|row| (Section::Ticket, since, row))
+            .collect();
+        if let (Some(config), Some(shape)) = (&self.config.message, &self.messages) {
+            let (since, value) = condition(config.created_at.is_some());
             let sql = scan::messages(config, shape, &self.tickets, Some(since), false);
-            let rows = self.look(&sql, vec![value]).await?;
-            found.extend(rows.into_iter().map(|row| (Section::Message, row)));
+            let messages = self.look(&sql, vec![value]).await?;
+            found.extend(messages.into_iter().map(|row| (Section::Message, since, row)));
         }
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
+        let greatest = Greatest {
+            ticket: step.link_greatest_number(Section::Ticket).await?,
+            message: step.link_greatest_number(Section::Message).await?,
+        };
         let mut queued = 0;
-        for (section, row) in &found {
-            let key = match section {
+        for (section, since, row) in &found {
+            let ticket_key = match section {
                 Section::Ticket => Some(row.key.clone()),
                 _ => row
                     .other
@@ -213,15 +212,16 @@ impl Backfill {
                     .collect::<Option<Vec<String>>>()
                     .map(|values| key_text(&values)),
             };
-            let Some(key) = key else { continue };
-            let lane = step.ticket_find_or_add(&TicketKey(key)).await?;
-            let position = match section {
-                Section::Ticket => 0,
-                _ => step.position_next().await?,
-            };
+            let Some(ticket_key) = ticket_key else { continue };
+            if step.link_find(*section, &row.key).await?.is_some() {
+                continue;
+            }
+            let is_new =
+                *since == Since::CreatedAt || greatest.tells(&step, *section, row, &ticket_key).await?;
+            let lane = step.ticket_find_or_add(&TicketKey(ticket_key)).await?;
             if *section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message {
                 // It opens no case by itself; that it is known keeps a later UPDATE from being taken for old.
-                if step.link_find(*section, &row.key).await?.is_none() {
+                if is_new {
                     step.link_add(
                         *section,
                         &row.key,
@@ -234,14 +234,20 @@ impl Backfill {
                 }
                 continue;
             }
-            if enter(&step, *section, row, lane.id, position, false).await? {
-                step.journal_add(
-                    Some(lane.id),
-                    "found by the repair",
-                    &format!("{} {}", section.as_str(), row.key),
-                )
+            let position = match section {
+                Section::Ticket => 0,
+                _ => step.position_next().await?,
+            };
+            let Some(delivery) = enter(&step, *section, row, lane.id, position, false).await? else {
+                continue;
+            };
+            let what = format!("{} {}", section.as_str(), row.key);
+            step.journal_add(Some(lane.id), "found by the repair", &what)
                 .await?;
+            if is_new {
                 queued += 1;
+            } else {
+                step.delivery_park(delivery, UNTOLD).await?;
             }
         }
         step.commit().await?;
@@ -275,6 +281,34 @@ impl Backfill {
     }
 }
 
+/// The greatest keys that the stream brought: what tells a new row where `created_at` is not mapped.
+struct Greatest {
+    ticket: Option<i64>,
+    message: Option<i64>,
+}
+
+impl Greatest {
+    /// Whether a row was certainly inserted in the gap: its key is greater than all that is known, or it belongs to a
+    /// ticket that the connector saw being opened. Any other may be an old row that was updated.
+    async fn tells(
+        &self,
+        step: &Step<'_>,
+        section: Section,
+        row: &FoundRow,
+        ticket_key: &str,
+    ) -> Result<bool, StoreError> {
+        let beyond = |greatest: Option<i64>| {
+            greatest
+                .zip(row.key.parse::<i64>().ok())
+                .is_some_and(|(greatest, key)| key > greatest)
+        };
+        Ok(match section {
+            Section::Ticket => beyond(self.ticket),
+            _ => beyond(self.message) || step.link_find(Section::Ticket, ticket_key).await?.is_some(),
+        })
+    }
+}
+
 /// Puts a row that nothing is known of into its lane.
 async fn enter(
     step: &Step<'_>,
@@ -283,7 +317,7 @@ async fn enter(
     lane: i64,
     position: i64,
     backfill: bool,
-) -> Result<bool, StoreError> {
+) -> Result<Option<DeliveryId>, StoreError> {
     let known = step.link_find(section, &row.key).await?;
     // A row that was seen before its time has come is backfilled all the same; anything else is dealt with.
     let link = match known {
@@ -295,7 +329,7 @@ async fn enter(
             step.link_set_state(link.id, LinkState::Queued, None).await?;
             link.id
         }
-        Some(_) => return Ok(false),
+        Some(_) => return Ok(None),
     };
     // Its own time stands for its commit's, so that it is not taken for an import.
     let committed_at = row
@@ -310,6 +344,5 @@ async fn enter(
         committed_at,
         backfill,
     };
-    step.delivery_add(&new).await?;
-    Ok(true)
+    step.delivery_add(&new).await.map(Some)
 }

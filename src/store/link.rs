@@ -163,6 +163,13 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// The greatest key that is known of a section, where keys are numbers.
+    pub async fn link_greatest_number(&self, section: Section) -> Result<Option<i64>, StoreError> {
+        let sql = "select max(key::int8) from {s}.link where section = $1 and key ~ '^[0-9]{1,18}$'";
+        let rows = self.query(sql, &[&section.as_str()]).await?;
+        Ok(rows.first().and_then(|row| row.get(0)))
+    }
+
     /// Counts a row that was passed over.
     pub async fn skipped_count(&self, reason: &str) -> Result<(), StoreError> {
         let sql = "insert into {s}.skipped (reason, count) values ($1, 1)

@@ -33,8 +33,8 @@ pub struct Gap {
     pub from: Lsn,
     /// The last captured commit's time.
     pub since: Option<jiff::Timestamp>,
-    /// The last captured transaction.
-    pub xid: Option<String>,
+    /// The last captured transaction; the connector's start where none was captured.
+    pub xid: String,
 }
 
 impl Store {
@@ -100,7 +100,8 @@ impl Store {
 
     /// An open gap: rows from there to the new slot were not streamed.
     pub async fn meta_gap(&self) -> Result<Option<Gap>, StoreError> {
-        let sql = "select gap_from, gap_since, gap_xid::text from {s}.meta where gap_from is not null";
+        let sql = "select gap_from, gap_since, greatest(coalesce(gap_xid, started_xid), started_xid)::text
+            from {s}.meta where gap_from is not null";
         let rows = self.query(sql, &[]).await?;
         Ok(rows.first().map(|row| Gap {
             from: Lsn(u64::from(row.get::<_, tokio_postgres::types::PgLsn>(0))),

@@ -77,6 +77,10 @@ async fn a_lost_slot_is_made_anew_and_only_the_gap_is_sent() {
             sample_site::customer_reply(&site.client, first, "an answer in the gap")
                 .await
                 .unwrap();
+            site.client
+                .execute("update tickets set status = 'closed' where id = 2", &[])
+                .await
+                .unwrap();
             let connector = workplace.run();
             connector.wait_for_log("repaired: 3 rows").await;
             let third = sample_site::open_ticket(&site.client, EMAIL, "third", "after the gap")
@@ -87,6 +91,14 @@ async fn a_lost_slot_is_made_anew_and_only_the_gap_is_sent() {
             assert_eq!(books.cases.len(), 3, "nothing of the old tickets is sent");
             assert_eq!(books.messages().count(), 5);
             assert_eq!(cases(&books, second), 1);
+            // Without created_at the updated old ticket cannot be told from a new one: a person decides.
+            let failed = workplace.command(&["failed", "list"]).await.ok();
+            assert_eq!(
+                failed.stdout.contains("without created_at"),
+                !created_at,
+                "{}",
+                failed.stdout
+            );
             connector.sigterm_and_wait().await;
         }
     }
