@@ -119,18 +119,19 @@ create table {schema}.delivery (
     ticket_id    bigint not null references {schema}.ticket,
     link_id      bigint references {schema}.link,
     section      text not null,
-    act          text not null default 'message' check (act in ('message', 'status')),
+    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note')),
     backfill     boolean not null default false,       -- behind live traffic
-    part         integer not null default 1,
+    part         integer not null default 1,           -- negative: it follows up on a message that was sent
     parts        integer not null default 1,
     author       text,                 -- customer or agent
     body         jsonb,                -- {text, html}; null once delivered and past retain
+    edited       text,                 -- the mapped text that an edit brings, or a note of it
     opening      jsonb,                -- what create_case needs besides the body
     image        jsonb,                -- the row, while unresolved
     written_at   bigint,               -- created_at as sent, in seconds since 1970
     state        text not null check (state in
                    ('unresolved', 'queued', 'sending', 'doubt', 'delivered', 'skipped', 'parked', 'discarded')),
-    call         text check (call in ('create_case', 'add_message', 'add_note', 'update_case')),
+    call         text check (call in ('create_case', 'add_message', 'add_note', 'update_case', 'edit_message')),
     attempts     integer not null default 0,
     not_before   timestamptz not null default now(),
     waits_since  timestamptz,          -- since when something of the site is waited for

@@ -156,6 +156,22 @@ pub enum Act {
     Message,
     /// The ticket's status; the body's text is the word.
     Status,
+    /// The newer text of a message that was sent.
+    Edit,
+    /// An internal note on what the site did to a message.
+    Note,
+}
+
+impl Act {
+    /// The word in `delivery.act`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Act::Message => "message",
+            Act::Status => "status",
+            Act::Edit => "edit",
+            Act::Note => "note",
+        }
+    }
 }
 
 /// A durable intent: the call may be begun until `send_within` has passed since it was asked for.
@@ -345,7 +361,7 @@ impl Store {
                 d.parts, d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
                 coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act
             from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
-            where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act = 'message'
+            where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act in ('message', 'note')
               and (d.state in ('sending', 'doubt') or (d.state = 'parked' and d.doubt_since is not null)
                    or (d.state = 'delivered' and d.call = 'create_case'))
             order by d.position, d.part, d.id";
@@ -404,6 +420,8 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
         backfill: row.get(20),
         act: match row.get::<_, &str>(21) {
             "status" => Act::Status,
+            "edit" => Act::Edit,
+            "note" => Act::Note,
             _ => Act::Message,
         },
     })

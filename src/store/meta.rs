@@ -193,7 +193,7 @@ impl Store {
     pub async fn prune(&self, retain: std::time::Duration) -> Result<(), StoreError> {
         let seconds = retain.as_secs_f64();
         for sql in [
-            "update {s}.delivery set body = null, opening = null, image = null
+            "update {s}.delivery set body = null, opening = null, image = null, edited = null
              where done_at < now() - make_interval(secs => $1) and (body is not null or opening is not null)
                and (message_id is not null or state <> 'delivered')",
             "update {s}.remote set payload = null

@@ -2,4 +2,5 @@
 
 mod alert;
 mod born;
+mod edits;
 mod status;
