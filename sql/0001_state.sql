@@ -120,18 +120,19 @@ create table {schema}.delivery (
     ticket_id    bigint not null references {schema}.ticket,
     link_id      bigint references {schema}.link,
     section      text not null,
+    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note')),
     backfill     boolean not null default false,       -- behind live traffic
-    act          text not null default 'message' check (act in ('message', 'status')),
-    part         integer not null default 1,
+    part         integer not null default 1,           -- negative: it follows up on a message that was sent
     parts        integer not null default 1,
     author       text,                 -- customer or agent
     body         jsonb,                -- {text, html}; null once delivered and past retain
+    edited       text,                 -- the mapped text that an edit brings, or a note of it
     opening      jsonb,                -- what create_case needs besides the body
     image        jsonb,                -- the row, while unresolved
     written_at   bigint,               -- created_at as sent, in seconds since 1970
     state        text not null check (state in
                    ('unresolved', 'queued', 'sending', 'doubt', 'delivered', 'skipped', 'parked', 'discarded')),
-    call         text check (call in ('create_case', 'add_message', 'add_note', 'update_case')),
+    call         text check (call in ('create_case', 'add_message', 'add_note', 'update_case', 'edit_message')),
     attempts     integer not null default 0,
     not_before   timestamptz not null default now(),
     waits_since  timestamptz,          -- since when something of the site is waited for
@@ -149,7 +150,7 @@ create table {schema}.delivery (
 );
 -- A status is a state: only the newest counts, so a ticket has one row for it.
 create unique index delivery_status on {schema}.delivery (ticket_id) where act = 'status';
-create index delivery_open on {schema}.delivery (ticket_id, position, part, id) include (state, not_before, backfill)
+create index delivery_open on {schema}.delivery (ticket_id, position, part, id) include (state, not_before, backfill, act)
     where state in ('unresolved', 'queued', 'sending', 'doubt', 'parked');
 
 create index delivery_ticket on {schema}.delivery (ticket_id);
@@ -216,6 +217,29 @@ create table {schema}.foreign_case (
     case_id    bigint primary key,
     checked_at timestamptz not null default now()
 );
+
+-- Cases born in Deskie that are to become tickets of the site ([case]); one row a case, for ever.
+create table {schema}.birth (
+    case_id     bigint primary key,
+    case_number text not null,
+    subject     text not null,
+    user_id     bigint,
+    recipient   text not null,         -- the customer's address, where it is one
+    channel     text not null,
+    status      text not null,
+    changed_at  timestamptz,           -- by Deskie's clock
+    created_at  timestamptz,
+    opening     jsonb,                 -- as delivery.opening: the subject and the customer
+    state       text not null default 'pending' check (state in ('pending', 'done', 'parked', 'discarded')),
+    ticket_id   bigint references {schema}.ticket,
+    attempts    integer not null default 0,
+    not_before  timestamptz not null default now(),
+    error       text,
+    seen_at     timestamptz not null default now(),
+    done_at     timestamptz
+);
+create index birth_open on {schema}.birth (not_before) where state in ('pending', 'parked');
+create index birth_ticket on {schema}.birth (ticket_id);
 
 -- The story of each ticket, for `trace`.
 create table {schema}.journal (

@@ -49,13 +49,13 @@ const PAGES: u32 = 5;
 impl Deliverer {
     /// Looks for a delivery that is in doubt; `call` was taken out of the budget for the first read.
     pub async fn look(&self, delivery: Delivery, call: Call) {
-        if delivery.act == Act::Status {
+        if matches!(delivery.act, Act::Status | Act::Edit) {
             self.meter.unused(call);
             let again = || {
                 self.store
                     .delivery_retry(delivery.id, "is sent again", Duration::ZERO)
             };
-            return self.durably("a status", again).await;
+            return self.durably("a call that may be repeated", again).await;
         }
         let mut state = {
             let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);

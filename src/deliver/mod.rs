@@ -9,6 +9,7 @@
 //!
 //! Invariant: nothing here evaluates a mapping or writes to the site.
 
+mod edit;
 mod look;
 mod send;
 mod status;

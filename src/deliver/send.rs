@@ -48,8 +48,10 @@ enum NotSent {
 impl Deliverer {
     /// Sends a delivery that is queued; `call` was taken out of the budget for it.
     pub async fn send(&self, mut delivery: Delivery, call: Call) {
-        if delivery.act == Act::Status {
-            return self.send_status(&delivery, call).await;
+        match delivery.act {
+            Act::Status => return self.send_status(&delivery, call).await,
+            Act::Edit => return self.send_edit(&delivery, call).await,
+            Act::Message | Act::Note => {}
         }
         let request = match self.request(&delivery) {
             Ok(request) => request,
@@ -163,7 +165,7 @@ impl Deliverer {
             .message
             .as_ref()
             .map_or(AgentAs::Note, |message| message.agent_as);
-        if is_agent && agent_as == AgentAs::Note {
+        if delivery.act == Act::Note || (is_agent && agent_as == AgentAs::Note) {
             let mut note = NewNote::new(content);
             note.created_at = created_at;
             return Ok(Request::AddNote(case, Box::new(note)));

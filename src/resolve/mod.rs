@@ -11,6 +11,7 @@
 //! Invariant: nothing here calls Deskie, and nothing here writes to the site.
 
 mod compiled;
+mod edit;
 mod moves;
 mod row;
 mod status;
@@ -221,7 +222,10 @@ impl Batch<'_> {
             };
             match event.op {
                 Op::Delete if self.moves.contains(&(event.id, section)) => {}
-                Op::Delete => self.deleted(step, section, &new_key, event.xid).await?,
+                Op::Delete => {
+                    self.delete_noted(step, event, section, &new_key).await?;
+                    self.deleted(step, section, &new_key, event.xid).await?;
+                }
                 _ => {
                     let old_key = event.old_key.as_ref().and_then(key).filter(|old| *old != new_key);
                     self.written(step, event, section, &new_key, old_key.as_deref())
@@ -407,6 +411,9 @@ impl Batch<'_> {
             if self.config.ticket.open_on == OpenOn::Message {
                 return Ok(());
             }
+        }
+        if section == Section::Message {
+            self.edited(step, event, &link).await?;
         }
         match link.state {
             LinkState::Queued | LinkState::Parked => {

@@ -196,7 +196,7 @@ impl Told {
             ),
             Stream::SlotLost => (
                 "slot_lost",
-                "the replication slot is lost: changes of the site are missing; see `deskie-cdc check`".to_owned(),
+                "the replication slot is lost: what the site wrote meanwhile is repaired from its tables; see the log".to_owned(),
             ),
         })
     }
@@ -311,6 +311,9 @@ async fn slot_lost(shared: &Shared) -> Result<Option<bool>, StoreError> {
     let Some(name) = shared.store.meta().await?.slot else {
         return Ok(None);
     };
+    if shared.store.meta_gap().await?.is_some() {
+        return Ok(Some(true));
+    }
     let client = shared.store.client().await?;
     let slot = catalog::slot(&**client, &name).await?;
     Ok(Some(slot.is_none_or(|slot| slot.is_lost())))

@@ -133,7 +133,10 @@ pub async fn work(
     {
         let (term, store, writeback) = (term.clone(), store.clone(), writeback.clone());
         tasks.spawn(async move {
-            let round = || writeback.inbox_round();
+            let round = || async {
+                let moved = writeback.inbox_round().await?;
+                Ok(writeback.birth_round().await? || moved)
+            };
             repeat(
                 "the inbox",
                 term,

@@ -171,6 +171,22 @@ pub enum Act {
     Message,
     /// The ticket's status; the body's text is the word.
     Status,
+    /// The newer text of a message that was sent.
+    Edit,
+    /// An internal note on what the site did to a message.
+    Note,
+}
+
+impl Act {
+    /// The word in `delivery.act`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Act::Message => "message",
+            Act::Status => "status",
+            Act::Edit => "edit",
+            Act::Note => "note",
+        }
+    }
 }
 
 /// A durable intent: the call may be begun until `send_within` has passed since it was asked for.
@@ -362,7 +378,7 @@ impl Store {
                 coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
                 extract(epoch from clock_timestamp() - d.intent_at)::float8
             from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
-            where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act = 'message'
+            where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act in ('message', 'note')
               and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
                    or (d.state = 'delivered' and d.call = 'create_case'))
             order by d.position, d.part, d.id";
@@ -371,7 +387,10 @@ impl Store {
 
     /// What the ticket's case was opened with.
     pub async fn delivery_opening(&self, ticket: i64) -> Result<Option<Opening>, StoreError> {
-        let sql = "select opening from {s}.delivery where ticket_id = $1 and opening is not null order by id limit 1";
+        let sql = "select opening from (
+                select id, opening from {s}.delivery where ticket_id = $1
+                union all select 0, opening from {s}.birth where ticket_id = $1) found
+            where opening is not null order by id limit 1";
         let rows = self.query(sql, &[&ticket]).await?;
         let opening = rows.first().map(|row| serde_json::from_value(row.get(0)));
         opening
@@ -418,6 +437,8 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
         backfill: row.get(20),
         act: match row.get::<_, &str>(21) {
             "status" => Act::Status,
+            "edit" => Act::Edit,
+            "note" => Act::Note,
             _ => Act::Message,
         },
         intent_age: row.get(22),

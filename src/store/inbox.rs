@@ -83,6 +83,11 @@ impl Store {
             where state = 'waiting' and exists (select from {s}.foreign_case f where f.case_id = i.case_id)
               and not exists (select from {s}.ticket t where t.case_id = i.case_id)";
         self.execute(foreign, &[]).await?;
+        // Cases born in Deskie are read whole once they are tickets.
+        let born = "update {s}.inbox i set state = 'done', done_at = now()
+            where state = 'waiting' and exists (select from {s}.birth b where b.case_id = i.case_id and b.state <> 'done')
+              and not exists (select from {s}.ticket t where t.case_id = i.case_id)";
+        self.execute(born, &[]).await?;
         if taken > 0 {
             self.wake.lanes.notify_one();
         }

@@ -197,7 +197,7 @@ impl Store {
     pub async fn prune(&self, retain: std::time::Duration) -> Result<(), StoreError> {
         let seconds = retain.as_secs_f64();
         for sql in [
-            "update {s}.delivery set body = null, image = null,
+            "update {s}.delivery set body = null, image = null, edited = null,
                  opening = case when call = 'create_case' then opening end
              where id in (select id from {s}.delivery
                  where done_at < now() - make_interval(secs => $1) and body is not null
@@ -205,6 +205,10 @@ impl Store {
             "update {s}.remote set payload = null
              where message_id in (select message_id from {s}.remote
                  where done_at < now() - make_interval(secs => $1) and payload is not null limit $2)",
+            "update {s}.birth set opening = null
+             where case_id in (select case_id from {s}.birth
+                 where done_at < now() - make_interval(secs => $1) and opening is not null and ticket_id is null
+                 limit $2)",
             "delete from {s}.inbox where id in (select id from {s}.inbox
                  where state <> 'waiting' and done_at < now() - make_interval(secs => $1) limit $2)",
             "delete from {s}.journal where id in (select id from {s}.journal

@@ -6,9 +6,11 @@
 //!
 //! Invariant: nothing here calls Deskie or evaluates a mapping.
 
+mod birth;
 mod case_status;
 mod delivery;
 mod delivery_step;
+mod edit;
 mod event;
 mod inbox;
 mod link;
@@ -18,8 +20,10 @@ mod remote;
 mod status;
 mod ticket;
 
+pub use birth::Birth;
 pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
 pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Unresolved};
+pub use edit::{FollowUp, LastSent};
 pub use event::{Event, Position, TransactionWriter};
 pub use inbox::{InboxRow, NewWebhook};
 pub use link::{Link, LinkState};

@@ -32,7 +32,8 @@ pub struct Queues {
 /// Something that waits for a person.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Parked {
-    /// `d<number>` for a delivery, `r<message id>` for a reply, `s<number>` for a status.
+    /// `d<number>` for a delivery, `r<message id>` for a reply, `s<number>` for a status,
+    /// `c<case id>` for a case born in Deskie.
     pub id: String,
     /// The site's key of the ticket.
     pub ticket: Option<String>,
@@ -141,7 +142,10 @@ impl Store {
                 jsonb_strip_nulls(to_jsonb(w) || jsonb_build_object('ticket', t.key, 'case_id', t.case_id,
                     'case_number', t.case_number))
                 from {s}.status_write w join {s}.ticket t on t.id = w.ticket_id
-                where w.state = 'parked' and 's' || w.ticket_id = $1";
+                where w.state = 'parked' and 's' || w.ticket_id = $1
+            union all
+            select 'c' || case_id, null, coalesce(error, ''), false, 0::int8, jsonb_strip_nulls(to_jsonb(b))
+                from {s}.birth b where state = 'parked' and 'c' || case_id = $1";
         let rows = self.query(sql, &[&id]).await?;
         Ok(rows.first().map(|row| ParkedDetail {
             id: row.get(0),
@@ -177,7 +181,7 @@ impl Store {
             (select count(*) from {s}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt')),
             (select count(*) from {s}.delivery where state = 'doubt'),
             (select count(*) from {s}.delivery where state = 'parked') + (select count(*) from {s}.remote where state = 'parked')
-                + (select count(*) from {s}.status_write where state = 'parked'),
+                + (select count(*) from {s}.status_write where state = 'parked') + (select count(*) from {s}.birth where state = 'parked'),
             (select count(*) from {s}.inbox where state = 'waiting'),
             (select count(*) from {s}.ticket where read_wanted < 3),
             (select count(*) from {s}.remote where state = 'pending'),
@@ -215,6 +219,8 @@ impl Store {
             union all
             select 's' || w.ticket_id, t.key, coalesce(w.error, ''), w.seen_at::text
                 from {s}.status_write w join {s}.ticket t on t.id = w.ticket_id where w.state = 'parked'
+            union all
+            select 'c' || case_id, null, coalesce(error, ''), seen_at::text from {s}.birth where state = 'parked'
             order by 4";
         let read = |row: &tokio_postgres::Row| Parked {
             id: row.get(0),
@@ -229,7 +235,8 @@ impl Store {
     pub async fn status_parked_ids(&self) -> Result<Vec<String>, StoreError> {
         let sql = "select 'd' || id from {s}.delivery where state = 'parked'
             union all select 'r' || message_id from {s}.remote where state = 'parked'
-            union all select 's' || ticket_id from {s}.status_write where state = 'parked' limit 1000";
+            union all select 's' || ticket_id from {s}.status_write where state = 'parked'
+            union all select 'c' || case_id from {s}.birth where state = 'parked' limit 1000";
         Ok(self.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
     }
 
@@ -244,8 +251,10 @@ impl Store {
             r as (update {s}.remote set state = 'pending', not_before = now(), attempts = 0
                   where state = 'parked' and ($1::text is null or 'r' || message_id = $1) returning 1),
             w as (update {s}.status_write set state = 'pending', not_before = now(), attempts = 0
-                  where state = 'parked' and ($1::text is null or 's' || ticket_id = $1) returning 1)
-            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w)";
+                  where state = 'parked' and ($1::text is null or 's' || ticket_id = $1) returning 1),
+            b as (update {s}.birth set state = 'pending', not_before = now(), attempts = 0
+                  where state = 'parked' and ($1::text is null or 'c' || case_id = $1) returning 1)
+            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w) + (select count(*) from b)";
         let rows = self.query(sql, &[&id]).await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }
@@ -260,8 +269,11 @@ impl Store {
                   where state = 'parked' and 'r' || message_id = $1 returning 1),
             w as (delete from {s}.status_write where state = 'parked' and 's' || ticket_id = $1
                   returning ticket_id, status, at),
-            k as (update {s}.ticket t set status = w.status, status_at = w.at, status_seen_at = clock_timestamp() from w where t.id = w.ticket_id)
-            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w)";
+            k as (update {s}.ticket t set status = w.status, status_at = w.at, status_seen_at = clock_timestamp() from w where t.id = w.ticket_id),
+            b as (update {s}.birth set state = 'discarded', error = $2, done_at = now()
+                  where state = 'parked' and 'c' || case_id = $1 returning case_id),
+            f as (insert into {s}.foreign_case (case_id) select case_id from b on conflict do nothing)
+            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w) + (select count(*) from b)";
         let rows = self.query(sql, &[&id, &reason]).await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deskie::{Case, CaseQuery, Client, Meter, Sort, Status};
 use crate::lanes::{Class, Cost};
-use crate::store::{SeenCase, SeenStatus, Store, StoreError};
+use crate::store::{Birth, SeenCase, SeenStatus, Store, StoreError};
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -114,8 +114,16 @@ impl Sweeper {
                     })
                 })
                 .collect();
-            let (asked, _unknown) = self.store.ticket_sweep(&seen).await?;
+            let (asked, unknown) = self.store.ticket_sweep(&seen).await?;
             wanted += asked;
+            let births: Vec<Birth> = answer
+                .value
+                .items
+                .iter()
+                .filter(|case| unknown.contains(&case.case_id))
+                .filter_map(|case| Birth::of_case(&self.config, case, meta.started_at))
+                .collect();
+            self.store.birth_add(&births).await?;
             self.statuses(&answer.value.items).await?;
             if answer.value.items.len() < 100 {
                 let swept_to = begun.unwrap_or_else(crate::model::clock::now);

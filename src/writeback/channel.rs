@@ -7,7 +7,7 @@ use crate::deskie::Outcome;
 use crate::deskie::webhook::ChannelMessage;
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::Kind;
-use crate::store::{InboxRow, NewRemote, RemoteState, StoreError};
+use crate::store::{Birth, InboxRow, NewRemote, RemoteState, StoreError};
 
 impl WriteBack {
     /// Deals with what waits in the inbox; true where something was done.
@@ -119,6 +119,11 @@ impl WriteBack {
                     .custom_fields
                     .get(&field)
                     .filter(|key| !key.is_empty());
+                let started_at = self.store.meta().await?.started_at;
+                if let Some(birth) = Birth::of_case(&self.config, &answer.value, started_at) {
+                    self.store.birth_add(&[birth]).await?;
+                    return Ok(true);
+                }
                 if let Some(key) = ticket {
                     tracing::warn!(
                         case = %row.case_id,

@@ -9,6 +9,7 @@
 //!
 //! Invariant: no lock on the site's rows is ever held while waiting for anybody but the database (rule 2).
 
+mod birth;
 mod channel;
 mod read;
 mod staff;

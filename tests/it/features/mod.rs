@@ -1,4 +1,6 @@
 //! What a config may ask for besides the four flows.
 
 mod alert;
+mod born;
+mod edits;
 mod status;

@@ -1,0 +1,125 @@
+//! What the site does to a message after it went to Deskie: `on_edit` and `on_delete`.
+//!
+//! An edit is told where the mapped body differs from what was sent last; any other change of the row says nothing.
+//! A deletion that comes with the deletion of the whole ticket is not told for each message.
+
+use super::row::Found;
+use super::{Batch, ResolveError};
+use crate::config::{OnDelete, OnEdit};
+use crate::model::{BodyFormat, Op, Section};
+use crate::store::{Act, Event, FollowUp, Link, LinkState, Step};
+use crate::text::{self, Body};
+
+/// What stands above the new text of a message.
+const EDITED: &str = "The customer edited this message on the site:";
+/// What stands above the text of a deleted one.
+const DELETED: &str = "This message was deleted on the site:";
+
+impl Batch<'_> {
+    /// A message that is known was changed.
+    pub(super) async fn edited(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        link: &Link,
+    ) -> Result<(), ResolveError> {
+        let on_edit = self.config.message.as_ref().map(|message| message.on_edit);
+        let Some(on_edit @ (OnEdit::Edit | OnEdit::Note)) = on_edit else {
+            return Ok(());
+        };
+        if event.op != Op::Update || !is_sent(link) {
+            return Ok(());
+        }
+        let Some(last) = step.edit_last(link.id).await?.filter(|last| !last.ticket_gone) else {
+            return Ok(());
+        };
+        let Some(image) = self.newest_image(event, Section::Message).await? else {
+            return Ok(());
+        };
+        // As if it were new: how old the message is does not matter here.
+        let found = self
+            .resolve(Section::Message, &image, &last.ticket_key, true, 0)
+            .await?;
+        let Found::Ready(found) = found else {
+            return Ok(());
+        };
+        let texts: Vec<&str> = found.bodies.iter().map(|body| body.text.as_str()).collect();
+        let whole = texts.join("\n");
+        let Some(before) = last.text else {
+            step.skipped_count("an edit of a message whose text is past [capture] retain")
+                .await?;
+            return Ok(());
+        };
+        if before == whole {
+            return Ok(());
+        }
+        let is_edit =
+            on_edit == OnEdit::Edit && last.parts == 1 && !last.as_note && found.author == "customer";
+        let (act, bodies) = match found.bodies.as_slice() {
+            [body] if is_edit => (Act::Edit, vec![body.clone()]),
+            [first, rest @ ..] => {
+                let first = under(EDITED, first);
+                (Act::Note, std::iter::once(first).chain(rest.to_vec()).collect())
+            }
+            [] => return Ok(()),
+        };
+        for body in &bodies {
+            step.edit_queue(&FollowUp {
+                link: link.id,
+                event: event.id,
+                act,
+                body,
+                text: Some(&whole),
+                at: event.committed_at.as_second(),
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// A message was deleted; before that is noted.
+    pub(super) async fn delete_noted(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        section: Section,
+        key: &str,
+    ) -> Result<(), ResolveError> {
+        let on_delete = self.config.message.as_ref().map(|message| message.on_delete);
+        if section != Section::Message || event.echo || on_delete != Some(OnDelete::Note) {
+            return Ok(());
+        }
+        let link = step.link_find(section, key).await?;
+        let Some(link) = link.filter(|link| !link.gone && is_sent(link)) else {
+            return Ok(());
+        };
+        // What was not sent yet is not sent at all.
+        let last = step.edit_last(link.id).await?;
+        let Some(last) = last.filter(|last| !last.ticket_gone && last.is_sent) else {
+            return Ok(());
+        };
+        let shown: String = last.text.unwrap_or_default().chars().take(500).collect();
+        let body = under(DELETED, &text::outgoing(&shown, BodyFormat::Text));
+        step.edit_queue(&FollowUp {
+            link: link.id,
+            event: event.id,
+            act: Act::Note,
+            body: &body,
+            text: None,
+            at: event.committed_at.as_second(),
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+fn is_sent(link: &Link) -> bool {
+    matches!(link.state, LinkState::Delivered | LinkState::Queued)
+}
+
+fn under(line: &str, body: &Body) -> Body {
+    Body {
+        text: format!("{line}\n\n{}", body.text),
+        html: format!("<p><b>{line}</b></p>{}", body.html),
+    }
+}

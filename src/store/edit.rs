@@ -1,0 +1,130 @@
+//! What the site does to a message that stands in Deskie already: deliveries of act `edit` and `note`, of the message's
+//! own link, in their place in the lane. Their part is negative, so that they are never taken for parts of the message.
+
+use serde_json::Value;
+
+use super::{Act, Delivery, Step, Store, StoreError};
+use crate::model::{DeliveryId, EventId, LinkId, MessageId, TicketKey};
+use crate::text::Body;
+
+/// A message of the site as it was sent last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastSent {
+    /// The ticket.
+    pub ticket_key: TicketKey,
+    /// Whether that is gone.
+    pub ticket_gone: bool,
+    /// Its text; `None` where that is past `retain`.
+    pub text: Option<String>,
+    /// In how many messages it went.
+    pub parts: i64,
+    /// It goes as an internal note.
+    pub as_note: bool,
+    /// Part of it has reached Deskie, or may have.
+    pub is_sent: bool,
+}
+
+/// A delivery that follows up on a message.
+#[derive(Debug, Clone)]
+pub struct FollowUp<'a> {
+    /// The message.
+    pub link: LinkId,
+    /// Its place in the lane.
+    pub event: EventId,
+    /// `edit` or `note`.
+    pub act: Act,
+    /// What is sent.
+    pub body: &'a Body,
+    /// What the mapping gave for the message's body; `None`: it did not change.
+    pub text: Option<&'a str>,
+    /// When it was committed, in seconds since 1970.
+    pub at: i64,
+}
+
+impl Store {
+    /// The message in Deskie that a delivery of act `edit` is about, once its number is known.
+    pub async fn edit_target(&self, delivery: &Delivery) -> Result<Option<MessageId>, StoreError> {
+        let sql = "select message_id from {s}.delivery where link_id = $1 and act = 'message' and part = 1";
+        let rows = self.query(sql, &[&delivery.link.0]).await?;
+        let id: Option<i64> = rows.first().and_then(|row| row.get(0));
+        Ok(id.map(MessageId))
+    }
+
+    /// The message's number is not known yet: later.
+    pub async fn edit_wait(&self, id: DeliveryId, after: std::time::Duration) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set looks = looks + 1, error = 'waits for the number of the message',
+                not_before = clock_timestamp() + make_interval(secs => $2)
+            where id = $1 and state = 'queued' and (select {s}.fence($3))";
+        self.execute(sql, &[&id.0, &after.as_secs_f64(), &self.epoch().0])
+            .await?;
+        Ok(())
+    }
+}
+
+impl Step<'_> {
+    /// What was sent, or is to be sent, of a message; `None`: nothing, or it is not resolved yet.
+    pub async fn edit_last(&self, link: LinkId) -> Result<Option<LastSent>, StoreError> {
+        let sql = "select t.key, t.gone, count(*), bool_or(d.call is not distinct from 'add_note'),
+                coalesce((select e.edited from {s}.delivery e where e.link_id = $1 and e.edited is not null
+                          order by e.id desc limit 1),
+                         case when bool_and(d.body is not null) then string_agg(d.body->>'text', E'\\n' order by d.part) end),
+                bool_or(d.intent_at is not null)
+            from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
+            where d.link_id = $1 and d.act = 'message' and d.part > 0
+            group by t.id, t.key, t.gone
+            having bool_and(d.state not in ('unresolved', 'skipped', 'discarded'))";
+        let rows = self.query(sql, &[&link.0]).await?;
+        Ok(rows.first().map(|row| LastSent {
+            ticket_key: TicketKey(row.get(0)),
+            ticket_gone: row.get(1),
+            parts: row.get(2),
+            as_note: row.get(3),
+            text: row.get(4),
+            is_sent: row.get(5),
+        }))
+    }
+
+    /// Puts what follows up on a message into its lane. An edit that was not tried yet becomes the newer one.
+    pub async fn edit_queue(&self, new: &FollowUp<'_>) -> Result<(), StoreError> {
+        let body: Value =
+            serde_json::to_value(new.body).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let (link, text) = (new.link.0, new.text);
+        if new.act == Act::Edit {
+            let sql = "update {s}.delivery set body = $2, edited = $3
+                where link_id = $1 and act = 'edit' and state = 'queued' and intent_at is null";
+            if self.execute(sql, &[&link, &body, &text]).await? > 0 {
+                return Ok(());
+            }
+        }
+        let sql = "insert into {s}.delivery
+                (position, ticket_id, link_id, section, act, part, author, body, written_at, state, edited)
+            select $2, l.ticket_id, l.id, 'message', $3, least(min(d.part), 0) - 1, 'agent', $4, $5, 'queued', $6
+            from {s}.link l join {s}.delivery d on d.link_id = l.id where l.id = $1 group by l.id, l.ticket_id";
+        self.execute(
+            sql,
+            &[&link, &new.event.0, &new.act.as_str(), &body, &new.at, &text],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Deskie has the text that was sent; a newer one that came meanwhile is next.
+    pub async fn edit_done(
+        &self,
+        delivery: &Delivery,
+        message: MessageId,
+        answered_at: Option<jiff::Timestamp>,
+    ) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set error = null, doubt_since = null,
+                state = case when body->>'text' = $2 then 'delivered' else 'queued' end,
+                intent_at = case when body->>'text' = $2 then intent_at end,
+                done_at = case when body->>'text' = $2 then clock_timestamp() end
+            where id = $1 and state in ('sending', 'doubt')";
+        self.execute(sql, &[&delivery.id.0, &delivery.body.text]).await?;
+        let sql = "update {s}.ticket set called_at = coalesce($2, called_at) where id = $1";
+        self.execute(sql, &[&delivery.ticket_id, &answered_at]).await?;
+        let text = format!("message {message}");
+        self.journal_add(Some(delivery.ticket_id), "edit_message", &text)
+            .await
+    }
+}

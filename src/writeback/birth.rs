@@ -1,0 +1,379 @@
+//! A case born in Deskie becomes a ticket of the site: `[case]`, in one pipelined transaction that also links it.
+//!
+//! The case costs two reads, once: its customer and its messages. With `open_on = "ticket"` the first message goes into
+//! the ticket by the statements' `:text` and `:html`, and is thereby written; all others flow as replies.
+
+use std::time::Duration;
+
+use super::write::{ALREADY, WriteError, prepare, run_all, text};
+use super::{File, Payload, WriteBack};
+use crate::config::{OpenOn, ReplyAttachments};
+use crate::deskie::{CallError, Message, Order, Outcome, User, Writer};
+use crate::lanes::{Class, Cost, backoff};
+use crate::mapping::shape::{Shape, quote_ident};
+use crate::mapping::{Parameters, Statement, write};
+use crate::postgres::TextParam;
+use crate::postgres::shape::load_shape;
+use crate::store::{Birth, Opening, StoreError};
+
+/// The setting that carries the new ticket's key to the later statements of the same transaction.
+const TICKET_SETTING: &str = "deskie_cdc.ticket";
+
+/// Why a case did not become a ticket.
+enum Failed {
+    Call(CallError),
+    Write(WriteError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Failed {
+        Failed::Store(error)
+    }
+}
+
+impl From<WriteError> for Failed {
+    fn from(error: WriteError) -> Failed {
+        Failed::Write(error)
+    }
+}
+
+impl WriteBack {
+    /// Makes tickets of the cases that wait for it; true where something was tried.
+    pub async fn birth_round(&self) -> Result<bool, StoreError> {
+        if self.config.case.is_none() {
+            return Ok(false);
+        }
+        let heads = self.store.birth_heads(8).await?;
+        let some = !heads.is_empty();
+        for birth in heads {
+            let case = birth.case_id;
+            let error = match self.bear(&birth).await {
+                Ok(()) => {
+                    tracing::info!(%case, "a case born in Deskie became a ticket");
+                    self.store.wake.lanes.notify_one();
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let (text, parks) = match error {
+                Failed::Store(error) => return Err(error),
+                Failed::Write(WriteError::NotLeader) => return Ok(false),
+                Failed::Write(WriteError::Already) => continue,
+                Failed::Write(WriteError::Passing(text)) => (text, false),
+                Failed::Write(WriteError::Refused(text)) => (text, true),
+                Failed::Call(error) => {
+                    let text = format!("{error}; {}", error.remedy());
+                    (text, error.outcome() == Outcome::Refused)
+                }
+            };
+            if parks {
+                tracing::error!(%case, "the case is parked: {text}");
+                self.store.birth_park(case, &text).await?;
+            } else {
+                tracing::warn!(%case, "the case could not become a ticket yet: {text}");
+                let after = backoff::retry_delay(birth.attempts.unsigned_abs() + 1, rand::random());
+                self.store
+                    .birth_retry(case, &text, after.min(Duration::from_secs(60)))
+                    .await?;
+            }
+        }
+        Ok(some)
+    }
+
+    async fn bear(&self, birth: &Birth) -> Result<(), Failed> {
+        let user = self.customer(birth).await?;
+        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
+        let answer = self.client.messages(birth.case_id, Order::Asc, 1, 100).await;
+        self.meter.settle(call, &answer);
+        let messages = answer.map_err(Failed::Call)?.value.items;
+        let first = messages
+            .iter()
+            .find(|message| matches!(message.author(), Writer::Customer(_) | Writer::Staff(_)));
+        let mut opening = Opening {
+            subject: birth.subject.clone(),
+            email: Some(birth.recipient.clone()).filter(|address| address.contains('@')),
+            status: None,
+            ..Opening::default()
+        };
+        if let Some(user) = &user {
+            opening.email = user.email.clone().or(opening.email);
+            opening.phone.clone_from(&user.phone);
+            opening.custom_id.clone_from(&user.custom_id);
+            opening.name = Some(user.full_name.clone()).filter(|name| !name.is_empty());
+        }
+        self.store.birth_opening(birth.case_id, &opening).await?;
+        let parameters = self.birth_parameters(birth, &opening, first).await;
+        self.make_ticket(birth, &opening, first, &parameters).await?;
+        Ok(())
+    }
+
+    async fn customer(&self, birth: &Birth) -> Result<Option<User>, Failed> {
+        let Some(user) = birth.user_id else {
+            return Ok(None);
+        };
+        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
+        let answer = self.client.user(user).await;
+        self.meter.settle(call, &answer);
+        match answer {
+            Ok(answer) => Ok(Some(answer.value)),
+            // A profile that is gone: the case is there all the same.
+            Err(error) if error.outcome() == Outcome::Refused => Ok(None),
+            Err(error) => Err(Failed::Call(error)),
+        }
+    }
+
+    async fn birth_parameters(
+        &self,
+        birth: &Birth,
+        opening: &Opening,
+        first: Option<&Message>,
+    ) -> Parameters {
+        let mut parameters = Parameters::default();
+        let mut set = |name: &str, value: Option<String>| {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                parameters.set(name, value);
+            }
+        };
+        let status = self
+            .config
+            .status
+            .as_ref()
+            .and_then(|status| status.map.get(&birth.status));
+        set("status", Some(status.unwrap_or(&birth.status).clone()));
+        set("case_id", Some(birth.case_id.to_string()));
+        set("case_number", Some(birth.case_number.clone()));
+        set("subject", Some(birth.subject.clone()));
+        set("customer_email", opening.email.clone());
+        set("customer_name", opening.name.clone());
+        let created_at = birth.created_at.or(first.and_then(|message| message.created_at));
+        let created_at = created_at.unwrap_or_else(crate::model::clock::now);
+        set("created_at", Some(created_at.to_string()));
+        if let Some(message) = first {
+            let payload = payload(message);
+            let body = self.body(&payload);
+            set("text", Some(body.text));
+            set("html", Some(body.html));
+            set("message_id", Some(message.message_id.to_string()));
+            set("via_rule", Some(message.sent_via_rule.to_string()));
+            let kind = if message.staff_id.is_some() {
+                "agent"
+            } else {
+                "customer"
+            };
+            set("kind", Some(kind.to_owned()));
+            let files: Vec<serde_json::Value> = payload
+                .attachments
+                .iter()
+                .map(|file| serde_json::json!({"name": file.name, "url": file.url, "mime": file.mime}))
+                .collect();
+            set("attachments", Some(serde_json::Value::Array(files).to_string()));
+            if let Some(id) = message.staff_id {
+                let staff = self.staff.find(id.0).await;
+                set("agent_id", Some(id.0.to_string()));
+                set("author_name", staff.as_ref().map(|staff| staff.full_name.clone()));
+                set("agent_email", staff.map(|staff| staff.email));
+            } else {
+                set("author_name", opening.name.clone());
+            }
+        }
+        parameters
+    }
+
+    fn body(&self, payload: &Payload) -> crate::text::Incoming {
+        let mut body = crate::text::incoming(&payload.content, &payload.content_html);
+        let as_links = self
+            .config
+            .reply
+            .as_ref()
+            .is_none_or(|reply| matches!(reply.attachments, ReplyAttachments::Links));
+        if as_links && !payload.attachments.is_empty() {
+            let links: Vec<(String, String)> = payload
+                .attachments
+                .iter()
+                .map(|file| (file.name.clone(), file.url.clone()))
+                .collect();
+            crate::text::append_links(&mut body, &links);
+        }
+        body
+    }
+
+    async fn statements_of_case(&self) -> Result<(Shape, Vec<Statement>), WriteError> {
+        let client = self
+            .site
+            .get()
+            .await
+            .map_err(|error| WriteError::Passing(error.to_string()))?;
+        let tickets = load_shape(&client, &self.config.ticket.table, &self.config.ticket.key)
+            .await
+            .map_err(|error| match error.is_about_the_connection() {
+                true => WriteError::Passing(error.to_string()),
+                false => WriteError::Refused(error.to_string()),
+            })?;
+        let mut names = write::reply_names(&tickets, None);
+        names.retain(|name| name != "ticket" && !name.starts_with("ticket_"));
+        let mut statements = Vec::new();
+        for expr in self.config.case.iter().flat_map(|case| &case.sql) {
+            let mut statement = write::statement(expr, &names, None)
+                .map_err(|fault| WriteError::Refused(format!("{}: {fault}", expr.name)))?;
+            prepare(&client, &mut statement).await?;
+            statements.push(statement);
+        }
+        Ok((tickets, statements))
+    }
+
+    async fn make_ticket(
+        &self,
+        birth: &Birth,
+        opening: &Opening,
+        first: Option<&Message>,
+        parameters: &Parameters,
+    ) -> Result<(), WriteError> {
+        let (tickets, statements) = self.statements_of_case().await?;
+        let store = &self.store;
+        let case = birth.case_id.to_string();
+        let mut plan: Vec<(String, Vec<TextParam>)> = vec![
+            (
+                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)".into(),
+                vec![text(&format!("case {case}"))],
+            ),
+            (
+                store.sql("select {s}.fence($1::text::int8)"),
+                vec![text(&store.epoch().to_string())],
+            ),
+            (
+                store.sql(&format!(
+                    "with claimed as (update {{s}}.birth set state = 'done', done_at = clock_timestamp(), error = null
+                         where case_id = $1::text::int8 and state = 'pending' returning 1)
+                     select {{s}}.expect(count(*) = 1, '{ALREADY}') from claimed"
+                )),
+                vec![text(&case)],
+            ),
+        ];
+        let last = statements.len().saturating_sub(1);
+        for (n, statement) in statements.iter().enumerate() {
+            let sql = match n == last {
+                true => keeping_the_key(&statement.sql(), &tickets),
+                false => statement.sql(),
+            };
+            let values = parameters.of(statement).into_iter().map(TextParam).collect();
+            plan.push((sql, values));
+        }
+        plan.push((
+            store.sql(&format!(
+                "select {{s}}.expect(count(pg_catalog.set_config('{TICKET_SETTING}', {}, true)) = 1,
+                     'the last statement of [case] gave no key of a row of ' || $1::text) from {} t where {}",
+                tickets.key_sql("t"),
+                tickets.sql(),
+                has_the_key(&tickets)
+            )),
+            vec![text(&tickets.relation.to_string())],
+        ));
+        let is_written = self.config.ticket.open_on == OpenOn::Ticket;
+        let message = first.filter(|_| is_written);
+        let kind = message.map(|message| match message.staff_id {
+            Some(_) => "agent",
+            None => "customer",
+        });
+        let channel = Some(birth.channel.as_str()).filter(|channel| channel.starts_with("cch"));
+        let some = |value: Option<String>| TextParam(value);
+        plan.push((
+            store.sql(LINK),
+            vec![
+                text(&case),
+                some(Some(birth.case_number.clone()).filter(|number| !number.is_empty())),
+                some(birth.user_id.map(|user| user.to_string())),
+                some(channel.map(str::to_owned)),
+                some(channel.and(opening.custom_id.clone())),
+                text(&birth.status),
+                some(birth.changed_at.map(|at| at.to_string())),
+                some(message.map(|message| message.message_id.to_string())),
+                some(kind.map(str::to_owned)),
+            ],
+        ));
+        run_all(&self.site, plan).await
+    }
+}
+
+/// Our own rows for the new ticket; its case is then read for the other messages.
+const LINK: &str = "with k as (select pg_catalog.current_setting('deskie_cdc.ticket') as key),
+    g as (select k.key, coalesce(max(t.generation) filter (where not t.gone), coalesce(max(t.generation), 0) + 1) as generation
+          from k left join {s}.ticket t on t.key = k.key group by k.key),
+    made as (
+        insert into {s}.ticket as t (key, generation, case_id, case_number, user_id, channel, custom_id, opened_at,
+            status, status_at, read_wanted, read_wanted_at)
+        select key, generation, $1::text::int8, $2::text, $3::text::int8, $4::text, $5::text, clock_timestamp(),
+            $6::text, $7::text::timestamptz, 0, clock_timestamp() from g
+        on conflict (key, generation) do update set case_id = excluded.case_id, case_number = excluded.case_number,
+            user_id = excluded.user_id, channel = excluded.channel, custom_id = excluded.custom_id,
+            opened_at = excluded.opened_at, status = excluded.status, status_at = excluded.status_at,
+            read_wanted = excluded.read_wanted, read_wanted_at = excluded.read_wanted_at
+            where t.case_id is null
+        returning t.id, t.key),
+    linked as (
+        insert into {s}.link (section, key, generation, ticket_id, state, reason)
+        select 'ticket', made.key, coalesce(max(l.generation), 0) + 1, made.id, 'written', 'born in Deskie'
+        from made left join {s}.link l on l.section = 'ticket' and l.key = made.key
+        group by made.id, made.key having coalesce(bool_and(l.gone), true)),
+    first_message as (
+        insert into {s}.remote (message_id, case_id, ticket_id, state, reason, kind, row_key, done_at)
+        select $8::text::int8, $1::text::int8, made.id, 'written', 'in the ticket itself', $9::text, made.key, now()
+        from made where $8::text is not null),
+    born as (update {s}.birth b set ticket_id = made.id from made where b.case_id = $1::text::int8),
+    told as (
+        insert into {s}.journal (ticket_id, what, detail)
+        select id, 'born in Deskie', 'case ' || $1::text || ' became the ticket ' || key from made)
+    select {s}.expect(count(*) = 1, 'the ticket that [case] returned has a case already') from made";
+
+/// The user's statement, whose first columns are the key; it goes into a setting of the transaction.
+fn keeping_the_key(sql: &str, tickets: &Shape) -> String {
+    let names: Vec<String> = (1..=tickets.key.len()).map(|n| format!("k{n}")).collect();
+    let key = match names.as_slice() {
+        [one] => format!("r.{one}::text"),
+        many => {
+            let parts: Vec<String> = many.iter().map(|name| format!("r.{name}::text")).collect();
+            format!("pg_catalog.jsonb_build_array({})::text", parts.join(", "))
+        }
+    };
+    format!(
+        "with r ({}) as ({sql}\n) select pg_catalog.set_config('{TICKET_SETTING}', {key}, true) from r",
+        names.join(", ")
+    )
+}
+
+/// `t` is the row whose key stands in the setting.
+fn has_the_key(tickets: &Shape) -> String {
+    let value = format!("pg_catalog.current_setting('{TICKET_SETTING}', true)");
+    let casts = tickets.key_casts();
+    let parts: Vec<String> = tickets
+        .key
+        .iter()
+        .zip(&casts)
+        .enumerate()
+        .map(|(n, (column, cast))| match casts.len() {
+            1 => format!("t.{} = nullif({value}, '')::{cast}", quote_ident(column)),
+            _ => format!(
+                "t.{} = (nullif({value}, '')::jsonb->>{n})::{cast}",
+                quote_ident(column)
+            ),
+        })
+        .collect();
+    parts.join(" and ")
+}
+
+fn payload(message: &Message) -> Payload {
+    Payload {
+        content: message.content.clone(),
+        content_html: message.content_html.clone(),
+        attachments: message
+            .attachments
+            .iter()
+            .map(|file| File {
+                name: file.file_name.clone(),
+                url: file.url.clone(),
+                mime: file.mime_type.clone(),
+            })
+            .collect(),
+        ..Payload::default()
+    }
+}
