@@ -6,6 +6,7 @@
 create table {schema}.meta (
     only_row        boolean primary key default true check (only_row),
     started_at      timestamptz not null default now(), -- the connector's start: older rows are not its business
+    started_xid     xid8 not null default pg_current_xact_id(),  -- the same, for rows without created_at
     system_id       text,          -- which server our state belongs to (rule 11)
     timeline        integer,
     database_name   text,
@@ -86,6 +87,10 @@ create table {schema}.ticket (
     read_error       text,
     case_updated_at  timestamptz,      -- what our last read of the case explains
     called_at        timestamptz,      -- when Deskie answered our last write to the case, by its own clock
+    status           text,             -- the case's status that both sides have: sent by us, or written to the site
+    status_at        timestamptz,      -- since when, by Deskie's clock: what it said before is past
+    status_seen_at   timestamptz,      -- when we learned it; a message since then may have changed it
+    site_status      text,             -- what [ticket] status last gave for the site's row
     created_at       timestamptz not null default now(),
     unique (key, generation)
 );
@@ -113,8 +118,10 @@ create table {schema}.delivery (
     id           bigint generated always as identity primary key,
     position     bigint not null,      -- 0 for the ticket's own row, else the event that made the row eligible
     ticket_id    bigint not null references {schema}.ticket,
-    link_id      bigint not null references {schema}.link,
+    link_id      bigint references {schema}.link,
     section      text not null,
+    backfill     boolean not null default false,       -- behind live traffic
+    act          text not null default 'message' check (act in ('message', 'status')),
     part         integer not null default 1,
     parts        integer not null default 1,
     author       text,                 -- customer or agent
@@ -124,7 +131,7 @@ create table {schema}.delivery (
     written_at   bigint,               -- created_at as sent, in seconds since 1970
     state        text not null check (state in
                    ('unresolved', 'queued', 'sending', 'doubt', 'delivered', 'skipped', 'parked', 'discarded')),
-    call         text check (call in ('create_case', 'add_message', 'add_note')),
+    call         text check (call in ('create_case', 'add_message', 'add_note', 'update_case')),
     attempts     integer not null default 0,
     not_before   timestamptz not null default now(),
     waits_since  timestamptz,          -- since when something of the site is waited for
@@ -137,9 +144,12 @@ create table {schema}.delivery (
     message_id   bigint unique,
     queued_at    timestamptz not null default now(),
     done_at      timestamptz,
-    unique (link_id, part)
+    unique (link_id, part),
+    check (link_id is not null or act = 'status')
 );
-create index delivery_open on {schema}.delivery (ticket_id, position, part, id) include (state, not_before)
+-- A status is a state: only the newest counts, so a ticket has one row for it.
+create unique index delivery_status on {schema}.delivery (ticket_id) where act = 'status';
+create index delivery_open on {schema}.delivery (ticket_id, position, part, id) include (state, not_before, backfill)
     where state in ('unresolved', 'queued', 'sending', 'doubt', 'parked');
 
 create index delivery_ticket on {schema}.delivery (ticket_id);
@@ -166,6 +176,19 @@ create table {schema}.remote (
 create index remote_open on {schema}.remote (ticket_id, seq) where state in ('pending', 'parked');
 create index remote_prune on {schema}.remote (done_at) where payload is not null;
 create index remote_case on {schema}.remote (case_id);
+
+-- A case's status on its way to the site: the newest counts, so one row a ticket; deleted once it is written.
+create table {schema}.status_write (
+    ticket_id   bigint primary key references {schema}.ticket,
+    status      text not null,         -- open, waiting or closed, as Deskie says it
+    at          timestamptz not null,  -- when Deskie changed the case
+    state       text not null default 'pending' check (state in ('pending', 'parked')),
+    attempts    integer not null default 0,
+    not_before  timestamptz not null default now(),
+    error       text,
+    seen_at     timestamptz not null default now()
+);
+create index status_write_order on {schema}.status_write (not_before) where state = 'pending';
 
 -- Webhooks, stored before they are answered. Equal ones that wait are one row.
 create table {schema}.inbox (

@@ -17,7 +17,7 @@
 //! | 2, pure | [`pgoutput`]: bytes → messages; [`mapping`]: config → SQL; [`lanes`]: who may be sent now; [`text`]: bodies |
 //! | 3 | [`postgres`]: connections, replication, catalog; [`deskie`]: the API; [`sandbox`]: a site and a Deskie to try |
 //! | 4 | [`store`]: all SQL on our own schema |
-//! | 5 | [`capture`], [`resolve`], [`deliver`], [`receive`], [`writeback`], [`sweep`], [`setup`]: the flows; they meet only in the store |
+//! | 5 | [`backfill`], [`capture`], [`resolve`], [`deliver`], [`receive`], [`writeback`], [`sweep`], [`setup`]: the flows; they meet only in the store |
 //! | 6 | [`console`]: the admin port; [`run`]: tasks and shutdown |
 //! | 7 | [`cli`]: one file a command |
 //!
@@ -34,6 +34,7 @@
 //! - Nothing is dropped silently: delivered, skipped with a reason, or parked.
 //! - No secret and no text of a message is ever part of a log line, an error or a `Debug` form.
 
+pub mod backfill;
 pub mod capture;
 pub mod cli;
 pub mod config;

@@ -147,13 +147,11 @@ impl Capture {
                 }
             }
             Step::Commit { end_lsn, .. } => {
-                let committed_at = gathered
-                    .transaction
-                    .take()
-                    .map(|transaction| transaction.committed_at);
+                let transaction = gathered.transaction.take();
                 gathered.position = Some(Position {
                     end: end_lsn,
-                    committed_at,
+                    committed_at: transaction.as_ref().map(|transaction| transaction.committed_at),
+                    xid: transaction.map(|transaction| transaction.xid),
                 });
             }
             Step::Change(_) | Step::Emitted { .. } | Step::Described(_) | Step::Nothing => {}

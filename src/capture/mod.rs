@@ -111,6 +111,13 @@ impl Capture {
             attempt += 1;
             let text = explain(&error, &self.slot);
             observer.stopped(&text);
+            // The term ends with this task; the next one begins with a new slot and the repair (rule 12).
+            if let CaptureError::Replication(error) = &error
+                && (error.slot_missing() || error.slot_invalidated())
+            {
+                tracing::error!("capture stopped: {text}");
+                return;
+            }
             // One line when it begins, then ever more rarely.
             if attempt.is_power_of_two() {
                 tracing::error!(attempt, "capture stopped and is begun again: {text}");
@@ -186,6 +193,7 @@ impl Capture {
             .commit(crate::store::Position {
                 end: wal_end,
                 committed_at: None,
+                xid: None,
             })
             .await?;
         Ok(Some(wal_end))
@@ -208,9 +216,9 @@ fn explain(error: &CaptureError, slot: &str) -> String {
     let mend = if replication.publication_missing() {
         "the publication is missing; run `deskie-cdc setup`, which makes it anew"
     } else if replication.slot_missing() {
-        "the replication slot is gone; run `deskie-cdc setup`, which makes a new one"
+        "the replication slot is gone; a new one is made, and the gap is repaired"
     } else if replication.slot_invalidated() {
-        "the server has dropped WAL that the slot needed (max_slot_wal_keep_size); run `deskie-cdc setup`"
+        "the server has dropped WAL that the slot needed (max_slot_wal_keep_size); a new slot is made, and the gap is repaired"
     } else if replication.slot_active() {
         "another process streams from the slot; if it is a former instance of ours, the server lets go of it soon"
     } else if replication.not_a_replication_server() {

@@ -1,8 +1,8 @@
 //! `plan`: what the mapping makes of rows as they stand in the tables, and the calls that they would cause.
 //!
 //! Reads only: the session is read-only, nothing is called. A row is taken as if the site had just written it, so what
-//! depends on its time (`[capture] max_age`, the connector's start) is not applied. Of our own state only one thing is
-//! asked, where there is any: which tickets have a case already.
+//! depends on its time (`[capture] max_age`, the connector's start) is not applied. Of our own state, where there is any,
+//! two things are asked: which tickets have a case already, and which rows are known.
 
 mod call;
 mod rows;
@@ -72,6 +72,8 @@ enum Fate {
     AddMessage,
     /// A note is added.
     AddNote,
+    /// It has been dealt with: it stands in Deskie, came from there, or was passed over.
+    Known,
     /// It is not for Deskie.
     Skipped,
     /// Something is not there yet.
@@ -86,6 +88,7 @@ impl Fate {
             Fate::CreateCase => "create_case",
             Fate::AddMessage => "add_message",
             Fate::AddNote => "add_note",
+            Fate::Known => "known",
             Fate::Skipped => "skipped",
             Fate::Waits => "waits",
             Fate::Parked => "would be parked",

@@ -1,7 +1,7 @@
 //! What the config may say already and this version does not do yet. It is never silently accepted: `check` and `run`
 //! warn of it.
 
-use super::{Config, Fault, OnDelete, OnEdit, OnMaxWal, ReplyAttachments, Span};
+use super::{Config, Fault, OnDelete, OnEdit, ReplyAttachments, Span};
 
 impl Config {
     /// One fault for each setting that this version does not act on.
@@ -31,15 +31,6 @@ impl Config {
                 found.push((&expand.span, "`message.expand` is not there yet"));
             }
         }
-        if let Some(status) = self.ticket.status.as_ref() {
-            found.push((&status.span, "`ticket.status`: a status is not sent yet"));
-        }
-        if let Some(statement) = self.status.as_ref().and_then(|status| status.sql.first()) {
-            found.push((
-                &statement.span,
-                "`[status]`: a status of Deskie is not written yet",
-            ));
-        }
         if let Some(statement) = self.case.as_ref().and_then(|case| case.sql.first()) {
             found.push((
                 &statement.span,
@@ -58,12 +49,6 @@ impl Config {
             found.push((
                 span.unwrap_or(&(0..0)),
                 "`reply.attachments`: statements are not run yet; use \"links\" or \"json\"",
-            ));
-        }
-        if self.capture.on_max_wal == OnMaxWal::DropSlot {
-            found.push((
-                &self.postgres.url_span,
-                "`capture.on_max_wal = \"drop_slot\"` is not there yet; it warns",
             ));
         }
         found

@@ -1,6 +1,7 @@
 //! Looking in Deskie for what is in doubt (rule 9).
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::Deliverer;
 use crate::deskie::{CallError, Case, CaseQuery, Message, Order, Outcome, Sort};
@@ -9,7 +10,7 @@ use crate::lanes::{
     MessageIntent,
 };
 use crate::model::{CaseId, MessageId, StaffId, UserId, clock};
-use crate::store::{Delivery, Opening, StoreError};
+use crate::store::{Act, Delivery, Opening, StoreError};
 use crate::text;
 
 /// Why a look-up brought nothing.
@@ -48,6 +49,14 @@ const PAGES: u32 = 5;
 impl Deliverer {
     /// Looks for a delivery that is in doubt; `call` was taken out of the budget for the first read.
     pub async fn look(&self, delivery: Delivery, call: Call) {
+        if delivery.act == Act::Status {
+            self.meter.unused(call);
+            let again = || {
+                self.store
+                    .delivery_retry(delivery.id, "is sent again", Duration::ZERO)
+            };
+            return self.durably("a status", again).await;
+        }
         let mut state = {
             let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
             // After a restart the doubt's clock begins anew: `delivery_adopt` has waited for the call to be over.
@@ -76,10 +85,14 @@ impl Deliverer {
                         case_id,
                         case_number,
                         user_id: Some(user),
+                        status,
+                        updated_at,
                         ..
                     }),
                 ) => {
-                    self.done_case(&delivery, case_id, &case_number, user, None).await;
+                    let shown = (status.as_str(), updated_at);
+                    self.done_case(&delivery, case_id, &case_number, user, shown, None)
+                        .await;
                 }
                 (Some(case), _) => {
                     let why = format!("case {case} was found, but it names no customer");

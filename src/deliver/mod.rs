@@ -11,6 +11,7 @@
 
 mod look;
 mod send;
+mod status;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{Deliverer, SEND_WITHIN};
 use crate::config::AgentAs;
-use crate::deskie::{Author, CallError, Contact, Content, NewCase, NewMessage, NewNote, Outcome};
+use crate::deskie::{Author, CallError, Contact, Content, NewCase, NewMessage, NewNote, Outcome, Status};
 use crate::lanes::{self, Call, Cost, DoubtState, Verdict};
 use crate::model::{CaseId, MessageId, UserId, clock};
-use crate::store::{Delivery, NewRemote, Opening, RemoteState};
+use crate::store::{Act, Delivery, NewRemote, Opening, RemoteState};
 
 /// What is to be called.
 enum Request {
@@ -32,6 +32,8 @@ enum Done {
         case: CaseId,
         number: String,
         user: UserId,
+        status: String,
+        changed_at: Option<jiff::Timestamp>,
     },
     Message(MessageId),
 }
@@ -46,6 +48,9 @@ enum NotSent {
 impl Deliverer {
     /// Sends a delivery that is queued; `call` was taken out of the budget for it.
     pub async fn send(&self, mut delivery: Delivery, call: Call) {
+        if delivery.act == Act::Status {
+            return self.send_status(&delivery, call).await;
+        }
         let request = match self.request(&delivery) {
             Ok(request) => request,
             Err(reason) => {
@@ -97,6 +102,8 @@ impl Deliverer {
                         date,
                         case.created_at,
                         case.user_id.map(|user| Done::Case {
+                            status: case.status.as_str().to_owned(),
+                            changed_at: case.updated_at,
                             case: case.case_id,
                             number: case.case_number,
                             user,
@@ -199,6 +206,7 @@ impl Deliverer {
         case.group_id = opening.group_id;
         case.language_id = opening.language_id;
         case.priority.clone_from(&opening.priority);
+        case.status = opening.status.as_deref().map(Status::from);
         case.created_at = jiff::Timestamp::from_second(delivery.written_at).ok();
         case
     }
@@ -258,8 +266,16 @@ impl Deliverer {
 
     async fn done(&self, delivery: &Delivery, done: &Done, answered_at: Option<jiff::Timestamp>) {
         match done {
-            Done::Case { case, number, user } => {
-                self.done_case(delivery, *case, number, *user, answered_at).await
+            Done::Case {
+                case,
+                number,
+                user,
+                status,
+                changed_at,
+            } => {
+                let shown = (status.as_str(), *changed_at);
+                self.done_case(delivery, *case, number, *user, shown, answered_at)
+                    .await
             }
             Done::Message(message) => self.done_message(delivery, *message, answered_at).await,
         }
@@ -272,12 +288,15 @@ impl Deliverer {
         case: CaseId,
         number: &str,
         user: UserId,
+        (status, changed_at): (&str, Option<jiff::Timestamp>),
         answered_at: Option<jiff::Timestamp>,
     ) {
         self.durably("a new case", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_case(delivery, case, number, user, answered_at)
+                .await?;
+            step.status_opened(delivery.ticket_id, delivery.opening.as_ref(), status, changed_at)
                 .await?;
             step.commit().await
         })

@@ -232,7 +232,7 @@ pub fn ticket(config: &Ticket, shape: &Shape, source: Source) -> Reading {
 }
 
 /// Whether an expression reads anything but the message's own row, so that the joins must stand before it.
-fn needs_joins(expression: &Expr) -> bool {
+pub(super) fn needs_joins(expression: &Expr) -> bool {
     tokens(&expression.sql)
         .iter()
         .any(|token| matches!(token, Token::Ident(name, true) if name != "m"))

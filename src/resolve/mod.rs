@@ -13,6 +13,7 @@
 mod compiled;
 mod moves;
 mod row;
+mod status;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,12 +24,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
 use crate::mapping::shape::key_text;
-use crate::model::{EventId, LinkId, Op, RelationName, Section, TicketKey};
+use crate::model::{EventId, LinkId, Op, Section, TicketKey};
 use crate::postgres::Pool;
 use crate::store::{Event, Link, LinkState, NewDelivery, Step, Store, StoreError, Unresolved};
 
 use compiled::Compiled;
-use moves::moves;
+use moves::{came_back, moves};
 use row::Found;
 
 /// Why a round of resolving stopped.
@@ -107,11 +108,8 @@ impl Resolver {
                     failures += 1;
                     *self.compiled.lock().await = None;
                     tracing::error!(attempt = failures, "resolving stopped: {error}");
-                    let noted = self
-                        .store
-                        .meta_set_error(Some(&format!("resolving stopped: {error}")))
-                        .await;
-                    if let Err(error) = noted {
+                    let text = format!("resolving stopped: {error}");
+                    if let Err(error) = self.store.meta_set_error(Some(&text)).await {
                         tracing::warn!("the error could not be noted: {error}");
                     }
                     Duration::from_secs(u64::from(failures.min(10)))
@@ -147,21 +145,18 @@ impl Resolver {
         if events.is_empty() && unresolved.is_empty() {
             return Ok(false);
         }
+        let compiled = self.compiled().await?;
         let batch = Batch {
             store: &self.store,
             config: &self.config,
-            compiled: self.compiled().await?,
+            moves: moves(&events, &compiled),
+            compiled,
             site: self
                 .site
                 .get()
                 .await
                 .map_err(|error| ResolveError::Site(error.to_string()))?,
             started_at: self.store.meta().await?.started_at,
-            moves: HashSet::new(),
-        };
-        let batch = Batch {
-            moves: moves(&events, |relation| batch.keys_of(relation)),
-            ..batch
         };
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
@@ -189,25 +184,18 @@ struct Batch<'a> {
     moves: HashSet<(EventId, Section)>,
 }
 
-/// The text of the key whose columns these are.
-fn key_in(row: &Value, columns: &[String]) -> Option<String> {
-    let values: Option<Vec<&str>> = columns.iter().map(|column| cell(row, column)).collect();
-    Some(key_text(&values?))
-}
-
 /// The text of a key column in an image.
 fn cell<'a>(image: &'a Value, column: &str) -> Option<&'a str> {
     image.get(column).and_then(Value::as_str)
 }
 
-impl Batch<'_> {
-    fn keys_of(&self, relation: &RelationName) -> Vec<(Section, Vec<String>)> {
-        let sections = self.compiled.sections_of(relation).into_iter();
-        sections
-            .map(|section| (section, self.compiled.shape(section).key.clone()))
-            .collect()
-    }
+/// The text of a row's key; `None` where a column of it is NULL or was not sent.
+fn key_of(row: &Value, columns: &[String]) -> Option<String> {
+    let values: Option<Vec<&str>> = columns.iter().map(|column| cell(row, column)).collect();
+    Some(key_text(&values?))
+}
 
+impl Batch<'_> {
     async fn event(&self, step: &Step<'_>, event: &Event) -> Result<(), ResolveError> {
         for section in self.compiled.sections_of(&event.relation) {
             if event.op == Op::Truncate {
@@ -222,7 +210,7 @@ impl Batch<'_> {
             } else {
                 Some(&event.image)
             };
-            let key = |row: &Value| key_in(row, columns);
+            let key = |row: &Value| key_of(row, columns);
             let Some(new_key) = row.and_then(key) else {
                 step.skipped_count("a change without the mapped key (replica identity)")
                     .await?;
@@ -263,6 +251,7 @@ impl Batch<'_> {
             && let Some(ticket) = step.ticket_newest(key).await?.filter(|ticket| !ticket.gone)
         {
             step.ticket_set_gone(ticket.id, true).await?;
+            step.delivery_wake(ticket.id).await?;
             step.journal_add(Some(ticket.id), "ticket deleted on the site", "")
                 .await?;
         }
@@ -282,23 +271,17 @@ impl Batch<'_> {
         {
             step.link_set_key(link.id, key).await?;
         }
-        if let (Section::Ticket, Some(old_key)) = (section, old_key) {
-            step.ticket_set_key(old_key, key).await?;
+        if section == Section::Ticket {
+            if let Some(old_key) = old_key {
+                step.ticket_set_key(old_key, key).await?;
+            }
+            self.status_changed(step, event).await?;
         }
         let mut known = step.link_find(section, key).await?;
         let mut is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));
-        // A row that comes back in the very transaction that took it away was reloaded or moved (rule 6).
-        if let Some(link) = known
-            .as_mut()
-            .filter(|link| is_insert && link.gone_in == Some(event.xid))
+        if let Some(link) = known.as_mut().filter(|_| is_insert)
+            && came_back(step, event, section, key, link).await?
         {
-            step.link_set_gone(link.id, None).await?;
-            if section == Section::Ticket
-                && let Some(ticket) = step.ticket_newest(key).await?
-            {
-                step.ticket_set_gone(ticket.id, false).await?;
-            }
-            link.gone = false;
             is_insert = false;
         }
         if event.echo {
@@ -361,22 +344,15 @@ impl Batch<'_> {
         key: &str,
         generation: i32,
     ) -> Result<(), ResolveError> {
-        let ticket_key = match section {
-            Section::Ticket => Some(TicketKey(key.to_owned())),
-            _ => self.ticket_key_of(&event.image).await?,
-        };
-        let Some(ticket_key) = ticket_key else {
-            step.link_add(
-                section,
-                key,
-                generation,
-                None,
-                // A later UPDATE may put it into one.
-                LinkState::Seen,
-                Some("it belongs to no ticket"),
-            )
-            .await?;
-            step.skipped_count("it belongs to no ticket").await?;
+        let image = self.newest_image(event, section).await?;
+        let Some(ticket_key) = self.lane_of(section, key, image.as_ref()).await? else {
+            let (state, reason) = match image {
+                None => (LinkState::Skipped, "deleted before it was sent"),
+                // A later UPDATE may name one.
+                Some(_) => (LinkState::Seen, "it belongs to no ticket"),
+            };
+            step.link_add(section, key, generation, None, state, Some(reason))
+                .await?;
             return Ok(());
         };
         let ticket = step.ticket_find_or_add(&ticket_key).await?;
@@ -386,7 +362,21 @@ impl Batch<'_> {
         if section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message {
             return Ok(());
         }
-        self.enter(step, event, section, link, &ticket).await
+        self.enter(step, event, image, section, link, &ticket).await
+    }
+
+    /// The ticket that a row belongs to; `None` for a message that names none.
+    async fn lane_of(
+        &self,
+        section: Section,
+        key: &str,
+        image: Option<&Value>,
+    ) -> Result<Option<TicketKey>, ResolveError> {
+        match (section, image) {
+            (Section::Ticket, _) => Ok(Some(TicketKey(key.to_owned()))),
+            (_, Some(image)) => self.ticket_key_of(image).await,
+            (_, None) => Ok(None),
+        }
     }
 
     /// A known row changed.
@@ -407,20 +397,28 @@ impl Batch<'_> {
             }
         }
         match link.state {
-            LinkState::Queued | LinkState::Parked => {
+            // A parked one has it for the next attempt.
+            LinkState::Parked => step.delivery_newer_image(link.id, &event.image).await?,
+            LinkState::Queued => {
                 step.delivery_newer_image(link.id, &event.image).await?;
+                // While it waits the site may hand it to another ticket.
+                if section == Section::Message
+                    && let Some(ticket_key) = self.ticket_key_of(&event.image).await?
+                {
+                    let ticket = step.ticket_find_or_add(&ticket_key).await?;
+                    if link.ticket_id != Some(ticket.id) {
+                        step.delivery_move(link.id, ticket.id).await?;
+                    }
+                }
             }
             LinkState::Seen => {
-                let ticket_key = match section {
-                    Section::Ticket => Some(TicketKey(key.to_owned())),
-                    _ => self.ticket_key_of(&event.image).await?,
-                };
-                let Some(ticket_key) = ticket_key else {
+                let image = self.newest_image(event, section).await?;
+                let Some(ticket_key) = self.lane_of(section, key, image.as_ref()).await? else {
                     return Ok(());
                 };
                 let ticket = step.ticket_find_or_add(&ticket_key).await?;
                 step.link_set_ticket(link.id, ticket.id).await?;
-                self.enter(step, event, section, link.id, &ticket).await?;
+                self.enter(step, event, image, section, link.id, &ticket).await?;
             }
             _ => {}
         }
@@ -432,11 +430,12 @@ impl Batch<'_> {
         &self,
         step: &Step<'_>,
         event: &Event,
+        image: Option<Value>,
         section: Section,
         link: LinkId,
         ticket: &crate::store::Ticket,
     ) -> Result<(), ResolveError> {
-        let Some(image) = self.newest_image(event, section).await? else {
+        let Some(image) = image else {
             step.link_set_state(link, LinkState::Skipped, Some("deleted before it was sent"))
                 .await?;
             return Ok(());
@@ -472,6 +471,7 @@ impl Batch<'_> {
             section,
             image: &image,
             committed_at,
+            backfill: false,
         };
         let delivery = step.delivery_add(&new).await?;
         step.link_set_state(link, LinkState::Queued, None).await?;
@@ -531,10 +531,11 @@ impl Batch<'_> {
                 tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
                 step.delivery_park(waiting.id, &why).await?;
             }
-            Found::Wait { why, .. } => {
-                // 1 s, 2 s, 4 s … 60 s; a change of the ticket's row ends the wait at once.
-                let after =
-                    Duration::from_secs(1 << waiting.attempts.clamp(0, 6)).min(Duration::from_secs(60));
+            Found::Wait { why, bounded } => {
+                // 1 s, 2 s, 4 s …; a change of the ticket's row ends the wait at once. Tickets that are not for us
+                // may be most of the site's, and are asked about ever more rarely.
+                let longest = Duration::from_secs(if bounded { 60 } else { 3600 });
+                let after = Duration::from_secs(1 << waiting.attempts.clamp(0, 12)).min(longest);
                 step.delivery_wait(waiting.id, &why, after).await?;
             }
             Found::Park(why) => {
@@ -556,18 +557,25 @@ impl Batch<'_> {
             .iter()
             .filter_map(|name| Some((name.clone(), image.get(name)?.clone())))
             .collect();
+        let mut deleted_by = None;
         for later in self
             .store
             .event_later(event.id, &event.relation, &Value::Object(key))
             .await?
         {
             match (later.op, later.image, &mut image) {
-                (Op::Delete, _, _) => return Ok(None),
+                (Op::Delete | Op::Truncate, _, _) => deleted_by = Some(later.xid),
+                // A move is a DELETE and an INSERT in one transaction (rule 6); later it is another row.
+                (Op::Insert, newer, image) if deleted_by == Some(later.xid) => {
+                    deleted_by = None;
+                    *image = newer;
+                }
+                _ if deleted_by.is_some() => return Ok(None),
                 (_, Value::Object(newer), Value::Object(image)) => image.extend(newer),
                 _ => {}
             }
         }
-        Ok(Some(image))
+        Ok(deleted_by.is_none().then_some(image))
     }
 
     /// Whether the mapping says that a row was made after the connector's start.

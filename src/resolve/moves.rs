@@ -1,37 +1,57 @@
-//! Rows that only move: a DELETE and an INSERT of one key in one transaction (rule 6).
+//! Which rows only moved: the halves of a DELETE and INSERT of one key in one transaction.
 
 use std::collections::{HashMap, HashSet};
 
-use super::key_in;
-use crate::model::{EventId, Op, RelationName, Section};
-use crate::store::Event;
+use super::compiled::Compiled;
+use super::key_of;
+use crate::model::{EventId, Op, Section};
+use crate::store::{Event, Link, Step, StoreError};
 
-/// The deletions that are half of a move: the same key is inserted again later in the same transaction (rule 6). Only
-/// the mapped key counts: what moves a row to another partition is that another column changed. Held as the ids of both
-/// events.
-pub fn moves(
-    events: &[Event],
-    keys_of: impl Fn(&RelationName) -> Vec<(Section, Vec<String>)>,
-) -> HashSet<(EventId, Section)> {
+/// The halves of moves: a DELETE, and later in the same transaction an INSERT of the same key (rule 6). The key is the
+/// mapped one: a row that changes its partition may keep it while the primary key, which holds the partition key,
+/// becomes another.
+pub(super) fn moves(events: &[Event], compiled: &Compiled) -> HashSet<(EventId, Section)> {
     let mut found = HashSet::new();
     let mut deleted: HashMap<(u64, Section, String), EventId> = HashMap::new();
     for event in events {
-        let row = match event.op {
-            Op::Delete => event.old_key.as_ref(),
-            Op::Insert => Some(&event.image),
-            _ => continue,
-        };
-        for (section, columns) in keys_of(&event.relation) {
-            let Some(key) = row.and_then(|row| key_in(row, &columns)) else {
-                continue;
+        for section in compiled.sections_of(&event.relation) {
+            let columns = &compiled.shape(section).key;
+            let row = match (event.op, &event.old_key) {
+                (Op::Delete, Some(old_key)) => old_key,
+                (Op::Insert, _) => &event.image,
+                _ => continue,
             };
+            let Some(key) = key_of(row, columns) else { continue };
             let place = (event.xid, section, key);
             if event.op == Op::Delete {
                 deleted.insert(place, event.id);
-            } else if let Some(deleted) = deleted.remove(&place) {
-                found.extend([(deleted, section), (event.id, section)]);
+            } else if let Some(gone) = deleted.remove(&place) {
+                found.insert((gone, section));
+                found.insert((event.id, section));
             }
         }
     }
     found
+}
+
+/// Whether a row comes back in the very transaction that took it away: a table that is emptied and reloaded at once, or
+/// a move that is longer than a batch. It is the same row then.
+pub(super) async fn came_back(
+    step: &Step<'_>,
+    event: &Event,
+    section: Section,
+    key: &str,
+    link: &mut Link,
+) -> Result<bool, StoreError> {
+    if link.gone_in != Some(event.xid) {
+        return Ok(false);
+    }
+    step.link_set_gone(link.id, None).await?;
+    link.gone = false;
+    if section == Section::Ticket
+        && let Some(ticket) = step.ticket_newest(key).await?
+    {
+        step.ticket_set_gone(ticket.id, false).await?;
+    }
+    Ok(true)
 }

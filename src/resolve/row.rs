@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
+use super::status::status_word;
 use super::{Batch, ResolveError, cell};
 use crate::config::AgentAs;
 use crate::mapping::Shape;
@@ -93,6 +94,32 @@ impl Batch<'_> {
             Outputs::Row(row) => Ok(Outputs::get(&row, place).and_then(|text| text.parse().ok())),
             _ => Ok(None),
         }
+    }
+
+    /// The ticket's status as the mapping gives it, of an image or of the table's row; `None` where it gives none, or
+    /// where the ticket is not ours.
+    pub(super) async fn ticket_status(
+        &self,
+        image: Option<&Value>,
+        key: &TicketKey,
+    ) -> Result<Option<String>, ResolveError> {
+        let compiled = &self.compiled;
+        let outputs = match image {
+            Some(image) => {
+                self.ask_image(&compiled.ticket_image, Section::Ticket, image)
+                    .await?
+            }
+            None => {
+                self.ask_table(&compiled.ticket_table, &compiled.ticket, key)
+                    .await?
+            }
+        };
+        Ok(match outputs {
+            Outputs::Row(row) if row.first().cloned().flatten().as_deref() == Some("true") => {
+                Outputs::get(&row, 4)
+            }
+            _ => None,
+        })
     }
 
     /// The mapping over one row.
@@ -274,6 +301,10 @@ impl Batch<'_> {
         let mut opening = Opening {
             subject: value(1).unwrap_or_else(|| format!("#{key}")),
             name: value(10),
+            status: status_word(value(4)).unwrap_or_else(|word| {
+                tracing::warn!(ticket = %key, "[ticket] status is `{word}`; it must be 'open', 'waiting' or 'closed'");
+                None
+            }),
             priority: value(13),
             group_id: value(14)
                 .and_then(|text| text.parse().ok())
@@ -329,9 +360,7 @@ impl Batch<'_> {
     }
 
     fn key_of(&self, section: Section, image: &Value) -> Option<String> {
-        let columns = &self.compiled.shape(section).key;
-        let values: Option<Vec<&str>> = columns.iter().map(|column| cell(image, column)).collect();
-        Some(key_text(&values?))
+        super::key_of(image, &self.compiled.shape(section).key)
     }
 
     async fn ticket_exists(&self, key: &TicketKey) -> Result<bool, ResolveError> {

@@ -179,7 +179,11 @@ fn ready_delivery(delivery: &Delivery) -> Ready {
         } else {
             Work::Send(delivery.id)
         },
-        class: if doubt { Class::Doubt } else { Class::LiveWrite },
+        class: match (doubt, delivery.backfill) {
+            (true, _) => Class::Doubt,
+            (false, false) => Class::LiveWrite,
+            (false, true) => Class::Backfill,
+        },
         cost: if doubt { Cost::Read } else { Cost::Write },
         since: delivery.id.0,
         not_before: None,

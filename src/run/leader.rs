@@ -14,7 +14,7 @@ use crate::console::{Role, Vital};
 use crate::postgres::{SessionOptions, connect, describe};
 
 /// How often the lease is renewed.
-const RENEW_EVERY: Duration = Duration::from_secs(2);
+pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 
 /// A lease that was not renewed for so long is stale: its holder is taken for dead.
 const STALE_AFTER: f64 = 7.0;

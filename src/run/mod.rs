@@ -5,6 +5,7 @@
 //! or the process is asked to stop. What is in flight is finished within [`GRACE`]; what is not is durable, and goes
 //! on where it was.
 
+mod alert;
 mod lanes;
 mod leader;
 mod work;
@@ -12,6 +13,7 @@ mod work;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -62,6 +64,8 @@ struct Shared {
     writing: Pool,
     client: Client,
     meter: Arc<Meter>,
+    /// The slot holds too much WAL and is to be dropped before the next term.
+    drop_slot: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -84,7 +88,7 @@ impl Shared {
         let deskie = &config.deskie;
         let client = Client::new(&deskie.url, &deskie.staff_email, &deskie.api_key, deskie.timeout)
             .map_err(|error| fatal(&error))?;
-        let meter = Arc::new(Meter::new(deskie.requests_per_minute, Duration::from_secs(60)));
+        let meter = Arc::new(Meter::new(deskie.requests_per_minute, rate_window()));
         let store = Store::new(state, &config.postgres.schema);
         Ok(Shared {
             config,
@@ -94,8 +98,19 @@ impl Shared {
             writing,
             client,
             meter,
+            drop_slot: Arc::default(),
         })
     }
+}
+
+/// The variable that shortens Deskie's minute for a simulator whose minute is shorter, so that a test of hours takes
+/// seconds.
+const RATE_WINDOW_VARIABLE: &str = "DESKIE_CDC_RATE_WINDOW_MS";
+
+/// The length of the window in which Deskie counts calls: a minute.
+fn rate_window() -> Duration {
+    let shortened = crate::config::process_env(RATE_WINDOW_VARIABLE).and_then(|text| text.parse().ok());
+    shortened.map_or(Duration::from_secs(60), Duration::from_millis)
 }
 
 /// Runs until `stop` is cancelled; then finishes what is in flight.
@@ -121,6 +136,9 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         admin_token: config.server.admin_token.clone(),
     };
     serve(&mut servers, admin, crate::console::router(console), &stop);
+    if let Some(url) = config.alert_url.clone() {
+        servers.spawn(alert::run(shared.clone(), vital.clone(), url, stop.clone()));
+    }
     if config.server.webhook_secrets.is_empty() {
         tracing::warn!(
             "no webhook_secret is set: replies are found by the sweep alone, every {:?}",

@@ -1,19 +1,26 @@
 //! One term of office: all flows, under one token.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{GRACE, RunError, Shared, lanes, leader, repeat};
+use crate::backfill::Backfill;
 use crate::capture::{Capture, Observer};
+use crate::config::OnMaxWal;
 use crate::console::{Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::postgres::catalog;
 use crate::resolve::Resolver;
+use crate::store::Meta;
 use crate::sweep::Sweeper;
 use crate::writeback::WriteBack;
+
+/// How often the WAL that our slot holds is looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(30);
 
 /// How often past things are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -41,14 +48,23 @@ pub async fn work(
 ) -> Result<(), RunError> {
     let store = shared.store.clone();
     let config = shared.config.clone();
-    let (meta, adopted) = match begin(shared).await {
+    let (meta, adopted) = match begin_renewing(shared).await {
         Ok(begun) => begun,
         Err(error) => {
-            tracing::warn!("the term could not be begun and is tried again: {error}");
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            // Told once, not at each attempt.
+            if vital.snapshot().last_error.as_ref() != Some(&error) {
+                tracing::error!("nothing is sent, and it is tried again: {error}");
+            }
+            vital.set_error(&error);
+            give_back(shared, connection).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(Duration::from_secs(2)) => {}
+            }
             return Ok(());
         }
     };
+    vital.clear_error();
     if adopted > 0 {
         tracing::warn!("{adopted} calls were cut off by the last stop; they are looked for in Deskie");
     }
@@ -63,7 +79,13 @@ pub async fn work(
         }
     };
     let term = stop.child_token();
-    let capture = Capture::new(store.clone(), shared.url.clone(), &config, slot, publications);
+    let capture = Capture::new(
+        store.clone(),
+        shared.url.clone(),
+        &config,
+        slot.clone(),
+        publications,
+    );
     let resolver = Resolver::new(store.clone(), shared.reading.clone(), config.clone());
     let deliverer = Arc::new(Deliverer::new(
         store.clone(),
@@ -128,7 +150,8 @@ pub async fn work(
         tasks.spawn(async move {
             let round = || async {
                 vital.moved(Flow::Writeback);
-                writeback.write_round().await
+                let replies = writeback.write_round().await?;
+                Ok(writeback.status_round().await? || replies)
             };
             repeat(
                 "the write-back",
@@ -160,6 +183,13 @@ pub async fn work(
     {
         let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
         tasks.spawn(async move {
+            watch_wal(shared, vital, slot, term).await;
+            "the watch over the WAL"
+        });
+    }
+    {
+        let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
+        tasks.spawn(async move {
             leader::keep_lease(shared, connection, vital, term).await;
             "the lease"
         });
@@ -168,9 +198,119 @@ pub async fn work(
     Ok(())
 }
 
-async fn begin(shared: &Shared) -> Result<(crate::store::Meta, u64), crate::store::StoreError> {
-    let meta = shared.store.meta().await?;
-    let adopted = shared.store.delivery_adopt(shared.config.deskie.timeout).await?;
+/// Lets go of the lead without having worked.
+async fn give_back(shared: &Shared, connection: tokio_postgres::Client) {
+    if let Err(error) = shared.store.lease_give_back().await {
+        tracing::debug!("the lease could not be given back: {error}");
+    }
+    drop(connection);
+}
+
+/// The same, with the lease renewed meanwhile: a look through large tables takes its time.
+async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64), String> {
+    let begun = begin(shared);
+    tokio::pin!(begun);
+    loop {
+        tokio::select! {
+            begun = &mut begun => return begun,
+            () = tokio::time::sleep(leader::RENEW_EVERY) => {
+                if let Err(error) = shared.store.lease_renew().await {
+                    tracing::warn!("the lease could not be renewed: {error}");
+                }
+            }
+        }
+    }
+}
+
+/// Watches the WAL that our slot holds (rule 3). Ends, and with it the term, where the slot is to be dropped: the next
+/// term makes a new one and repairs the gap.
+async fn watch_wal(shared: Shared, vital: Arc<Vital>, slot: String, term: CancellationToken) {
+    let limit = i64::try_from(shared.config.capture.max_wal).unwrap_or(i64::MAX);
+    let mut told = false;
+    while !term.is_cancelled() {
+        tokio::select! {
+            () = term.cancelled() => return,
+            () = tokio::time::sleep(WATCH_EVERY) => {}
+        }
+        let Ok(client) = shared.store.client().await else {
+            continue;
+        };
+        let Ok(Some(state)) = catalog::slot(&**client, &slot).await else {
+            continue;
+        };
+        let held = state.held_bytes.unwrap_or_default();
+        if held <= limit {
+            told = false;
+            continue;
+        }
+        let text = format!("the slot {slot} holds {held} bytes of WAL, more than [capture] max_wal");
+        vital.set_error(&text);
+        if shared.config.capture.on_max_wal == OnMaxWal::DropSlot {
+            tracing::error!("{text}: it is dropped, the site's disk comes first; the gap is repaired");
+            shared.drop_slot.store(true, Ordering::SeqCst);
+            return;
+        }
+        if !std::mem::replace(&mut told, true) {
+            tracing::error!("{text}; see why capture does not get on: `deskie-cdc status`");
+        }
+    }
+}
+
+/// Drops our slot, once capture has let go of it.
+async fn drop_slot(shared: &Shared) -> Result<(), String> {
+    let meta = shared.store.meta().await.map_err(|error| error.to_string())?;
+    let client = shared.store.client().await.map_err(|error| error.to_string())?;
+    if let Some(slot) = meta.slot {
+        catalog::slot_drop(&**client, &slot)
+            .await
+            .map_err(|error| crate::postgres::describe(&error))?;
+    }
+    shared.drop_slot.store(false, Ordering::SeqCst);
+    Ok(())
+}
+
+/// What comes before the first piece of work: is this our server (rule 11), is the slot there, is a gap to be repaired
+/// (rule 12), which calls were cut off.
+async fn begin(shared: &Shared) -> Result<(Meta, u64), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    if shared.drop_slot.load(Ordering::SeqCst) {
+        drop_slot(shared).await?;
+    }
+    let mut said = Vec::new();
+    let kept = crate::setup::keep_slot(&shared.config, &shared.url, &mut |line| {
+        said.push(line.to_owned())
+    })
+    .await;
+    for line in said
+        .iter()
+        .filter(|line| line.starts_with("gap:") || line.starts_with("failover:"))
+    {
+        tracing::warn!("{line}");
+    }
+    kept.map_err(|error| text(&error))?;
+    if let Some(gap) = shared.store.meta_gap().await.map_err(|error| text(&error))? {
+        let backfill = Backfill::new(
+            shared.store.clone(),
+            shared.reading.clone(),
+            shared.config.clone(),
+        )
+        .await;
+        let repaired = backfill
+            .map_err(|error| text(&error))?
+            .repair(&gap)
+            .await
+            .map_err(|error| text(&error))?;
+        tracing::warn!(
+            "repaired: {repaired} rows that the lost slot would have brought are queued, since {}",
+            gap.from
+        );
+    }
+    let meta = shared.store.meta().await.map_err(|error| text(&error))?;
+    let adopted = shared
+        .store
+        .delivery_adopt(shared.config.deskie.timeout)
+        .await
+        .map_err(|error| text(&error))?;
     Ok((meta, adopted))
 }
 

@@ -92,6 +92,20 @@ pub async fn prepare(
     Ok(Report { slot, outcome })
 }
 
+/// The connector's own part alone, at each start: a slot that is gone, or whose WAL the server has thrown away, is made
+/// anew, and what it would have brought is noted as a gap. Refuses on a restore or a clone (rule 11).
+pub async fn keep_slot(
+    config: &Config,
+    url: &ConnectUrl,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<Report, SetupError> {
+    let client = crate::postgres::connect(url, &SessionOptions::new("start")).await?;
+    let facts = catalog::server_facts(&client).await?;
+    drop(client);
+    let (slot, outcome) = own::prepare(config, url, &facts, &Options::default(), false, say).await?;
+    Ok(Report { slot, outcome })
+}
+
 /// The administrator's part as SQL; nothing is changed.
 pub async fn administrator_sql(
     config: &Config,

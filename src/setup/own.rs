@@ -112,6 +112,24 @@ pub(super) async fn prepare(
                 store.meta_set_position(confirmed).await?;
             } else if meta.slot.as_deref() != Some(name.as_str()) {
                 return Err(other_slot(&meta, &name));
+            } else if let (Some(position), Some(confirmed)) = (position, slot.confirmed_flush)
+                && confirmed > position
+            {
+                // We acknowledge only what is stored, so somebody else has moved it, or made it anew.
+                store.meta_open_gap(confirmed).await?;
+                say(&format!(
+                    "gap: the slot {name} stands at {confirmed}, and capture had come to {position} only: somebody moved \
+                     it. What lies between is brought in by a look through the tables"
+                ));
+            }
+            if meta.timeline.is_some_and(|known| known != timeline(&identity)) {
+                say(&format!(
+                    "failover: the server is on timeline {} now",
+                    identity.timeline
+                ));
+                store
+                    .meta_set_server(&identity.system_id, timeline(&identity), &facts.database, &name)
+                    .await?;
             }
             say(&format!("slot {name}: there"));
             return Ok((name, SlotOutcome::There));

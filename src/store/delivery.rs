@@ -37,6 +37,8 @@ pub struct Opening {
     pub language_id: Option<i64>,
     /// When the ticket was made, in seconds since 1970: a case is not older.
     pub created_at: Option<i64>,
+    /// `open`, `waiting` or `closed`, where `[ticket] status` says so.
+    pub status: Option<String>,
 }
 
 /// What resolve found out about a row.
@@ -67,6 +69,8 @@ pub struct NewDelivery<'a> {
     pub image: &'a Value,
     /// When it was committed, in seconds since 1970.
     pub committed_at: i64,
+    /// Whether it goes behind live traffic.
+    pub backfill: bool,
 }
 
 /// A row that could not be resolved yet.
@@ -141,6 +145,10 @@ pub struct Delivery {
     pub intent_at: Option<jiff::Timestamp>,
     /// How many seconds before this was read that was.
     pub intent_age: Option<f64>,
+    /// Whether it goes behind live traffic.
+    pub backfill: bool,
+    /// What it brings to Deskie.
+    pub act: Act,
 }
 
 impl Delivery {
@@ -156,6 +164,15 @@ impl Delivery {
     }
 }
 
+/// What a delivery brings to Deskie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// A message, the first of a case or a further one.
+    Message,
+    /// The ticket's status; the body's text is the word.
+    Status,
+}
+
 /// A durable intent: the call may be begun until `send_within` has passed since it was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
@@ -163,24 +180,28 @@ pub struct Intent {
     pub at: jiff::Timestamp,
 }
 
+/// A status that Deskie refuses holds up no message.
+const STATUS_PARKED: &str = "act = 'status' and state = 'parked'";
+
 const OPEN: &str = "('unresolved', 'queued', 'sending', 'doubt', 'parked')";
 
 impl Store {
-    /// The head of each lane that can be sent or looked for now, the oldest first.
-    /// Lanes with work under way (`busy`) are left out.
+    /// The heads of lanes that can be sent or looked for now, the oldest first: `limit` of live traffic and as many of
+    /// a backfill. Lanes with work under way (`busy`) are left out.
     pub async fn delivery_heads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Delivery>, StoreError> {
         let sql = format!(
             "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
                 d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at,
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
                 extract(epoch from clock_timestamp() - d.intent_at)::float8
-             from (select distinct on (ticket_id) id, state, not_before from {{s}}.delivery
-                   where state in {OPEN} and ticket_id <> all($2)
-                   order by ticket_id, position, part, id) head
+             from (select id, row_number() over (partition by backfill order by id) as rank
+                   from (select distinct on (ticket_id) id, state, not_before, backfill from {{s}}.delivery
+                         where state in {OPEN} and not ({STATUS_PARKED}) and ticket_id <> all($2)
+                         order by ticket_id, position, part, id) first
+                   where state in ('queued', 'doubt') and not_before <= clock_timestamp()) head
              join {{s}}.delivery d on d.id = head.id
              join {{s}}.ticket t on t.id = d.ticket_id
-             where head.state in ('queued', 'doubt') and head.not_before <= clock_timestamp()
-             order by d.id limit $1"
+             where rank <= $1 order by d.id"
         );
         self.query(&sql, &[&limit, &busy])
             .await?
@@ -309,8 +330,8 @@ impl Store {
         let sql = format!(
             "select d.id, d.ticket_id, t.key, t.gone, t.case_id is not null, d.link_id, d.section, d.image,
                 coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8, d.attempts, d.written_at
-             from (select distinct on (ticket_id) id, state, not_before from {{s}}.delivery where state in {OPEN}
-                   order by ticket_id, position, part, id) head
+             from (select distinct on (ticket_id) id, state, not_before from {{s}}.delivery
+                   where state in {OPEN} and not ({STATUS_PARKED}) order by ticket_id, position, part, id) head
              join {{s}}.delivery d on d.id = head.id
              join {{s}}.ticket t on t.id = d.ticket_id
              where head.state = 'unresolved' and head.not_before <= clock_timestamp() order by d.id limit $1"
@@ -338,10 +359,10 @@ impl Store {
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
         let sql = "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part,
                 d.parts, d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at,
+                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
                 extract(epoch from clock_timestamp() - d.intent_at)::float8
             from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
-            where d.ticket_id = $1 and d.message_id is null and d.body is not null
+            where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act = 'message'
               and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
                    or (d.state = 'delivered' and d.call = 'create_case'))
             order by d.position, d.part, d.id";
@@ -378,7 +399,7 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
         case_id: row.get::<_, Option<i64>>(3).map(CaseId),
         user_id: row.get::<_, Option<i64>>(4).map(UserId),
         custom_id: row.get(5),
-        link: LinkId(row.get(6)),
+        link: LinkId(row.get::<_, Option<i64>>(6).unwrap_or_default()),
         section: section(row.get(7))?,
         part: row.get(8),
         parts: row.get(9),
@@ -394,6 +415,11 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
         looks: row.get(17),
         doubt_age: row.get(18),
         intent_at: row.get(19),
-        intent_age: row.get(20),
+        backfill: row.get(20),
+        act: match row.get::<_, &str>(21) {
+            "status" => Act::Status,
+            _ => Act::Message,
+        },
+        intent_age: row.get(22),
     })
 }

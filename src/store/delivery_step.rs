@@ -15,8 +15,8 @@ fn json<T: Serialize>(value: &T) -> Result<Value, StoreError> {
 impl Step<'_> {
     /// Puts a row into its lane, not resolved yet.
     pub async fn delivery_add(&self, new: &NewDelivery<'_>) -> Result<DeliveryId, StoreError> {
-        let sql = "insert into {s}.delivery (position, ticket_id, link_id, section, image, written_at, state)
-            values ($1, $2, $3, $4, $5, $6, 'unresolved')
+        let sql = "insert into {s}.delivery (position, ticket_id, link_id, section, image, written_at, backfill, state)
+            values ($1, $2, $3, $4, $5, $6, $7, 'unresolved')
             on conflict (link_id, part) do update set state = 'unresolved', image = excluded.image,
                 written_at = excluded.written_at, position = excluded.position, error = null, done_at = null where delivery.state = 'skipped'
             returning id";
@@ -30,6 +30,7 @@ impl Step<'_> {
                     &new.section.as_str(),
                     &new.image,
                     &new.committed_at,
+                    &new.backfill,
                 ],
             )
             .await?;
@@ -47,10 +48,15 @@ impl Step<'_> {
                 parts = $6, error = null, waits_since = null, attempts = 0, not_before = now()
             where id = $1 and state = 'unresolved'";
         let rest = "insert into {s}.delivery
-                (position, ticket_id, link_id, section, part, parts, author, body, opening, written_at, state)
-            select position, ticket_id, link_id, section, $2, $3, $4, $5, $6, $7, 'queued'
+                (position, ticket_id, link_id, section, backfill, part, parts, author, body, opening, written_at, state)
+            select position, ticket_id, link_id, section, backfill, $2, $3, $4, $5, $6, $7, 'queued'
             from {s}.delivery where id = $1
             on conflict (link_id, part) do nothing";
+        if let Some(status) = found.opening.as_ref().and_then(|opening| opening.status.as_ref()) {
+            let sql = "update {s}.ticket set site_status = $2
+                where id = (select ticket_id from {s}.delivery where id = $1)";
+            self.execute(sql, &[&id.0, status]).await?;
+        }
         for (n, body) in found.bodies.iter().enumerate() {
             let body = json(body)?;
             let part = i32::try_from(n + 1).unwrap_or(i32::MAX);
@@ -123,6 +129,15 @@ impl Step<'_> {
             "update {s}.delivery set image = coalesce(image, '{}'::jsonb) || $2::jsonb, not_before = now()
             where link_id = $1 and (state = 'unresolved' or (state = 'parked' and body is null))";
         self.execute(sql, &[&link.0, &image]).await?;
+        Ok(())
+    }
+
+    /// The site handed a row that is not resolved yet to another ticket.
+    pub async fn delivery_move(&self, link: LinkId, ticket: i64) -> Result<(), StoreError> {
+        let sql = "with moved as (update {s}.delivery set ticket_id = $2, not_before = now()
+                where link_id = $1 and state = 'unresolved' returning link_id)
+            update {s}.link set ticket_id = $2 where id in (select link_id from moved)";
+        self.execute(sql, &[&link.0, &ticket]).await?;
         Ok(())
     }
 

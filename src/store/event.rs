@@ -37,6 +37,8 @@ pub struct Position {
     pub end: Lsn,
     /// When it was committed; `None` for a keepalive.
     pub committed_at: Option<jiff::Timestamp>,
+    /// The transaction, in 32 bits.
+    pub xid: Option<u32>,
 }
 
 /// An open transaction into which capture writes a batch, so that a huge one needs no memory.
@@ -93,7 +95,7 @@ impl Store {
         let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo
             from {s}.event
             where id > $1 and schema_name = $2 and table_name = $3 and pg_visible_in_snapshot(xid, pg_current_snapshot())
-              and (image @> $4 or old_key @> $4)
+              and (op = 'T' or image @> $4 or old_key @> $4)
             order by id";
         let rows = self
             .query(sql, &[&after.0, &relation.schema, &relation.table, key])
@@ -193,12 +195,19 @@ impl TransactionWriter<'_> {
     /// Commits the batch together with the position that may then be acknowledged.
     pub async fn commit(self, position: Position) -> Result<(), StoreError> {
         let sql = "update {s}.meta set captured_lsn = greatest(captured_lsn, $1),
-                captured_at = coalesce($2, captured_at)";
+                captured_at = coalesce($2, captured_at),
+                captured_xid = coalesce((n + ($3 - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
+                                        captured_xid)
+            from (select pg_snapshot_xmax(pg_current_snapshot())::text::int8 as n) b";
         let sql = self.store.sql(sql);
         execute_in(
             &self.transaction,
             sql,
-            &[&PgLsn::from(position.end.0), &position.committed_at],
+            &[
+                &PgLsn::from(position.end.0),
+                &position.committed_at,
+                &position.xid.map(i64::from),
+            ],
         )
         .await?;
         self.transaction.commit().await?;

@@ -1,6 +1,6 @@
 //! The rows of the site that we know, for ever.
 
-use super::{Step, StoreError};
+use super::{Step, Store, StoreError};
 use crate::model::{EventId, LinkId, Section};
 
 /// What became of a row of the site.
@@ -60,6 +60,23 @@ pub struct Link {
     pub gone_in: Option<u64>,
     /// Its lane.
     pub ticket_id: Option<i64>,
+}
+
+impl Store {
+    /// What became of the row that has this key now, and why; `None` where it is not known.
+    pub async fn link_fate(
+        &self,
+        section: Section,
+        key: &str,
+    ) -> Result<Option<(LinkState, Option<String>)>, StoreError> {
+        let sql = "select state, reason, gone from {s}.link
+            where section = $1 and key = $2 order by generation desc limit 1";
+        let rows = self.query(sql, &[&section.as_str(), &key]).await?;
+        match rows.first().filter(|row| !row.get::<_, bool>(2)) {
+            Some(row) => Ok(Some((LinkState::parse(row.get(0))?, row.get(1)))),
+            None => Ok(None),
+        }
+    }
 }
 
 impl Step<'_> {
@@ -165,6 +182,13 @@ impl Step<'_> {
                 .await?;
         }
         Ok(())
+    }
+
+    /// The greatest key that is known of a section, where keys are numbers.
+    pub async fn link_greatest_number(&self, section: Section) -> Result<Option<i64>, StoreError> {
+        let sql = "select max(key::int8) from {s}.link where section = $1 and key ~ '^[0-9]{1,18}$'";
+        let rows = self.query(sql, &[&section.as_str()]).await?;
+        Ok(rows.first().and_then(|row| row.get(0)))
     }
 
     /// Counts a row that was passed over.

@@ -29,6 +29,17 @@ pub struct Meta {
     pub last_error: Option<String>,
 }
 
+/// What was not streamed between a lost slot and the new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// Where capture ended.
+    pub from: Lsn,
+    /// The last captured commit's time.
+    pub since: Option<jiff::Timestamp>,
+    /// The last captured transaction; the connector's start where none was captured.
+    pub xid: String,
+}
+
 impl Store {
     /// Reads it.
     pub async fn meta(&self) -> Result<Meta, StoreError> {
@@ -90,13 +101,23 @@ impl Store {
         Ok(())
     }
 
-    /// Where an open gap begins: rows from there to the new slot were not streamed.
-    pub async fn meta_gap(&self) -> Result<Option<Lsn>, StoreError> {
-        let rows = self
-            .query("select gap_from from {s}.meta where gap_from is not null", &[])
-            .await?;
-        let lsn: Option<tokio_postgres::types::PgLsn> = rows.first().and_then(|row| row.get(0));
-        Ok(lsn.map(|lsn| Lsn(u64::from(lsn))))
+    /// An open gap: rows from there to the new slot were not streamed.
+    pub async fn meta_gap(&self) -> Result<Option<Gap>, StoreError> {
+        let sql = "select gap_from, gap_since, greatest(coalesce(gap_xid, started_xid), started_xid)::text
+            from {s}.meta where gap_from is not null";
+        let rows = self.query(sql, &[]).await?;
+        Ok(rows.first().map(|row| Gap {
+            from: Lsn(u64::from(row.get::<_, tokio_postgres::types::PgLsn>(0))),
+            since: row.get(1),
+            xid: row.get(2),
+        }))
+    }
+
+    /// The gap is repaired.
+    pub async fn meta_close_gap(&self) -> Result<(), StoreError> {
+        let sql = "update {s}.meta set gap_from = null, gap_since = null, gap_xid = null where (select {s}.fence($1))";
+        self.execute(sql, &[&self.epoch().0]).await?;
+        Ok(())
     }
 
     /// Remembers whether Deskie keeps `created_at`.

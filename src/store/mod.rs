@@ -6,6 +6,7 @@
 //!
 //! Invariant: nothing here calls Deskie or evaluates a mapping.
 
+mod case_status;
 mod delivery;
 mod delivery_step;
 mod event;
@@ -17,11 +18,12 @@ mod remote;
 mod status;
 mod ticket;
 
-pub use delivery::{Delivery, Intent, NewDelivery, Opening, Resolution, Unresolved};
+pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
+pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Unresolved};
 pub use event::{Event, Position, TransactionWriter};
 pub use inbox::{InboxRow, NewWebhook};
 pub use link::{Link, LinkState};
-pub use meta::Meta;
+pub use meta::{Gap, Meta};
 pub use migrate::own_objects;
 pub use remote::{NewRemote, PendingRemote, RemoteState};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
@@ -156,6 +158,18 @@ impl Store {
     ) -> Result<Step<'a>, StoreError> {
         let transaction = client.transaction().await?;
         query_in(&transaction, self.sql("select {s}.fence($1)"), &[&self.epoch().0]).await?;
+        Ok(Step {
+            transaction,
+            store: self,
+        })
+    }
+
+    /// A step of a command that runs beside the leader: only what is kept apart by unique keys may be done in it.
+    pub async fn step_aside<'a>(
+        &'a self,
+        client: &'a mut deadpool_postgres::Object,
+    ) -> Result<Step<'a>, StoreError> {
+        let transaction = client.transaction().await?;
         Ok(Step {
             transaction,
             store: self,

@@ -32,7 +32,7 @@ pub struct Queues {
 /// Something that waits for a person.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Parked {
-    /// `d<number>` for a delivery, `r<message id>` for a reply.
+    /// `d<number>` for a delivery, `r<message id>` for a reply, `s<number>` for a status.
     pub id: String,
     /// The site's key of the ticket.
     pub ticket: Option<String>,
@@ -128,14 +128,20 @@ impl Store {
                     and o.state in ('unresolved', 'queued') and (o.position, o.part, o.id) > (d.position, d.part, d.id)),
                 jsonb_strip_nulls(to_jsonb(d) || jsonb_build_object('row', l.section || ' ' || l.key,
                     'ticket', t.key, 'case_id', t.case_id, 'case_number', t.case_number))
-                from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id join {s}.link l on l.id = d.link_id
+                from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id left join {s}.link l on l.id = d.link_id
                 where d.state = 'parked' and 'd' || d.id = $1
             union all
             select 'r' || r.message_id, t.key, coalesce(r.error, ''), false,
                 (select count(*) from {s}.remote o where o.ticket_id = r.ticket_id and o.state = 'pending' and o.seq > r.seq),
                 jsonb_strip_nulls(to_jsonb(r) || jsonb_build_object('ticket', t.key, 'case_number', t.case_number))
                 from {s}.remote r left join {s}.ticket t on t.id = r.ticket_id
-                where r.state = 'parked' and 'r' || r.message_id = $1";
+                where r.state = 'parked' and 'r' || r.message_id = $1
+            union all
+            select 's' || w.ticket_id, t.key, coalesce(w.error, ''), false, 0::int8,
+                jsonb_strip_nulls(to_jsonb(w) || jsonb_build_object('ticket', t.key, 'case_id', t.case_id,
+                    'case_number', t.case_number))
+                from {s}.status_write w join {s}.ticket t on t.id = w.ticket_id
+                where w.state = 'parked' and 's' || w.ticket_id = $1";
         let rows = self.query(sql, &[&id]).await?;
         Ok(rows.first().map(|row| ParkedDetail {
             id: row.get(0),
@@ -170,7 +176,8 @@ impl Store {
             (select count(*) from {s}.event),
             (select count(*) from {s}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt')),
             (select count(*) from {s}.delivery where state = 'doubt'),
-            (select count(*) from {s}.delivery where state = 'parked') + (select count(*) from {s}.remote where state = 'parked'),
+            (select count(*) from {s}.delivery where state = 'parked') + (select count(*) from {s}.remote where state = 'parked')
+                + (select count(*) from {s}.status_write where state = 'parked'),
             (select count(*) from {s}.inbox where state = 'waiting'),
             (select count(*) from {s}.ticket where read_wanted < 3),
             (select count(*) from {s}.remote where state = 'pending'),
@@ -205,6 +212,9 @@ impl Store {
             union all
             select 'r' || r.message_id, t.key, coalesce(r.error, ''), r.seen_at::text
                 from {s}.remote r left join {s}.ticket t on t.id = r.ticket_id where r.state = 'parked'
+            union all
+            select 's' || w.ticket_id, t.key, coalesce(w.error, ''), w.seen_at::text
+                from {s}.status_write w join {s}.ticket t on t.id = w.ticket_id where w.state = 'parked'
             order by 4";
         let read = |row: &tokio_postgres::Row| Parked {
             id: row.get(0),
@@ -213,6 +223,14 @@ impl Store {
             since: row.get(3),
         };
         Ok(self.query(sql, &[]).await?.iter().map(read).collect())
+    }
+
+    /// The ids of what waits for a person, as [`Parked::id`]; a thousand at most.
+    pub async fn status_parked_ids(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "select 'd' || id from {s}.delivery where state = 'parked'
+            union all select 'r' || message_id from {s}.remote where state = 'parked'
+            union all select 's' || ticket_id from {s}.status_write where state = 'parked' limit 1000";
+        Ok(self.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
     }
 
     /// A person has mended something: parked things are tried again. `id` as [`Parked::id`], or all. One that was
@@ -224,8 +242,10 @@ impl Store {
                 where state = 'parked' and ($1::text is null or 'd' || id = $1) returning link_id),
             l as (update {s}.link set state = 'queued', reason = null where id in (select link_id from d)),
             r as (update {s}.remote set state = 'pending', not_before = now(), attempts = 0
-                  where state = 'parked' and ($1::text is null or 'r' || message_id = $1) returning 1)
-            select (select count(*) from d) + (select count(*) from r)";
+                  where state = 'parked' and ($1::text is null or 'r' || message_id = $1) returning 1),
+            w as (update {s}.status_write set state = 'pending', not_before = now(), attempts = 0
+                  where state = 'parked' and ($1::text is null or 's' || ticket_id = $1) returning 1)
+            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w)";
         let rows = self.query(sql, &[&id]).await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }
@@ -237,8 +257,11 @@ impl Store {
                 where state = 'parked' and 'd' || id = $1 returning link_id),
             l as (update {s}.link set state = 'discarded', reason = $2 where id in (select link_id from d)),
             r as (update {s}.remote set state = 'discarded', reason = $2, done_at = now()
-                  where state = 'parked' and 'r' || message_id = $1 returning 1)
-            select (select count(*) from d) + (select count(*) from r)";
+                  where state = 'parked' and 'r' || message_id = $1 returning 1),
+            w as (delete from {s}.status_write where state = 'parked' and 's' || ticket_id = $1
+                  returning ticket_id, status, at),
+            k as (update {s}.ticket t set status = w.status, status_at = w.at, status_seen_at = clock_timestamp() from w where t.id = w.ticket_id)
+            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w)";
         let rows = self.query(sql, &[&id, &reason]).await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }

@@ -132,7 +132,7 @@ impl Store {
     }
 
     /// Compares cases that were updated with what our reads and our own calls explain, and asks for the others to be
-    /// read. A case whose last update may be our own call is read at leisure, ten minutes later, not at once.
+    /// read. A case whose last update may be our own call is read half a minute later, not at once.
     /// Returns how many were asked for, and the cases that are not known at all.
     pub async fn ticket_sweep(&self, cases: &[SeenCase]) -> Result<(u64, Vec<CaseId>), StoreError> {
         let ids: Vec<i64> = cases.iter().map(|case| case.case_id.0).collect();
@@ -142,7 +142,7 @@ impl Store {
                 read_wanted = least(coalesce(read_wanted, 3), case when own then 3 else 2 end),
                 read_wanted_at = coalesce(read_wanted_at, clock_timestamp()),
                 read_not_before = case
-                    when own and read_wanted is null then clock_timestamp() + interval '10 minutes'
+                    when own and read_wanted is null then clock_timestamp() + interval '30 seconds'
                     when own or read_error is not null then read_not_before end
             from (select s.case_id, s.at, t.called_at is not null
                     and s.at between t.called_at - interval '2 seconds' and t.called_at + interval '1 second' as own
@@ -185,6 +185,25 @@ impl Step<'_> {
         rows.first()
             .map(ticket)
             .ok_or_else(|| StoreError::Damaged("ticket_find_or_add gave no row".into()))
+    }
+
+    /// Whether anything was ever put into a lane.
+    pub async fn ticket_has_deliveries(&self, id: i64) -> Result<bool, StoreError> {
+        let sql = "select exists (select from {s}.delivery where ticket_id = $1)";
+        Ok(self
+            .query(sql, &[&id])
+            .await?
+            .first()
+            .is_some_and(|row| row.get(0)))
+    }
+
+    /// A position before everything that will be captured from now on.
+    pub async fn position_next(&self) -> Result<i64, StoreError> {
+        let sql = "select nextval(pg_get_serial_sequence($1, 'id'))";
+        let rows = self.query(sql, &[&self.store.sql("{s}.event")]).await?;
+        rows.first()
+            .map(|row| row.get(0))
+            .ok_or_else(|| StoreError::Damaged("the table event has no sequence".into()))
     }
 
     /// The newest lane of a key, gone or not.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::deskie::{CaseQuery, Client, Meter, Sort};
+use crate::deskie::{Case, CaseQuery, Client, Meter, Sort, Status};
 use crate::lanes::{Class, Cost};
-use crate::store::{SeenCase, Store, StoreError};
+use crate::store::{SeenCase, SeenStatus, Store, StoreError};
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -56,6 +56,27 @@ impl Sweeper {
         }
     }
 
+    /// The list brings each case's status for nothing.
+    async fn statuses(&self, cases: &[Case]) -> Result<(), StoreError> {
+        let write = self.config.status.is_some();
+        if !write && self.config.ticket.status.is_none() {
+            return Ok(());
+        }
+        let seen: Vec<SeenStatus> = cases
+            .iter()
+            .filter(|case| !case.deleted && !case.spam && !matches!(case.status, Status::Other(_)))
+            .filter_map(|case| {
+                Some(SeenStatus {
+                    case_id: case.case_id,
+                    status: case.status.as_str().to_owned(),
+                    at: case.updated_at?,
+                })
+            })
+            .collect();
+        self.store.status_seen(&seen, write).await?;
+        Ok(())
+    }
+
     /// One sweep; how many cases are to be read.
     pub async fn round(&self) -> Result<u64, StoreError> {
         let meta = self.store.meta().await?;
@@ -95,6 +116,7 @@ impl Sweeper {
                 .collect();
             let (asked, _unknown) = self.store.ticket_sweep(&seen).await?;
             wanted += asked;
+            self.statuses(&answer.value.items).await?;
             if answer.value.items.len() < 100 {
                 let swept_to = begun.unwrap_or_else(crate::model::clock::now);
                 self.store.meta_set_swept(swept_to).await?;

@@ -12,6 +12,7 @@
 mod channel;
 mod read;
 mod staff;
+mod status;
 mod write;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub struct WriteBack {
     config: Arc<Config>,
     staff: staff::Directory,
     statements: tokio::sync::Mutex<Option<Arc<ReplyStatements>>>,
+    status_statements: tokio::sync::Mutex<Option<Arc<status::StatusStatements>>>,
 }
 
 impl WriteBack {
@@ -55,6 +57,7 @@ impl WriteBack {
             config,
             staff,
             statements: tokio::sync::Mutex::new(None),
+            status_statements: tokio::sync::Mutex::new(None),
         }
     }
 }

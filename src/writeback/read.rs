@@ -49,7 +49,13 @@ impl WriteBack {
             return self.meter.unused(call);
         };
         let result = match self.read_pages(case, class_of_read(wanted), call).await {
-            Ok(page) => self.sort_out(&ticket, case, page, wanted_at).await,
+            Ok(page) => match self.sort_out(&ticket, case, page, wanted_at).await {
+                Ok(0) if wanted == 0 => {
+                    self.read_status(case).await;
+                    Ok(())
+                }
+                sorted => sorted.map(|_| ()),
+            },
             Err(Failed::Store(error)) => Err(error),
             Err(Failed::Call(error)) => {
                 let after = match error.outcome() {
@@ -106,13 +112,14 @@ impl WriteBack {
         Ok(page)
     }
 
+    /// How many messages it did not know.
     async fn sort_out(
         &self,
         ticket: &Ticket,
         case: CaseId,
         page: Page,
         wanted_at: jiff::Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         let ids: Vec<MessageId> = page.messages.iter().map(|message| message.message_id).collect();
         let known = self.store.remote_known(&ids).await?;
         let unknown: Vec<&Message> = page
@@ -202,7 +209,7 @@ impl WriteBack {
             tracing::info!(ticket = %ticket.key, %case, "{pending} new in Deskie");
             self.store.wake.remotes.notify_one();
         }
-        Ok(())
+        Ok(new.len())
     }
 }
 

@@ -83,7 +83,7 @@ fn classify(error: &tokio_postgres::Error) -> WriteError {
     }
 }
 
-const ALREADY: &str = "already written";
+pub(super) const ALREADY: &str = "already written";
 
 impl ReplyStatements {
     /// Compiles `[reply]`; `None` where there is none.
@@ -145,7 +145,10 @@ impl ReplyStatements {
 }
 
 /// Prepares a statement, giving parameters their own type where Postgres cannot tell it (42P18, rule 16).
-async fn prepare(client: &tokio_postgres::Client, statement: &mut Statement) -> Result<(), WriteError> {
+pub(super) async fn prepare(
+    client: &tokio_postgres::Client,
+    statement: &mut Statement,
+) -> Result<(), WriteError> {
     loop {
         let Err(error) = client.prepare(&statement.sql()).await else {
             return Ok(());
@@ -363,12 +366,7 @@ async fn transaction(
     ticket: &Ticket,
     parameters: &Parameters,
 ) -> Result<(), WriteError> {
-    let client = site
-        .get()
-        .await
-        .map_err(|error| WriteError::Passing(error.to_string()))?;
     let batch = statements.batch(head.kind);
-    let text = |value: &str| TextParam(Some(value.to_owned()));
     let ticket_key: Vec<TextParam> = key_values(ticket.key.as_str(), statements.tickets.key.len())
         .ok_or_else(|| {
             WriteError::Refused(format!(
@@ -444,6 +442,19 @@ async fn transaction(
             vec![text(&ticket.id.to_string()), text(&message_id)],
         ));
     }
+    run_all(site, plan).await
+}
+
+pub(super) fn text(value: &str) -> TextParam {
+    TextParam(Some(value.to_owned()))
+}
+
+/// Runs statements with their values as one pipelined transaction.
+pub(super) async fn run_all(site: &Pool, plan: Vec<(String, Vec<TextParam>)>) -> Result<(), WriteError> {
+    let client = site
+        .get()
+        .await
+        .map_err(|error| WriteError::Passing(error.to_string()))?;
     let mut bound = Vec::with_capacity(plan.len());
     for (sql, values) in plan {
         let statement = client

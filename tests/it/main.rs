@@ -9,9 +9,12 @@
 mod architecture;
 mod check;
 mod commands;
+mod features;
 mod flows;
 mod postgres;
+mod repair;
 mod review;
 mod setup;
+mod sites;
 mod support;
 mod volume;

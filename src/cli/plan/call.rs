@@ -9,6 +9,7 @@ use super::{Fate, Outcome};
 use crate::config::{AgentAs, Config, Message, OpenOn};
 use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS};
 use crate::model::BodyFormat;
+use crate::store::LinkState;
 use crate::text;
 
 /// What a statement gave for one row.
@@ -48,6 +49,25 @@ fn outcome(result: Fate, why: impl Into<String>) -> Outcome {
         parameters: Map::new(),
         parts: None,
     }
+}
+
+/// What became of a row already, where that is settled; one that waits in its lane is planned like any other.
+pub(super) fn of_known(state: LinkState, reason: Option<&str>) -> Option<Outcome> {
+    let why = match state {
+        LinkState::Seen | LinkState::Queued => return None,
+        LinkState::Written => "it came from Deskie: the connector wrote it".to_owned(),
+        LinkState::Delivered => "it stands in Deskie".to_owned(),
+        LinkState::Skipped => format!("it was passed over: {}", reason.unwrap_or("no reason is noted")),
+        LinkState::Discarded => "a person gave it up".to_owned(),
+        LinkState::Parked => {
+            let why = format!(
+                "it is parked: {}; see `deskie-cdc failed list`",
+                reason.unwrap_or("no reason is noted")
+            );
+            return Some(outcome(Fate::Parked, why));
+        }
+    };
+    Some(outcome(Fate::Known, why))
 }
 
 /// The output of that name, without blanks around it; an empty one counts as none.
@@ -262,6 +282,9 @@ fn opening(config: &Config, key: &str, cells: &[Option<String>]) -> Result<Map<S
         .collect();
     if !labels.is_empty() {
         call.insert("labels".into(), labels.into());
+    }
+    if let Some(status) = value("status") {
+        call.insert("status".into(), status.into());
     }
     if let Some(priority) = value("priority") {
         call.insert("priority".into(), priority.into());

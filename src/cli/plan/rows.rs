@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use super::call::{self, Row};
-use super::{Arguments, Planned};
+use super::{Arguments, Outcome, Planned};
 use crate::cli::{Failure, failed};
 use crate::config::{Config, Expr, Message, TableName};
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS};
@@ -44,7 +44,10 @@ pub(super) async fn plan(
         if has_case(known, &key).await? {
             opened.insert(key.clone());
         }
-        planned.push(tables.plan_ticket(&key, &mut opened).await?);
+        let fate = fate(known, Section::Ticket, &key).await?;
+        let mut row = tables.plan_ticket(&key, &mut opened).await?;
+        row.outcome = fate.unwrap_or(row.outcome);
+        planned.push(row);
     }
     for (key, ticket) in tables.message_keys(arguments).await? {
         if let Some(ticket) = &ticket
@@ -52,9 +55,22 @@ pub(super) async fn plan(
         {
             opened.insert(ticket.clone());
         }
-        planned.push(tables.plan_message(&key, ticket, &mut opened).await?);
+        let fate = fate(known, Section::Message, &key).await?;
+        // What is settled opens no case, so it must not seem so to the rows behind it.
+        let mut none = opened.clone();
+        let opened = if fate.is_some() { &mut none } else { &mut opened };
+        let mut row = tables.plan_message(&key, ticket, opened).await?;
+        row.outcome = fate.unwrap_or(row.outcome);
+        planned.push(row);
     }
     Ok(planned)
+}
+
+/// What became of a row already.
+async fn fate(known: Option<&Store>, section: Section, key: &str) -> Result<Option<Outcome>, Failure> {
+    let Some(store) = known else { return Ok(None) };
+    let fate = store.link_fate(section, key).await.map_err(failed)?;
+    Ok(fate.and_then(|(state, reason)| call::of_known(state, reason.as_deref())))
 }
 
 async fn has_case(known: Option<&Store>, key: &str) -> Result<bool, Failure> {

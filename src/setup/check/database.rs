@@ -95,7 +95,7 @@ pub(super) async fn state(
             format!("the connector's tables are in the schema {schema}"),
         ),
     }
-    if let Some(from) = store.meta_gap().await? {
+    if let Some(crate::store::Gap { from, .. }) = store.meta_gap().await? {
         found.warn(
             "state",
             format!("a slot was lost; rows since {from} that were not streamed wait for the repair"),

@@ -4,6 +4,7 @@ use tokio_postgres::Client;
 
 use super::{Found, Status};
 use crate::config::{Config, Reply};
+use crate::pgoutput::ReplicaIdentity;
 use crate::postgres::catalog;
 use crate::setup::error::SetupError;
 use crate::setup::mapped::Mapped;
@@ -99,6 +100,68 @@ pub(super) fn row_security(mapped: &Mapped, found: &mut Found) {
             "give the connector's user policies for SELECT, INSERT and UPDATE on it, or BYPASSRLS",
         );
     }
+}
+
+/// Keys by which a row could not be told from another, or not be told again.
+pub(super) async fn keys(client: &Client, mapped: &Mapped) -> Result<Found, SetupError> {
+    let partitioned_by = "SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_partitioned_table AS p \
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs) \
+        WHERE p.partrelid = $1";
+    // A unique index of a partitioned table has to hold the columns by which it is partitioned.
+    let unique = "SELECT EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = $1 AND i.indisunique \
+          AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT EXISTS ( \
+            SELECT FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(number, place) \
+            JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.number \
+            WHERE k.place <= i.indnkeyatts AND a.attname::pg_catalog.text <> ALL ($2::pg_catalog.text[])))";
+    let mut found = Found::default();
+    for mapped in &mapped.tables {
+        let Some(shape) = &mapped.shape else { continue };
+        let (table, section) = (&mapped.table, mapped.section);
+        let mut columns = shape.key.clone();
+        for row in client.query(partitioned_by, &[&table.oid]).await? {
+            let column: String = row.try_get(0)?;
+            if shape.key.contains(&column) {
+                let message = format!(
+                    "the key of {} holds {column}, by which it is partitioned: a row that moves to another partition \
+                     looks like a new one",
+                    table.name
+                );
+                let mend = format!("[{section}] key = the columns without it, if they alone are unique");
+                found.warn("keys", message, mend);
+            }
+            columns.push(column);
+        }
+        let is_unique: bool = client
+            .query_one(unique, &[&table.oid, &columns])
+            .await?
+            .try_get(0)?;
+        if !is_unique {
+            let message = format!(
+                "[{section}] key ({}) is not unique by any index of {}: of two rows with the same key one would be \
+                 taken for a change of the other",
+                shape.key.join(", "),
+                table.name
+            );
+            found.warn("keys", message, "name columns that are unique together");
+        }
+        let untold = |column: &&String| !table.primary_key.contains(column);
+        if table.replica_identity == ReplicaIdentity::Default
+            && !table.primary_key.is_empty()
+            && let Some(column) = shape.key.iter().find(untold)
+        {
+            let message = format!(
+                "{column}, which [{section}] key names, is not in the primary key of {}: the stream does not tell it of a \
+                 row that is deleted, so what waits is sent all the same",
+                table.name
+            );
+            let mend = format!(
+                "leave out [{section}] key, or: alter table {} replica identity using index … (a unique one on it)",
+                crate::postgres::qualified(&table.name)
+            );
+            found.warn("keys", message, mend);
+        }
+    }
+    Ok(found)
 }
 
 /// Columns that an INSERT has to give, and `[reply.set]` does not. One for both kinds is named once.

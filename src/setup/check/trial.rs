@@ -74,7 +74,12 @@ pub(super) async fn write_back(
     if let Some(status) = &config.status {
         let names = write::reply_names(tickets, None);
         for word in ["open", "waiting", "closed"] {
-            let value = status.map.get(word).map_or(word, String::as_str);
+            let value = match status.map.get(word) {
+                Some(value) => value.as_str(),
+                None if status.map.is_empty() => word,
+                // It is left out.
+                None => continue,
+            };
             let statements = status
                 .sql
                 .iter()

@@ -132,6 +132,12 @@ impl Workplace {
         self.spawn(&["run"])
     }
 
+    /// Starts `run` with more variables in its environment.
+    pub fn run_with(&self, variables: &[(&str, &str)]) -> Connector {
+        let program = [env!("CARGO_BIN_EXE_deskie-cdc"), "run"];
+        Connector::spawn_with(self.folder(), &program, variables)
+    }
+
     /// Starts a command that stays.
     pub fn spawn(&self, arguments: &[&str]) -> Connector {
         let program = [env!("CARGO_BIN_EXE_deskie-cdc")];
@@ -177,6 +183,10 @@ impl Finished {
 impl Connector {
     /// Starts a program on a leash and reads its standard error.
     pub fn spawn(folder: &Path, program: &[&str]) -> Connector {
+        Connector::spawn_with(folder, program, &[])
+    }
+
+    fn spawn_with(folder: &Path, program: &[&str], variables: &[(&str, &str)]) -> Connector {
         let (leash_end, leash) = std::io::pipe().expect("a pipe");
         let (log_end, log_writer) = std::io::pipe().expect("a pipe");
         let mut command = Command::new("sh");
@@ -184,6 +194,7 @@ impl Connector {
             .args(["-c", LEASH, "leash"])
             .args(program)
             .current_dir(folder)
+            .envs(variables.iter().copied())
             .kill_on_drop(true);
         command.stdin(leash_end).stdout(Stdio::null()).stderr(log_writer);
         let child = command.spawn().expect("the program starts");

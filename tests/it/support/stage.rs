@@ -353,5 +353,6 @@ const WAITING: &str = "select
            (select from deskie_cdc.delivery p where p.ticket_id = d.ticket_id and p.state = 'parked'))
     + (select count(*) from deskie_cdc.inbox where state = 'waiting')
     + (select count(*) from deskie_cdc.ticket where read_wanted < 3 and case_id is not null)
+    + (select count(*) from deskie_cdc.status_write where state = 'pending')
     + (select count(*) from deskie_cdc.remote r where state = 'pending' and not exists
            (select from deskie_cdc.remote p where p.ticket_id = r.ticket_id and p.state = 'parked'))";

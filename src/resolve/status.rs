@@ -1,0 +1,69 @@
+//! The ticket's status from the site's row: what changed there goes to Deskie.
+//!
+//! What counts is that the site changed it: a row that is touched while its status stays says nothing, whatever Deskie
+//! has. What we wrote ourselves is noted and never sent. An older version of the row, which a later event will replace,
+//! is passed over.
+
+use super::{Batch, ResolveError, cell};
+use crate::mapping::shape::key_text;
+use crate::model::{Op, Section, TicketKey};
+use crate::store::{Event, Step};
+
+/// The words that Deskie knows.
+const STATUSES: [&str; 3] = ["open", "waiting", "closed"];
+
+/// A word of Deskie's; `Err`: the mapping gave another one.
+pub(super) fn status_word(word: Option<String>) -> Result<Option<String>, String> {
+    match word {
+        Some(word) if !STATUSES.contains(&word.as_str()) => Err(word),
+        word => Ok(word),
+    }
+}
+
+impl Batch<'_> {
+    /// Looks at a change of the ticket's row.
+    pub(super) async fn status_changed(&self, step: &Step<'_>, event: &Event) -> Result<(), ResolveError> {
+        if self.config.ticket.status.is_none() || event.op != Op::Update {
+            return Ok(());
+        }
+        let columns = &self.compiled.shape(Section::Ticket).key;
+        let values: Option<Vec<&str>> = columns.iter().map(|name| cell(&event.image, name)).collect();
+        let Some(key) = values.map(|values| TicketKey(key_text(&values))) else {
+            return Ok(());
+        };
+        let Some(ticket) = step.ticket_newest(key.as_str()).await?.filter(|t| !t.gone) else {
+            return Ok(());
+        };
+        let of_image = match status_word(self.ticket_status(Some(&event.image), &key).await?) {
+            Ok(Some(word)) => word,
+            Ok(None) => return Ok(()),
+            Err(word) => {
+                tracing::warn!(ticket = %key, "[ticket] status is `{word}`; it must be 'open', 'waiting' or 'closed'");
+                return Ok(step
+                    .skipped_count("[ticket] status is not open, waiting or closed")
+                    .await?);
+            }
+        };
+        let Some(known) = step.status_known(ticket.id).await? else {
+            return Ok(());
+        };
+        if event.echo {
+            return Ok(step.status_of_site(ticket.id, &of_image).await?);
+        }
+        if known.site.as_deref() == Some(&of_image) {
+            return Ok(());
+        }
+        if self.ticket_status(None, &key).await?.as_deref() != Some(&of_image) {
+            return Ok(());
+        }
+        step.status_of_site(ticket.id, &of_image).await?;
+        if !known.has_case {
+            return Ok(());
+        }
+        if known.deskie.as_deref() == Some(&of_image) {
+            return Ok(step.status_unqueue(ticket.id, &of_image).await?);
+        }
+        step.status_queue(ticket.id, event.id.0, &of_image).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,237 @@
+//! A case's status to the site: `[status]`, in one pipelined transaction like a reply's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::WriteBack;
+use super::write::{ALREADY, WriteError, prepare, run_all, text};
+use crate::config::Config;
+use crate::deskie::{Case, Status};
+use crate::lanes::{Class, Cost, backoff};
+use crate::mapping::shape::{Shape, key_values};
+use crate::mapping::{Parameters, Statement, write};
+use crate::model::CaseId;
+use crate::postgres::TextParam;
+use crate::postgres::shape::load_shape;
+use crate::store::{SeenStatus, StatusWrite, StoreError, Ticket};
+
+/// The statements of `[status]` for the ticket table as it is now.
+#[derive(Debug, Clone)]
+pub(super) struct StatusStatements {
+    tickets: Shape,
+    sql: Vec<Statement>,
+}
+
+impl StatusStatements {
+    async fn load(client: &tokio_postgres::Client, config: &Config) -> Result<StatusStatements, WriteError> {
+        let tickets = load_shape(client, &config.ticket.table, &config.ticket.key)
+            .await
+            .map_err(|error| match error.is_about_the_connection() {
+                true => WriteError::Passing(error.to_string()),
+                false => WriteError::Refused(error.to_string()),
+            })?;
+        let names = write::reply_names(&tickets, None);
+        let mut sql = Vec::new();
+        for expr in config.status.iter().flat_map(|status| &status.sql) {
+            let mut statement = write::statement(expr, &names, None)
+                .map_err(|fault| WriteError::Refused(format!("{}: {fault}", expr.name)))?;
+            prepare(client, &mut statement).await?;
+            sql.push(statement);
+        }
+        Ok(StatusStatements { tickets, sql })
+    }
+}
+
+/// A case as its status is compared; one in the trash tells nothing.
+pub(super) fn seen(case: &Case) -> Option<SeenStatus> {
+    match &case.status {
+        Status::Other(_) => None,
+        status => Some(SeenStatus {
+            case_id: case.case_id,
+            status: status.as_str().to_owned(),
+            at: case.updated_at?,
+        })
+        .filter(|_| !case.deleted && !case.spam),
+    }
+}
+
+impl WriteBack {
+    /// A webhook brought no new message: perhaps the status changed. Costs one read, and only with `[status]`.
+    pub(super) async fn read_status(&self, case: CaseId) {
+        if self.config.status.is_none() {
+            return;
+        }
+        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
+        let answer = self.client.case(case).await;
+        self.meter.settle(call, &answer);
+        let seen = match answer {
+            Ok(answer) => seen(&answer.value),
+            // The sweep brings it, too.
+            Err(error) => return tracing::warn!(%case, "its status could not be read: {error}"),
+        };
+        if let Some(seen) = seen
+            && let Err(error) = self.store.status_seen(&[seen], true).await
+        {
+            tracing::warn!(%case, "its status could not be stored, the sweep brings it: {error}");
+        }
+    }
+
+    /// Writes the statuses that wait; true where something was tried.
+    pub async fn status_round(&self) -> Result<bool, StoreError> {
+        if self.config.status.is_none() {
+            return Ok(false);
+        }
+        let waiting = self.store.status_writes(16).await?;
+        let some = !waiting.is_empty();
+        for write in waiting {
+            self.write_status(&write).await?;
+        }
+        Ok(some)
+    }
+
+    async fn write_status(&self, write: &StatusWrite) -> Result<(), StoreError> {
+        let Some(ticket) = self.store.ticket_get(write.ticket_id).await? else {
+            return Ok(());
+        };
+        let map = self.config.status.as_ref().map(|status| &status.map);
+        let value = match map.filter(|map| !map.is_empty()) {
+            None => write.status.clone(),
+            Some(map) => match map.get(&write.status) {
+                Some(value) => value.clone(),
+                None => {
+                    return self
+                        .store
+                        .status_write_skip(write, "[status] map has no value for it")
+                        .await;
+                }
+            },
+        };
+        if ticket.gone {
+            return self
+                .store
+                .status_write_skip(write, "the ticket was deleted on the site")
+                .await;
+        }
+        match self.try_status(write, &ticket, &value).await {
+            Ok(()) => {
+                tracing::info!(ticket = %ticket.key, status = write.status, "status written");
+                Ok(())
+            }
+            Err(WriteError::Already | WriteError::NotLeader) => Ok(()),
+            Err(WriteError::Passing(error)) => {
+                *self.status_statements.lock().await = None;
+                let after = backoff::retry_delay(write.attempts.unsigned_abs() + 1, rand::random());
+                tracing::warn!(ticket = %ticket.key, "the status could not be written yet: {error}");
+                let after = after.min(Duration::from_secs(30));
+                self.store.status_write_retry(write, &error, after).await
+            }
+            Err(WriteError::Refused(error)) => {
+                *self.status_statements.lock().await = None;
+                tracing::error!(ticket = %ticket.key, "the status is parked: {error}");
+                self.store.status_write_park(write, &error).await
+            }
+        }
+    }
+
+    async fn status_statements(&self) -> Result<Arc<StatusStatements>, WriteError> {
+        let mut statements = self.status_statements.lock().await;
+        if let Some(found) = statements.as_ref() {
+            return Ok(found.clone());
+        }
+        let client = self
+            .site
+            .get()
+            .await
+            .map_err(|error| WriteError::Passing(error.to_string()))?;
+        client.statement_cache.clear();
+        let made = Arc::new(StatusStatements::load(&client, &self.config).await?);
+        *statements = Some(made.clone());
+        Ok(made)
+    }
+
+    async fn try_status(&self, write: &StatusWrite, ticket: &Ticket, value: &str) -> Result<(), WriteError> {
+        let statements = self.status_statements().await?;
+        let parameters = self
+            .status_parameters(ticket, value, statements.tickets.key.len())
+            .await?;
+        let (store, tickets) = (&self.store, &statements.tickets);
+        let key: Vec<TextParam> = key_values(ticket.key.as_str(), tickets.key.len())
+            .ok_or_else(|| {
+                WriteError::Refused(format!("`{}` is no key of {}", ticket.key, tickets.relation))
+            })?
+            .into_iter()
+            .map(TextParam::new)
+            .collect();
+        let id = ticket.id.to_string();
+        let mut plan: Vec<(String, Vec<TextParam>)> = vec![
+            (
+                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)".into(),
+                vec![text(&format!("status {id}"))],
+            ),
+            (
+                store.sql("select {s}.fence($1::text::int8)"),
+                vec![text(&store.epoch().to_string())],
+            ),
+            // Our own row before the site's: waiting for it holds up nobody. A status of the site that was queued
+            // meanwhile has deleted what we are about to write.
+            (
+                store.sql(&format!(
+                    "with held as (select id from {{s}}.ticket where id = $1::text::int8 for no key update),
+                     written as (delete from {{s}}.status_write w using held
+                         where w.ticket_id = held.id and w.status = $2::text and w.state = 'pending' returning w.*),
+                     noted as (update {{s}}.ticket t set status = w.status, status_at = w.at,
+                         status_seen_at = clock_timestamp() from written w
+                         where t.id = w.ticket_id),
+                     told as (insert into {{s}}.journal (ticket_id, what, detail)
+                         select ticket_id, 'status written', status || ' as ' || $3::text from written)
+                     select {{s}}.expect(count(*) = 1, '{ALREADY}') from written"
+                )),
+                vec![text(&id), text(&write.status), text(value)],
+            ),
+            (
+                store.sql(&format!(
+                    "select {{s}}.expect(count(*) = 1, $1::text) from
+                         (select 1 from {} t where {} for no key update) locked",
+                    tickets.sql(),
+                    tickets.key_condition("t", 2)
+                )),
+                std::iter::once(text(&format!(
+                    "the ticket {} is not in {}, or row security hides it from UPDATE",
+                    ticket.key, tickets.relation
+                )))
+                .chain(key)
+                .collect(),
+            ),
+        ];
+        for statement in &statements.sql {
+            let values = parameters.of(statement).into_iter().map(TextParam).collect();
+            plan.push((statement.sql(), values));
+        }
+        run_all(&self.site, plan).await
+    }
+
+    async fn status_parameters(
+        &self,
+        ticket: &Ticket,
+        value: &str,
+        columns: usize,
+    ) -> Result<Parameters, WriteError> {
+        let opening = self.store.delivery_opening(ticket.id).await?.unwrap_or_default();
+        let mut parameters = Parameters::default();
+        parameters.set_ticket(&ticket.key, columns);
+        parameters.set("status", value);
+        parameters.set("created_at", crate::model::clock::now().to_string());
+        for (name, value) in [
+            ("case_id", ticket.case_id.map(|case| case.to_string())),
+            ("case_number", ticket.case_number.clone()),
+            ("subject", Some(opening.subject).filter(|text| !text.is_empty())),
+            ("customer_email", opening.email),
+            ("customer_name", opening.name),
+        ] {
+            if let Some(value) = value {
+                parameters.set(name, value);
+            }
+        }
+        Ok(parameters)
+    }
+}

@@ -1,0 +1,130 @@
+//! `[alert] url`: somebody is told of each change of state.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::routing::post;
+use deskie_cdc::sandbox::simulator::{Action, Says};
+
+use crate::support::{stage, wait_until};
+
+/// A hook that keeps what is posted to it, after it has refused the first.
+struct Hook {
+    url: String,
+    heard: Arc<Mutex<Vec<serde_json::Value>>>,
+}
+
+impl Hook {
+    async fn start() -> Hook {
+        let heard: Arc<Mutex<Vec<serde_json::Value>>> = Arc::default();
+        let refused = Arc::new(Mutex::new(false));
+        let keep = heard.clone();
+        let take = move |Json(body): Json<serde_json::Value>| {
+            let first = !std::mem::replace(&mut *refused.lock().unwrap(), true);
+            if !first {
+                keep.lock().unwrap().push(body);
+            }
+            async move {
+                match first {
+                    true => StatusCode::BAD_GATEWAY,
+                    false => StatusCode::OK,
+                }
+            }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let router = axum::Router::new().route("/hook", post(take));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Hook { url, heard }
+    }
+
+    fn events(&self) -> Vec<String> {
+        let heard = self.heard.lock().unwrap();
+        heard
+            .iter()
+            .map(|alert| alert["event"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    async fn until(&self, event: &str) {
+        wait_until(&format!("the alert {event}"), || async {
+            self.events().iter().any(|heard| heard == event).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn each_change_of_state_is_told_once() {
+    // GIVEN a hook that fails once, and a site that refuses some answers
+    let hook = Hook::start().await;
+    let stage = stage()
+        .schema("alter table messages add constraint no_swearing check (body not like '%damn%')")
+        .set("deskie", "sweep = \"1s\"")
+        .config(
+            "[postgres]\n",
+            &format!("[alert]\nurl = \"{}\"\n\n[postgres]\n", hook.url),
+        )
+        .build()
+        .await;
+    let connector = stage.run().await;
+    let (_, case) = stage.open("Soru").await;
+    // WHEN an answer is parked, THEN it is told, although the hook failed at first
+    stage.simulator.agent_reply(case, Says::text("damn it")).unwrap();
+    hook.until("parked").await;
+    {
+        let heard = hook.heard.lock().unwrap();
+        let text = heard[0]["text"].as_str().unwrap();
+        assert!(
+            text.contains("1 newly parked") && !text.contains("damn"),
+            "{text}"
+        );
+        assert!(
+            heard[0]["at"]
+                .as_str()
+                .unwrap()
+                .parse::<jiff::Timestamp>()
+                .is_ok(),
+            "{heard:?}"
+        );
+    }
+    // WHEN it is mended, THEN that is told
+    stage
+        .sql("alter table messages drop constraint no_swearing")
+        .await;
+    stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
+    hook.until("nothing_parked").await;
+    // WHEN the key is revoked and restored, THEN both are told, and nothing twice
+    stage.simulator.act(Action::RevokeKey).unwrap();
+    hook.until("key_revoked").await;
+    stage.simulator.act(Action::RestoreKey).unwrap();
+    hook.until("deskie_well").await;
+    assert_eq!(
+        hook.events(),
+        ["parked", "nothing_parked", "key_revoked", "deskie_well"]
+    );
+    assert!(connector.sigterm_and_wait().await.success());
+}
+
+#[tokio::test]
+async fn a_hook_that_is_away_holds_up_nothing() {
+    // GIVEN an address where nobody listens
+    let address = format!("http://127.0.0.1:{}/", crate::support::free_port());
+    let stage = stage()
+        .schema("alter table messages add constraint no_swearing check (body not like '%damn%')")
+        .config(
+            "[postgres]\n",
+            &format!("[alert]\nurl = \"{address}\"\n\n[postgres]\n"),
+        )
+        .build()
+        .await;
+    let connector = stage.run().await;
+    let (_, case) = stage.open("Soru").await;
+    stage.simulator.agent_reply(case, Says::text("damn it")).unwrap();
+    // WHEN an alert cannot be posted, THEN that is logged, and all else goes on
+    connector.wait_for_log("an alert could not be posted").await;
+    stage.open("other").await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+}
