@@ -397,9 +397,7 @@ impl Batch<'_> {
             }
         }
         match link.state {
-            // A parked one has it for the next attempt.
-            LinkState::Parked => step.delivery_newer_image(link.id, &event.image).await?,
-            LinkState::Queued => {
+            LinkState::Queued | LinkState::Parked => {
                 step.delivery_newer_image(link.id, &event.image).await?;
                 // While it waits the site may hand it to another ticket.
                 if section == Section::Message
