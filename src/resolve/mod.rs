@@ -25,12 +25,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
 use crate::mapping::shape::key_text;
-use crate::model::{EventId, LinkId, Op, RelationName, Section, TicketKey};
+use crate::model::{EventId, LinkId, Op, Section, TicketKey};
 use crate::postgres::Pool;
 use crate::store::{Event, Link, LinkState, NewDelivery, Step, Store, StoreError, Unresolved};
 
 use compiled::Compiled;
-use moves::moves;
+use moves::{came_back, moves};
 use row::Found;
 
 /// Why a round of resolving stopped.
@@ -109,11 +109,8 @@ impl Resolver {
                     failures += 1;
                     *self.compiled.lock().await = None;
                     tracing::error!(attempt = failures, "resolving stopped: {error}");
-                    let noted = self
-                        .store
-                        .meta_set_error(Some(&format!("resolving stopped: {error}")))
-                        .await;
-                    if let Err(error) = noted {
+                    let text = format!("resolving stopped: {error}");
+                    if let Err(error) = self.store.meta_set_error(Some(&text)).await {
                         tracing::warn!("the error could not be noted: {error}");
                     }
                     Duration::from_secs(u64::from(failures.min(10)))
@@ -286,18 +283,9 @@ impl Batch<'_> {
         }
         let mut known = step.link_find(section, key).await?;
         let mut is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));
-        // A row that comes back in the very transaction that took it away was reloaded or moved (rule 6).
-        if let Some(link) = known
-            .as_mut()
-            .filter(|link| is_insert && link.gone_in == Some(event.xid))
+        if let Some(link) = known.as_mut().filter(|_| is_insert)
+            && came_back(step, event, section, key, link).await?
         {
-            step.link_set_gone(link.id, None).await?;
-            if section == Section::Ticket
-                && let Some(ticket) = step.ticket_newest(key).await?
-            {
-                step.ticket_set_gone(ticket.id, false).await?;
-            }
-            link.gone = false;
             is_insert = false;
         }
         if event.echo {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::compiled::Compiled;
 use super::key_of;
 use crate::model::{EventId, Op, Section};
-use crate::store::Event;
+use crate::store::{Event, Link, Step, StoreError};
 
 /// The halves of moves: a DELETE, and later in the same transaction an INSERT of the same key (rule 6). The key is the
 /// mapped one: a row that changes its partition may keep it while the primary key, which holds the partition key,
@@ -32,4 +32,26 @@ pub(super) fn moves(events: &[Event], compiled: &Compiled) -> HashSet<(EventId, 
         }
     }
     found
+}
+
+/// Whether a row comes back in the very transaction that took it away: a table that is emptied and reloaded at once, or
+/// a move that is longer than a batch. It is the same row then.
+pub(super) async fn came_back(
+    step: &Step<'_>,
+    event: &Event,
+    section: Section,
+    key: &str,
+    link: &mut Link,
+) -> Result<bool, StoreError> {
+    if link.gone_in != Some(event.xid) {
+        return Ok(false);
+    }
+    step.link_set_gone(link.id, None).await?;
+    link.gone = false;
+    if section == Section::Ticket
+        && let Some(ticket) = step.ticket_newest(key).await?
+    {
+        step.ticket_set_gone(ticket.id, false).await?;
+    }
+    Ok(true)
 }
