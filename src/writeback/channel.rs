@@ -122,7 +122,7 @@ impl WriteBack {
                 let started_at = self.store.meta().await?.started_at;
                 if let Some(birth) = Birth::of_case(&self.config, &answer.value, started_at) {
                     self.store.birth_add(&[birth]).await?;
-                    return Ok(true);
+                    return Ok(());
                 }
                 if let Some(key) = ticket {
                     tracing::warn!(

@@ -1,4 +1,4 @@
-//! What an attacker's eye found: each test failed before its mend.
+//! What an attacker's eye found.
 
 use std::time::Duration;
 
