@@ -1,8 +1,11 @@
 //! The mapping's statements for the tables as they are now.
 
+use serde_json::Value;
+
 use super::ResolveError;
 use crate::config::Config;
 use crate::mapping::read::{self, Reading, TicketKeyOf};
+use crate::mapping::shape::key_text;
 use crate::mapping::{Shape, Source};
 use crate::model::{RelationName, Section};
 use crate::postgres::shape::load_shape;
@@ -84,4 +87,15 @@ impl Compiled {
             _ => &self.ticket,
         }
     }
+}
+
+/// The text of a key column in an image.
+pub fn cell<'a>(image: &'a Value, column: &str) -> Option<&'a str> {
+    image.get(column).and_then(Value::as_str)
+}
+
+/// The text of a row's key; `None` where a column of it is NULL or was not sent.
+pub fn key_of(row: &Value, columns: &[String]) -> Option<String> {
+    let values: Option<Vec<&str>> = columns.iter().map(|column| cell(row, column)).collect();
+    Some(key_text(&values?))
 }

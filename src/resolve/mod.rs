@@ -24,12 +24,11 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::mapping::shape::key_text;
 use crate::model::{EventId, LinkId, Op, Section, TicketKey};
 use crate::postgres::Pool;
 use crate::store::{Event, Link, LinkState, NewDelivery, Step, Store, StoreError, Unresolved};
 
-use compiled::Compiled;
+use compiled::{Compiled, cell, key_of};
 use moves::{came_back, moves};
 use row::Found;
 
@@ -183,17 +182,6 @@ struct Batch<'a> {
     site: deadpool_postgres::Object,
     started_at: jiff::Timestamp,
     moves: HashSet<(EventId, Section)>,
-}
-
-/// The text of a key column in an image.
-fn cell<'a>(image: &'a Value, column: &str) -> Option<&'a str> {
-    image.get(column).and_then(Value::as_str)
-}
-
-/// The text of a row's key; `None` where a column of it is NULL or was not sent.
-fn key_of(row: &Value, columns: &[String]) -> Option<String> {
-    let values: Option<Vec<&str>> = columns.iter().map(|column| cell(row, column)).collect();
-    Some(key_text(&values?))
 }
 
 impl Batch<'_> {

@@ -243,7 +243,8 @@ impl Scene {
 
     async fn settled_at(&self, caller: &'static Location<'static>) -> Books {
         let mark = self
-            .column("select pg_logical_emit_message(true, 'mark of a test', '')")
+            // Large enough for its position to be worth storing: a transaction without a row of ours waits for 64 kB.
+            .column("select pg_logical_emit_message(true, 'mark of a test', repeat('x', 80000))")
             .await;
         let captured = format!("select captured_lsn > '{}' from deskie_cdc.meta", mark[0]);
         wait_until(&format!("{caller}: all is captured"), || async {
