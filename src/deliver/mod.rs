@@ -1,7 +1,7 @@
 //! The head of a lane → one call to Deskie.
 //!
 //! The intent is durable before the call, the answer's ids are stored in the transaction that finishes it (rule 9).
-//! Between the two nobody knows whether Deskie did it; what is then in *doubt* is looked for ([`look`]) and only sent
+//! Between the two nobody knows whether Deskie did it; what is then in *doubt* is looked for (`look`) and only sent
 //! again once it was absent long enough. A customer's message always carries the customer's `user_id`.
 //!
 //! What it does not guarantee: where Deskie does not keep `created_at`, a customer's e-mail of the same text within

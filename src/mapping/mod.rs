@@ -1,7 +1,7 @@
 //! PURE: the config's mapping compiled to SQL that Postgres evaluates (rules 15 and 16).
 //!
 //! [`shape`] is what the catalog says of a mapped table; [`lexer`] finds `:names`; [`read`] compiles the statements
-//! that turn a row into what Deskie needs; [`scan`] those that look through the tables; [`write`] those that turn a
+//! that turn a row into what Deskie needs; [`scan`] those that look through the tables; [`mod@write`] those that turn a
 //! Deskie message into rows of the site.
 //!
 //! Invariant: no expression language of ours. A value is the user's SQL, at most a bare column name is quoted, a

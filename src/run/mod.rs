@@ -2,7 +2,7 @@
 //!
 //! Receivers (webhooks, admin port) run from the first moment, on every instance. Who wins the lease leads: capture,
 //! resolve, lanes, inbox, write-back, sweep and pruning run under one token, and end together when leadership is lost
-//! or the process is asked to stop. What is in flight is finished within [`GRACE`]; what is not is durable, and goes
+//! or the process is asked to stop. What is in flight is finished within seven seconds; what is not is durable, and goes
 //! on where it was.
 
 mod alert;

@@ -105,7 +105,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The same as [`Store::delivery_park`], inside a step.
+    /// The same as `Store::delivery_park`, inside a step.
     pub async fn delivery_park(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
         let sql =
             "with d as (update {s}.delivery set state = 'parked', error = $2 where id = $1 returning link_id)

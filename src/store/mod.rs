@@ -1,7 +1,7 @@
 //! All SQL on our own schema; methods are named object_verb. The flows meet here and nowhere else.
 //!
 //! Work is found in the tables, so a restart, a missed signal and the normal case are the same code; [`Wake`] only
-//! shortens the wait. Each durable step of the leader checks its epoch in the same transaction ([`Store::fence_sql`],
+//! shortens the wait. Each durable step of the leader checks its epoch in the same transaction ([`Store::step`],
 //! rule 13); what receives webhooks does not, since receivers run on all instances.
 //!
 //! Invariant: nothing here calls Deskie or evaluates a mapping.
