@@ -100,7 +100,7 @@ pub fn key_values(text: &str, columns: usize) -> Option<Vec<String>> {
     (values.len() == columns).then_some(values)
 }
 
-/// An identifier, quoted.
+/// A name as an identifier: always in quotes, so that `user`, `createdAt` and `a"b` mean themselves.
 pub fn quote_ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -1,11 +1,7 @@
 //! Names and texts put into SQL.
 
+pub use crate::mapping::shape::quote_ident;
 use crate::model::RelationName;
-
-/// A name as an identifier: always in quotes, so that `user`, `createdAt` and `a"b` mean themselves.
-pub fn quote_ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
 
 /// A text as a literal, right whatever `standard_conforming_strings` is.
 pub fn quote_literal(text: &str) -> String {
