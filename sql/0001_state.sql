@@ -54,6 +54,23 @@ begin
     return true;
 end $$;
 
+-- How many rows of a table of ours are in a state: counted up to 10000, beyond that told by the server's statistics.
+create function {schema}.about(named regclass, wanted text) returns bigint language plpgsql stable as $$
+declare
+    counted bigint;
+begin
+    execute format('select count(*) from (select from %s where state = $1 limit 10000) c', named) into counted using wanted;
+    if counted < 10000 then
+        return counted;
+    end if;
+    return greatest(counted, (
+        select c.reltuples * coalesce((
+            select u.share from pg_stats s, unnest(s.most_common_vals::text::text[], s.most_common_freqs) u (value, share)
+            where s.schemaname = c.relnamespace::regnamespace::text and s.tablename = c.relname and s.attname = 'state'
+              and u.value = wanted), 1)
+        from pg_class c where c.oid = named)::bigint);
+end $$;
+
 -- Row changes as captured, in commit order; deleted once resolved.
 create table {schema}.event (
     id           bigint generated always as identity primary key,
@@ -67,6 +84,9 @@ create table {schema}.event (
     old_key      jsonb,                -- the old key, where the change sent one
     echo         boolean not null      -- written by ourselves (rule 8)
 );
+-- Does a row of this key wait to be taken for deleted, or for renamed? Asked before each write-back (rule 6).
+create index event_old_key on {schema}.event using gin (old_key jsonb_path_ops) where old_key is not null;
+create index event_truncate on {schema}.event (schema_name, table_name) where op = 'T';
 
 -- One lane. A key that the site uses anew after a deletion is another ticket: its generation is higher (rule 6).
 create table {schema}.ticket (
@@ -85,6 +105,7 @@ create table {schema}.ticket (
     read_not_before  timestamptz,
     read_attempts    integer not null default 0,
     read_error       text,
+    read_surplus     integer,          -- messages that the case shows, less those that we know, when it was read whole
     case_updated_at  timestamptz,      -- what our last read of the case explains
     called_at        timestamptz,      -- when Deskie answered our last write to the case, by its own clock
     status           text,             -- the case's status that both sides have: sent by us, or written to the site
@@ -171,6 +192,7 @@ create table {schema}.remote (
     attempts    integer not null default 0,
     not_before  timestamptz not null default now(),
     error       text,
+    told        boolean not null default false,        -- ours: the webhook that it causes itself has come
     seen_at     timestamptz not null default now(),
     done_at     timestamptz
 );

@@ -83,9 +83,11 @@ impl Capture {
         };
         if written == 0 {
             let stored = writer.commit_if_far(position, KEEPALIVE_STEP).await?;
+            self.store.streamed_to(position.end);
             return Ok(if stored { position.end } else { Lsn::default() });
         }
         writer.commit(position).await?;
+        self.store.streamed_to(position.end);
         metrics::counter!("deskie_cdc_captured_total").increment(written as u64);
         tracing::debug!(rows = written, to = %position.end, "captured");
         Ok(position.end)

@@ -150,6 +150,7 @@ impl Capture {
             .start(&self.slot, &self.publications, captured, StreamOptions::default())
             .await?;
         tracing::info!(slot = %self.slot, from = %captured, "streaming");
+        self.store.streamed_from(captured);
         observer.streaming();
         *attempt = 0;
         let mut relations = Relations::default();
@@ -183,6 +184,7 @@ impl Capture {
         reply_requested: bool,
         captured: Lsn,
     ) -> Result<Option<Lsn>, CaptureError> {
+        self.store.streamed_to(wal_end);
         let step = if reply_requested { 1 } else { KEEPALIVE_STEP };
         if wal_end.0 < captured.0.saturating_add(step) {
             return Ok(None);

@@ -29,6 +29,9 @@ use crate::store::Store;
 /// What is in flight may go on for so long after the signal; the whole takes less than 10 s.
 const GRACE: Duration = Duration::from_secs(7);
 
+/// No statement that may hold a lock of the site's runs longer (rule 2); one waits for a lock for 2 s at most.
+const WRITE_WITHIN: Duration = Duration::from_secs(5);
+
 /// Why the connector ended badly.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -82,6 +85,7 @@ impl Shared {
         let reading = pool(SessionOptions::new("mapping").with_statements(session.clone()), 2)?;
         // Rule 2: what bounds the site's waiting for a lock of ours.
         let writing = SessionOptions::new("write-back")
+            .with_statement_timeout(Some(WRITE_WITHIN))
             .with_idle_in_transaction_timeout(Duration::from_secs(2))
             .with_statements(session);
         let writing = pool(writing, 4)?;

@@ -1,5 +1,7 @@
 //! Webhooks: stored before they are answered, then turned into wanted reads or messages.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{Step, Store, StoreError};
@@ -58,24 +60,26 @@ impl Store {
 
     /// Turns the rule webhooks of known cases into wanted reads, and lays aside those of cases that are none of ours.
     /// However many there are for one case, it is read once. While a call of the ticket is in flight they wait, since
-    /// they may be about our own message (rule 8). One that names a message of ours is most likely about just that:
-    /// the case is read a little later and with what the budget can spare, since another message may hide behind it.
+    /// they may be about our own message (rule 8). Each message of ours causes one webhook, which costs nothing; a
+    /// further one that names it may be about another message that hides behind it: the case is read a little later, and
+    /// with what the budget can spare.
     pub async fn inbox_to_reads(&self) -> Result<u64, StoreError> {
-        let sql = "with w as (select i.id, t.id as ticket_id,
-                           case when exists (select from {s}.remote r
-                                             where r.message_id = i.message_id and r.state = 'ours')
-                                then 3 else 0 end::int2 as class
+        let sql = "with w as (select i.id, t.id as ticket_id, r.message_id as ours,
+                           case when r.message_id is null then 0 when r.told or i.repeats > 0 then 3 end::int2 as class
                        from {s}.inbox i join {s}.ticket t using (case_id)
+                       left join {s}.remote r on r.message_id = i.message_id and r.state = 'ours'
                        where i.state = 'waiting' and i.kind = 'rule' and (select {s}.fence($1))
                          and not exists (select from {s}.delivery d
                                          where d.ticket_id = t.id and d.state in ('sending', 'doubt'))),
+            told as (update {s}.remote set told = true where not told and message_id in (select ours from w)),
             wanted as (update {s}.ticket t set read_wanted_at = clock_timestamp(),
                            read_wanted = least(coalesce(read_wanted, asked.class), asked.class),
                            read_not_before = case
                                when read_error is not null then read_not_before
                                when least(read_wanted, asked.class) = 3
                                    then clock_timestamp() + interval '2 seconds' end
-                       from (select ticket_id, min(class) as class from w group by ticket_id) asked
+                       from (select ticket_id, min(class) as class from w where class is not null
+                             group by ticket_id) asked
                        where t.id = asked.ticket_id)
             update {s}.inbox set state = 'done', done_at = now() where id in (select id from w)";
         let taken = self.execute(sql, &[&self.epoch().0]).await?;
@@ -94,13 +98,17 @@ impl Store {
         Ok(taken)
     }
 
-    /// What is left: custom channel messages, in the order of their numbers, and webhooks of unknown cases.
+    /// What is left: custom channel messages, in the order of their numbers, and webhooks of unknown cases. A channel's
+    /// message is held for `hold`, so that one that it overtook comes before it.
     /// A ticket whose call is in flight or in doubt is left out, since the message may be our own (rule 8).
-    pub async fn inbox_waiting(&self, limit: i64) -> Result<Vec<InboxRow>, StoreError> {
+    pub async fn inbox_waiting(&self, limit: i64, hold: Duration) -> Result<Vec<InboxRow>, StoreError> {
         let sql = "select i.id, i.case_id, i.message, t.id, i.attempts
             from {s}.inbox i left join {s}.ticket t using (case_id)
             where i.state = 'waiting' and i.not_before <= clock_timestamp()
-              and (i.kind = 'channel' or t.id is null)
+              and (t.id is null or i.kind = 'channel' and exists (select from {s}.inbox o
+                   where o.case_id = i.case_id and o.state = 'waiting' and o.kind = 'channel'
+                     and o.message_id >= i.message_id
+                     and o.received_at <= clock_timestamp() - make_interval(secs => $2)))
               and not exists (select from {s}.delivery d
                               where d.ticket_id = t.id and d.state in ('sending', 'doubt'))
             order by case when i.message ? 'message_id' then (i.message->>'message_id')::int8 end nulls last, i.id
@@ -112,7 +120,19 @@ impl Store {
             ticket_id: row.get(3),
             attempts: row.get(4),
         };
-        Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&limit, &hold.as_secs_f64()];
+        Ok(self.query(sql, &values).await?.iter().map(read).collect())
+    }
+
+    /// How long until the first channel's message that is held is held no more; `None` where none is.
+    pub async fn inbox_held(&self, hold: Duration) -> Result<Option<Duration>, StoreError> {
+        let sql = "select greatest(0, extract(epoch from min(i.received_at) - clock_timestamp()) + $1)::float8
+            from {s}.inbox i join {s}.ticket t using (case_id)
+            where i.state = 'waiting' and i.kind = 'channel'
+              and i.received_at > clock_timestamp() - make_interval(secs => $1)";
+        let rows = self.query(sql, &[&hold.as_secs_f64()]).await?;
+        let seconds: Option<f64> = rows.first().and_then(|row| row.get(0));
+        Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
     }
 
     /// Whether a create is in flight or in doubt: an unknown case may be its case.

@@ -18,6 +18,7 @@ mod meta;
 mod migrate;
 mod remote;
 mod status;
+mod streamed;
 mod ticket;
 
 pub use birth::Birth;
@@ -36,10 +37,10 @@ pub use ticket::{SeenCase, Ticket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::mapping::shape::quote_ident;
-use crate::model::Epoch;
+use crate::model::{Epoch, Lsn};
 use crate::postgres::Pool;
 
 /// Why a step on our own tables failed.
@@ -82,6 +83,7 @@ pub struct Store {
     pool: Pool,
     schema: Arc<str>,
     epoch: Arc<AtomicI64>,
+    streamed: Arc<watch::Sender<Lsn>>,
     /// The signals between flows.
     pub wake: Arc<Wake>,
 }
@@ -93,6 +95,7 @@ impl Store {
             pool,
             schema: quote_ident(schema).into(),
             epoch: Arc::new(AtomicI64::new(0)),
+            streamed: Arc::new(watch::Sender::new(Lsn::default())),
             wake: Arc::default(),
         }
     }

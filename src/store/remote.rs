@@ -78,6 +78,20 @@ impl Store {
             .collect())
     }
 
+    /// How many messages of a case are known.
+    pub async fn remote_count(&self, case: CaseId) -> Result<i64, StoreError> {
+        let sql = "select count(*) from {s}.remote where case_id = $1";
+        Ok(self.query(sql, &[&case.0]).await?.first().map_or(0, |row| row.get(0)))
+    }
+
+    /// Whether a later message of the case is written, or is about to be: this one was overtaken.
+    pub async fn remote_overtaken(&self, case: CaseId, message: MessageId) -> Result<bool, StoreError> {
+        let sql = "select exists (select from {s}.remote
+            where case_id = $1 and message_id > $2 and state in ('pending', 'written', 'parked'))";
+        let rows = self.query(sql, &[&case.0, &message.0]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
     /// The next message of each ticket that can be written now; a parked one holds those behind it (rule 10).
     pub async fn remote_heads(&self, limit: i64) -> Result<Vec<PendingRemote>, StoreError> {
         let sql = "select message_id, case_id, ticket_id, kind, payload, attempts from (

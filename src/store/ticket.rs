@@ -28,10 +28,12 @@ pub struct Ticket {
     pub read_wanted: Option<(i16, jiff::Timestamp)>,
     /// How often the read has failed.
     pub read_attempts: i32,
+    /// How many more messages the case showed than we knew, when it was read whole: deleted ones make it less.
+    pub read_surplus: Option<i64>,
 }
 
 const COLUMNS: &str = "t.id, t.key, t.gone, t.case_id, t.case_number, t.user_id, t.channel, t.custom_id,
-    t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts";
+    t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts, t.read_surplus";
 
 fn ticket(row: &tokio_postgres::Row) -> Ticket {
     let wanted: Option<i16> = row.get(9);
@@ -48,6 +50,7 @@ fn ticket(row: &tokio_postgres::Row) -> Ticket {
         case_updated_at: row.get(8),
         read_wanted: wanted.zip(wanted_at),
         read_attempts: row.get(11),
+        read_surplus: row.get::<_, Option<i32>>(12).map(i64::from),
     }
 }
 
@@ -243,6 +246,14 @@ impl Step<'_> {
                     then clock_timestamp() + make_interval(secs => $3::float8) end
             where id = $1";
         self.execute(sql, &[&id, &wanted_at, &again]).await?;
+        Ok(())
+    }
+
+    /// The case was read whole and shows `total` messages; what differs from what we know of it stays so.
+    pub async fn ticket_read_whole(&self, id: i64, case: CaseId, total: i64) -> Result<(), StoreError> {
+        let sql = "update {s}.ticket set read_surplus = $3::int8 - (select count(*) from {s}.remote where case_id = $2)
+            where id = $1";
+        self.execute(sql, &[&id, &case.0, &total]).await?;
         Ok(())
     }
 

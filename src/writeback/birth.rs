@@ -59,7 +59,7 @@ impl WriteBack {
             let (text, parks) = match error {
                 Failed::Store(error) => return Err(error),
                 Failed::Write(WriteError::NotLeader) => return Ok(false),
-                Failed::Write(WriteError::Already) => continue,
+                Failed::Write(WriteError::Already | WriteError::Unsure) => continue,
                 Failed::Write(WriteError::Passing(text)) => (text, false),
                 Failed::Write(WriteError::Refused(text)) => (text, true),
                 Failed::Call(error) => {
@@ -169,7 +169,7 @@ impl WriteBack {
                 .collect();
             set("attachments", Some(serde_json::Value::Array(files).to_string()));
             if let Some(id) = message.staff_id {
-                let staff = self.staff.find(id.0).await;
+                let staff = self.staff.find(id.0).await.known();
                 set("agent_id", Some(id.0.to_string()));
                 set("author_name", staff.as_ref().map(|staff| staff.full_name.clone()));
                 set("agent_email", staff.map(|staff| staff.email));

@@ -9,6 +9,9 @@ use crate::lanes::{Class, Cost, backoff};
 use crate::model::Kind;
 use crate::store::{Birth, InboxRow, NewRemote, RemoteState, StoreError};
 
+/// So long a channel's message is held: webhooks overtake each other, and each carries but its own message.
+const HOLD: Duration = Duration::from_millis(500);
+
 impl WriteBack {
     /// Deals with what waits in the inbox; true where something was done.
     pub async fn inbox_round(&self) -> Result<bool, StoreError> {
@@ -17,7 +20,7 @@ impl WriteBack {
         }
         let mut moved = self.store.inbox_to_reads().await? > 0;
         let mut creates_under_way = None;
-        for row in self.store.inbox_waiting(100).await? {
+        for row in self.store.inbox_waiting(100, HOLD).await? {
             moved |= match (row.ticket_id, row.message.clone()) {
                 (Some(ticket), Some(message)) => self.channel_message(&row, ticket, message).await?,
                 (None, _) => {
@@ -36,6 +39,11 @@ impl WriteBack {
                 (Some(_), None) => true,
             };
         }
+        if let (false, Some(held)) = (moved, self.store.inbox_held(HOLD).await?) {
+            // A new webhook ends the wait: it may be the one that was overtaken.
+            let _ = tokio::time::timeout(held, self.store.wake.inbox.notified()).await;
+            return Ok(true);
+        }
         Ok(moved)
     }
 
@@ -50,8 +58,11 @@ impl WriteBack {
             .map_err(|error| StoreError::Damaged(format!("inbox {}: {error}", row.id)))?;
         let is_agent = message.staff_id.is_some();
         // The customer's own messages come here as well where the channel is set so; ours are known by number, the
-        // first one of a case is not: for that the case is read.
-        if !is_agent && !message.note && self.store.remote_known(&[message.message_id]).await?.is_empty() {
+        // first one of a case is not: for that the case is read. So it is for one that was overtaken by more than the
+        // hold: only the case tells when it was written, which is what the site shows it by.
+        let is_unknown = self.store.remote_known(&[message.message_id]).await?.is_empty();
+        let needs_read = !is_agent || self.store.remote_overtaken(row.case_id, message.message_id).await?;
+        if is_unknown && !message.note && needs_read {
             self.store.ticket_want_read(ticket, 0, Duration::ZERO).await?;
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;

@@ -7,11 +7,14 @@
 //!
 //! A message that may be our own one in doubt is left alone until the doubt is settled (rule 8, rule 10).
 //!
+//! Nothing is written to a row that may be another ticket's by now (`same_row`).
+//!
 //! Invariant: no lock on the site's rows is ever held while waiting for anybody but the database (rule 2).
 
 mod birth;
 mod channel;
 mod read;
+mod same_row;
 mod staff;
 mod status;
 mod write;

@@ -31,6 +31,8 @@ struct Page {
     date: Option<jiff::Timestamp>,
     /// The oldest message of the case is among them.
     complete: bool,
+    /// How many messages the case has, where Deskie tells, and everything that it shows was read.
+    whole: Option<i64>,
 }
 
 /// Which class a wanted read belongs to.
@@ -48,7 +50,7 @@ impl WriteBack {
         let (Some(case), Some((wanted, wanted_at))) = (ticket.case_id, ticket.read_wanted) else {
             return self.meter.unused(call);
         };
-        let result = match self.read_pages(case, class_of_read(wanted), call).await {
+        let result = match self.read_pages(&ticket, case, class_of_read(wanted), call).await {
             Ok(page) => match self.sort_out(&ticket, case, page, wanted_at).await {
                 Ok(0) if wanted == 0 => {
                     self.read_status(case).await;
@@ -77,13 +79,17 @@ impl WriteBack {
         }
     }
 
-    async fn read_pages(&self, case: CaseId, class: Class, call: Call) -> Result<Page, Failed> {
+    /// The newest pages, until nothing unknown can be behind them. A page that holds nothing unknown is no proof: what
+    /// was merged in stands where its date belongs. So the case's count is compared with what is known of it.
+    async fn read_pages(&self, ticket: &Ticket, case: CaseId, class: Class, call: Call) -> Result<Page, Failed> {
         let mut call = Some(call);
         let mut page = Page {
             messages: Vec::new(),
             date: None,
             complete: false,
+            whole: None,
         };
+        let (mut new, mut seen) = (0, std::collections::HashSet::new());
         for number in 1..=PAGES {
             let taken = match call.take() {
                 Some(call) => call,
@@ -95,21 +101,38 @@ impl WriteBack {
             if number == 1 {
                 page.date = answer.date;
             }
-            let items = answer.value.items;
+            let (items, total) = (answer.value.items, answer.value.total);
             page.complete = items.len() < 100;
             let ids: Vec<MessageId> = items.iter().map(|message| message.message_id).collect();
             let known = self.store.remote_known(&ids).await.map_err(Failed::Store)?;
-            let nothing_new = ids.iter().all(|id| known.contains(id));
-            page.messages.extend(items);
-            if page.complete || nothing_new {
+            let unknown = ids.iter().filter(|id| !known.contains(id)).count();
+            // A message that arrived between two pages shifts them: the same one may come twice.
+            page.messages
+                .extend(items.into_iter().filter(|message| seen.insert(message.message_id)));
+            new += unknown;
+            if page.complete || number == PAGES {
+                page.whole = total;
+                break;
+            }
+            if unknown == 0 && self.is_all(ticket, case, total, new).await.map_err(Failed::Store)? {
                 break;
             }
         }
         page.messages.reverse();
-        // A message that arrived between two pages shifts them: the same one may have come twice.
-        let mut seen = std::collections::HashSet::new();
-        page.messages.retain(|message| seen.insert(message.message_id));
         Ok(page)
+    }
+
+    /// Whether the case has no more messages than are known and `new`; without its count nobody can tell.
+    async fn is_all(
+        &self,
+        ticket: &Ticket,
+        case: CaseId,
+        total: Option<i64>,
+        new: usize,
+    ) -> Result<bool, StoreError> {
+        let Some(total) = total else { return Ok(true) };
+        let known = self.store.remote_count(case).await? + i64::try_from(new).unwrap_or(i64::MAX);
+        Ok(total - known == ticket.read_surplus.unwrap_or(0))
     }
 
     /// How many messages it did not know.
@@ -202,6 +225,9 @@ impl WriteBack {
         let explained = page.date.and_then(|date| date.checked_sub(EXPLAINED_UNTIL).ok());
         if let Some(explained) = explained.filter(|_| deferred.is_none()) {
             step.ticket_explained(ticket.id, explained).await?;
+        }
+        if let Some(total) = page.whole.filter(|_| deferred.is_none()) {
+            step.ticket_read_whole(ticket.id, case, total).await?;
         }
         step.ticket_read_done(ticket.id, wanted_at, deferred).await?;
         step.commit().await?;

@@ -1,4 +1,7 @@
 //! Who the agents are: names and addresses by number, asked for when an unknown one turns up.
+//!
+//! The whole list is read, since there is no call for one agent. An agent who is not in it is asked for again after a
+//! minute, then ever more rarely; a list that cannot be read is asked for again after seconds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,18 +9,58 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use crate::deskie::{Client, Meter, Staff};
-use crate::lanes::{Class, Cost};
+use crate::deskie::{CallError, Client, Meter, Staff};
+use crate::lanes::{Class, Cost, backoff};
 use crate::model::clock;
 
-/// How often an unknown agent makes us ask again.
-const ASK_EVERY: Duration = Duration::from_secs(600);
+/// When an unknown agent makes us ask again.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// The longest pause before an unknown agent makes us ask again.
+const ASK_RARELY: Duration = Duration::from_secs(1800);
+
+/// The longest pause after a list that could not be read.
+const RETRY_WITHIN: Duration = Duration::from_secs(60);
+
+/// The most pages of agents.
+const PAGES: u32 = 50;
 
 /// The agents that are known.
 pub struct Directory {
     client: Client,
     meter: Arc<Meter>,
-    known: Mutex<(HashMap<i64, Staff>, Option<Instant>)>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    staff: HashMap<i64, Staff>,
+    ask_at: Option<Instant>,
+    /// Lists in a row that did not bring whom they were asked for.
+    in_vain: u32,
+    /// Lists in a row that could not be read.
+    failures: u32,
+}
+
+/// Who an agent is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Agent {
+    /// This one.
+    Known(Box<Staff>),
+    /// Deskie does not name him.
+    Unknown,
+    /// Deskie could not be asked; it is asked again soon.
+    NotAsked,
+}
+
+impl Agent {
+    /// The agent, where he is known.
+    pub fn known(self) -> Option<Staff> {
+        match self {
+            Agent::Known(staff) => Some(*staff),
+            Agent::Unknown | Agent::NotAsked => None,
+        }
+    }
 }
 
 impl Directory {
@@ -30,29 +73,55 @@ impl Directory {
         }
     }
 
-    /// The agent of that number; `None` where Deskie does not tell, which holds up nothing.
-    pub async fn find(&self, id: i64) -> Option<Staff> {
+    /// The agent of that number.
+    pub async fn find(&self, id: i64) -> Agent {
         let mut known = self.known.lock().await;
-        let now = clock::monotonic();
-        let asked_lately = known.1.is_some_and(|asked| now.duration_since(asked) < ASK_EVERY);
-        if !known.0.contains_key(&id) && !asked_lately {
-            known.1 = Some(now);
-            let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
-            let answer = self.client.staff(1).await;
-            self.meter.settle(call, &answer);
-            match answer {
-                Ok(answer) => known.0.extend(
-                    answer
-                        .value
-                        .items
-                        .into_iter()
-                        .map(|staff| (staff.staff_id.0, staff)),
-                ),
-                Err(error) => {
-                    tracing::warn!("the agents' names could not be read; :author_name is NULL: {error}")
+        let due = known.ask_at.is_none_or(|at| at <= clock::monotonic());
+        if !known.staff.contains_key(&id) && due {
+            let read = self.read().await;
+            let pause = match read {
+                Ok(staff) => {
+                    known.staff = staff;
+                    known.failures = 0;
+                    known.in_vain = match known.staff.contains_key(&id) {
+                        true => 0,
+                        false => known.in_vain.saturating_add(1),
+                    };
+                    ASK_AGAIN * 2u32.saturating_pow(known.in_vain.saturating_sub(1).min(5))
                 }
+                Err(error) => {
+                    known.failures = known.failures.saturating_add(1);
+                    tracing::warn!(
+                        attempt = known.failures,
+                        "the agents' names could not be read: {error}; {}",
+                        error.remedy()
+                    );
+                    backoff::retry_delay(known.failures, rand::random()).min(RETRY_WITHIN)
+                }
+            };
+            known.ask_at = clock::monotonic().checked_add(pause.min(ASK_RARELY));
+        }
+        match known.staff.get(&id) {
+            Some(staff) => Agent::Known(Box::new(staff.clone())),
+            None if known.failures > 0 => Agent::NotAsked,
+            None => Agent::Unknown,
+        }
+    }
+
+    async fn read(&self) -> Result<HashMap<i64, Staff>, CallError> {
+        let mut found = HashMap::new();
+        for page in 1..=PAGES {
+            let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
+            let answer = self.client.staff(page).await;
+            self.meter.settle(call, &answer);
+            let list = answer?.value;
+            let (read, before) = (list.items.len(), found.len());
+            found.extend(list.items.into_iter().map(|staff| (staff.staff_id.0, staff)));
+            // A server that knows no pages gives the same one again.
+            if read < 100 || found.len() == before {
+                break;
             }
         }
-        known.0.get(&id).cloned()
+        Ok(found)
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::WriteBack;
+use super::same_row::{Sighting, until_sure};
 use super::write::{ALREADY, WriteError, prepare, run_all, text};
 use crate::config::Config;
 use crate::deskie::{Case, Status};
 use crate::lanes::{Class, Cost, backoff};
-use crate::mapping::shape::{Shape, key_values};
+use crate::mapping::shape::Shape;
 use crate::mapping::{Parameters, Statement, write};
 use crate::model::CaseId;
 use crate::postgres::TextParam;
@@ -112,12 +113,12 @@ impl WriteBack {
                 .status_write_skip(write, "the ticket was deleted on the site")
                 .await;
         }
-        match self.try_status(write, &ticket, &value).await {
+        match until_sure(|| self.try_status(write, &ticket, &value)).await {
             Ok(()) => {
                 tracing::info!(ticket = %ticket.key, status = write.status, "status written");
                 Ok(())
             }
-            Err(WriteError::Already | WriteError::NotLeader) => Ok(()),
+            Err(WriteError::Already | WriteError::NotLeader | WriteError::Unsure) => Ok(()),
             Err(WriteError::Passing(error)) => {
                 *self.status_statements.lock().await = None;
                 let after = backoff::retry_delay(write.attempts.unsigned_abs() + 1, rand::random());
@@ -155,13 +156,7 @@ impl WriteBack {
             .status_parameters(ticket, value, statements.tickets.key.len())
             .await?;
         let (store, tickets) = (&self.store, &statements.tickets);
-        let key: Vec<TextParam> = key_values(ticket.key.as_str(), tickets.key.len())
-            .ok_or_else(|| {
-                WriteError::Refused(format!("`{}` is no key of {}", ticket.key, tickets.relation))
-            })?
-            .into_iter()
-            .map(TextParam::new)
-            .collect();
+        let sighting: Sighting = self.sight(ticket, tickets).await?;
         let id = ticket.id.to_string();
         let mut plan: Vec<(String, Vec<TextParam>)> = vec![
             (
@@ -188,21 +183,8 @@ impl WriteBack {
                 )),
                 vec![text(&id), text(&write.status), text(value)],
             ),
-            (
-                store.sql(&format!(
-                    "select {{s}}.expect(count(*) = 1, $1::text) from
-                         (select 1 from {} t where {} for no key update) locked",
-                    tickets.sql(),
-                    tickets.key_condition("t", 2)
-                )),
-                std::iter::once(text(&format!(
-                    "the ticket {} is not in {}, or row security hides it from UPDATE",
-                    ticket.key, tickets.relation
-                )))
-                .chain(key)
-                .collect(),
-            ),
         ];
+        plan.extend(sighting.guards(store, ticket, tickets)?);
         for statement in &statements.sql {
             let values = parameters.of(statement).into_iter().map(TextParam).collect();
             plan.push((statement.sql(), values));

@@ -10,10 +10,12 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use tokio_postgres::types::ToSql;
 
+use super::same_row::{Sighting, UNSURE, deleted, until_sure};
+use super::staff::Agent;
 use super::{Payload, WriteBack};
 use crate::config::{Config, ReplyAttachments};
 use crate::lanes::backoff;
-use crate::mapping::shape::{Shape, key_values};
+use crate::mapping::shape::Shape;
 use crate::mapping::{Batch, Parameters, Statement, write};
 use crate::model::Kind;
 use crate::postgres::TextParam;
@@ -44,6 +46,9 @@ pub enum WriteError {
     /// A person has to mend something.
     #[error("{0}")]
     Refused(String),
+    /// The ticket's row is just being changed: it is looked at again.
+    #[error("{UNSURE}")]
+    Unsure,
     /// It had been written already.
     #[error("it had been written already")]
     Already,
@@ -62,7 +67,7 @@ impl From<StoreError> for WriteError {
     }
 }
 
-fn classify(error: &tokio_postgres::Error) -> WriteError {
+pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
     let text = describe(error);
     let Some(database) = error.as_db_error() else {
         return WriteError::Passing(text);
@@ -70,6 +75,7 @@ fn classify(error: &tokio_postgres::Error) -> WriteError {
     match database.code().code() {
         "DC001" => WriteError::NotLeader,
         "DC002" if database.message() == ALREADY => WriteError::Already,
+        "DC002" if database.message() == UNSURE => WriteError::Unsure,
         "DC002" => WriteError::Refused(database.message().to_owned()),
         // Locks, deadlocks, serialisation, cancelled, shutting down, out of resources, idle too long, a stale plan.
         code if ["40", "53", "57", "08"]
@@ -82,6 +88,9 @@ fn classify(error: &tokio_postgres::Error) -> WriteError {
         _ => WriteError::Refused(text),
     }
 }
+
+/// So often a reply waits for its agent's name.
+const NAME_ATTEMPTS: i32 = 3;
 
 pub(super) const ALREADY: &str = "already written";
 
@@ -194,10 +203,7 @@ impl WriteBack {
             return Ok(());
         };
         let result = if ticket.gone {
-            Err(WriteError::Refused(format!(
-                "the ticket {} was deleted on the site",
-                ticket.key
-            )))
+            Err(WriteError::Refused(deleted(&ticket)))
         } else {
             self.write(&head, &ticket).await
         };
@@ -207,8 +213,7 @@ impl WriteBack {
                 metrics::counter!("deskie_cdc_written_total").increment(1);
                 Ok(())
             }
-            Ok(false) | Err(WriteError::Already) => Ok(()),
-            Err(WriteError::NotLeader) => Ok(()),
+            Ok(false) | Err(WriteError::Already | WriteError::NotLeader | WriteError::Unsure) => Ok(()),
             Err(WriteError::Passing(error)) => {
                 *self.statements.lock().await = None;
                 let after = backoff::retry_delay(head.attempts.unsigned_abs() + 1, rand::random());
@@ -269,7 +274,20 @@ impl WriteBack {
                 return Ok(false);
             }
         }
-        transaction(&self.store, &self.site, &statements, head, ticket, &parameters).await?;
+        until_sure(|| async {
+            let sighting = self.sight(ticket, &statements.tickets).await?;
+            transaction(
+                &self.store,
+                &self.site,
+                &statements,
+                head,
+                ticket,
+                &sighting,
+                &parameters,
+            )
+            .await
+        })
+        .await?;
         Ok(true)
     }
 
@@ -307,7 +325,12 @@ impl WriteBack {
             }
         };
         if let Some(id) = payload.staff_id {
-            let staff = self.staff.find(id).await;
+            let agent = self.staff.find(id).await;
+            // A name that Deskie does not tell holds up nothing, one that could not be asked for a little.
+            if agent == Agent::NotAsked && head.attempts < NAME_ATTEMPTS {
+                return Err(WriteError::Passing("the agents' names could not be read".into()));
+            }
+            let staff = agent.known();
             set_some("agent_id", Some(id.to_string()));
             set_some("author_name", staff.as_ref().map(|staff| staff.full_name.clone()));
             set_some("agent_email", staff.map(|staff| staff.email));
@@ -364,19 +387,10 @@ async fn transaction(
     statements: &ReplyStatements,
     head: &PendingRemote,
     ticket: &Ticket,
+    sighting: &Sighting,
     parameters: &Parameters,
 ) -> Result<(), WriteError> {
     let batch = statements.batch(head.kind);
-    let ticket_key: Vec<TextParam> = key_values(ticket.key.as_str(), statements.tickets.key.len())
-        .ok_or_else(|| {
-            WriteError::Refused(format!(
-                "`{}` is no key of {}",
-                ticket.key, statements.tickets.relation
-            ))
-        })?
-        .into_iter()
-        .map(|value| TextParam(Some(value)))
-        .collect();
     let message_id = head.message_id.to_string();
     // Rule 8: marks the whole transaction as ours for capture, before anything else.
     let mut plan: Vec<(String, Vec<TextParam>)> = vec![
@@ -393,22 +407,8 @@ async fn transaction(
             )),
             vec![text(&message_id)],
         ),
-        // A statement of its own, by key, and weak enough not to block the site's INSERT of a message (rule 2).
-        (
-            store.sql(&format!(
-                "select {{s}}.expect(count(*) = 1, $1::text) from
-                     (select 1 from {} t where {} for no key update) locked",
-                statements.tickets.sql(),
-                statements.tickets.key_condition("t", 2)
-            )),
-            std::iter::once(text(&format!(
-                "the ticket {} is not in {}, or row security hides it from UPDATE",
-                ticket.key, statements.tickets.relation
-            )))
-            .chain(ticket_key)
-            .collect(),
-        ),
     ];
+    plan.extend(sighting.guards(store, ticket, &statements.tickets)?);
     if let Some(insert) = &batch.insert {
         plan.push((
             insert.sql(),

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::options::{API_STAFF, Agent, ChannelKind, CustomChannel, CustomField};
 use super::super::state::{Refusal, State};
-use super::{Answer, Request, UNKNOWN};
+use super::{Answer, Request, UNKNOWN, page_of};
 
-pub(super) fn get(state: &mut State, name: &str) -> Answer {
+pub(super) fn get(state: &mut State, request: &Request<'_>, name: &str) -> Answer {
     let (key, items): (&str, Vec<Value>) = match name {
         "labels" => (
             "label",
@@ -46,7 +46,9 @@ pub(super) fn get(state: &mut State, name: &str) -> Answer {
     if items.is_empty() && matches!(name, "labels" | "staff" | "groups") {
         return Ok((200, json!("")));
     }
-    Ok((200, state.list_json(key, items.len(), items)))
+    let total = items.len();
+    let items = page_of(items, request.page());
+    Ok((200, state.list_json(key, total, items)))
 }
 
 pub(super) fn create_label(state: &mut State, request: &Request<'_>) -> Answer {

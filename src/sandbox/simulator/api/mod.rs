@@ -83,7 +83,7 @@ pub(super) fn dispatch(state: &mut State, request: &Request<'_>) -> Answer {
         ("GET", ["users", id]) => users::get(state, id),
         ("PUT", ["users", id]) => users::update(state, request, id),
         ("POST", ["labels"]) => lists::create_label(state, request),
-        ("GET", [name]) => lists::get(state, name),
+        ("GET", [name]) => lists::get(state, request, name),
         _ => Err(UNKNOWN),
     }
 }

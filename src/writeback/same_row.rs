@@ -1,0 +1,153 @@
+//! Whether the site's row is still the one that our ticket stands for.
+//!
+//! A site may delete a ticket and use its key anew (TRUNCATE RESTART IDENTITY, a restored sequence), and what was said
+//! to the one customer must not be shown to the next. The stream tells of both, but later than the table shows it. So:
+//!
+//! 1. *Sight* the row: its version (`xmin`) and, in the same statement, the log's end. What made that version was
+//!    committed before that end, since the statement's snapshot sees it.
+//! 2. Wait until capture has read the log up to there: then the DELETE or TRUNCATE of any earlier row of that key, which
+//!    was committed before this one was made, stands in `event`, or is resolved and the ticket is gone.
+//! 3. In the transaction that writes: the ticket is not gone, no such event waits for its key, and the row that was
+//!    locked is of the sighted version. A later version is sighted anew, since nobody knows what lies between.
+//!
+//! Costs one read by key; the wait is none but when the log's end is a few milliseconds old. It does not hold where the
+//! site deletes what the stream does not bring: rows of a table without replica identity, a partition that is detached.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::WriteBack;
+use super::write::{WriteError, classify, text};
+use crate::mapping::shape::{Shape, key_values};
+use crate::model::Lsn;
+use crate::postgres::TextParam;
+use crate::store::{Store, Ticket};
+
+/// What a statement raises that met a row of another version.
+pub(super) const UNSURE: &str = "the ticket's row is just being changed";
+
+/// How often a row that changes is sighted before it is left for later.
+const SIGHTS: u32 = 5;
+
+/// How long capture is waited for.
+const CAPTURED_WITHIN: Duration = Duration::from_secs(3);
+
+/// A row as it was before the transaction.
+pub(super) struct Sighting {
+    /// Absent: there is no such row.
+    version: Option<String>,
+}
+
+impl WriteBack {
+    /// Sights the ticket's row.
+    pub(super) async fn sight(&self, ticket: &Ticket, tickets: &Shape) -> Result<Sighting, WriteError> {
+        let sql = format!(
+            "select (select t.xmin::text from {} t where {}), pg_catalog.pg_current_wal_insert_lsn()::text",
+            tickets.sql(),
+            tickets.key_condition("t", 1)
+        );
+        let key = key(ticket, tickets)?;
+        let client = self
+            .site
+            .get()
+            .await
+            .map_err(|error| WriteError::Passing(error.to_string()))?;
+        let statement = client
+            .prepare_cached(&sql)
+            .await
+            .map_err(|error| classify(&error))?;
+        let key: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = key.iter().map(|value| value as _).collect();
+        let row = client
+            .query_one(&statement, &key)
+            .await
+            .map_err(|error| classify(&error))?;
+        drop(client);
+        let version: Option<String> = row.try_get(0).map_err(|error| classify(&error))?;
+        let end: &str = row.try_get(1).map_err(|error| classify(&error))?;
+        let end: Lsn = end
+            .parse()
+            .map_err(|error: crate::model::ParseLsnError| WriteError::Refused(error.to_string()))?;
+        if self.store.streamed_past(end, CAPTURED_WITHIN).await? {
+            return Ok(Sighting { version });
+        }
+        Err(WriteError::Passing(format!(
+            "the log has not been read up to {end} yet, where the ticket may have been deleted"
+        )))
+    }
+}
+
+impl Sighting {
+    /// The statements that raise where it is not our ticket's row; the last one locks it: by key, in a statement of its
+    /// own, and weakly enough not to block the site's INSERT of a message (rule 2).
+    pub(super) fn guards(
+        &self,
+        store: &Store,
+        ticket: &Ticket,
+        tickets: &Shape,
+    ) -> Result<[(String, Vec<TextParam>); 2], WriteError> {
+        let key = key(ticket, tickets)?;
+        let image: serde_json::Map<String, serde_json::Value> = tickets
+            .key
+            .iter()
+            .cloned()
+            .zip(key.iter().map(|value| value.0.clone().into()))
+            .collect();
+        let ours = store.sql(&format!(
+            "select {{s}}.expect(not t.gone, $3::text), {{s}}.expect(t.key = $2::text and not exists (
+                     select from {{s}}.event e where e.old_key @> $6::text::jsonb and e.op in ('D', 'U')
+                         and e.schema_name = $4::text and e.table_name = $5::text
+                         and (e.op = 'D' or not e.image @> $6::text::jsonb))
+                 and not exists (select from {{s}}.event e where e.op = 'T' and e.schema_name = $4::text
+                         and e.table_name = $5::text), '{UNSURE}')
+             from {{s}}.ticket t where t.id = $1::text::int8"
+        ));
+        let values = vec![
+            text(&ticket.id.to_string()),
+            text(ticket.key.as_str()),
+            text(&deleted(ticket)),
+            text(&tickets.relation.schema),
+            text(&tickets.relation.table),
+            text(&serde_json::Value::Object(image).to_string()),
+        ];
+        let locked = store.sql(&format!(
+            "select {{s}}.expect(count(*) = 1, $1::text), {{s}}.expect(bool_and(version = $2::text), '{UNSURE}') from
+                 (select t.xmin::text as version from {} t where {} for no key update) locked",
+            tickets.sql(),
+            tickets.key_condition("t", 3)
+        ));
+        let missing = format!(
+            "the ticket {} is not in {}, or row security hides it from UPDATE",
+            ticket.key, tickets.relation
+        );
+        let version = TextParam(Some(self.version.clone().unwrap_or_default()));
+        let lock = [text(&missing), version].into_iter().chain(key).collect();
+        Ok([(ours, values), (locked, lock)])
+    }
+}
+
+/// Why nothing is written to a ticket whose row is gone.
+pub(super) fn deleted(ticket: &Ticket) -> String {
+    format!("the ticket {} was deleted on the site", ticket.key)
+}
+
+fn key(ticket: &Ticket, tickets: &Shape) -> Result<Vec<TextParam>, WriteError> {
+    let values = key_values(ticket.key.as_str(), tickets.key.len())
+        .ok_or_else(|| WriteError::Refused(format!("`{}` is no key of {}", ticket.key, tickets.relation)))?;
+    Ok(values.into_iter().map(TextParam::new).collect())
+}
+
+/// Tries again at once while the row is just being changed; a row that changes all the time is left for later.
+pub(super) async fn until_sure<F>(mut attempt: impl FnMut() -> F) -> Result<(), WriteError>
+where
+    F: Future<Output = Result<(), WriteError>>,
+{
+    for n in 1..=SIGHTS {
+        match attempt().await {
+            Err(WriteError::Unsure) => tokio::time::sleep(Duration::from_millis(20 << n)).await,
+            ended => return ended,
+        }
+    }
+    Err(WriteError::Passing(format!(
+        "{UNSURE}, or a deletion of it was captured and is not dealt with yet"
+    )))
+}
