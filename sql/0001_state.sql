@@ -19,7 +19,6 @@ create table {schema}.meta (
     gap_xid         xid8,
     created_at_kept boolean,       -- whether Deskie keeps the created_at that we send; null: not seen yet
     swept_to        timestamptz,   -- cases updated before this have been compared
-    last_call_at    timestamptz,   -- our last call to Deskie that may have changed something
     last_error      text,
     last_error_at   timestamptz
 );
@@ -71,6 +70,13 @@ begin
         from pg_class c where c.oid = named)::bigint);
 end $$;
 
+-- What a person is told of a case that claims to be a ticket of the site.
+create function {schema}.orphan(case_id bigint, claims text) returns text language sql immutable as $$
+    select 'case ' || case_id || ' in Deskie says that it is ticket ' || claims || ', but the connector did not open it for '
+        || 'that ticket: after a restore or a failover the key may be another customer''s now. What is said in it is not '
+        || 'written to the site; compare it in Deskie, then `failed discard`'
+$$;
+
 -- Row changes as captured, in commit order; deleted once resolved.
 create table {schema}.event (
     id           bigint generated always as identity primary key,
@@ -96,6 +102,10 @@ create table {schema}.ticket (
     gone             boolean not null default false,   -- the site deleted the row
     case_id          bigint unique,
     case_number      text,
+    merged_into      bigint,           -- messages go into this case, which is another ticket's
+    child_of         bigint,           -- this parent is none that the case was merged into
+    read_from        timestamptz,      -- what the case holds from before is another customer's, from before a merge
+    customer_at      timestamptz,      -- when the customer's last message of ours came, by Deskie's clock
     user_id          bigint,           -- Deskie's number of the customer: add_message is never sent without it
     channel          text,             -- the custom channel of the case
     custom_id        text,             -- the customer's identity in it
@@ -108,6 +118,7 @@ create table {schema}.ticket (
     read_surplus     integer,          -- messages that the case shows, less those that we know, when it was read whole
     case_updated_at  timestamptz,      -- what our last read of the case explains
     called_at        timestamptz,      -- when Deskie answered our last write to the case, by its own clock
+    ask_first        boolean not null default false,   -- held: Deskie may have messages of ours that we forgot (rule 11)
     status           text,             -- the case's status that both sides have: sent by us, or written to the site
     status_at        timestamptz,      -- since when, by Deskie's clock: what it said before is past
     status_seen_at   timestamptz,      -- when we learned it; a message since then may have changed it
@@ -115,6 +126,8 @@ create table {schema}.ticket (
     created_at       timestamptz not null default now(),
     unique (key, generation)
 );
+create index ticket_called on {schema}.ticket (called_at) where called_at is not null;
+create index ticket_ask on {schema}.ticket (id) where ask_first;
 create index ticket_read on {schema}.ticket (read_wanted, read_wanted_at) where read_wanted is not null;
 
 -- A row of the site that we know, for ever: this is what keeps an effect from happening twice (rule 5).
@@ -162,6 +175,7 @@ create table {schema}.delivery (
     epoch        bigint,
     doubt_since  timestamptz,          -- since when it is not known whether Deskie did it; kept when parked (rule 9)
     looks        integer not null default 0,
+    ask          text check (ask in ('first', 'asked')),   -- first: one look decides whether Deskie has it (rule 11)
     error        text,
     message_id   bigint unique,
     queued_at    timestamptz not null default now(),
@@ -234,11 +248,17 @@ create index inbox_order on {schema}.inbox (id) where state = 'waiting';
 
 create index inbox_prune on {schema}.inbox (done_at) where state <> 'waiting';
 
--- Cases that are none of ours: asked about once.
+-- Cases that are none of ours: asked about once. One that claims to be a ticket of the site is shown to a person: our
+-- own state went back, the site uses the key anew, or somebody in Deskie has filled in the field (rule 11).
 create table {schema}.foreign_case (
     case_id    bigint primary key,
+    claims     text,                   -- what its ticket field holds
+    seen_by    text,                   -- the person who has dealt with it, or why it needs none
     checked_at timestamptz not null default now()
 );
+create index foreign_case_claims on {schema}.foreign_case (claims) where claims is not null;
+create index foreign_case_open on {schema}.foreign_case (case_id) where claims is not null and seen_by is null;
+create index foreign_case_prune on {schema}.foreign_case (checked_at) where claims is null or seen_by is not null;
 
 -- Cases born in Deskie that are to become tickets of the site ([case]); one row a case, for ever.
 create table {schema}.birth (

@@ -88,7 +88,7 @@ async fn list(store: &Store, json: bool) -> Result<(), Failure> {
 
 fn unknown(id: &str) -> Failure {
     let shape = match id
-        .strip_prefix(['d', 'r', 's', 'c'])
+        .strip_prefix(['d', 'r', 's', 'c', 'o'])
         .is_some_and(|number| number.parse::<i64>().is_ok())
     {
         true => "it may have been dealt with already",

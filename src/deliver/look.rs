@@ -121,10 +121,30 @@ impl Deliverer {
         failure: Option<String>,
     ) -> Option<Id> {
         let now = clock::monotonic();
-        match state.judge(found, now, self.config.deskie.doubt_wait) {
+        // What our state has forgotten was done long ago: one look decides (rule 11).
+        let doubt_wait = match delivery.ask_first {
+            true => Duration::ZERO,
+            false => self.config.deskie.doubt_wait,
+        };
+        match state.judge(found, now, doubt_wait) {
+            Judgement::Done(id) if delivery.ask_first => {
+                tracing::warn!(
+                    ticket = %delivery.ticket_key,
+                    "our own state went back: Deskie has this already, it is not sent again: {id}"
+                );
+                return Some(id);
+            }
             Judgement::Done(id) => {
                 tracing::info!(ticket = %delivery.ticket_key, "the lost answer's call had been done: {id}");
                 return Some(id);
+            }
+            Judgement::SendAgain if delivery.ask_first => {
+                let retry = || {
+                    self.store
+                        .delivery_retry(delivery.id, "Deskie was asked first", Duration::ZERO)
+                };
+                self.durably("a question", retry).await;
+                self.store.wake.lanes.notify_one();
             }
             Judgement::SendAgain => {
                 tracing::warn!(ticket = %delivery.ticket_key, "the lost answer's call was not done: it is sent again");

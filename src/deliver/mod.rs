@@ -10,6 +10,7 @@
 //! Invariant: nothing here evaluates a mapping or writes to the site.
 
 mod edit;
+mod gone;
 mod look;
 mod send;
 mod status;

@@ -69,6 +69,19 @@ impl Deliverer {
                 return;
             }
         };
+        if let Request::CreateCase(_) = &request {
+            match self.store.claim_doubt(delivery.id).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    tracing::info!(ticket = %delivery.ticket_key, "a case in Deskie claims this ticket: it is looked at first");
+                    return self.meter.unused(call);
+                }
+                Err(error) => {
+                    tracing::warn!(delivery = %delivery.id, "not sent, the claims could not be read: {error}");
+                    return self.meter.unused(call);
+                }
+            }
+        }
         let asked_at = clock::monotonic();
         match self
             .store
@@ -225,6 +238,9 @@ impl Deliverer {
         };
         let text = error.to_string();
         metrics::counter!("deskie_cdc_call_errors_total").increment(1);
+        if let Some(case) = delivery.case_id.filter(|_| error.is_case_not_found()) {
+            return self.case_gone(delivery, case, &error).await;
+        }
         match lanes::verdict(outcome, Cost::Write, attempt, rand::random(), now) {
             Verdict::EnterDoubt => self.enter_doubt(delivery, &text).await,
             Verdict::Park => {
@@ -328,6 +344,9 @@ impl Deliverer {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_message(delivery, message, answered_at).await?;
+            if delivery.author == "customer" && self.config.ticket.status.is_none() {
+                step.status_reopen(delivery.ticket_id).await?;
+            }
             step.remote_add(case, delivery.ticket_id, &ours).await?;
             step.commit().await
         })

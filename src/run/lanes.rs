@@ -28,12 +28,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The tables are not looked at more often than this.
 const LOOK_AT_MOST: Duration = Duration::from_millis(10);
 
-/// Runs until `term` is cancelled; then waits for what is under way.
+/// Runs until `term` is cancelled; then waits for what is under way. Nothing begins before Deskie was asked what it has
+/// (rule 11): `asked` is cancelled then.
 pub async fn run(
     shared: Shared,
     deliverer: Arc<Deliverer>,
     writeback: Arc<WriteBack>,
     vital: Arc<Vital>,
+    asked: CancellationToken,
     term: CancellationToken,
 ) {
     let mut scheduler = Scheduler::new(CONCURRENCY);
@@ -43,16 +45,21 @@ pub async fn run(
         while let Some(ended) = running.try_join_next() {
             note_end(&mut busy, ended);
         }
-        let wake = match look(
-            &shared,
-            &mut scheduler,
-            &mut busy,
-            &mut running,
-            &deliverer,
-            &writeback,
-        )
-        .await
-        {
+        let looked = if asked.is_cancelled() {
+            look(
+                &shared,
+                &mut scheduler,
+                &mut busy,
+                &mut running,
+                &deliverer,
+                &writeback,
+            )
+            .await
+        } else {
+            heed_the_key(&shared, &mut scheduler);
+            Ok(LOOK_EVERY)
+        };
+        let wake = match looked {
             Ok(wake) => {
                 vital.moved(Flow::Deliver);
                 vital.set_deskie(match shared.meter.reach() {
@@ -72,6 +79,7 @@ pub async fn run(
         tokio::time::sleep(LOOK_AT_MOST).await;
         tokio::select! {
             () = term.cancelled() => {}
+            () = asked.cancelled(), if !asked.is_cancelled() => {}
             () = shared.store.wake.lanes.notified() => {}
             Some(ended) = running.join_next(), if !running.is_empty() => {
                 note_end(&mut busy, ended);

@@ -107,6 +107,7 @@ pub async fn work(
         shared.meter.clone(),
         config.clone(),
     );
+    let asked = CancellationToken::new();
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
     {
         let (term, observer) = (term.clone(), Arc::new(StreamObserver(vital.clone())));
@@ -123,10 +124,10 @@ pub async fn work(
         });
     }
     {
-        let (term, shared, writeback, vital) =
-            (term.clone(), shared.clone(), writeback.clone(), vital.clone());
+        let (term, asked, shared) = (term.clone(), asked.clone(), shared.clone());
+        let (writeback, vital) = (writeback.clone(), vital.clone());
         tasks.spawn(async move {
-            lanes::run(shared, deliverer, writeback, vital, term).await;
+            lanes::run(shared, deliverer, writeback, vital, asked, term).await;
             "lanes"
         });
     }
@@ -170,7 +171,7 @@ pub async fn work(
     {
         let term = term.clone();
         tasks.spawn(async move {
-            sweeper.run(term).await;
+            sweeper.run(term, asked).await;
             "sweep"
         });
     }

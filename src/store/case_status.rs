@@ -76,6 +76,38 @@ impl Store {
         Ok(wanted)
     }
 
+    /// Reopens cases that are closed although their customer wrote since, through us: Deskie may leave them so. For each
+    /// its closing time. How many.
+    pub async fn status_reopen_stale(
+        &self,
+        closed: &[(CaseId, jiff::Timestamp)],
+    ) -> Result<usize, StoreError> {
+        let ids: Vec<i64> = closed.iter().map(|(case, _)| case.0).collect();
+        let times: Vec<jiff::Timestamp> = closed.iter().map(|(_, at)| *at).collect();
+        let sql = "select t.id from unnest($1::int8[], $2::timestamptz[]) u (case_id, at)
+            join {s}.ticket t using (case_id) where t.customer_at >= u.at and not t.gone
+              and not exists (select from {s}.delivery d where d.ticket_id = t.id and d.act = 'status'
+                              and d.state in ('queued', 'sending', 'doubt', 'parked'))";
+        let stale: Vec<i64> = self
+            .query(sql, &[&ids, &times])
+            .await?
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        if stale.is_empty() {
+            return Ok(0);
+        }
+        let mut client = self.client().await?;
+        let step = self.step(&mut client).await?;
+        for ticket in &stale {
+            let position = step.position_next().await?;
+            step.status_queue(*ticket, position, "open").await?;
+        }
+        step.commit().await?;
+        self.wake.lanes.notify_one();
+        Ok(stale.len())
+    }
+
     /// The statuses that can be written to the site now.
     pub async fn status_writes(&self, limit: i64) -> Result<Vec<StatusWrite>, StoreError> {
         let sql = "select ticket_id, status, attempts from {s}.status_write
@@ -173,6 +205,18 @@ impl Step<'_> {
                 intent_at = case when d.state in ('sending', 'doubt') then d.intent_at end,
                 attempts = 0, not_before = now(), queued_at = now(), error = null, done_at = null";
         self.execute(sql, &[&ticket, &position, &status]).await?;
+        Ok(())
+    }
+
+    /// The customer wrote into a case that is closed, as far as is known: it is opened again. One that was closed since
+    /// we learned of it is found by the sweep.
+    pub async fn status_reopen(&self, ticket: i64) -> Result<(), StoreError> {
+        let sql = "select exists (select from {s}.ticket where id = $1 and status = 'closed')";
+        let rows = self.query(sql, &[&ticket]).await?;
+        if rows.first().is_some_and(|row| row.get(0)) {
+            let position = self.position_next().await?;
+            self.status_queue(ticket, position, "open").await?;
+        }
         Ok(())
     }
 

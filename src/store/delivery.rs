@@ -149,6 +149,8 @@ pub struct Delivery {
     pub backfill: bool,
     /// What it brings to Deskie.
     pub act: Act,
+    /// One look decides whether Deskie has it already (rule 11).
+    pub ask_first: bool,
 }
 
 impl Delivery {
@@ -206,10 +208,10 @@ impl Store {
     /// a backfill. Lanes with work under way (`busy`) are left out.
     pub async fn delivery_heads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Delivery>, StoreError> {
         let sql = format!(
-            "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
+            "select d.id, d.ticket_id, t.key, coalesce(t.merged_into, t.case_id), t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
                 d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
                 coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
-                extract(epoch from clock_timestamp() - d.intent_at)::float8
+                extract(epoch from clock_timestamp() - d.intent_at)::float8, d.ask is not distinct from 'first'
              from (select id, row_number() over (partition by backfill order by id) as rank
                    from (select distinct on (ticket_id) id, state, not_before, backfill from {{s}}.delivery
                          where state in {OPEN} and not ({STATUS_PARKED}) and ticket_id <> all($2)
@@ -217,7 +219,7 @@ impl Store {
                    where state in ('queued', 'doubt') and not_before <= clock_timestamp()) head
              join {{s}}.delivery d on d.id = head.id
              join {{s}}.ticket t on t.id = d.ticket_id
-             where rank <= $1 order by d.id"
+             where rank <= $1 and not t.ask_first order by d.id"
         );
         self.query(&sql, &[&limit, &busy])
             .await?
@@ -258,6 +260,7 @@ impl Store {
         after: Duration,
     ) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set state = 'queued', error = $2, doubt_since = null, looks = 0,
+                ask = case when ask = 'first' then 'asked' end,
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where id = $1 and state in ('sending', 'doubt', 'queued') and (select {s}.fence($4))";
         self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
@@ -376,7 +379,7 @@ impl Store {
         let sql = "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part,
                 d.parts, d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
                 coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
-                extract(epoch from clock_timestamp() - d.intent_at)::float8
+                extract(epoch from clock_timestamp() - d.intent_at)::float8, d.ask is not distinct from 'first'
             from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
             where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act in ('message', 'note')
               and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
@@ -442,5 +445,6 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
             _ => Act::Message,
         },
         intent_age: row.get(22),
+        ask_first: row.get(23),
     })
 }

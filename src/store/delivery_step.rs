@@ -44,12 +44,16 @@ impl Step<'_> {
         let parts = i32::try_from(found.bodies.len()).unwrap_or(i32::MAX);
         let opening = found.opening.as_ref().map(json).transpose()?;
         let first =
-            "update {s}.delivery set state = 'queued', author = $2, body = $3, opening = $4, written_at = $5,
-                parts = $6, error = null, waits_since = null, attempts = 0, not_before = now()
+            "update {s}.delivery set state = case when ask = 'first' then 'doubt' else 'queued' end, author = $2, body = $3,
+                opening = $4, written_at = $5, parts = $6, error = null,
+                call = case when ask = 'first' then case when $2 = 'customer' then 'add_message' else call end end, intent_at = case when ask = 'first' then to_timestamp($5::int8) end,
+                doubt_since = case when ask = 'first' then clock_timestamp() end, waits_since = null, attempts = 0, not_before = now()
             where id = $1 and state = 'unresolved'";
         let rest = "insert into {s}.delivery
-                (position, ticket_id, link_id, section, backfill, part, parts, author, body, opening, written_at, state)
-            select position, ticket_id, link_id, section, backfill, $2, $3, $4, $5, $6, $7, 'queued'
+                (position, ticket_id, link_id, section, backfill, part, parts, author, body, opening, written_at, state,
+                 ask, call, intent_at, doubt_since)
+            select position, ticket_id, link_id, section, backfill, $2, $3, $4, $5, $6, $7, state,
+                ask, call, intent_at, doubt_since
             from {s}.delivery where id = $1
             on conflict (link_id, part) do nothing";
         if let Some(status) = found.opening.as_ref().and_then(|opening| opening.status.as_ref()) {
@@ -203,8 +207,13 @@ impl Step<'_> {
         answered_at: Option<jiff::Timestamp>,
     ) -> Result<(), StoreError> {
         self.execute(
-            "update {s}.ticket set called_at = coalesce($2, called_at) where id = $1",
-            &[&delivery.ticket_id, &answered_at],
+            "update {s}.ticket set called_at = coalesce($2, called_at),
+                 customer_at = case when $3 then coalesce($2, clock_timestamp()) else customer_at end where id = $1",
+            &[
+                &delivery.ticket_id,
+                &answered_at,
+                &(delivery.author == "customer"),
+            ],
         )
         .await?;
         self.delivered(delivery, Some(message)).await?;

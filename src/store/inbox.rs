@@ -126,7 +126,8 @@ impl Store {
 
     /// How long until the first channel's message that is held is held no more; `None` where none is.
     pub async fn inbox_held(&self, hold: Duration) -> Result<Option<Duration>, StoreError> {
-        let sql = "select greatest(0, extract(epoch from min(i.received_at) - clock_timestamp()) + $1)::float8
+        let sql =
+            "select greatest(0, extract(epoch from min(i.received_at) - clock_timestamp()) + $1)::float8
             from {s}.inbox i join {s}.ticket t using (case_id)
             where i.state = 'waiting' and i.kind = 'channel'
               and i.received_at > clock_timestamp() - make_interval(secs => $1)";
@@ -148,11 +149,12 @@ impl Store {
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
-    /// Remembers that a case is none of ours.
-    pub async fn inbox_foreign(&self, case: CaseId) -> Result<(), StoreError> {
-        let sql = "with f as (insert into {s}.foreign_case (case_id) values ($1) on conflict do nothing)
+    /// Remembers that a case is none of ours; what it `claims` to be is kept with it.
+    pub async fn inbox_foreign(&self, case: CaseId, claims: Option<&str>) -> Result<(), StoreError> {
+        let sql = "with f as (insert into {s}.foreign_case as f (case_id, claims) values ($1, $2)
+                on conflict (case_id) do update set claims = excluded.claims where f.claims is null)
             update {s}.inbox set state = 'foreign', done_at = now() where case_id = $1 and state = 'waiting'";
-        self.execute(sql, &[&case.0]).await?;
+        self.execute(sql, &[&case.0, &claims]).await?;
         Ok(())
     }
 

@@ -192,7 +192,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes what is past `retain`, some rows at a time: bodies and images of what is done, webhooks, the story. Links
+    /// Deletes what is past `retain`, some rows at a time: bodies and images of what is done, webhooks, the story,
+    /// cases that are none of ours (asked about again then). Links
     /// stay (rule 5), and what a case was opened with, which later replies tell the site.
     pub async fn prune(&self, retain: std::time::Duration) -> Result<(), StoreError> {
         let seconds = retain.as_secs_f64();
@@ -211,6 +212,9 @@ impl Store {
                  limit $2)",
             "delete from {s}.inbox where id in (select id from {s}.inbox
                  where state <> 'waiting' and done_at < now() - make_interval(secs => $1) limit $2)",
+            "delete from {s}.foreign_case where case_id in (select case_id from {s}.foreign_case
+                 where (claims is null or seen_by is not null) and checked_at < now() - make_interval(secs => $1)
+                 limit $2)",
             "delete from {s}.journal where id in (select id from {s}.journal
                  where at < now() - make_interval(secs => $1) limit $2)",
         ] {

@@ -81,7 +81,11 @@ impl Store {
     /// How many messages of a case are known.
     pub async fn remote_count(&self, case: CaseId) -> Result<i64, StoreError> {
         let sql = "select count(*) from {s}.remote where case_id = $1";
-        Ok(self.query(sql, &[&case.0]).await?.first().map_or(0, |row| row.get(0)))
+        Ok(self
+            .query(sql, &[&case.0])
+            .await?
+            .first()
+            .map_or(0, |row| row.get(0)))
     }
 
     /// Whether a later message of the case is written, or is about to be: this one was overtaken.

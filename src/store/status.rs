@@ -33,7 +33,7 @@ pub struct Queues {
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Parked {
     /// `d<number>` for a delivery, `r<message id>` for a reply, `s<number>` for a status,
-    /// `c<case id>` for a case born in Deskie.
+    /// `c<case id>` for a case born in Deskie, `o<case id>` for one that claims to be a ticket of ours.
     pub id: String,
     /// The site's key of the ticket.
     pub ticket: Option<String>,
@@ -71,7 +71,7 @@ pub struct Standing {
     pub renewed_seconds: Option<f64>,
     /// Commit time of the last captured transaction.
     pub captured_at: Option<jiff::Timestamp>,
-    /// Our last call to Deskie that may have changed something.
+    /// Our last call to Deskie that may have changed something, by its clock.
     pub last_call_at: Option<jiff::Timestamp>,
     /// When `last_error` was noted or cleared.
     pub last_error_at: Option<jiff::Timestamp>,
@@ -98,7 +98,7 @@ impl Store {
     /// Who leads, and when something moved last.
     pub async fn status_standing(&self) -> Result<Standing, StoreError> {
         let sql = "select l.epoch, l.holder, extract(epoch from clock_timestamp() - l.renewed_at)::float8,
-                m.captured_at, m.last_call_at, m.last_error_at
+                m.captured_at, (select max(called_at) from {s}.ticket), m.last_error_at
             from {s}.lease l, {s}.meta m";
         let rows = self.query(sql, &[]).await?;
         Ok(rows.first().map_or_else(Standing::default, |row| Standing {
@@ -145,7 +145,10 @@ impl Store {
                 where w.state = 'parked' and 's' || w.ticket_id = $1
             union all
             select 'c' || case_id, null, coalesce(error, ''), false, 0::int8, jsonb_strip_nulls(to_jsonb(b))
-                from {s}.birth b where state = 'parked' and 'c' || case_id = $1";
+                from {s}.birth b where state = 'parked' and 'c' || case_id = $1
+            union all
+            select 'o' || case_id, claims, {s}.orphan(case_id, claims), false, 0::int8, jsonb_strip_nulls(to_jsonb(f))
+                from {s}.foreign_case f where claims is not null and seen_by is null and 'o' || case_id = $1";
         let rows = self.query(sql, &[&id]).await?;
         Ok(rows.first().map(|row| ParkedDetail {
             id: row.get(0),
@@ -182,7 +185,8 @@ impl Store {
             (select count(*) from {s}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt')),
             (select count(*) from {s}.delivery where state = 'doubt'),
             (select count(*) from {s}.delivery where state = 'parked') + (select count(*) from {s}.remote where state = 'parked')
-                + (select count(*) from {s}.status_write where state = 'parked') + (select count(*) from {s}.birth where state = 'parked'),
+                + (select count(*) from {s}.status_write where state = 'parked') + (select count(*) from {s}.birth where state = 'parked')
+                + (select count(*) from {s}.foreign_case where claims is not null and seen_by is null),
             (select count(*) from {s}.inbox where state = 'waiting'),
             (select count(*) from {s}.ticket where read_wanted < 3),
             (select count(*) from {s}.remote where state = 'pending'),
@@ -224,6 +228,9 @@ impl Store {
                 from {s}.status_write w join {s}.ticket t on t.id = w.ticket_id where w.state = 'parked'
             union all
             select 'c' || case_id, null, coalesce(error, ''), seen_at::text from {s}.birth where state = 'parked'
+            union all
+            select 'o' || case_id, claims, {s}.orphan(case_id, claims), checked_at::text
+                from {s}.foreign_case where claims is not null and seen_by is null
             order by 4";
         let read = |row: &tokio_postgres::Row| Parked {
             id: row.get(0),
@@ -239,12 +246,15 @@ impl Store {
         let sql = "select 'd' || id from {s}.delivery where state = 'parked'
             union all select 'r' || message_id from {s}.remote where state = 'parked'
             union all select 's' || ticket_id from {s}.status_write where state = 'parked'
-            union all select 'c' || case_id from {s}.birth where state = 'parked' limit 1000";
+            union all select 'c' || case_id from {s}.birth where state = 'parked'
+            union all select 'o' || case_id from {s}.foreign_case where claims is not null and seen_by is null
+            limit 1000";
         Ok(self.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
     }
 
     /// A person has mended something: parked things are tried again. `id` as [`Parked::id`], or all. One that was
-    /// parked out of doubt is sent again without another look: that is what the person decided.
+    /// parked out of doubt is sent again without another look: that is what the person decided. A case that claims to be
+    /// a ticket is asked about again with its next webhook; `all` leaves those.
     pub async fn parked_retry(&self, id: Option<&str>) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery set state = case when body is null then 'unresolved' else 'queued' end,
@@ -256,8 +266,10 @@ impl Store {
             w as (update {s}.status_write set state = 'pending', not_before = now(), attempts = 0
                   where state = 'parked' and ($1::text is null or 's' || ticket_id = $1) returning 1),
             b as (update {s}.birth set state = 'pending', not_before = now(), attempts = 0
-                  where state = 'parked' and ($1::text is null or 'c' || case_id = $1) returning 1)
-            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w) + (select count(*) from b)";
+                  where state = 'parked' and ($1::text is null or 'c' || case_id = $1) returning 1),
+            o as (delete from {s}.foreign_case where claims is not null and seen_by is null and 'o' || case_id = $1 returning 1)
+            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w) + (select count(*) from b)
+                + (select count(*) from o)";
         let rows = self.query(sql, &[&id]).await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }
@@ -275,8 +287,11 @@ impl Store {
             k as (update {s}.ticket t set status = w.status, status_at = w.at, status_seen_at = clock_timestamp() from w where t.id = w.ticket_id),
             b as (update {s}.birth set state = 'discarded', error = $2, done_at = now()
                   where state = 'parked' and 'c' || case_id = $1 returning case_id),
-            f as (insert into {s}.foreign_case (case_id) select case_id from b on conflict do nothing)
-            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w) + (select count(*) from b)";
+            f as (insert into {s}.foreign_case (case_id) select case_id from b on conflict do nothing),
+            o as (update {s}.foreign_case set seen_by = $2
+                  where claims is not null and seen_by is null and 'o' || case_id = $1 returning 1)
+            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w) + (select count(*) from b)
+                + (select count(*) from o)";
         let rows = self.query(sql, &[&id, &reason]).await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }

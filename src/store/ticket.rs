@@ -30,10 +30,13 @@ pub struct Ticket {
     pub read_attempts: i32,
     /// How many more messages the case showed than we knew, when it was read whole: deleted ones make it less.
     pub read_surplus: Option<i64>,
+    /// What the case holds from before is another customer's.
+    pub read_from: Option<jiff::Timestamp>,
 }
 
 const COLUMNS: &str = "t.id, t.key, t.gone, t.case_id, t.case_number, t.user_id, t.channel, t.custom_id,
-    t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts, t.read_surplus";
+    t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts, t.read_surplus,
+    t.read_from";
 
 fn ticket(row: &tokio_postgres::Row) -> Ticket {
     let wanted: Option<i16> = row.get(9);
@@ -51,6 +54,7 @@ fn ticket(row: &tokio_postgres::Row) -> Ticket {
         read_wanted: wanted.zip(wanted_at),
         read_attempts: row.get(11),
         read_surplus: row.get::<_, Option<i32>>(12).map(i64::from),
+        read_from: row.get(13),
     }
 }
 
@@ -91,7 +95,7 @@ impl Store {
     pub async fn ticket_reads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Ticket>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from {{s}}.ticket t
-             where read_wanted is not null and case_id is not null
+             where read_wanted is not null and case_id is not null and not ask_first
                and (read_not_before is null or read_not_before <= clock_timestamp()) and t.id <> all($2)
              order by read_wanted, read_wanted_at limit $1"
         );

@@ -1,6 +1,9 @@
 //! Asks Deskie for recently updated cases, so that a webhook that never came costs minutes and not a reply. Without
 //! any webhook the product works by this alone.
 //!
+//! The first sweep of a term answers another question, too: does Deskie have anything of ours that we do not know
+//! (rule 11)? `swept_to` is as old as the rest of our state, so whatever that has forgotten is in the list.
+//!
 //! Invariant: nothing is decided here about a message; a case that was updated is read like any other.
 
 use std::sync::Arc;
@@ -8,16 +11,23 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
-use crate::deskie::{Case, CaseQuery, Client, Meter, Sort, Status};
-use crate::lanes::{Class, Cost};
-use crate::store::{Birth, SeenCase, SeenStatus, Store, StoreError};
+use crate::config::{AgentAs, Config};
+use crate::deskie::{Case, CaseQuery, Client, Meter, Order, Sort, Status};
+use crate::lanes::{Class, Cost, backoff};
+use crate::model::{CaseId, MessageId, clock};
+use crate::store::{Birth, Claim, Parent, SeenCase, SeenStatus, Store, StoreError};
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
 const MARGIN: Duration = Duration::from_secs(300);
 
 /// The most pages of one sweep; Deskie gives 500.
 const PAGES: u32 = 500;
+
+/// The first sweep of a term, where it failed, is tried again after this at most: nothing is sent before.
+const FIRST_AGAIN: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether held tickets can be let go of.
+const SETTLE_EVERY: Duration = Duration::from_millis(250);
 
 /// Finds what no webhook told.
 pub struct Sweeper {
@@ -38,29 +48,126 @@ impl Sweeper {
         }
     }
 
-    /// Sweeps until cancelled.
-    pub async fn run(&self, cancel: CancellationToken) {
+    /// Sweeps until cancelled. Nothing is sent before the first sweep of a term (rule 11): `asked` is cancelled then.
+    pub async fn run(&self, cancel: CancellationToken, asked: CancellationToken) {
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = self.sweep(&asked) => {}
+        }
+    }
+
+    async fn sweep(&self, asked: &CancellationToken) {
+        let (mut failures, mut held) = (0u32, None);
+        let mut due = clock::monotonic();
         loop {
-            let round = async {
-                match self.round().await {
-                    Ok(wanted) if wanted > 0 => tracing::info!("the sweep asks for {wanted} cases"),
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!("the sweep failed and is tried again: {error}"),
+            if due <= clock::monotonic() {
+                let begun = clock::monotonic();
+                let is_first = !asked.is_cancelled();
+                let end = match is_first {
+                    true => self.store.recall_begin().await.map(Some),
+                    false => Ok(None),
+                };
+                let round = match end {
+                    Ok(end) => self.round(is_first).await.map(|asked| asked.then_some(end)),
+                    Err(error) => Err(error),
+                };
+                let pause = match round {
+                    Ok(Some(end)) => {
+                        held = end.or(held);
+                        failures = 0;
+                        asked.cancel();
+                        self.config.deskie.sweep
+                    }
+                    Ok(None) | Err(_) if is_first => {
+                        failures += 1;
+                        if let Err(error) = round {
+                            tracing::warn!(
+                                "Deskie was not asked yet what it has, and nothing is sent before: {error}"
+                            );
+                        }
+                        backoff::retry_delay(failures, rand::random()).min(FIRST_AGAIN)
+                    }
+                    Ok(None) => self.config.deskie.sweep,
+                    Err(error) => {
+                        tracing::warn!("the sweep failed and is tried again: {error}");
+                        self.config.deskie.sweep
+                    }
+                };
+                due = begun.checked_add(pause).unwrap_or(begun);
+            }
+            if let Some(end) = held {
+                match self.store.recall_settle(end, self.agent_call()).await {
+                    Ok(true) => held = None,
+                    Ok(false) => {}
+                    Err(error) => tracing::warn!("held tickets could not be released yet: {error}"),
                 }
-                tokio::time::sleep(self.config.deskie.sweep).await;
-            };
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = round => {}
+            }
+            let wake = due.saturating_duration_since(clock::monotonic());
+            let wake = held.map_or(wake, |_| wake.min(SETTLE_EVERY));
+            tokio::time::sleep(wake).await;
+        }
+    }
+
+    /// How an agent's answer on the site goes to Deskie.
+    fn agent_call(&self) -> &'static str {
+        match self.config.message.as_ref().map(|message| message.agent_as) {
+            Some(AgentAs::Staff) => "add_message",
+            _ => "add_note",
+        }
+    }
+
+    /// What the cases of a page say of our own state: of known ones in the first sweep of a term, of unknown ones always.
+    async fn recall(&self, cases: &[Case], unknown: &[CaseId], is_first: bool) -> Result<(), StoreError> {
+        let field = format!("cf_{}", self.config.deskie.ticket_field);
+        let claims: Vec<Claim> = cases
+            .iter()
+            .filter(|case| unknown.contains(&case.case_id))
+            .filter_map(|case| {
+                Some(Claim {
+                    case_id: case.case_id,
+                    key: case
+                        .custom_fields
+                        .get(&field)
+                        .filter(|key| !key.is_empty())?
+                        .clone(),
+                })
+            })
+            .collect();
+        let kept = match claims.is_empty() {
+            true => 0,
+            false => self.store.claim_add(&claims).await?,
+        };
+        if kept > 0 {
+            tracing::error!(
+                "{kept} cases in Deskie say that they are tickets of the site, but the connector does not know them: its \
+                 state went back (a restore, a failover), or somebody has filled in the field; they are laid aside, see \
+                 `failed list`"
+            );
+        }
+        if is_first {
+            let held = self.store.recall_hold(&seen(cases)).await?;
+            if held > 0 {
+                tracing::info!(
+                    "{held} cases changed since our last call; what waits for them is looked for first"
+                );
             }
         }
+        Ok(())
     }
 
     /// The list brings each case's status for nothing.
     async fn statuses(&self, cases: &[Case]) -> Result<(), StoreError> {
         let write = self.config.status.is_some();
-        if !write && self.config.ticket.status.is_none() {
-            return Ok(());
+        // Where the site has a status of its own, the site says when a case is open.
+        if self.config.ticket.status.is_none() {
+            let closed: Vec<(CaseId, jiff::Timestamp)> = cases
+                .iter()
+                .filter(|case| case.status == Status::Closed && !case.deleted && !case.spam)
+                .filter_map(|case| Some((case.case_id, case.closed_at?)))
+                .collect();
+            if !closed.is_empty() {
+                self.store.status_reopen_stale(&closed).await?;
+            }
         }
         let seen: Vec<SeenStatus> = cases
             .iter()
@@ -77,8 +184,50 @@ impl Sweeper {
         Ok(())
     }
 
-    /// One sweep; how many cases are to be read.
-    pub async fn round(&self) -> Result<u64, StoreError> {
+    /// Cases that name a parent: merged into it, if that holds messages of theirs; else only its children.
+    async fn merges(&self, cases: &[Case]) -> Result<(), StoreError> {
+        let parents: Vec<(CaseId, CaseId)> = cases
+            .iter()
+            .filter_map(|case| Some((case.case_id, case.parent_case_id?)))
+            .collect();
+        if parents.is_empty() {
+            return Ok(());
+        }
+        for (ticket, case, parent) in self.store.merge_candidates(&parents).await? {
+            let absorbed = cases.iter().find(|absorbed| absorbed.case_id == case);
+            let call = self.meter.acquire(Class::Sweep, Cost::Read).await;
+            let answer = self.client.messages(parent, Order::Desc, 1, 100).await;
+            self.meter.settle(call, &answer);
+            let call = self.meter.acquire(Class::Sweep, Cost::Read).await;
+            let into = self.client.case(parent).await;
+            self.meter.settle(call, &into);
+            let (messages, into) = match (answer, into) {
+                (Ok(messages), Ok(into)) => (messages.value.items, into.value),
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::warn!(%case, "whether it was merged into {parent} could not be asked yet: {error}");
+                    continue;
+                }
+            };
+            let ids: Vec<MessageId> = messages.iter().map(|message| message.message_id).collect();
+            if !self.store.merge_holds(ticket, &ids).await? {
+                self.store.merge_not(ticket, parent).await?;
+                continue;
+            }
+            let of_another = absorbed.is_none_or(|absorbed| absorbed.user_id != into.user_id);
+            let parent = Parent {
+                case_id: parent,
+                case_number: into.case_number,
+                since: absorbed
+                    .and_then(|absorbed| absorbed.updated_at)
+                    .filter(|_| of_another),
+            };
+            self.store.merge_follow(ticket, case, &parent).await?;
+        }
+        Ok(())
+    }
+
+    /// One sweep; false where Deskie could not be asked.
+    async fn round(&self, is_first: bool) -> Result<bool, StoreError> {
         let meta = self.store.meta().await?;
         let from = meta.swept_to.unwrap_or(meta.started_at);
         let from = from.checked_sub(MARGIN).unwrap_or(from);
@@ -90,52 +239,61 @@ impl Sweeper {
                 page: Some(page),
                 limit: Some(100),
                 show_active_chats: true,
+                show_merged_cases: true,
                 ..CaseQuery::default()
             };
-            let call = self.meter.acquire(Class::Sweep, Cost::Read).await;
+            let class = match is_first {
+                true => Class::WebhookRead,
+                false => Class::Sweep,
+            };
+            let call = self.meter.acquire(class, Cost::Read).await;
             let answer = self.client.cases(&query).await;
             self.meter.settle(call, &answer);
             let answer = match answer {
                 Ok(answer) => answer,
                 Err(error) => {
                     tracing::warn!("the sweep could not ask Deskie: {error}; {}", error.remedy());
-                    return Ok(wanted);
+                    return Ok(false);
                 }
             };
             begun = begun.or(answer.date);
-            let seen: Vec<SeenCase> = answer
-                .value
-                .items
-                .iter()
-                .filter_map(|case| {
-                    Some(SeenCase {
-                        case_id: case.case_id,
-                        updated_at: case.updated_at?,
-                    })
-                })
-                .collect();
+            let cases = &answer.value.items;
+            let seen = seen(cases);
             let (asked, unknown) = self.store.ticket_sweep(&seen).await?;
             wanted += asked;
-            let births: Vec<Birth> = answer
-                .value
-                .items
+            self.recall(cases, &unknown, is_first).await?;
+            let births: Vec<Birth> = cases
                 .iter()
                 .filter(|case| unknown.contains(&case.case_id))
                 .filter_map(|case| Birth::of_case(&self.config, case, meta.started_at))
                 .collect();
             self.store.birth_add(&births).await?;
-            self.statuses(&answer.value.items).await?;
-            if answer.value.items.len() < 100 {
-                let swept_to = begun.unwrap_or_else(crate::model::clock::now);
+            self.statuses(cases).await?;
+            self.merges(cases).await?;
+            if cases.len() < 100 {
+                let swept_to = begun.unwrap_or_else(clock::now);
                 self.store.meta_set_swept(swept_to).await?;
-                return Ok(wanted);
+                if wanted > 0 {
+                    tracing::info!("the sweep asks for {wanted} cases");
+                }
+                return Ok(true);
             }
             (position, page) = next_page(position, page, &seen);
         }
         // There is more than one sweep may read: the next one goes on there, with its margin.
         self.store.meta_set_swept(position).await?;
-        Ok(wanted)
+        Ok(true)
     }
+}
+
+fn seen(cases: &[Case]) -> Vec<SeenCase> {
+    let seen = |case: &Case| {
+        Some(SeenCase {
+            case_id: case.case_id,
+            updated_at: case.updated_at?,
+        })
+    };
+    cases.iter().filter_map(seen).collect()
 }
 
 /// Where the next page begins. A case that is updated meanwhile goes to the end of the list and shifts all behind it, so
@@ -153,7 +311,6 @@ fn next_page(position: jiff::Timestamp, page: u32, seen: &[SeenCase]) -> (jiff::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::CaseId;
 
     fn at(second: i64) -> jiff::Timestamp {
         jiff::Timestamp::from_second(second).unwrap()

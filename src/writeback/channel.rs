@@ -61,7 +61,11 @@ impl WriteBack {
         // first one of a case is not: for that the case is read. So it is for one that was overtaken by more than the
         // hold: only the case tells when it was written, which is what the site shows it by.
         let is_unknown = self.store.remote_known(&[message.message_id]).await?.is_empty();
-        let needs_read = !is_agent || self.store.remote_overtaken(row.case_id, message.message_id).await?;
+        let needs_read = !is_agent
+            || self
+                .store
+                .remote_overtaken(row.case_id, message.message_id)
+                .await?;
         if is_unknown && !message.note && needs_read {
             self.store.ticket_want_read(ticket, 0, Duration::ZERO).await?;
             let mut client = self.store.client().await?;
@@ -138,13 +142,15 @@ impl WriteBack {
                 if let Some(key) = ticket {
                     tracing::warn!(
                         case = %row.case_id,
-                        "a case that we did not open says that it is ticket {key}; it is left alone, compare it in Deskie"
+                        "a case that we did not open says that it is ticket {key}; it is laid aside, see `failed list`"
                     );
                 }
-                self.store.inbox_foreign(row.case_id).await?;
+                self.store
+                    .inbox_foreign(row.case_id, ticket.map(String::as_str))
+                    .await?;
             }
             Err(error) if error.outcome() == Outcome::Refused => {
-                self.store.inbox_foreign(row.case_id).await?
+                self.store.inbox_foreign(row.case_id, None).await?
             }
             Err(error) => {
                 let after = backoff::retry_delay(row.attempts.unsigned_abs() + 1, rand::random());

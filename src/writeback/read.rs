@@ -81,7 +81,13 @@ impl WriteBack {
 
     /// The newest pages, until nothing unknown can be behind them. A page that holds nothing unknown is no proof: what
     /// was merged in stands where its date belongs. So the case's count is compared with what is known of it.
-    async fn read_pages(&self, ticket: &Ticket, case: CaseId, class: Class, call: Call) -> Result<Page, Failed> {
+    async fn read_pages(
+        &self,
+        ticket: &Ticket,
+        case: CaseId,
+        class: Class,
+        call: Call,
+    ) -> Result<Page, Failed> {
         let mut call = Some(call);
         let mut page = Page {
             messages: Vec::new(),
@@ -107,14 +113,22 @@ impl WriteBack {
             let known = self.store.remote_known(&ids).await.map_err(Failed::Store)?;
             let unknown = ids.iter().filter(|id| !known.contains(id)).count();
             // A message that arrived between two pages shifts them: the same one may come twice.
-            page.messages
-                .extend(items.into_iter().filter(|message| seen.insert(message.message_id)));
+            page.messages.extend(
+                items
+                    .into_iter()
+                    .filter(|message| seen.insert(message.message_id)),
+            );
             new += unknown;
             if page.complete || number == PAGES {
                 page.whole = total;
                 break;
             }
-            if unknown == 0 && self.is_all(ticket, case, total, new).await.map_err(Failed::Store)? {
+            if unknown == 0
+                && self
+                    .is_all(ticket, case, total, new)
+                    .await
+                    .map_err(Failed::Store)?
+            {
                 break;
             }
         }
@@ -201,6 +215,10 @@ impl WriteBack {
                 Some(_) => {
                     deferred = Some(DEFERRED);
                     break;
+                }
+                None if is_before(ticket.read_from, message) => {
+                    let why = "from before the merge, in another customer's case";
+                    new.push(seen(message, RemoteState::Skipped, Some(why)));
                 }
                 None => new.push(verdict(message)),
             }
@@ -322,6 +340,11 @@ fn is_of_then(delivery: &Delivery, message: &Message, date: Option<jiff::Timesta
     let intended = delivery.intended_at(date, Duration::ZERO);
     at == delivery.written_at
         || intended.is_some_and(|intended| at <= intended.as_second().saturating_add(CARRIED_OUT_WITHIN))
+}
+
+/// Whether a message is from before a merge, and thereby another customer's.
+fn is_before(from: Option<jiff::Timestamp>, message: &Message) -> bool {
+    from.zip(message.created_at).is_some_and(|(from, at)| at < from)
 }
 
 fn seen(message: &Message, state: RemoteState, reason: Option<&str>) -> NewRemote {

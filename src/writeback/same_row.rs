@@ -56,7 +56,8 @@ impl WriteBack {
             .prepare_cached(&sql)
             .await
             .map_err(|error| classify(&error))?;
-        let key: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = key.iter().map(|value| value as _).collect();
+        let key: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
+            key.iter().map(|value| value as _).collect();
         let row = client
             .query_one(&statement, &key)
             .await

@@ -1,0 +1,92 @@
+//! Deskie does not find the case that a message is for: merged into another one, in the trash, or deleted.
+//!
+//! A merged one is followed. Any other waits for a person: a case is never opened anew, since somebody has taken that one
+//! away on purpose.
+
+use std::time::Duration;
+
+use super::Deliverer;
+use crate::deskie::{CallError, Case, Outcome};
+use crate::lanes::{Class, Cost, backoff};
+use crate::model::CaseId;
+use crate::store::{Delivery, Parent};
+
+impl Deliverer {
+    /// Finds out why, at the cost of two reads at most.
+    pub(super) async fn case_gone(&self, delivery: &Delivery, case: CaseId, error: &CallError) {
+        let answer = self.get(case).await;
+        let why = match answer {
+            Ok(found) => match parent(&found, case) {
+                Some(parent) => return self.follow(delivery, &found, case, parent).await,
+                None if found.deleted => format!(
+                    "case {} is in Deskie's trash: restore it there, then `failed retry`, or `failed discard`",
+                    found.case_number
+                ),
+                None => format!("{error}; {}", error.remedy()),
+            },
+            Err(error) if error.outcome() == Outcome::Refused => format!(
+                "the case {case} was deleted in Deskie ({error}); the message is not sent into a new case: `failed discard`"
+            ),
+            Err(error) => return self.later(delivery, &error).await,
+        };
+        tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
+        self.durably("a refusal", || self.store.delivery_park(delivery.id, &why))
+            .await;
+    }
+
+    async fn get(&self, case: CaseId) -> Result<Case, CallError> {
+        let call = self.meter.acquire(Class::Doubt, Cost::Read).await;
+        let answer = self.client.case(case).await;
+        self.meter.settle(call, &answer);
+        answer.map(|answer| answer.value)
+    }
+
+    async fn follow(&self, delivery: &Delivery, found: &Case, case: CaseId, parent: CaseId) {
+        let into = match found.case_id == parent {
+            true => found.clone(),
+            false => match self.get(parent).await {
+                Ok(into) => into,
+                Err(error) => return self.later(delivery, &error).await,
+            },
+        };
+        // Without the absorbed case nobody tells when it was merged: until now, that is.
+        let merged_at = match found.case_id == parent {
+            true => into.updated_at,
+            false => found.updated_at,
+        };
+        let parent = Parent {
+            case_id: parent,
+            case_number: into.case_number,
+            since: merged_at.filter(|_| into.user_id != delivery.user_id),
+        };
+        self.durably("a merge", || async {
+            self.store
+                .merge_follow(delivery.ticket_id, case, &parent)
+                .await
+                .map(drop)
+        })
+        .await;
+        let again = || {
+            self.store
+                .delivery_retry(delivery.id, "the case was merged", Duration::ZERO)
+        };
+        self.durably("a merge", again).await;
+        self.store.wake.lanes.notify_one();
+    }
+
+    async fn later(&self, delivery: &Delivery, error: &CallError) {
+        tracing::warn!(ticket = %delivery.ticket_key, "the case was not found, and why could not be asked: {error}");
+        let after = backoff::retry_delay(delivery.attempts.unsigned_abs(), rand::random());
+        let text = error.to_string();
+        self.durably("a retry", || self.store.delivery_retry(delivery.id, &text, after))
+            .await;
+    }
+}
+
+/// The case that this one is part of now: named by it, or shown in its place.
+fn parent(found: &Case, asked: CaseId) -> Option<CaseId> {
+    match found.case_id == asked {
+        true => found.parent_case_id,
+        false => Some(found.case_id),
+    }
+}

@@ -1,0 +1,113 @@
+//! Cases that agents merged: the ticket goes on in the parent (rule of `parent_case_id`).
+//!
+//! A parent that is no ticket's becomes the ticket's case. One that is another ticket's stays that ticket's, with what is
+//! said in it: the absorbed ticket's messages go there, and its customer is answered there.
+
+use super::{Store, StoreError};
+use crate::model::{CaseId, MessageId};
+
+/// What became of a ticket whose case was merged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Followed {
+    /// It goes on in the parent.
+    There,
+    /// Its messages go into the parent, which is this ticket's.
+    Of(String),
+}
+
+/// The case that another one was merged into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// The case.
+    pub case_id: CaseId,
+    /// Its number for people.
+    pub case_number: String,
+    /// Since when its messages are this customer's as well; `None`: they are all his.
+    pub since: Option<jiff::Timestamp>,
+}
+
+impl Store {
+    /// The tickets of cases that may have been merged into these parents: ticket, case, parent.
+    pub async fn merge_candidates(
+        &self,
+        cases: &[(CaseId, CaseId)],
+    ) -> Result<Vec<(i64, CaseId, CaseId)>, StoreError> {
+        let ids: Vec<i64> = cases.iter().map(|(case, _)| case.0).collect();
+        let parents: Vec<i64> = cases.iter().map(|(_, parent)| parent.0).collect();
+        let sql = "select t.id, u.case_id, u.parent from unnest($1::int8[], $2::int8[]) u (case_id, parent)
+            join {s}.ticket t on t.case_id = u.case_id
+            where u.parent is distinct from t.merged_into and u.parent is distinct from t.child_of";
+        let read = |row: &tokio_postgres::Row| (row.get(0), CaseId(row.get(1)), CaseId(row.get(2)));
+        Ok(self
+            .query(sql, &[&ids, &parents])
+            .await?
+            .iter()
+            .map(read)
+            .collect())
+    }
+
+    /// Whether any of these messages is known to belong to a ticket: then the case that holds them has absorbed its own.
+    pub async fn merge_holds(&self, ticket: i64, messages: &[MessageId]) -> Result<bool, StoreError> {
+        let ids: Vec<i64> = messages.iter().map(|id| id.0).collect();
+        let sql = "select exists (select from {s}.remote where message_id = any($2) and ticket_id = $1)
+            or exists (select from {s}.delivery where message_id = any($2) and ticket_id = $1)";
+        let rows = self.query(sql, &[&ticket, &ids]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
+    /// The parent is none that the case was merged into.
+    pub async fn merge_not(&self, ticket: i64, parent: CaseId) -> Result<(), StoreError> {
+        let sql = "update {s}.ticket set child_of = $2 where id = $1 and (select {s}.fence($3))";
+        self.execute(sql, &[&ticket, &parent.0, &self.epoch().0]).await?;
+        Ok(())
+    }
+
+    /// The ticket goes on in the parent of its case.
+    pub async fn merge_follow(
+        &self,
+        ticket: i64,
+        from: CaseId,
+        parent: &Parent,
+    ) -> Result<Followed, StoreError> {
+        let mut client = self.client().await?;
+        let step = self.step(&mut client).await?;
+        let other = "select key from {s}.ticket where case_id = $1 and id <> $2";
+        let rows = step.query(other, &[&parent.case_id.0, &ticket]).await?;
+        let followed = match rows.first() {
+            Some(row) => Followed::Of(row.get(0)),
+            None => Followed::There,
+        };
+        let detail = match &followed {
+            Followed::Of(key) => {
+                let sql = "update {s}.ticket set merged_into = $2 where id = $1";
+                step.execute(sql, &[&ticket, &parent.case_id.0]).await?;
+                format!(
+                    "case {from} is part of case {}, which is ticket {key}'s: what the customer writes here goes there, \
+                     what is said there is shown in ticket {key} alone",
+                    parent.case_id
+                )
+            }
+            Followed::There => {
+                let sql = "update {s}.ticket set case_id = $2, case_number = coalesce(nullif($3, ''), case_number),
+                        read_from = $4, merged_into = null, case_updated_at = null, read_surplus = null, read_error = null,
+                        read_wanted = 0, read_wanted_at = clock_timestamp(), read_not_before = null
+                    where id = $1";
+                step.execute(
+                    sql,
+                    &[&ticket, &parent.case_id.0, &parent.case_number, &parent.since],
+                )
+                .await?;
+                let sql = "delete from {s}.foreign_case where case_id = $1";
+                step.execute(sql, &[&parent.case_id.0]).await?;
+                let sql = "insert into {s}.foreign_case (case_id, seen_by) values ($1, 'merged') on conflict do nothing";
+                step.execute(sql, &[&from.0]).await?;
+                format!("case {from} is part of case {} now", parent.case_id)
+            }
+        };
+        step.journal_add(Some(ticket), "case merged", &detail).await?;
+        step.commit().await?;
+        tracing::warn!("a merge in Deskie: {detail}");
+        self.wake.lanes.notify_one();
+        Ok(followed)
+    }
+}

@@ -1,0 +1,104 @@
+//! Has our own state gone back (rule 11)? What Deskie shows that we do not know, and what is asked before it is sent.
+//!
+//! A rolled back snapshot, or a standby that was promoted without the last commits, forgets calls that Deskie has
+//! carried out; `swept_to` has gone back with the rest, so the first sweep of a term shows every case that they touched.
+//! A case that claims a ticket's key and is not known is kept in `foreign_case`; before a case is opened for that key it
+//! is looked at. A known case that changed since our last call may hold forgotten messages: its lane is held until
+//! everything older has been captured and resolved, and what waits in it then comes into doubt, of which one look
+//! decides.
+
+use super::{SeenCase, Store, StoreError};
+use crate::model::{CaseId, DeliveryId, Lsn};
+
+/// A case that nobody knows and that says which ticket it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The case.
+    pub case_id: CaseId,
+    /// What its ticket field holds.
+    pub key: String,
+}
+
+impl Store {
+    /// Where the log ends: what is to be sent from before that is older than the question.
+    pub async fn recall_begin(&self) -> Result<Lsn, StoreError> {
+        let rows = self
+            .query("select pg_catalog.pg_current_wal_insert_lsn()::text", &[])
+            .await?;
+        let text: &str = rows.first().map_or("0/0", |row| row.get(0));
+        text.parse()
+            .map_err(|error: crate::model::ParseLsnError| StoreError::Damaged(error.to_string()))
+    }
+
+    /// Holds the lanes of cases that changed at or since our last call to them, and that no read explains. How many.
+    pub async fn recall_hold(&self, cases: &[SeenCase]) -> Result<u64, StoreError> {
+        let ids: Vec<i64> = cases.iter().map(|case| case.case_id.0).collect();
+        let times: Vec<jiff::Timestamp> = cases.iter().map(|case| case.updated_at).collect();
+        let sql = "update {s}.ticket t set ask_first = true
+            from (select case_id, max(at) as at from unnest($1::int8[], $2::timestamptz[]) u (case_id, at) group by case_id) s
+            where t.case_id = s.case_id and not t.gone and (t.case_updated_at is null or s.at > t.case_updated_at)
+              and (t.called_at is null or s.at >= t.called_at) and (select {s}.fence($3))";
+        self.execute(sql, &[&ids, &times, &self.epoch().0]).await
+    }
+
+    /// Lets go of the held lanes once everything before `end` is captured and resolved: what waits in them for its first
+    /// attempt is looked for first. True where nothing is held any more.
+    pub async fn recall_settle(&self, end: Lsn, agent_call: &str) -> Result<bool, StoreError> {
+        let held = "select exists (select from {s}.ticket where ask_first)";
+        if !self.query(held, &[]).await?.first().is_some_and(|row| row.get(0)) {
+            return Ok(true);
+        }
+        if !self.streamed_past(end, std::time::Duration::from_secs(1)).await? {
+            return Ok(false);
+        }
+        let sql = "with ready as (
+                select id from {s}.ticket where ask_first and (select {s}.fence($2))
+                    and not exists (select from {s}.event where commit_lsn <= $1::text::pg_lsn)),
+            d as (
+                update {s}.delivery d set ask = 'first',
+                    state = case when d.state = 'queued' then 'doubt' else d.state end,
+                    call = case when d.act = 'note' then 'add_note' when d.author = 'customer' then 'add_message' else $3 end,
+                    doubt_since = case when d.state = 'queued' then clock_timestamp() end,
+                    intent_at = coalesce(d.intent_at, to_timestamp(d.written_at))
+                where d.ticket_id in (select id from ready) and d.act in ('message', 'note')
+                  and d.state in ('unresolved', 'queued') and d.ask is null)
+            update {s}.ticket set ask_first = false where id in (select id from ready)";
+        let end = end.to_string();
+        let released = self.execute(sql, &[&end, &self.epoch().0, &agent_call]).await?;
+        if released > 0 {
+            self.wake.lanes.notify_one();
+        }
+        Ok(released > 0)
+    }
+
+    /// Keeps cases that nobody knows and that claim to be tickets; how many are new. One that may be that of a create in
+    /// flight or in doubt is left until that is settled.
+    pub async fn claim_add(&self, claims: &[Claim]) -> Result<u64, StoreError> {
+        let ids: Vec<i64> = claims.iter().map(|claim| claim.case_id.0).collect();
+        let keys: Vec<&str> = claims.iter().map(|claim| claim.key.as_str()).collect();
+        let sql = "insert into {s}.foreign_case as f (case_id, claims)
+            select u.case_id, u.key from unnest($1::int8[], $2::text[]) u (case_id, key)
+            where (select {s}.fence($3))
+              and not exists (select from {s}.ticket t where t.case_id = u.case_id)
+              and not exists (select from {s}.birth b where b.case_id = u.case_id)
+              and not exists (select from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
+                  where t.key = u.key and d.call = 'create_case'
+                    and (d.state in ('sending', 'doubt') or d.state = 'parked' and d.doubt_since is not null))
+            on conflict (case_id) do update set claims = excluded.claims where f.claims is null";
+        self.execute(sql, &[&ids, &keys, &self.epoch().0]).await
+    }
+
+    /// A case that claims this ticket's key may be its own: opening one comes into doubt, of which one look decides.
+    /// False where nothing claims it, or where it was asked about.
+    pub async fn claim_doubt(&self, id: DeliveryId) -> Result<bool, StoreError> {
+        let sql = "update {s}.delivery d set ask = 'first', state = 'doubt', call = 'create_case',
+                doubt_since = clock_timestamp(), intent_at = coalesce(d.intent_at, to_timestamp(d.written_at))
+            from {s}.ticket t where d.id = $1 and t.id = d.ticket_id and d.state = 'queued' and d.ask is null
+              and exists (select from {s}.foreign_case f where f.claims = t.key) and (select {s}.fence($2))";
+        let doubted = self.execute(sql, &[&id.0, &self.epoch().0]).await? > 0;
+        if doubted {
+            self.wake.lanes.notify_one();
+        }
+        Ok(doubted)
+    }
+}
