@@ -127,6 +127,7 @@ create table {schema}.ticket (
     unique (key, generation)
 );
 create index ticket_called on {schema}.ticket (called_at) where called_at is not null;
+create index ticket_merged on {schema}.ticket (merged_into) where merged_into is not null;
 create index ticket_ask on {schema}.ticket (id) where ask_first;
 create index ticket_read on {schema}.ticket (read_wanted, read_wanted_at) where read_wanted is not null;
 

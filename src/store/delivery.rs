@@ -375,13 +375,16 @@ impl Store {
 
     /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, given up out of
     /// doubt (it stands there, a person said), or the first message of a case, whose number create_case does not tell.
+    /// Those of tickets whose cases were merged into this one's, too.
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
         let sql = "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part,
                 d.parts, d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
                 coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
                 extract(epoch from clock_timestamp() - d.intent_at)::float8, d.ask is not distinct from 'first'
             from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
-            where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act in ('message', 'note')
+            where d.ticket_id in (select $1 union all
+                    select o.id from {s}.ticket o join {s}.ticket t on o.merged_into = t.case_id where t.id = $1)
+              and d.message_id is null and d.body is not null and d.act in ('message', 'note')
               and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
                    or (d.state = 'delivered' and d.call = 'create_case'))
             order by d.position, d.part, d.id";

@@ -127,7 +127,7 @@ impl Store {
     /// How long until the first channel's message that is held is held no more; `None` where none is.
     pub async fn inbox_held(&self, hold: Duration) -> Result<Option<Duration>, StoreError> {
         let sql =
-            "select greatest(0, extract(epoch from min(i.received_at) - clock_timestamp()) + $1)::float8
+            "select greatest(0, extract(epoch from min(i.received_at) - clock_timestamp())::float8 + $1)
             from {s}.inbox i join {s}.ticket t using (case_id)
             where i.state = 'waiting' and i.kind = 'channel'
               and i.received_at > clock_timestamp() - make_interval(secs => $1)";

@@ -23,8 +23,8 @@ use crate::model::Lsn;
 use crate::postgres::TextParam;
 use crate::store::{Store, Ticket};
 
-/// What a statement raises that met a row of another version.
-pub(super) const UNSURE: &str = "the ticket's row is just being changed";
+/// What a statement raises that met a row of another version; it stands in SQL between quotes.
+pub(super) const UNSURE: &str = "the row of the ticket is just being changed";
 
 /// How often a row that changes is sighted before it is left for later.
 const SIGHTS: u32 = 5;

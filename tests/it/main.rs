@@ -12,6 +12,7 @@ mod commands;
 mod features;
 mod flows;
 mod postgres;
+mod recall;
 mod repair;
 mod review;
 mod setup;

@@ -143,6 +143,35 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// A stopped cluster of the same kind on a copy of this one's data, which must not be in use.
+    pub(super) fn copied(
+        &self,
+        prepare: impl FnOnce(&Path, Account) -> io::Result<()>,
+    ) -> Result<Cluster, StartError> {
+        let parent = self.folder.parent().unwrap_or(Path::new("/tmp"));
+        let folder = tempfile::Builder::new()
+            .prefix("deskie-cdc-pg-")
+            .tempdir_in(parent)?
+            .keep();
+        let copy = Cluster {
+            installation: self.installation.clone(),
+            options: self.options.clone(),
+            account: self.account,
+            folder,
+            port: free_port()?,
+            server: None,
+        };
+        self.account.give(&copy.folder)?;
+        template::duplicate(&self.data_dir(), &copy.data_dir(), self.account)?;
+        prepare(&copy.data_dir(), self.account)?;
+        Ok(copy)
+    }
+
+    /// Whose files they are.
+    pub(super) fn account(&self) -> Account {
+        self.account
+    }
+
     /// A libpq URL for this user (trusted, no password) and database.
     pub fn url(&self, database: &str, user: &str) -> String {
         let user = utf8_percent_encode(user, NON_ALPHANUMERIC);

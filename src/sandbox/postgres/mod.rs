@@ -15,8 +15,10 @@
 
 mod account;
 mod cluster;
+mod copy;
 mod installation;
 mod template;
 
 pub use cluster::{Cluster, ClusterOptions, StartError};
+pub use copy::Snapshot;
 pub use installation::{Installation, NotFound, find};

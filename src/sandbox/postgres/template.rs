@@ -70,10 +70,15 @@ pub(super) fn runnable(installation: &Installation, account: Account) -> io::Res
 
 /// Copies a cached data folder to a new place that belongs to the account.
 pub(super) fn copy(template: &Path, target: &Path, account: Account) -> io::Result<()> {
-    let mut copy = account.command("cp");
-    copy.arg("-RPp").arg(template).arg(target);
-    run(&mut copy)?;
+    duplicate(template, target, account)?;
     fs::remove_file(target.join(COUNT))
+}
+
+/// Copies any folder of the account's.
+pub(super) fn duplicate(source: &Path, target: &Path, account: Account) -> io::Result<()> {
+    let mut copy = account.command("cp");
+    copy.arg("-RPp").arg(source).arg(target);
+    run(&mut copy)
 }
 
 /// The cached folder of this name, built if it is not there or not whole.

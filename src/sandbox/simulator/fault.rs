@@ -66,6 +66,8 @@ pub enum Match {
     ListCases,
     /// `GET cases/<id>.json`.
     GetCase,
+    /// `GET staff.json`.
+    ListStaff,
     /// Every `POST`, `PUT` and `DELETE`.
     Write,
     /// Every `GET`.
@@ -82,6 +84,7 @@ impl Match {
             Match::ListMessages => method == "GET" && matches!(path, ["cases", _, "messages"]),
             Match::ListCases => method == "GET" && path == ["cases"],
             Match::GetCase => method == "GET" && matches!(path, ["cases", _]),
+            Match::ListStaff => method == "GET" && path == ["staff"],
             Match::Write => method != "GET",
             Match::Read => method == "GET",
         }

@@ -141,3 +141,56 @@ async fn a_customer_without_email_goes_through_the_accounts_channel() {
     assert_eq!((record.channel.as_str(), record.contact.as_str()), ("cch3", "2"));
     assert_eq!(stage.rows(ticket).await, ["Ответ"]);
 }
+
+#[tokio::test]
+async fn a_channels_messages_that_overtake_each_other_come_in_order() {
+    // GIVEN a case of a channel whose webhooks are posted by hand
+    let stage = with_channel(stage()).build().await;
+    let dropped = CustomChannel {
+        delivery: Delivery {
+            drop: true,
+            ..Delivery::default()
+        },
+        ..channel(&stage, Encoding::Json, false)
+    };
+    stage.simulator.add_channel(dropped);
+    let _connector = stage.run().await;
+    let ticket = stage.ticket(AYSE, "Kanal", "Merhaba").await;
+    let case = stage.case_of(ticket).await;
+    let says = |n: usize| {
+        let message = stage
+            .simulator
+            .agent_reply(case, Says::text(format!("cevap {n}")));
+        (n, message.unwrap())
+    };
+    let posted = [says(1), says(2), says(3), says(4)];
+    let post = async |n: usize| {
+        let (number, message) = posted[n - 1];
+        let body = serde_json::json!({"type": "message_new", "object": {
+            "message_id": message, "case_id": case, "staff_id": 41878, "custom_user_id": "site-1",
+            "content": format!("cevap {number}"), "note": 0, "sent_via_rule": 0}});
+        let url = stage.workplace.webhook_url();
+        let answer = reqwest::Client::new().post(url).json(&body).send().await;
+        assert_eq!(answer.unwrap().status(), 200);
+    };
+    // WHEN the second comes before the first, which comes a round later
+    post(2).await;
+    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    post(1).await;
+    // THEN both are written in order, and the case is not read
+    stage.until_site(ticket, 2).await;
+    assert_eq!(stage.rows(ticket).await, ["cevap 1", "cevap 2"]);
+    let reads = |stage: &Stage| stage.simulator.books().calls_to("GET", "/messages.json").len();
+    assert_eq!(reads(&stage), 0);
+    // AND WHEN one comes long after the one behind it, THEN the case is read once, and it comes
+    post(4).await;
+    stage.until_site(ticket, 3).await;
+    post(3).await;
+    stage.until_site(ticket, 4).await;
+    stage.settled().await;
+    assert_eq!(
+        stage.rows(ticket).await,
+        ["cevap 1", "cevap 2", "cevap 4", "cevap 3"]
+    );
+    assert_eq!(reads(&stage), 1);
+}

@@ -146,6 +146,37 @@ async fn more_messages_at_once_than_a_page_holds() {
     stage.until_site(ticket, 230).await;
     stage.settled().await;
     assert_eq!(stage.rows(ticket).await, wanted);
+
+    // AND WHEN one turns up that stands before all of them, where a merge has put it
+    let reads = || stage.simulator.books().calls_to("GET", "/messages.json").len();
+    let before = reads();
+    stage
+        .simulator
+        .late_message(case, Says::text("merged in"), 3600)
+        .unwrap();
+    let poke = async || {
+        let answer = reqwest::Client::new()
+            .post(stage.workplace.webhook_url())
+            .body(format!("{{\"case_id\": {case}}}"))
+            .send()
+            .await;
+        assert_eq!(answer.unwrap().status().as_u16(), 200);
+    };
+    poke().await;
+    // THEN it comes as well
+    stage.until_site(ticket, 231).await;
+    assert_eq!(reads() - before, 3);
+    // AND a webhook that brings nothing new costs one page
+    stage.settled().await;
+    let before = reads();
+    poke().await;
+    stage
+        .deskie("a read", |books| {
+            books.calls_to("GET", "/messages.json").len() > before
+        })
+        .await;
+    stage.settled().await;
+    assert_eq!(reads() - before, 1);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deskie_cdc::model::clock;
-use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match, Says};
+use deskie_cdc::sandbox::simulator::{Books, Fault, FaultKind, Match, Says};
 use reqwest::{Client, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -264,4 +264,41 @@ async fn a_webhook_that_cannot_be_stored_is_refused_and_its_reply_comes_all_the_
     );
     stage.settled().await;
     assert_eq!(stage.rows(ticket).await, ["cevap"]);
+}
+
+#[tokio::test]
+async fn the_webhook_that_our_own_message_causes_costs_no_read() {
+    // GIVEN a case whose first message is known, and rules that tell of each message
+    let stage = stage().set("deskie", "sweep = \"1h\"").build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    let wanted =
+        format!("select count(*) from deskie_cdc.ticket where case_id = {case} and read_wanted is not null");
+    let path = format!("/cases/{case}/messages.json");
+    let reads = || stage.simulator.books().calls_to("GET", &path).len();
+    let before = reads();
+    // WHEN the customer writes on the site
+    stage.writes(ticket, "bir").await;
+    let record = stage.until_deskie(case, 2).await;
+    stage.settled().await;
+    let told = |books: &Books| {
+        books
+            .webhooks
+            .iter()
+            .filter(|webhook| webhook.case_id == case)
+            .count()
+    };
+    assert_eq!(told(&stage.simulator.books()), 2, "the rule has told of it");
+    // THEN the case is neither read nor to be read
+    assert_eq!((reads() - before, stage.count(&wanted).await), (0, 0));
+    // AND WHEN a second webhook names the same message, THEN another message may hide behind it
+    let body = serde_json::json!({ "case_id": case.0, "last_message_id": record.messages[1].message_id });
+    let secret = stage.workplace.places.webhook_secret.clone();
+    assert_eq!(
+        send(&stage, Method::POST, &secret, "", body.to_string()).await,
+        200
+    );
+    stage.quiet().await;
+    assert_eq!(stage.count(&wanted).await, 1);
 }

@@ -1,0 +1,151 @@
+//! What agents do to whole cases: merge them, throw them away, close them.
+
+use deskie_cdc::sandbox::simulator::{Absorbed, Action, Books, Says};
+
+use crate::support::{AYSE, IVAN, stage, texts};
+
+/// A case that has nothing to do with the site.
+fn foreign_case(stage: &crate::support::Stage, email: &str, text: &str) -> deskie_cdc::model::CaseId {
+    let made = stage.simulator.act(Action::CreateCaseByMail {
+        user_email: email.into(),
+        user_full_name: String::new(),
+        subject: "by mail".into(),
+        says: Says::text(text),
+    });
+    made.unwrap().case_id.unwrap()
+}
+
+#[tokio::test]
+async fn a_ticket_goes_on_in_the_case_that_absorbed_its_own() {
+    for absorbed in [Absorbed::NotFound, Absorbed::Redirect, Absorbed::Accept] {
+        // GIVEN a ticket with a case, and a case of somebody else's
+        let stage = stage()
+            .set("deskie", "sweep = \"1s\"")
+            .deskie(|options| options.absorbed = absorbed)
+            .build()
+            .await;
+        let connector = stage.run().await;
+        let (ticket, case) = stage.open("Soru").await;
+        stage.simulator.agent_reply(case, Says::text("önce")).unwrap();
+        stage.until_site(ticket, 1).await;
+        let parent = foreign_case(&stage, IVAN, "Ivan's own");
+        stage.settled().await;
+        stage.past_our_calls().await;
+        // WHEN an agent merges the ticket's case into it, and answers there
+        stage.simulator.merge(case, parent).unwrap();
+        connector.wait_for_log("a merge in Deskie").await;
+        stage.simulator.agent_reply(parent, Says::text("sonra")).unwrap();
+        stage.until_site(ticket, 2).await;
+        // AND the customer writes again on the site
+        stage.writes(ticket, "bir").await;
+        let there = |books: &Books| texts(books.case(parent).unwrap()).contains(&"bir");
+        stage.deskie("the message in the parent", there).await;
+        stage.settled().await;
+        // THEN the conversation goes on in the parent, once, without what was the other customer's
+        assert_eq!(stage.rows(ticket).await, ["önce", "sonra", "bir"], "{absorbed:?}");
+        let record = stage.case(parent);
+        assert_eq!(record.messages.iter().filter(|m| m.text == "bir").count(), 1);
+        assert!(stage.case(case).messages.is_empty(), "{absorbed:?}");
+        assert_eq!(
+            stage
+                .count("select count(*) from deskie_cdc.delivery where state = 'parked'")
+                .await,
+            0
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_merge_that_only_a_refusal_tells_of_is_followed() {
+    // GIVEN a ticket, and no sweep for an hour
+    let stage = stage().set("deskie", "sweep = \"1h\"").build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let (other, other_case) = stage.open("other").await;
+    stage.settled().await;
+    // WHEN its case is merged into that of another ticket, and its customer writes
+    stage.simulator.merge(case, other_case).unwrap();
+    stage.writes(ticket, "bir").await;
+    let line = connector.wait_for_log("a merge in Deskie").await;
+    assert!(line.contains(&format!("ticket {other}")), "{line}");
+    let there = |books: &Books| texts(books.case(other_case).unwrap()).contains(&"bir");
+    stage.deskie("the message in the other case", there).await;
+    // AND an agent answers there
+    stage
+        .simulator
+        .agent_reply(other_case, Says::text("cevap"))
+        .unwrap();
+    stage.until_site(other, 1).await;
+    stage.settled().await;
+    // THEN the answer is in the other ticket alone, once
+    assert_eq!(stage.rows(other).await, ["cevap"]);
+    assert_eq!(stage.rows(ticket).await, ["bir"]);
+    assert_eq!(
+        texts(&stage.case(other_case)),
+        ["Soru: body", "other: body", "bir", "cevap"]
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_case_parks_its_ticket_and_no_new_one_is_opened() {
+    // GIVEN two tickets with cases
+    let stage = stage().build().await;
+    let connector = stage.run().await;
+    let (trashed, trashed_case) = stage.open("trash").await;
+    let (purged, purged_case) = stage.open("purge").await;
+    stage.settled().await;
+    // WHEN the one is thrown away, the other deleted for good, and both customers write
+    stage.simulator.act(Action::Trash { case: trashed_case }).unwrap();
+    stage.simulator.act(Action::Purge { case: purged_case }).unwrap();
+    stage.writes(trashed, "bir").await;
+    connector.wait_for_log("is in Deskie's trash").await;
+    stage.writes(purged, "bir").await;
+    connector.wait_for_log("was deleted in Deskie").await;
+    let books = stage.settled().await;
+    // THEN no new case comes to be, and a person is told
+    for ticket in [trashed, purged] {
+        assert_eq!(books.cases_with_field(25, &ticket.to_string()).len(), 1);
+    }
+    let failed = stage.workplace.command(&["failed", "list"]).await.ok();
+    assert!(
+        failed.stdout.contains("trash: restore it there"),
+        "{}",
+        failed.stdout
+    );
+    // AND WHEN the one is restored and retried, THEN its message arrives
+    stage
+        .simulator
+        .act(Action::Restore { case: trashed_case })
+        .unwrap();
+    stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
+    stage.until_deskie(trashed_case, 2).await;
+}
+
+#[tokio::test]
+async fn a_closed_case_is_opened_again_by_its_customer() {
+    // GIVEN a Deskie that leaves a closed case closed when a message comes through the API
+    let stage = stage().set("deskie", "sweep = \"1s\"").build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    // WHEN an agent closes it, and its customer writes
+    stage.past_our_calls().await;
+    stage.simulator.set_status(case, "closed").unwrap();
+    stage.writes(ticket, "bir").await;
+    // THEN it is opened again
+    let open = |books: &Books| books.case(case).is_some_and(|case| case.status != "closed");
+    stage.until_deskie(case, 2).await;
+    stage.deskie("the case is open", open).await;
+    // AND WHEN it is closed again later, THEN it stays so
+    stage.past_our_calls().await;
+    stage.simulator.set_status(case, "closed").unwrap();
+    let sweeps = |books: &Books| books.calls_to("GET", "/cases.json").len();
+    let before = sweeps(&stage.simulator.books());
+    stage
+        .deskie("some sweeps", |books| sweeps(books) >= before + 3)
+        .await;
+    let books = stage.settled().await;
+    assert_eq!(stage.case(case).status, "closed");
+    assert!(books.calls.iter().filter(|call| call.method == "PUT").count() <= 2);
+    let _ = AYSE;
+}

@@ -1,0 +1,123 @@
+//! A site that uses a ticket's key anew: nobody reads what was said to another customer.
+
+use deskie_cdc::model::CaseId;
+use deskie_cdc::sandbox::simulator::Says;
+
+use crate::support::{AYSE, Connector, IVAN, Stage, stage, texts};
+
+/// What replaces a ticket of Ayşe's by one of Ivan's with the same key.
+fn replacements(ticket: i64) -> [String; 2] {
+    let insert = format!(
+        "insert into tickets (id, user_id, subject, body) overriding system value values ({ticket}, 2, 'Ivan', 'private')"
+    );
+    [
+        format!("delete from tickets where id = {ticket}; {insert}"),
+        format!("begin; truncate tickets, messages restart identity; {insert}; commit"),
+    ]
+}
+
+/// Freezes, or thaws, the server's half of the stream.
+async fn walsender(stage: &Stage, signal: &str) {
+    let sql = "select pid from pg_stat_replication";
+    let pid: i32 = stage.query(sql, &[]).await[0].get(0);
+    let done = std::process::Command::new("sh")
+        .args(["-c", "kill -\"$1\" \"$2\"", "sh", signal, &pid.to_string()])
+        .status();
+    assert!(done.unwrap().success());
+}
+
+/// The old case's answer is parked, and the new ticket has its own.
+async fn each_reads_his_own(stage: &Stage, connector: &Connector, ticket: i64, old: CaseId) {
+    let line = connector.wait_for_log("the reply is parked").await;
+    assert!(line.contains("was deleted on the site"), "{line}");
+    let new = loop {
+        let case = stage.case_of(ticket).await;
+        if case != old {
+            break case;
+        }
+    };
+    stage.simulator.agent_reply(new, Says::text("for Ivan")).unwrap();
+    stage.until_site(ticket, 1).await;
+    stage.settled().await;
+    assert_eq!(stage.rows(ticket).await, ["for Ivan"]);
+    assert_eq!(stage.case(new).contact, IVAN);
+    assert_eq!(texts(&stage.case(new)), ["private", "for Ivan"]);
+    assert_eq!(texts(&stage.case(old)), ["secret: body", "for Ayse"]);
+    let failed = stage.workplace.command(&["failed", "list"]).await.ok();
+    assert!(
+        failed.stdout.contains("was deleted on the site"),
+        "{}",
+        failed.stdout
+    );
+}
+
+#[tokio::test]
+async fn a_reply_waits_while_the_stream_has_not_told_of_a_deletion() {
+    for n in 0..2 {
+        // GIVEN a ticket with a case
+        let stage = stage().build().await;
+        let connector = stage.run().await;
+        let (ticket, case) = stage.open("secret").await;
+        stage.settled().await;
+        // WHEN the site gives its key to another customer's while the stream is late, and an agent answers the first
+        walsender(&stage, "STOP").await;
+        stage.sql(&replacements(ticket)[n]).await;
+        stage.simulator.agent_reply(case, Says::text("for Ayse")).unwrap();
+        // THEN it is not written
+        let line = connector.wait_for_log("could not be written yet").await;
+        assert!(line.contains("the log has not been read up to"), "{line}");
+        assert!(stage.rows(ticket).await.is_empty());
+        walsender(&stage, "CONT").await;
+        each_reads_his_own(&stage, &connector, ticket, case).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reply_waits_while_a_captured_deletion_is_not_dealt_with() {
+    for n in 0..2 {
+        // GIVEN a connector that deals with changes three seconds later
+        let stage = stage().set("capture", "settle = \"3s\"").build().await;
+        let connector = stage.run().await;
+        let (ticket, case) = stage.open("secret").await;
+        // WHEN the site gives the key to another customer's, and an agent answers the first
+        stage.sql(&replacements(ticket)[n]).await;
+        stage.simulator.agent_reply(case, Says::text("for Ayse")).unwrap();
+        // THEN it is not written
+        let line = connector.wait_for_log("could not be written yet").await;
+        assert!(line.contains("just being changed"), "{line}");
+        each_reads_his_own(&stage, &connector, ticket, case).await;
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_that_the_site_touches_all_the_time_gets_its_replies() {
+    // GIVEN a site that changes a ticket's row in a hurry
+    let stage = stage().build().await;
+    let _connector = stage.run().await;
+    let ticket = stage.ticket(AYSE, "Soru", "body").await;
+    let case = stage.case_of(ticket).await;
+    let site = stage.site.connect().await;
+    let touch = "update tickets set updated_at = clock_timestamp() where id = $1";
+    let touching = async {
+        loop {
+            site.execute(touch, &[&ticket]).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(15)).await;
+        }
+    };
+    let replies = async {
+        for n in 1..=5 {
+            stage
+                .simulator
+                .agent_reply(case, Says::text(format!("cevap {n}")))
+                .unwrap();
+        }
+        stage.until_site(ticket, 5).await;
+    };
+    // THEN its replies come all the same
+    tokio::select! {
+        () = touching => {}
+        () = replies => {}
+    }
+    stage.settled().await;
+    assert_eq!(stage.rows(ticket).await.len(), 5);
+}
