@@ -24,6 +24,15 @@ create table {schema}.meta (
 );
 insert into {schema}.meta default values;
 
+-- The mapped tables as they were last seen in our publications: one that was away meanwhile left a gap (rule 12).
+create table {schema}.published (
+    relation    text primary key,
+    member      oid not null,          -- what publishes it; another one: it was taken out and put in again
+    is_away     boolean not null default false,
+    checked_at  timestamptz not null default clock_timestamp(),   -- when it was last seen published
+    checked_xid xid8 not null default pg_snapshot_xmin(pg_current_snapshot())
+);
+
 -- The leader (rule 13). Its epoch is checked in each of its transactions.
 create table {schema}.lease (
     only_row    boolean primary key default true check (only_row),

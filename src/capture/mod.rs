@@ -31,6 +31,9 @@ use crate::store::{Store, StoreError};
 /// A keepalive is stored once it is that far ahead: storing it writes WAL itself.
 const KEEPALIVE_STEP: u64 = 64 * 1024;
 
+/// After so many attempts a publication that is there but was not when the change was written is no coincidence.
+const STUCK_AFTER: u32 = 3;
+
 /// Why streaming stopped; it is begun again unless leadership is lost.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
@@ -54,6 +57,8 @@ pub trait Observer: Send + Sync {
     fn streaming(&self);
     /// Streaming stopped.
     fn stopped(&self, why: &str);
+    /// The slot can never go on and is to be made anew.
+    fn stuck(&self);
 }
 
 /// Captures the tables of the mapping.
@@ -118,6 +123,19 @@ impl Capture {
                 tracing::error!("capture stopped: {text}");
                 return;
             }
+            if let CaptureError::Replication(error) = &error
+                && error.publication_missing()
+                && attempt > STUCK_AFTER
+                && self.publications_are_there().await
+            {
+                tracing::error!(
+                    "the slot {} is older than its publication, which was made anew, and can never go on: it is made \
+                     anew as well, and the gap is repaired",
+                    self.slot
+                );
+                observer.stuck();
+                return;
+            }
             // One line when it begins, then ever more rarely.
             if attempt.is_power_of_two() {
                 tracing::error!(attempt, "capture stopped and is begun again: {text}");
@@ -127,6 +145,19 @@ impl Capture {
                 () = tokio::time::sleep(Duration::from_millis(250 * u64::from(attempt.min(40)))) => {}
             }
         }
+    }
+
+    async fn publications_are_there(&self) -> bool {
+        let Ok(client) = self.store.client().await else {
+            return false;
+        };
+        for name in &self.publications {
+            let found = crate::postgres::catalog::publication(&**client, name).await;
+            if !matches!(found, Ok(Some(_))) {
+                return false;
+            }
+        }
+        true
     }
 
     async fn stream(

@@ -132,6 +132,9 @@ impl Deliverer {
                     ticket = %delivery.ticket_key,
                     "our own state went back: Deskie has this already, it is not sent again: {id}"
                 );
+                // What was said in the case since is forgotten as well.
+                let read = || self.store.ticket_want_read(delivery.ticket_id, 2, Duration::ZERO);
+                self.durably("a question", read).await;
                 return Some(id);
             }
             Judgement::Done(id) => {

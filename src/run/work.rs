@@ -1,7 +1,7 @@
 //! One term of office: all flows, under one token.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -19,23 +19,30 @@ use crate::store::Meta;
 use crate::sweep::Sweeper;
 use crate::writeback::WriteBack;
 
-/// How often the WAL that our slot holds is looked at.
-const WATCH_EVERY: Duration = Duration::from_secs(30);
+/// How often the WAL that our slot holds, and the publications, are looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
 
 /// How often past things are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
-struct StreamObserver(Arc<Vital>);
+struct StreamObserver {
+    vital: Arc<Vital>,
+    drop_slot: Arc<AtomicBool>,
+}
 
 impl Observer for StreamObserver {
     fn streaming(&self) {
-        self.0.set_stream_connected(true);
-        self.0.moved(Flow::Capture);
+        self.vital.set_stream_connected(true);
+        self.vital.moved(Flow::Capture);
     }
 
     fn stopped(&self, why: &str) {
-        self.0.set_stream_connected(false);
-        self.0.set_error(why);
+        self.vital.set_stream_connected(false);
+        self.vital.set_error(why);
+    }
+
+    fn stuck(&self) {
+        self.drop_slot.store(true, Ordering::SeqCst);
     }
 }
 
@@ -110,7 +117,11 @@ pub async fn work(
     let asked = CancellationToken::new();
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
     {
-        let (term, observer) = (term.clone(), Arc::new(StreamObserver(vital.clone())));
+        let observer = StreamObserver {
+            vital: vital.clone(),
+            drop_slot: shared.drop_slot.clone(),
+        };
+        let (term, observer) = (term.clone(), Arc::new(observer));
         tasks.spawn(async move {
             capture.run(term, observer).await;
             "capture"
@@ -187,8 +198,8 @@ pub async fn work(
     {
         let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
         tasks.spawn(async move {
-            watch_wal(shared, vital, slot, term).await;
-            "the watch over the WAL"
+            watch(shared, vital, slot, term).await;
+            "the watch over slot and publications"
         });
     }
     {
@@ -226,38 +237,85 @@ async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64), String> {
     }
 }
 
-/// Watches the WAL that our slot holds (rule 3). Ends, and with it the term, where the slot is to be dropped: the next
-/// term makes a new one and repairs the gap.
-async fn watch_wal(shared: Shared, vital: Arc<Vital>, slot: String, term: CancellationToken) {
-    let limit = i64::try_from(shared.config.capture.max_wal).unwrap_or(i64::MAX);
-    let mut told = false;
+/// Watches the WAL that our slot holds (rule 3) and the publications. Ends, and with it the term, where the slot is to be
+/// dropped, or where a gap is open: the next term makes what is missing and repairs the gap.
+async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, term: CancellationToken) {
+    let mut told = Told::default();
     while !term.is_cancelled() {
         tokio::select! {
             () = term.cancelled() => return,
             () = tokio::time::sleep(WATCH_EVERY) => {}
         }
-        let Ok(client) = shared.store.client().await else {
-            continue;
-        };
-        let Ok(Some(state)) = catalog::slot(&**client, &slot).await else {
-            continue;
-        };
-        let held = state.held_bytes.unwrap_or_default();
-        if held <= limit {
-            told = false;
-            continue;
-        }
-        let text = format!("the slot {slot} holds {held} bytes of WAL, more than [capture] max_wal");
-        vital.set_error(&text);
-        if shared.config.capture.on_max_wal == OnMaxWal::DropSlot {
-            tracing::error!("{text}: it is dropped, the site's disk comes first; the gap is repaired");
-            shared.drop_slot.store(true, Ordering::SeqCst);
+        if wal_is_too_much(&shared, &vital, &slot, &mut told.wal).await {
             return;
         }
-        if !std::mem::replace(&mut told, true) {
-            tracing::error!("{text}; see why capture does not get on: `deskie-cdc status`");
+        match watch_publications(&shared, &vital, &mut told.publications).await {
+            Ok(false) => {}
+            Ok(true) => return,
+            Err(error) => tracing::debug!("the publications could not be looked at: {error}"),
         }
     }
+}
+
+/// What was told already.
+#[derive(Default)]
+struct Told {
+    wal: bool,
+    publications: Option<String>,
+}
+
+/// True where the slot is to be dropped.
+async fn wal_is_too_much(shared: &Shared, vital: &Vital, slot: &str, told: &mut bool) -> bool {
+    let limit = i64::try_from(shared.config.capture.max_wal).unwrap_or(i64::MAX);
+    let Ok(client) = shared.store.client().await else {
+        return false;
+    };
+    let Ok(Some(state)) = catalog::slot(&**client, slot).await else {
+        return false;
+    };
+    let held = state.held_bytes.unwrap_or_default();
+    if held <= limit {
+        *told = false;
+        return false;
+    }
+    let text = format!("the slot {slot} holds {held} bytes of WAL, more than [capture] max_wal");
+    vital.set_error(&text);
+    if shared.config.capture.on_max_wal == OnMaxWal::DropSlot {
+        tracing::error!("{text}: it is dropped, the site's disk comes first; the gap is repaired");
+        shared.drop_slot.store(true, Ordering::SeqCst);
+        return true;
+    }
+    if !std::mem::replace(told, true) {
+        tracing::error!("{text}; see why capture does not get on: `deskie-cdc status`");
+    }
+    false
+}
+
+/// True where a gap is open: somebody has put a table back, or `setup` has made the slot anew beside us.
+async fn watch_publications(
+    shared: &Shared,
+    vital: &Vital,
+    told: &mut Option<String>,
+) -> Result<bool, crate::store::StoreError> {
+    let trouble = crate::setup::look_at_publications(&shared.config, &shared.store)
+        .await?
+        .trouble();
+    if trouble != *told {
+        match &trouble {
+            Some(text) => {
+                tracing::error!("{text}");
+                vital.set_error(text);
+            }
+            None => tracing::info!("all mapped tables are published again"),
+        }
+        shared.store.meta_set_error(trouble.as_deref()).await?;
+        *told = trouble;
+    }
+    let is_open = shared.store.meta_gap().await?.is_some();
+    if is_open {
+        tracing::warn!("rows were not streamed for a while: the gap is repaired");
+    }
+    Ok(is_open)
 }
 
 /// Drops our slot, once capture has let go of it.
@@ -292,6 +350,9 @@ async fn begin(shared: &Shared) -> Result<(Meta, u64), String> {
         tracing::warn!("{line}");
     }
     kept.map_err(|error| text(&error))?;
+    crate::setup::look_at_publications(&shared.config, &shared.store)
+        .await
+        .map_err(|error| text(&error))?;
     if let Some(gap) = shared.store.meta_gap().await.map_err(|error| text(&error))? {
         let backfill = Backfill::new(
             shared.store.clone(),
@@ -305,7 +366,7 @@ async fn begin(shared: &Shared) -> Result<(Meta, u64), String> {
             .await
             .map_err(|error| text(&error))?;
         tracing::warn!(
-            "repaired: {repaired} rows that the lost slot would have brought are queued, since {}",
+            "repaired: {repaired} rows that were not streamed are queued, since {}",
             gap.from
         );
     }

@@ -150,6 +150,12 @@ pub(super) async fn prepare(
         };
         say(&format!("slot {name}: dropped, since {why}"));
     }
+    if !fresh && foreign.is_none() && meta.timeline.is_some_and(|known| known != timeline(&identity)) {
+        say(&format!(
+            "failover: the server is on timeline {} now, and the slot did not come along",
+            identity.timeline
+        ));
+    }
     let consistent = create(&mut replication, &client, facts, &name, options.slot_wait).await?;
     replication.close().await;
     store

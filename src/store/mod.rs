@@ -17,6 +17,7 @@ mod link;
 mod merge;
 mod meta;
 mod migrate;
+mod published;
 mod recall;
 mod remote;
 mod status;

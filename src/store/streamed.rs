@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 use crate::model::Lsn;
 
 /// So long the log is given to arrive by itself.
-const BY_ITSELF: Duration = Duration::from_millis(100);
+const BY_ITSELF: Duration = Duration::from_millis(10);
 
 impl Store {
     /// Streaming begins at a position.

@@ -2,20 +2,27 @@
 
 use std::time::Duration;
 
+use deskie_cdc::sandbox::postgres::ClusterOptions;
 use deskie_cdc::sandbox::sample_site;
 use deskie_cdc::sandbox::simulator::{Books, Options, Simulator};
 
-use super::support::{Site, Workplace, installations, newest, wait_until};
+use super::support::{Site, Workplace, installations, newest, prepared, stage, stage_on, texts, wait_until};
 
 const EMAIL: &str = "olga@example.com";
 
 /// A site with many tickets from before, set up; the connector is not started.
 async fn prepared_on(site: &Site) -> (Simulator, Workplace) {
+    prepared_with(site, 2000).await
+}
+
+/// The same with so many of them.
+async fn prepared_with(site: &Site, tickets: u32) -> (Simulator, Workplace) {
     let old = "insert into tickets (user_id, subject, body, created_at) \
-               select 1, 'old ' || n, 'from before', now() - interval '3 days' from generate_series(1, 2000) n; \
+               select 1, 'old ' || n, 'from before', now() - interval '3 days' from generate_series(1, COUNT) n; \
                insert into messages (ticket_id, author, body, created_at) \
                select id, 'customer', 'old answer', now() - interval '2 days' from tickets";
-    site.client.batch_execute(old).await.unwrap();
+    let old = old.replace("COUNT", &tickets.to_string());
+    site.client.batch_execute(&old).await.unwrap();
     let simulator = Simulator::start(Options {
         requests_per_minute: 100_000,
         ..Options::default()
@@ -54,20 +61,64 @@ async fn one_ticket_then_killed(site: &Site, simulator: &Simulator, workplace: &
     first
 }
 
+/// How a slot can be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    /// Somebody dropped it.
+    Dropped,
+    /// The server has thrown its WAL away.
+    Invalidated,
+    /// Somebody dropped it, and made one of the same name after the gap's rows.
+    MadeByAnother,
+}
+
+async fn lose(site: &Site, how: Loss) {
+    if how != Loss::Invalidated {
+        let sql = "select pg_drop_replication_slot('deskie_cdc_site')";
+        site.client.execute(sql, &[]).await.unwrap();
+    }
+}
+
+/// What happens to it after the rows of the gap.
+async fn lose_later(site: &Site, how: Loss) {
+    let sql = match how {
+        Loss::Dropped => return,
+        Loss::MadeByAnother => {
+            "select pg_create_logical_replication_slot('deskie_cdc_site', 'pgoutput')".to_owned()
+        }
+        Loss::Invalidated => {
+            let more = "create table filler as select n from generate_series(1, 1000) n; drop table filler; \
+                        select pg_switch_wal();";
+            format!("{} checkpoint", more.repeat(4))
+        }
+    };
+    site.client.batch_execute(&sql).await.unwrap();
+    if how == Loss::Invalidated {
+        let lost = "select count(*) from pg_replication_slots where wal_status = 'lost'";
+        assert_eq!(
+            site.client.query_one(lost, &[]).await.unwrap().get::<_, i64>(0),
+            1
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_slot_is_made_anew_and_only_the_gap_is_sent() {
     for installation in installations() {
-        for created_at in [true, false] {
-            let site = Site::start_on(&installation, Default::default()).await;
-            let (simulator, workplace) = prepared_on(&site).await;
+        for (created_at, how) in [
+            (true, Loss::Dropped),
+            (false, Loss::Dropped),
+            (true, Loss::Invalidated),
+            (true, Loss::MadeByAnother),
+        ] {
+            let options = ClusterOptions::default().set("max_slot_wal_keep_size", "1MB");
+            let site = Site::start_on(&installation, options).await;
+            let (simulator, workplace) = prepared_with(&site, 100_000).await;
             if !created_at {
                 workplace.change_config("created_at = \"created_at\"\n", "");
             }
             let first = one_ticket_then_killed(&site, &simulator, &workplace).await;
-            site.client
-                .execute("select pg_drop_replication_slot('deskie_cdc_site')", &[])
-                .await
-                .unwrap();
+            lose(&site, how).await;
             let second = sample_site::open_ticket(&site.client, EMAIL, "second", "in the gap")
                 .await
                 .unwrap();
@@ -81,6 +132,7 @@ async fn a_lost_slot_is_made_anew_and_only_the_gap_is_sent() {
                 .execute("update tickets set status = 'closed' where id = 2", &[])
                 .await
                 .unwrap();
+            lose_later(&site, how).await;
             let connector = workplace.run();
             connector.wait_for_log("repaired: 3 rows").await;
             let third = sample_site::open_ticket(&site.client, EMAIL, "third", "after the gap")
@@ -126,14 +178,18 @@ async fn a_slot_that_somebody_moved_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clone_sends_nothing_until_told() {
+    for elsewhere in ["system_id = '1'", "database_name = 'staging'"] {
+        a_clone(elsewhere).await;
+    }
+}
+
+async fn a_clone(elsewhere: &str) {
     let site = Site::start_on(&newest(), Default::default()).await;
     let (simulator, workplace) = prepared_on(&site).await;
     one_ticket_then_killed(&site, &simulator, &workplace).await;
-    // As after a restore elsewhere: the state says another server.
-    site.client
-        .execute("update deskie_cdc.meta set system_id = '1'", &[])
-        .await
-        .unwrap();
+    // As after a restore elsewhere, or in a copy by another name: the state says another server, or another database.
+    let other = format!("update deskie_cdc.meta set {elsewhere}");
+    site.client.execute(&other, &[]).await.unwrap();
     let ticket = sample_site::open_ticket(&site.client, EMAIL, "on the copy", "must not be sent")
         .await
         .unwrap();
@@ -197,4 +253,136 @@ async fn backfill_queues_existing_tickets_once_behind_live_ones() {
         assert_eq!(texts, ["from before", "old answer"]);
     }
     connector.sigterm_and_wait().await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_taken_out_of_the_publication_is_told_and_its_gap_repaired() {
+    // GIVEN a ticket with a case
+    let stage = stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    // WHEN somebody takes a mapped table out of the publication
+    stage
+        .sql("alter publication deskie_cdc drop table messages")
+        .await;
+    stage.writes(ticket, "bir").await;
+    // THEN it is told
+    connector.wait_for_log("nothing publishes public.messages").await;
+    let status = stage.workplace.command(&["status", "--json"]).await.ok();
+    assert!(
+        status.stdout.contains("nothing publishes public.messages"),
+        "{}",
+        status.stdout
+    );
+    assert!(connector.sigterm_and_wait().await.success());
+    // AND WHEN setup has put it back, THEN what was written meanwhile arrives, once, and nothing else
+    prepared(&stage.site, &stage.workplace).await;
+    let connector = stage.run().await;
+    connector.wait_for_log("repaired: 1 rows").await;
+    stage.writes(ticket, "iki").await;
+    stage.until_deskie(case, 3).await;
+    stage.settled().await;
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "iki"]);
+    let status = stage.workplace.command(&["status", "--json"]).await.ok();
+    assert!(!status.stdout.contains("nothing publishes"), "{}", status.stdout);
+}
+
+#[tokio::test]
+async fn a_publication_that_is_dropped_and_made_again_gets_its_slot_again() {
+    // GIVEN a ticket with a case
+    let stage = stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    // WHEN somebody drops the publication, the site goes on, and he makes it again by hand
+    stage.sql("drop publication deskie_cdc").await;
+    stage.writes(ticket, "bir").await;
+    connector.wait_for_log("the publication is missing").await;
+    stage
+        .sql("create publication deskie_cdc for table tickets, messages with (publish_via_partition_root = true)")
+        .await;
+    // THEN the slot, which can never go on, is made anew, and all arrives once
+    connector.wait_for_log("older than its publication").await;
+    connector.wait_for_log("repaired: 1 rows").await;
+    stage.writes(ticket, "iki").await;
+    stage.until_deskie(case, 3).await;
+    stage.settled().await;
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "iki"]);
+}
+
+#[tokio::test]
+async fn a_promoted_standby_is_taken_over_and_only_the_gap_is_sent() {
+    for installation in installations() {
+        // GIVEN a site with a standby, and a ticket with a case
+        let mut stage = stage_on(&installation).build().await;
+        let connector = stage.run().await;
+        let (ticket, case) = stage.open("Soru").await;
+        stage.settled().await;
+        assert!(connector.sigterm_and_wait().await.success());
+        let standby = stage.site.cluster.standby().unwrap();
+        stage.reconnect().await;
+        let connector = stage.run().await;
+        stage.writes(ticket, "bir").await;
+        stage.until_deskie(case, 2).await;
+        stage.settled().await;
+        let replica = standby.connect(Site::DATABASE).await.unwrap();
+        wait_until("the standby has it", || async {
+            let sql = "select 1 from deskie_cdc.delivery where state = 'delivered' offset 2";
+            replica.query_opt(sql, &[]).await.unwrap()
+        })
+        .await;
+        // WHEN the server dies, the standby is promoted, and the site goes on there
+        connector.kill9().await;
+        let from = format!(":{}/", stage.site.cluster.port());
+        stage.site.cluster.stop_immediate().unwrap();
+        replica.execute("select pg_promote()", &[]).await.unwrap();
+        let to = format!(":{}/", standby.port());
+        stage.workplace.change_config(&from, &to);
+        stage.site.cluster = standby;
+        stage.reconnect().await;
+        stage.writes(ticket, "iki").await;
+        let connector = stage.run().await;
+        // THEN it is noticed, the slot is made anew, and the rows of the gap arrive once
+        connector
+            .wait_for_log("failover: the server is on timeline 2")
+            .await;
+        connector.wait_for_log("repaired: 1 rows").await;
+        stage.writes(ticket, "üç").await;
+        stage.until_deskie(case, 4).await;
+        stage.settled().await;
+        assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "iki", "üç"]);
+    }
+}
+
+#[tokio::test]
+async fn one_of_two_connectors_of_a_server_is_uninstalled_and_the_other_goes_on() {
+    // GIVEN two databases of one server, with a connector each
+    let stage = stage().build().await;
+    let first = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.site.cluster.create_database("second").await.unwrap();
+    let client = stage.site.cluster.connect("second").await.unwrap();
+    sample_site::load(&client).await.unwrap();
+    let second = Workplace::new(&stage.site, &stage.simulator.url());
+    second.change_config("/site?", "/second?");
+    let admin = stage.site.cluster.superuser_url("second");
+    second.command(&["setup", "--admin-url", &admin]).await.ok();
+    let other = second.run();
+    other.wait_for_log("streaming").await;
+    assert!(other.sigterm_and_wait().await.success());
+    // WHEN the one is uninstalled
+    second
+        .command(&["uninstall", "--yes", "--admin-url", &admin])
+        .await
+        .ok();
+    // THEN its slot is gone, and the other one goes on
+    let slots = stage
+        .query("select slot_name::text from pg_replication_slots", &[])
+        .await;
+    let names: Vec<String> = slots.iter().map(|row| row.get(0)).collect();
+    assert_eq!(names, ["deskie_cdc_site"]);
+    stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    drop(first);
 }

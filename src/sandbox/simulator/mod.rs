@@ -55,7 +55,7 @@ pub use books::{
 pub use fault::{Done, Fault, FaultKind, Match, RandomFaults};
 pub use options::{
     API_STAFF, Absorbed, Agent, Bodies, ChannelKind, CustomChannel, CustomField, DEFAULT_AGENT, Delivery,
-    Encoding, Options, Rule, RuleBody, Trigger,
+    EmptyList, Encoding, Options, Rule, RuleBody, Trigger,
 };
 
 use crate::model::{CaseId, MessageId};

@@ -45,6 +45,8 @@ pub struct Options {
     pub bodies: Bodies,
     /// An empty `custom_fields` is `[]`, as PHP encodes an empty array.
     pub custom_fields_as_array_when_empty: bool,
+    /// How a list without entries looks.
+    pub empty_list: EmptyList,
     /// Ids and totals are strings.
     pub ids_as_strings: bool,
     /// Booleans are 0 and 1.
@@ -116,6 +118,7 @@ impl Default for Options {
             sanitise_html: true,
             bodies: Bodies::AsSent,
             custom_fields_as_array_when_empty: true,
+            empty_list: EmptyList::Keyed,
             ids_as_strings: false,
             booleans_as_numbers: false,
             utc_offset_minutes: 180,
@@ -168,6 +171,20 @@ pub enum Bodies {
     Html,
     /// Always text.
     Text,
+}
+
+/// How a list without entries looks: all of them were seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmptyList {
+    /// `{"case": []}`
+    Keyed,
+    /// `""`
+    Text,
+    /// `[]`
+    Array,
+    /// `{"total_count": 0}`
+    Counted,
 }
 
 /// What a call on an absorbed case does: not known of the real service.

@@ -6,7 +6,7 @@ use jiff::{Timestamp, Zoned};
 use rand::seq::SliceRandom;
 use serde_json::{Map, Value, json};
 
-use super::options::Options;
+use super::options::{EmptyList, Options};
 use super::state::{Case, Message, State, User};
 use crate::model::CaseId;
 
@@ -196,7 +196,12 @@ impl State {
     /// A list: an object with numeric keys in no order, and `total_count` among them; an empty one has neither.
     pub fn list_json(&mut self, key: &str, total: usize, items: Vec<Value>) -> Value {
         if items.is_empty() {
-            return json!({ key: [] });
+            return match self.options.empty_list {
+                EmptyList::Keyed => json!({ key: [] }),
+                EmptyList::Text => json!(""),
+                EmptyList::Array => json!([]),
+                EmptyList::Counted => json!({"total_count": 0}),
+            };
         }
         let mut entries: Vec<_> = items
             .into_iter()

@@ -1,6 +1,8 @@
 //! Deskie says no: to the key, to a message, to so many calls.
 
-use deskie_cdc::sandbox::simulator::{Action, Books, Fault, FaultKind, Match, Says};
+use std::time::Duration;
+
+use deskie_cdc::sandbox::simulator::{Action, Bodies, Books, EmptyList, Fault, FaultKind, Match, Says};
 
 use crate::support::{AYSE, IVAN, stage, texts};
 
@@ -207,4 +209,68 @@ async fn an_outage_of_deskie_loses_nothing() {
     in_deskie.sort();
     assert_eq!(in_deskie, ["Soru: body", "bir", "cevap"]);
     assert_eq!(stage.rows(ticket).await, ["bir", "cevap"]);
+}
+
+#[tokio::test]
+async fn a_limit_that_is_lowered_on_the_way_is_kept() {
+    // GIVEN an account with a large limit, and a minute of four seconds
+    let stage = stage()
+        .set("deskie", "sweep = \"1h\"")
+        .deskie(|options| options.window = Duration::from_secs(4))
+        .build()
+        .await;
+    let connector = stage.workplace.run_with(&[("DESKIE_CDC_RATE_WINDOW_MS", "4000")]);
+    connector.wait_for_log("leading").await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    // WHEN it is lowered, and the customer writes more than fits into a minute
+    stage
+        .simulator
+        .act(Action::SetRateLimit { per_minute: 20 })
+        .unwrap();
+    for n in 1..=12 {
+        stage.writes(ticket, &format!("söz {n}")).await;
+    }
+    let record = stage.until_deskie(case, 13).await;
+    // THEN all arrives in order, and hardly a call was refused
+    let wanted: Vec<String> = (1..=12).map(|n| format!("söz {n}")).collect();
+    assert_eq!(texts(&record)[1..], wanted);
+    let refused = stage.simulator.books().refused;
+    assert!(refused <= 1, "{refused} refused");
+}
+
+#[tokio::test]
+async fn every_form_of_json_that_was_seen_is_read() {
+    for empty in [
+        EmptyList::Keyed,
+        EmptyList::Text,
+        EmptyList::Array,
+        EmptyList::Counted,
+    ] {
+        // GIVEN a Deskie with all the habits of a PHP program
+        let stage = stage()
+            .set("deskie", "sweep = \"1s\"")
+            .deskie(|options| {
+                options.empty_list = empty;
+                options.ids_as_strings = true;
+                options.booleans_as_numbers = true;
+                options.mixed_offsets = true;
+                options.bodies = Bodies::Html;
+            })
+            .build()
+            .await;
+        let connector = stage.run().await;
+        // WHEN messages come both ways
+        let (ticket, case) = stage.open("Soru").await;
+        stage.writes(ticket, "bir").await;
+        stage.until_deskie(case, 2).await;
+        stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+        stage.until_site(ticket, 2).await;
+        stage.settled().await;
+        // THEN each stands once on both sides
+        assert_eq!(stage.rows(ticket).await, ["bir", "cevap"], "{empty:?}");
+        assert_eq!(stage.case(case).messages.len(), 3, "{empty:?}");
+        let trouble = |line: &&String| line.contains("WARN") || line.contains("ERROR");
+        assert_eq!(connector.log().iter().find(trouble), None, "{empty:?}");
+    }
 }
