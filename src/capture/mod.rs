@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::model::{Lsn, RelationName};
+use crate::model::{Lsn, RelationName, clock};
 use crate::pgoutput::Relations;
 use crate::postgres::ConnectUrl;
 use crate::postgres::replication::{
@@ -30,6 +30,9 @@ use crate::store::{Store, StoreError};
 
 /// A keepalive is stored once it is that far ahead: storing it writes WAL itself.
 const KEEPALIVE_STEP: u64 = 64 * 1024;
+
+/// A stream that lasted so long was one that worked.
+const LASTED: Duration = Duration::from_secs(60);
 
 /// After so many attempts a publication that is there but was not when the change was written is no coincidence.
 const STUCK_AFTER: u32 = 3;
@@ -101,8 +104,9 @@ impl Capture {
 
     /// Captures until cancelled or until another instance leads.
     pub async fn run(&self, cancel: CancellationToken, observer: Arc<dyn Observer>) {
-        let mut attempt = 0u32;
+        let (mut attempt, mut unpublished) = (0u32, 0u32);
         loop {
+            let begun = clock::monotonic();
             let streamed = tokio::select! {
                 // A batch that is cut off is rolled back and streamed again.
                 streamed = self.stream(&cancel, observer.as_ref(), &mut attempt) => streamed,
@@ -113,6 +117,9 @@ impl Capture {
                 Err(CaptureError::Store(error)) if error.lost_leadership() => return,
                 Err(error) => error,
             };
+            if begun.elapsed() > LASTED {
+                attempt = 0;
+            }
             attempt += 1;
             let text = explain(&error, &self.slot);
             observer.stopped(&text);
@@ -123,11 +130,11 @@ impl Capture {
                 tracing::error!("capture stopped: {text}");
                 return;
             }
-            if let CaptureError::Replication(error) = &error
-                && error.publication_missing()
-                && attempt > STUCK_AFTER
-                && self.publications_are_there().await
-            {
+            unpublished = match &error {
+                CaptureError::Replication(error) if error.publication_missing() => unpublished + 1,
+                _ => 0,
+            };
+            if unpublished > STUCK_AFTER && self.publications_are_there().await {
                 tracing::error!(
                     "the slot {} is older than its publication, which was made anew, and can never go on: it is made \
                      anew as well, and the gap is repaired",
@@ -183,7 +190,6 @@ impl Capture {
         tracing::info!(slot = %self.slot, from = %captured, "streaming");
         self.store.streamed_from(captured);
         observer.streaming();
-        *attempt = 0;
         let mut relations = Relations::default();
         loop {
             let frame = tokio::select! {
@@ -199,6 +205,7 @@ impl Capture {
             };
             observer.streaming();
             if let Some(end) = end {
+                *attempt = 0;
                 captured = captured.max(end);
                 stream.acknowledge(captured);
             }

@@ -350,9 +350,23 @@ async fn begin(shared: &Shared) -> Result<(Meta, u64), String> {
         tracing::warn!("{line}");
     }
     kept.map_err(|error| text(&error))?;
-    crate::setup::look_at_publications(&shared.config, &shared.store)
+    let published = crate::setup::look_at_publications(&shared.config, &shared.store)
         .await
         .map_err(|error| text(&error))?;
+    let trouble = published.trouble();
+    let noted = shared
+        .store
+        .meta()
+        .await
+        .map_err(|error| text(&error))?
+        .last_error;
+    if trouble.is_some() || noted.is_some_and(|noted| noted.starts_with(crate::setup::UNPUBLISHED)) {
+        shared
+            .store
+            .meta_set_error(trouble.as_deref())
+            .await
+            .map_err(|error| text(&error))?;
+    }
     if let Some(gap) = shared.store.meta_gap().await.map_err(|error| text(&error))? {
         let backfill = Backfill::new(
             shared.store.clone(),

@@ -6,6 +6,9 @@ use crate::model::RelationName;
 use crate::postgres::shape::load_shape;
 use crate::store::{Store, StoreError};
 
+/// How the complaint of a missing table begins.
+pub const UNPUBLISHED: &str = "nothing publishes";
+
 /// What a look at the publications found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Published {
@@ -21,7 +24,7 @@ impl Published {
         let names: Vec<String> = self.missing.iter().map(RelationName::to_string).collect();
         (!names.is_empty()).then(|| {
             format!(
-                "nothing publishes {}: what the site writes there is not seen; run `deskie-cdc setup`, and the gap is \
+                "{UNPUBLISHED} {}: what the site writes there is not seen; run `deskie-cdc setup`, and the gap is \
                  repaired",
                 names.join(" and ")
             )

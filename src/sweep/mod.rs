@@ -258,6 +258,8 @@ impl Sweeper {
             };
             begun = begun.or(answer.date);
             let cases = &answer.value.items;
+            // First of all: a case that is part of another one is not read by its own number any more.
+            self.merges(cases).await?;
             let seen = seen(cases);
             let (asked, unknown) = self.store.ticket_sweep(&seen).await?;
             wanted += asked;
@@ -269,7 +271,6 @@ impl Sweeper {
                 .collect();
             self.store.birth_add(&births).await?;
             self.statuses(cases).await?;
-            self.merges(cases).await?;
             if cases.len() < 100 {
                 let swept_to = begun.unwrap_or_else(clock::now);
                 self.store.meta_set_swept(swept_to).await?;

@@ -328,7 +328,7 @@ async fn a_promoted_standby_is_taken_over_and_only_the_gap_is_sent() {
         stage.settled().await;
         let replica = standby.connect(Site::DATABASE).await.unwrap();
         wait_until("the standby has it", || async {
-            let sql = "select 1 from deskie_cdc.delivery where state = 'delivered' offset 2";
+            let sql = "select 1 from deskie_cdc.delivery where state = 'delivered' offset 2 limit 1";
             replica.query_opt(sql, &[]).await.unwrap()
         })
         .await;
