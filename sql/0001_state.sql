@@ -201,6 +201,7 @@ create table {schema}.inbox (
     case_id     bigint not null,
     message_id  bigint,                -- the newest message, as far as a rule webhook tells
     message     jsonb,                 -- a custom channel's message, whole
+    ticket_key  text,                  -- the ticket that a rule's template names: a hint, believed after a look
     state       text not null default 'waiting' check (state in ('waiting', 'done', 'foreign', 'failed')),
     attempts    integer not null default 0,
     not_before  timestamptz not null default now(),
