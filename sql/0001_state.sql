@@ -82,8 +82,8 @@ end $$;
 -- What a person is told of a case that claims to be a ticket of the site.
 create function {schema}.orphan(case_id bigint, claims text) returns text language sql immutable as $$
     select 'case ' || case_id || ' in Deskie says that it is ticket ' || claims || ', but the connector did not open it for '
-        || 'that ticket: after a restore or a failover the key may be another customer''s now. What is said in it is not '
-        || 'written to the site; compare it in Deskie, then `failed discard`'
+        || 'that ticket: after a restore or a failover the key may be another customer''s now, or somebody has filled '
+        || 'in the field. What is said in it is not written to the site; compare it in Deskie, then `failed discard`'
 $$;
 
 -- Row changes as captured, in commit order; deleted once resolved.

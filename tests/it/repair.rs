@@ -386,3 +386,33 @@ async fn one_of_two_connectors_of_a_server_is_uninstalled_and_the_other_goes_on(
     stage.until_deskie(case, 2).await;
     drop(first);
 }
+
+#[tokio::test]
+async fn what_is_done_is_not_counted_at_each_scrape_and_foreign_cases_are_forgotten() {
+    // GIVEN a connector that has written thirty thousand replies, and cases that are none of ours, one of which says that
+    // it is a ticket
+    let stage = stage().build().await;
+    let many = "insert into deskie_cdc.remote (message_id, case_id, state, done_at) \
+        select n, 1, case when n % 10 = 0 then 'ours' else 'written' end, now() from generate_series(1, 33000) n; \
+        analyze deskie_cdc.remote; \
+        insert into deskie_cdc.foreign_case (case_id, claims, checked_at) \
+        select n, case when n = 2 then '7' end, now() - interval '40 days' from generate_series(1, 2) n; \
+        insert into deskie_cdc.foreign_case (case_id) values (3)";
+    stage.sql(many).await;
+    let _connector = stage.run().await;
+    // THEN the total is near enough
+    let status = stage.workplace.command(&["status", "--json"]).await.ok();
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    let written = status["queues"]["written"].as_i64().unwrap();
+    assert!((27_000..33_000).contains(&written), "{written}");
+    // AND what is long past is forgotten, but for what waits for a person
+    wait_until("the old case is forgotten", || async {
+        let rows = stage
+            .query("select case_id from deskie_cdc.foreign_case order by 1", &[])
+            .await;
+        let left: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+        (left == [2, 3]).then_some(())
+    })
+    .await;
+    assert_eq!(status["queues"]["parked"].as_i64(), Some(1));
+}
