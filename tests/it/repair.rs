@@ -298,13 +298,15 @@ async fn a_publication_that_is_dropped_and_made_again_gets_its_slot_again() {
     // WHEN somebody drops the publication, the site goes on, and he makes it again by hand
     stage.sql("drop publication deskie_cdc").await;
     stage.writes(ticket, "bir").await;
-    connector.wait_for_log("the publication is missing").await;
+    connector.wait_for_log("nothing publishes public.tickets").await;
     stage
         .sql("create publication deskie_cdc for table tickets, messages with (publish_via_partition_root = true)")
         .await;
-    // THEN the slot, which can never go on, is made anew, and all arrives once
-    connector.wait_for_log("older than its publication").await;
+    // THEN all arrives once; up to 17 the slot can never go on, and is made anew
     connector.wait_for_log("repaired: 1 rows").await;
+    if newest().version() < 18 {
+        connector.wait_for_log("older than its publication").await;
+    }
     stage.writes(ticket, "iki").await;
     stage.until_deskie(case, 3).await;
     stage.settled().await;

@@ -164,18 +164,19 @@ async fn a_channels_messages_that_overtake_each_other_come_in_order() {
         (n, message.unwrap())
     };
     let posted = [says(1), says(2), says(3), says(4)];
+    let client = reqwest::Client::new();
     let post = async |n: usize| {
         let (number, message) = posted[n - 1];
         let body = serde_json::json!({"type": "message_new", "object": {
             "message_id": message, "case_id": case, "staff_id": 41878, "custom_user_id": "site-1",
             "content": format!("cevap {number}"), "note": 0, "sent_via_rule": 0}});
         let url = stage.workplace.webhook_url();
-        let answer = reqwest::Client::new().post(url).json(&body).send().await;
+        let answer = client.post(url).json(&body).send().await;
         assert_eq!(answer.unwrap().status(), 200);
     };
     // WHEN the second comes before the first, which comes a round later
     post(2).await;
-    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     post(1).await;
     // THEN both are written in order, and the case is not read
     stage.until_site(ticket, 2).await;
