@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Capture, CaptureError, KEEPALIVE_STEP};
-use crate::model::{EventId, Lsn, Op, RelationName, Row};
+use crate::model::{CrashPoint, EventId, Lsn, Op, RelationName, Row};
 use crate::pgoutput::{Relations, Step, decode};
 use crate::postgres::replication::{Frame, ReplicationStream};
 use crate::store::{Event, Position};
@@ -85,7 +85,9 @@ impl Capture {
             let stored = writer.commit_if_far(position, KEEPALIVE_STEP).await?;
             return Ok(if stored { position.end } else { Lsn::default() });
         }
+        CrashPoint::EventsWritten.reached();
         writer.commit(position).await?;
+        CrashPoint::EventsStored.reached();
         metrics::counter!("deskie_cdc_captured_total").increment(written as u64);
         tracing::debug!(rows = written, to = %position.end, "captured");
         Ok(position.end)

@@ -6,7 +6,7 @@ use super::{Deliverer, SEND_WITHIN};
 use crate::config::AgentAs;
 use crate::deskie::{Author, CallError, Contact, Content, NewCase, NewMessage, NewNote, Outcome, Status};
 use crate::lanes::{self, Call, Cost, DoubtState, Verdict};
-use crate::model::{CaseId, MessageId, UserId, clock};
+use crate::model::{CaseId, CrashPoint, MessageId, UserId, clock};
 use crate::store::{Act, Delivery, NewRemote, Opening, RemoteState};
 
 /// What is to be called.
@@ -84,6 +84,7 @@ impl Deliverer {
         }
         delivery.call = Some(request.name().to_owned());
         delivery.attempts += 1;
+        CrashPoint::IntentStored.reached();
         // Checked right before the request is written: whoever judges this intent relies on it (rule 13).
         if clock::monotonic().duration_since(asked_at) > SEND_WITHIN {
             self.meter.unused(call);
@@ -94,6 +95,7 @@ impl Deliverer {
             return self.durably("a late intent", retry).await;
         }
         metrics::counter!("deskie_cdc_calls_total", "call" => request.name()).increment(1);
+        CrashPoint::RequestWritten.soon();
         let answer = match &request {
             Request::CreateCase(case) => {
                 let answer = self.client.create_case(case).await;
@@ -138,6 +140,7 @@ impl Deliverer {
         };
         match answer {
             Ok((date, stored_at, Some(done))) => {
+                CrashPoint::AnswerReceived.reached();
                 self.learn_kept(delivery.written_at, stored_at, date).await;
                 self.done(&delivery, &done, date).await;
             }
@@ -264,6 +267,7 @@ impl Deliverer {
             self.store.delivery_doubt(delivery.id, why, first_look)
         })
         .await;
+        CrashPoint::DoubtStored.reached();
     }
 
     async fn done(&self, delivery: &Delivery, done: &Done, answered_at: Option<jiff::Timestamp>) {
@@ -338,6 +342,7 @@ impl Deliverer {
     }
 
     fn settled(&self, delivery: &Delivery) {
+        CrashPoint::AnswerStored.reached();
         self.doubts
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

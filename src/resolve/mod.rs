@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::model::{EventId, LinkId, Op, Section, TicketKey};
+use crate::model::{CrashPoint, EventId, LinkId, Op, Section, TicketKey};
 use crate::postgres::Pool;
 use crate::store::{Event, Link, LinkState, NewDelivery, Step, Store, StoreError, Unresolved};
 
@@ -168,7 +168,9 @@ impl Resolver {
         for waiting in &unresolved {
             batch.unresolved(&step, waiting).await?;
         }
+        CrashPoint::ResolveDecided.reached();
         step.commit().await?;
+        CrashPoint::ResolveStored.reached();
         self.store.wake.lanes.notify_one();
         Ok(!events.is_empty())
     }

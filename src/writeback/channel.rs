@@ -6,7 +6,7 @@ use super::{File, Payload, WriteBack};
 use crate::deskie::Outcome;
 use crate::deskie::webhook::ChannelMessage;
 use crate::lanes::{Class, Cost, backoff};
-use crate::model::Kind;
+use crate::model::{CrashPoint, Kind};
 use crate::store::{Birth, InboxRow, NewRemote, RemoteState, StoreError};
 
 impl WriteBack {
@@ -16,6 +16,9 @@ impl WriteBack {
             return Ok(false);
         }
         let mut moved = self.store.inbox_to_reads().await? > 0;
+        if moved {
+            CrashPoint::InboxTaken.reached();
+        }
         let mut creates_under_way = None;
         for row in self.store.inbox_waiting(100).await? {
             moved |= match (row.ticket_id, row.message.clone()) {
