@@ -132,7 +132,7 @@ async fn try_lead(
         if !lock_soon(shared, &connection).await? {
             return Ok(None);
         }
-    } else if store.is_set_up().await.map_err(|error| passing(&error))? {
+    } else {
         // The session with the lock is gone, and the lease was not given back: what else the former leader has open
         // would hold the slot and our steps up.
         depose(shared, &connection).await?;
@@ -182,14 +182,14 @@ async fn depose(shared: &Shared, connection: &tokio_postgres::Client) -> Result<
     let sql = shared.store.sql(
         "with former as (select substring(holder from ' instance ([0-9a-f]+)$') as instance
                 from {s}.lease where renewed_at is not null),
-            leading as (select pid from pg_locks
+            holding as (select pid from pg_locks
                 where locktype = 'advisory' and granted
                   and database = (select oid from pg_database where datname = current_database())
                   and (classid::bigint << 32) | objid::bigint = hashtextextended('deskie_cdc leader ' || $1, 0)
                   and objsubid = 1)
         select count(pg_terminate_backend(a.pid)) from pg_stat_activity a left join former on true
         where a.datname = current_database() and a.usename = session_user and a.pid <> pg_backend_pid()
-          and (a.pid in (select pid from leading)
+          and (a.pid in (select pid from holding)
                or (former.instance <> $2 and a.application_name like 'deskie-cdc % ' || former.instance))",
     );
     let ended = connection

@@ -211,6 +211,11 @@ impl Stage {
         .await
     }
 
+    /// The site's end, Deskie and the connector's place, for those who work at each at the same time.
+    pub fn parts(&mut self) -> (&mut Site, &Simulator, &Workplace) {
+        (&mut self.site, &self.simulator, &self.workplace)
+    }
+
     /// A case as it really stands in Deskie.
     #[track_caller]
     pub fn case(&self, case: CaseId) -> CaseRecord {
@@ -346,7 +351,7 @@ impl Stage {
 }
 
 /// How much waits that will move by itself.
-const WAITING: &str = "select
+pub const WAITING: &str = "select
     (select count(*) from deskie_cdc.event)
     + (select count(*) from deskie_cdc.delivery d
        where state in ('unresolved', 'queued', 'sending', 'doubt') and not exists
