@@ -60,7 +60,9 @@ impl Deliverer {
                     step.edit_done(delivery, message, answer.date).await?;
                     step.commit().await
                 };
-                self.durably("an edited message", done).await;
+                if !self.stored("an edited message", done).await {
+                    return;
+                }
                 tracing::info!(ticket = %delivery.ticket_key, %case, %message, "edit sent");
                 self.store.wake.lanes.notify_one();
                 return self.store.wake.inbox.notify_one();

@@ -297,7 +297,7 @@ impl Deliverer {
         (status, changed_at): (&str, Option<jiff::Timestamp>),
         answered_at: Option<jiff::Timestamp>,
     ) {
-        self.durably("a new case", || async {
+        let stored = self.stored("a new case", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_case(delivery, case, number, user, answered_at)
@@ -305,8 +305,10 @@ impl Deliverer {
             step.status_opened(delivery.ticket_id, delivery.opening.as_ref(), status, changed_at)
                 .await?;
             step.commit().await
-        })
-        .await;
+        });
+        if !stored.await {
+            return;
+        }
         tracing::info!(ticket = %delivery.ticket_key, %case, "case opened");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);
         self.settled(delivery);
@@ -328,14 +330,16 @@ impl Deliverer {
             payload: None,
             delivery: Some(delivery.id),
         };
-        self.durably("a sent message", || async {
+        let stored = self.stored("a sent message", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_message(delivery, message, answered_at).await?;
             step.remote_add(case, delivery.ticket_id, &ours).await?;
             step.commit().await
-        })
-        .await;
+        });
+        if !stored.await {
+            return;
+        }
         tracing::info!(ticket = %delivery.ticket_key, %case, %message, "message sent");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);
         self.settled(delivery);

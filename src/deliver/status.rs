@@ -55,7 +55,9 @@ impl Deliverer {
                         .await?;
                     step.commit().await
                 };
-                self.durably("a sent status", sent).await;
+                if !self.stored("a sent status", sent).await {
+                    return;
+                }
                 tracing::info!(ticket = %delivery.ticket_key, %case, status = delivery.body.text, "status sent");
                 self.store.wake.lanes.notify_one();
                 return self.store.wake.inbox.notify_one();

@@ -59,7 +59,7 @@ points! {
     AnswerStored = "deliver.answer_stored", "The answer is stored; the lane was not woken.";
     DoubtStored = "doubt.stored", "The doubt is stored; nothing was looked for.";
     DoubtLooked = "doubt.looked", "It was looked for; nothing is judged.";
-    DoubtJudged = "doubt.judged", "What was found, or not, is stored.";
+    DoubtJudged = "doubt.judged", "A look has found nothing, and that is stored.";
     EditAnswered = "edit.answered", "Deskie has the newer text; that is not stored.";
     StatusAnswered = "status.answered", "Deskie has the status; that is not stored.";
     WebhookStored = "webhook.stored", "A webhook is stored, not answered.";

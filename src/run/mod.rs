@@ -146,6 +146,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         meter: Some(shared.meter.clone()),
         recorder: recorder(),
         slot: config.postgres.slot.clone(),
+        publication: config.postgres.publication.clone(),
         admin_token: config.server.admin_token.clone(),
     };
     serve::spawn(&mut servers, admin, crate::console::router(console), &stop);

@@ -231,12 +231,13 @@ async fn watch_wal(shared: Shared, vital: Arc<Vital>, slot: String, term: Cancel
     let watch_every = crate::config::process_env(WATCH_VARIABLE)
         .and_then(|text| text.parse().ok())
         .map_or(WATCH_EVERY, Duration::from_millis);
-    let mut told = false;
+    let (mut told, mut hazards) = (false, Vec::new());
     while !term.is_cancelled() {
         tokio::select! {
             () = term.cancelled() => return,
             () = tokio::time::sleep(watch_every) => {}
         }
+        tell_hazards(&shared, &mut hazards).await;
         let Ok(client) = shared.store.client().await else {
             continue;
         };
@@ -259,6 +260,18 @@ async fn watch_wal(shared: Shared, vital: Arc<Vital>, slot: String, term: Cancel
             tracing::error!("{text}; see why capture does not get on: `deskie-cdc status`");
         }
     }
+}
+
+/// Says once what the site did to its tables and cannot go on with; `status` says it as long as it lasts.
+async fn tell_hazards(shared: &Shared, told: &mut Vec<String>) {
+    let publication = &shared.config.postgres.publication;
+    let Ok(found) = crate::console::report::hazards(&shared.store, publication).await else {
+        return;
+    };
+    for hazard in found.iter().filter(|hazard| !told.contains(hazard)) {
+        tracing::error!("{hazard}");
+    }
+    *told = found;
 }
 
 /// Drops our slot, once capture has let go of it.

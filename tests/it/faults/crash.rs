@@ -33,9 +33,8 @@ async fn prepared() -> Stage {
 /// Something of Deskie for every point besides the traffic itself.
 fn stage_directions(stage: &Stage, point: CrashPoint) {
     let fault = match point {
-        CrashPoint::DoubtStored | CrashPoint::DoubtLooked | CrashPoint::DoubtJudged => {
-            FaultKind::LoseAnswerAfter
-        }
+        CrashPoint::DoubtStored | CrashPoint::DoubtLooked => FaultKind::LoseAnswerAfter,
+        CrashPoint::DoubtJudged => FaultKind::CloseBefore,
         CrashPoint::RequestWritten => FaultKind::RespondSlowly { ms: 700 },
         _ => return,
     };

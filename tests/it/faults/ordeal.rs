@@ -270,12 +270,12 @@ async fn machine_fails(
             5 => {
                 tally.count("Postgres crashed");
                 tokio::task::block_in_place(|| site.cluster.stop_immediate()).expect("the server ends");
-                start_again(site).await;
+                site.start_again().await;
             }
             6 => {
                 tally.count("Postgres killed");
                 tokio::task::block_in_place(|| site.cluster.kill()).expect("the server ends");
-                start_again(site).await;
+                site.start_again().await;
             }
             7 => {
                 tally.count("connections ended by the server");
@@ -289,17 +289,6 @@ async fn machine_fails(
         }
     }
     connector
-}
-
-/// Those whom a killed server leaves behind may hold its memory a moment longer.
-async fn start_again(site: &mut Site) {
-    for _ in 0..100 {
-        match tokio::task::block_in_place(|| site.cluster.restart()) {
-            Ok(()) => return,
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
-    panic!("the server does not start: {}", site.cluster.log_tail());
 }
 
 async fn freeze_walsender(tally: &Tally, site: &Site, random: &mut StdRng) {

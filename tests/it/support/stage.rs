@@ -25,6 +25,7 @@ const OPEN_MARKER: &str = "insert into tickets (user_id, subject, body) \
 /// A stage that is being built.
 pub struct Building {
     installation: Installation,
+    cluster: ClusterOptions,
     options: Options,
     rules: Option<Rule>,
     schema: Vec<String>,
@@ -49,6 +50,7 @@ pub fn stage() -> Building {
 pub fn stage_on(installation: &Installation) -> Building {
     Building {
         installation: installation.clone(),
+        cluster: ClusterOptions::default(),
         options: Options::default(),
         rules: Some(Rule {
             on_updated: true,
@@ -65,6 +67,12 @@ impl Building {
     /// A Deskie with other options.
     pub fn deskie(mut self, change: impl FnOnce(&mut Options)) -> Building {
         change(&mut self.options);
+        self
+    }
+
+    /// A server with another setting.
+    pub fn server(mut self, name: &str, value: &str) -> Building {
+        self.cluster = self.cluster.set(name, value);
         self
     }
 
@@ -108,7 +116,7 @@ impl Building {
 
     /// Makes it, and sets the connector up.
     pub async fn build(self) -> Stage {
-        let site = Site::start_on(&self.installation, ClusterOptions::default()).await;
+        let site = Site::start_on(&self.installation, self.cluster).await;
         for sql in &self.schema {
             site.client.batch_execute(sql).await.expect("the site's schema");
         }
