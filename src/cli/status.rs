@@ -37,9 +37,13 @@ struct Status {
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let store = super::store_set_up(config).await?;
-    let report = Report::read(&store, config.postgres.slot.as_deref(), &config.postgres.publication)
-        .await
-        .map_err(failed)?;
+    let report = Report::read(
+        &store,
+        config.postgres.slot.as_deref(),
+        &config.postgres.publication,
+    )
+    .await
+    .map_err(failed)?;
     let running = ask(config).await;
     let budget = running
         .as_ref()

@@ -34,7 +34,11 @@ pub fn arm_crash_point(env: &dyn Fn(&str) -> Option<String>) -> Result<(), Strin
         let (name, hits) = text.split_once(':').unwrap_or((&text, "1"));
         match (CrashPoint::named(name), hits.parse()) {
             (Some(point), Ok(hits @ 1..)) => point.arm(hits, freezes),
-            _ => return Err(format!("{variable}: `{text}` is no crash point; they are listed in src/model/crash.rs")),
+            _ => {
+                return Err(format!(
+                    "{variable}: `{text}` is no crash point; they are listed in src/model/crash.rs"
+                ));
+            }
         }
     }
     Ok(())

@@ -32,7 +32,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub use env::{
-    CONFIG_VARIABLE, CRASH_VARIABLE, DEFAULT_PATH, FREEZE_VARIABLE, arm_crash_point, default_path, process_env,
+    CONFIG_VARIABLE, CRASH_VARIABLE, DEFAULT_PATH, FREEZE_VARIABLE, arm_crash_point, default_path,
+    process_env,
 };
 pub use fault::{ConfigError, Fault};
 

@@ -116,7 +116,10 @@ pub async fn publication(client: &impl GenericClient, name: &str) -> Result<Opti
 
 /// The published tables whose UPDATE and DELETE the server refuses to the site: they are in the publication with these,
 /// and have lost their replica identity since (rule 1).
-pub async fn publication_refuses(client: &impl GenericClient, name: &str) -> Result<Vec<RelationName>, Error> {
+pub async fn publication_refuses(
+    client: &impl GenericClient,
+    name: &str,
+) -> Result<Vec<RelationName>, Error> {
     let sql = "SELECT DISTINCT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name \
         FROM pg_catalog.pg_publication AS p \
         JOIN pg_catalog.pg_publication_rel AS r ON r.prpubid = p.oid \

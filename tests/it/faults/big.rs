@@ -22,7 +22,9 @@ fn most_memory(connector: &Connector) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_of_many_rows_passes_quickly_and_in_bounded_memory() {
     // GIVEN a site with many messages from before the connector
-    let rows = env("DESKIE_CDC_BIG_ROWS").and_then(|text| text.parse().ok()).unwrap_or(ROWS);
+    let rows = env("DESKIE_CDC_BIG_ROWS")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(ROWS);
     let old = format!(
         "insert into messages (ticket_id, author, body, created_at)
          select 1, 'customer', 'old ' || repeat('x', 200), now() - interval '9 days' from generate_series(1, {rows})"
@@ -38,16 +40,26 @@ async fn a_transaction_of_many_rows_passes_quickly_and_in_bounded_memory() {
     // THEN what is written after it comes soon, and memory stays where it was
     let patience = Duration::from_secs(30 + rows / 2000);
     let there = |books: &deskie_cdc::sandbox::simulator::Books| {
-        books.case(case).is_some_and(|case| case.conversation().len() == 2)
+        books
+            .case(case)
+            .is_some_and(|case| case.conversation().len() == 2)
     };
-    stage.simulator.wait_for_within(patience, "the message after it", there).await.unwrap();
+    stage
+        .simulator
+        .wait_for_within(patience, "the message after it", there)
+        .await
+        .unwrap();
     let (took, memory) = (begun.elapsed(), most_memory(&connector));
     eprintln!(
         "{rows} rows in {took:?}, {:.0} rows/s; memory {before} MiB, then {memory} MiB at most",
         rows as f64 / took.as_secs_f64()
     );
     assert!(memory < before + 64, "{before} MiB, then {memory} MiB");
-    assert_eq!(stage.simulator.books().cases.len(), 1, "nothing of the old ones is sent");
+    assert_eq!(
+        stage.simulator.books().cases.len(),
+        1,
+        "nothing of the old ones is sent"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,7 +86,11 @@ async fn a_hundred_megabytes_in_large_cells_pass_in_bounded_memory() {
     let case = stage.until_deskie(case, 5).await;
     let texts = crate::support::texts(&case);
     let long: usize = texts.iter().map(|text| text.matches("long").count()).sum();
-    assert_eq!((texts.len(), long), (5, 30000), "three parts of 60 kB, and the last one");
+    assert_eq!(
+        (texts.len(), long),
+        (5, 30000),
+        "three parts of 60 kB, and the last one"
+    );
     assert!(texts[4].contains("S1;"));
     let memory = most_memory(&connector);
     eprintln!("memory {before} MiB, then {memory} MiB at most");
@@ -106,7 +122,9 @@ async fn odd_types_and_odd_transactions() {
     let ticket = stage.ticket(AYSE, "one", "S0; first").await;
     let case = stage.case_of(ticket).await;
     let insert = |n: usize, rest: &str| {
-        format!("insert into messages (ticket_id, author, body) values ({ticket}, 'customer', 'S{n}; {rest}');")
+        format!(
+            "insert into messages (ticket_id, author, body) values ({ticket}, 'customer', 'S{n}; {rest}');"
+        )
     };
     // WHEN rows of such types come
     stage
@@ -117,7 +135,10 @@ async fn odd_types_and_odd_transactions() {
         .await;
     // AND a row that is inserted and deleted in one transaction, savepoints, and two-phase commits
     stage
-        .sql(&format!("begin; {} delete from messages where body like 'S90;%'; commit", insert(90, "never")))
+        .sql(&format!(
+            "begin; {} delete from messages where body like 'S90;%'; commit",
+            insert(90, "never")
+        ))
         .await;
     stage
         .sql(&format!(
@@ -129,10 +150,16 @@ async fn odd_types_and_odd_transactions() {
         ))
         .await;
     stage
-        .sql(&format!("begin; {} prepare transaction 'one'", insert(4, "in two phases")))
+        .sql(&format!(
+            "begin; {} prepare transaction 'one'",
+            insert(4, "in two phases")
+        ))
         .await;
     stage
-        .sql(&format!("begin; {} prepare transaction 'two'", insert(93, "never")))
+        .sql(&format!(
+            "begin; {} prepare transaction 'two'",
+            insert(93, "never")
+        ))
         .await;
     stage.sql("rollback prepared 'two'").await;
     stage.sql("commit prepared 'one'").await;
@@ -140,14 +167,20 @@ async fn odd_types_and_odd_transactions() {
     let long = format!("S5; {}", "long ".repeat(4000));
     let sql = "insert into messages (ticket_id, author, body, is_internal) values ($1, 'customer', $2, true)";
     stage.site.client.execute(sql, &[&ticket, &long]).await.unwrap();
-    stage.sql("update messages set is_internal = false where body like 'S5;%'").await;
+    stage
+        .sql("update messages set is_internal = false where body like 'S5;%'")
+        .await;
     // THEN each comes once, in commit order, as the mapping says
     stage.until_deskie(case, 6).await;
     let books = stage.settled().await;
     let found = compare(&stage, &books, &[ticket], &HashSet::new()).await;
     assert!(found.is_well(), "{found:#?}");
     let texts = crate::support::texts(books.case(case).unwrap());
-    assert!(texts[1].contains("S1; odd cross b c Ankara kısa true 00ff S1; "), "{:?}", texts[1]);
+    assert!(
+        texts[1].contains("S1; odd cross b c Ankara kısa true 00ff S1; "),
+        "{:?}",
+        texts[1]
+    );
     assert!(texts[5].contains("S5; long long"), "{:?}", texts[5]);
     assert_eq!(texts.len(), 6, "{texts:?}");
 }
@@ -172,7 +205,9 @@ async fn partitions_old_and_new_are_one_table() {
         stage.writes(ticket, &format!("S{n}; old partition")).await;
     }
     // WHEN partitions are made, attached and detached while it runs
-    stage.sql("create table messages_2 partition of messages for values from (4) to (6)").await;
+    stage
+        .sql("create table messages_2 partition of messages for values from (4) to (6)")
+        .await;
     stage.writes(ticket, "S4; new partition").await;
     stage
         .sql(
@@ -183,11 +218,16 @@ async fn partitions_old_and_new_are_one_table() {
         .await;
     stage.writes(ticket, "S5; new partition").await;
     stage.writes(ticket, "S6; attached").await;
-    stage.sql("alter table messages attach partition messages_1 for values from (1) to (4)").await;
+    stage
+        .sql("alter table messages attach partition messages_1 for values from (1) to (4)")
+        .await;
     // THEN it is one table all the time
     stage.until_deskie(case, 7).await;
     let books = stage.settled().await;
     let found = compare(&stage, &books, &[ticket], &HashSet::new()).await;
     assert!(found.is_well() && found.to_deskie == 7, "{found:#?}");
-    wait_until("nothing waits", || async { (stage.count("select count(*) from deskie_cdc.event").await == 0).then_some(()) }).await;
+    wait_until("nothing waits", || async {
+        (stage.count("select count(*) from deskie_cdc.event").await == 0).then_some(())
+    })
+    .await;
 }

@@ -49,7 +49,13 @@ fn tokens<'a>(texts: impl IntoIterator<Item = &'a str>, side: char) -> Vec<Strin
 }
 
 /// One ticket's direction: what was said, and what has arrived.
-fn side_by_side(found: &mut Found, ticket: i64, said: &[String], arrived: &[String], optional: &HashSet<String>) {
+fn side_by_side(
+    found: &mut Found,
+    ticket: i64,
+    said: &[String],
+    arrived: &[String],
+    optional: &HashSet<String>,
+) {
     let places: HashMap<&String, usize> = said.iter().enumerate().map(|(n, text)| (text, n)).collect();
     let mut seen = HashSet::new();
     let mut last = None;
@@ -59,16 +65,22 @@ fn side_by_side(found: &mut Found, ticket: i64, said: &[String], arrived: &[Stri
         }
         match places.get(text) {
             None if optional.contains(text) => {}
-            None => found.lost.push(format!("ticket {ticket}: {text} stands on the other side only")),
+            None => found
+                .lost
+                .push(format!("ticket {ticket}: {text} stands on the other side only")),
             Some(place) if last.is_some_and(|last| last > *place) => {
-                found.disordered.push(format!("ticket {ticket}: {text} in {arrived:?}, said as {said:?}"));
+                found.disordered.push(format!(
+                    "ticket {ticket}: {text} in {arrived:?}, said as {said:?}"
+                ));
             }
             Some(place) => last = Some(*place),
         }
     }
     for text in said {
         if !seen.contains(text) && !optional.contains(text) {
-            found.lost.push(format!("ticket {ticket}: {text} of {said:?}, arrived {arrived:?}"));
+            found.lost.push(format!(
+                "ticket {ticket}: {text} of {said:?}, arrived {arrived:?}"
+            ));
         }
     }
 }
@@ -78,13 +90,23 @@ pub async fn compare(stage: &Stage, books: &Books, tickets: &[i64], optional: &H
     let mut found = Found::default();
     for ticket in tickets {
         let cases: Vec<&CaseRecord> = books.cases_with_field(25, &ticket.to_string());
-        let born = stage.query("select case_id from deskie_cdc.ticket where key = $1", &[&ticket.to_string()]).await;
-        let case = match (cases.as_slice(), born.first().map(|row| row.get::<_, Option<i64>>(0))) {
+        let born = stage
+            .query(
+                "select case_id from deskie_cdc.ticket where key = $1",
+                &[&ticket.to_string()],
+            )
+            .await;
+        let case = match (
+            cases.as_slice(),
+            born.first().map(|row| row.get::<_, Option<i64>>(0)),
+        ) {
             ([case], _) => *case,
             ([], Some(Some(case))) => match books.cases.iter().find(|known| known.case_id.0 == case) {
                 Some(case) => case,
                 None => {
-                    found.wrong.push(format!("ticket {ticket}: its case {case} is not in Deskie"));
+                    found
+                        .wrong
+                        .push(format!("ticket {ticket}: its case {case} is not in Deskie"));
                     continue;
                 }
             },
@@ -93,14 +115,21 @@ pub async fn compare(stage: &Stage, books: &Books, tickets: &[i64], optional: &H
                 continue;
             }
             (cases, _) => {
-                found.doubled.push(format!("ticket {ticket} has {} cases", cases.len()));
+                found
+                    .doubled
+                    .push(format!("ticket {ticket} has {} cases", cases.len()));
                 continue;
             }
         };
         let conversation = case.conversation();
         let in_deskie = |side| tokens(conversation.iter().map(|message| says(message)), side);
         let sql = "select body from tickets where id = $1";
-        let mut on_site: Vec<String> = stage.query(sql, &[ticket]).await.iter().map(|row| row.get(0)).collect();
+        let mut on_site: Vec<String> = stage
+            .query(sql, &[ticket])
+            .await
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
         on_site.extend(stage.rows(*ticket).await);
         let on_site = |side| tokens(on_site.iter().map(String::as_str), side);
         side_by_side(&mut found, *ticket, &on_site('S'), &in_deskie('S'), optional);

@@ -55,7 +55,9 @@ async fn dies_at(point: CrashPoint) {
     let connector = stage.run().await;
     let mut lanes = Vec::new();
     for n in 0..3 {
-        let ticket = stage.ticket(AYSE, &format!("ticket {n}"), &format!("S{n}; first")).await;
+        let ticket = stage
+            .ticket(AYSE, &format!("ticket {n}"), &format!("S{n}; first"))
+            .await;
         lanes.push((ticket, stage.case_of(ticket).await));
     }
     let [(talk, talk_case), (closing, closing_case), (closed, closed_case)] = lanes[..] else {
@@ -75,10 +77,16 @@ async fn dies_at(point: CrashPoint) {
     let mut armed = stage.workplace.run_with(&[(CRASH_VARIABLE, point.name())]);
     armed.logs_or_ends("streaming").await;
     stage.writes(talk, "S5; one").await;
-    stage.simulator.agent_reply(talk_case, Says::text("D1; an answer")).unwrap();
+    stage
+        .simulator
+        .agent_reply(talk_case, Says::text("D1; an answer"))
+        .unwrap();
     let opened = stage.ticket(IVAN, "ticket 3", "S6; first").await;
     stage.writes(talk, "S7; two").await;
-    stage.simulator.customer_mail_reply(talk_case, Says::text("D2; by mail")).unwrap();
+    stage
+        .simulator
+        .customer_mail_reply(talk_case, Says::text("D2; by mail"))
+        .unwrap();
     let sql = "update messages set body = 'S3; edited' where id = $1";
     stage.site.client.execute(sql, &[&edited]).await.unwrap();
     let sql = "update tickets set status = 'closed' where id = $1";
@@ -91,7 +99,9 @@ async fn dies_at(point: CrashPoint) {
         says: Says::text("D3; by mail"),
     });
     let born = born.unwrap().case_id.unwrap();
-    stage.sql("create table noise as select repeat('x', 100) from generate_series(1, 3000)").await;
+    stage
+        .sql("create table noise as select repeat('x', 100) from generate_series(1, 3000)")
+        .await;
     if point == CrashPoint::LeaseGivenBack {
         stage.settled().await;
         armed.signal("TERM").await;
@@ -101,7 +111,10 @@ async fn dies_at(point: CrashPoint) {
     let (status, log) = armed.ends().await;
     assert!(!status.success() && status.code().is_none(), "{status}");
     let last = log.iter().rfind(|line| line.contains(SAYS));
-    assert_eq!(last.map(String::as_str), Some(format!("{SAYS}{}", point.name()).as_str()));
+    assert_eq!(
+        last.map(String::as_str),
+        Some(format!("{SAYS}{}", point.name()).as_str())
+    );
 
     // AND once it runs again, each message stands once on both sides, in order
     let connector = stage.run().await;
@@ -113,14 +126,24 @@ async fn dies_at(point: CrashPoint) {
     }
     let sql = "select key::bigint from deskie_cdc.ticket where case_id = $1";
     let of_mail = wait_until("the ticket of the mail", || async {
-        stage.query(sql, &[&born.0]).await.first().map(|row| row.get::<_, i64>(0))
+        stage
+            .query(sql, &[&born.0])
+            .await
+            .first()
+            .map(|row| row.get::<_, i64>(0))
     })
     .await;
     wait_until("both answers on the site", || async {
         (stage.shown(talk).await.len() >= 5).then_some(())
     })
     .await;
-    stage.deskie("the status", |books| books.case(closing_case).is_some_and(|case| case.status == "closed")).await;
+    stage
+        .deskie("the status", |books| {
+            books
+                .case(closing_case)
+                .is_some_and(|case| case.status == "closed")
+        })
+        .await;
     let sql = "select count(*) from tickets where id = $1 and status = 'closed'";
     wait_until("the status on the site", || async {
         (stage.query(sql, &[&closed]).await[0].get::<_, i64>(0) == 1).then_some(())
@@ -134,7 +157,11 @@ async fn dies_at(point: CrashPoint) {
     assert_eq!((found.to_deskie, found.to_site), (expected, 3), "{found:#?}");
     let talk = books.case(talk_case).unwrap();
     let texts = crate::support::texts(talk);
-    assert_eq!(texts.iter().filter(|text| text.contains("S3; edited")).count(), 1, "{texts:?}");
+    assert_eq!(
+        texts.iter().filter(|text| text.contains("S3; edited")).count(),
+        1,
+        "{texts:?}"
+    );
     assert!(connector.sigterm_and_wait().await.success());
 }
 
@@ -197,5 +224,9 @@ async fn a_point_that_does_not_exist_is_refused() {
     let mut connector = stage.workplace.run_with(&[(CRASH_VARIABLE, "capture.never")]);
     let (status, log) = connector.ends().await;
     assert_eq!(status.code(), Some(1));
-    assert!(log.iter().any(|line| line.contains("`capture.never` is no crash point")), "{log:?}");
+    assert!(
+        log.iter()
+            .any(|line| line.contains("`capture.never` is no crash point")),
+        "{log:?}"
+    );
 }

@@ -7,7 +7,7 @@ use deskie_cdc::config::FREEZE_VARIABLE;
 use deskie_cdc::model::clock;
 use deskie_cdc::model::crash::{CrashPoint, SAYS};
 use deskie_cdc::sandbox::sample_site;
-use deskie_cdc::sandbox::simulator::{Action, Says};
+use deskie_cdc::sandbox::simulator::{Action, Books, Says};
 
 use super::compare::compare;
 use crate::support::{AYSE, Stage, stage, wait_until};
@@ -21,25 +21,32 @@ const HELD: &str = "select pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::i
 /// Writes this much WAL, in tables that are none of ours.
 async fn busy(stage: &Stage, mib: i64) {
     stage.sql("create table if not exists busy (filler text); alter table busy alter filler set storage external").await;
-    let begun = stage.count("select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8").await;
+    let begun = stage
+        .count("select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8")
+        .await;
     let sql = "select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8";
     while stage.count(sql).await - begun < mib * MIB {
-        stage.sql("insert into busy select repeat('x', 2000) from generate_series(1, 5000); truncate busy").await;
+        stage
+            .sql("insert into busy select repeat('x', 2000) from generate_series(1, 5000); truncate busy")
+            .await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_deskie_and_an_idle_publication_hold_no_wal() {
     // GIVEN a connector whose Deskie is away
-    let stage = stage().set("deskie", "timeout = \"1s\"").build().await;
+    let stage = stage()
+        .set("deskie", "timeout = \"1s\"\ndoubt_wait = \"1s\"")
+        .build()
+        .await;
     let _connector = stage.run().await;
     let (ticket, case) = stage.open("Soru").await;
     stage.simulator.act(Action::SetDown { down: true }).unwrap();
     // WHEN the site writes on, for us and much more for itself
     let mut most = 0;
-    for n in 0..12 {
+    for n in 0..22 {
         stage.writes(ticket, &format!("{n}")).await;
-        busy(&stage, 20).await;
+        busy(&stage, 10).await;
         // The server moves restart_lsn with a checkpoint, or every 15 s by itself.
         stage.sql("checkpoint").await;
         most = most.max(stage.count(HELD).await);
@@ -56,13 +63,25 @@ async fn an_outage_of_deskie_and_an_idle_publication_hold_no_wal() {
     .await;
     // AND all of it arrives, once Deskie is back
     stage.simulator.act(Action::SetDown { down: false }).unwrap();
-    stage.until_deskie(case, 13).await;
+    let all = |books: &Books| {
+        books
+            .case(case)
+            .is_some_and(|case| case.conversation().len() == 23)
+    };
+    stage
+        .simulator
+        .wait_for_within(Duration::from_secs(60), "all of it", all)
+        .await
+        .unwrap();
 }
 
 /// A connector that cannot store what it captures: somebody holds its table.
 async fn stalled(reaction: &str) -> (Stage, crate::support::Connector, tokio_postgres::Client) {
     let stage = stage()
-        .set("capture", &format!("max_wal = \"1MB\"\non_max_wal = \"{reaction}\""))
+        .config(
+            "[postgres]\n",
+            &format!("[capture]\nmax_wal = \"1MB\"\non_max_wal = \"{reaction}\"\n\n[postgres]\n"),
+        )
         .build()
         .await;
     let connector = stage.workplace.run_with(&[("DESKIE_CDC_WATCH_MS", "200")]);
@@ -86,7 +105,10 @@ async fn a_stalled_capture_is_told_or_loses_its_slot_and_nothing_else() {
         if reaction == "drop_slot" {
             // THEN it is dropped: the site's disk comes first
             let sql = "select count(*) from pg_replication_slots";
-            wait_until("the slot is gone", || async { (stage.count(sql).await == 0).then_some(()) }).await;
+            wait_until("the slot is gone", || async {
+                (stage.count(sql).await == 0).then_some(())
+            })
+            .await;
             busy(&stage, 3).await;
         }
         stage.writes(ticket, "S1; second").await;
@@ -108,10 +130,15 @@ async fn a_stalled_capture_is_told_or_loses_its_slot_and_nothing_else() {
 async fn a_connector_that_freezes_in_a_write_back_holds_nobody_up() {
     // GIVEN a connector that freezes with everything but the COMMIT of a write-back done
     let stage = stage().set("deskie", "sweep = \"1s\"").build().await;
-    let connector = stage.workplace.run_with(&[(FREEZE_VARIABLE, CrashPoint::WritebackOpen.name())]);
+    let connector = stage
+        .workplace
+        .run_with(&[(FREEZE_VARIABLE, CrashPoint::WritebackOpen.name())]);
     connector.wait_for_log("streaming").await;
     let (ticket, case) = stage.open("Soru").await;
-    stage.simulator.agent_reply(case, Says::text("D0; cevap")).unwrap();
+    stage
+        .simulator
+        .agent_reply(case, Says::text("D0; cevap"))
+        .unwrap();
     connector.wait_for_log(SAYS).await;
     // WHEN the customer writes on that very ticket, THEN the INSERT does not wait
     let begun = clock::monotonic();
@@ -160,7 +187,10 @@ async fn the_sites_own_statements_work_with_the_connector_on() {
     ] {
         stage.sql(sql).await;
         stage.writes(ticket, &format!("S{n}; after `{sql}`")).await;
-        stage.simulator.agent_reply(case, Says::text(format!("D{n}; cevap"))).unwrap();
+        stage
+            .simulator
+            .agent_reply(case, Says::text(format!("D{n}; cevap")))
+            .unwrap();
         n += 1;
     }
     stage.until_deskie(case, 1 + 2 * n).await;
@@ -177,21 +207,39 @@ async fn the_sites_own_statements_work_with_the_connector_on() {
     stage
         .sql(
             "begin; lock table messages; create table fresh (like messages including all); \
-             insert into fresh select * from messages; alter table messages rename to stale; \
-             alter table fresh rename to messages; commit",
+             insert into fresh overriding system value select * from messages; \
+             select setval(pg_get_serial_sequence('fresh', 'id'), (select max(id) from messages)); \
+             alter table messages rename to stale; alter table fresh rename to messages; commit",
         )
         .await;
-    stage.workplace.command(&["setup", "--admin-url", &stage.site.admin_url()]).await.ok();
-    stage.sql("grant select, insert, update on messages to deskie_cdc").await;
+    stage
+        .workplace
+        .command(&["setup", "--admin-url", &stage.site.admin_url()])
+        .await
+        .ok();
+    stage
+        .sql("grant select, insert, update on messages to deskie_cdc")
+        .await;
     stage.reconnect().await;
     stage.writes(ticket, "S101; in the new table").await;
     stage.until_deskie(case, 3 + 2 * n).await;
-    stage.simulator.agent_reply(case, Says::text("D101; cevap")).unwrap();
+    stage
+        .simulator
+        .agent_reply(case, Says::text("D101; cevap"))
+        .unwrap();
     stage.until_site(ticket, 3).await;
     let books = stage.settled().await;
     let texts = crate::support::texts(books.case(case).unwrap());
-    assert_eq!(texts.iter().filter(|text| text.contains("S100;")).count(), 1, "{texts:?}");
-    assert_eq!(texts.iter().filter(|text| text.contains("S101;")).count(), 1, "{texts:?}");
+    assert_eq!(
+        texts.iter().filter(|text| text.contains("S100;")).count(),
+        1,
+        "{texts:?}"
+    );
+    assert_eq!(
+        texts.iter().filter(|text| text.contains("S101;")).count(),
+        1,
+        "{texts:?}"
+    );
 }
 
 #[tokio::test]
@@ -201,24 +249,55 @@ async fn what_nobody_can_avoid_is_named_by_status() {
     let connector = stage.workplace.run_with(&[("DESKIE_CDC_WATCH_MS", "200")]);
     connector.wait_for_log("streaming").await;
     let (ticket, _) = stage.open("Soru").await;
-    let unlogged = stage.site.client.batch_execute("alter table messages set unlogged").await;
+    let unlogged = stage
+        .site
+        .client
+        .batch_execute("alter table messages set unlogged")
+        .await;
     let refused = unlogged.unwrap_err();
     let words = refused.as_db_error().map(|error| error.message().to_owned());
-    assert!(words.is_some_and(|words| words.contains("part of a publication")), "the server refuses it by itself");
-    stage.sql("alter table messages drop constraint messages_pkey").await;
+    assert!(
+        words.is_some_and(|words| words.contains("part of a publication")),
+        "the server refuses it by itself"
+    );
+    stage
+        .sql("alter table messages drop constraint messages_pkey")
+        .await;
     let update = format!("update messages set body = body where ticket_id = {ticket}");
-    sample_site::customer_reply(&stage.site.client, ticket, "an INSERT works").await.unwrap();
-    assert!(stage.site.client.batch_execute(&update).await.is_err(), "the server refuses the site's UPDATE");
+    sample_site::customer_reply(&stage.site.client, ticket, "an INSERT works")
+        .await
+        .unwrap();
+    assert!(
+        stage.site.client.batch_execute(&update).await.is_err(),
+        "the server refuses the site's UPDATE"
+    );
     // WHEN somebody asks, THEN he is told, with the mend; and the log says it by itself
     let status = stage.workplace.command(&["status"]).await.ok();
-    assert!(status.stdout.contains("public.messages has lost its primary key"), "{}", status.stdout);
-    connector.wait_for_log("public.messages has lost its primary key").await;
+    assert!(
+        status.stdout.contains("public.messages has lost its primary key"),
+        "{}",
+        status.stdout
+    );
+    connector
+        .wait_for_log("public.messages has lost its primary key")
+        .await;
     // AND the mend mends it
-    stage.workplace.change_config("table = \"public.messages\"\n", "table = \"public.messages\"\nkey = \"id\"\n");
-    stage.workplace.command(&["setup", "--admin-url", &stage.site.admin_url()]).await.ok();
+    stage.workplace.change_config(
+        "table = \"public.messages\"\n",
+        "table = \"public.messages\"\nkey = \"id\"\n",
+    );
+    stage
+        .workplace
+        .command(&["setup", "--admin-url", &stage.site.admin_url()])
+        .await
+        .ok();
     stage.sql(&update).await;
     let status = stage.workplace.command(&["status"]).await.ok();
-    assert!(!status.stdout.contains("has lost its primary key"), "{}", status.stdout);
+    assert!(
+        !status.stdout.contains("has lost its primary key"),
+        "{}",
+        status.stdout
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -236,7 +315,9 @@ async fn a_synchronous_standby_that_is_away_makes_no_echo_and_no_false_alarm() {
     let writer = stage.site.connect().await;
     let writing = async {
         for n in 0..3 {
-            let sql = format!("insert into messages (ticket_id, author, body) values ({ticket}, 'customer', 'S{n}; yine')");
+            let sql = format!(
+                "insert into messages (ticket_id, author, body) values ({ticket}, 'customer', 'S{n}; yine')"
+            );
             writer.batch_execute(&sql).await.unwrap();
         }
     };
@@ -246,9 +327,15 @@ async fn a_synchronous_standby_that_is_away_makes_no_echo_and_no_false_alarm() {
             (admin.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0).then_some(())
         })
         .await;
-        stage.simulator.agent_reply(case, Says::text("D0; cevap")).unwrap();
+        stage
+            .simulator
+            .agent_reply(case, Says::text("D0; cevap"))
+            .unwrap();
         tokio::time::sleep(Duration::from_secs(5)).await;
-        admin.batch_execute("alter system reset synchronous_standby_names").await.unwrap();
+        admin
+            .batch_execute("alter system reset synchronous_standby_names")
+            .await
+            .unwrap();
         admin.execute("select pg_reload_conf()", &[]).await.unwrap();
     };
     tokio::join!(writing, waiting);
@@ -259,6 +346,10 @@ async fn a_synchronous_standby_that_is_away_makes_no_echo_and_no_false_alarm() {
     let found = compare(&stage, &books, &[ticket], &HashSet::new()).await;
     assert!(found.is_well(), "{found:#?}");
     assert_eq!((found.to_deskie, found.to_site), (3, 1));
-    let alarms: Vec<String> = connector.log().into_iter().filter(|line| line.contains("waits: ") || line.contains("parked")).collect();
+    let alarms: Vec<String> = connector
+        .log()
+        .into_iter()
+        .filter(|line| line.contains("waits: ") || line.contains("parked"))
+        .collect();
     assert!(alarms.is_empty(), "{alarms:?}");
 }

@@ -14,15 +14,25 @@ const REPEATS: usize = 10_000;
 
 async fn knock(stage: &Stage, secret: &str, body: &str) -> u16 {
     let url = format!("http://{}/webhooks/{secret}", stage.workplace.places.listen);
-    let answer = reqwest::Client::new().post(url).body(body.to_owned()).send().await;
+    let answer = reqwest::Client::new()
+        .post(url)
+        .body(body.to_owned())
+        .send()
+        .await;
     answer.expect("an answer").status().as_u16()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_the_server_even_where_the_site_has_turned_that_off() {
     // GIVEN a role whose commits do not wait for the disk, as the site may set it, and a server that is in no hurry
-    let mut stage = stage().without_rules().server("wal_writer_delay", "10s").build().await;
-    stage.sql("alter role deskie_cdc set synchronous_commit = off").await;
+    let mut stage = stage()
+        .without_rules()
+        .server("wal_writer_delay", "10s")
+        .build()
+        .await;
+    stage
+        .sql("alter role deskie_cdc set synchronous_commit = off")
+        .await;
     let connector = stage.run().await;
     let (ticket, case) = stage.open("Soru").await;
     stage.settled().await;
@@ -39,7 +49,12 @@ async fn what_was_answered_survives_the_server_even_where_the_site_has_turned_th
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
     // WHEN a webhook is answered, and the server is killed at once
     let body = format!("{{\"case_id\": {case}}}");
-    let answer = reqwest::Client::new().post(taker.webhook_url()).body(body).send().await.unwrap();
+    let answer = reqwest::Client::new()
+        .post(taker.webhook_url())
+        .body(body)
+        .send()
+        .await
+        .unwrap();
     tokio::task::block_in_place(|| stage.site.cluster.kill()).unwrap();
     assert_eq!(answer.status().as_u16(), 200);
     second.kill9().await;
@@ -47,7 +62,12 @@ async fn what_was_answered_survives_the_server_even_where_the_site_has_turned_th
     // THEN it is there when the server is back
     stage.site.start_again().await;
     stage.reconnect().await;
-    assert_eq!(stage.count("select count(*) from deskie_cdc.inbox where state = 'waiting'").await, 1);
+    assert_eq!(
+        stage
+            .count("select count(*) from deskie_cdc.inbox where state = 'waiting'")
+            .await,
+        1
+    );
     // AND leads to the reply
     let _connector = stage.run().await;
     stage.until_site(ticket, 1).await;
@@ -57,7 +77,10 @@ async fn what_was_answered_survives_the_server_even_where_the_site_has_turned_th
 async fn ten_thousand_repeats_are_one_row_and_both_secrets_open() {
     // GIVEN an instance that does not lead, since another one is said to, and two secrets while one is changed
     let stage = stage()
-        .config("webhook_secret = \"demo-webhook-secret\"", "webhook_secret = [\"demo-webhook-secret\", \"the-next-webhook-secret\"]")
+        .config(
+            "webhook_secret = \"demo-webhook-secret\"",
+            "webhook_secret = [\"demo-webhook-secret\", \"the-next-webhook-secret\"]",
+        )
         .build()
         .await;
     let leader = stage.site.connect().await;
@@ -68,7 +91,11 @@ async fn ten_thousand_repeats_are_one_row_and_both_secrets_open() {
     let connector = stage.workplace.run();
     connector.wait_for_log("webhooks on").await;
     let body = "{\"case_id\": 420000000}";
-    for (secret, status) in [("demo-webhook-secret", 200), ("the-next-webhook-secret", 200), ("the-last-one", 401)] {
+    for (secret, status) in [
+        ("demo-webhook-secret", 200),
+        ("the-next-webhook-secret", 200),
+        ("the-last-one", 401),
+    ] {
         assert_eq!(knock(&stage, secret, body).await, status, "{secret}");
     }
     // WHEN a webhook is repeated ten thousand times
@@ -94,7 +121,10 @@ async fn ten_thousand_repeats_are_one_row_and_both_secrets_open() {
 /// Opens a connection and says this much.
 async fn dawdles(address: &str, says: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
-    stream.write_all(says.as_bytes()).await.expect("the port takes it");
+    stream
+        .write_all(says.as_bytes())
+        .await
+        .expect("the port takes it");
     stream
 }
 
@@ -122,7 +152,10 @@ async fn clients_that_dawdle_keep_nobody_out_and_are_sent_away() {
     }
     // WHEN a webhook comes, THEN it is answered at once
     let begun = clock::monotonic();
-    assert_eq!(knock(&stage, "demo-webhook-secret", &format!("{{\"case_id\": {case}}}")).await, 200);
+    assert_eq!(
+        knock(&stage, "demo-webhook-secret", &format!("{{\"case_id\": {case}}}")).await,
+        200
+    );
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     // AND the others are sent away in a while
     for (n, stream) in dawdlers.drain(..3).enumerate() {

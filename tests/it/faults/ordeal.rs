@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use deskie_cdc::model::{CaseId, clock};
-use deskie_cdc::sandbox::simulator::{Action, Books, Delivery, Done, Fault, FaultKind, Match, RandomFaults, Says, Simulator};
+use deskie_cdc::sandbox::simulator::{
+    Action, Books, Delivery, Done, Fault, FaultKind, Match, RandomFaults, Says, Simulator,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::process::Command;
@@ -130,7 +132,9 @@ async fn write(
             if let Some(row) = client.query_opt(sql, &[&ticket]).await? {
                 shared.deleted.lock().unwrap().insert(row.get(1));
                 let id: i64 = row.get(0);
-                client.execute("delete from messages where id = $1", &[&id]).await?;
+                client
+                    .execute("delete from messages where id = $1", &[&id])
+                    .await?;
             }
         }
     }
@@ -144,7 +148,14 @@ async fn deskie_writes(shared: &Shared, simulator: &Simulator, seed: u64, stop: 
     while !stop.is_cancelled() {
         tokio::time::sleep(Duration::from_millis(random.random_range(20..120))).await;
         if looked.is_none_or(|at| at.elapsed() > Duration::from_millis(700)) {
-            cases = simulator.books().cases.iter().rev().take(40).map(|case| case.case_id).collect();
+            cases = simulator
+                .books()
+                .cases
+                .iter()
+                .rev()
+                .take(40)
+                .map(|case| case.case_id)
+                .collect();
             looked = Some(clock::monotonic());
         }
         if cases.is_empty() {
@@ -213,7 +224,10 @@ async fn deskie_fails(tally: &Tally, simulator: &Simulator, seed: u64, stop: &Ca
         });
         if random.random_bool(0.3) {
             // A request that arrives after its caller has given up.
-            let late = FaultKind::Hang { ms: 1300, done: Done::Late };
+            let late = FaultKind::Hang {
+                ms: 1300,
+                done: Done::Late,
+            };
             simulator.add_fault(Fault::on(Match::Add, late));
         }
         if random.random_bool(0.15) {
@@ -295,7 +309,9 @@ async fn freeze_walsender(tally: &Tally, site: &Site, random: &mut StdRng) {
     let Ok(client) = site.cluster.connect(Site::DATABASE).await else {
         return;
     };
-    let rows = client.query("select active_pid from pg_replication_slots where active", &[]).await;
+    let rows = client
+        .query("select active_pid from pg_replication_slots where active", &[])
+        .await;
     let Some(pid) = rows.ok().and_then(|rows| Some(rows.first()?.get::<_, i32>(0))) else {
         return;
     };
@@ -321,7 +337,10 @@ async fn heals(stage: &Stage, optional: &HashSet<String>) -> Found {
                 stage.past_our_calls().await;
                 // The next thing that happens in a case brings what its lost webhooks did not.
                 for case in &stage.simulator.books().cases {
-                    let label = Action::AddLabel { case: case.case_id, label: 7 };
+                    let label = Action::AddLabel {
+                        case: case.case_id,
+                        label: 7,
+                    };
                     stage.simulator.act(label).expect("a label");
                 }
             }

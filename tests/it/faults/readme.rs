@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 fn sources(folder: &Path) -> String {
     let (mut folders, mut text) = (vec![folder.to_owned()], String::new());
     while let Some(folder) = folders.pop() {
-        let paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let paths: Vec<PathBuf> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         for path in paths {
             if path.is_dir() {
                 // Where other versions of Postgres are installed.
@@ -24,7 +27,9 @@ fn sources(folder: &Path) -> String {
 fn every_test_that_the_readme_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
-    let (_, table) = readme.split_once("### What can go wrong").expect("the table of faults");
+    let (_, table) = readme
+        .split_once("### What can go wrong")
+        .expect("the table of faults");
     let rows: Vec<&str> = table
         .lines()
         .skip_while(|line| !line.starts_with("|---"))

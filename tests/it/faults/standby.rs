@@ -31,7 +31,12 @@ async fn pair() -> Pair {
     second.change_config(QUICK.0, QUICK.1);
     for on in [Trigger::AgentReply, Trigger::CustomerReply] {
         let url = second.webhook_url();
-        stage.simulator.add_rule(Rule { url, on, body: RuleBody::Ids, ..Rule::default() });
+        stage.simulator.add_rule(Rule {
+            url,
+            on,
+            body: RuleBody::Ids,
+            ..Rule::default()
+        });
     }
     Pair { stage, second }
 }
@@ -52,14 +57,21 @@ impl Pair {
     /// A webhook of this case is taken.
     async fn takes_webhooks(&self, workplace: &Workplace, case: CaseId) {
         let body = format!("{{\"case_id\": {case}}}");
-        let answer = reqwest::Client::new().post(workplace.webhook_url()).body(body).send().await;
+        let answer = reqwest::Client::new()
+            .post(workplace.webhook_url())
+            .body(body)
+            .send()
+            .await;
         assert_eq!(answer.expect("an answer").status().as_u16(), 200);
     }
 
     /// Something on both sides of a ticket.
     async fn both_write(&self, ticket: i64, case: CaseId, n: usize) {
         self.stage.writes(ticket, &format!("S{n}; on the site")).await;
-        self.stage.simulator.agent_reply(case, Says::text(format!("D{n}; in Deskie"))).unwrap();
+        self.stage
+            .simulator
+            .agent_reply(case, Says::text(format!("D{n}; in Deskie")))
+            .unwrap();
     }
 
     /// Waits until the second one leads.
@@ -87,7 +99,10 @@ impl Pair {
 fn sent_nothing(connector: &Connector, seen: usize) {
     let log = connector.log();
     let sent = ["message sent", "case opened", "reply written", "status sent"];
-    let sent: Vec<&String> = log[seen..].iter().filter(|line| sent.iter().any(|what| line.contains(what))).collect();
+    let sent: Vec<&String> = log[seen..]
+        .iter()
+        .filter(|line| sent.iter().any(|what| line.contains(what)))
+        .collect();
     assert!(sent.is_empty(), "{sent:?}");
 }
 
@@ -134,7 +149,9 @@ async fn a_frozen_leader_is_deposed_and_sends_nothing_once_it_thaws() {
     // AND WHEN it thaws, THEN it stands by, and its call is not made any more
     let seen = first.log().len();
     first.signal("CONT").await;
-    first.wait_for_log_after(seen, "another instance has taken over").await;
+    first
+        .wait_for_log_after(seen, "another instance has taken over")
+        .await;
     pair.both_write(ticket, case, 3).await;
     pair.compares(ticket, case, 3).await;
     sent_nothing(&first, seen);
@@ -153,7 +170,10 @@ async fn a_leader_behind_a_cut_network_is_deposed() {
     let port = pair.stage.site.cluster.port();
     let network = Network::before(port).await;
     let workplace = &pair.stage.workplace;
-    workplace.change_config(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{}", network.port()));
+    workplace.change_config(
+        &format!("127.0.0.1:{port}"),
+        &format!("127.0.0.1:{}", network.port()),
+    );
     let first = pair.stage.run().await;
     let second = pair.stands_by().await;
     let ticket = pair.stage.ticket(AYSE, "one", "S0; first").await;
@@ -164,9 +184,14 @@ async fn a_leader_behind_a_cut_network_is_deposed() {
     let slow = FaultKind::RespondSlowly { ms: 300 };
     pair.stage.simulator.add_fault(Fault::on(Match::Add, slow));
     pair.stage.writes(ticket, "S2; on the site").await;
-    pair.stage.deskie("the call", |books| books.faults_pending == 0).await;
+    pair.stage
+        .deskie("the call", |books| books.faults_pending == 0)
+        .await;
     network.cut();
-    pair.stage.simulator.agent_reply(case, Says::text("D2; in Deskie")).unwrap();
+    pair.stage
+        .simulator
+        .agent_reply(case, Says::text("D2; in Deskie"))
+        .unwrap();
     // THEN the second one leads soon, and goes on
     pair.takes_over(&second).await;
     pair.both_write(ticket, case, 3).await;
@@ -192,7 +217,9 @@ async fn the_lead_is_handed_over_without_any_doubt() {
     let slow = FaultKind::RespondSlowly { ms: 1500 };
     pair.stage.simulator.add_fault(Fault::on(Match::Add, slow));
     pair.both_write(ticket, case, 1).await;
-    pair.stage.deskie("the call", |books| books.faults_pending == 0).await;
+    pair.stage
+        .deskie("the call", |books| books.faults_pending == 0)
+        .await;
     // WHEN it is asked to end
     let ended = first.sigterm_and_wait().await;
     // THEN the other one leads at once, and finds no call in doubt
@@ -202,6 +229,10 @@ async fn the_lead_is_handed_over_without_any_doubt() {
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     pair.both_write(ticket, case, 2).await;
     pair.compares(ticket, case, 2).await;
-    let doubts: Vec<String> = second.log().into_iter().filter(|line| line.contains("were cut off")).collect();
+    let doubts: Vec<String> = second
+        .log()
+        .into_iter()
+        .filter(|line| line.contains("were cut off"))
+        .collect();
     assert!(doubts.is_empty(), "{doubts:?}");
 }

@@ -268,7 +268,10 @@ impl Connector {
             let found = |lines: &Vec<String>| lines.iter().any(|line| line.contains(&pattern));
             match tokio::time::timeout(LIMIT, log.wait_for(found)).await {
                 Ok(found) => found.is_ok(),
-                Err(_) => panic!("{caller}: neither `{pattern}` nor the end within {} s", LIMIT.as_secs()),
+                Err(_) => panic!(
+                    "{caller}: neither `{pattern}` nor the end within {} s",
+                    LIMIT.as_secs()
+                ),
             }
         }
     }
@@ -282,7 +285,10 @@ impl Connector {
             let Ok(status) = tokio::time::timeout(LIMIT, self.child.wait()).await else {
                 let lines = log.borrow();
                 let tail = lines[lines.len().saturating_sub(30)..].join("\n| ");
-                panic!("{caller}: it did not end within {} s; its log ends with:\n| {tail}", LIMIT.as_secs());
+                panic!(
+                    "{caller}: it did not end within {} s; its log ends with:\n| {tail}",
+                    LIMIT.as_secs()
+                );
             };
             let _ = tokio::time::timeout(LIMIT, log.wait_for(|_| false)).await;
             let lines = log.borrow().clone();
