@@ -72,11 +72,13 @@ async fn a_hundred_megabytes_in_large_cells_pass_in_bounded_memory() {
     let connector = stage.run().await;
     let (ticket, case) = stage.open("Soru").await;
     let before = most_memory(&connector);
-    // WHEN a transaction brings a hundred internal notes of a megabyte each, and a long message of the customer's
+    // WHEN a transaction brings a hundred internal notes of a megabyte each, a thousand of 60 kB, and a long message of the customer's
     stage
         .sql(&format!(
             "begin; insert into messages (ticket_id, author, body, is_internal)
                select {ticket}, 'agent', 'n' || repeat('0123456789', 100000), true from generate_series(1, 100);
+             insert into messages (ticket_id, author, body, is_internal)
+               select {ticket}, 'agent', 'n' || repeat('0123456789', 6000), true from generate_series(1, 1000);
              insert into messages (ticket_id, author, body)
                values ({ticket}, 'customer', 'S0; ' || repeat('long ', 30000) || 'end'); commit"
         ))
@@ -163,6 +165,14 @@ async fn odd_types_and_odd_transactions() {
         .await;
     stage.sql("rollback prepared 'two'").await;
     stage.sql("commit prepared 'one'").await;
+    // AND one that was replicated to the site from elsewhere, whose commit has no time of its own
+    stage
+        .sql(&format!(
+            "select pg_replication_origin_create('elsewhere'); select pg_replication_origin_session_setup('elsewhere');
+             {} select pg_replication_origin_session_reset()",
+            insert(6, "from elsewhere")
+        ))
+        .await;
     // AND a long text that is not sent at first, and not touched by the change that makes it eligible
     let long = format!("S5; {}", "long ".repeat(4000));
     let sql = "insert into messages (ticket_id, author, body, is_internal) values ($1, 'customer', $2, true)";
@@ -171,7 +181,7 @@ async fn odd_types_and_odd_transactions() {
         .sql("update messages set is_internal = false where body like 'S5;%'")
         .await;
     // THEN each comes once, in commit order, as the mapping says
-    stage.until_deskie(case, 6).await;
+    stage.until_deskie(case, 7).await;
     let books = stage.settled().await;
     let found = compare(&stage, &books, &[ticket], &HashSet::new()).await;
     assert!(found.is_well(), "{found:#?}");
@@ -181,8 +191,8 @@ async fn odd_types_and_odd_transactions() {
         "{:?}",
         texts[1]
     );
-    assert!(texts[5].contains("S5; long long"), "{:?}", texts[5]);
-    assert_eq!(texts.len(), 6, "{texts:?}");
+    assert!(texts[6].contains("S5; long long"), "{:?}", texts[6]);
+    assert_eq!(texts.len(), 7, "{texts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

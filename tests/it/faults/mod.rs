@@ -6,7 +6,6 @@ mod crash;
 mod guest;
 mod intake;
 mod ordeal;
-#[cfg(any())]
 mod readme;
 mod schema;
 mod standby;
