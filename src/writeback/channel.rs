@@ -19,6 +19,7 @@ impl WriteBack {
         if moved {
             CrashPoint::InboxTaken.reached();
         }
+        moved |= self.store.inbox_hasten_doubts().await? > 0;
         let mut creates_under_way = None;
         for row in self.store.inbox_waiting(100).await? {
             moved |= match (row.ticket_id, row.message.clone()) {
