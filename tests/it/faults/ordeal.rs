@@ -28,8 +28,8 @@ const SECONDS: u64 = 20;
 /// Connections of the site.
 const WRITERS: u64 = 4;
 
-/// How long everything may take to settle once all is well again.
-const HEALS_WITHIN: Duration = Duration::from_secs(150);
+/// How long everything may take to settle once all is well again, for each second of the ordeal and at least.
+const HEALS_WITHIN: (u32, Duration) = (1, Duration::from_secs(120));
 
 /// What was done to whom, and how often.
 #[derive(Default)]
@@ -75,7 +75,7 @@ async fn site_writes(shared: Arc<Shared>, url: String, seed: u64, stop: Cancella
         };
         let driven = async {
             while !stop.is_cancelled() && write(&shared, &client, &mut random).await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(random.random_range(5..60))).await;
+                tokio::time::sleep(Duration::from_millis(random.random_range(80..350))).await;
             }
         };
         tokio::select! {
@@ -326,13 +326,13 @@ async fn freeze_walsender(tally: &Tally, site: &Site, random: &mut StdRng) {
 }
 
 /// Waits until nothing waits any more and both sides are equal, or says what is not.
-async fn heals(stage: &Stage, optional: &HashSet<String>) -> Found {
+async fn heals(stage: &Stage, optional: &HashSet<String>, within: Duration) -> Found {
     let begun = clock::monotonic();
     let mut poked = false;
     loop {
-        let over = begun.elapsed() > HEALS_WITHIN;
+        let over = begun.elapsed() > within;
         if stage.count(WAITING).await == 0 || over {
-            if !poked {
+            if !poked && !over {
                 poked = true;
                 stage.past_our_calls().await;
                 // The next thing that happens in a case brings what its lost webhooks did not.
@@ -407,7 +407,9 @@ async fn ordeal() {
     stage.reconnect().await;
     let optional = shared.deleted.lock().unwrap().clone();
     let healing = clock::monotonic();
-    let found = heals(&stage, &optional).await;
+    let (for_each, at_least) = HEALS_WITHIN;
+    let within = Duration::from_secs(seconds) * for_each + at_least;
+    let found = heals(&stage, &optional, within).await;
     eprintln!("healed after {:?}", healing.elapsed());
     for (what, count) in shared.tally.0.lock().unwrap().iter() {
         eprintln!("{what}: {count}");
