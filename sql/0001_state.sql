@@ -97,6 +97,7 @@ create table {schema}.event (
     op           text not null check (op in ('I', 'U', 'D', 'T')),
     image        jsonb,                -- column → text or null; an unchanged or large cell is absent
     old_key      jsonb,                -- the old key, where the change sent one
+    size         integer not null,     -- bytes of image and old_key: a round of resolving takes so much at most
     echo         boolean not null      -- written by ourselves (rule 8)
 );
 -- Does a row of this key wait to be taken for deleted, or for renamed? Asked before each write-back (rule 6).

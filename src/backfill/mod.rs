@@ -18,7 +18,7 @@ use crate::config::{Config, OpenOn};
 use crate::mapping::Shape;
 use crate::mapping::scan::{self, Since};
 use crate::mapping::shape::{key_text, key_values};
-use crate::model::{DeliveryId, Section, TicketKey};
+use crate::model::{CrashPoint, DeliveryId, Section, TicketKey};
 use crate::postgres::shape::{ShapeError, load_shape};
 use crate::postgres::{Pool, TextParam, describe};
 use crate::store::{Gap, LinkState, NewDelivery, Step, Store, StoreError};
@@ -251,7 +251,9 @@ impl Backfill {
             }
         }
         step.commit().await?;
+        CrashPoint::RowsQueued.reached();
         self.store.meta_close_gap().await?;
+        CrashPoint::GapClosed.reached();
         Ok(queued)
     }
 

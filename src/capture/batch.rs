@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Capture, CaptureError, KEEPALIVE_STEP};
-use crate::model::{EventId, Lsn, Op, RelationName, Row};
+use crate::model::{CrashPoint, EventId, Lsn, Op, RelationName, Row};
 use crate::pgoutput::{Relations, Step, decode};
 use crate::postgres::replication::{Frame, ReplicationStream};
 use crate::store::{Event, Position};
@@ -86,8 +86,10 @@ impl Capture {
             self.store.streamed_to(position.end);
             return Ok(if stored { position.end } else { Lsn::default() });
         }
+        CrashPoint::EventsWritten.reached();
         writer.commit(position).await?;
         self.store.streamed_to(position.end);
+        CrashPoint::EventsStored.reached();
         metrics::counter!("deskie_cdc_captured_total").increment(written as u64);
         tracing::debug!(rows = written, to = %position.end, "captured");
         Ok(position.end)

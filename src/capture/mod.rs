@@ -20,12 +20,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::model::{Lsn, RelationName, clock};
+use crate::model::{CrashPoint, Lsn, RelationName, clock};
 use crate::pgoutput::Relations;
-use crate::postgres::ConnectUrl;
 use crate::postgres::replication::{
     Frame, ReplicationConnection, ReplicationError, ReplicationStream, StreamOptions,
 };
+use crate::postgres::{ConnectUrl, application_name};
 use crate::store::{Store, StoreError};
 
 /// A keepalive is stored once it is that far ahead: storing it writes WAL itself.
@@ -71,16 +71,18 @@ pub struct Capture {
     slot: String,
     publications: Vec<String>,
     tables: Vec<(Option<String>, String)>,
+    application_name: String,
 }
 
 impl Capture {
-    /// Streams `publications` from `slot` of the database at `url`.
+    /// Streams `publications` from `slot` of the database at `url`, as this instance.
     pub fn new(
         store: Store,
         url: ConnectUrl,
         config: &Config,
         slot: String,
         publications: Vec<String>,
+        instance: &str,
     ) -> Capture {
         let message = config.message.as_ref().map(|message| &message.table);
         let tables = std::iter::once(&config.ticket.table)
@@ -93,6 +95,7 @@ impl Capture {
             slot,
             publications,
             tables,
+            application_name: application_name("capture", Some(instance)),
         }
     }
 
@@ -173,7 +176,7 @@ impl Capture {
         observer: &dyn Observer,
         attempt: &mut u32,
     ) -> Result<(), CaptureError> {
-        let mut connection = ReplicationConnection::connect(&self.url, "deskie-cdc capture").await?;
+        let mut connection = ReplicationConnection::connect(&self.url, &self.application_name).await?;
         let server = connection.identify_system().await?;
         let meta = self.store.meta().await?;
         if let Some(known) = meta.system_id.filter(|known| *known != server.system_id) {
@@ -208,6 +211,7 @@ impl Capture {
                 *attempt = 0;
                 captured = captured.max(end);
                 stream.acknowledge(captured);
+                CrashPoint::Acknowledged.reached();
             }
         }
         finish(stream).await;
@@ -236,6 +240,7 @@ impl Capture {
                 xid: None,
             })
             .await?;
+        CrashPoint::KeepaliveStored.reached();
         Ok(Some(wal_end))
     }
 }

@@ -9,7 +9,7 @@ use crate::lanes::{
     self, Call, CaseCandidate, CaseIntent, Class, Cost, DoubtState, Found, Judgement, MessageCandidate,
     MessageIntent,
 };
-use crate::model::{CaseId, MessageId, StaffId, UserId, clock};
+use crate::model::{CaseId, CrashPoint, MessageId, StaffId, UserId, clock};
 use crate::store::{Act, Delivery, Opening, StoreError};
 use crate::text;
 
@@ -120,6 +120,7 @@ impl Deliverer {
         found: Found<Id>,
         failure: Option<String>,
     ) -> Option<Id> {
+        CrashPoint::DoubtLooked.reached();
         let now = clock::monotonic();
         // What our state has forgotten was done long ago: one look decides (rule 11).
         let doubt_wait = match delivery.ask_first {
@@ -183,6 +184,7 @@ impl Deliverer {
                     .await;
             }
         }
+        CrashPoint::DoubtJudged.reached();
         None
     }
 

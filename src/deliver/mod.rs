@@ -101,18 +101,27 @@ impl Deliverer {
         }
     }
 
-    /// Repeats a durable step until it is done or another instance leads: what Deskie has answered must not be lost.
+    /// As [`Deliverer::stored`], where nothing depends on it.
     async fn durably<F>(&self, what: &str, step: impl Fn() -> F)
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        self.stored(what, step).await;
+    }
+
+    /// Repeats a durable step until it is done or another instance leads: what Deskie has answered must not be lost.
+    /// Whether it was done; the other instance finds it out for itself.
+    async fn stored<F>(&self, what: &str, step: impl Fn() -> F) -> bool
     where
         F: Future<Output = Result<(), StoreError>>,
     {
         let mut attempt = 0u32;
         loop {
             match step().await {
-                Ok(()) => return,
+                Ok(()) => return true,
                 Err(error) if error.lost_leadership() => {
                     tracing::warn!("{what}: {error}");
-                    return;
+                    return false;
                 }
                 Err(error) => {
                     attempt += 1;

@@ -6,7 +6,7 @@ use super::{Deliverer, SEND_WITHIN};
 use crate::config::AgentAs;
 use crate::deskie::{Author, CallError, Contact, Content, NewCase, NewMessage, NewNote, Outcome, Status};
 use crate::lanes::{self, Call, Cost, DoubtState, Verdict};
-use crate::model::{CaseId, MessageId, UserId, clock};
+use crate::model::{CaseId, CrashPoint, MessageId, UserId, clock};
 use crate::store::{Act, Delivery, NewRemote, Opening, RemoteState};
 
 /// What is to be called.
@@ -97,6 +97,7 @@ impl Deliverer {
         }
         delivery.call = Some(request.name().to_owned());
         delivery.attempts += 1;
+        CrashPoint::IntentStored.reached();
         // Checked right before the request is written: whoever judges this intent relies on it (rule 13).
         if clock::monotonic().duration_since(asked_at) > SEND_WITHIN {
             self.meter.unused(call);
@@ -107,6 +108,7 @@ impl Deliverer {
             return self.durably("a late intent", retry).await;
         }
         metrics::counter!("deskie_cdc_calls_total", "call" => request.name()).increment(1);
+        CrashPoint::RequestWritten.soon();
         let answer = match &request {
             Request::CreateCase(case) => {
                 let answer = self.client.create_case(case).await;
@@ -151,6 +153,7 @@ impl Deliverer {
         };
         match answer {
             Ok((date, stored_at, Some(done))) => {
+                CrashPoint::AnswerReceived.reached();
                 self.learn_kept(delivery.written_at, stored_at, date).await;
                 self.done(&delivery, &done, date).await;
             }
@@ -280,6 +283,7 @@ impl Deliverer {
             self.store.delivery_doubt(delivery.id, why, first_look)
         })
         .await;
+        CrashPoint::DoubtStored.reached();
     }
 
     async fn done(&self, delivery: &Delivery, done: &Done, answered_at: Option<jiff::Timestamp>) {
@@ -309,7 +313,7 @@ impl Deliverer {
         (status, changed_at): (&str, Option<jiff::Timestamp>),
         answered_at: Option<jiff::Timestamp>,
     ) {
-        self.durably("a new case", || async {
+        let stored = self.stored("a new case", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_case(delivery, case, number, user, answered_at)
@@ -317,8 +321,10 @@ impl Deliverer {
             step.status_opened(delivery.ticket_id, delivery.opening.as_ref(), status, changed_at)
                 .await?;
             step.commit().await
-        })
-        .await;
+        });
+        if !stored.await {
+            return;
+        }
         tracing::info!(ticket = %delivery.ticket_key, %case, "case opened");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);
         self.settled(delivery);
@@ -340,7 +346,7 @@ impl Deliverer {
             payload: None,
             delivery: Some(delivery.id),
         };
-        self.durably("a sent message", || async {
+        let stored = self.stored("a sent message", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_message(delivery, message, answered_at).await?;
@@ -349,14 +355,17 @@ impl Deliverer {
             }
             step.remote_add(case, delivery.ticket_id, &ours).await?;
             step.commit().await
-        })
-        .await;
+        });
+        if !stored.await {
+            return;
+        }
         tracing::info!(ticket = %delivery.ticket_key, %case, %message, "message sent");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);
         self.settled(delivery);
     }
 
     fn settled(&self, delivery: &Delivery) {
+        CrashPoint::AnswerStored.reached();
         self.doubts
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

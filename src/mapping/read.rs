@@ -324,6 +324,26 @@ pub fn cells_by_key(shape: &Shape, columns: &[String]) -> String {
     )
 }
 
+/// Which rows of the table, by their keys (`$1`, texts), were made not after `$2`, in seconds since 1970: their keys.
+/// `None` where that takes more than the row itself, or where the key has several columns.
+pub fn created_before(created_at: &Expr, alias: &str, shape: &Shape) -> Option<String> {
+    let foreign = |token: &Token| matches!(token, Token::Ident(name, true) if name != alias);
+    let [key] = shape.key.as_slice() else {
+        return None;
+    };
+    if tokens(&created_at.sql).iter().any(foreign) {
+        return None;
+    }
+    let casts = shape.key_casts();
+    let (key, cast) = (quote_ident(key), casts.first()?);
+    Some(format!(
+        "select {alias}.{key}::text from {} {alias} where {alias}.{key} = any($1::text[]::{cast}[])
+           and extract(epoch from ({})::timestamptz)::float8 <= $2::float8",
+        shape.sql(),
+        value_sql(created_at, alias, shape)
+    ))
+}
+
 /// Whether the table has a row with that key.
 pub fn row_exists(shape: &Shape) -> String {
     format!(

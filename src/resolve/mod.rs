@@ -13,6 +13,7 @@
 mod compiled;
 mod edit;
 mod moves;
+mod passed;
 mod row;
 mod status;
 
@@ -24,7 +25,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::model::{EventId, LinkId, Op, Section, TicketKey};
+use crate::model::{CrashPoint, EventId, LinkId, Op, Section, TicketKey};
 use crate::postgres::Pool;
 use crate::store::{Event, Link, LinkState, NewDelivery, Step, Store, StoreError, Unresolved};
 
@@ -58,6 +59,9 @@ pub struct Resolver {
 
 /// The most events of one round; a transaction is taken whole.
 const BATCH: i64 = 200;
+
+/// Why a row that was there before is passed over.
+const FROM_BEFORE: &str = "an update of a row from before the connector";
 
 /// The tables are looked at again after this even if nothing rang: an event may be there that is not visible yet.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -160,7 +164,8 @@ impl Resolver {
         };
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
-        for event in &events {
+        let passed = batch.passed_over(&step, &events).await?;
+        for event in events.iter().filter(|event| !passed.contains(&event.id)) {
             batch.event(&step, event).await?;
         }
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
@@ -168,7 +173,9 @@ impl Resolver {
         for waiting in &unresolved {
             batch.unresolved(&step, waiting).await?;
         }
+        CrashPoint::ResolveDecided.reached();
         step.commit().await?;
+        CrashPoint::ResolveStored.reached();
         self.store.wake.lanes.notify_one();
         Ok(!events.is_empty())
     }
@@ -323,8 +330,7 @@ impl Batch<'_> {
         if self.made_after_start(section, &event.image).await? {
             return self.first_seen(step, event, section, key, 1).await;
         }
-        step.skipped_count("an update of a row from before the connector")
-            .await?;
+        step.skipped_count(FROM_BEFORE).await?;
         Ok(())
     }
 

@@ -22,6 +22,9 @@ use crate::writeback::WriteBack;
 /// How often the WAL that our slot holds, and the publications, are looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 
+/// The variable that makes the watch look more often, in milliseconds, so that a test need not wait.
+const WATCH_VARIABLE: &str = "DESKIE_CDC_WATCH_MS";
+
 /// How often past things are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -63,7 +66,7 @@ pub async fn work(
                 tracing::error!("nothing is sent, and it is tried again: {error}");
             }
             vital.set_error(&error);
-            give_back(shared, connection).await;
+            leader::give_back(shared, connection).await;
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(Duration::from_secs(2)) => {}
@@ -92,6 +95,7 @@ pub async fn work(
         &config,
         slot.clone(),
         publications,
+        &shared.instance,
     );
     let resolver = Resolver::new(store.clone(), shared.reading.clone(), config.clone());
     let deliverer = Arc::new(Deliverer::new(
@@ -202,26 +206,21 @@ pub async fn work(
             "the watch over slot and publications"
         });
     }
+    // The lease outlives the work: it is renewed until the last call has ended, and only then given back.
+    let over = CancellationToken::new();
+    let mut lease = JoinSet::new();
     {
-        let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
-        tasks.spawn(async move {
-            leader::keep_lease(shared, connection, vital, term).await;
-            "the lease"
-        });
+        let (term, over) = (term.clone(), over.clone());
+        let (shared, vital) = (shared.clone(), vital.clone());
+        lease.spawn(async move { leader::keep_lease(shared, connection, vital, term, over).await });
     }
     leader::end_together(tasks, &term, GRACE).await;
+    over.cancel();
+    lease.join_all().await;
     Ok(())
 }
 
-/// Lets go of the lead without having worked.
-async fn give_back(shared: &Shared, connection: tokio_postgres::Client) {
-    if let Err(error) = shared.store.lease_give_back().await {
-        tracing::debug!("the lease could not be given back: {error}");
-    }
-    drop(connection);
-}
-
-/// The same, with the lease renewed meanwhile: a look through large tables takes its time.
+/// [`begin`], with the lease renewed meanwhile: a look through large tables takes its time.
 async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64), String> {
     let begun = begin(shared);
     tokio::pin!(begun);
@@ -240,12 +239,16 @@ async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64), String> {
 /// Watches the WAL that our slot holds (rule 3) and the publications. Ends, and with it the term, where the slot is to be
 /// dropped, or where a gap is open: the next term makes what is missing and repairs the gap.
 async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, term: CancellationToken) {
-    let mut told = Told::default();
+    let watch_every = crate::config::process_env(WATCH_VARIABLE)
+        .and_then(|text| text.parse().ok())
+        .map_or(WATCH_EVERY, Duration::from_millis);
+    let (mut told, mut hazards) = (Told::default(), Vec::new());
     while !term.is_cancelled() {
         tokio::select! {
             () = term.cancelled() => return,
-            () = tokio::time::sleep(WATCH_EVERY) => {}
+            () = tokio::time::sleep(watch_every) => {}
         }
+        tell_hazards(&shared, &mut hazards).await;
         if wal_is_too_much(&shared, &vital, &slot, &mut told.wal).await {
             return;
         }
@@ -316,6 +319,18 @@ async fn watch_publications(
         tracing::warn!("rows were not streamed for a while: the gap is repaired");
     }
     Ok(is_open)
+}
+
+/// Says once what the site did to its tables and cannot go on with; `status` says it as long as it lasts.
+async fn tell_hazards(shared: &Shared, told: &mut Vec<String>) {
+    let publication = &shared.config.postgres.publication;
+    let Ok(found) = crate::console::report::hazards(&shared.store, publication).await else {
+        return;
+    };
+    for hazard in found.iter().filter(|hazard| !told.contains(hazard)) {
+        tracing::error!("{hazard}");
+    }
+    *told = found;
 }
 
 /// Drops our slot, once capture has let go of it.

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 use super::Options;
 use super::error::SetupError;
 use crate::config::Config;
-use crate::model::Lsn;
+use crate::model::{CrashPoint, Lsn};
 use crate::postgres::catalog::{self, ServerFacts, Slot};
 use crate::postgres::replication::{ReplicationConnection, ReplicationError, SystemIdentity};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
@@ -157,6 +157,7 @@ pub(super) async fn prepare(
         ));
     }
     let consistent = create(&mut replication, &client, facts, &name, options.slot_wait).await?;
+    CrashPoint::SlotMade.reached();
     replication.close().await;
     store
         .meta_set_server(&identity.system_id, timeline(&identity), &facts.database, &name)
@@ -167,6 +168,7 @@ pub(super) async fn prepare(
         return Ok((name, SlotOutcome::Made));
     }
     store.meta_open_gap(consistent).await?;
+    CrashPoint::GapStored.reached();
     let from = meta.captured_lsn.unwrap_or_default();
     say(&format!("slot {name}: made anew at {consistent}"));
     say(&format!(

@@ -133,6 +133,11 @@ impl Store {
             .map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
+    /// Lets go of idle connections, which may be dead without having been closed.
+    pub fn forget_connections(&self) {
+        self.pool.forget_idle();
+    }
+
     /// Runs one statement; rows affected.
     async fn execute(
         &self,

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{AgentAs, Config};
 use crate::deskie::{Case, CaseQuery, Client, Meter, Order, Sort, Status};
 use crate::lanes::{Class, Cost, backoff};
-use crate::model::{CaseId, MessageId, clock};
+use crate::model::{CaseId, CrashPoint, MessageId, clock};
 use crate::store::{Birth, Claim, Parent, SeenCase, SeenStatus, Store, StoreError};
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
@@ -272,8 +272,10 @@ impl Sweeper {
             self.store.birth_add(&births).await?;
             self.statuses(cases).await?;
             if cases.len() < 100 {
+                CrashPoint::SweepWanted.reached();
                 let swept_to = begun.unwrap_or_else(clock::now);
                 self.store.meta_set_swept(swept_to).await?;
+                CrashPoint::SweepStored.reached();
                 if wanted > 0 {
                     tracing::info!("the sweep asks for {wanted} cases");
                 }

@@ -12,6 +12,7 @@ use crate::deskie::{CallError, Message, Order, Outcome, User, Writer};
 use crate::lanes::{Class, Cost, backoff};
 use crate::mapping::shape::{Shape, quote_ident};
 use crate::mapping::{Parameters, Statement, write};
+use crate::model::CrashPoint;
 use crate::postgres::TextParam;
 use crate::postgres::shape::load_shape;
 use crate::store::{Birth, Opening, StoreError};
@@ -50,6 +51,7 @@ impl WriteBack {
             let case = birth.case_id;
             let error = match self.bear(&birth).await {
                 Ok(()) => {
+                    CrashPoint::BirthMade.reached();
                     tracing::info!(%case, "a case born in Deskie became a ticket");
                     self.store.wake.lanes.notify_one();
                     continue;

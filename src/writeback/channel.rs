@@ -6,7 +6,7 @@ use super::{File, Payload, WriteBack};
 use crate::deskie::Outcome;
 use crate::deskie::webhook::ChannelMessage;
 use crate::lanes::{Class, Cost, backoff};
-use crate::model::Kind;
+use crate::model::{CrashPoint, Kind};
 use crate::store::{Birth, InboxRow, NewRemote, RemoteState, StoreError};
 
 /// So long a channel's message is held: webhooks overtake each other, and each carries but its own message.
@@ -19,6 +19,9 @@ impl WriteBack {
             return Ok(false);
         }
         let mut moved = self.store.inbox_to_reads().await? > 0;
+        if moved {
+            CrashPoint::InboxTaken.reached();
+        }
         moved |= self.store.inbox_hasten_doubts().await? > 0;
         let mut creates_under_way = None;
         for row in self.store.inbox_waiting(100, HOLD).await? {

@@ -7,7 +7,7 @@ use crate::deskie::{CallError, Message, Order, Outcome, Writer};
 use crate::lanes::{
     self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, backoff,
 };
-use crate::model::{CaseId, Kind, MessageId, StaffId, UserId};
+use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId};
 use crate::store::{Delivery, NewRemote, Parent, RemoteState, StoreError, Ticket};
 use crate::text;
 
@@ -275,6 +275,7 @@ impl WriteBack {
                 None => new.push(verdict(message)),
             }
         }
+        CrashPoint::ReadFetched.reached();
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
         let mut pending = 0;
@@ -301,6 +302,7 @@ impl WriteBack {
         }
         step.ticket_read_done(ticket.id, wanted_at, deferred).await?;
         step.commit().await?;
+        CrashPoint::ReadStored.reached();
         if pending > 0 {
             tracing::info!(ticket = %ticket.key, %case, "{pending} new in Deskie");
             self.store.wake.remotes.notify_one();

@@ -17,7 +17,7 @@ use crate::config::{Config, ReplyAttachments};
 use crate::lanes::backoff;
 use crate::mapping::shape::Shape;
 use crate::mapping::{Batch, Parameters, Statement, write};
-use crate::model::Kind;
+use crate::model::{CrashPoint, Kind};
 use crate::postgres::TextParam;
 use crate::postgres::shape::load_shape;
 use crate::postgres::{Pool, describe};
@@ -209,6 +209,7 @@ impl WriteBack {
         };
         match result {
             Ok(true) => {
+                CrashPoint::WritebackCommitted.reached();
                 tracing::info!(ticket = %ticket.key, message = %id, kind = head.kind.as_str(), "reply written");
                 metrics::counter!("deskie_cdc_written_total").increment(1);
                 Ok(())
@@ -475,6 +476,11 @@ async fn run_pipelined(client: &deadpool_postgres::Object, bound: &[Bound]) -> R
                 values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
             client.execute(statement, &values).await.map(|_| ())
         }));
+    }
+    if CrashPoint::WritebackOpen.is_armed() {
+        // Only for a test: a round trip while the locks are held.
+        join_all(std::mem::take(&mut sent)).await;
+        CrashPoint::WritebackOpen.reached();
     }
     sent.push(Box::pin(client.batch_execute("commit")));
     // Polled in order, so written in order; the first error is the cause, the others follow from it, and the COMMIT
