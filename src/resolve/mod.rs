@@ -12,6 +12,7 @@
 
 mod compiled;
 mod edit;
+mod files;
 mod moves;
 mod row;
 mod status;
@@ -218,6 +219,10 @@ impl Batch<'_> {
                 }
             }
         }
+        // After the row's other meanings: the message that it may be as well takes its own file along.
+        for attached in self.compiled.attachments_of(&event.relation) {
+            self.file_event(step, event, attached).await?;
+        }
         Ok(())
     }
 
@@ -233,10 +238,12 @@ impl Batch<'_> {
             if step
                 .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
                 .await?
+                + step.file_drop_unsent(link.id, "the site deleted it before it was sent").await?
                 > 0
             {
                 step.link_set_state(link.id, LinkState::Skipped, Some("deleted before it was sent"))
                     .await?;
+                step.file_release_of(link.id).await?;
             }
         }
         if section == Section::Ticket
@@ -436,6 +443,7 @@ impl Batch<'_> {
         let committed_at = event.committed_at.as_second();
         let found = self
             .resolve(
+                step,
                 section,
                 &image,
                 &ticket.key,
@@ -469,7 +477,7 @@ impl Batch<'_> {
         let delivery = step.delivery_add(&new).await?;
         step.link_set_state(link, LinkState::Queued, None).await?;
         match found {
-            Found::Ready(resolution) => step.delivery_resolved(delivery, &resolution).await?,
+            Found::Ready(found) => self.ready(step, delivery, ticket.id, *found).await?,
             Found::Wait { why, .. } => {
                 tracing::info!(ticket = %ticket.key, "waits: {why}");
                 step.delivery_wait(delivery, &why, Duration::from_secs(1)).await?;
@@ -496,8 +504,10 @@ impl Batch<'_> {
             .await?;
             return Ok(());
         }
+        step.file_release(waiting.id).await?;
         let found = self
             .resolve(
+                step,
                 waiting.section,
                 &waiting.image,
                 &waiting.ticket_key,
@@ -506,7 +516,7 @@ impl Batch<'_> {
             )
             .await?;
         match found {
-            Found::Ready(resolution) => step.delivery_resolved(waiting.id, &resolution).await?,
+            Found::Ready(found) => self.ready(step, waiting.id, waiting.ticket_id, *found).await?,
             Found::NotNow(reason) => {
                 step.delivery_withdraw(waiting.id, &reason).await?;
                 step.link_set_state(waiting.link, LinkState::Seen, Some(&reason))

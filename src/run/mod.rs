@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::console::{Console, Role, Vital};
+use crate::files::Downloader;
 use crate::deskie::{Client, Meter};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
 use crate::store::Store;
@@ -64,6 +65,7 @@ struct Shared {
     writing: Pool,
     client: Client,
     meter: Arc<Meter>,
+    downloader: Downloader,
     /// The slot holds too much WAL and is to be dropped before the next term.
     drop_slot: Arc<AtomicBool>,
 }
@@ -90,7 +92,9 @@ impl Shared {
             .map_err(|error| fatal(&error))?;
         let meter = Arc::new(Meter::new(deskie.requests_per_minute, rate_window()));
         let store = Store::new(state, &config.postgres.schema);
+        let downloader = Downloader::new().map_err(|error| fatal(&error))?;
         Ok(Shared {
+            downloader,
             config,
             url,
             store,

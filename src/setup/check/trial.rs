@@ -68,7 +68,13 @@ pub(super) async fn write_back(
     };
     let mut all_well = true;
     for (kind, batch) in [Kind::Agent, Kind::Customer].into_iter().zip(batches) {
-        let statements: Vec<Statement> = batch.insert.iter().chain(&batch.after).cloned().collect();
+        let statements: Vec<Statement> = batch
+            .insert
+            .iter()
+            .chain(&batch.after)
+            .chain(&batch.files)
+            .cloned()
+            .collect();
         all_well &= attempt(&client, tickets, &key, kind, None, statements, found).await?;
     }
     if let Some(status) = &config.status {
@@ -145,6 +151,10 @@ fn parameters(key: &TicketKey, columns: usize, kind: Kind, status: Option<&str>)
         ("status", status.unwrap_or("open")),
         ("via_rule", "false"),
         ("attachments", "[]"),
+        ("name", "check.txt"),
+        ("url", "https://example.com/check.txt"),
+        ("mime", "text/plain"),
+        ("bytes", "\\x00"),
     ] {
         parameters.set(name, value);
     }
