@@ -25,10 +25,10 @@ use crate::config::{Attachment, Config};
 use crate::model::{Lsn, RelationName};
 use crate::pgoutput::Relations;
 use crate::postgres::ConnectUrl;
-use crate::postgres::shape::load_shape;
 use crate::postgres::replication::{
     Frame, ReplicationConnection, ReplicationError, ReplicationStream, StreamOptions,
 };
+use crate::postgres::shape::load_shape;
 use crate::store::{Store, StoreError};
 
 /// A keepalive is stored once it is that far ahead: storing it writes WAL itself.
@@ -199,7 +199,9 @@ impl Capture {
                     wal_end,
                     reply_requested,
                 } => self.keepalive(wal_end, reply_requested, captured).await?,
-                Frame::Data { bytes, .. } => Some(self.batch(&mut stream, &mut relations, &keys, bytes).await?),
+                Frame::Data { bytes, .. } => {
+                    Some(self.batch(&mut stream, &mut relations, &keys, bytes).await?)
+                }
             };
             observer.streaming();
             if let Some(end) = end {

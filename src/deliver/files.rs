@@ -84,7 +84,11 @@ impl Deliverer {
                     continue;
                 }
                 Got::TooLarge(None) => {
-                    let why = format!("`{}` is larger than the {} MB that Deskie takes", file.name, MAX_FILE >> 20);
+                    let why = format!(
+                        "`{}` is larger than the {} MB that Deskie takes",
+                        file.name,
+                        MAX_FILE >> 20
+                    );
                     (None, why)
                 }
                 Got::Refused(why) => (None, why),
@@ -123,7 +127,10 @@ impl Deliverer {
             let id = delivery.id;
             if delivery.act == Act::File {
                 // Nothing is left of it but what failed: it parks itself, the others beside it.
-                let own = done.parked.iter().position(|(file, _)| file.link == delivery.link);
+                let own = done
+                    .parked
+                    .iter()
+                    .position(|(file, _)| file.link == delivery.link);
                 let own = own.map(|place| done.parked.remove(place).1);
                 self.store_prepared(delivery, &done).await;
                 self.durably("a file", || async {
@@ -137,8 +144,10 @@ impl Deliverer {
             }
             if done.parked.is_empty() {
                 // A message that was nothing but files is none without them.
-                self.durably("a message without its files", || self.store.delivery_unresolve(id))
-                    .await;
+                self.durably("a message without its files", || {
+                    self.store.delivery_unresolve(id)
+                })
+                .await;
                 return false;
             }
         }
@@ -177,12 +186,16 @@ impl Deliverer {
             return;
         }
         let names: Vec<&str> = delivery.told_files().into_iter().map(|(name, _)| name).collect();
-        let told = format!("Deskie names {taken} of {sent} files in its answer; sent were: {}", names.join(", "));
+        let told = format!(
+            "Deskie names {taken} of {sent} files in its answer; sent were: {}",
+            names.join(", ")
+        );
         tracing::warn!(ticket = %delivery.ticket_key, "{told}");
         self.durably("lost files", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
-            step.journal_add(Some(delivery.ticket_id), "files lost", &told).await?;
+            step.journal_add(Some(delivery.ticket_id), "files lost", &told)
+                .await?;
             step.commit().await
         })
         .await;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{Deliverer, SEND_WITHIN};
 use crate::config::AgentAs;
-use crate::deskie::{Author, CallError, Contact, Content, File, NewCase, NewMessage, NewNote, Outcome, Status};
+use crate::deskie::{
+    Author, CallError, Contact, Content, File, NewCase, NewMessage, NewNote, Outcome, Status,
+};
 use crate::lanes::{self, Call, Cost, DoubtState, Verdict};
 use crate::model::{CaseId, MessageId, UserId, clock};
 use crate::store::{Act, Delivery, NewRemote, Opening, RemoteState};

@@ -81,12 +81,18 @@ impl Client {
             }
             return Ok(DeskieFile::Here { mime, bytes });
         }
-        Err(FileError::Refused("Deskie redirects its address without end".to_owned()))
+        Err(FileError::Refused(
+            "Deskie redirects its address without end".to_owned(),
+        ))
     }
 
     async fn fetch(&self, url: Url) -> Result<reqwest::Response, reqwest::Error> {
         let (email, key) = self.credentials();
-        self.http().get(url).basic_auth(email, Some(key.expose_secret())).send().await
+        self.http()
+            .get(url)
+            .basic_auth(email, Some(key.expose_secret()))
+            .send()
+            .await
     }
 }
 
@@ -118,9 +124,15 @@ fn is_login_page(mime: Option<&str>, (name, expected): (&str, &str), bytes: &[u8
     }
     let name = name.to_ascii_lowercase();
     let is_html = expected.to_ascii_lowercase().contains("html")
-        || [".html", ".htm", ".xhtml"].iter().any(|ending| name.ends_with(ending));
+        || [".html", ".htm", ".xhtml"]
+            .iter()
+            .any(|ending| name.ends_with(ending));
     let head = bytes.get(..bytes.len().min(64 << 10)).unwrap_or_default();
-    let asks = || String::from_utf8_lossy(head).to_ascii_lowercase().contains("type=\"password\"");
+    let asks = || {
+        String::from_utf8_lossy(head)
+            .to_ascii_lowercase()
+            .contains("type=\"password\"")
+    };
     !is_html || asks()
 }
 
@@ -148,7 +160,11 @@ mod tests {
             (Some("image/png"), ("a.png", "image/png"), form, false),
             (None, ("a.png", ""), b"x", false),
         ] {
-            assert_eq!(is_login_page(mime, expected, bytes), is_page, "{mime:?} {expected:?}");
+            assert_eq!(
+                is_login_page(mime, expected, bytes),
+                is_page,
+                "{mime:?} {expected:?}"
+            );
         }
     }
 }

@@ -53,7 +53,9 @@ pub(super) fn read(base: &Path, path: &str, max: u64) -> Result<Bytes, DiskError
         ErrorKind::NotFound => DiskError::Missing,
         kind => DiskError::Refused(format!("it cannot be read: {kind}")),
     })?;
-    let opened = file.metadata().map_err(|error| refused(&error.kind().to_string()))?;
+    let opened = file
+        .metadata()
+        .map_err(|error| refused(&error.kind().to_string()))?;
     if !opened.is_file() {
         return Err(refused("it is not a file"));
     }
@@ -100,7 +102,16 @@ mod tests {
             assert_eq!(read(inside).as_deref(), Ok(&b"12345"[..]), "{inside}");
         }
         let secret = outer.path().join("secret").display().to_string();
-        for outside in ["../secret", "a/../../secret", "link", "folder/secret", "../uploads-of-others/x", "a", "", "\0"] {
+        for outside in [
+            "../secret",
+            "a/../../secret",
+            "link",
+            "folder/secret",
+            "../uploads-of-others/x",
+            "a",
+            "",
+            "\0",
+        ] {
             assert!(matches!(read(outside), Err(DiskError::Refused(_))), "{outside}");
         }
         assert_eq!(read(&secret), Err(DiskError::Missing), "its root is the folder");

@@ -121,8 +121,8 @@ impl Downloader {
 
     /// Fetches at most `max` bytes.
     pub async fn fetch(&self, url: &str, allow_private: bool, max: u64) -> Result<Download, FetchError> {
-        let url = Url::parse(url.trim())
-            .map_err(|_| FetchError::Refused("its address is not one".to_owned()))?;
+        let url =
+            Url::parse(url.trim()).map_err(|_| FetchError::Refused("its address is not one".to_owned()))?;
         let fetching = async {
             let mut url = url;
             for _ in 0..=REDIRECTS {
@@ -208,7 +208,8 @@ pub(super) fn may_be_shown(url: &str) -> bool {
     })
 }
 
-const PRIVATE: &str = "its address leads into a private network; [[attachment]] allow_private = true allows that";
+const PRIVATE: &str =
+    "its address leads into a private network; [[attachment]] allow_private = true allows that";
 
 /// Reads a body of at most `max` bytes; the outer error of the two is the connection's.
 async fn read_body(

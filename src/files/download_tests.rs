@@ -12,18 +12,35 @@ async fn server() -> (SocketAddr, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
     let router = Router::new()
-        .route("/file", get(|| async { ([("content-type", "Text/Plain; charset=utf-8")], "12345") }))
-        .route("/auth", get(|headers: HeaderMap| async move { headers.contains_key("authorization").to_string() }))
+        .route(
+            "/file",
+            get(|| async { ([("content-type", "Text/Plain; charset=utf-8")], "12345") }),
+        )
+        .route(
+            "/auth",
+            get(|headers: HeaderMap| async move { headers.contains_key("authorization").to_string() }),
+        )
         .route("/gone", get(|| async { axum::http::StatusCode::NOT_FOUND }))
-        .route("/busy", get(|| async { axum::http::StatusCode::SERVICE_UNAVAILABLE }))
+        .route(
+            "/busy",
+            get(|| async { axum::http::StatusCode::SERVICE_UNAVAILABLE }),
+        )
         .route("/once", get(|| async { Redirect::temporary("/file") }))
         .route("/round", get(|| async { Redirect::temporary("/round") }))
-        .route("/inside", get(|| async { Redirect::temporary("http://[::ffff:169.254.169.254]/") }))
-        .route("/scheme", get(|| async { Redirect::temporary("file:///etc/passwd") }))
-        .layer(axum::middleware::from_fn(move |request, next: axum::middleware::Next| {
-            count.fetch_add(1, Ordering::SeqCst);
-            next.run(request)
-        }));
+        .route(
+            "/inside",
+            get(|| async { Redirect::temporary("http://[::ffff:169.254.169.254]/") }),
+        )
+        .route(
+            "/scheme",
+            get(|| async { Redirect::temporary("file:///etc/passwd") }),
+        )
+        .layer(axum::middleware::from_fn(
+            move |request, next: axum::middleware::Next| {
+                count.fetch_add(1, Ordering::SeqCst);
+                next.run(request)
+            },
+        ));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     #[allow(clippy::disallowed_methods)]
@@ -63,7 +80,10 @@ async fn what_is_inside_is_not_fetched() {
         (&inside, "not an address".to_owned()),
     ] {
         let fetched = downloader.fetch(&url, false, 10).await;
-        assert!(matches!(fetched, Err(FetchError::Refused(_))), "{url}: {fetched:?}");
+        assert!(
+            matches!(fetched, Err(FetchError::Refused(_))),
+            "{url}: {fetched:?}"
+        );
     }
     assert_eq!(asked.load(Ordering::SeqCst), 0, "nobody knocked");
 }
@@ -77,8 +97,15 @@ async fn each_hop_is_looked_at() {
         async move { any.fetch(&url, true, max).await }
     };
     let file = fetch("/once", 5).await.unwrap();
-    assert_eq!((file.mime.as_deref(), &*file.bytes), (Some("text/plain"), &b"12345"[..]));
-    assert_eq!(&*fetch("/auth", 5).await.unwrap().bytes, b"true", "its own credentials are used");
+    assert_eq!(
+        (file.mime.as_deref(), &*file.bytes),
+        (Some("text/plain"), &b"12345"[..])
+    );
+    assert_eq!(
+        &*fetch("/auth", 5).await.unwrap().bytes,
+        b"true",
+        "its own credentials are used"
+    );
     assert_eq!(fetch("/file", 4).await, Err(FetchError::TooLarge(4)));
     assert!(matches!(fetch("/round", 5).await, Err(FetchError::Refused(_))));
     assert!(matches!(fetch("/scheme", 5).await, Err(FetchError::Refused(_))));

@@ -17,7 +17,10 @@ pub async fn keep(folder: &Path, name: &str, bytes: Bytes) -> std::io::Result<Pa
 pub async fn forget(paths: Vec<PathBuf>) {
     for path in paths {
         if let Err(error) = tokio::fs::remove_file(&path).await {
-            tracing::warn!("{} was stored for nothing and could not be removed: {error}", path.display());
+            tracing::warn!(
+                "{} was stored for nothing and could not be removed: {error}",
+                path.display()
+            );
         }
     }
 }

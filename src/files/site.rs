@@ -8,8 +8,8 @@ use tokio_postgres::types::ToSql;
 use super::attachments::{self, Attached, FileRow};
 use super::disk::{self, DiskError};
 use super::download::{self, Downloader, FetchError};
-use super::size::MAX_FILE;
 use super::mime_of_name;
+use super::size::MAX_FILE;
 use crate::config::{AttachmentSource, Config};
 use crate::mapping::Reading;
 use crate::mapping::shape::key_values;
@@ -68,7 +68,10 @@ impl SiteFiles {
         let compiled = self.compiled.lock().await;
         let found = compiled.iter().flat_map(|all| all.iter());
         let mut found = found.filter(|attached| attached.source == source);
-        found.next().map(|attached| attached.config.wait).unwrap_or_default()
+        found
+            .next()
+            .map(|attached| attached.config.wait)
+            .unwrap_or_default()
     }
 
     /// The file of the row with that key, in the section that [`Attached::source`] names.
@@ -134,7 +137,9 @@ impl SiteFiles {
                 }
             }
         };
-        let mime = mime.or(of_answer).unwrap_or_else(|| mime_of_name(&name).to_owned());
+        let mime = mime
+            .or(of_answer)
+            .unwrap_or_else(|| mime_of_name(&name).to_owned());
         Ok(Got::File(SiteFile { name, mime, bytes }))
     }
 
@@ -184,7 +189,10 @@ impl SiteFiles {
         key: &str,
     ) -> Result<Vec<tokio_postgres::Row>, Got> {
         let Some(values) = key_values(key, attached.shape.key.len()) else {
-            return Err(Got::Refused(format!("`{key}` is no key of {}", attached.shape.relation)));
+            return Err(Got::Refused(format!(
+                "`{key}` is no key of {}",
+                attached.shape.relation
+            )));
         };
         let client = match self.site.get().await {
             Ok(client) => client,
@@ -214,7 +222,9 @@ impl SiteFiles {
 }
 
 fn texts(row: &tokio_postgres::Row) -> Vec<Option<String>> {
-    (0..row.len()).map(|n| row.try_get(n).unwrap_or_default()).collect()
+    (0..row.len())
+        .map(|n| row.try_get(n).unwrap_or_default())
+        .collect()
 }
 
 fn of_fetch(error: FetchError, name: &str, url: &str, allow_private: bool) -> Got {

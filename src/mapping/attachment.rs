@@ -45,7 +45,13 @@ fn belongs(config: &Attachment, shape: &Shape, parent: &Shape, alias: &str) -> S
         .key
         .iter()
         .zip(&config.parent)
-        .map(|(column, expr)| format!("{alias}.{} = {}", quote_ident(column), value_sql(expr, "a", shape)))
+        .map(|(column, expr)| {
+            format!(
+                "{alias}.{} = {}",
+                quote_ident(column),
+                value_sql(expr, "a", shape)
+            )
+        })
         .collect();
     parts.join(" and ")
 }
@@ -65,7 +71,13 @@ pub fn from_sql(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Stri
                 belongs(config, shape, messages, "m")
             ));
             let joined = message.ticket.iter().any(read::needs_joins);
-            lines.extend(message.join.iter().filter(|_| joined).map(|join| join.sql.clone()));
+            lines.extend(
+                message
+                    .join
+                    .iter()
+                    .filter(|_| joined)
+                    .map(|join| join.sql.clone()),
+            );
             let on: Vec<String> = tickets
                 .key
                 .iter()

@@ -201,7 +201,9 @@ pub fn files_of_birth(
     for expr in exprs {
         let mut builder = Builder::default();
         let sql = expr.sql.trim().trim_end_matches(';');
-        match builder.user_sql_with(sql, &names, |name| key_sql(name, "ticket", TICKET_SETTING, tickets)) {
+        match builder.user_sql_with(sql, &names, |name| {
+            key_sql(name, "ticket", TICKET_SETTING, tickets)
+        }) {
             Ok(()) => statements.push(builder.finish(&expr.name)),
             Err(unknown) if unknown.name == "row" || unknown.name.starts_with("row_") => return Ok(None),
             Err(unknown) => return Err((expr.clone(), unknown)),

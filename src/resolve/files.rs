@@ -121,7 +121,10 @@ impl Batch<'_> {
                 }
             };
             if file.row.is_ours {
-                found.resolution.files.push(file_ref(link, &file.source, file.row));
+                found
+                    .resolution
+                    .files
+                    .push(file_ref(link, &file.source, file.row));
             }
         }
         Ok(step.delivery_resolved(delivery, &found.resolution).await?)
@@ -220,7 +223,10 @@ impl Batch<'_> {
             Place::Taken => return Ok(()),
         };
         let row_key = TicketKey(key.to_owned());
-        let row = match self.ask_table(&attached.by_key, &attached.shape, &row_key).await? {
+        let row = match self
+            .ask_table(&attached.by_key, &attached.shape, &row_key)
+            .await?
+        {
             Outputs::Row(cells) => attached.row(&cells),
             Outputs::NoRow => return self.file_seen(step, link, NOT_THERE).await,
             Outputs::SeveralRows => {
@@ -228,7 +234,9 @@ impl Batch<'_> {
                 return self.file_seen(step, link, why).await;
             }
             Outputs::Refused(error) => {
-                return self.file_seen(step, link, &format!("[[attachment]]: {error}")).await;
+                return self
+                    .file_seen(step, link, &format!("[[attachment]]: {error}"))
+                    .await;
             }
         };
         if !row.is_ours {

@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::console::{Console, Role, Vital};
-use crate::files::Downloader;
 use crate::deskie::{Client, Meter};
+use crate::files::Downloader;
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
 use crate::store::Store;
 

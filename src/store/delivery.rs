@@ -455,7 +455,11 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
             _ => Act::Message,
         },
         intent_age: row.get(22),
-        files: files.map(serde_json::from_value).transpose().map_err(damaged)?.unwrap_or_default(),
+        files: files
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(damaged)?
+            .unwrap_or_default(),
         waited: row.get(24),
     })
 }

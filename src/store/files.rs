@@ -235,7 +235,8 @@ impl Step<'_> {
     /// What a delivered message took along stands in Deskie.
     pub(super) async fn file_delivered(&self, delivery: &Delivery) -> Result<(), StoreError> {
         let links: Vec<i64> = delivery.files.iter().map(|file| file.link.0).collect();
-        let sql = "update {s}.link set state = 'delivered', reason = null where id = any($1) and state = 'queued'";
+        let sql =
+            "update {s}.link set state = 'delivered', reason = null where id = any($1) and state = 'queued'";
         self.execute(sql, &[&links]).await?;
         Ok(())
     }
@@ -249,7 +250,8 @@ impl Store {
         why: &str,
         after: std::time::Duration,
     ) -> Result<(), StoreError> {
-        let sql = "update {s}.delivery set error = $2, waits_since = coalesce(waits_since, clock_timestamp()),
+        let sql =
+            "update {s}.delivery set error = $2, waits_since = coalesce(waits_since, clock_timestamp()),
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where id = $1 and state = 'queued' and (select {s}.fence($4))";
         self.execute(sql, &[&id.0, &why, &after.as_secs_f64(), &self.epoch().0])

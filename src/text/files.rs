@@ -59,11 +59,20 @@ mod tests {
     fn files_are_told_by_name_or_size() {
         let ours = [("şema 1.png", Some(5)), ("b.txt", None)];
         assert!(same_files(&ours, &[("Şema_1.PNG", None), ("b.txt", Some(9))]));
-        assert!(same_files(&ours, &[("sema-1.png", Some(5))]), "renamed, and one lost");
+        assert!(
+            same_files(&ours, &[("sema-1.png", Some(5))]),
+            "renamed, and one lost"
+        );
         assert!(same_files(&ours, &[]));
         assert!(!same_files(&ours, &[("c.txt", Some(7))]));
-        assert!(!same_files(&[], &[("c.txt", Some(7))]), "a mail with a file is not ours");
-        assert!(!same_files(&ours, &[("b.txt", None), ("b.txt", None)]), "each stands for one");
+        assert!(
+            !same_files(&[], &[("c.txt", Some(7))]),
+            "a mail with a file is not ours"
+        );
+        assert!(
+            !same_files(&ours, &[("b.txt", None), ("b.txt", None)]),
+            "each stands for one"
+        );
     }
 
     proptest! {

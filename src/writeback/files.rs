@@ -56,7 +56,11 @@ impl WriteBack {
             let mut all = statements.iter().flat_map(|statement| &statement.parameters);
             all.any(|parameter| parameter == name)
         };
-        let folder = self.config.reply.as_ref().and_then(|reply| reply.files_dir.as_ref());
+        let folder = self
+            .config
+            .reply
+            .as_ref()
+            .and_then(|reply| reply.files_dir.as_ref());
         let folder = folder.filter(|_| uses("path"));
         for (n, file) in files.iter().enumerate() {
             let mut parameters = of_message.clone();

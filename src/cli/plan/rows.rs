@@ -95,7 +95,9 @@ impl<'a> Tables<'a> {
             None => None,
         };
         let messages = message.as_ref().map(|(_, shape, _)| shape);
-        let attachments = files::load(client, config, &ticket, messages).await.map_err(failed)?;
+        let attachments = files::load(client, config, &ticket, messages)
+            .await
+            .map_err(failed)?;
         let ticket_reading = read::ticket(&config.ticket, &ticket, Source::Table);
         Ok(Tables {
             config,
@@ -281,12 +283,19 @@ impl<'a> Tables<'a> {
     /// The names of the files that go along.
     async fn files(&self, of: AttachmentOf, parent: &str) -> Result<Vec<String>, Failure> {
         let mut names = Vec::new();
-        for attached in self.attachments.iter().filter(|attached| attached.config.of == of) {
+        for attached in self
+            .attachments
+            .iter()
+            .filter(|attached| attached.config.of == of)
+        {
             let Some(values) = key_values(parent, attached.of_parent.columns.len()) else {
                 continue;
             };
             let values = values.into_iter().map(Some).collect();
-            for cells in self.query("[[attachment]]", &attached.of_parent.sql, values).await? {
+            for cells in self
+                .query("[[attachment]]", &attached.of_parent.sql, values)
+                .await?
+            {
                 let row = attached.row(&cells);
                 names.extend(row.is_ours.then_some(row.name));
             }

@@ -26,7 +26,10 @@ pub(super) fn check(config: &Config, found: &mut Found) {
         Ok(()) => found.ok("files", format!("{} can be written", folder.display())),
         Err(error) => found.fail(
             "files",
-            format!("[reply] files_dir {} cannot be written: {error}", folder.display()),
+            format!(
+                "[reply] files_dir {} cannot be written: {error}",
+                folder.display()
+            ),
             "give the connector's user the right to write there, or mount it where the connector runs",
         ),
     }
