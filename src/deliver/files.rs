@@ -134,10 +134,13 @@ impl Deliverer {
                 let own = own.map(|place| done.parked.remove(place).1);
                 self.store_prepared(delivery, &done).await;
                 self.durably("a file", || async {
-                    match &own {
-                        Some(why) => self.store.delivery_park(id, why).await,
-                        None => self.store.delivery_skip(id, "its files are gone").await,
-                    }
+                    let Some(why) = &own else {
+                        return self.store.delivery_skip(id, "its files are gone").await;
+                    };
+                    let mut client = self.store.client().await?;
+                    let step = self.store.step(&mut client).await?;
+                    step.file_park(delivery, why).await?;
+                    step.commit().await
                 })
                 .await;
                 return false;

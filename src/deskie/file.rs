@@ -148,6 +148,69 @@ fn passing(error: reqwest::Error) -> FileError {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn the_credentials_stay_with_their_host() {
+        use axum::http::HeaderMap;
+        use axum::response::Redirect;
+        use axum::routing::get;
+
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let seen = |headers: HeaderMap| async move { headers.contains_key("authorization").to_string() };
+        let router = axum::Router::new()
+            .route("/user/attachments/1", get(seen))
+            .route(
+                "/near",
+                get(|| async { Redirect::temporary("/user/attachments/1") }),
+            )
+            .route(
+                "/far",
+                get(|| async { Redirect::temporary("http://files.example/1?key=2") }),
+            )
+            .route(
+                "/page",
+                get(|| async { axum::response::Html("<title>Log in</title>") }),
+            )
+            .route("/gone", get(|| async { axum::http::StatusCode::NOT_FOUND }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let root: Url = format!("http://{}", listener.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        #[allow(clippy::disallowed_methods)]
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let key = secrecy::SecretString::from("key");
+        let client = Client::new(&root, "api@example.com", &key, std::time::Duration::from_secs(5)).unwrap();
+        let file = |url: &str, max| {
+            let (client, url) = (client.clone(), root.join(url).unwrap());
+            async move { client.file(url.as_str(), ("a.txt", "text/plain"), max).await }
+        };
+        for own in ["/user/attachments/1", "/near"] {
+            let Ok(DeskieFile::Here { bytes, .. }) = file(own, 4).await else {
+                panic!("{own}");
+            };
+            assert_eq!(&*bytes, b"true", "{own}");
+        }
+        for (other, expected) in [
+            ("/far", "http://files.example/1?key=2"),
+            ("https://127.0.0.1/x", "https://127.0.0.1/x"),
+            ("http://127.0.0.1:1/x", "http://127.0.0.1:1/x"),
+        ] {
+            let Ok(DeskieFile::Elsewhere(url)) = file(other, 4).await else {
+                panic!("{other}");
+            };
+            assert_eq!(url.as_str(), expected);
+        }
+        for refused in ["/page", "/gone"] {
+            assert!(
+                matches!(file(refused, 99).await, Err(FileError::Refused(_))),
+                "{refused}"
+            );
+        }
+        assert!(
+            matches!(file("/near", 3).await, Err(FileError::Refused(_))),
+            "too large"
+        );
+    }
+
     #[test]
     fn a_login_page_is_told_from_a_file() {
         let form = br#"<form><input type="password"></form>"#;

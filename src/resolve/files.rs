@@ -183,6 +183,7 @@ impl Batch<'_> {
                 LinkState::Seen => self.file_enters(step, event, attached, link.id, &new_key).await,
                 // Perhaps the site has mended what it was parked for.
                 LinkState::Parked => Ok(step.file_retry(link.id).await?),
+                LinkState::Queued if !is_insert => Ok(step.file_changed(link.id).await?),
                 _ => Ok(()),
             },
             known if is_insert => {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Delivery, Step, Store, StoreError};
-use crate::model::{DeliveryId, LinkId};
+use crate::model::{DeliveryId, LinkId, Op, RelationName};
 use crate::text::Body;
 
 /// A file that goes with a delivery.
@@ -69,6 +69,9 @@ pub struct Prepared {
     pub gone: Vec<FileRef>,
 }
 
+/// What `link.reason` says of a file that waits and whose row was changed.
+const CHANGED: &str = "its row was changed";
+
 const ADD: &str = "insert into {s}.delivery
         (position, ticket_id, link_id, section, act, backfill, part, author, body, files, written_at, state, error)
     select $1, $2, $3, 'attachment', 'file', $4,
@@ -79,6 +82,27 @@ fn json<T: Serialize>(value: &T) -> Result<Value, StoreError> {
 }
 
 impl Step<'_> {
+    /// A row of an attachment table that the stream did not bring: it is resolved as if it were streamed now. One that is
+    /// `new` counts as inserted, any other as changed.
+    pub async fn file_event(&self, table: &RelationName, image: &Value, new: bool) -> Result<(), StoreError> {
+        let sql = "insert into {s}.event (xid, commit_lsn, committed_at, schema_name, table_name, op, image, echo)
+            select pg_current_xact_id(), coalesce(captured_lsn, '0/0'), clock_timestamp(), $1, $2, $3, $4, false
+            from {s}.meta";
+        let op = if new { Op::Insert } else { Op::Update };
+        self.execute(sql, &[&table.schema, &table.table, &op.letter(), &image])
+            .await?;
+        Ok(())
+    }
+
+    /// The greatest key that is known of a section's files, where keys are numbers.
+    pub async fn file_greatest_number(&self, source: &str) -> Result<Option<i64>, StoreError> {
+        let sql = "select max(number::int8) from (select substr(key, length($1) + 1) as number from {s}.link
+                where section = 'attachment' and starts_with(key, $1) offset 0) found
+            where number ~ '^[0-9]{1,18}$'";
+        let rows = self.query(sql, &[&format!("{source} ")]).await?;
+        Ok(rows.first().and_then(|row| row.get(0)))
+    }
+
     /// The site emptied an attachment table in the transaction `xid`.
     pub async fn file_set_all_gone(&self, source: &str, xid: u64) -> Result<(), StoreError> {
         let sql = "update {s}.link set gone = true, gone_xid = $2::text::xid8
@@ -162,9 +186,38 @@ impl Step<'_> {
         self.execute(sql, &[&link.0, &reason]).await
     }
 
-    /// The site changed the row of a parked file: it is tried again.
+    /// The site changed the row of a file that waits: should it be parked for what was read before, it is tried once more.
+    pub async fn file_changed(&self, link: LinkId) -> Result<(), StoreError> {
+        let sql = "update {s}.link set reason = $2 where id = $1 and state = 'queued'";
+        self.execute(sql, &[&link.0, &CHANGED]).await?;
+        Ok(())
+    }
+
+    /// Whether it was changed since; that is settled then.
+    async fn file_was_changed(&self, link: LinkId) -> Result<bool, StoreError> {
+        let sql = "update {s}.link set reason = null where id = $1 and state = 'queued' and reason = $2";
+        Ok(self.execute(sql, &[&link.0, &CHANGED]).await? > 0)
+    }
+
+    /// A message of its own that is nothing but a file cannot be sent without it; false where it is tried once more.
+    pub async fn file_park(&self, delivery: &Delivery, why: &str) -> Result<bool, StoreError> {
+        if self.file_was_changed(delivery.link).await? {
+            let sql = "update {s}.delivery set not_before = now(), waits_since = now() - interval '100 years'
+                where id = $1 and state = 'queued'";
+            self.execute(sql, &[&delivery.id.0]).await?;
+            return Ok(false);
+        }
+        self.delivery_park(delivery.id, why).await?;
+        self.journal_add(Some(delivery.ticket_id), "file parked", why)
+            .await?;
+        Ok(true)
+    }
+
+    /// The site changed the row of a parked file: it is tried again. It has been waited for long enough, and holds up
+    /// nothing now.
     pub async fn file_retry(&self, link: LinkId) -> Result<(), StoreError> {
-        let sql = "with d as (update {s}.delivery set state = 'queued', not_before = now(), attempts = 0, waits_since = null
+        let sql = "with d as (update {s}.delivery set state = 'queued', not_before = now(), attempts = 0,
+                    waits_since = now() - interval '100 years'
                 where link_id = $1 and act = 'file' and state = 'parked' and doubt_since is null and intent_at is null
                 returning link_id)
             update {s}.link set state = 'queued', reason = null where id in (select link_id from d)";
@@ -186,6 +239,14 @@ impl Step<'_> {
             self.execute(set, &[&file.link.0, &"skipped", &why]).await?;
         }
         for (file, why) in &done.parked {
+            if self.file_was_changed(file.link).await? {
+                self.file_add(delivery, std::slice::from_ref(file), "queued", None)
+                    .await?;
+                let sql = "update {s}.delivery set waits_since = now() - interval '100 years'
+                    where link_id = $1 and act = 'file' and state = 'queued'";
+                self.execute(sql, &[&file.link.0]).await?;
+                continue;
+            }
             self.file_add(delivery, std::slice::from_ref(file), "parked", Some(why))
                 .await?;
             self.execute(set, &[&file.link.0, &"parked", &Some(why.as_str())])

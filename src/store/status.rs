@@ -245,7 +245,8 @@ impl Store {
     pub async fn parked_retry(&self, id: Option<&str>) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery set state = case when body is null then 'unresolved' else 'queued' end,
-                    not_before = now(), attempts = 0, waits_since = null, doubt_since = null
+                    not_before = now(), attempts = 0, doubt_since = null,
+                    waits_since = case when act = 'file' then now() - interval '100 years' end
                 where state = 'parked' and ($1::text is null or 'd' || id = $1) returning link_id),
             l as (update {s}.link set state = 'queued', reason = null where id in (select link_id from d)),
             r as (update {s}.remote set state = 'pending', not_before = now(), attempts = 0

@@ -77,6 +77,12 @@ async fn play(scene: &Scene) {
     scene.app(&uploaded("4", "only")).await;
 }
 
+/// Remembers what was captured: an event is deleted once it is resolved.
+const CAPTURED: &str = "create table captured (name text, image jsonb); \
+    create function captured() returns trigger language plpgsql security definer as \
+    'begin insert into public.captured values (new.table_name, new.image); return null; end'; \
+    create trigger captured after insert on deskie_cdc.event for each row execute function captured()";
+
 const OUTCOME: [&str; 4] = [
     "Before [\"before\", \"contract.pdf\"]",
     "With [\"with\"]",
@@ -89,17 +95,25 @@ async fn files_go_with_their_message_whenever_they_came() {
     let scene = Scene::new("files").await;
     std::fs::create_dir_all(scene.workplace.folder().join("uploads")).unwrap();
     scene.check_ok().await;
+    scene.app(CAPTURED).await;
     let connector = scene.run().await;
     play(&scene).await;
     let books = scene.settled().await;
     assert_eq!(told(&books)["1"], OUTCOME);
+    let captured =
+        "select string_agg(distinct k, ' ') from captured, jsonb_object_keys(image) k where name = 'uploads'";
+    assert_eq!(
+        scene.column(captured).await,
+        ["id"],
+        "of a file's row the key alone"
+    );
     assert_eq!(scene.reasons().await, Vec::<String>::new(), "nothing is stuck");
     let contract = &books.cases[0].messages[0].attachments[1];
     assert_eq!(
         (contract.mime_type.as_str(), contract.file_size),
         ("application/pdf", 3)
     );
-    // Only keys were captured, and each file has its link: the ticket's row is a file, too.
+    // Each file has its link: the ticket's row is a file, too.
     let links = "select key || ': ' || state from deskie_cdc.link where section = 'attachment' order by key";
     let expected = [
         "public.tickets 1: delivered",
