@@ -33,7 +33,7 @@ use crate::store::{Store, StoreError};
 const SEND_WITHIN: Duration = Duration::from_secs(5);
 
 /// So many calls with files are under way at once.
-const UPLOADS: usize = 3;
+const UPLOADS: usize = 4;
 
 /// Sends deliveries.
 pub struct Deliverer {

@@ -85,7 +85,13 @@ impl Deliverer {
         // Held until the call is over.
         let mut _upload = None;
         if !delivery.files.is_empty() {
-            _upload = self.uploads.acquire().await.ok();
+            _upload = self.uploads.try_acquire().ok();
+            if _upload.is_none() {
+                // It must not stand in the way of those that have none.
+                self.meter.unused(call);
+                let later = || self.store.file_later(delivery.id, Duration::from_millis(500));
+                return self.durably("a message with files", later).await;
+            }
             let Some(read) = self.files(&mut delivery).await else {
                 return self.meter.unused(call);
             };

@@ -109,7 +109,7 @@ impl Downloader {
                 .retry(reqwest::retry::never())
                 .referer(false)
                 .no_proxy()
-                .connect_timeout(Duration::from_secs(10))
+                .connect_timeout(Duration::from_secs(5))
                 .timeout(TIMEOUT)
                 .pool_max_idle_per_host(0)
         };

@@ -238,3 +238,22 @@ fn of_fetch(error: FetchError, name: &str, url: &str, allow_private: bool) -> Go
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_public_address_goes_into_the_text() {
+        let of = |url: &str, allow_private| of_fetch(FetchError::TooLarge(1), "a", url, allow_private);
+        let public = "https://cdn.example/a.bin";
+        assert!(of(public, false) == Got::TooLarge(Some(public.to_owned())));
+        for (url, allow_private) in [
+            (public, true),
+            ("http://u:p@cdn.example/a.bin", false),
+            ("http://10.0.0.1/a.bin", false),
+        ] {
+            assert!(of(url, allow_private) == Got::TooLarge(None), "{url}");
+        }
+    }
+}

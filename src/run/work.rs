@@ -153,6 +153,19 @@ pub async fn work(
             "inbox"
         });
     }
+    if writeback.fetches_files() {
+        let (term, writeback) = (term.clone(), writeback.clone());
+        tasks.spawn(async move {
+            // The bell is the write-back's.
+            let no_bell = tokio::sync::Notify::new();
+            let pause = Duration::from_millis(500);
+            repeat("the write-back of files", term, &no_bell, pause, || {
+                writeback.file_round()
+            })
+            .await;
+            "files"
+        });
+    }
     {
         let (term, store, vital) = (term.clone(), store.clone(), vital.clone());
         tasks.spawn(async move {

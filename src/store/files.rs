@@ -304,6 +304,15 @@ impl Step<'_> {
 }
 
 impl Store {
+    /// A delivery waits for its turn.
+    pub async fn file_later(&self, id: DeliveryId, after: std::time::Duration) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set not_before = clock_timestamp() + make_interval(secs => $2)
+            where id = $1 and state = 'queued' and (select {s}.fence($3))";
+        self.execute(sql, &[&id.0, &after.as_secs_f64(), &self.epoch().0])
+            .await?;
+        Ok(())
+    }
+
     /// A delivery waits for its files.
     pub async fn file_wait(
         &self,

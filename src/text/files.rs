@@ -56,6 +56,19 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn links_stand_below_the_text() {
+        let links = [("a <b>".to_owned(), "https://cdn.example/a?x=1&y".to_owned())];
+        let body = with_links(names_of_files(&["a <b>"]), &links);
+        assert_eq!(body.text, "a <b>\n\na <b>: https://cdn.example/a?x=1&y");
+        assert!(
+            body.html.contains("href=\"https://cdn.example/a?x=1&amp;y\""),
+            "{}",
+            body.html
+        );
+        assert_eq!(with_links(body.clone(), &[]), body);
+    }
+
+    #[test]
     fn files_are_told_by_name_or_size() {
         let ours = [("şema 1.png", Some(5)), ("b.txt", None)];
         assert!(same_files(&ours, &[("Şema_1.PNG", None), ("b.txt", Some(9))]));

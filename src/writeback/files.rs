@@ -39,6 +39,12 @@ impl WriteBack {
         reply.is_none_or(|reply| matches!(reply.attachments, ReplyAttachments::Links))
     }
 
+    /// Whether files may have to be fetched before a message is written: such messages hold up no others.
+    pub fn fetches_files(&self) -> bool {
+        let reply = self.config.reply.as_ref();
+        reply.is_some_and(|reply| matches!(reply.attachments, ReplyAttachments::Statements(_)))
+    }
+
     /// Fetches what the statements use of a message's files.
     pub(super) async fn ready_files(
         &self,

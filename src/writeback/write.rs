@@ -182,7 +182,20 @@ pub(super) async fn prepare(
 impl WriteBack {
     /// Writes what waits, the heads of some tickets; true where something was tried.
     pub async fn write_round(&self) -> Result<bool, StoreError> {
-        let heads = self.store.remote_heads(16).await?;
+        let heads = self
+            .store
+            .remote_heads(16, self.fetches_files().then_some(false))
+            .await?;
+        self.write_heads(heads).await
+    }
+
+    /// The same for messages whose files are fetched first, which may take a while.
+    pub async fn file_round(&self) -> Result<bool, StoreError> {
+        let heads = self.store.remote_heads(4, Some(true)).await?;
+        self.write_heads(heads).await
+    }
+
+    async fn write_heads(&self, heads: Vec<PendingRemote>) -> Result<bool, StoreError> {
         let some = !heads.is_empty();
         for result in join_all(heads.into_iter().map(|head| self.write_head(head))).await {
             result?;
