@@ -205,41 +205,47 @@ pub struct Intent {
     pub at: jiff::Timestamp,
 }
 
-/// A status that Deskie refuses, and a file that cannot be had, hold up no message.
-const STANDS_ASIDE: &str = "act in ('status', 'file') and state = 'parked'";
+/// Nothing that is open stands before it in its lane; a status that Deskie refuses, and a file that cannot be had, hold
+/// up no message. One look into an index a row: a backlog of any length costs the site's server no more than its head.
+const IS_HEAD: &str = "not exists (select from {s}.delivery o where o.ticket_id = d.ticket_id
+    and o.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')
+    and not (o.act in ('status', 'file') and o.state = 'parked')
+    and (o.position, o.part, o.id) < (d.position, d.part, d.id))";
 
-const OPEN: &str = "('unresolved', 'queued', 'sending', 'doubt', 'parked')";
+/// What [`delivery`] reads.
+const COLUMNS: &str = "d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
+    d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
+    coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
+    extract(epoch from clock_timestamp() - d.intent_at)::float8, d.files,
+    coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8";
 
 impl Store {
     /// The heads of lanes that can be sent or looked for now, the oldest first: `limit` of live traffic and as many of
     /// a backfill. Lanes with work under way (`busy`) are left out.
     pub async fn delivery_heads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Delivery>, StoreError> {
+        let some = |backfill: &str| {
+            format!(
+                "(select d.id from {{s}}.delivery d
+                  where d.state in ('queued', 'doubt') and {backfill} and d.not_before <= clock_timestamp()
+                    and d.ticket_id <> all($1) and {IS_HEAD}
+                  order by d.id limit {limit})"
+            )
+        };
         let sql = format!(
-            "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
-                d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
-                extract(epoch from clock_timestamp() - d.intent_at)::float8, d.files,
-                coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8
-             from (select id, row_number() over (partition by backfill order by id) as rank
-                   from (select distinct on (ticket_id) id, state, not_before, backfill from {{s}}.delivery
-                         where state in {OPEN} and not ({STANDS_ASIDE}) and ticket_id <> all($2)
-                         order by ticket_id, position, part, id) first
-                   where state in ('queued', 'doubt') and not_before <= clock_timestamp()) head
+            "select {COLUMNS} from ({} union all {}) head
              join {{s}}.delivery d on d.id = head.id
              join {{s}}.ticket t on t.id = d.ticket_id
-             where rank <= $1 order by d.id"
+             order by d.id",
+            some("not d.backfill"),
+            some("d.backfill")
         );
-        self.query(&sql, &[&limit, &busy])
-            .await?
-            .iter()
-            .map(delivery)
-            .collect()
+        self.query(&sql, &[&busy]).await?.iter().map(delivery).collect()
     }
 
     /// When the next head's time comes, in seconds; `None` where nothing waits for a time.
     pub async fn delivery_next_in(&self) -> Result<Option<f64>, StoreError> {
         let sql = "select extract(epoch from min(not_before) - clock_timestamp())::float8 from {s}.delivery
-            where state in ('queued', 'doubt') and not_before > clock_timestamp()";
+            where state in ('queued', 'doubt') and not_before > now()";
         Ok(self.query(sql, &[]).await?.first().and_then(|row| row.get(0)))
     }
 
@@ -357,11 +363,8 @@ impl Store {
         let sql = format!(
             "select d.id, d.ticket_id, t.key, t.gone, t.case_id is not null, d.link_id, d.section, d.image,
                 coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8, d.attempts, d.written_at
-             from (select distinct on (ticket_id) id, state, not_before from {{s}}.delivery
-                   where state in {OPEN} and not ({STANDS_ASIDE}) order by ticket_id, position, part, id) head
-             join {{s}}.delivery d on d.id = head.id
-             join {{s}}.ticket t on t.id = d.ticket_id
-             where head.state = 'unresolved' and head.not_before <= clock_timestamp() order by d.id limit $1"
+             from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
+             where d.state = 'unresolved' and d.not_before <= now() and {IS_HEAD} order by d.id limit $1"
         );
         let read = |row: &tokio_postgres::Row| {
             Ok(Unresolved {
@@ -384,16 +387,14 @@ impl Store {
     /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, given up out of
     /// doubt (it stands there, a person said), or the first message of a case, whose number create_case does not tell.
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
-        let sql = "select d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part,
-                d.parts, d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-                coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
-                extract(epoch from clock_timestamp() - d.intent_at)::float8, d.files, 0::float8
-            from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
+        let sql = format!(
+            "select {COLUMNS} from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
             where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act in ('message', 'note', 'file')
               and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
                    or (d.state = 'delivered' and d.call = 'create_case'))
-            order by d.position, d.part, d.id";
-        self.query(sql, &[&ticket]).await?.iter().map(delivery).collect()
+            order by d.position, d.part, d.id"
+        );
+        self.query(&sql, &[&ticket]).await?.iter().map(delivery).collect()
     }
 
     /// What the ticket's case was opened with.
