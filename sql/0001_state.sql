@@ -121,12 +121,13 @@ create table {schema}.delivery (
     ticket_id    bigint not null references {schema}.ticket,
     link_id      bigint references {schema}.link,
     section      text not null,
-    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note')),
+    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note', 'file')),
     backfill     boolean not null default false,       -- behind live traffic
     part         integer not null default 1,           -- negative: it follows up on a message that was sent
     parts        integer not null default 1,
     author       text,                 -- customer or agent
     body         jsonb,                -- {text, html}; null once delivered and past retain
+    files        jsonb,                -- files that go along, by link; act file: a message of its own that came late
     edited       text,                 -- the mapped text that an edit brings, or a note of it
     opening      jsonb,                -- what create_case needs besides the body
     image        jsonb,                -- the row, while unresolved

@@ -119,13 +119,13 @@ fn source_sql(source: Source, alias: &str, shape: &Shape, expressions: &[&Expr])
     }
 }
 
-fn text(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
+pub(super) fn text(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     expression.map_or("null::text".to_owned(), |expr| {
         format!("({})::text", value_sql(expr, alias, shape))
     })
 }
 
-fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
+pub(super) fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
         Some(expr) => format!(
             "coalesce(({})::boolean, false)::text",
@@ -233,9 +233,14 @@ pub fn ticket(config: &Ticket, shape: &Shape, source: Source) -> Reading {
 
 /// Whether an expression reads anything but the message's own row, so that the joins must stand before it.
 pub(super) fn needs_joins(expression: &Expr) -> bool {
+    reads_beyond("m", expression)
+}
+
+/// Whether an expression reads anything but the row of that alias.
+pub(super) fn reads_beyond(alias: &str, expression: &Expr) -> bool {
     tokens(&expression.sql)
         .iter()
-        .any(|token| matches!(token, Token::Ident(name, true) if name != "m"))
+        .any(|token| matches!(token, Token::Ident(name, true) if name != alias))
 }
 
 /// Everything of a message; the outputs are [`MESSAGE_OUTPUTS`]. `t` is the ticket's row as it is now.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::ResolveError;
 use crate::config::Config;
+use crate::files::{self, Attached};
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::key_text;
 use crate::mapping::{Shape, Source};
@@ -24,6 +25,8 @@ pub struct Compiled {
     pub messages: Option<(Reading, Reading)>,
     /// How a message's ticket is found.
     pub ticket_key_of: Option<TicketKeyOf>,
+    /// The attachment tables.
+    pub attachments: Vec<Attached>,
 }
 
 impl Compiled {
@@ -54,7 +57,11 @@ impl Compiled {
         });
         let ticket_key_of =
             with_shape.map(|(config_message, shape)| read::ticket_key_of(config_message, shape, &ticket));
+        let attachments = files::load(client, config, &ticket, message.as_ref())
+            .await
+            .map_err(mapping)?;
         Ok(Compiled {
+            attachments,
             ticket_image: read::ticket(&config.ticket, &ticket, Source::Image),
             ticket_table: read::ticket(&config.ticket, &ticket, Source::Table),
             messages,
@@ -78,6 +85,13 @@ impl Compiled {
             sections.push(Section::Message);
         }
         sections
+    }
+
+    /// The attachments that rows of a table are.
+    pub fn attachments_of<'a>(&'a self, relation: &'a RelationName) -> impl Iterator<Item = &'a Attached> {
+        self.attachments
+            .iter()
+            .filter(move |attached| attached.shape.relation == *relation)
     }
 
     /// The table of a section.

@@ -12,7 +12,9 @@
 
 mod compiled;
 mod edit;
+mod files;
 mod moves;
+mod newest;
 mod passed;
 mod row;
 mod status;
@@ -225,6 +227,10 @@ impl Batch<'_> {
                 }
             }
         }
+        // After the row's other meanings: the message that it may be as well takes its own file along.
+        for attached in self.compiled.attachments_of(&event.relation) {
+            self.file_event(step, event, attached).await?;
+        }
         Ok(())
     }
 
@@ -240,10 +246,14 @@ impl Batch<'_> {
             if step
                 .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
                 .await?
+                + step
+                    .file_drop_unsent(link.id, "the site deleted it before it was sent")
+                    .await?
                 > 0
             {
                 step.link_set_state(link.id, LinkState::Skipped, Some("deleted before it was sent"))
                     .await?;
+                step.file_release_of(link.id).await?;
             }
         }
         if section == Section::Ticket
@@ -442,6 +452,7 @@ impl Batch<'_> {
         let committed_at = event.committed_at.as_second();
         let found = self
             .resolve(
+                step,
                 section,
                 &image,
                 &ticket.key,
@@ -475,7 +486,7 @@ impl Batch<'_> {
         let delivery = step.delivery_add(&new).await?;
         step.link_set_state(link, LinkState::Queued, None).await?;
         match found {
-            Found::Ready(resolution) => step.delivery_resolved(delivery, &resolution).await?,
+            Found::Ready(found) => self.ready(step, delivery, ticket.id, *found).await?,
             Found::Wait { why, .. } => {
                 tracing::info!(ticket = %ticket.key, "waits: {why}");
                 step.delivery_wait(delivery, &why, Duration::from_secs(1)).await?;
@@ -502,8 +513,10 @@ impl Batch<'_> {
             .await?;
             return Ok(());
         }
+        step.file_release(waiting.id).await?;
         let found = self
             .resolve(
+                step,
                 waiting.section,
                 &waiting.image,
                 &waiting.ticket_key,
@@ -512,7 +525,7 @@ impl Batch<'_> {
             )
             .await?;
         match found {
-            Found::Ready(resolution) => step.delivery_resolved(waiting.id, &resolution).await?,
+            Found::Ready(found) => self.ready(step, waiting.id, waiting.ticket_id, *found).await?,
             Found::NotNow(reason) => {
                 step.delivery_withdraw(waiting.id, &reason).await?;
                 step.link_set_state(waiting.link, LinkState::Seen, Some(&reason))
@@ -543,57 +556,5 @@ impl Batch<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The row's newest captured version, where `settle` let later ones come in; `None` where it was deleted.
-    async fn newest_image(&self, event: &Event, section: Section) -> Result<Option<Value>, ResolveError> {
-        let mut image = event.image.clone();
-        if self.config.capture.settle.is_zero() {
-            return Ok(Some(image));
-        }
-        let columns = &self.compiled.shape(section).key;
-        let key: serde_json::Map<String, Value> = columns
-            .iter()
-            .filter_map(|name| Some((name.clone(), image.get(name)?.clone())))
-            .collect();
-        let mut deleted_by = None;
-        for later in self
-            .store
-            .event_later(event.id, &event.relation, &Value::Object(key))
-            .await?
-        {
-            match (later.op, later.image, &mut image) {
-                (Op::Delete | Op::Truncate, _, _) => deleted_by = Some(later.xid),
-                // A move is a DELETE and an INSERT in one transaction (rule 6); later it is another row.
-                (Op::Insert, newer, image) if deleted_by == Some(later.xid) => {
-                    deleted_by = None;
-                    *image = newer;
-                }
-                _ if deleted_by.is_some() => return Ok(None),
-                (_, Value::Object(newer), Value::Object(image)) => image.extend(newer),
-                _ => {}
-            }
-        }
-        Ok(deleted_by.is_none().then_some(image))
-    }
-
-    /// Whether the mapping says that a row was made after the connector's start.
-    async fn made_after_start(&self, section: Section, image: &Value) -> Result<bool, ResolveError> {
-        let mapped = match section {
-            Section::Ticket => self.config.ticket.created_at.is_some(),
-            Section::Message => self
-                .config
-                .message
-                .as_ref()
-                .is_some_and(|message| message.created_at.is_some()),
-            Section::Attachment => false,
-        };
-        if !mapped {
-            return Ok(false);
-        }
-        Ok(self
-            .created_at(section, image)
-            .await?
-            .is_some_and(|at| at > self.started_at.as_second() as f64))
     }
 }

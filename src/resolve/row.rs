@@ -3,21 +3,22 @@
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
+use super::files::{Resolved, names};
 use super::status::status_word;
 use super::{Batch, ResolveError, cell};
-use crate::config::AgentAs;
+use crate::config::{AgentAs, AttachmentOf};
 use crate::mapping::Shape;
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{BodyFormat, Section, TicketKey};
 use crate::postgres::TextParam;
-use crate::store::{Opening, Resolution};
+use crate::store::{Opening, Resolution, Step};
 use crate::text;
 
 /// What the mapping says of a row.
 pub enum Found {
     /// It goes to Deskie.
-    Ready(Box<Resolution>),
+    Ready(Box<Resolved>),
     /// It is not for Deskie as it is; a later UPDATE may change that.
     NotNow(String),
     /// It is not for Deskie, for good.
@@ -34,7 +35,7 @@ pub enum Found {
 }
 
 /// A statement's answer, or why there is none.
-enum Outputs {
+pub(super) enum Outputs {
     Row(Vec<Option<String>>),
     NoRow,
     SeveralRows,
@@ -125,6 +126,7 @@ impl Batch<'_> {
     /// The mapping over one row.
     pub(super) async fn resolve(
         &self,
+        step: &Step<'_>,
         section: Section,
         image: &Value,
         ticket: &TicketKey,
@@ -132,9 +134,10 @@ impl Batch<'_> {
         committed_at: i64,
     ) -> Result<Found, ResolveError> {
         match (section, &self.compiled.messages) {
-            (Section::Ticket, _) => self.resolve_ticket(image, ticket, committed_at).await,
+            (Section::Ticket, _) => self.resolve_ticket(step, image, ticket, committed_at).await,
             (Section::Message, Some((from_image, from_table))) => {
-                self.resolve_message(from_image, from_table, image, ticket, has_case, committed_at)
+                let readings = (from_image, from_table);
+                self.resolve_message(step, readings, image, ticket, has_case, committed_at)
                     .await
             }
             _ => Ok(Found::Never("no such section is configured".into())),
@@ -143,6 +146,7 @@ impl Batch<'_> {
 
     async fn resolve_ticket(
         &self,
+        step: &Step<'_>,
         image: &Value,
         key: &TicketKey,
         committed_at: i64,
@@ -180,18 +184,27 @@ impl Batch<'_> {
                 "[ticket] format must give 'text', 'html' or 'markdown'".into(),
             ));
         };
-        Ok(Found::Ready(Box::new(Resolution {
-            author: "customer".into(),
-            bodies: text::split(&body, format, self.config.deskie.max_body),
-            opening: Some(opening),
-            written_at: created_at.map_or(committed_at, |at| at as i64),
+        let files = match self.files_of(step, AttachmentOf::Ticket, key.as_str()).await? {
+            Ok(files) => files,
+            Err(found) => return Ok(found),
+        };
+        Ok(Found::Ready(Box::new(Resolved {
+            resolution: Resolution {
+                author: "customer".into(),
+                bodies: text::split(&body, format, self.config.deskie.max_body),
+                opening: Some(opening),
+                written_at: created_at.map_or(committed_at, |at| at as i64),
+                files: Vec::new(),
+            },
+            files,
+            is_files_only: false,
         })))
     }
 
     async fn resolve_message(
         &self,
-        from_image: &Reading,
-        from_table: &Reading,
+        step: &Step<'_>,
+        (from_image, from_table): (&Reading, &Reading),
         image: &Value,
         ticket: &TicketKey,
         has_case: bool,
@@ -252,9 +265,17 @@ impl Batch<'_> {
         if let Some(age) = self.is_import(created_at, committed_at) {
             return Ok(Found::Never(age));
         }
+        let mut files = match self.key_of(Section::Message, image) {
+            Some(key) => match self.files_of(step, AttachmentOf::Message, &key).await? {
+                Ok(files) => files,
+                Err(found) => return Ok(found),
+            },
+            None => Vec::new(),
+        };
         let body = row.get(3).cloned().flatten().unwrap_or_default();
-        if body.trim().is_empty() {
-            return Ok(Found::NotNow("the body is empty".into()));
+        let only_names = names(&files).filter(|_| body.trim().is_empty());
+        if body.trim().is_empty() && only_names.is_none() {
+            return Ok(Found::NotNow("the body is empty, and there is no file".into()));
         }
         let Some(format) = body_format(Outputs::get(&row, 4)) else {
             return Ok(Found::Park(
@@ -281,11 +302,27 @@ impl Batch<'_> {
                 other => return Ok(unanswered(&other, "[ticket]")),
             }
         };
-        Ok(Found::Ready(Box::new(Resolution {
-            author,
-            bodies: text::split(&body, format, self.config.deskie.max_body),
-            opening,
-            written_at: created_at.map_or(committed_at, |at| at as i64),
+        // They belong to what opens the case.
+        if opening.is_some() {
+            match self.files_of(step, AttachmentOf::Ticket, ticket.as_str()).await? {
+                Ok(of_ticket) => files.extend(of_ticket),
+                Err(found) => return Ok(found),
+            }
+        }
+        let is_files_only = only_names.is_some();
+        Ok(Found::Ready(Box::new(Resolved {
+            resolution: Resolution {
+                author,
+                bodies: match only_names {
+                    Some(names) => vec![names],
+                    None => text::split(&body, format, self.config.deskie.max_body),
+                },
+                opening,
+                written_at: created_at.map_or(committed_at, |at| at as i64),
+                files: Vec::new(),
+            },
+            files,
+            is_files_only,
         })))
     }
 
@@ -415,7 +452,7 @@ impl Batch<'_> {
         self.ask(&reading.sql, values).await
     }
 
-    async fn ask_table(
+    pub(super) async fn ask_table(
         &self,
         reading: &Reading,
         shape: &Shape,
@@ -434,6 +471,19 @@ impl Batch<'_> {
     }
 
     async fn ask(&self, sql: &str, values: Vec<Option<String>>) -> Result<Outputs, ResolveError> {
+        Ok(match self.ask_all(sql, values).await? {
+            Ok(mut rows) if rows.len() < 2 => rows.pop().map_or(Outputs::NoRow, Outputs::Row),
+            Ok(_) => Outputs::SeveralRows,
+            Err(error) => Outputs::Refused(error),
+        })
+    }
+
+    /// All rows that a statement gives, or why the database refused these values.
+    pub(super) async fn ask_all(
+        &self,
+        sql: &str,
+        values: Vec<Option<String>>,
+    ) -> Result<Result<Vec<Vec<Option<String>>>, String>, ResolveError> {
         let params: Vec<TextParam> = values.into_iter().map(TextParam).collect();
         let params: Vec<&(dyn ToSql + Sync)> =
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
@@ -441,38 +491,36 @@ impl Batch<'_> {
             Ok(statement) => self.site.query(&statement, &params).await,
             Err(error) => Err(error),
         };
-        match answer {
-            Ok(rows) => Ok(match rows.as_slice() {
-                [] => Outputs::NoRow,
-                [row] => Outputs::Row(
+        let error = match answer {
+            Ok(rows) => {
+                let cells = |row: &tokio_postgres::Row| {
                     (0..row.len())
                         .map(|n| row.try_get(n).unwrap_or_default())
-                        .collect(),
-                ),
-                _ => Outputs::SeveralRows,
-            }),
-            Err(error) => {
-                let text = crate::postgres::describe(&error);
-                match error.code().map(|code| code.code()) {
-                    // The row's values: a division by zero, a text that is no number.
-                    Some(code)
-                        if code.starts_with("22")
-                            || code.starts_with("P0")
-                            || ["21000", "23514", "54000"].contains(&code) =>
-                    {
-                        Ok(Outputs::Refused(text))
-                    }
-                    // A statement cached before the table was changed.
-                    Some("0A000") => {
-                        self.site.statement_cache.clear();
-                        Err(ResolveError::Site(text))
-                    }
-                    Some(code) if code.starts_with("42") || code.starts_with("3F") => {
-                        Err(ResolveError::Mapping(text))
-                    }
-                    _ => Err(ResolveError::Site(text)),
-                }
+                        .collect()
+                };
+                return Ok(Ok(rows.iter().map(cells).collect()));
             }
+            Err(error) => error,
+        };
+        let text = crate::postgres::describe(&error);
+        match error.code().map(|code| code.code()) {
+            // The row's values: a division by zero, a text that is no number.
+            Some(code)
+                if code.starts_with("22")
+                    || code.starts_with("P0")
+                    || ["21000", "23514", "54000"].contains(&code) =>
+            {
+                Ok(Err(text))
+            }
+            // A statement cached before the table was changed.
+            Some("0A000") => {
+                self.site.statement_cache.clear();
+                Err(ResolveError::Site(text))
+            }
+            Some(code) if code.starts_with("42") || code.starts_with("3F") => {
+                Err(ResolveError::Mapping(text))
+            }
+            _ => Err(ResolveError::Site(text)),
         }
     }
 }

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::console::{Console, Role, Vital};
 use crate::deskie::{Client, Meter};
+use crate::files::Downloader;
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
 use crate::store::Store;
 
@@ -67,6 +68,7 @@ struct Shared {
     meter: Arc<Meter>,
     /// What this instance's sessions are called, so that another one can end them.
     instance: String,
+    downloader: Downloader,
     /// The slot holds too much WAL and is to be dropped before the next term.
     drop_slot: Arc<AtomicBool>,
 }
@@ -95,7 +97,9 @@ impl Shared {
             .map_err(|error| fatal(&error))?;
         let meter = Arc::new(Meter::new(deskie.requests_per_minute, rate_window()));
         let store = Store::new(state, &config.postgres.schema);
+        let downloader = Downloader::new().map_err(|error| fatal(&error))?;
         Ok(Shared {
+            downloader,
             config,
             url,
             store,

@@ -2,12 +2,14 @@
 //!
 //! - [`outgoing()`], [`split()`]: a site's body → what Deskie is sent, in parts where it is long.
 //! - [`incoming()`], [`append_links`]: a message of Deskie's → what the site is given.
+//! - [`names_of_files`], [`with_links`], [`same_files`]: files and the text around them.
 //! - [`same_text`], [`normalise`]: is this message in Deskie the one that we sent (rule 9)?
 //!
 //! Invariants: no visible word is ever lost or cut in two forms; what goes to the site holds no script; nothing is
 //! ever taken for a template.
 
 mod escape;
+mod files;
 mod incoming;
 mod outgoing;
 mod render;
@@ -17,6 +19,7 @@ mod split;
 mod split_html;
 mod tame;
 
+pub use files::{Told, names_of_files, same_files, with_links};
 pub use incoming::{Incoming, append_links, incoming};
 pub use outgoing::{Body, outgoing};
 pub use same::{normalise, same_text};

@@ -3,4 +3,6 @@
 mod alert;
 mod born;
 mod edits;
+mod files;
+mod replied_files;
 mod status;
