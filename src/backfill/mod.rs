@@ -19,7 +19,7 @@ use crate::mapping::Shape;
 use crate::mapping::scan::{self, Since};
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{DeliveryId, Section, TicketKey};
-use crate::postgres::shape::{ShapeError, load_shape};
+use crate::postgres::shape::{ShapeError, load_message_shape, load_shape};
 use crate::postgres::{Pool, TextParam, describe};
 use crate::store::{Gap, LinkState, NewDelivery, Step, Store, StoreError};
 
@@ -104,7 +104,7 @@ impl Backfill {
             .map_err(|error| BackfillError::Site(error.to_string()))?;
         let tickets = load_shape(&client, &config.ticket.table, &config.ticket.key).await?;
         let messages = match &config.message {
-            Some(message) => Some(load_shape(&client, &message.table, &message.key).await?),
+            Some(message) => Some(load_message_shape(&client, message).await?),
             None => None,
         };
         drop(client);
@@ -337,7 +337,7 @@ async fn enter(
         .map_or_else(|| crate::model::clock::now().as_second(), |at| at as i64);
     let new = NewDelivery {
         position,
-        ticket_id: lane,
+        ticket_id: Some(lane),
         link,
         section,
         image: &row.image,

@@ -303,7 +303,15 @@ fn message(section: &Section<'_>) -> Option<Message> {
     let body = section
         .need("body", "body = \"body\"")
         .and_then(|value| value.expr());
-    let key = section.columns("key");
+    let expand = section.expr("expand");
+    let (key, element) = match section.value("expand") {
+        None => (section.columns("key"), Vec::new()),
+        Some(_) => {
+            let element = section.exprs("key");
+            let names = element.iter().filter_map(|expr| value::column(&expr.sql).ok());
+            (names.collect(), element)
+        }
+    };
     let join = section.expr("join");
     let filter = section.constant("where");
     let author = section.expr("author");
@@ -317,11 +325,10 @@ fn message(section: &Section<'_>) -> Option<Message> {
             ("staff", AgentAs::Staff),
         ],
     );
-    let expand = section.expr("expand");
     if section.value("expand").is_some() && section.value("key").is_none() {
         section.missing(
             "key",
-            "key = [\"id\", \"ordinality\"]: with `expand` it names one of the messages of a row",
+            "key = [\"id\", \"e.value->>'id'\"]: with `expand` it names one of the messages of a row",
         );
     }
     let on_edit = section.choice(
@@ -340,6 +347,7 @@ fn message(section: &Section<'_>) -> Option<Message> {
     Some(Message {
         table: table?,
         key,
+        element,
         ticket: ticket?,
         join,
         filter,

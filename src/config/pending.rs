@@ -13,15 +13,6 @@ impl Config {
                 "`[[attachment]]`: files of the site are not sent yet",
             ));
         }
-        if let Some(message) = &self.message {
-            let span = &message.table.span;
-            if message.coalesce {
-                found.push((span, "`message.coalesce`: messages are sent one by one for now"));
-            }
-            if let Some(expand) = &message.expand {
-                found.push((&expand.span, "`message.expand` is not there yet"));
-            }
-        }
         if let Some(reply) = &self.reply
             && matches!(reply.attachments, ReplyAttachments::Statements(_))
         {

@@ -291,6 +291,11 @@ impl Parameters {
         self.0.insert(name.to_owned(), value.into().replace('\0', ""));
     }
 
+    /// One value; `None`: it is NULL.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// Sets `:ticket` and `:ticket_N`.
     pub fn set_ticket(&mut self, key: &TicketKey, columns: usize) {
         self.set("ticket", key.as_str());

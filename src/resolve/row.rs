@@ -33,8 +33,18 @@ pub enum Found {
     Park(String),
 }
 
+/// Which ticket a row belongs to.
+pub enum Lane {
+    /// This one.
+    Of(TicketKey),
+    /// None; a later UPDATE may name one.
+    None,
+    /// It cannot be told: a person must look.
+    Untold(String),
+}
+
 /// A statement's answer, or why there is none.
-enum Outputs {
+pub(super) enum Outputs {
     Row(Vec<Option<String>>),
     NoRow,
     SeveralRows,
@@ -43,7 +53,7 @@ enum Outputs {
 }
 
 impl Outputs {
-    fn get(row: &[Option<String>], n: usize) -> Option<String> {
+    pub(super) fn get(row: &[Option<String>], n: usize) -> Option<String> {
         row.get(n)
             .cloned()
             .flatten()
@@ -53,8 +63,9 @@ impl Outputs {
 }
 
 impl Batch<'_> {
-    /// The ticket key of a message; `None` where it belongs to none.
-    pub(super) async fn ticket_key_of(&self, image: &Value) -> Result<Option<TicketKey>, ResolveError> {
+    /// The ticket of a message. One that several rows of a join, or a value that the database refuses, leave untold is
+    /// a matter of that message alone.
+    pub(super) async fn ticket_key_of(&self, image: &Value) -> Result<Lane, ResolveError> {
         let values: Option<Vec<String>> = match &self.compiled.ticket_key_of {
             None => None,
             Some(TicketKeyOf::Columns(columns)) => columns
@@ -66,17 +77,16 @@ impl Batch<'_> {
                     Outputs::Row(row) => row.into_iter().collect(),
                     Outputs::NoRow => None,
                     Outputs::SeveralRows => {
-                        return Err(ResolveError::Mapping(
-                            "[message] ticket gives several tickets for one message".into(),
-                        ));
+                        let why = "the join gives several rows, so [message] ticket several tickets for one message";
+                        return Ok(Lane::Untold(why.into()));
                     }
                     Outputs::Refused(error) => {
-                        return Err(ResolveError::Mapping(format!("[message] ticket: {error}")));
+                        return Ok(Lane::Untold(format!("[message] ticket: {error}")));
                     }
                 }
             }
         };
-        Ok(values.map(|values| TicketKey(key_text(&values))))
+        Ok(values.map_or(Lane::None, |values| Lane::Of(TicketKey(key_text(&values)))))
     }
 
     /// When a row was made, where the mapping tells.
@@ -205,6 +215,17 @@ impl Batch<'_> {
                 .ask_table(from_table, self.compiled.shape(Section::Message), &TicketKey(key))
                 .await?;
         }
+        self.message_found(outputs, ticket, has_case, committed_at).await
+    }
+
+    /// What the outputs of a message mean.
+    pub(super) async fn message_found(
+        &self,
+        outputs: Outputs,
+        ticket: &TicketKey,
+        has_case: bool,
+        committed_at: i64,
+    ) -> Result<Found, ResolveError> {
         let row = match outputs {
             Outputs::Row(row) => row,
             Outputs::NoRow if !self.ticket_exists(ticket).await? => {
@@ -359,7 +380,7 @@ impl Batch<'_> {
         Ok(opening)
     }
 
-    fn key_of(&self, section: Section, image: &Value) -> Option<String> {
+    pub(super) fn key_of(&self, section: Section, image: &Value) -> Option<String> {
         super::key_of(image, &self.compiled.shape(section).key)
     }
 
@@ -382,6 +403,19 @@ impl Batch<'_> {
         section: Section,
         image: &Value,
     ) -> Result<Outputs, ResolveError> {
+        match self.image_values(reading, section, image).await? {
+            Ok(values) => self.ask(&reading.sql, values).await,
+            Err(outputs) => Ok(outputs),
+        }
+    }
+
+    /// The values of the columns that a statement reads; or why they cannot be had.
+    pub(super) async fn image_values(
+        &self,
+        reading: &Reading,
+        section: Section,
+        image: &Value,
+    ) -> Result<Result<Vec<Option<String>>, Outputs>, ResolveError> {
         let missing: Vec<String> = reading
             .columns
             .iter()
@@ -400,8 +434,8 @@ impl Batch<'_> {
             match self.ask_table(&by_key, shape, &TicketKey(key)).await? {
                 Outputs::Row(row) => fetched = row,
                 // The row is gone: what was not captured of it is lost with it.
-                Outputs::NoRow => return Ok(Outputs::NoRow),
-                other => return Ok(other),
+                Outputs::NoRow => return Ok(Err(Outputs::NoRow)),
+                other => return Ok(Err(other)),
             }
         }
         let value = |column: &String| match image.get(column) {
@@ -411,8 +445,7 @@ impl Batch<'_> {
                 .position(|name| name == column)
                 .and_then(|n| fetched.get(n).cloned().flatten()),
         };
-        let values: Vec<Option<String>> = reading.columns.iter().map(value).collect();
-        self.ask(&reading.sql, values).await
+        Ok(Ok(reading.columns.iter().map(value).collect()))
     }
 
     async fn ask_table(
@@ -434,6 +467,22 @@ impl Batch<'_> {
     }
 
     async fn ask(&self, sql: &str, values: Vec<Option<String>>) -> Result<Outputs, ResolveError> {
+        Ok(match self.ask_all(sql, values).await? {
+            Err(refused) => Outputs::Refused(refused),
+            Ok(mut rows) => match (rows.pop(), rows.is_empty()) {
+                (None, _) => Outputs::NoRow,
+                (Some(row), true) => Outputs::Row(row),
+                (Some(_), false) => Outputs::SeveralRows,
+            },
+        })
+    }
+
+    /// All rows of a statement; or what the database has against the values.
+    pub(super) async fn ask_all(
+        &self,
+        sql: &str,
+        values: Vec<Option<String>>,
+    ) -> Result<Result<Vec<Vec<Option<String>>>, String>, ResolveError> {
         let params: Vec<TextParam> = values.into_iter().map(TextParam).collect();
         let params: Vec<&(dyn ToSql + Sync)> =
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
@@ -442,15 +491,14 @@ impl Batch<'_> {
             Err(error) => Err(error),
         };
         match answer {
-            Ok(rows) => Ok(match rows.as_slice() {
-                [] => Outputs::NoRow,
-                [row] => Outputs::Row(
+            Ok(rows) => {
+                let cells = |row: &tokio_postgres::Row| {
                     (0..row.len())
                         .map(|n| row.try_get(n).unwrap_or_default())
-                        .collect(),
-                ),
-                _ => Outputs::SeveralRows,
-            }),
+                        .collect()
+                };
+                Ok(Ok(rows.iter().map(cells).collect()))
+            }
             Err(error) => {
                 let text = crate::postgres::describe(&error);
                 match error.code().map(|code| code.code()) {
@@ -460,7 +508,7 @@ impl Batch<'_> {
                             || code.starts_with("P0")
                             || ["21000", "23514", "54000"].contains(&code) =>
                     {
-                        Ok(Outputs::Refused(text))
+                        Ok(Err(text))
                     }
                     // A statement cached before the table was changed.
                     Some("0A000") => {
@@ -488,7 +536,7 @@ fn unanswered(outputs: &Outputs, section: &str) -> Found {
     }
 }
 
-fn body_format(word: Option<String>) -> Option<BodyFormat> {
+pub(super) fn body_format(word: Option<String>) -> Option<BodyFormat> {
     match word.as_deref() {
         None | Some("text") => Some(BodyFormat::Text),
         Some("html") => Some(BodyFormat::Html),

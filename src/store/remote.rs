@@ -137,7 +137,43 @@ impl Store {
     }
 }
 
+/// What was written to a ticket that a message of the site may be a copy of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// The same text, less than a minute before.
+    pub within_minute: bool,
+    /// The same text of an agent, less than an hour before.
+    pub within_hour: bool,
+    /// How many replies of Deskie's rules were written in the ten minutes before.
+    pub automatic: i64,
+}
+
 impl Step<'_> {
+    /// What was written to a ticket before a row that was committed at `at`, in seconds since 1970. That is cut to the
+    /// second, hence the two of grace.
+    pub async fn remote_heard(&self, ticket: i64, said: &[String], at: i64) -> Result<Heard, StoreError> {
+        let sql = "select coalesce(bool_or(said && $2 and done_at > at - interval '1 minute'), false),
+                coalesce(bool_or(said && $2 and kind = 'agent'), false),
+                count(*) filter (where via_rule and done_at > at - interval '10 minutes')
+            from {s}.remote, (select to_timestamp($3::int8::float8) as at) row
+            where ticket_id = $1 and state = 'written' and said is not null
+              and done_at between at - interval '1 hour' and at + interval '2 seconds'";
+        let rows = self.query(sql, &[&ticket, &said, &at]).await?;
+        Ok(rows.first().map_or_else(Heard::default, |row| Heard {
+            within_minute: row.get(0),
+            within_hour: row.get(1),
+            automatic: row.get(2),
+        }))
+    }
+
+    /// Whether a row of the site is a reply of ours that was written and not found on the site so far; it is then.
+    pub async fn remote_claim(&self, ticket: i64, said: &[String], key: &str) -> Result<bool, StoreError> {
+        let sql = "update {s}.remote set row_key = $3 where message_id = (
+                select message_id from {s}.remote
+                where ticket_id = $1 and state = 'written' and row_key is null and said && $2 order by seq limit 1)";
+        Ok(self.execute(sql, &[&ticket, &said, &key]).await? > 0)
+    }
+
     /// Stores a message that was seen; false where it was known. One that was taken for somebody else's and turns
     /// out to be ours becomes ours while it is not written.
     pub async fn remote_add(&self, case: CaseId, ticket: i64, new: &NewRemote) -> Result<bool, StoreError> {
