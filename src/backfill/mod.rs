@@ -15,12 +15,13 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use crate::config::{Config, OpenOn};
-use crate::mapping::Shape;
+use crate::mapping::{Shape, expand};
 use crate::mapping::scan::{self, Since};
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{DeliveryId, Section, TicketKey};
 use crate::postgres::shape::{ShapeError, load_message_shape, load_shape};
 use crate::postgres::{Pool, TextParam, describe};
+use crate::text;
 use crate::store::{Gap, LinkState, NewDelivery, Step, Store, StoreError};
 
 /// A row may have been written a little before the last captured commit, by a transaction that ended after it.
@@ -73,6 +74,14 @@ pub struct FoundRow {
     created_at: Option<f64>,
     /// The ticket's status, or the message's ticket.
     other: Vec<Option<String>>,
+}
+
+impl FoundRow {
+    /// Of a message in a list, with a ticket's key of so many columns: the key of the row that it stands in, its body.
+    fn of_list(&self, columns: usize) -> Option<(&str, &str)> {
+        let row_key = self.other.get(columns)?.as_deref()?;
+        Some((row_key, self.other.get(columns + 1)?.as_deref().unwrap_or_default()))
+    }
 }
 
 /// What became of a ticket that was to be queued.
@@ -144,7 +153,13 @@ impl Backfill {
             key_values(&ticket.key, self.tickets.key.len()),
         ) {
             (Some(config), Some(shape), Some(key)) => {
-                let sql = scan::messages(config, shape, &self.tickets, None, true);
+                let sql = match config.expand {
+                    Some(_) => {
+                        let ticket = &self.config.ticket;
+                        expand::scan(config, ticket, shape, &self.tickets, expand::Wanted::OfTicket)
+                    }
+                    None => scan::messages(config, shape, &self.tickets, None, true),
+                };
                 self.look(&sql, key).await?
             }
             _ => Vec::new(),
@@ -161,11 +176,11 @@ impl Backfill {
         let mut queued = 0;
         for (n, (section, row)) in rows.enumerate() {
             let position = FIRST_POSITION + n as i64;
-            queued += usize::from(
-                enter(&step, section, row, lane.id, position, true)
-                    .await?
-                    .is_some(),
-            );
+            let Some(delivery) = enter(&step, section, row, lane.id, position, true).await? else {
+                continue;
+            };
+            self.note_row(&step, section, row, delivery).await?;
+            queued += 1;
         }
         if queued == 0 {
             return Ok(Queued::Nothing);
@@ -189,7 +204,21 @@ impl Backfill {
             .into_iter()
             .map(|row| (Section::Ticket, since, row))
             .collect();
-        if let (Some(config), Some(shape)) = (&self.config.message, &self.messages) {
+        if let (Some(config), Some(shape)) = (&self.config.message, &self.messages)
+            && config.expand.is_some()
+        {
+            // All that stood in lists before is known, so what is not known is of the gap.
+            let links = self.store.sql("{s}.link");
+            let wanted = expand::Wanted::Unknown(&links);
+            let sql = expand::scan(config, &self.config.ticket, shape, &self.tickets, wanted);
+            let old = gap.since.filter(|_| config.created_at.is_some()).map(|since| since.as_second() - MARGIN_SECONDS);
+            let unknown = self.look(&sql, Vec::new()).await?.into_iter().map(|row| {
+                let is_old = row.created_at.zip(old).is_some_and(|(at, old)| at < old as f64);
+                let since = if is_old { Since::Transaction } else { Since::CreatedAt };
+                (Section::Message, since, row)
+            });
+            found.extend(unknown);
+        } else if let (Some(config), Some(shape)) = (&self.config.message, &self.messages) {
             let (since, value) = condition(config.created_at.is_some());
             let sql = scan::messages(config, shape, &self.tickets, Some(since), false);
             let messages = self.look(&sql, vec![value]).await?;
@@ -208,6 +237,7 @@ impl Backfill {
                 _ => row
                     .other
                     .iter()
+                    .take(self.tickets.key.len())
                     .cloned()
                     .collect::<Option<Vec<String>>>()
                     .map(|values| key_text(&values)),
@@ -216,9 +246,22 @@ impl Backfill {
             if step.link_find(*section, &row.key).await?.is_some() {
                 continue;
             }
+            let lane = step.ticket_find_or_add(&TicketKey(ticket_key.clone())).await?;
+            // A reply of ours that was written in the gap was not streamed either.
+            if let Some((row_key, body)) = row.of_list(self.tickets.key.len()).filter(|_| *section == Section::Message)
+                && step
+                    .remote_claim(lane.id, &text::fingerprints(body, body), &row.key)
+                    .await?
+            {
+                let reason = Some("written by us");
+                let link = step
+                    .link_add(*section, &row.key, 1, Some(lane.id), LinkState::Written, reason)
+                    .await?;
+                step.link_set_row(link, row_key).await?;
+                continue;
+            }
             let is_new =
                 *since == Since::CreatedAt || greatest.tells(&step, *section, row, &ticket_key).await?;
-            let lane = step.ticket_find_or_add(&TicketKey(ticket_key)).await?;
             if *section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message {
                 // It opens no case by itself; that it is known keeps a later UPDATE from being taken for old.
                 if is_new {
@@ -241,6 +284,7 @@ impl Backfill {
             let Some(delivery) = enter(&step, *section, row, lane.id, position, false).await? else {
                 continue;
             };
+            self.note_row(&step, *section, row, delivery).await?;
             let what = format!("{} {}", section.as_str(), row.key);
             step.journal_add(Some(lane.id), "found by the repair", &what)
                 .await?;
@@ -253,6 +297,20 @@ impl Backfill {
         step.commit().await?;
         self.store.meta_close_gap().await?;
         Ok(queued)
+    }
+
+    /// A message of a list is linked to the row that it stands in.
+    async fn note_row(
+        &self,
+        step: &Step<'_>,
+        section: Section,
+        row: &FoundRow,
+        delivery: DeliveryId,
+    ) -> Result<(), StoreError> {
+        match row.of_list(self.tickets.key.len()) {
+            Some((row_key, _)) if section == Section::Message => step.delivery_set_row(delivery, row_key).await,
+            _ => Ok(()),
+        }
     }
 
     async fn look(&self, sql: &str, values: Vec<String>) -> Result<Vec<FoundRow>, BackfillError> {
@@ -319,13 +377,14 @@ async fn enter(
     backfill: bool,
 ) -> Result<Option<DeliveryId>, StoreError> {
     let known = step.link_find(section, &row.key).await?;
-    // A row that was seen before its time has come is backfilled all the same; anything else is dealt with.
+    // A row that was seen before its time has come is backfilled all the same, and so is a message that stood in its list
+    // at the start; anything else is dealt with.
     let link = match known {
         None => {
             step.link_add(section, &row.key, 1, Some(lane), LinkState::Queued, None)
                 .await?
         }
-        Some(link) if backfill && link.state == LinkState::Seen && !link.gone => {
+        Some(link) if backfill && (link.state == LinkState::Seen || link.is_baseline) && !link.gone => {
             step.link_set_state(link.id, LinkState::Queued, None).await?;
             link.id
         }

@@ -1,7 +1,7 @@
 //! The rows of the site that we know, for ever.
 
 use super::{Step, Store, StoreError};
-use crate::model::{EventId, LinkId, Section};
+use crate::model::{DeliveryId, EventId, LinkId, Section};
 
 /// What became of a row of the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub struct Link {
     pub gone_in: Option<u64>,
     /// Its lane.
     pub ticket_id: Option<i64>,
+    /// It stood in its list at the start.
+    pub is_baseline: bool,
 }
 
 impl Store {
@@ -87,6 +89,7 @@ fn link(row: &tokio_postgres::Row) -> Result<Link, StoreError> {
         gone: row.get(3),
         ticket_id: row.get(4),
         gone_in: row.get::<_, Option<&str>>(5).and_then(|xid| xid.parse().ok()),
+        is_baseline: row.get(6),
     })
 }
 
@@ -104,14 +107,14 @@ pub struct RowLink {
 impl Step<'_> {
     /// The newest generation of each message of a row.
     pub async fn link_of_row(&self, row_key: &str) -> Result<Vec<RowLink>, StoreError> {
-        let sql = "select distinct on (key) id, generation, state, gone, ticket_id, gone_xid::text, key,
-                coalesce(reason = 'deleted before it was sent', false)
+        let sql = "select distinct on (key) id, generation, state, gone, ticket_id, gone_xid::text,
+                coalesce(reason = 'baseline', false), key, coalesce(reason = 'deleted before it was sent', false)
             from {s}.link where section = 'message' and row_key = $1 order by key, generation desc";
         let read = |row: &tokio_postgres::Row| {
             Ok(RowLink {
-                key: row.get(6),
+                key: row.get(7),
                 link: link(row)?,
-                is_dropped: row.get(7),
+                is_dropped: row.get(8),
             })
         };
         self.query(sql, &[&row_key]).await?.iter().map(read).collect()
@@ -124,6 +127,14 @@ impl Step<'_> {
             &[&link.0, &row_key],
         )
         .await?;
+        Ok(())
+    }
+
+    /// The same for the message of a delivery; its ticket, too, where that was not known.
+    pub async fn delivery_set_row(&self, delivery: DeliveryId, row_key: &str) -> Result<(), StoreError> {
+        let sql = "update {s}.link l set row_key = $2, ticket_id = coalesce(l.ticket_id, d.ticket_id)
+            from {s}.delivery d where d.id = $1 and l.id = d.link_id";
+        self.execute(sql, &[&delivery.0, &row_key]).await?;
         Ok(())
     }
 
@@ -158,8 +169,8 @@ impl Step<'_> {
 
     /// The newest generation of a key.
     pub async fn link_find(&self, section: Section, key: &str) -> Result<Option<Link>, StoreError> {
-        let sql = "select id, generation, state, gone, ticket_id, gone_xid::text from {s}.link
-            where section = $1 and key = $2 order by generation desc limit 1";
+        let sql = "select id, generation, state, gone, ticket_id, gone_xid::text, coalesce(reason = 'baseline', false)
+            from {s}.link where section = $1 and key = $2 order by generation desc limit 1";
         let rows = self.query(sql, &[&section.as_str(), &key]).await?;
         rows.first().map(link).transpose()
     }
