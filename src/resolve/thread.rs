@@ -122,7 +122,8 @@ impl Batch<'_> {
         let on_edit = self.config.message.as_ref().map_or(OnEdit::Ignore, |m| m.on_edit);
         let concerns = |known: &&RowLink| match known.link.state {
             LinkState::Seen | LinkState::Queued | LinkState::Parked => true,
-            LinkState::Skipped => known.is_dropped,
+            // It is sent if it comes back.
+            LinkState::Skipped => known.reason.as_deref() == Some(DROPPED),
             LinkState::Delivered => on_edit != OnEdit::Ignore,
             LinkState::Discarded | LinkState::Written => false,
         };
@@ -216,10 +217,14 @@ impl Batch<'_> {
                     }
                 }
                 LinkState::Seen | LinkState::Skipped => {
-                    step.link_set_ticket(link.id, ticket.id).await?;
                     let found = self
                         .element_found(&spoken, &elements, element, &ticket_key, has_case, committed_at)
                         .await?;
+                    // Most of what a list holds may be not for us, and stays so.
+                    if matches!(&found, Found::NotNow(why) if known.reason.as_ref() == Some(why)) {
+                        continue;
+                    }
+                    step.link_set_ticket(link.id, ticket.id).await?;
                     let image = image_for(&found, &image, &shape.key);
                     self.enter_found(step, event, &image, Section::Message, link.id, &ticket, found)
                         .await?;

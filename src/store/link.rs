@@ -100,21 +100,21 @@ pub struct RowLink {
     pub key: String,
     /// What is known of it. `gone` without a transaction: it left its list, the row stands.
     pub link: Link,
-    /// It was dropped before it was sent, since it left its list; it is sent if it comes back.
-    pub is_dropped: bool,
+    /// Why it is in its state.
+    pub reason: Option<String>,
 }
 
 impl Step<'_> {
     /// The newest generation of each message of a row.
     pub async fn link_of_row(&self, row_key: &str) -> Result<Vec<RowLink>, StoreError> {
         let sql = "select distinct on (key) id, generation, state, gone, ticket_id, gone_xid::text,
-                coalesce(reason = 'baseline', false), key, coalesce(reason = 'deleted before it was sent', false)
+                coalesce(reason = 'baseline', false), key, reason
             from {s}.link where section = 'message' and row_key = $1 order by key, generation desc";
         let read = |row: &tokio_postgres::Row| {
             Ok(RowLink {
                 key: row.get(7),
                 link: link(row)?,
-                is_dropped: row.get(8),
+                reason: row.get(8),
             })
         };
         self.query(sql, &[&row_key]).await?.iter().map(read).collect()

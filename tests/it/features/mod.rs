@@ -2,5 +2,7 @@
 
 mod alert;
 mod born;
+mod coalesce;
+mod copies;
 mod edits;
 mod status;

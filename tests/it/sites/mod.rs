@@ -18,6 +18,7 @@ mod rowsecurity;
 mod scene;
 mod settle;
 mod tenants;
+mod thread;
 
 use scene::Scene;
 

@@ -1,0 +1,210 @@
+//! The conversation as a JSON array in the ticket's row: the same table for both sections, `expand`, `after` alone.
+
+use deskie_cdc::sandbox::simulator::Says;
+
+use super::Scene;
+use super::scene::{Heard, expected};
+
+/// One more in a ticket's list.
+fn append(ticket: i32, json: &str) -> String {
+    format!("update tickets set thread = thread || '{json}'::jsonb where id = {ticket}")
+}
+
+/// Lists as they grow, shrink and are turned round; lists from before among them.
+async fn play(scene: &Scene) -> Heard {
+    let _connector = scene.run().await;
+    // 3: it grows, with a message without an id, one of the machine, an agent's.
+    scene
+        .app(r#"insert into tickets (email, subject, thread) values ('ayse@example.com', 'New', '[{"from": "user", "text": "Merhaba", "id": "u1"}]')"#)
+        .await;
+    scene.app(&append(3, r#"{"from": "user", "text": "Acil"}"#)).await;
+    scene
+        .app(&append(3, r#"[{"from": "system", "text": "Assigned"}, {"from": "staff", "text": "Bakıyorum"}]"#))
+        .await;
+    // The same words again are another message; a known one that is edited is not.
+    scene.app(&append(3, r#"{"from": "user", "text": "Acil"}"#)).await;
+    // What leaves its list before it is sent is not sent.
+    scene.until_heard("3", 4).await;
+    scene
+        .app("update tickets set thread = jsonb_set(thread, '{0,text}', '\"Merhaba!\"') where id = 3")
+        .await;
+    // Turned round, one taken out, all taken out and put back.
+    scene
+        .app("update tickets set thread = (select jsonb_agg(v order by n desc) from jsonb_array_elements(thread) with ordinality x(v, n)) where id = 3")
+        .await;
+    scene.app("update tickets set thread = thread - 1 where id = 3").await;
+    scene
+        .app("create table shelf as select id, thread from tickets; update tickets set thread = '[]'")
+        .await;
+    scene
+        .app("update tickets t set thread = s.thread from shelf s where s.id = t.id; drop table shelf")
+        .await;
+    // 1 and 2: what stood there at the start is not sent, what comes is.
+    scene.app("update tickets set seen = seen + 1").await;
+    scene.app(&append(1, r#"{"from": "user", "text": "anew", "id": "u9"}"#)).await;
+    scene.app(&append(2, r#"{"from": "user", "text": "**first**", "kind": "md"}"#)).await;
+    scene.heard().await
+}
+
+fn outcome() -> Heard {
+    expected([
+        ("1", &["anew"]),
+        ("2", &["<p><strong>first</strong></p>"]),
+        ("3", &["Merhaba", "Acil", "note: Bakıyorum", "Acil"]),
+    ])
+}
+
+#[tokio::test]
+async fn a_thread_arrives_message_by_message_and_takes_the_answers() {
+    // GIVEN the site; WHEN its application works
+    let scene = Scene::new("thread").await;
+    scene.check_ok().await;
+    let plan = scene.workplace.command(&["plan", "--ticket", "1"]).await.ok().stdout;
+    assert!(plan.contains("passed over: baseline"), "{plan}");
+    // THEN each message came once, in its list's order
+    assert_eq!(play(&scene).await, outcome());
+
+    // WHEN both answer in Deskie, and the site shows the whole list again and adds to it
+    let _connector = scene.run().await;
+    let case = scene.case_of("3").await;
+    let last = "select thread -> -1 ->> 'text' from tickets where id = 3";
+    scene.agent(&case, Says::text("Yarın {{x}} $1"));
+    scene.until(last, "Yarın {{x}} $1").await;
+    scene.mail(&case, Says::text("Acil"));
+    scene.until(last, "Acil").await;
+    scene.app("update tickets set seen = seen + 1, thread = thread || '[]'").await;
+    scene.app(&append(3, r#"{"from": "user", "text": "Oldu"}"#)).await;
+    // THEN only what the site added is new
+    let heard = scene.heard().await;
+    assert_eq!(heard["3"][4..], ["agent: Yarın {{x}} $1", "Acil", "Oldu"]);
+    // AND the story tells of each
+    let trace = scene.workplace.command(&["trace", "3"]).await.ok().stdout;
+    assert!(trace.contains("written by us"), "{trace}");
+    assert_eq!(scene.reasons().await, Vec::<String>::new());
+
+    // WHEN the row goes and its key is used anew, THEN that is another conversation
+    scene.app("delete from tickets where id = 3").await;
+    scene
+        .app(r#"insert into tickets (id, email, subject, thread) values (3, 'olga@example.com', 'Other', '[{"from": "user", "text": "Merhaba", "id": "u1"}]')"#)
+        .await;
+    scene.until_heard("3", 8).await;
+    let cases = scene.settled().await;
+    assert_eq!(cases.cases_with_field(25, "3").len(), 2);
+}
+
+#[tokio::test]
+async fn a_thread_that_the_change_does_not_carry_is_read_by_key() {
+    // GIVEN a list that is kept outside of its row, in a ticket that is not visible yet
+    let scene = Scene::new("thread").await;
+    let _connector = scene.run().await;
+    let long = "(select string_agg(md5(n::text), '') from generate_series(1, 400) n)";
+    let list = format!("jsonb_build_array(jsonb_build_object('from', 'user', 'text', 'Long ' || {long}))");
+    scene
+        .app(&format!("insert into tickets (email, subject, visible, thread) select 'ayse@example.com', 'S', false, {list}"))
+        .await;
+    assert_eq!(scene.heard().await, expected([]));
+    // WHEN another column makes it visible
+    scene.app("update tickets set visible = true where id = 3").await;
+    // THEN it is sent whole
+    let heard = scene.heard().await;
+    assert_eq!(heard["3"].len(), 1);
+    assert!(heard["3"][0].len() > 12_000);
+
+    // WHEN the list is so large that no change carries it, and both sides write
+    let huge = "(select string_agg(md5(n::text), '') from generate_series(1, 4000) n)";
+    scene
+        .app(&format!("update tickets set thread = thread || jsonb_build_object('from', 'system', 'text', {huge}) where id = 3"))
+        .await;
+    let case = scene.case_of("3").await;
+    scene.agent(&case, Says::text("Cevap"));
+    scene
+        .until("select thread -> -1 ->> 'text' from tickets where id = 3", "Cevap")
+        .await;
+    scene.app(&append(3, r#"{"from": "user", "text": "Sağ ol"}"#)).await;
+    // THEN the customer's arrives, and our own does not come back
+    assert_eq!(scene.heard().await["3"][1..], ["agent: Cevap", "Sağ ol"]);
+    assert_eq!(scene.reasons().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_thread_would_tell_the_customer_of_the_system() {
+    let scene = Scene::mutated("thread", &[("else 'skip' end", "else 'customer' end")]).await;
+    assert!(play(&scene).await["3"].contains(&"Assigned".to_owned()));
+
+    // AND a text for a key would take the second of equal ones for the first
+    let scene = Scene::mutated("thread", &[("e.said->>'id'", "e.said->>'text'")]).await;
+    assert_ne!(play(&scene).await, outcome());
+}
+
+#[tokio::test]
+async fn a_thread_check_points_at_the_list() {
+    let scene = Scene::raw("thread", &[("jsonb_array_elements(m.thread)", "jsonb_array_elements(m.thraed)")]).await;
+    let said = scene.setup_fails().await;
+    assert!(said.contains("did you mean `m.thread`?") && said.contains("message.expand"), "{said}");
+    let scene = Scene::raw("thread", &[("e.said->>'text'\"\nformat", "e.siad->>'text'\"\nformat")]).await;
+    let said = scene.setup_fails().await;
+    assert!(said.contains("message.body"), "{said}");
+}
+
+#[tokio::test]
+async fn a_thread_that_is_no_list_is_parked_alone() {
+    let scene = Scene::new("thread").await;
+    let _connector = scene.run().await;
+    // WHEN a bug of the site leaves something else where the list was
+    scene.app(r#"update tickets set thread = '{"from": "user"}' where id = 1"#).await;
+    scene.app(&append(2, r#"{"from": "user", "text": "Merhaba"}"#)).await;
+    // THEN that row is parked, and others go on
+    assert_eq!(scene.heard().await, expected([("2", &["Merhaba"])]));
+    let failed = scene.workplace.command(&["failed", "list"]).await.ok().stdout;
+    assert!(failed.contains("cannot extract elements from an object"), "{failed}");
+    // WHEN it is mended, with a message more; THEN that one is sent and nothing is parked
+    scene
+        .app(r#"update tickets set thread = '[{"from": "staff", "text": "answered", "id": "s1"}, {"from": "user", "text": "Hâlâ?"}]' where id = 1"#)
+        .await;
+    assert_eq!(scene.heard().await, expected([("1", &["Hâlâ?"]), ("2", &["Merhaba"])]));
+    let failed = scene.workplace.command(&["failed", "list"]).await.ok().stdout;
+    assert!(failed.contains("nothing waits"), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_from_before_is_told_from_what_is_written_during_setup() {
+    // GIVEN many lists, and an application that goes on writing while `setup` looks through them
+    let scene = Scene::raw("thread", &[]).await;
+    scene
+        .app(
+            "insert into tickets (email, subject, thread) select 'ayse@example.com', 'Old ' || n,
+                 jsonb_build_array(jsonb_build_object('from', 'user', 'text', 'a'), jsonb_build_object('from', 'user', 'text', 'a'),
+                     jsonb_build_object('from', 'user', 'text', 'b ' || n))
+             from generate_series(1, 30000) n",
+        )
+        .await;
+    let writer = scene.site.connect().await;
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopped = stop.clone();
+    let writing = tokio::spawn(async move {
+        let mut written = 0;
+        while !stopped.load(std::sync::atomic::Ordering::SeqCst) {
+            let sql = append(10 + written % 7, &format!(r#"{{"from": "system", "text": "during", "id": "w{written}"}}"#));
+            writer.batch_execute(&format!("{sql}; select pg_sleep(0.01)")).await.unwrap();
+            written += 1;
+        }
+        written
+    });
+    crate::support::prepared(&scene.site, &scene.workplace).await;
+    stop.store(true, std::sync::atomic::Ordering::SeqCst);
+    let written = writing.await.unwrap();
+    let _connector = scene.run().await;
+    scene.app("update tickets set seen = seen + 1 where id < 20").await;
+    // THEN each of those stood there or was streamed, and all from before stood there
+    assert_eq!(scene.heard().await, expected([]));
+    let counts = scene
+        .rows(
+            "select count(*) filter (where key like '%\"w%'), count(*) filter (where reason = 'baseline' and key not like '%\"w%'),
+                 count(*) filter (where reason is distinct from 'baseline') from deskie_cdc.link where section = 'message'",
+        )
+        .await;
+    let number = |n: usize| counts[0][n].as_deref().unwrap().parse::<i32>().unwrap();
+    eprintln!("{written} written during setup, {} of them streamed", number(2));
+    assert_eq!((number(0), number(1)), (written, 90_002));
+    assert!(number(2) < written, "setup has looked at something");
+}
