@@ -209,11 +209,7 @@ pub fn reply(
         Kind::Agent => &config.agent,
         Kind::Customer => &config.customer,
     };
-    let mut values: Vec<(&String, &Expr)> = Vec::new();
-    for (column, expr) in config.both.set.iter().chain(&part.set) {
-        values.retain(|(other, _)| *other != column);
-        values.push((column, expr));
-    }
+    let values = assignments(config, kind);
     let before_row = reply_names(tickets, None);
     let names = reply_names(tickets, messages);
     let insert = match messages {
@@ -278,6 +274,36 @@ fn insert(
         messages.key_sql(&quote_ident(&messages.relation.table))
     ));
     Ok(builder.finish("reply.set"))
+}
+
+/// What a column of `[reply.set]` would be given, as text: one output, for the ticket's row.
+pub fn value(expr: &Expr, tickets: &Shape) -> Result<Statement, UnknownParameter> {
+    let names = reply_names(tickets, None);
+    let mut builder = Builder::default();
+    builder.push("select (");
+    builder.user_sql(&value_sql(expr, "t", tickets), &names, None)?;
+    builder.push(&format!(")::text from {} t where ", tickets.sql()));
+    for (n, (column, cast)) in tickets.key.iter().zip(tickets.key_casts()).enumerate() {
+        let and = if n > 0 { " and " } else { "" };
+        builder.push(&format!("{and}t.{} = ", quote_ident(column)));
+        builder.parameter(&format!("ticket_{}", n + 1));
+        builder.push(&format!("::text::{cast}"));
+    }
+    Ok(builder.finish(&expr.name))
+}
+
+/// The columns that `[reply]` sets for one kind of author, each with its expression.
+pub fn assignments(config: &Reply, kind: Kind) -> Vec<(&String, &Expr)> {
+    let part: &ReplyPart = match kind {
+        Kind::Agent => &config.agent,
+        Kind::Customer => &config.customer,
+    };
+    let mut values: Vec<(&String, &Expr)> = Vec::new();
+    for (column, expr) in config.both.set.iter().chain(&part.set) {
+        values.retain(|(other, _)| *other != column);
+        values.push((column, expr));
+    }
+    values
 }
 
 /// The values of the parameters, as text; a name that is absent is NULL.

@@ -113,8 +113,15 @@ impl Batch<'_> {
             }
         }
         if event.echo && !by_key {
+            if fresh.is_empty() {
+                return Ok(());
+            }
+            let ticket = match self.ticket_key_of(&event.image).await? {
+                Lane::Of(key) => step.ticket_newest(key.as_str()).await?.map(|ticket| ticket.id),
+                Lane::None | Lane::Untold(_) => None,
+            };
             for (element, generation) in fresh {
-                self.element_is_ours(step, None, row_key, element, generation)
+                self.element_is_ours(step, ticket, row_key, element, generation)
                     .await?;
             }
             return Ok(());

@@ -6,6 +6,8 @@ mod deskie;
 mod mapping;
 mod trial;
 
+pub use trial::sample_parameters;
+
 use serde::Serialize;
 
 use super::error::{SetupError, replication_mend};

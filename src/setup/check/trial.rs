@@ -128,7 +128,7 @@ async fn newest_ticket(client: &Client, tickets: &Shape) -> Result<Option<Ticket
 }
 
 /// Values such as a real message brings.
-fn parameters(key: &TicketKey, columns: usize, kind: Kind, status: Option<&str>) -> Parameters {
+pub fn sample_parameters(key: &TicketKey, columns: usize, kind: Kind, status: Option<&str>) -> Parameters {
     let mut parameters = Parameters::default();
     parameters.set_ticket(key, columns);
     for (name, value) in [
@@ -166,7 +166,7 @@ async fn attempt(
     statements: Vec<Statement>,
     found: &mut Found,
 ) -> Result<bool, SetupError> {
-    let parameters = parameters(key, tickets.key.len(), kind, status);
+    let parameters = sample_parameters(key, tickets.key.len(), kind, status);
     let lock = format!(
         "select 1 from {} t where {} for no key update",
         tickets.sql(),

@@ -5,4 +5,5 @@ mod born;
 mod coalesce;
 mod copies;
 mod edits;
+mod odd;
 mod status;
