@@ -15,14 +15,14 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use crate::config::{Config, OpenOn};
-use crate::mapping::{Shape, expand};
 use crate::mapping::scan::{self, Since};
 use crate::mapping::shape::{key_text, key_values};
+use crate::mapping::{Shape, expand};
 use crate::model::{DeliveryId, Section, TicketKey};
 use crate::postgres::shape::{ShapeError, load_message_shape, load_shape};
 use crate::postgres::{Pool, TextParam, describe};
-use crate::text;
 use crate::store::{Gap, LinkState, NewDelivery, Step, Store, StoreError};
+use crate::text;
 
 /// A row may have been written a little before the last captured commit, by a transaction that ended after it.
 const MARGIN_SECONDS: i64 = 300;
@@ -80,7 +80,10 @@ impl FoundRow {
     /// Of a message in a list, with a ticket's key of so many columns: the key of the row that it stands in, its body.
     fn of_list(&self, columns: usize) -> Option<(&str, &str)> {
         let row_key = self.other.get(columns)?.as_deref()?;
-        Some((row_key, self.other.get(columns + 1)?.as_deref().unwrap_or_default()))
+        Some((
+            row_key,
+            self.other.get(columns + 1)?.as_deref().unwrap_or_default(),
+        ))
     }
 }
 
@@ -211,10 +214,17 @@ impl Backfill {
             let links = self.store.sql("{s}.link");
             let wanted = expand::Wanted::Unknown(&links);
             let sql = expand::scan(config, &self.config.ticket, shape, &self.tickets, wanted);
-            let old = gap.since.filter(|_| config.created_at.is_some()).map(|since| since.as_second() - MARGIN_SECONDS);
+            let old = gap
+                .since
+                .filter(|_| config.created_at.is_some())
+                .map(|since| since.as_second() - MARGIN_SECONDS);
             let unknown = self.look(&sql, Vec::new()).await?.into_iter().map(|row| {
                 let is_old = row.created_at.zip(old).is_some_and(|(at, old)| at < old as f64);
-                let since = if is_old { Since::Transaction } else { Since::CreatedAt };
+                let since = if is_old {
+                    Since::Transaction
+                } else {
+                    Since::CreatedAt
+                };
                 (Section::Message, since, row)
             });
             found.extend(unknown);
@@ -248,7 +258,9 @@ impl Backfill {
             }
             let lane = step.ticket_find_or_add(&TicketKey(ticket_key.clone())).await?;
             // A reply of ours that was written in the gap was not streamed either.
-            if let Some((row_key, body)) = row.of_list(self.tickets.key.len()).filter(|_| *section == Section::Message)
+            if let Some((row_key, body)) = row
+                .of_list(self.tickets.key.len())
+                .filter(|_| *section == Section::Message)
                 && step
                     .remote_claim(lane.id, &text::fingerprints(body, body), &row.key)
                     .await?
@@ -308,7 +320,9 @@ impl Backfill {
         delivery: DeliveryId,
     ) -> Result<(), StoreError> {
         match row.of_list(self.tickets.key.len()) {
-            Some((row_key, _)) if section == Section::Message => step.delivery_set_row(delivery, row_key).await,
+            Some((row_key, _)) if section == Section::Message => {
+                step.delivery_set_row(delivery, row_key).await
+            }
             _ => Ok(()),
         }
     }

@@ -120,6 +120,9 @@ impl Batch<'_> {
                 Lane::Of(key) => step.ticket_newest(key.as_str()).await?.map(|ticket| ticket.id),
                 Lane::None | Lane::Untold(_) => None,
             };
+            if let (Some(ticket), Some((first, _))) = (ticket, fresh.first()) {
+                step.remote_claim_next(ticket, &first.key).await?;
+            }
             for (element, generation) in fresh {
                 self.element_is_ours(step, ticket, row_key, element, generation)
                     .await?;
@@ -171,6 +174,7 @@ impl Batch<'_> {
         };
         let committed_at = event.committed_at.as_second();
         let has_case = ticket.case_id.is_some();
+        let mut theirs = Vec::new();
         for (element, generation) in fresh {
             if by_key
                 && let Some(said) = said(&spoken, &elements, element)
@@ -178,8 +182,13 @@ impl Batch<'_> {
             {
                 self.element_is_ours(step, Some(ticket.id), row_key, element, generation)
                     .await?;
-                continue;
+            } else {
+                theirs.push((element, generation));
             }
+        }
+        // A reply of ours is among them in other words.
+        let untold = event.echo && !theirs.is_empty() && step.remote_unclaimed(ticket.id).await?;
+        for (element, generation) in theirs {
             let link = step
                 .link_add(
                     Section::Message,
@@ -197,7 +206,7 @@ impl Batch<'_> {
             };
             let found = if still_there.as_ref().is_some_and(left) {
                 Found::Never(DROPPED.into())
-            } else if event.echo {
+            } else if untold {
                 Found::Park(
                     "it appeared together with a reply of ours in a list of more than 64 kB, and cannot be told from it; \
                      `failed discard` if it is the reply, else `failed retry`"

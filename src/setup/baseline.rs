@@ -3,9 +3,8 @@
 //!
 //! Where the slot is made, the table is looked through with the slot's own snapshot: a message is in it or in the
 //! stream, never in both and never in neither, however much the site writes meanwhile. If that look fails, the slot is
-//! made anew the next time. Where the mapping is changed later, names change and all is noted anew: then what was
-//! written since the last captured commit is left out by its `created_at`; without it such a message counts as old, and
-//! that is said.
+//! made anew the next time. Where the mapping is changed later, names change and all is noted anew: then what is not
+//! captured and resolved yet is left out by its `created_at`; without it such a message counts as old, and that is said.
 
 use tokio_postgres::Client;
 
@@ -44,7 +43,11 @@ pub(super) async fn note(
         return Ok(());
     };
     // Row security may show it other rows than the stream brings, so it looks as the connector does.
-    let session = config.capture.session.iter().map(|statement| statement.sql.clone());
+    let session = config
+        .capture
+        .session
+        .iter()
+        .map(|statement| statement.sql.clone());
     let options = SessionOptions::new("setup")
         .with_statements(session.collect())
         .with_statement_timeout(None);
@@ -68,8 +71,10 @@ pub(super) async fn note(
     let links = store.sql("{s}.link");
     let sql = expand::baseline(message, &config.ticket, &shape, &tickets, &links, until.is_some());
     let until: Vec<TextParam> = until.into_iter().map(|at| TextParam(Some(at))).collect();
-    let params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
-        until.iter().map(|at| at as &(dyn tokio_postgres::types::ToSql + Sync)).collect();
+    let params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = until
+        .iter()
+        .map(|at| at as &(dyn tokio_postgres::types::ToSql + Sync))
+        .collect();
     let noted = client.execute(&sql, &params).await?;
     client
         .execute(&store.sql("update {s}.meta set baseline = $1"), &[&signature])
@@ -88,8 +93,9 @@ pub(super) async fn note(
     Ok(())
 }
 
-/// The time of the last captured commit, in seconds since 1970.
+/// Up to which time all is captured and resolved, in seconds since 1970.
 async fn captured_at(client: &Client, store: &Store) -> Result<Option<String>, SetupError> {
-    let sql = store.sql("select extract(epoch from coalesce(captured_at, started_at))::text from {s}.meta");
+    let sql = store.sql("select extract(epoch from least((select min(committed_at) from {s}.event), coalesce(captured_at, started_at)))::text
+            from {s}.meta");
     Ok(client.query_one(&sql, &[]).await?.try_get(0)?)
 }

@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use super::{Options, baseline};
 use super::error::SetupError;
+use super::{Options, baseline};
 use crate::config::Config;
 use crate::postgres::catalog::{self, ServerFacts, Slot};
-use crate::postgres::replication::{
-    CreatedSlot, ReplicationConnection, ReplicationError, SystemIdentity,
-};
+use crate::postgres::replication::{CreatedSlot, ReplicationConnection, ReplicationError, SystemIdentity};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
 use crate::store::{Meta, Store};
 

@@ -166,6 +166,23 @@ impl Step<'_> {
         }))
     }
 
+    /// The oldest reply of ours that was written and not found on the site so far is this row.
+    pub async fn remote_claim_next(&self, ticket: i64, key: &str) -> Result<(), StoreError> {
+        let sql = "update {s}.remote set row_key = $2 where message_id = (
+                select message_id from {s}.remote
+                where ticket_id = $1 and state = 'written' and row_key is null and said is not null order by seq limit 1)";
+        self.execute(sql, &[&ticket, &key]).await?;
+        Ok(())
+    }
+
+    /// Whether a reply of ours was written to a ticket and not found on the site so far.
+    pub async fn remote_unclaimed(&self, ticket: i64) -> Result<bool, StoreError> {
+        let sql = "select exists (select from {s}.remote
+            where ticket_id = $1 and state = 'written' and row_key is null and said is not null)";
+        let rows = self.query(sql, &[&ticket]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
     /// Whether a row of the site is a reply of ours that was written and not found on the site so far; it is then.
     pub async fn remote_claim(&self, ticket: i64, said: &[String], key: &str) -> Result<bool, StoreError> {
         let sql = "update {s}.remote set row_key = $3 where message_id = (

@@ -91,7 +91,11 @@ impl<'a> Tables<'a> {
         let message = match &config.message {
             Some(message) => {
                 let shape = load_message_shape(client, message).await.map_err(|error| {
-                    Failure::Failed(config.fault(&message.table.span, error.to_string(), None).to_string())
+                    Failure::Failed(
+                        config
+                            .fault(&message.table.span, error.to_string(), None)
+                            .to_string(),
+                    )
                 })?;
                 let reading = read::message(message, &config.ticket, &shape, &ticket, Source::Table);
                 Some((message, shape, reading))
@@ -244,7 +248,12 @@ impl<'a> Tables<'a> {
                 self.row("[message]", reading, shape, key).await?,
             )]);
         };
-        let values = || key_values(key, shape.key.len()).unwrap_or_default().into_iter().map(Some);
+        let values = || {
+            key_values(key, shape.key.len())
+                .unwrap_or_default()
+                .into_iter()
+                .map(Some)
+        };
         let told = async {
             let elements = self.try_query(&elements.sql, values().collect()).await?;
             let rows = self.try_query(&reading.sql, values().collect()).await?;
@@ -274,13 +283,16 @@ impl<'a> Tables<'a> {
             let [Some(key), Some(identity)] = element.as_slice() else {
                 continue;
             };
-            let several = spoken.get(identity).map_or(0, VecDeque::len) > equals.get(identity).copied().unwrap_or(1);
+            let several =
+                spoken.get(identity).map_or(0, VecDeque::len) > equals.get(identity).copied().unwrap_or(1);
             let row = match spoken.get_mut(identity) {
                 Some(_) if several => Row::Several,
                 Some(rows) => rows.pop_front().map_or(Row::None, Row::One),
                 None => Row::None,
             };
-            equals.entry(identity.clone()).and_modify(|count| *count = count.saturating_sub(usize::from(!several)));
+            equals
+                .entry(identity.clone())
+                .and_modify(|count| *count = count.saturating_sub(usize::from(!several)));
             found.push((key.clone(), row));
         }
         Ok(found)

@@ -103,6 +103,30 @@ pub(super) fn row_security(mapped: &Mapped, found: &mut Found) {
     }
 }
 
+/// A list changes by UPDATE, which has to be streamed.
+pub(super) fn lists(config: &Config, mapped: &Mapped, found: &mut Found) {
+    let Some(messages) = mapped.table("message").filter(|table| !table.has_identity) else {
+        return;
+    };
+    if config
+        .message
+        .as_ref()
+        .is_some_and(|message| message.expand.is_some())
+    {
+        found.fail(
+            "lists",
+            format!(
+                "{} has no replica identity, so only its INSERTs are streamed: what is added to a list is never seen",
+                messages.table.name
+            ),
+            format!(
+                "give it a primary key, or: alter table {} replica identity full",
+                crate::postgres::qualified(&messages.table.name)
+            ),
+        );
+    }
+}
+
 /// Keys by which a row could not be told from another, or not be told again.
 pub(super) async fn keys(client: &Client, mapped: &Mapped) -> Result<Found, SetupError> {
     let partitioned_by = "SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_partitioned_table AS p \
@@ -176,7 +200,8 @@ pub(super) async fn keys(client: &Client, mapped: &Mapped) -> Result<Found, Setu
 /// all is well.
 async fn duplicate(client: &Client, shape: &Shape) -> Result<Option<String>, SetupError> {
     let sql = format!(
-        "select key from (select {} as key from {} m limit 200000) some group by key having count(*) > 1 limit 1",
+        "select key from (select {} as key from {} m limit 200000) found where key is not null \
+         group by key having count(*) > 1 limit 1",
         shape.key_sql("m"),
         shape.sql()
     );

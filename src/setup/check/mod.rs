@@ -159,6 +159,7 @@ async fn with_database(config: &Config, url: &ConnectUrl, found: &mut Found) {
     );
     found_or(found, "rights", mapping::rights(config, &client, &mapped).await);
     mapping::row_security(&mapped, found);
+    mapping::lists(config, &mapped, found);
     found_or(found, "keys", mapping::keys(&client, &mapped).await);
     let result = trial::write_back(config, url, &options, &mapped, found).await;
     found.try_add("write-back", result);

@@ -14,7 +14,10 @@ fn coalescing() -> Building {
 /// All that a case has, notes too.
 fn all(stage: &Stage, case: CaseId) -> Vec<String> {
     let case = stage.case(case);
-    case.messages.iter().map(|message| says(message).to_owned()).collect()
+    case.messages
+        .iter()
+        .map(|message| says(message).to_owned())
+        .collect()
 }
 
 const UNDELIVERED: &str = "select count(*) from deskie_cdc.link where section in ('ticket', 'message') \
@@ -36,7 +39,9 @@ async fn what_waits_goes_as_one_message_but_not_past_an_agent() {
     stage.writes(new, "ve bir").await;
     stage.writes(told, "önce").await;
     stage
-        .sql(&format!("insert into messages (ticket_id, author, body) values ({told}, 'agent', 'cevap')"))
+        .sql(&format!(
+            "insert into messages (ticket_id, author, body) values ({told}, 'agent', 'cevap')"
+        ))
         .await;
     stage.writes(told, "sonra").await;
     stage.writes(told, "daha sonra").await;
@@ -52,7 +57,11 @@ async fn what_waits_goes_as_one_message_but_not_past_an_agent() {
     let whole = texts(&stage.case(old_case)).last().map(|text| (*text).to_owned());
     // the first may have been under way alone when the others came
     let heard = all(&stage, old_case)[1..].join("\n\n");
-    assert_eq!(heard.replace("<br>", "\n").replace("&lt;", "<"), "bir\n\niki <3\n\nüç", "{whole:?}");
+    assert_eq!(
+        heard.replace("<br>", "\n").replace("&lt;", "<"),
+        "bir\n\niki <3\n\nüç",
+        "{whole:?}"
+    );
     assert!(all(&stage, old_case).len() <= 3);
     let opened = all(&stage, new_case).join("\n\n").replace("<br>", "\n");
     assert_eq!(opened, "sıfır\n\nve bir");
@@ -65,12 +74,21 @@ async fn what_waits_goes_as_one_message_but_not_past_an_agent() {
 
 #[tokio::test]
 async fn a_lost_answer_of_joined_messages_is_about_all_of_them() {
-    let losses = [
-        (FaultKind::LoseAnswerAfter, false),
-        (FaultKind::CloseBefore, false),
-        (FaultKind::LoseAnswerAfter, true),
-    ];
-    for (loss, killed) in losses {
+    lost(FaultKind::LoseAnswerAfter, false).await;
+}
+
+#[tokio::test]
+async fn a_call_of_joined_messages_that_was_not_done_is_done_again() {
+    lost(FaultKind::CloseBefore, false).await;
+}
+
+#[tokio::test]
+async fn a_process_that_dies_over_joined_messages_leaves_none_behind() {
+    lost(FaultKind::LoseAnswerAfter, true).await;
+}
+
+async fn lost(loss: FaultKind, killed: bool) {
+    {
         let stage = coalescing().build().await;
         let connector = stage.run().await;
         let (ticket, case) = stage.open("Soru").await;
@@ -80,7 +98,14 @@ async fn a_lost_answer_of_joined_messages_is_about_all_of_them() {
         for text in ["bir", "iki", "üç"] {
             stage.writes(ticket, text).await;
         }
-        let fault = if killed { FaultKind::Hang { ms: 3000, done: deskie_cdc::sandbox::simulator::Done::Before } } else { loss.clone() };
+        let fault = if killed {
+            FaultKind::Hang {
+                ms: 3000,
+                done: deskie_cdc::sandbox::simulator::Done::Before,
+            }
+        } else {
+            loss.clone()
+        };
         stage.simulator.add_fault(Fault::on(Match::Add, fault));
         let mut connector = stage.run().await;
         if killed {
@@ -111,18 +136,32 @@ async fn joined_messages_that_are_refused_or_doubted_stay_together_only_in_doubt
     stage.writes(ticket, "bir").await;
     stage.writes(ticket, "iki").await;
     // WHEN Deskie refuses them
-    let refusal = FaultKind::RejectBefore { status: 422, body: String::new() };
+    let refusal = FaultKind::RejectBefore {
+        status: 422,
+        body: String::new(),
+    };
     stage.simulator.add_fault(Fault::on(Match::Add, refusal));
     let connector = stage.run().await;
     let parked = "select count(*) from deskie_cdc.delivery where state = 'parked'";
-    crate::support::wait_until("it is parked", || async { (stage.count(parked).await > 0).then_some(()) }).await;
+    crate::support::wait_until("it is parked", || async {
+        (stage.count(parked).await > 0).then_some(())
+    })
+    .await;
     // THEN the first is parked, and the other waits behind it for itself
     assert_eq!(stage.count(parked).await, 1);
-    assert_eq!(stage.count("select count(*) from deskie_cdc.delivery where lead is not null").await, 0);
+    assert_eq!(
+        stage
+            .count("select count(*) from deskie_cdc.delivery where lead is not null")
+            .await,
+        0
+    );
     // WHEN a person has mended it, THEN both stand there
     stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
     stage.settled().await;
-    assert_eq!(texts(&stage.case(case))[1..].join("\n\n").replace("<br>", "\n"), "bir\n\niki");
+    assert_eq!(
+        texts(&stage.case(case))[1..].join("\n\n").replace("<br>", "\n"),
+        "bir\n\niki"
+    );
     // AND an edit of one of them is told by a note, since the message holds others
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
     stage.until_site(ticket, 3).await;

@@ -27,13 +27,33 @@ async fn a_job_that_copies_replies_is_stopped() {
         // WHEN a job of the site copies it
         job(&stage, text).await;
         // THEN it does not reach Deskie: it is parked, and said
-        let error = "select count(*) from deskie_cdc.delivery where state = 'parked' and error like 'an echo%'";
-        crate::support::wait_until("it is parked", || async { (stage.count(error).await == 1).then_some(()) }).await;
+        let error =
+            "select count(*) from deskie_cdc.delivery where state = 'parked' and error like 'an echo%'";
+        crate::support::wait_until("it is parked", || async {
+            (stage.count(error).await == 1).then_some(())
+        })
+        .await;
         let failed = stage.workplace.command(&["failed", "list"]).await.ok().stdout;
-        assert!(failed.contains("a job of the site seems to copy replies"), "{failed}");
-        assert!(!texts(&stage.case(case)).iter().skip(1).filter(|said| **said == text).count() > 1);
-        let id = failed.split_whitespace().find(|word| word.starts_with('d') && word[1..].parse::<i64>().is_ok());
-        stage.workplace.command(&["failed", "discard", id.unwrap()]).await.ok();
+        assert!(
+            failed.contains("a job of the site seems to copy replies"),
+            "{failed}"
+        );
+        assert!(
+            !texts(&stage.case(case))
+                .iter()
+                .skip(1)
+                .filter(|said| **said == text)
+                .count()
+                > 1
+        );
+        let id = failed
+            .split_whitespace()
+            .find(|word| word.starts_with('d') && word[1..].parse::<i64>().is_ok());
+        stage
+            .workplace
+            .command(&["failed", "discard", id.unwrap()])
+            .await
+            .ok();
     }
     // AND the same words in another ticket, and other words in this one, are a customer's
     stage.writes(other, "Tamam").await;
@@ -50,7 +70,10 @@ async fn a_job_that_copies_replies_is_stopped() {
     stage.until_site(ticket, 6).await;
     job(&stage, "Olur mu?").await;
     let parked = "select count(*) from deskie_cdc.delivery where state = 'parked'";
-    crate::support::wait_until("it is parked", || async { (stage.count(parked).await == 1).then_some(()) }).await;
+    crate::support::wait_until("it is parked", || async {
+        (stage.count(parked).await == 1).then_some(())
+    })
+    .await;
     stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
     let record = stage.until_deskie(case, 6).await;
     assert_eq!(texts(&record)[4..], ["Olur mu?", "Olur mu?"]);
@@ -87,20 +110,41 @@ async fn a_row_of_two_tickets_is_parked_alone() {
     let failed = stage.workplace.command(&["failed", "list"]).await.ok().stdout;
     assert!(failed.contains("several tickets for one message"), "{failed}");
     assert!(failed.contains("invalid input syntax"), "{failed}");
-    let id = failed.split_whitespace().find(|word| word.starts_with('d') && word[1..].parse::<i64>().is_ok());
-    let shown = stage.workplace.command(&["failed", "show", id.unwrap()]).await.ok().stdout;
+    let id = failed
+        .split_whitespace()
+        .find(|word| word.starts_with('d') && word[1..].parse::<i64>().is_ok());
+    let shown = stage
+        .workplace
+        .command(&["failed", "show", id.unwrap()])
+        .await
+        .ok()
+        .stdout;
     assert!(shown.contains("message "), "{shown}");
 
     // WHEN a retry finds it as it was, THEN it is parked again
-    stage.workplace.command(&["failed", "retry", id.unwrap()]).await.ok();
+    stage
+        .workplace
+        .command(&["failed", "retry", id.unwrap()])
+        .await
+        .ok();
     let parked = "select count(*) from deskie_cdc.delivery where state = 'parked' and ticket_id is null";
-    crate::support::wait_until("it is parked again", || async { (stage.count(parked).await == 2).then_some(()) }).await;
+    crate::support::wait_until("it is parked again", || async {
+        (stage.count(parked).await == 2).then_some(())
+    })
+    .await;
     // WHEN the one is mended and tried again, and the other changed by the site, THEN both are sent
     stage.sql("delete from threads").await;
-    stage.workplace.command(&["failed", "retry", id.unwrap()]).await.ok();
+    stage
+        .workplace
+        .command(&["failed", "retry", id.unwrap()])
+        .await
+        .ok();
     stage.until_deskie(case, 3).await;
     stage
-        .sql(&format!("update messages set author_name = 'x' where id = {}", next + 1))
+        .sql(&format!(
+            "update messages set author_name = 'x' where id = {}",
+            next + 1
+        ))
         .await;
     let record = stage.until_deskie(case, 4).await;
     assert_eq!(texts(&record)[2..], ["several", "none"]);

@@ -19,7 +19,10 @@ async fn play(scene: &Scene) -> Heard {
         .await;
     scene.app(&append(3, r#"{"from": "user", "text": "Acil"}"#)).await;
     scene
-        .app(&append(3, r#"[{"from": "system", "text": "Assigned"}, {"from": "staff", "text": "Bakıyorum"}]"#))
+        .app(&append(
+            3,
+            r#"[{"from": "system", "text": "Assigned"}, {"from": "staff", "text": "Bakıyorum"}]"#,
+        ))
         .await;
     // The same words again are another message; a known one that is edited is not.
     scene.app(&append(3, r#"{"from": "user", "text": "Acil"}"#)).await;
@@ -32,7 +35,9 @@ async fn play(scene: &Scene) -> Heard {
     scene
         .app("update tickets set thread = (select jsonb_agg(v order by n desc) from jsonb_array_elements(thread) with ordinality x(v, n)) where id = 3")
         .await;
-    scene.app("update tickets set thread = thread - 1 where id = 3").await;
+    scene
+        .app("update tickets set thread = thread - 1 where id = 3")
+        .await;
     scene
         .app("create table shelf as select id, thread from tickets; update tickets set thread = '[]'")
         .await;
@@ -41,8 +46,15 @@ async fn play(scene: &Scene) -> Heard {
         .await;
     // 1 and 2: what stood there at the start is not sent, what comes is.
     scene.app("update tickets set seen = seen + 1").await;
-    scene.app(&append(1, r#"{"from": "user", "text": "anew", "id": "u9"}"#)).await;
-    scene.app(&append(2, r#"{"from": "user", "text": "**first**", "kind": "md"}"#)).await;
+    scene
+        .app(&append(1, r#"{"from": "user", "text": "anew", "id": "u9"}"#))
+        .await;
+    scene
+        .app(&append(
+            2,
+            r#"{"from": "user", "text": "**first**", "kind": "md"}"#,
+        ))
+        .await;
     scene.heard().await
 }
 
@@ -59,7 +71,12 @@ async fn a_thread_arrives_message_by_message_and_takes_the_answers() {
     // GIVEN the site; WHEN its application works
     let scene = Scene::new("thread").await;
     scene.check_ok().await;
-    let plan = scene.workplace.command(&["plan", "--ticket", "1"]).await.ok().stdout;
+    let plan = scene
+        .workplace
+        .command(&["plan", "--ticket", "1"])
+        .await
+        .ok()
+        .stdout;
     assert!(plan.contains("passed over: baseline"), "{plan}");
     // THEN each message came once, in its list's order
     assert_eq!(play(&scene).await, outcome());
@@ -72,7 +89,9 @@ async fn a_thread_arrives_message_by_message_and_takes_the_answers() {
     scene.until(last, "Yarın {{x}} $1").await;
     scene.mail(&case, Says::text("Acil"));
     scene.until(last, "Acil").await;
-    scene.app("update tickets set seen = seen + 1, thread = thread || '[]'").await;
+    scene
+        .app("update tickets set seen = seen + 1, thread = thread || '[]'")
+        .await;
     scene.app(&append(3, r#"{"from": "user", "text": "Oldu"}"#)).await;
     // THEN only what the site added is new
     let heard = scene.heard().await;
@@ -118,12 +137,56 @@ async fn a_thread_that_the_change_does_not_carry_is_read_by_key() {
     let case = scene.case_of("3").await;
     scene.agent(&case, Says::text("Cevap"));
     scene
-        .until("select thread -> -1 ->> 'text' from tickets where id = 3", "Cevap")
+        .until(
+            "select thread -> -1 ->> 'text' from tickets where id = 3",
+            "Cevap",
+        )
         .await;
-    scene.app(&append(3, r#"{"from": "user", "text": "Sağ ol"}"#)).await;
+    scene
+        .app(&append(3, r#"{"from": "user", "text": "Sağ ol"}"#))
+        .await;
     // THEN the customer's arrives, and our own does not come back
     assert_eq!(scene.heard().await["3"][1..], ["agent: Cevap", "Sağ ol"]);
     assert_eq!(scene.reasons().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_thread_of_the_tickets_row_may_be_named_by_either_alias() {
+    let scene = Scene::mutated("thread", &[("(m.thread)", "(t.thread)")]).await;
+    assert_eq!(play(&scene).await, outcome());
+    let _connector = scene.run().await;
+    let case = scene.case_of("3").await;
+    scene.agent(&case, Says::text("Yarın"));
+    scene
+        .until(
+            "select thread -> -1 ->> 'text' from tickets where id = 3",
+            "Yarın",
+        )
+        .await;
+    scene.app("update tickets set seen = 7").await;
+    assert_eq!(scene.heard().await["3"][4..], ["agent: Yarın"]);
+}
+
+#[tokio::test]
+async fn a_thread_settles_first() {
+    let scene = Scene::mutated(
+        "thread",
+        &[("[ticket]\n", "[capture]\nsettle = \"2s\"\n[ticket]\n")],
+    )
+    .await;
+    let _connector = scene.run().await;
+    // WHEN one message is taken out again, one corrected, and a row deleted, all within the time
+    scene
+        .app(r#"update tickets set thread = thread || '[{"from": "user", "text": "oops", "id": "a"}, {"from": "user", "text": "Helo", "id": "b"}]' where id = 2"#)
+        .await;
+    scene
+        .app(r#"insert into tickets (email, subject, thread) values ('ayse@example.com', 'New', '[{"from": "user", "text": "gone"}]')"#)
+        .await;
+    scene
+        .app(r#"update tickets set thread = '[{"from": "user", "text": "Hello", "id": "b"}]' where id = 2; delete from tickets where id = 3"#)
+        .await;
+    // THEN what stands is sent
+    assert_eq!(scene.heard().await, expected([("2", &["Hello"])]));
 }
 
 #[tokio::test]
@@ -138,10 +201,21 @@ async fn a_thread_would_tell_the_customer_of_the_system() {
 
 #[tokio::test]
 async fn a_thread_check_points_at_the_list() {
-    let scene = Scene::raw("thread", &[("jsonb_array_elements(m.thread)", "jsonb_array_elements(m.thraed)")]).await;
+    let scene = Scene::raw(
+        "thread",
+        &[("jsonb_array_elements(m.thread)", "jsonb_array_elements(m.thraed)")],
+    )
+    .await;
     let said = scene.setup_fails().await;
-    assert!(said.contains("did you mean `m.thread`?") && said.contains("message.expand"), "{said}");
-    let scene = Scene::raw("thread", &[("e.said->>'text'\"\nformat", "e.siad->>'text'\"\nformat")]).await;
+    assert!(
+        said.contains("did you mean `m.thread`?") && said.contains("message.expand"),
+        "{said}"
+    );
+    let scene = Scene::raw(
+        "thread",
+        &[("e.said->>'text'\"\nformat", "e.siad->>'text'\"\nformat")],
+    )
+    .await;
     let said = scene.setup_fails().await;
     assert!(said.contains("message.body"), "{said}");
 }
@@ -151,17 +225,27 @@ async fn a_thread_that_is_no_list_is_parked_alone() {
     let scene = Scene::new("thread").await;
     let _connector = scene.run().await;
     // WHEN a bug of the site leaves something else where the list was
-    scene.app(r#"update tickets set thread = '{"from": "user"}' where id = 1"#).await;
-    scene.app(&append(2, r#"{"from": "user", "text": "Merhaba"}"#)).await;
+    scene
+        .app(r#"update tickets set thread = '{"from": "user"}' where id = 1"#)
+        .await;
+    scene
+        .app(&append(2, r#"{"from": "user", "text": "Merhaba"}"#))
+        .await;
     // THEN that row is parked, and others go on
     assert_eq!(scene.heard().await, expected([("2", &["Merhaba"])]));
     let failed = scene.workplace.command(&["failed", "list"]).await.ok().stdout;
-    assert!(failed.contains("cannot extract elements from an object"), "{failed}");
+    assert!(
+        failed.contains("cannot extract elements from an object"),
+        "{failed}"
+    );
     // WHEN it is mended, with a message more; THEN that one is sent and nothing is parked
     scene
         .app(r#"update tickets set thread = '[{"from": "staff", "text": "answered", "id": "s1"}, {"from": "user", "text": "Hâlâ?"}]' where id = 1"#)
         .await;
-    assert_eq!(scene.heard().await, expected([("1", &["Hâlâ?"]), ("2", &["Merhaba"])]));
+    assert_eq!(
+        scene.heard().await,
+        expected([("1", &["Hâlâ?"]), ("2", &["Merhaba"])])
+    );
     let failed = scene.workplace.command(&["failed", "list"]).await.ok().stdout;
     assert!(failed.contains("nothing waits"), "{failed}");
 }
@@ -184,8 +268,14 @@ async fn a_thread_from_before_is_told_from_what_is_written_during_setup() {
     let writing = tokio::spawn(async move {
         let mut written = 0;
         while !stopped.load(std::sync::atomic::Ordering::SeqCst) {
-            let sql = append(10 + written % 7, &format!(r#"{{"from": "system", "text": "during", "id": "w{written}"}}"#));
-            writer.batch_execute(&format!("{sql}; select pg_sleep(0.01)")).await.unwrap();
+            let sql = append(
+                10 + written % 7,
+                &format!(r#"{{"from": "system", "text": "during", "id": "w{written}"}}"#),
+            );
+            writer
+                .batch_execute(&format!("{sql}; select pg_sleep(0.01)"))
+                .await
+                .unwrap();
             written += 1;
         }
         written
@@ -194,7 +284,9 @@ async fn a_thread_from_before_is_told_from_what_is_written_during_setup() {
     stop.store(true, std::sync::atomic::Ordering::SeqCst);
     let written = writing.await.unwrap();
     let _connector = scene.run().await;
-    scene.app("update tickets set seen = seen + 1 where id < 20").await;
+    scene
+        .app("update tickets set seen = seen + 1 where id < 20")
+        .await;
     // THEN each of those stood there or was streamed, and all from before stood there
     assert_eq!(scene.heard().await, expected([]));
     let counts = scene
@@ -212,7 +304,10 @@ async fn a_thread_from_before_is_told_from_what_is_written_during_setup() {
 #[tokio::test]
 async fn a_thread_is_edited_repaired_and_backfilled() {
     // GIVEN lists whose edits and deletions are told
-    let told = ("where = \"m.visible\"\n", "where = \"m.visible\"\non_edit = \"edit\"\non_delete = \"note\"\n");
+    let told = (
+        "where = \"m.visible\"\n",
+        "where = \"m.visible\"\non_edit = \"edit\"\non_delete = \"note\"\n",
+    );
     let scene = Scene::mutated("thread", &[told]).await;
     let connector = scene.run().await;
     scene
@@ -225,14 +320,21 @@ async fn a_thread_is_edited_repaired_and_backfilled() {
         .app("update tickets set thread = jsonb_set(thread, '{1,text}', '\"zwei\"') where id = 3")
         .await;
     scene.settled().await;
-    scene.app("update tickets set thread = thread - 0 where id = 3").await;
+    scene
+        .app("update tickets set thread = thread - 0 where id = 3")
+        .await;
     // THEN Deskie has the edit, and a note of the other
     let heard = scene.heard().await["3"].clone();
     assert_eq!(heard[..2], ["one", "zwei"]);
-    assert!(heard[2].starts_with("note: ") && heard[2].contains("This message was deleted"), "{heard:?}");
+    assert!(
+        heard[2].starts_with("note: ") && heard[2].contains("This message was deleted"),
+        "{heard:?}"
+    );
     // WHEN the key of the row changes; THEN the conversation goes on
     scene.app("update tickets set id = 33 where id = 3").await;
-    scene.app(&append(33, r#"{"from": "user", "text": "three"}"#)).await;
+    scene
+        .app(&append(33, r#"{"from": "user", "text": "three"}"#))
+        .await;
     assert_eq!(scene.heard().await["3"][3..], ["three"]);
 
     // WHEN the slot is lost, and both sides have written meanwhile
@@ -240,9 +342,15 @@ async fn a_thread_is_edited_repaired_and_backfilled() {
     scene
         .until("select count(*) from pg_replication_slots where active", "0")
         .await;
-    scene.app("select pg_drop_replication_slot('deskie_cdc_site')").await;
-    scene.app(&append(33, r#"{"from": "user", "text": "in the gap"}"#)).await;
-    scene.app(&append(1, r#"{"from": "user", "text": "of an old one"}"#)).await;
+    scene
+        .app("select pg_drop_replication_slot('deskie_cdc_site')")
+        .await;
+    scene
+        .app(&append(33, r#"{"from": "user", "text": "in the gap"}"#))
+        .await;
+    scene
+        .app(&append(1, r#"{"from": "user", "text": "of an old one"}"#))
+        .await;
     scene.app("update tickets set seen = 9").await;
     let connector = scene.run().await;
     connector.wait_for_log("repaired: 2 rows").await;
@@ -255,7 +363,11 @@ async fn a_thread_is_edited_repaired_and_backfilled() {
         .app(r#"insert into tickets (id, email, subject) values (50, 'olga@example.com', 'Empty')"#)
         .await;
     scene.workplace.command(&["backfill"]).await.ok();
-    assert_eq!(scene.heard().await["1"], ["of an old one"], "a ticket with a case is left alone");
+    assert_eq!(
+        scene.heard().await["1"],
+        ["of an old one"],
+        "a ticket with a case is left alone"
+    );
 }
 
 #[tokio::test]
@@ -266,5 +378,8 @@ async fn a_thread_from_before_is_backfilled_once() {
     scene.until_heard("1", 2).await;
     scene.workplace.command(&["backfill"]).await.ok();
     scene.app("update tickets set seen = 1").await;
-    assert_eq!(scene.heard().await, expected([("1", &["from before", "note: answered"])]));
+    assert_eq!(
+        scene.heard().await,
+        expected([("1", &["from before", "note: answered"])])
+    );
 }
