@@ -259,7 +259,7 @@ async fn a_thread_from_before_is_told_from_what_is_written_during_setup() {
             "insert into tickets (email, subject, thread) select 'ayse@example.com', 'Old ' || n,
                  jsonb_build_array(jsonb_build_object('from', 'user', 'text', 'a'), jsonb_build_object('from', 'user', 'text', 'a'),
                      jsonb_build_object('from', 'user', 'text', 'b ' || n))
-             from generate_series(1, 15000) n",
+             from generate_series(1, 10000) n",
         )
         .await;
     let writer = scene.site.connect().await;
@@ -275,7 +275,7 @@ async fn a_thread_from_before_is_told_from_what_is_written_during_setup() {
                 10 + written % 7
             );
             writer
-                .batch_execute(&format!("{sql}; select pg_sleep(0.01)"))
+                .batch_execute(&format!("{sql}; select pg_sleep(0.003)"))
                 .await
                 .unwrap();
             written += 1;
@@ -312,7 +312,7 @@ async fn a_thread_from_before_is_told_from_what_is_written_during_setup() {
     );
     assert_eq!(
         (number(0), number(2), number(3), number(4)),
-        (written, 0, 0, 45_002)
+        (written, 0, 0, 30_002)
     );
 }
 
