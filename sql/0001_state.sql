@@ -155,9 +155,14 @@ create table {schema}.delivery (
 );
 -- A status is a state: only the newest counts, so a ticket has one row for it.
 create unique index delivery_status on {schema}.delivery (ticket_id) where act = 'status';
-create index delivery_open on {schema}.delivery (ticket_id, position, part, id) include (state, not_before, backfill, act)
+create index delivery_open on {schema}.delivery (ticket_id, position, part, id) include (state, act)
     where state in ('unresolved', 'queued', 'sending', 'doubt', 'parked');
-
+-- The next ones to send, of live traffic and of a backfill; when the next one's time comes; what is to be resolved.
+create index delivery_live on {schema}.delivery (id) where state in ('queued', 'doubt') and not backfill;
+create index delivery_backfill on {schema}.delivery (id) where state in ('queued', 'doubt') and backfill;
+create index delivery_next on {schema}.delivery (not_before) where state in ('queued', 'doubt');
+create index delivery_unresolved on {schema}.delivery (not_before) where state = 'unresolved';
+create index delivery_doubt on {schema}.delivery (ticket_id) where state in ('sending', 'doubt');
 create index delivery_ticket on {schema}.delivery (ticket_id);
 create index delivery_lead on {schema}.delivery (lead) where lead is not null;
 create index delivery_prune on {schema}.delivery (done_at) where body is not null;
@@ -210,6 +215,7 @@ create table {schema}.inbox (
     case_id     bigint not null,
     message_id  bigint,                -- the newest message, as far as a rule webhook tells
     message     jsonb,                 -- a custom channel's message, whole
+    ticket_key  text,                  -- the ticket that a rule's template names: a hint, believed after a look
     state       text not null default 'waiting' check (state in ('waiting', 'done', 'foreign', 'failed')),
     attempts    integer not null default 0,
     not_before  timestamptz not null default now(),

@@ -74,6 +74,11 @@ fn text(config: &Config, language: Language, show_secret: bool) -> Result<String
     let has_channel = config.deskie.channel.is_some() || config.ticket.channel.is_some();
     let is_hidden = !server.webhook_secrets.is_empty() && !show_secret;
     let field = format!("cf_{}", config.deskie.ticket_field);
+    // In webhooks a field goes by another name than in the API ([C!] sloop).
+    let body = format!(
+        r#"{{"case_id": "…", "last_message_id": "…", "custom_field_{}": "…"}}"#,
+        config.deskie.ticket_field
+    );
     let channel = config.deskie.channel.as_deref().unwrap_or("cchN");
     let labels: Vec<String> = config.deskie.labels.iter().map(i64::to_string).collect();
     let (labels, group) = (labels.join(", "), config.deskie.group_id.map(|id| id.to_string()));
@@ -104,6 +109,7 @@ fn text(config: &Config, language: Language, show_secret: bool) -> Result<String
             .replace("{webhook}", &webhook)
             .replace("{listen}", &server.listen.to_string())
             .replace("{deskie}", deskie)
+            .replace("{body}", &body)
             .replace("{field}", &field)
             .replace("{channel}", channel)
             .replace("{labels}", &labels)

@@ -156,7 +156,7 @@ pub fn budget_text(budget: &BudgetReport) -> String {
     if let Some(seconds) = budget.held_seconds {
         let _ = write!(
             text,
-            "; held back for {}: somebody else uses the same quota",
+            "; others use the quota, too: for {} Deskie's own count binds",
             span(seconds)
         );
     }

@@ -170,6 +170,24 @@ impl Deliverer {
     ) -> Result<(Found<CaseId>, Vec<Case>), Failed> {
         let field = format!("cf_{}", self.config.deskie.ticket_field);
         let mut call = Some(call);
+        // A webhook may have told already which case it is; the list may lag behind it.
+        for named in self.store.inbox_cases_named(delivery.ticket_key.as_str()).await? {
+            let begun = clock::monotonic();
+            let taken = match call.take() {
+                Some(call) => call,
+                None => self.meter.acquire(Class::Doubt, Cost::Read).await,
+            };
+            let answer = self.client.case(named).await;
+            self.meter.settle(taken, &answer);
+            let Ok(answer) = answer else { continue };
+            let intended = delivery.intended_at(answer.date, clock::monotonic().duration_since(begun));
+            let found = self
+                .match_cases(delivery, &[answer.value.clone()], intended)
+                .await?;
+            if matches!(found, Found::One(_)) {
+                return Ok((found, vec![answer.value]));
+            }
+        }
         let (begun, mut intended) = (clock::monotonic(), None);
         let (mut cases, mut page) = (Vec::new(), 1);
         loop {
@@ -199,9 +217,19 @@ impl Deliverer {
             }
             page += 1;
         }
+        Ok((self.match_cases(delivery, &cases, intended).await?, cases))
+    }
+
+    async fn match_cases(
+        &self,
+        delivery: &Delivery,
+        cases: &[Case],
+        intended: Option<jiff::Timestamp>,
+    ) -> Result<Found<CaseId>, Failed> {
+        let field = format!("cf_{}", self.config.deskie.ticket_field);
         let opening = delivery.opening.clone().unwrap_or_default();
         let mut candidates = Vec::new();
-        for case in &cases {
+        for case in cases {
             let ticket_field = case.custom_fields.get(&field).cloned();
             let alike = ticket_field.as_deref().map(str::trim) == Some(delivery.ticket_key.as_str().trim());
             candidates.push(CaseCandidate {
@@ -222,7 +250,7 @@ impl Deliverer {
             not_before: made.or(intended).unwrap_or(jiff::Timestamp::MIN),
             kept: self.kept(),
         };
-        Ok((lanes::match_cases(&candidates, &intent), cases))
+        Ok(lanes::match_cases(&candidates, &intent))
     }
 
     /// Whether a case belongs to the customer for whom it was to be opened.

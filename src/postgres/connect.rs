@@ -64,13 +64,14 @@ impl SessionOptions {
     }
 
     /// SET once connected, not as start-up options: these override ALTER ROLE and ALTER DATABASE, too, and a pooler
-    /// may refuse options.
+    /// may refuse options. The parallel workers are the site's: a look every second is not to take them.
     fn sql(&self) -> String {
         let millis = |limit: Duration| limit.as_millis().max(1);
         let mut sql = format!(
             "SET DateStyle TO 'ISO, MDY'; SET TimeZone TO 'UTC'; SET IntervalStyle TO postgres; \
              SET bytea_output TO hex; SET extra_float_digits TO 1; SET client_encoding TO 'UTF8'; \
              SET standard_conforming_strings TO on; SET idle_session_timeout TO 0; SET default_transaction_isolation TO 'read committed'; \
+             SET jit TO off; SET max_parallel_workers_per_gather TO 0; \
              SET application_name TO {}; SET lock_timeout TO {}; SET statement_timeout TO {};",
             quote_literal(&format!("deskie-cdc {}", self.role)),
             millis(self.lock_timeout),

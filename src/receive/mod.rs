@@ -34,10 +34,11 @@ const READ_WITHIN: Duration = Duration::from_secs(10);
 struct Receiver {
     store: Store,
     secrets: Arc<[SecretString]>,
+    ticket_field: i64,
 }
 
-/// The routes of the webhook port.
-pub fn router(store: Store, secrets: Vec<SecretString>) -> Router {
+/// The routes of the webhook port. `ticket_field` is the number of the custom field that holds the site's ticket key.
+pub fn router(store: Store, secrets: Vec<SecretString>, ticket_field: i64) -> Router {
     Router::new()
         .route("/webhooks/{secret}", any(take))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -48,6 +49,7 @@ pub fn router(store: Store, secrets: Vec<SecretString>) -> Router {
         .with_state(Receiver {
             store,
             secrets: secrets.into(),
+            ticket_field,
         })
 }
 
@@ -88,7 +90,7 @@ async fn take(
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     match webhook::parse(content_type, query.as_deref(), &body) {
-        Ok(webhook) => store(&receiver.store, webhook).await,
+        Ok(webhook) => store(&receiver, webhook).await,
         Err(error) => {
             count("unreadable");
             tracing::warn!(bytes = body.len(), "a webhook cannot be read: {error}");
@@ -108,10 +110,11 @@ fn is_too_large(error: &axum::Error) -> bool {
     false
 }
 
-async fn store(store: &Store, webhook: Webhook) -> Response {
+async fn store(receiver: &Receiver, webhook: Webhook) -> Response {
     let new = match webhook {
         Webhook::Test => None,
-        Webhook::Rule(hint) => hint.case_id.map(|case_id| NewWebhook {
+        Webhook::Rule(mut hint) => hint.case_id.map(|case_id| NewWebhook {
+            ticket_key: hint.custom_fields.remove(&receiver.ticket_field),
             // What else it says does not matter: the case is read.
             digest: Sha256::digest(format!("rule {case_id} {:?}", hint.message_id)).to_vec(),
             case_id,
@@ -125,6 +128,7 @@ async fn store(store: &Store, webhook: Webhook) -> Response {
                 case_id: message.case_id,
                 message_id: Some(message.message_id),
                 message: Some(value),
+                ticket_key: None,
             }),
             Err(error) => return answer(StatusCode::BAD_REQUEST, &error.to_string()),
         },
@@ -133,7 +137,7 @@ async fn store(store: &Store, webhook: Webhook) -> Response {
         count("test");
         return answer(StatusCode::OK, "ok: a test call, no case_id\n");
     };
-    match tokio::time::timeout(STORE_WITHIN, store.inbox_add(&new)).await {
+    match tokio::time::timeout(STORE_WITHIN, receiver.store.inbox_add(&new)).await {
         Ok(Ok(())) => {
             count("stored");
             answer(StatusCode::OK, "ok\n")

@@ -146,7 +146,11 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         );
     } else {
         let webhooks = listen("the webhook port", config.server.listen).await?;
-        let router = crate::receive::router(shared.store.clone(), config.server.webhook_secrets.clone());
+        let router = crate::receive::router(
+            shared.store.clone(),
+            config.server.webhook_secrets.clone(),
+            config.deskie.ticket_field,
+        );
         serve(&mut servers, webhooks, router, &stop);
         tracing::info!("webhooks on http://{}/webhooks/…", config.server.listen);
     }

@@ -217,8 +217,11 @@ pub struct Intent {
     pub at: jiff::Timestamp,
 }
 
-/// A status that Deskie refuses holds up no message.
-const STATUS_PARKED: &str = "act = 'status' and state = 'parked'";
+/// Nothing that is open stands before it in its lane; a status that Deskie refuses holds up no message. One look into an
+/// index a row: a backlog of any length costs the site's server no more than its head.
+const IS_HEAD: &str = "not exists (select from {s}.delivery o where o.ticket_id = d.ticket_id
+    and o.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked') and not (o.act = 'status' and o.state = 'parked')
+    and (o.position, o.part, o.id) < (d.position, d.part, d.id))";
 
 /// What [`delivery`] reads, of `delivery d` and `ticket t`. The last one are the texts that go with it.
 const COLUMNS: &str = "d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
@@ -227,34 +230,33 @@ const COLUMNS: &str = "d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_
     extract(epoch from clock_timestamp() - d.intent_at)::float8,
     (select jsonb_agg(f.body order by f.position, f.part, f.id) from {s}.delivery f where f.lead = d.id)";
 
-const OPEN: &str = "('unresolved', 'queued', 'sending', 'doubt', 'parked')";
-
 impl Store {
     /// The heads of lanes that can be sent or looked for now, the oldest first: `limit` of live traffic and as many of
     /// a backfill. Lanes with work under way (`busy`) are left out.
     pub async fn delivery_heads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Delivery>, StoreError> {
+        let some = |backfill: &str| {
+            format!(
+                "(select d.id from {{s}}.delivery d
+                  where d.state in ('queued', 'doubt') and {backfill} and d.not_before <= clock_timestamp()
+                    and d.ticket_id <> all($1) and {IS_HEAD}
+                  order by d.id limit {limit})"
+            )
+        };
         let sql = format!(
-            "select {COLUMNS}
-             from (select id, row_number() over (partition by backfill order by id) as rank
-                   from (select distinct on (ticket_id) id, state, not_before, backfill from {{s}}.delivery
-                         where state in {OPEN} and not ({STATUS_PARKED}) and ticket_id <> all($2)
-                         order by ticket_id, position, part, id) first
-                   where state in ('queued', 'doubt') and not_before <= clock_timestamp()) head
+            "select {COLUMNS} from ({} union all {}) head
              join {{s}}.delivery d on d.id = head.id
              join {{s}}.ticket t on t.id = d.ticket_id
-             where rank <= $1 order by d.id"
+             order by d.id",
+            some("not d.backfill"),
+            some("d.backfill")
         );
-        self.query(&sql, &[&limit, &busy])
-            .await?
-            .iter()
-            .map(delivery)
-            .collect()
+        self.query(&sql, &[&busy]).await?.iter().map(delivery).collect()
     }
 
     /// When the next head's time comes, in seconds; `None` where nothing waits for a time.
     pub async fn delivery_next_in(&self) -> Result<Option<f64>, StoreError> {
         let sql = "select extract(epoch from min(not_before) - clock_timestamp())::float8 from {s}.delivery
-            where state in ('queued', 'doubt') and not_before > clock_timestamp()";
+            where state in ('queued', 'doubt') and not_before > now()";
         Ok(self.query(sql, &[]).await?.first().and_then(|row| row.get(0)))
     }
 
@@ -362,12 +364,9 @@ impl Store {
             "select d.id, d.ticket_id, t.key, t.gone, t.case_id is not null, d.link_id, d.section, d.image,
                 coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8, d.attempts, d.written_at,
                 l.key, d.error
-             from (select distinct on (ticket_id) id, state, not_before from {{s}}.delivery
-                   where state in {OPEN} and not ({STATUS_PARKED}) order by ticket_id, position, part, id) head
-             join {{s}}.delivery d on d.id = head.id
-             join {{s}}.ticket t on t.id = d.ticket_id
+             from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
              join {{s}}.link l on l.id = d.link_id
-             where head.state = 'unresolved' and head.not_before <= clock_timestamp() order by d.id limit $1"
+             where d.state = 'unresolved' and d.not_before <= now() and {IS_HEAD} order by d.id limit $1"
         );
         let read = |row: &tokio_postgres::Row| {
             Ok(Unresolved {

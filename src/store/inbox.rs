@@ -16,6 +16,8 @@ pub struct NewWebhook {
     pub message_id: Option<MessageId>,
     /// A custom channel's message, whole; absent: a rule webhook.
     pub message: Option<Value>,
+    /// The site's ticket, as far as a rule webhook names it.
+    pub ticket_key: Option<String>,
 }
 
 /// A stored webhook.
@@ -38,12 +40,20 @@ impl Store {
     pub async fn inbox_add(&self, new: &NewWebhook) -> Result<(), StoreError> {
         let kind = if new.message.is_some() { "channel" } else { "rule" };
         let sql =
-            "insert into {s}.inbox (digest, kind, case_id, message_id, message) values ($1, $2, $3, $4, $5)
-            on conflict (digest) where state = 'waiting' do update set repeats = inbox.repeats + 1";
+            "insert into {s}.inbox (digest, kind, case_id, message_id, message, ticket_key) values ($1, $2, $3, $4, $5, $6)
+            on conflict (digest) where state = 'waiting' do update set repeats = inbox.repeats + 1,
+                ticket_key = coalesce(inbox.ticket_key, excluded.ticket_key)";
         let message_id = new.message_id.map(|id| id.0);
         self.execute(
             sql,
-            &[&new.digest, &kind, &new.case_id.0, &message_id, &new.message],
+            &[
+                &new.digest,
+                &kind,
+                &new.case_id.0,
+                &message_id,
+                &new.message,
+                &new.ticket_key,
+            ],
         )
         .await?;
         self.wake.inbox.notify_one();
@@ -119,6 +129,33 @@ impl Store {
     pub async fn inbox_must_wait_for_creates(&self) -> Result<bool, StoreError> {
         let sql = "select exists (select from {s}.delivery where state in ('sending', 'doubt') and call = 'create_case')";
         Ok(self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0)))
+    }
+
+    /// A webhook of an unknown case that names a ticket whose create_case is in doubt ends the waiting: it is looked at
+    /// now, once a webhook.
+    pub async fn inbox_hasten_doubts(&self) -> Result<u64, StoreError> {
+        let sql = "with named as (
+                select i.id as inbox, d.id as delivery
+                from {s}.inbox i join {s}.ticket t on t.key = i.ticket_key and t.case_id is null
+                join {s}.delivery d on d.ticket_id = t.id and d.state = 'doubt' and d.call = 'create_case'
+                where i.state = 'waiting' and i.attempts = 0 and (select {s}.fence($1))),
+            told as (update {s}.inbox set attempts = 1 where id in (select inbox from named))
+            update {s}.delivery set not_before = clock_timestamp() where id in (select delivery from named)";
+        let hastened = self.execute(sql, &[&self.epoch().0]).await?;
+        if hastened > 0 {
+            self.wake.lanes.notify_one();
+        }
+        Ok(hastened)
+    }
+
+    /// The unknown cases that waiting webhooks name for a ticket: what its lost create_case may have made.
+    pub async fn inbox_cases_named(&self, ticket_key: &str) -> Result<Vec<CaseId>, StoreError> {
+        let sql = "select distinct case_id from {s}.inbox i
+            where state = 'waiting' and ticket_key = $1
+              and not exists (select from {s}.ticket t where t.case_id = i.case_id)
+            order by case_id limit 5";
+        let rows = self.query(sql, &[&ticket_key]).await?;
+        Ok(rows.iter().map(|row| CaseId(row.get(0))).collect())
     }
 
     /// Whether a case is known to be none of ours.

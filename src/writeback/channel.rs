@@ -16,6 +16,7 @@ impl WriteBack {
             return Ok(false);
         }
         let mut moved = self.store.inbox_to_reads().await? > 0;
+        moved |= self.store.inbox_hasten_doubts().await? > 0;
         let mut creates_under_way = None;
         for row in self.store.inbox_waiting(100).await? {
             moved |= match (row.ticket_id, row.message.clone()) {

@@ -414,7 +414,7 @@ async fn rules_are_told_in_three_languages() {
                 "cf_25",
                 "\n2. ",
                 hook,
-                "{\"case_id\": \"…\"}",
+                "{\"case_id\": \"…\", \"last_message_id\": \"…\", \"custom_field_25\": \"…\"}",
                 "\n3. ",
                 hook,
                 "\n4. ",

@@ -1,6 +1,8 @@
 //! Lost answers: what Deskie did stands once, and what it did not do is done, once.
 
-use deskie_cdc::sandbox::simulator::{Action, Done, Fault, FaultKind, Match, Says};
+use std::time::Duration;
+
+use deskie_cdc::sandbox::simulator::{Action, Done, Fault, FaultKind, Match, Rule, Says, Trigger};
 
 use crate::support::{AYSE, Building, IVAN, Stage, stage, texts};
 
@@ -81,7 +83,7 @@ async fn a_lost_answer_of_create_case() {
     for lag in [0, 900] {
         // GIVEN a Deskie whose lists may lag behind, where another customer's case bears the numbers of the next tickets
         let stage = impatient()
-            .deskie(|options| options.list_lag = std::time::Duration::from_millis(lag))
+            .deskie(|options| options.list_lag = Duration::from_millis(lag))
             .build()
             .await;
         let _connector = stage.run().await;
@@ -209,4 +211,48 @@ async fn what_is_in_doubt_is_looked_for_before_it_is_sent_again() {
         assert!(apart >= 2.0, "{apart} s");
     }
     assert_eq!(texts(&stage.case(case))[1..], ["bir", "bir"]);
+}
+
+#[tokio::test]
+async fn a_webhook_that_names_the_ticket_settles_a_lost_create() {
+    // GIVEN a Deskie whose lists lag for long, and whose rule names the ticket; a case of another customer names it, too
+    let stage = stage()
+        .set("deskie", "doubt_wait = \"10m\"\ntimeout = \"500ms\"")
+        .deskie(|options| options.list_lag = Duration::from_secs(600))
+        .without_rules()
+        .build()
+        .await;
+    stage
+        .simulator
+        .add_rule(Rule::to(stage.workplace.webhook_url(), Trigger::Any));
+    let connector = stage.run().await;
+    let acted = stage.simulator.act(Action::CreateCaseByAgent {
+        user_email: IVAN.into(),
+        user_full_name: "Ivan".into(),
+        subject: "Something else".into(),
+        says: Says::text("not this one"),
+    });
+    let other = acted.unwrap().case_id.unwrap();
+    stage
+        .simulator
+        .add_fault(Fault::on(Match::Create, FaultKind::LoseAnswerAfter));
+    // WHEN the answer of create_case is lost
+    let ticket = stage.ticket(AYSE, "Soru", "sıfır").await;
+    let (field, value) = (25, ticket.to_string());
+    stage
+        .simulator
+        .act(Action::SetField {
+            case: other,
+            field,
+            value,
+        })
+        .unwrap();
+    connector.wait_for_log("in doubt").await;
+    // THEN the webhook ends the waiting, and the case is the ticket's own customer's
+    let case = stage.case_of(ticket).await;
+    assert_ne!(case, other);
+    stage.writes(ticket, "bir").await;
+    let record = stage.until_deskie(case, 2).await;
+    assert_eq!(texts(&record), ["sıfır", "bir"]);
+    assert_eq!(record.contact, AYSE);
 }
