@@ -182,7 +182,7 @@ impl Deliverer {
             let Ok(answer) = answer else { continue };
             let intended = delivery.intended_at(answer.date, clock::monotonic().duration_since(begun));
             let found = self
-                .match_cases(delivery, &[answer.value.clone()], intended)
+                .match_cases(delivery, std::slice::from_ref(&answer.value), intended)
                 .await?;
             if matches!(found, Found::One(_)) {
                 return Ok((found, vec![answer.value]));

@@ -366,11 +366,12 @@ impl Batch<'_> {
         let shape = self.compiled.shape(Section::Message);
         if !by_key {
             match self.image_values(from_image, Section::Message, image).await? {
-                Ok(values) => match self.ask_all(&from_image.sql, values).await? {
-                    Ok(rows) => return Ok(Told::There(rows)),
-                    // A cell that no longer casts is read by key (rule 15).
-                    Err(_) => {}
-                },
+                // A cell that no longer casts is read by key (rule 15).
+                Ok(values) => {
+                    if let Ok(rows) = self.ask_all(&from_image.sql, values).await? {
+                        return Ok(Told::There(rows));
+                    }
+                }
                 Err(Outputs::NoRow) => return Ok(Told::Gone),
                 Err(_) => {}
             }
