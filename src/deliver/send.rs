@@ -8,8 +8,9 @@ use crate::deskie::{
     Author, CallError, Contact, Content, File, NewCase, NewMessage, NewNote, Outcome, Status,
 };
 use crate::lanes::{self, Call, Cost, DoubtState, Verdict};
-use crate::model::{CaseId, CrashPoint, MessageId, UserId, clock};
-use crate::store::{Act, Delivery, NewRemote, Opening, RemoteState};
+use crate::model::{CaseId, CrashPoint, DeliveryId, MessageId, UserId, clock};
+use crate::store::{Act, Delivery, NewRemote, Opening, RemoteState, StoreError};
+use crate::text;
 
 /// What is to be called.
 enum Request {
@@ -64,6 +65,13 @@ impl Deliverer {
             Act::Edit => return self.send_edit(&delivery, call).await,
             Act::Message | Act::Note | Act::File => {}
         }
+        let with = match self.join(&mut delivery).await {
+            Ok(with) => with,
+            Err(error) => {
+                tracing::warn!(delivery = %delivery.id, "not sent, what waits behind it could not be read: {error}");
+                return self.meter.unused(call);
+            }
+        };
         let mut request = match self.request(&delivery) {
             Ok(request) => request,
             Err(reason) => {
@@ -107,7 +115,7 @@ impl Deliverer {
         // A long upload may still be under way when another instance judges the intent: it is told so.
         match self
             .store
-            .delivery_intend(delivery.id, request.name(), SEND_WITHIN + upload_time)
+            .delivery_intend(delivery.id, request.name(), SEND_WITHIN + upload_time, &with)
             .await
         {
             Ok(Some(intent)) => delivery.intent_at = Some(intent.at),
@@ -187,6 +195,30 @@ impl Deliverer {
             Ok((_, _, _, None)) => self.enter_doubt(&delivery, "the answer names no user_id").await,
             Err(error) => self.failed(&delivery, error).await,
         }
+    }
+
+    /// Takes what waits right behind a customer's message into it (`[message] coalesce`).
+    async fn join(&self, delivery: &mut Delivery) -> Result<Vec<DeliveryId>, StoreError> {
+        let coalesces = self
+            .config
+            .message
+            .as_ref()
+            .is_some_and(|message| message.coalesce);
+        let is_whole = delivery.act == Act::Message && delivery.author == "customer" && delivery.parts == 1;
+        if !coalesces || !is_whole || delivery.backfill || !delivery.files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut followers = self.store.delivery_followers(delivery).await?;
+        let sizes = followers
+            .iter()
+            .map(|follower| (follower.body.size(), follower.joins));
+        let count = lanes::joining(delivery.body.size(), sizes, self.config.deskie.max_body);
+        followers.truncate(count);
+        if !followers.is_empty() {
+            let bodies = followers.iter().map(|follower| &follower.body);
+            delivery.body = text::joined(std::iter::once(&delivery.body).chain(bodies));
+        }
+        Ok(followers.iter().map(|follower| follower.id).collect())
     }
 
     fn request(&self, delivery: &Delivery) -> Result<Request, NotSent> {

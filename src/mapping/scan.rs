@@ -16,7 +16,7 @@ pub enum Since {
 }
 
 /// The key columns of a row as a JSON object of texts: an image from which all else is read by key.
-fn image(shape: &Shape, alias: &str) -> String {
+pub(super) fn image(shape: &Shape, alias: &str) -> String {
     let parts: Vec<String> = shape
         .key
         .iter()

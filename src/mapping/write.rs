@@ -254,11 +254,7 @@ pub fn reply(
         Kind::Agent => &config.agent,
         Kind::Customer => &config.customer,
     };
-    let mut values: Vec<(&String, &Expr)> = Vec::new();
-    for (column, expr) in config.both.set.iter().chain(&part.set) {
-        values.retain(|(other, _)| *other != column);
-        values.push((column, expr));
-    }
+    let values = assignments(config, kind);
     let before_row = reply_names(tickets, None);
     let names = reply_names(tickets, messages);
     let insert = match messages {
@@ -336,6 +332,36 @@ fn insert(
     Ok(builder.finish("reply.set"))
 }
 
+/// What a column of `[reply.set]` would be given, as text: one output, for the ticket's row.
+pub fn value(expr: &Expr, tickets: &Shape) -> Result<Statement, UnknownParameter> {
+    let names = reply_names(tickets, None);
+    let mut builder = Builder::default();
+    builder.push("select (");
+    builder.user_sql(&value_sql(expr, "t", tickets), &names, None)?;
+    builder.push(&format!(")::text from {} t where ", tickets.sql()));
+    for (n, (column, cast)) in tickets.key.iter().zip(tickets.key_casts()).enumerate() {
+        let and = if n > 0 { " and " } else { "" };
+        builder.push(&format!("{and}t.{} = ", quote_ident(column)));
+        builder.parameter(&format!("ticket_{}", n + 1));
+        builder.push(&format!("::text::{cast}"));
+    }
+    Ok(builder.finish(&expr.name))
+}
+
+/// The columns that `[reply]` sets for one kind of author, each with its expression.
+pub fn assignments(config: &Reply, kind: Kind) -> Vec<(&String, &Expr)> {
+    let part: &ReplyPart = match kind {
+        Kind::Agent => &config.agent,
+        Kind::Customer => &config.customer,
+    };
+    let mut values: Vec<(&String, &Expr)> = Vec::new();
+    for (column, expr) in config.both.set.iter().chain(&part.set) {
+        values.retain(|(other, _)| *other != column);
+        values.push((column, expr));
+    }
+    values
+}
+
 /// The values of the parameters, as text; a name that is absent is NULL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parameters(BTreeMap<String, String>);
@@ -345,6 +371,11 @@ impl Parameters {
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         // Postgres's text cannot hold NUL.
         self.0.insert(name.to_owned(), value.into().replace('\0', ""));
+    }
+
+    /// One value; `None`: it is NULL.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
     }
 
     /// Sets `:ticket` and `:ticket_N`.

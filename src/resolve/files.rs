@@ -10,8 +10,8 @@
 
 use serde_json::Value;
 
-use super::row::Outputs;
-use super::{Batch, Found, ResolveError, key_of};
+use super::row::{Found, Outputs};
+use super::{Batch, ResolveError, key_of};
 use crate::config::AttachmentOf;
 use crate::files::{Attached, FileRow};
 use crate::mapping::shape::{key_text, key_values};
@@ -339,7 +339,7 @@ impl Batch<'_> {
         };
         let cells = columns.iter().cloned().zip(values.into_iter().map(Value::String));
         let image = Value::Object(cells.collect());
-        self.enter(step, event, Some(image), Section::Message, link, ticket)
+        self.enter(step, event, &image, Section::Message, link, ticket)
             .await
     }
 }

@@ -12,12 +12,14 @@
 
 mod compiled;
 mod edit;
+mod enter;
 mod files;
 mod moves;
 mod newest;
 mod passed;
 mod row;
 mod status;
+mod thread;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,13 +29,14 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::model::{CrashPoint, EventId, LinkId, Op, Section, TicketKey};
+use crate::model::{CrashPoint, EventId, Op, Section};
 use crate::postgres::Pool;
-use crate::store::{Event, Link, LinkState, NewDelivery, Step, Store, StoreError, Unresolved};
+use crate::store::{Event, Link, LinkState, Step, Store, StoreError};
 
 use compiled::{Compiled, cell, key_of};
+use enter::DROPPED;
 use moves::{came_back, moves};
-use row::Found;
+use row::Lane;
 
 /// Why a round of resolving stopped.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +151,8 @@ impl Resolver {
     async fn round(&self) -> Result<bool, ResolveError> {
         let events = self.store.event_take(BATCH, self.config.capture.settle).await?;
         let unresolved = self.store.delivery_unresolved(BATCH).await?;
-        if events.is_empty() && unresolved.is_empty() {
+        let strays = self.store.delivery_strays(BATCH).await?;
+        if events.is_empty() && unresolved.is_empty() && strays.is_empty() {
             return Ok(false);
         }
         let compiled = self.compiled().await?;
@@ -174,6 +178,9 @@ impl Resolver {
         step.event_delete(&ids).await?;
         for waiting in &unresolved {
             batch.unresolved(&step, waiting).await?;
+        }
+        for stray in &strays {
+            batch.stray(&step, stray).await?;
         }
         CrashPoint::ResolveDecided.reached();
         step.commit().await?;
@@ -208,6 +215,7 @@ impl Batch<'_> {
             } else {
                 Some(&event.image)
             };
+            let is_thread = section == Section::Message && self.compiled.thread.is_some();
             let key = |row: &Value| key_of(row, columns);
             let Some(new_key) = row.and_then(key) else {
                 step.skipped_count("a change without the mapped key (replica identity)")
@@ -216,12 +224,18 @@ impl Batch<'_> {
             };
             match event.op {
                 Op::Delete if self.moves.contains(&(event.id, section)) => {}
+                Op::Delete if is_thread => self.thread_deleted(step, event, &new_key).await?,
                 Op::Delete => {
                     self.delete_noted(step, event, section, &new_key).await?;
                     self.deleted(step, section, &new_key, event.xid).await?;
                 }
                 _ => {
                     let old_key = event.old_key.as_ref().and_then(key).filter(|old| *old != new_key);
+                    if is_thread {
+                        self.thread_written(step, event, &new_key, old_key.as_deref())
+                            .await?;
+                        continue;
+                    }
                     self.written(step, event, section, &new_key, old_key.as_deref())
                         .await?;
                 }
@@ -344,49 +358,6 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn first_seen(
-        &self,
-        step: &Step<'_>,
-        event: &Event,
-        section: Section,
-        key: &str,
-        generation: i32,
-    ) -> Result<(), ResolveError> {
-        let image = self.newest_image(event, section).await?;
-        let Some(ticket_key) = self.lane_of(section, key, image.as_ref()).await? else {
-            let (state, reason) = match image {
-                None => (LinkState::Skipped, "deleted before it was sent"),
-                // A later UPDATE may name one.
-                Some(_) => (LinkState::Seen, "it belongs to no ticket"),
-            };
-            step.link_add(section, key, generation, None, state, Some(reason))
-                .await?;
-            return Ok(());
-        };
-        let ticket = step.ticket_find_or_add(&ticket_key).await?;
-        let link = step
-            .link_add(section, key, generation, Some(ticket.id), LinkState::Seen, None)
-            .await?;
-        if section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message {
-            return Ok(());
-        }
-        self.enter(step, event, image, section, link, &ticket).await
-    }
-
-    /// The ticket that a row belongs to; `None` for a message that names none.
-    async fn lane_of(
-        &self,
-        section: Section,
-        key: &str,
-        image: Option<&Value>,
-    ) -> Result<Option<TicketKey>, ResolveError> {
-        match (section, image) {
-            (Section::Ticket, _) => Ok(Some(TicketKey(key.to_owned()))),
-            (_, Some(image)) => self.ticket_key_of(image).await,
-            (_, None) => Ok(None),
-        }
-    }
-
     /// A known row changed.
     async fn changed(
         &self,
@@ -412,7 +383,7 @@ impl Batch<'_> {
                 step.delivery_newer_image(link.id, &event.image).await?;
                 // While it waits the site may hand it to another ticket.
                 if section == Section::Message
-                    && let Some(ticket_key) = self.ticket_key_of(&event.image).await?
+                    && let Lane::Of(ticket_key) = self.ticket_key_of(&event.image).await?
                 {
                     let ticket = step.ticket_find_or_add(&ticket_key).await?;
                     if link.ticket_id != Some(ticket.id) {
@@ -421,139 +392,25 @@ impl Batch<'_> {
                 }
             }
             LinkState::Seen => {
-                let image = self.newest_image(event, section).await?;
-                let Some(ticket_key) = self.lane_of(section, key, image.as_ref()).await? else {
-                    return Ok(());
+                let Some(image) = self.newest_image(event, section).await? else {
+                    return Ok(step
+                        .link_set_state(link.id, LinkState::Skipped, Some(DROPPED))
+                        .await?);
                 };
-                let ticket = step.ticket_find_or_add(&ticket_key).await?;
-                step.link_set_ticket(link.id, ticket.id).await?;
-                self.enter(step, event, image, section, link.id, &ticket).await?;
+                match self.lane_of(section, key, &image).await? {
+                    Lane::None => {}
+                    Lane::Untold(why) => {
+                        self.park_stray(step, event, section, link.id, &image, &why)
+                            .await?;
+                    }
+                    Lane::Of(ticket_key) => {
+                        let ticket = step.ticket_find_or_add(&ticket_key).await?;
+                        step.link_set_ticket(link.id, ticket.id).await?;
+                        self.enter(step, event, &image, section, link.id, &ticket).await?;
+                    }
+                }
             }
             _ => {}
-        }
-        Ok(())
-    }
-
-    /// Decides whether a row is for Deskie now, and puts it into its lane.
-    async fn enter(
-        &self,
-        step: &Step<'_>,
-        event: &Event,
-        image: Option<Value>,
-        section: Section,
-        link: LinkId,
-        ticket: &crate::store::Ticket,
-    ) -> Result<(), ResolveError> {
-        let Some(image) = image else {
-            step.link_set_state(link, LinkState::Skipped, Some("deleted before it was sent"))
-                .await?;
-            return Ok(());
-        };
-        let committed_at = event.committed_at.as_second();
-        let found = self
-            .resolve(
-                step,
-                section,
-                &image,
-                &ticket.key,
-                ticket.case_id.is_some(),
-                committed_at,
-            )
-            .await?;
-        match &found {
-            Found::NotNow(reason) => {
-                step.link_set_state(link, LinkState::Seen, Some(reason)).await?;
-                return Ok(());
-            }
-            Found::Never(reason) => {
-                step.link_set_state(link, LinkState::Skipped, Some(reason))
-                    .await?;
-                step.skipped_count(reason).await?;
-                return Ok(());
-            }
-            _ => {}
-        }
-        let position = if section == Section::Ticket { 0 } else { event.id.0 };
-        let new = NewDelivery {
-            position,
-            ticket_id: ticket.id,
-            link,
-            section,
-            image: &image,
-            committed_at,
-            backfill: false,
-        };
-        let delivery = step.delivery_add(&new).await?;
-        step.link_set_state(link, LinkState::Queued, None).await?;
-        match found {
-            Found::Ready(found) => self.ready(step, delivery, ticket.id, *found).await?,
-            Found::Wait { why, .. } => {
-                tracing::info!(ticket = %ticket.key, "waits: {why}");
-                step.delivery_wait(delivery, &why, Duration::from_secs(1)).await?;
-            }
-            Found::Park(why) => {
-                tracing::error!(ticket = %ticket.key, "parked: {why}");
-                step.delivery_park(delivery, &why).await?;
-            }
-            Found::NotNow(_) | Found::Never(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Another attempt at a row that could not be resolved.
-    async fn unresolved(&self, step: &Step<'_>, waiting: &Unresolved) -> Result<(), ResolveError> {
-        if waiting.ticket_gone {
-            step.delivery_withdraw(waiting.id, "the site deleted the ticket before it was sent")
-                .await?;
-            step.link_set_state(
-                waiting.link,
-                LinkState::Skipped,
-                Some("ticket deleted before it was sent"),
-            )
-            .await?;
-            return Ok(());
-        }
-        step.file_release(waiting.id).await?;
-        let found = self
-            .resolve(
-                step,
-                waiting.section,
-                &waiting.image,
-                &waiting.ticket_key,
-                waiting.has_case,
-                waiting.committed_at,
-            )
-            .await?;
-        match found {
-            Found::Ready(found) => self.ready(step, waiting.id, waiting.ticket_id, *found).await?,
-            Found::NotNow(reason) => {
-                step.delivery_withdraw(waiting.id, &reason).await?;
-                step.link_set_state(waiting.link, LinkState::Seen, Some(&reason))
-                    .await?;
-            }
-            Found::Never(reason) => {
-                step.delivery_withdraw(waiting.id, &reason).await?;
-                step.link_set_state(waiting.link, LinkState::Skipped, Some(&reason))
-                    .await?;
-            }
-            Found::Wait { why, bounded }
-                if bounded && waiting.waited > self.config.ticket.wait.as_secs_f64() =>
-            {
-                let why = format!("{why}; waited {} s for it", waiting.waited.round());
-                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
-                step.delivery_park(waiting.id, &why).await?;
-            }
-            Found::Wait { why, bounded } => {
-                // 1 s, 2 s, 4 s …; a change of the ticket's row ends the wait at once. Tickets that are not for us
-                // may be most of the site's, and are asked about ever more rarely.
-                let longest = Duration::from_secs(if bounded { 60 } else { 3600 });
-                let after = Duration::from_secs(1 << waiting.attempts.clamp(0, 12)).min(longest);
-                step.delivery_wait(waiting.id, &why, after).await?;
-            }
-            Found::Park(why) => {
-                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
-                step.delivery_park(waiting.id, &why).await?;
-            }
         }
         Ok(())
     }

@@ -34,6 +34,16 @@ pub enum Found {
     Park(String),
 }
 
+/// Which ticket a row belongs to.
+pub enum Lane {
+    /// This one.
+    Of(TicketKey),
+    /// None; a later UPDATE may name one.
+    None,
+    /// It cannot be told: a person must look.
+    Untold(String),
+}
+
 /// A statement's answer, or why there is none.
 pub(super) enum Outputs {
     Row(Vec<Option<String>>),
@@ -44,7 +54,7 @@ pub(super) enum Outputs {
 }
 
 impl Outputs {
-    fn get(row: &[Option<String>], n: usize) -> Option<String> {
+    pub(super) fn get(row: &[Option<String>], n: usize) -> Option<String> {
         row.get(n)
             .cloned()
             .flatten()
@@ -54,8 +64,9 @@ impl Outputs {
 }
 
 impl Batch<'_> {
-    /// The ticket key of a message; `None` where it belongs to none.
-    pub(super) async fn ticket_key_of(&self, image: &Value) -> Result<Option<TicketKey>, ResolveError> {
+    /// The ticket of a message. One that several rows of a join, or a value that the database refuses, leave untold is
+    /// a matter of that message alone.
+    pub(super) async fn ticket_key_of(&self, image: &Value) -> Result<Lane, ResolveError> {
         let values: Option<Vec<String>> = match &self.compiled.ticket_key_of {
             None => None,
             Some(TicketKeyOf::Columns(columns)) => columns
@@ -67,17 +78,16 @@ impl Batch<'_> {
                     Outputs::Row(row) => row.into_iter().collect(),
                     Outputs::NoRow => None,
                     Outputs::SeveralRows => {
-                        return Err(ResolveError::Mapping(
-                            "[message] ticket gives several tickets for one message".into(),
-                        ));
+                        let why = "the join gives several rows, so [message] ticket several tickets for one message";
+                        return Ok(Lane::Untold(why.into()));
                     }
                     Outputs::Refused(error) => {
-                        return Err(ResolveError::Mapping(format!("[message] ticket: {error}")));
+                        return Ok(Lane::Untold(format!("[message] ticket: {error}")));
                     }
                 }
             }
         };
-        Ok(values.map(|values| TicketKey(key_text(&values))))
+        Ok(values.map_or(Lane::None, |values| Lane::Of(TicketKey(key_text(&values)))))
     }
 
     /// When a row was made, where the mapping tells.
@@ -218,6 +228,21 @@ impl Batch<'_> {
                 .ask_table(from_table, self.compiled.shape(Section::Message), &TicketKey(key))
                 .await?;
         }
+        let key = self.key_of(Section::Message, image);
+        self.message_found(step, outputs, key.as_deref(), ticket, has_case, committed_at)
+            .await
+    }
+
+    /// What the outputs of a message mean; `key`: where its files are looked for.
+    pub(super) async fn message_found(
+        &self,
+        step: &Step<'_>,
+        outputs: Outputs,
+        key: Option<&str>,
+        ticket: &TicketKey,
+        has_case: bool,
+        committed_at: i64,
+    ) -> Result<Found, ResolveError> {
         let row = match outputs {
             Outputs::Row(row) => row,
             Outputs::NoRow if !self.ticket_exists(ticket).await? => {
@@ -265,8 +290,8 @@ impl Batch<'_> {
         if let Some(age) = self.is_import(created_at, committed_at) {
             return Ok(Found::Never(age));
         }
-        let mut files = match self.key_of(Section::Message, image) {
-            Some(key) => match self.files_of(step, AttachmentOf::Message, &key).await? {
+        let mut files = match key {
+            Some(key) => match self.files_of(step, AttachmentOf::Message, key).await? {
                 Ok(files) => files,
                 Err(found) => return Ok(found),
             },
@@ -396,7 +421,7 @@ impl Batch<'_> {
         Ok(opening)
     }
 
-    fn key_of(&self, section: Section, image: &Value) -> Option<String> {
+    pub(super) fn key_of(&self, section: Section, image: &Value) -> Option<String> {
         super::key_of(image, &self.compiled.shape(section).key)
     }
 
@@ -419,6 +444,19 @@ impl Batch<'_> {
         section: Section,
         image: &Value,
     ) -> Result<Outputs, ResolveError> {
+        match self.image_values(reading, section, image).await? {
+            Ok(values) => self.ask(&reading.sql, values).await,
+            Err(outputs) => Ok(outputs),
+        }
+    }
+
+    /// The values of the columns that a statement reads; or why they cannot be had.
+    pub(super) async fn image_values(
+        &self,
+        reading: &Reading,
+        section: Section,
+        image: &Value,
+    ) -> Result<Result<Vec<Option<String>>, Outputs>, ResolveError> {
         let missing: Vec<String> = reading
             .columns
             .iter()
@@ -437,8 +475,8 @@ impl Batch<'_> {
             match self.ask_table(&by_key, shape, &TicketKey(key)).await? {
                 Outputs::Row(row) => fetched = row,
                 // The row is gone: what was not captured of it is lost with it.
-                Outputs::NoRow => return Ok(Outputs::NoRow),
-                other => return Ok(other),
+                Outputs::NoRow => return Ok(Err(Outputs::NoRow)),
+                other => return Ok(Err(other)),
             }
         }
         let value = |column: &String| match image.get(column) {
@@ -448,8 +486,7 @@ impl Batch<'_> {
                 .position(|name| name == column)
                 .and_then(|n| fetched.get(n).cloned().flatten()),
         };
-        let values: Vec<Option<String>> = reading.columns.iter().map(value).collect();
-        self.ask(&reading.sql, values).await
+        Ok(Ok(reading.columns.iter().map(value).collect()))
     }
 
     pub(super) async fn ask_table(
@@ -536,7 +573,7 @@ fn unanswered(outputs: &Outputs, section: &str) -> Found {
     }
 }
 
-fn body_format(word: Option<String>) -> Option<BodyFormat> {
+pub(super) fn body_format(word: Option<String>) -> Option<BodyFormat> {
     match word.as_deref() {
         None | Some("text") => Some(BodyFormat::Text),
         Some("html") => Some(BodyFormat::Html),

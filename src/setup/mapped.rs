@@ -5,12 +5,12 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::blame;
-use crate::config::{Config, Span, TableName};
+use crate::config::{Config, Expr, Span, TableName};
 use crate::mapping::read::{self, TicketKeyOf};
 use crate::mapping::write;
-use crate::mapping::{Shape, Source, value_sql};
+use crate::mapping::{Shape, Source, expand, value_sql};
 use crate::postgres::catalog::{self, Table};
-use crate::postgres::shape::shape_of;
+use crate::postgres::shape::{row_key, shape_of};
 use crate::postgres::{quote_ident, server_error};
 
 /// A table whose rows the mapping turns into something, hence captured.
@@ -151,7 +151,11 @@ pub(super) async fn read(client: &Client, config: &Config) -> Result<Mapped, tok
         .await?;
     let mut messages = None;
     if let Some(message) = &config.message {
-        messages = reader.table("message", &message.table, &message.key).await?;
+        let key = match find_table(client, &message.table).await? {
+            Some(table) => row_key(&table, message),
+            None => Vec::new(),
+        };
+        messages = reader.table("message", &message.table, &key).await?;
     }
     let mut attached = Vec::new();
     for attachment in &config.attachments {
@@ -363,7 +367,14 @@ impl Reader<'_> {
         }
         let ticket_join = self.config.ticket.join.as_ref();
         let from = format!("from {} m cross join {} t", shape.sql(), tickets.sql());
-        let own = [ticket_join, config.join.as_ref()];
+        let lateral = config.expand.as_ref().map(|list| Expr {
+            sql: expand::lateral(list),
+            ..list.clone()
+        });
+        let own = match expand::reads_ticket(config) {
+            true => [ticket_join, lateral.as_ref(), config.join.as_ref()],
+            false => [lateral.as_ref(), ticket_join, config.join.as_ref()],
+        };
         let mut parts = blame::Part::joins(&from, &own);
         let joined = blame::joined(&from, &own);
         let values = read::message_expressions(config).into_iter();
@@ -378,6 +389,12 @@ impl Reader<'_> {
         if let TicketKeyOf::Reading(reading) = read::ticket_key_of(config, shape, tickets) {
             self.prepare("message.ticket", &reading.sql, &span, &parts)
                 .await?;
+        }
+        if config.expand.is_some() {
+            for source in [Source::Table, Source::Image] {
+                let reading = expand::elements(config, &self.config.ticket, shape, tickets, source);
+                self.prepare("message.key", &reading.sql, &span, &parts).await?;
+            }
         }
         let columns: Vec<String> = shape.columns.iter().map(|column| column.name.clone()).collect();
         self.prepare("message", &read::cells_by_key(shape, &columns), &span, &[])

@@ -9,6 +9,7 @@
 
 mod admin;
 mod attached;
+mod baseline;
 mod blame;
 mod check;
 mod error;
@@ -24,11 +25,12 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tokio_postgres::Client;
 
-pub use check::{Check, Status, check};
+pub use check::{Check, Status, check, sample_parameters};
 pub use error::SetupError;
 pub use own::{SlotOutcome, slot_name};
 pub use publication::publications;
 pub use uninstall::{Removal, removal, removal_sql, uninstall};
+pub use written::prepare_typed;
 
 use crate::config::Config;
 use crate::postgres::catalog::{self, ServerFacts};

@@ -108,7 +108,7 @@ impl Reader<'_> {
 }
 
 /// Prepares, giving parameters their own type where Postgres cannot tell it (42P18, rule 16).
-pub(super) async fn prepare_typed(
+pub async fn prepare_typed(
     client: &Client,
     statement: &mut Statement,
 ) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {

@@ -18,7 +18,7 @@ impl Step<'_> {
         let sql = "insert into {s}.delivery (position, ticket_id, link_id, section, image, written_at, backfill, state)
             values ($1, $2, $3, $4, $5, $6, $7, 'unresolved')
             on conflict (link_id, part) do update set state = 'unresolved', image = excluded.image,
-                written_at = excluded.written_at, position = excluded.position, error = null, done_at = null where delivery.state = 'skipped'
+                written_at = excluded.written_at, position = excluded.position, ticket_id = excluded.ticket_id, error = null, done_at = null where delivery.state = 'skipped'
             returning id";
         let rows = self
             .query(
@@ -126,6 +126,23 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// A row that a person wanted to be tried again is parked again; false where it was not in question.
+    pub async fn delivery_park_again(&self, link: LinkId, error: &str) -> Result<bool, StoreError> {
+        let sql = "with d as (update {s}.delivery set state = 'parked', error = $2
+                where link_id = $1 and ticket_id is null and state in ('unresolved', 'parked') returning link_id)
+            update {s}.link set state = 'parked', reason = $2 where id in (select link_id from d)";
+        Ok(self.execute(sql, &[&link.0, &error]).await? > 0)
+    }
+
+    /// A row that could not be told can be told now, and goes as its messages.
+    pub async fn delivery_withdraw_row(&self, link: LinkId, reason: &str) -> Result<(), StoreError> {
+        let sql = "with d as (update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
+                where link_id = $1 and ticket_id is null and state in ('unresolved', 'parked') returning link_id)
+            update {s}.link set state = 'skipped', reason = $2 where id in (select link_id from d)";
+        self.execute(sql, &[&link.0, &reason]).await?;
+        Ok(())
+    }
+
     /// Deletes what the site deleted before it was sent. Returns how many deliveries that were.
     pub async fn delivery_drop_unsent(&self, link: LinkId, reason: &str) -> Result<u64, StoreError> {
         let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
@@ -144,11 +161,11 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The site handed a row that is not resolved yet to another ticket.
+    /// The site handed a row that is not resolved yet to another ticket, or it can be told now which one it is of.
     pub async fn delivery_move(&self, link: LinkId, ticket: i64) -> Result<(), StoreError> {
-        let sql = "with moved as (update {s}.delivery set ticket_id = $2, not_before = now()
-                where link_id = $1 and state = 'unresolved' returning link_id)
-            update {s}.link set ticket_id = $2 where id in (select link_id from moved)";
+        let sql = "with moved as (update {s}.delivery set ticket_id = $2, not_before = now(), state = 'unresolved'
+                where link_id = $1 and (state = 'unresolved' or (state = 'parked' and ticket_id is null)) returning link_id)
+            update {s}.link set ticket_id = $2, state = 'queued', reason = null where id in (select link_id from moved)";
         self.execute(sql, &[&link.0, &ticket]).await?;
         Ok(())
     }
@@ -250,10 +267,19 @@ impl Step<'_> {
                 delivery.id
             )));
         }
+        // Those that went in the same call stand in the same message.
         self.execute(
-            "update {s}.link l set state = 'delivered', reason = null where id = $1
+            "update {s}.delivery set state = 'delivered', error = null, image = null, doubt_since = null,
+                done_at = clock_timestamp()
+             where lead = $1 and state in ('sending', 'doubt', 'parked')",
+            &[&delivery.id.0],
+        )
+        .await?;
+        self.execute(
+            "update {s}.link l set state = 'delivered', reason = null
+             where id in (select link_id from {s}.delivery where id = $1 or lead = $1)
                 and not exists (select from {s}.delivery d where d.link_id = l.id and d.state <> 'delivered')",
-            &[&delivery.link.0],
+            &[&delivery.id.0],
         )
         .await?;
         if delivery.files.is_empty() {

@@ -8,6 +8,7 @@
 
 mod birth;
 mod case_status;
+mod coalesce;
 mod delivery;
 mod delivery_step;
 mod edit;
@@ -23,15 +24,16 @@ mod ticket;
 
 pub use birth::Birth;
 pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
-pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Unresolved};
+pub use coalesce::Follower;
+pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
 pub use edit::{FollowUp, LastSent};
 pub use event::{Event, Position, TransactionWriter};
 pub use files::{FileRef, NewFile, Prepared};
 pub use inbox::{InboxRow, NewWebhook};
-pub use link::{Link, LinkState};
+pub use link::{Link, LinkState, RowLink};
 pub use meta::{Gap, Meta};
 pub use migrate::own_objects;
-pub use remote::{NewRemote, PendingRemote, RemoteState};
+pub use remote::{Heard, NewRemote, PendingRemote, RemoteState};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
 

@@ -18,7 +18,7 @@ use crate::mapping::shape::{Shape, key_values};
 use crate::mapping::{Batch, Parameters, Statement, write};
 use crate::model::{CrashPoint, Kind};
 use crate::postgres::TextParam;
-use crate::postgres::shape::load_shape;
+use crate::postgres::shape::{load_message_shape, load_shape};
 use crate::postgres::{Pool, describe};
 use crate::store::{PendingRemote, Store, StoreError, Ticket};
 use crate::text;
@@ -106,11 +106,7 @@ impl ReplyStatements {
             .await
             .map_err(failed)?;
         let messages = match &config.message {
-            Some(message) => Some(
-                load_shape(client, &message.table, &message.key)
-                    .await
-                    .map_err(failed)?,
-            ),
+            Some(message) => Some(load_message_shape(client, message).await.map_err(failed)?),
             None => None,
         };
         let batch = |kind| {
@@ -410,6 +406,8 @@ async fn transaction(
         .map(|value| TextParam(Some(value)))
         .collect();
     let message_id = head.message_id.to_string();
+    let texts = ["text", "html"].map(|name| parameters.get(name).unwrap_or_default());
+    let said = format!("{{{}}}", text::fingerprints(texts[0], texts[1]).join(","));
     // Rule 8: marks the whole transaction as ours for capture, before anything else.
     let mut plan: Vec<(String, Vec<TextParam>)> = vec![
         (
@@ -419,11 +417,12 @@ async fn transaction(
         (store.sql("select {s}.fence($1::text::int8)"), vec![text(&store.epoch().to_string())]),
         (
             store.sql(&format!(
-                "with claimed as (update {{s}}.remote set state = 'written', done_at = clock_timestamp(), error = null
+                "with claimed as (update {{s}}.remote set state = 'written', done_at = clock_timestamp(), error = null,
+                         said = $2::text::text[], via_rule = $3::text::boolean
                      where message_id = $1::text::int8 and state = 'pending' returning 1)
                  select {{s}}.expect(count(*) = 1, '{ALREADY}') from claimed"
             )),
-            vec![text(&message_id)],
+            vec![text(&message_id), text(&said), text(parameters.get("via_rule").unwrap_or("false"))],
         ),
         // A statement of its own, by key, and weak enough not to block the site's INSERT of a message (rule 2).
         (

@@ -7,6 +7,8 @@ mod folders;
 mod mapping;
 mod trial;
 
+pub use trial::sample_parameters;
+
 use serde::Serialize;
 
 use super::error::{SetupError, replication_mend};
@@ -91,13 +93,6 @@ pub async fn check(config: &Config) -> Vec<Check> {
             config.source.path.display()
         ),
     );
-    for fault in config.pending() {
-        found.warn(
-            "config",
-            format!("line {}: {}", fault.line(), fault.message()),
-            "leave it out until a version that does it",
-        );
-    }
     match own_url(config) {
         Ok(url) => with_database(config, &url, &mut found).await,
         Err(error) => found.error("database", error),
@@ -159,6 +154,7 @@ async fn with_database(config: &Config, url: &ConnectUrl, found: &mut Found) {
     );
     found_or(found, "rights", mapping::rights(config, &client, &mapped).await);
     mapping::row_security(&mapped, found);
+    mapping::lists(config, &mapped, found);
     found_or(found, "keys", mapping::keys(&client, &mapped).await);
     let result = trial::write_back(config, url, &options, &mapped, found).await;
     found.try_add("write-back", result);

@@ -134,7 +134,7 @@ async fn newest_ticket(client: &Client, tickets: &Shape) -> Result<Option<Ticket
 }
 
 /// Values such as a real message brings.
-fn parameters(key: &TicketKey, columns: usize, kind: Kind, status: Option<&str>) -> Parameters {
+pub fn sample_parameters(key: &TicketKey, columns: usize, kind: Kind, status: Option<&str>) -> Parameters {
     let mut parameters = Parameters::default();
     parameters.set_ticket(key, columns);
     for (name, value) in [
@@ -176,7 +176,7 @@ async fn attempt(
     statements: Vec<Statement>,
     found: &mut Found,
 ) -> Result<bool, SetupError> {
-    let mut parameters = parameters(key, tickets.key.len(), kind, status);
+    let mut parameters = sample_parameters(key, tickets.key.len(), kind, status);
     if let Some(folder) = config.reply.as_ref().and_then(|reply| reply.files_dir.as_ref()) {
         parameters.set("path", folder.join("1-1-check.txt").display().to_string());
     }

@@ -19,6 +19,7 @@ mod rowsecurity;
 mod scene;
 mod settle;
 mod tenants;
+mod thread;
 
 use scene::Scene;
 
