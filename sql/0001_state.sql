@@ -18,6 +18,7 @@ create table {schema}.meta (
     gap_since       timestamptz,   -- its commit time
     gap_xid         xid8,
     created_at_kept boolean,       -- whether Deskie keeps the created_at that we send; null: not seen yet
+    baseline        text,          -- which [message] expand the elements from before the start were noted for
     swept_to        timestamptz,   -- cases updated before this have been compared
     last_error      text,
     last_error_at   timestamptz
@@ -151,26 +152,30 @@ create table {schema}.link (
     state      text not null check (state in ('seen', 'queued', 'delivered', 'skipped', 'parked', 'discarded', 'written')),
     reason     text,
     gone       boolean not null default false,
+    row_key    text,                  -- with [message] expand: the row that this message stands in
     gone_xid   xid8,                  -- the transaction that deleted it: if it comes back within, it was moved (rule 6)
     created_at timestamptz not null default now(),
     unique (section, key, generation)
 );
 create index link_ticket on {schema}.link (ticket_id);
+create index link_row on {schema}.link (row_key) where row_key is not null;
 
 -- One call to Deskie: create_case where the ticket has no case yet, else add_message. Within a ticket in order of
 -- (position, part); the ticket's own row comes first whenever it becomes eligible.
 create table {schema}.delivery (
     id           bigint generated always as identity primary key,
     position     bigint not null,      -- 0 for the ticket's own row, else the event that made the row eligible
-    ticket_id    bigint not null references {schema}.ticket,
+    ticket_id    bigint references {schema}.ticket,    -- null: parked, since the mapping could not tell the ticket
     link_id      bigint references {schema}.link,
     section      text not null,
-    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note')),
+    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note', 'file')),
     backfill     boolean not null default false,       -- behind live traffic
     part         integer not null default 1,           -- negative: it follows up on a message that was sent
     parts        integer not null default 1,
+    lead         bigint references {schema}.delivery,  -- it goes in the call of this one, joined to its text
     author       text,                 -- customer or agent
     body         jsonb,                -- {text, html}; null once delivered and past retain
+    files        jsonb,                -- files that go along, by link; act file: a message of its own that came late
     edited       text,                 -- the mapped text that an edit brings, or a note of it
     opening      jsonb,                -- what create_case needs besides the body
     image        jsonb,                -- the row, while unresolved
@@ -192,7 +197,8 @@ create table {schema}.delivery (
     queued_at    timestamptz not null default now(),
     done_at      timestamptz,
     unique (link_id, part),
-    check (link_id is not null or act = 'status')
+    check (link_id is not null or act = 'status'),
+    check (ticket_id is not null or state not in ('queued', 'sending', 'doubt', 'delivered'))
 );
 -- A status is a state: only the newest counts, so a ticket has one row for it.
 create unique index delivery_status on {schema}.delivery (ticket_id) where act = 'status';
@@ -205,6 +211,7 @@ create index delivery_next on {schema}.delivery (not_before) where state in ('qu
 create index delivery_unresolved on {schema}.delivery (not_before) where state = 'unresolved';
 create index delivery_doubt on {schema}.delivery (ticket_id) where state in ('sending', 'doubt');
 create index delivery_ticket on {schema}.delivery (ticket_id);
+create index delivery_lead on {schema}.delivery (lead) where lead is not null;
 create index delivery_prune on {schema}.delivery (done_at) where body is not null;
 
 -- A message that stands in Deskie. Set difference over message_id decides what is new, never a high-water mark.
@@ -219,6 +226,9 @@ create table {schema}.remote (
     payload     jsonb,                 -- the message, while it is not written
     delivery_id bigint references {schema}.delivery,
     row_key     text,                  -- the site's row that it became
+    said        text[],                -- fingerprints of the text as written: a copy of it is no new message (rule 8)
+    copied      boolean not null default false,  -- a message of the site said the same afterwards
+    via_rule    boolean,               -- a rule of Deskie wrote it
     attempts    integer not null default 0,
     not_before  timestamptz not null default now(),
     error       text,
@@ -228,6 +238,7 @@ create table {schema}.remote (
 );
 create index remote_open on {schema}.remote (ticket_id, seq) where state in ('pending', 'parked');
 create index remote_prune on {schema}.remote (done_at) where payload is not null;
+create index remote_said on {schema}.remote (ticket_id, done_at) where said is not null;
 create index remote_case on {schema}.remote (case_id);
 
 -- A case's status on its way to the site: the newest counts, so one row a ticket; deleted once it is written.

@@ -15,13 +15,15 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use crate::config::{Config, OpenOn};
-use crate::mapping::Shape;
+use crate::files::{self, Attached};
 use crate::mapping::scan::{self, Since};
 use crate::mapping::shape::{key_text, key_values};
+use crate::mapping::{Shape, expand};
 use crate::model::{CrashPoint, DeliveryId, Section, TicketKey};
-use crate::postgres::shape::{ShapeError, load_shape};
+use crate::postgres::shape::{ShapeError, load_message_shape, load_shape};
 use crate::postgres::{Pool, TextParam, describe};
 use crate::store::{Gap, LinkState, NewDelivery, Step, Store, StoreError};
+use crate::text;
 
 /// A row may have been written a little before the last captured commit, by a transaction that ended after it.
 const MARGIN_SECONDS: i64 = 300;
@@ -75,6 +77,17 @@ pub struct FoundRow {
     other: Vec<Option<String>>,
 }
 
+impl FoundRow {
+    /// Of a message in a list, with a ticket's key of so many columns: the key of the row that it stands in, its body.
+    fn of_list(&self, columns: usize) -> Option<(&str, &str)> {
+        let row_key = self.other.get(columns)?.as_deref()?;
+        Some((
+            row_key,
+            self.other.get(columns + 1)?.as_deref().unwrap_or_default(),
+        ))
+    }
+}
+
 /// What became of a ticket that was to be queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queued {
@@ -93,6 +106,7 @@ pub struct Backfill {
     config: Arc<Config>,
     tickets: Shape,
     messages: Option<Shape>,
+    attachments: Vec<Attached>,
 }
 
 impl Backfill {
@@ -104,11 +118,13 @@ impl Backfill {
             .map_err(|error| BackfillError::Site(error.to_string()))?;
         let tickets = load_shape(&client, &config.ticket.table, &config.ticket.key).await?;
         let messages = match &config.message {
-            Some(message) => Some(load_shape(&client, &message.table, &message.key).await?),
+            Some(message) => Some(load_message_shape(&client, message).await?),
             None => None,
         };
+        let attachments = files::load(&client, &config, &tickets, messages.as_ref()).await?;
         drop(client);
         Ok(Backfill {
+            attachments,
             store,
             site,
             config,
@@ -144,7 +160,13 @@ impl Backfill {
             key_values(&ticket.key, self.tickets.key.len()),
         ) {
             (Some(config), Some(shape), Some(key)) => {
-                let sql = scan::messages(config, shape, &self.tickets, None, true);
+                let sql = match config.expand {
+                    Some(_) => {
+                        let ticket = &self.config.ticket;
+                        expand::scan(config, ticket, shape, &self.tickets, expand::Wanted::OfTicket)
+                    }
+                    None => scan::messages(config, shape, &self.tickets, None, true),
+                };
                 self.look(&sql, key).await?
             }
             _ => Vec::new(),
@@ -161,11 +183,11 @@ impl Backfill {
         let mut queued = 0;
         for (n, (section, row)) in rows.enumerate() {
             let position = FIRST_POSITION + n as i64;
-            queued += usize::from(
-                enter(&step, section, row, lane.id, position, true)
-                    .await?
-                    .is_some(),
-            );
+            let Some(delivery) = enter(&step, section, row, lane.id, position, true).await? else {
+                continue;
+            };
+            self.note_row(&step, section, row, delivery).await?;
+            queued += 1;
         }
         if queued == 0 {
             return Ok(Queued::Nothing);
@@ -189,11 +211,39 @@ impl Backfill {
             .into_iter()
             .map(|row| (Section::Ticket, since, row))
             .collect();
-        if let (Some(config), Some(shape)) = (&self.config.message, &self.messages) {
+        if let (Some(config), Some(shape)) = (&self.config.message, &self.messages)
+            && config.expand.is_some()
+        {
+            // All that stood in lists before is known, so what is not known is of the gap.
+            let links = self.store.sql("{s}.link");
+            let wanted = expand::Wanted::Unknown(&links);
+            let sql = expand::scan(config, &self.config.ticket, shape, &self.tickets, wanted);
+            let old = gap
+                .since
+                .filter(|_| config.created_at.is_some())
+                .map(|since| since.as_second() - MARGIN_SECONDS);
+            let unknown = self.look(&sql, Vec::new()).await?.into_iter().map(|row| {
+                let is_old = row.created_at.zip(old).is_some_and(|(at, old)| at < old as f64);
+                let since = if is_old {
+                    Since::Transaction
+                } else {
+                    Since::CreatedAt
+                };
+                (Section::Message, since, row)
+            });
+            found.extend(unknown);
+        } else if let (Some(config), Some(shape)) = (&self.config.message, &self.messages) {
             let (since, value) = condition(config.created_at.is_some());
             let sql = scan::messages(config, shape, &self.tickets, Some(since), false);
             let messages = self.look(&sql, vec![value]).await?;
             found.extend(messages.into_iter().map(|row| (Section::Message, since, row)));
+        }
+        let mut files = Vec::new();
+        for attached in &self.attachments {
+            let rows = self
+                .look(&scan::files(&attached.shape), vec![gap.xid.clone()])
+                .await?;
+            files.push((attached, rows));
         }
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
@@ -208,6 +258,7 @@ impl Backfill {
                 _ => row
                     .other
                     .iter()
+                    .take(self.tickets.key.len())
                     .cloned()
                     .collect::<Option<Vec<String>>>()
                     .map(|values| key_text(&values)),
@@ -216,9 +267,24 @@ impl Backfill {
             if step.link_find(*section, &row.key).await?.is_some() {
                 continue;
             }
+            let lane = step.ticket_find_or_add(&TicketKey(ticket_key.clone())).await?;
+            // A reply of ours that was written in the gap was not streamed either.
+            if let Some((row_key, body)) = row
+                .of_list(self.tickets.key.len())
+                .filter(|_| *section == Section::Message)
+                && step
+                    .remote_claim(lane.id, &text::fingerprints(body, body), &row.key)
+                    .await?
+            {
+                let reason = Some("written by us");
+                let link = step
+                    .link_add(*section, &row.key, 1, Some(lane.id), LinkState::Written, reason)
+                    .await?;
+                step.link_set_row(link, row_key).await?;
+                continue;
+            }
             let is_new =
                 *since == Since::CreatedAt || greatest.tells(&step, *section, row, &ticket_key).await?;
-            let lane = step.ticket_find_or_add(&TicketKey(ticket_key)).await?;
             if *section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message {
                 // It opens no case by itself; that it is known keeps a later UPDATE from being taken for old.
                 if is_new {
@@ -241,6 +307,7 @@ impl Backfill {
             let Some(delivery) = enter(&step, *section, row, lane.id, position, false).await? else {
                 continue;
             };
+            self.note_row(&step, *section, row, delivery).await?;
             let what = format!("{} {}", section.as_str(), row.key);
             step.journal_add(Some(lane.id), "found by the repair", &what)
                 .await?;
@@ -250,11 +317,30 @@ impl Backfill {
                 step.delivery_park(delivery, UNTOLD).await?;
             }
         }
+        for (attached, rows) in &files {
+            repair_files(&step, attached, rows).await?;
+        }
         step.commit().await?;
         CrashPoint::RowsQueued.reached();
         self.store.meta_close_gap().await?;
         CrashPoint::GapClosed.reached();
         Ok(queued)
+    }
+
+    /// A message of a list is linked to the row that it stands in.
+    async fn note_row(
+        &self,
+        step: &Step<'_>,
+        section: Section,
+        row: &FoundRow,
+        delivery: DeliveryId,
+    ) -> Result<(), StoreError> {
+        match row.of_list(self.tickets.key.len()) {
+            Some((row_key, _)) if section == Section::Message => {
+                step.delivery_set_row(delivery, row_key).await
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn look(&self, sql: &str, values: Vec<String>) -> Result<Vec<FoundRow>, BackfillError> {
@@ -281,6 +367,24 @@ impl Backfill {
         };
         rows.iter().map(read).collect()
     }
+}
+
+/// Files of the gap: those of its messages go with them, those that came late for an older message follow. A file has no
+/// time of its own: only one whose key is greater than all that are known is certainly new.
+async fn repair_files(step: &Step<'_>, attached: &Attached, rows: &[FoundRow]) -> Result<(), StoreError> {
+    let greatest = step.file_greatest_number(&attached.source).await?;
+    for row in rows {
+        let key = attached.link_key(&row.key);
+        if step.link_find(Section::Attachment, &key).await?.is_some() {
+            continue;
+        }
+        let is_new = greatest
+            .zip(row.key.parse::<i64>().ok())
+            .is_some_and(|(greatest, key)| key > greatest);
+        step.file_event(&attached.shape.relation, &row.image, is_new)
+            .await?;
+    }
+    Ok(())
 }
 
 /// The greatest keys that the stream brought: what tells a new row where `created_at` is not mapped.
@@ -321,13 +425,14 @@ async fn enter(
     backfill: bool,
 ) -> Result<Option<DeliveryId>, StoreError> {
     let known = step.link_find(section, &row.key).await?;
-    // A row that was seen before its time has come is backfilled all the same; anything else is dealt with.
+    // A row that was seen before its time has come is backfilled all the same, and so is a message that stood in its list
+    // at the start; anything else is dealt with.
     let link = match known {
         None => {
             step.link_add(section, &row.key, 1, Some(lane), LinkState::Queued, None)
                 .await?
         }
-        Some(link) if backfill && link.state == LinkState::Seen && !link.gone => {
+        Some(link) if backfill && (link.state == LinkState::Seen || link.is_baseline) && !link.gone => {
             step.link_set_state(link.id, LinkState::Queued, None).await?;
             link.id
         }
@@ -339,7 +444,7 @@ async fn enter(
         .map_or_else(|| crate::model::clock::now().as_second(), |at| at as i64);
     let new = NewDelivery {
         position,
-        ticket_id: lane,
+        ticket_id: Some(lane),
         link,
         section,
         image: &row.image,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Capture, CaptureError, KEEPALIVE_STEP};
+use super::{Capture, CaptureError, KEEPALIVE_STEP, KeyColumns};
 use crate::model::{CrashPoint, EventId, Lsn, Op, RelationName, Row};
 use crate::pgoutput::{Relations, Step, decode};
 use crate::postgres::replication::{Frame, ReplicationStream};
@@ -40,6 +40,7 @@ impl Capture {
         &self,
         stream: &mut ReplicationStream,
         relations: &mut Relations,
+        keys: &[KeyColumns],
         first: Bytes,
     ) -> Result<Lsn, CaptureError> {
         let mut client = self.store.client().await?;
@@ -49,7 +50,7 @@ impl Capture {
         let mut next = Some(first);
         loop {
             if let Some(bytes) = next.take() {
-                self.gather(relations, &bytes, &mut gathered)?;
+                self.gather(relations, keys, &bytes, &mut gathered)?;
             }
             if gathered.events.len() >= CHUNK_ROWS || gathered.bytes >= CHUNK_BYTES {
                 writer.append(&gathered.events).await?;
@@ -98,6 +99,7 @@ impl Capture {
     fn gather(
         &self,
         relations: &mut Relations,
+        keys: &[KeyColumns],
         bytes: &Bytes,
         gathered: &mut Gathered,
     ) -> Result<(), CaptureError> {
@@ -133,11 +135,18 @@ impl Capture {
                 }
             }
             Step::Change(change) if self.is_mapped(&change.relation.name) => {
-                gathered.bytes += bytes.len();
-                let (image, old_key) = match change.op {
+                let (mut image, mut old_key) = match change.op {
                     Op::Delete => (None, Some(change.row)),
                     _ => (Some(change.row), change.old_key),
                 };
+                match keys.iter().find(|(table, _)| *table == change.relation.name) {
+                    Some((_, key)) => {
+                        for row in [&mut image, &mut old_key].into_iter().flatten() {
+                            row.columns.retain(|(name, _)| key.contains(name));
+                        }
+                    }
+                    None => gathered.bytes += bytes.len(),
+                }
                 gathered.push(
                     change.relation.name.clone(),
                     change.op,

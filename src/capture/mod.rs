@@ -10,6 +10,8 @@
 //! Why a restart neither loses nor doubles: the position stands in the transaction that holds the rows, streaming
 //! restarts there, and the server sends nothing that was committed before it.
 //!
+//! Of an attachment table only the key is kept: what a file is, is read when it is sent.
+//!
 //! Invariant: what was captured is never changed here; rows of tables that the mapping does not name are dropped.
 
 mod batch;
@@ -19,12 +21,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Attachment, Config};
 use crate::model::{CrashPoint, Lsn, RelationName, clock};
 use crate::pgoutput::Relations;
 use crate::postgres::replication::{
     Frame, ReplicationConnection, ReplicationError, ReplicationStream, StreamOptions,
 };
+use crate::postgres::shape::load_shape;
 use crate::postgres::{ConnectUrl, application_name};
 use crate::store::{Store, StoreError};
 
@@ -72,7 +75,11 @@ pub struct Capture {
     publications: Vec<String>,
     tables: Vec<(Option<String>, String)>,
     application_name: String,
+    attachments: Vec<Attachment>,
 }
+
+/// An attachment table with the columns of its key, where they are known.
+type KeyColumns = (RelationName, Vec<String>);
 
 impl Capture {
     /// Streams `publications` from `slot` of the database at `url`, as this instance.
@@ -96,10 +103,38 @@ impl Capture {
             publications,
             tables,
             application_name: application_name("capture", Some(instance)),
+            attachments: config.attachments.clone(),
         }
     }
 
+    /// The keys of the tables that are nothing but attachment tables. One whose key cannot be told is captured like any
+    /// other: a mapping that does not fit stops resolving, never the capture.
+    async fn key_columns(&self) -> Result<Vec<KeyColumns>, StoreError> {
+        let client = self.store.client().await?;
+        let mut found: Vec<KeyColumns> = Vec::new();
+        for attachment in &self.attachments {
+            match load_shape(&client, &attachment.table, &attachment.key).await {
+                Ok(shape) if self.is_read_whole(&shape.relation) => {}
+                Ok(shape) => match found.iter_mut().find(|(table, _)| *table == shape.relation) {
+                    Some((_, columns)) => columns.extend(shape.key),
+                    None => found.push((shape.relation, shape.key)),
+                },
+                Err(error) => tracing::debug!("an attachment table is captured whole: {error}"),
+            }
+        }
+        Ok(found)
+    }
+
     fn is_mapped(&self, relation: &RelationName) -> bool {
+        let is = |schema: &Option<String>, table: &str| {
+            *table == relation.table && schema.as_ref().is_none_or(|schema| *schema == relation.schema)
+        };
+        let mut attachments = self.attachments.iter().map(|attachment| &attachment.table);
+        self.is_read_whole(relation) || attachments.any(|name| is(&name.schema, &name.table))
+    }
+
+    /// It is the ticket or the message table.
+    fn is_read_whole(&self, relation: &RelationName) -> bool {
         self.tables.iter().any(|(schema, table)| {
             *table == relation.table && schema.as_ref().is_none_or(|schema| *schema == relation.schema)
         })
@@ -194,6 +229,7 @@ impl Capture {
         self.store.streamed_from(captured);
         observer.streaming();
         let mut relations = Relations::default();
+        let keys = self.key_columns().await?;
         loop {
             let frame = tokio::select! {
                 () = cancel.cancelled() => break,
@@ -204,7 +240,9 @@ impl Capture {
                     wal_end,
                     reply_requested,
                 } => self.keepalive(wal_end, reply_requested, captured).await?,
-                Frame::Data { bytes, .. } => Some(self.batch(&mut stream, &mut relations, bytes).await?),
+                Frame::Data { bytes, .. } => {
+                    Some(self.batch(&mut stream, &mut relations, &keys, bytes).await?)
+                }
             };
             observer.streaming();
             if let Some(end) = end {

@@ -5,6 +5,7 @@
 //! two things are asked: which tickets have a case already, and which rows are known.
 
 mod call;
+mod reply;
 mod rows;
 
 use serde::Serialize;
@@ -26,6 +27,9 @@ pub struct Arguments {
     /// One ticket with its messages.
     #[arg(long, value_name = "KEY")]
     ticket: Option<String>,
+    /// What a reply with this text would write to that ticket, instead of what the rows would cause.
+    #[arg(long, value_name = "TEXT", requires = "ticket")]
+    reply: Option<String>,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -109,6 +113,13 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         .batch_execute("set default_transaction_read_only to on")
         .await
         .map_err(failed)?;
+    if let (Some(text), Some(ticket)) = (&arguments.reply, &arguments.ticket) {
+        let planned = reply::plan(config, &client, ticket, text).await?;
+        return match arguments.json {
+            true => print_json(&planned),
+            false => print(&reply_text(&planned, ticket)),
+        };
+    }
     let known = match super::store(config) {
         Ok(store) if store.is_set_up().await.unwrap_or(false) => Some(store),
         _ => None,
@@ -164,6 +175,27 @@ fn text(planned: &[Planned]) -> String {
     text.push_str(&format!(
         "{rows}, {calls} calls to Deskie; nothing was sent and nothing was written\n"
     ));
+    text
+}
+
+fn reply_text(planned: &[reply::PlannedReply], ticket: &str) -> String {
+    let mut text = String::new();
+    for reply in planned {
+        text.push_str(&format!("a reply of kind {} to ticket {ticket}\n", reply.kind));
+        match &reply.table {
+            Some(table) => text.push_str(&format!("  → a row of {table}\n")),
+            None => text.push_str("  → no row is inserted ([reply] has no set)\n"),
+        }
+        let width = reply.set.keys().map(String::len).max().unwrap_or_default();
+        for (column, value) in &reply.set {
+            text.push_str(&format!("      {column:width$}  {}\n", shown(value)));
+        }
+        for statement in &reply.after {
+            text.push_str(&format!("  → {}\n", one_line(statement, 100)));
+        }
+        text.push('\n');
+    }
+    text.push_str("nothing was sent and nothing was written\n");
     text
 }
 

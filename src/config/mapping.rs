@@ -32,7 +32,7 @@ pub(super) fn read<'a>(
     let message = message_section.map(message);
     let attachments: Vec<Option<Attachment>> = attachment_sections
         .iter()
-        .map(|section| attachment(section, message_section.is_some()))
+        .map(|section| attachment(section, message_section))
         .collect();
     if let Some(section) = ticket_section {
         where_it_opens(section, message_section);
@@ -303,7 +303,15 @@ fn message(section: &Section<'_>) -> Option<Message> {
     let body = section
         .need("body", "body = \"body\"")
         .and_then(|value| value.expr());
-    let key = section.columns("key");
+    let expand = section.expr("expand");
+    let (key, element) = match section.value("expand") {
+        None => (section.columns("key"), Vec::new()),
+        Some(_) => {
+            let element = section.exprs("key");
+            let names = element.iter().filter_map(|expr| value::column(&expr.sql).ok());
+            (names.collect(), element)
+        }
+    };
     let join = section.expr("join");
     let filter = section.constant("where");
     let author = section.expr("author");
@@ -317,11 +325,10 @@ fn message(section: &Section<'_>) -> Option<Message> {
             ("staff", AgentAs::Staff),
         ],
     );
-    let expand = section.expr("expand");
     if section.value("expand").is_some() && section.value("key").is_none() {
         section.missing(
             "key",
-            "key = [\"id\", \"ordinality\"]: with `expand` it names one of the messages of a row",
+            "key = [\"id\", \"e.value->>'id'\"]: with `expand` it names one of the messages of a row",
         );
     }
     let on_edit = section.choice(
@@ -340,6 +347,7 @@ fn message(section: &Section<'_>) -> Option<Message> {
     Some(Message {
         table: table?,
         key,
+        element,
         ticket: ticket?,
         join,
         filter,
@@ -364,7 +372,7 @@ fn references(value: &Value<'_>) -> Vec<Expr> {
 }
 
 /// One `[[attachment]]`
-fn attachment(section: &Section<'_>, has_message: bool) -> Option<Attachment> {
+fn attachment(section: &Section<'_>, message: Option<&Section<'_>>) -> Option<Attachment> {
     let of = section.need("of", "of = \"message\"").and_then(|_| {
         section.choice(
             "of",
@@ -375,13 +383,19 @@ fn attachment(section: &Section<'_>, has_message: bool) -> Option<Attachment> {
         )
     });
     if of == Some(AttachmentOf::Message)
-        && !has_message
         && let Some(value) = section.value("of")
     {
-        value.fault(
-            "is \"message\", but there is no `[message]`",
-            Some("of = \"ticket\", or add `[message]`".to_owned()),
-        );
+        match message {
+            None => value.fault(
+                "is \"message\", but there is no `[message]`",
+                Some("of = \"ticket\", or add `[message]`".to_owned()),
+            ),
+            Some(message) if message.value("expand").is_some() => value.fault(
+                "is \"message\", but with `message.expand` a message has no row that a file could name",
+                Some("of = \"ticket\", or put the files' addresses into `message.body`".to_owned()),
+            ),
+            Some(_) => {}
+        }
     }
     let table = section.table_name();
     let parent = section

@@ -14,7 +14,6 @@ mod fault;
 mod keys;
 mod load;
 mod mapping;
-mod pending;
 mod read;
 mod reply;
 mod secret;
@@ -286,8 +285,10 @@ pub enum OnDelete {
 pub struct Message {
     /// The table.
     pub table: TableName,
-    /// Key columns, unquoted; empty: the primary key.
+    /// Key columns, unquoted; empty: the primary key. With `expand` these are names that may be columns of the row.
     pub key: Vec<String>,
+    /// With `expand`, what names one of a row's messages: all entries of `key`.
+    pub element: Vec<Expr>,
     /// The key of the ticket that the message belongs to (one expression for each key column).
     pub ticket: Vec<Expr>,
     /// Joins, as written.

@@ -30,7 +30,11 @@ impl Deliverer {
             return self.target_unknown(delivery).await;
         };
         let asked_at = clock::monotonic();
-        match self.store.delivery_intend(id, EDIT_MESSAGE, SEND_WITHIN).await {
+        match self
+            .store
+            .delivery_intend(id, EDIT_MESSAGE, SEND_WITHIN, &[])
+            .await
+        {
             Ok(Some(_)) => {}
             Ok(None) => return self.meter.unused(call),
             Err(error) => {

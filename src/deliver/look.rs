@@ -335,7 +335,8 @@ impl Deliverer {
                 user_id: message.user_id.unwrap_or(UserId(0)),
                 staff_id: message.staff_id.unwrap_or(StaffId(0)),
                 note: message.note,
-                same_text: text::same_text(&delivery.body, &message.content, &message.content_html),
+                same_text: text::same_text(&delivery.body, &message.content, &message.content_html)
+                    && text::same_files(&delivery.told_files(), &message.told_files()),
                 created_at: message.created_at,
                 known: known.contains(&message.message_id),
             })

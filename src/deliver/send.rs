@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use super::{Deliverer, SEND_WITHIN};
 use crate::config::AgentAs;
-use crate::deskie::{Author, CallError, Contact, Content, NewCase, NewMessage, NewNote, Outcome, Status};
+use crate::deskie::{
+    Author, CallError, Contact, Content, File, NewCase, NewMessage, NewNote, Outcome, Status,
+};
 use crate::lanes::{self, Call, Cost, DoubtState, Verdict};
-use crate::model::{CaseId, CrashPoint, MessageId, UserId, clock};
-use crate::store::{Act, Delivery, NewRemote, Opening, RemoteState};
+use crate::model::{CaseId, CrashPoint, DeliveryId, MessageId, UserId, clock};
+use crate::store::{Act, Delivery, NewRemote, Opening, RemoteState, StoreError};
+use crate::text;
 
 /// What is to be called.
 enum Request {
@@ -23,6 +26,15 @@ impl Request {
             Request::AddMessage(..) => "add_message",
             Request::AddNote(..) => "add_note",
         }
+    }
+
+    fn with_files(mut self, files: Vec<File>) -> Request {
+        match &mut self {
+            Request::CreateCase(case) => case.files = files,
+            Request::AddMessage(_, message) => message.files = files,
+            Request::AddNote(_, note) => note.files = files,
+        }
+        self
     }
 }
 
@@ -51,9 +63,16 @@ impl Deliverer {
         match delivery.act {
             Act::Status => return self.send_status(&delivery, call).await,
             Act::Edit => return self.send_edit(&delivery, call).await,
-            Act::Message | Act::Note => {}
+            Act::Message | Act::Note | Act::File => {}
         }
-        let request = match self.request(&delivery) {
+        let with = match self.join(&mut delivery).await {
+            Ok(with) => with,
+            Err(error) => {
+                tracing::warn!(delivery = %delivery.id, "not sent, what waits behind it could not be read: {error}");
+                return self.meter.unused(call);
+            }
+        };
+        let mut request = match self.request(&delivery) {
             Ok(request) => request,
             Err(reason) => {
                 self.meter.unused(call);
@@ -82,10 +101,34 @@ impl Deliverer {
                 }
             }
         }
+        let mut client = self.client.clone();
+        let (mut files, mut upload_time) = (0, Duration::ZERO);
+        // Held until the call is over.
+        let mut _upload = None;
+        if !delivery.files.is_empty() {
+            _upload = self.uploads.try_acquire().ok();
+            if _upload.is_none() {
+                // It must not stand in the way of those that have none.
+                self.meter.unused(call);
+                let later = || self.store.file_later(delivery.id, Duration::from_millis(500));
+                return self.durably("a message with files", later).await;
+            }
+            let Some(read) = self.files(&mut delivery).await else {
+                return self.meter.unused(call);
+            };
+            (files, upload_time) = (read.len(), super::files::upload_time(&read));
+            client = client.patient(upload_time);
+            match self.request(&delivery) {
+                Ok(again) => request = again.with_files(read),
+                // It was one a moment ago.
+                Err(_) => return self.meter.unused(call),
+            }
+        }
         let asked_at = clock::monotonic();
+        // A long upload may still be under way when another instance judges the intent: it is told so.
         match self
             .store
-            .delivery_intend(delivery.id, request.name(), SEND_WITHIN)
+            .delivery_intend(delivery.id, request.name(), SEND_WITHIN + upload_time, &with)
             .await
         {
             Ok(Some(intent)) => delivery.intent_at = Some(intent.at),
@@ -111,13 +154,14 @@ impl Deliverer {
         CrashPoint::RequestWritten.soon();
         let answer = match &request {
             Request::CreateCase(case) => {
-                let answer = self.client.create_case(case).await;
+                let answer = client.create_case(case).await;
                 self.meter.settle(call, &answer);
                 answer.map(|answer| {
                     let (date, case) = (answer.date, answer.value);
                     (
                         date,
                         case.created_at,
+                        case.attachments.len(),
                         case.user_id.map(|user| Done::Case {
                             status: case.status.as_str().to_owned(),
                             changed_at: case.updated_at,
@@ -129,38 +173,65 @@ impl Deliverer {
                 })
             }
             Request::AddMessage(case, message) => {
-                let answer = self.client.add_message(*case, message).await;
+                let answer = client.add_message(*case, message).await;
                 self.meter.settle(call, &answer);
                 answer.map(|a| {
                     (
                         a.date,
                         a.value.created_at,
+                        a.value.attachments.len(),
                         Some(Done::Message(a.value.message_id)),
                     )
                 })
             }
             Request::AddNote(case, note) => {
-                let answer = self.client.add_note(*case, note).await;
+                let answer = client.add_note(*case, note).await;
                 self.meter.settle(call, &answer);
                 answer.map(|a| {
                     (
                         a.date,
                         a.value.created_at,
+                        a.value.attachments.len(),
                         Some(Done::Message(a.value.message_id)),
                     )
                 })
             }
         };
         match answer {
-            Ok((date, stored_at, Some(done))) => {
+            Ok((date, stored_at, taken, Some(done))) => {
                 CrashPoint::AnswerReceived.reached();
                 self.learn_kept(delivery.written_at, stored_at, date).await;
                 self.done(&delivery, &done, date).await;
+                self.compare_files(&delivery, files, taken).await;
             }
             // A case without a customer cannot be answered in his name: it is looked at again.
-            Ok((_, _, None)) => self.enter_doubt(&delivery, "the answer names no user_id").await,
+            Ok((_, _, _, None)) => self.enter_doubt(&delivery, "the answer names no user_id").await,
             Err(error) => self.failed(&delivery, error).await,
         }
+    }
+
+    /// Takes what waits right behind a customer's message into it (`[message] coalesce`).
+    async fn join(&self, delivery: &mut Delivery) -> Result<Vec<DeliveryId>, StoreError> {
+        let coalesces = self
+            .config
+            .message
+            .as_ref()
+            .is_some_and(|message| message.coalesce);
+        let is_whole = delivery.act == Act::Message && delivery.author == "customer" && delivery.parts == 1;
+        if !coalesces || !is_whole || delivery.backfill || !delivery.files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut followers = self.store.delivery_followers(delivery).await?;
+        let sizes = followers
+            .iter()
+            .map(|follower| (follower.body.size(), follower.joins));
+        let count = lanes::joining(delivery.body.size(), sizes, self.config.deskie.max_body);
+        followers.truncate(count);
+        if !followers.is_empty() {
+            let bodies = followers.iter().map(|follower| &follower.body);
+            delivery.body = text::joined(std::iter::once(&delivery.body).chain(bodies));
+        }
+        Ok(followers.iter().map(|follower| follower.id).collect())
     }
 
     fn request(&self, delivery: &Delivery) -> Result<Request, NotSent> {
@@ -173,6 +244,7 @@ impl Deliverer {
                 Some(opening) => Ok(Request::CreateCase(Box::new(
                     self.new_case(delivery, opening, content),
                 ))),
+                None if delivery.act == Act::File => Err(NotSent::Park("the file's ticket has no case")),
                 None => Err(NotSent::Unresolve),
             };
         };

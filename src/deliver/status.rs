@@ -21,7 +21,11 @@ impl Deliverer {
             return self.durably("a status", skip).await;
         };
         let asked_at = clock::monotonic();
-        match self.store.delivery_intend(id, UPDATE_CASE, SEND_WITHIN).await {
+        match self
+            .store
+            .delivery_intend(id, UPDATE_CASE, SEND_WITHIN, &[])
+            .await
+        {
             Ok(Some(_)) => {}
             Ok(None) => return self.meter.unused(call),
             Err(error) => {

@@ -2,6 +2,7 @@
 //!
 //! - [`schedule`]: which calls start now, at most one a ticket, and when to look again.
 //! - [`budget`]: how many calls Deskie's quota allows, and which class goes first (rule 14).
+//! - [`coalesce`]: how many messages go together.
 //! - [`policy`]: one table from the outcome of a call to what its lane does next; [`backoff`] gives its delays.
 //! - [`doubt`]: a call whose answer was lost: when to look, and what the look says (rule 9); [`matching`] compares.
 //!
@@ -11,6 +12,7 @@
 
 pub mod backoff;
 pub mod budget;
+pub mod coalesce;
 pub mod doubt;
 pub mod matching;
 pub mod policy;
@@ -21,6 +23,7 @@ mod world;
 
 pub use backoff::retry_delay;
 pub use budget::{Budget, Call, Class, Cost, Quota, Snapshot};
+pub use coalesce::joining;
 pub use doubt::{DoubtState, Found, Judgement};
 pub use matching::{
     Author, CaseCandidate, CaseIntent, CreatedAtKept, MessageCandidate, MessageIntent, match_cases,

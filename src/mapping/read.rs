@@ -6,7 +6,7 @@
 
 use super::lexer::{Token, tokens};
 use super::shape::{Shape, quote_ident};
-use super::{bare_column, value_sql};
+use super::{bare_column, expand, value_sql};
 use crate::config::{Expr, Message, Ticket};
 
 /// Where the row comes from.
@@ -61,7 +61,7 @@ pub const MESSAGE_OUTPUTS: [&str; 6] = ["where", "ticket_where", "author", "body
 
 /// The columns of `shape` that any of `expressions` may read through `alias`, and the key. A superset: a name counts
 /// wherever it stands.
-fn mentioned(expressions: &[&Expr], alias: &str, shape: &Shape) -> Vec<String> {
+pub(super) fn mentioned(expressions: &[&Expr], alias: &str, shape: &Shape) -> Vec<String> {
     let mut words = std::collections::HashSet::new();
     let mut whole_row = false;
     for expression in expressions {
@@ -92,7 +92,12 @@ fn mentioned(expressions: &[&Expr], alias: &str, shape: &Shape) -> Vec<String> {
 }
 
 /// The row source, and the columns whose values are its parameters.
-fn source_sql(source: Source, alias: &str, shape: &Shape, expressions: &[&Expr]) -> (String, Vec<String>) {
+pub(super) fn source_sql(
+    source: Source,
+    alias: &str,
+    shape: &Shape,
+    expressions: &[&Expr],
+) -> (String, Vec<String>) {
     match source {
         Source::Image => {
             let columns = mentioned(expressions, alias, shape);
@@ -119,13 +124,13 @@ fn source_sql(source: Source, alias: &str, shape: &Shape, expressions: &[&Expr])
     }
 }
 
-fn text(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
+pub(super) fn text(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     expression.map_or("null::text".to_owned(), |expr| {
         format!("({})::text", value_sql(expr, alias, shape))
     })
 }
 
-fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
+pub(super) fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
         Some(expr) => format!(
             "coalesce(({})::boolean, false)::text",
@@ -136,7 +141,7 @@ fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
 }
 
 /// Seconds since 1970 as text; a timestamp without zone is read in the session's zone, which is UTC (rule 4).
-fn seconds(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
+pub(super) fn seconds(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
         Some(expr) => format!(
             "extract(epoch from ({})::timestamptz)::text",
@@ -188,6 +193,7 @@ pub fn message_expressions(message: &Message) -> Vec<&Expr> {
         .into_iter()
         .flatten()
         .chain(&message.ticket)
+        .chain(&message.element)
         .chain([&message.body])
         .collect()
 }
@@ -233,12 +239,18 @@ pub fn ticket(config: &Ticket, shape: &Shape, source: Source) -> Reading {
 
 /// Whether an expression reads anything but the message's own row, so that the joins must stand before it.
 pub(super) fn needs_joins(expression: &Expr) -> bool {
-    tokens(&expression.sql)
-        .iter()
-        .any(|token| matches!(token, Token::Ident(name, true) if name != "m"))
+    reads_beyond("m", expression)
 }
 
-/// Everything of a message; the outputs are [`MESSAGE_OUTPUTS`]. `t` is the ticket's row as it is now.
+/// Whether an expression reads anything but the row of that alias.
+pub(super) fn reads_beyond(alias: &str, expression: &Expr) -> bool {
+    tokens(&expression.sql)
+        .iter()
+        .any(|token| matches!(token, Token::Ident(name, true) if name != alias))
+}
+
+/// Everything of a message; the outputs are [`MESSAGE_OUTPUTS`]. `t` is the ticket's row as it is now. With `expand`
+/// one row for each message, with its identity (see [`expand`]) behind those outputs.
 pub fn message(
     config: &Message,
     ticket: &Ticket,
@@ -247,7 +259,7 @@ pub fn message(
     source: Source,
 ) -> Reading {
     let (from, columns) = source_sql(source, "m", shape, &message_expressions(config));
-    let outputs = [
+    let mut outputs = vec![
         condition(config.filter.as_ref(), "m", shape),
         condition(ticket.filter.as_ref(), "t", ticket_shape),
         text(config.author.as_ref(), "m", shape),
@@ -255,6 +267,27 @@ pub fn message(
         text(config.format.as_ref(), "m", shape),
         seconds(config.created_at.as_ref(), "m", shape),
     ];
+    let joins = message_joins(config, ticket, shape, ticket_shape);
+    let limit = match &config.expand {
+        Some(_) => {
+            outputs.push(expand::identity(config, shape));
+            ""
+        }
+        None => "limit 2",
+    };
+    Reading {
+        sql: format!("select {}\nfrom {from}\n{joins}\n{limit}", outputs.join(",\n  ")),
+        columns,
+    }
+}
+
+/// What is joined to a message's row `m`: its ticket with its joins, its own joins, and the messages that it holds.
+pub(super) fn message_joins(
+    config: &Message,
+    ticket: &Ticket,
+    shape: &Shape,
+    ticket_shape: &Shape,
+) -> String {
     let on: Vec<String> = ticket_shape
         .key
         .iter()
@@ -264,13 +297,14 @@ pub fn message(
     let ticket_from = format!("join {} t on {}", ticket_shape.sql(), on.join(" and "));
     let ticket_join = ticket.join.as_ref().map_or("", |join| join.sql.as_str());
     let own_join = config.join.as_ref().map_or("", |join| join.sql.as_str());
-    let joins = match config.ticket.iter().any(needs_joins) {
-        true => format!("{own_join}\n{ticket_from}\n{ticket_join}"),
-        false => format!("{ticket_from}\n{ticket_join}\n{own_join}"),
+    let lateral = config.expand.as_ref().map(expand::lateral).unwrap_or_default();
+    let (before, after) = match expand::reads_ticket(config) {
+        true => ("", lateral.as_str()),
+        false => (lateral.as_str(), ""),
     };
-    Reading {
-        sql: format!("select {}\nfrom {from}\n{joins}\nlimit 2", outputs.join(",\n  ")),
-        columns,
+    match config.ticket.iter().any(needs_joins) {
+        true => format!("{before}\n{own_join}\n{ticket_from}\n{ticket_join}\n{after}"),
+        false => format!("{before}\n{ticket_from}\n{ticket_join}\n{after}\n{own_join}"),
     }
 }
 

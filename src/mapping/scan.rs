@@ -16,7 +16,7 @@ pub enum Since {
 }
 
 /// The key columns of a row as a JSON object of texts: an image from which all else is read by key.
-fn image(shape: &Shape, alias: &str) -> String {
+pub(super) fn image(shape: &Shape, alias: &str) -> String {
     let parts: Vec<String> = shape
         .key
         .iter()
@@ -85,6 +85,18 @@ pub fn tickets(config: &Ticket, shape: &Shape, condition: Option<Since>, eligibl
         shape.key_sql("t"),
         shape.sql(),
         order(shape, "t"),
+    )
+}
+
+/// Files whose row is not older than the transaction `$1`, in the order of their keys: image, key, nothing.
+pub fn files(shape: &Shape) -> String {
+    format!(
+        "select {}, {}, null::text from {} a where {} order by {}",
+        image(shape, "a"),
+        shape.key_sql("a"),
+        shape.sql(),
+        since(Since::Transaction, "", "a"),
+        order(shape, "a"),
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::catalog::{self, Table};
 use super::{describe, qualified, quote_ident};
-use crate::config::TableName;
+use crate::config::{Message, TableName};
 use crate::mapping::{Column, Shape};
 
 /// Why a table cannot be mapped.
@@ -51,6 +51,21 @@ pub async fn load_shape(
     key: &[String],
 ) -> Result<Shape, ShapeError> {
     shape_of(&load_table(client, name).await?, key)
+}
+
+/// The shape of the message table. With `expand` the names in `key` that are columns of it are the row's key.
+pub async fn load_message_shape(
+    client: &tokio_postgres::Client,
+    message: &Message,
+) -> Result<Shape, ShapeError> {
+    let table = load_table(client, &message.table).await?;
+    shape_of(&table, &row_key(&table, message))
+}
+
+/// The key of the message table's rows; empty: the primary key.
+pub fn row_key(table: &Table, message: &Message) -> Vec<String> {
+    let is_column = |name: &&String| message.expand.is_none() || table.column(name).is_some();
+    message.key.iter().filter(is_column).cloned().collect()
 }
 
 /// The shape of a table of the catalog.

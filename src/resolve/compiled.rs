@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use super::ResolveError;
 use crate::config::Config;
+use crate::files::{self, Attached};
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::key_text;
-use crate::mapping::{Shape, Source};
+use crate::mapping::{Shape, Source, expand};
 use crate::model::{RelationName, Section};
-use crate::postgres::shape::load_shape;
+use crate::postgres::shape::{load_message_shape, load_shape};
 
 /// All statements of a mapping.
 pub struct Compiled {
@@ -24,6 +25,20 @@ pub struct Compiled {
     pub messages: Option<(Reading, Reading)>,
     /// How a message's ticket is found.
     pub ticket_key_of: Option<TicketKeyOf>,
+    /// The attachment tables.
+    pub attachments: Vec<Attached>,
+    /// With `expand`, which messages a row holds.
+    pub thread: Option<Thread>,
+}
+
+/// How a row that holds many messages is read.
+pub struct Thread {
+    /// Its messages, from its image and by its key.
+    pub elements: (Reading, Reading),
+    /// The columns that the list is made of.
+    pub columns: Vec<String>,
+    /// The list is that of the ticket's row as it is now.
+    pub reads_ticket: bool,
 }
 
 impl Compiled {
@@ -40,11 +55,7 @@ impl Compiled {
             .await
             .map_err(mapping)?;
         let message = match &config.message {
-            Some(message) => Some(
-                load_shape(client, &message.table, &message.key)
-                    .await
-                    .map_err(mapping)?,
-            ),
+            Some(message) => Some(load_message_shape(client, message).await.map_err(mapping)?),
             None => None,
         };
         let with_shape = config.message.as_ref().zip(message.as_ref());
@@ -54,7 +65,21 @@ impl Compiled {
         });
         let ticket_key_of =
             with_shape.map(|(config_message, shape)| read::ticket_key_of(config_message, shape, &ticket));
+        let attachments = files::load(client, config, &ticket, message.as_ref())
+            .await
+            .map_err(mapping)?;
+        let with_expand = with_shape.filter(|(message, _)| message.expand.is_some());
+        let thread = with_expand.map(|(message, shape)| {
+            let elements = |source| expand::elements(message, &config.ticket, shape, &ticket, source);
+            Thread {
+                elements: (elements(Source::Image), elements(Source::Table)),
+                columns: expand::columns(message, shape),
+                reads_ticket: expand::reads_ticket(message),
+            }
+        });
         Ok(Compiled {
+            attachments,
+            thread,
             ticket_image: read::ticket(&config.ticket, &ticket, Source::Image),
             ticket_table: read::ticket(&config.ticket, &ticket, Source::Table),
             messages,
@@ -78,6 +103,13 @@ impl Compiled {
             sections.push(Section::Message);
         }
         sections
+    }
+
+    /// The attachments that rows of a table are.
+    pub fn attachments_of<'a>(&'a self, relation: &'a RelationName) -> impl Iterator<Item = &'a Attached> {
+        self.attachments
+            .iter()
+            .filter(move |attached| attached.shape.relation == *relation)
     }
 
     /// The table of a section.

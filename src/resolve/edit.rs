@@ -24,9 +24,9 @@ impl Batch<'_> {
         link: &Link,
     ) -> Result<(), ResolveError> {
         let on_edit = self.config.message.as_ref().map(|message| message.on_edit);
-        let Some(on_edit @ (OnEdit::Edit | OnEdit::Note)) = on_edit else {
+        if on_edit.is_none_or(|on_edit| on_edit == OnEdit::Ignore) {
             return Ok(());
-        };
+        }
         if event.op != Op::Update || !is_sent(link) {
             return Ok(());
         }
@@ -38,11 +38,34 @@ impl Batch<'_> {
         };
         // As if it were new: how old the message is does not matter here.
         let found = self
-            .resolve(Section::Message, &image, &last.ticket_key, true, 0)
+            .resolve(step, Section::Message, &image, &last.ticket_key, true, 0)
             .await?;
+        self.edited_to(step, event, link, found).await
+    }
+
+    /// What a known message is now.
+    pub(super) async fn edited_to(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        link: &Link,
+        found: Found,
+    ) -> Result<(), ResolveError> {
+        let on_edit = self.config.message.as_ref().map(|message| message.on_edit);
+        let Some(on_edit) = on_edit.filter(|_| is_sent(link)) else {
+            return Ok(());
+        };
+        let Some(last) = step.edit_last(link.id).await?.filter(|last| !last.ticket_gone) else {
+            return Ok(());
+        };
         let Found::Ready(found) = found else {
             return Ok(());
         };
+        // The names of files are no text of the customer's.
+        if found.is_files_only {
+            return Ok(());
+        }
+        let found = found.resolution;
         let texts: Vec<&str> = found.bodies.iter().map(|body| body.text.as_str()).collect();
         let whole = texts.join("\n");
         let Some(before) = last.text else {

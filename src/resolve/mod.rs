@@ -12,10 +12,14 @@
 
 mod compiled;
 mod edit;
+mod enter;
+mod files;
 mod moves;
+mod newest;
 mod passed;
 mod row;
 mod status;
+mod thread;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,13 +29,14 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::model::{CrashPoint, EventId, LinkId, Op, Section, TicketKey};
+use crate::model::{CrashPoint, EventId, Op, Section};
 use crate::postgres::Pool;
-use crate::store::{Event, Link, LinkState, NewDelivery, Step, Store, StoreError, Unresolved};
+use crate::store::{Event, Link, LinkState, Step, Store, StoreError};
 
 use compiled::{Compiled, cell, key_of};
+use enter::DROPPED;
 use moves::{came_back, moves};
-use row::Found;
+use row::Lane;
 
 /// Why a round of resolving stopped.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +151,8 @@ impl Resolver {
     async fn round(&self) -> Result<bool, ResolveError> {
         let events = self.store.event_take(BATCH, self.config.capture.settle).await?;
         let unresolved = self.store.delivery_unresolved(BATCH).await?;
-        if events.is_empty() && unresolved.is_empty() {
+        let strays = self.store.delivery_strays(BATCH).await?;
+        if events.is_empty() && unresolved.is_empty() && strays.is_empty() {
             return Ok(false);
         }
         let compiled = self.compiled().await?;
@@ -172,6 +178,9 @@ impl Resolver {
         step.event_delete(&ids).await?;
         for waiting in &unresolved {
             batch.unresolved(&step, waiting).await?;
+        }
+        for stray in &strays {
+            batch.stray(&step, stray).await?;
         }
         CrashPoint::ResolveDecided.reached();
         step.commit().await?;
@@ -206,6 +215,7 @@ impl Batch<'_> {
             } else {
                 Some(&event.image)
             };
+            let is_thread = section == Section::Message && self.compiled.thread.is_some();
             let key = |row: &Value| key_of(row, columns);
             let Some(new_key) = row.and_then(key) else {
                 step.skipped_count("a change without the mapped key (replica identity)")
@@ -214,16 +224,26 @@ impl Batch<'_> {
             };
             match event.op {
                 Op::Delete if self.moves.contains(&(event.id, section)) => {}
+                Op::Delete if is_thread => self.thread_deleted(step, event, &new_key).await?,
                 Op::Delete => {
                     self.delete_noted(step, event, section, &new_key).await?;
                     self.deleted(step, section, &new_key, event.xid).await?;
                 }
                 _ => {
                     let old_key = event.old_key.as_ref().and_then(key).filter(|old| *old != new_key);
+                    if is_thread {
+                        self.thread_written(step, event, &new_key, old_key.as_deref())
+                            .await?;
+                        continue;
+                    }
                     self.written(step, event, section, &new_key, old_key.as_deref())
                         .await?;
                 }
             }
+        }
+        // After the row's other meanings: the message that it may be as well takes its own file along.
+        for attached in self.compiled.attachments_of(&event.relation) {
+            self.file_event(step, event, attached).await?;
         }
         Ok(())
     }
@@ -240,10 +260,14 @@ impl Batch<'_> {
             if step
                 .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
                 .await?
+                + step
+                    .file_drop_unsent(link.id, "the site deleted it before it was sent")
+                    .await?
                 > 0
             {
                 step.link_set_state(link.id, LinkState::Skipped, Some("deleted before it was sent"))
                     .await?;
+                step.file_release_of(link.id).await?;
             }
         }
         if section == Section::Ticket
@@ -334,49 +358,6 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn first_seen(
-        &self,
-        step: &Step<'_>,
-        event: &Event,
-        section: Section,
-        key: &str,
-        generation: i32,
-    ) -> Result<(), ResolveError> {
-        let image = self.newest_image(event, section).await?;
-        let Some(ticket_key) = self.lane_of(section, key, image.as_ref()).await? else {
-            let (state, reason) = match image {
-                None => (LinkState::Skipped, "deleted before it was sent"),
-                // A later UPDATE may name one.
-                Some(_) => (LinkState::Seen, "it belongs to no ticket"),
-            };
-            step.link_add(section, key, generation, None, state, Some(reason))
-                .await?;
-            return Ok(());
-        };
-        let ticket = step.ticket_find_or_add(&ticket_key).await?;
-        let link = step
-            .link_add(section, key, generation, Some(ticket.id), LinkState::Seen, None)
-            .await?;
-        if section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message {
-            return Ok(());
-        }
-        self.enter(step, event, image, section, link, &ticket).await
-    }
-
-    /// The ticket that a row belongs to; `None` for a message that names none.
-    async fn lane_of(
-        &self,
-        section: Section,
-        key: &str,
-        image: Option<&Value>,
-    ) -> Result<Option<TicketKey>, ResolveError> {
-        match (section, image) {
-            (Section::Ticket, _) => Ok(Some(TicketKey(key.to_owned()))),
-            (_, Some(image)) => self.ticket_key_of(image).await,
-            (_, None) => Ok(None),
-        }
-    }
-
     /// A known row changed.
     async fn changed(
         &self,
@@ -402,7 +383,7 @@ impl Batch<'_> {
                 step.delivery_newer_image(link.id, &event.image).await?;
                 // While it waits the site may hand it to another ticket.
                 if section == Section::Message
-                    && let Some(ticket_key) = self.ticket_key_of(&event.image).await?
+                    && let Lane::Of(ticket_key) = self.ticket_key_of(&event.image).await?
                 {
                     let ticket = step.ticket_find_or_add(&ticket_key).await?;
                     if link.ticket_id != Some(ticket.id) {
@@ -411,189 +392,26 @@ impl Batch<'_> {
                 }
             }
             LinkState::Seen => {
-                let image = self.newest_image(event, section).await?;
-                let Some(ticket_key) = self.lane_of(section, key, image.as_ref()).await? else {
-                    return Ok(());
+                let Some(image) = self.newest_image(event, section).await? else {
+                    return Ok(step
+                        .link_set_state(link.id, LinkState::Skipped, Some(DROPPED))
+                        .await?);
                 };
-                let ticket = step.ticket_find_or_add(&ticket_key).await?;
-                step.link_set_ticket(link.id, ticket.id).await?;
-                self.enter(step, event, image, section, link.id, &ticket).await?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Decides whether a row is for Deskie now, and puts it into its lane.
-    async fn enter(
-        &self,
-        step: &Step<'_>,
-        event: &Event,
-        image: Option<Value>,
-        section: Section,
-        link: LinkId,
-        ticket: &crate::store::Ticket,
-    ) -> Result<(), ResolveError> {
-        let Some(image) = image else {
-            step.link_set_state(link, LinkState::Skipped, Some("deleted before it was sent"))
-                .await?;
-            return Ok(());
-        };
-        let committed_at = event.committed_at.as_second();
-        let found = self
-            .resolve(
-                section,
-                &image,
-                &ticket.key,
-                ticket.case_id.is_some(),
-                committed_at,
-            )
-            .await?;
-        match &found {
-            Found::NotNow(reason) => {
-                step.link_set_state(link, LinkState::Seen, Some(reason)).await?;
-                return Ok(());
-            }
-            Found::Never(reason) => {
-                step.link_set_state(link, LinkState::Skipped, Some(reason))
-                    .await?;
-                step.skipped_count(reason).await?;
-                return Ok(());
-            }
-            _ => {}
-        }
-        let position = if section == Section::Ticket { 0 } else { event.id.0 };
-        let new = NewDelivery {
-            position,
-            ticket_id: ticket.id,
-            link,
-            section,
-            image: &image,
-            committed_at,
-            backfill: false,
-        };
-        let delivery = step.delivery_add(&new).await?;
-        step.link_set_state(link, LinkState::Queued, None).await?;
-        match found {
-            Found::Ready(resolution) => step.delivery_resolved(delivery, &resolution).await?,
-            Found::Wait { why, .. } => {
-                tracing::info!(ticket = %ticket.key, "waits: {why}");
-                step.delivery_wait(delivery, &why, Duration::from_secs(1)).await?;
-            }
-            Found::Park(why) => {
-                tracing::error!(ticket = %ticket.key, "parked: {why}");
-                step.delivery_park(delivery, &why).await?;
-            }
-            Found::NotNow(_) | Found::Never(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Another attempt at a row that could not be resolved.
-    async fn unresolved(&self, step: &Step<'_>, waiting: &Unresolved) -> Result<(), ResolveError> {
-        if waiting.ticket_gone {
-            step.delivery_withdraw(waiting.id, "the site deleted the ticket before it was sent")
-                .await?;
-            step.link_set_state(
-                waiting.link,
-                LinkState::Skipped,
-                Some("ticket deleted before it was sent"),
-            )
-            .await?;
-            return Ok(());
-        }
-        let found = self
-            .resolve(
-                waiting.section,
-                &waiting.image,
-                &waiting.ticket_key,
-                waiting.has_case,
-                waiting.committed_at,
-            )
-            .await?;
-        match found {
-            Found::Ready(resolution) => step.delivery_resolved(waiting.id, &resolution).await?,
-            Found::NotNow(reason) => {
-                step.delivery_withdraw(waiting.id, &reason).await?;
-                step.link_set_state(waiting.link, LinkState::Seen, Some(&reason))
-                    .await?;
-            }
-            Found::Never(reason) => {
-                step.delivery_withdraw(waiting.id, &reason).await?;
-                step.link_set_state(waiting.link, LinkState::Skipped, Some(&reason))
-                    .await?;
-            }
-            Found::Wait { why, bounded }
-                if bounded && waiting.waited > self.config.ticket.wait.as_secs_f64() =>
-            {
-                let why = format!("{why}; waited {} s for it", waiting.waited.round());
-                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
-                step.delivery_park(waiting.id, &why).await?;
-            }
-            Found::Wait { why, bounded } => {
-                // 1 s, 2 s, 4 s …; a change of the ticket's row ends the wait at once. Tickets that are not for us
-                // may be most of the site's, and are asked about ever more rarely.
-                let longest = Duration::from_secs(if bounded { 60 } else { 3600 });
-                let after = Duration::from_secs(1 << waiting.attempts.clamp(0, 12)).min(longest);
-                step.delivery_wait(waiting.id, &why, after).await?;
-            }
-            Found::Park(why) => {
-                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
-                step.delivery_park(waiting.id, &why).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The row's newest captured version, where `settle` let later ones come in; `None` where it was deleted.
-    async fn newest_image(&self, event: &Event, section: Section) -> Result<Option<Value>, ResolveError> {
-        let mut image = event.image.clone();
-        if self.config.capture.settle.is_zero() {
-            return Ok(Some(image));
-        }
-        let columns = &self.compiled.shape(section).key;
-        let key: serde_json::Map<String, Value> = columns
-            .iter()
-            .filter_map(|name| Some((name.clone(), image.get(name)?.clone())))
-            .collect();
-        let mut deleted_by = None;
-        for later in self
-            .store
-            .event_later(event.id, &event.relation, &Value::Object(key))
-            .await?
-        {
-            match (later.op, later.image, &mut image) {
-                (Op::Delete | Op::Truncate, _, _) => deleted_by = Some(later.xid),
-                // A move is a DELETE and an INSERT in one transaction (rule 6); later it is another row.
-                (Op::Insert, newer, image) if deleted_by == Some(later.xid) => {
-                    deleted_by = None;
-                    *image = newer;
+                match self.lane_of(section, key, &image).await? {
+                    Lane::None => {}
+                    Lane::Untold(why) => {
+                        self.park_stray(step, event, section, link.id, &image, &why)
+                            .await?;
+                    }
+                    Lane::Of(ticket_key) => {
+                        let ticket = step.ticket_find_or_add(&ticket_key).await?;
+                        step.link_set_ticket(link.id, ticket.id).await?;
+                        self.enter(step, event, &image, section, link.id, &ticket).await?;
+                    }
                 }
-                _ if deleted_by.is_some() => return Ok(None),
-                (_, Value::Object(newer), Value::Object(image)) => image.extend(newer),
-                _ => {}
             }
+            _ => {}
         }
-        Ok(deleted_by.is_none().then_some(image))
-    }
-
-    /// Whether the mapping says that a row was made after the connector's start.
-    async fn made_after_start(&self, section: Section, image: &Value) -> Result<bool, ResolveError> {
-        let mapped = match section {
-            Section::Ticket => self.config.ticket.created_at.is_some(),
-            Section::Message => self
-                .config
-                .message
-                .as_ref()
-                .is_some_and(|message| message.created_at.is_some()),
-            Section::Attachment => false,
-        };
-        if !mapped {
-            return Ok(false);
-        }
-        Ok(self
-            .created_at(section, image)
-            .await?
-            .is_some_and(|at| at > self.started_at.as_second() as f64))
+        Ok(())
     }
 }

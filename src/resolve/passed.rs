@@ -35,7 +35,12 @@ impl Batch<'_> {
                 let old = event.old_key.as_ref().and_then(|row| key_of(row, columns));
                 let moved = old.is_some() && old != new;
                 match (event.op, new) {
-                    (Op::Update, Some(key)) if !event.echo && !moved && sections.len() == 1 => {
+                    (Op::Update, Some(key))
+                        if !event.echo
+                            && !moved
+                            && sections.len() == 1
+                            && *section != Section::Attachment =>
+                    {
                         candidates.entry(*section).or_default().push((event.id, key));
                     }
                     (_, new) => excluded.extend(new.into_iter().chain(old).map(|key| (*section, key))),

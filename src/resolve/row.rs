@@ -3,21 +3,22 @@
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
+use super::files::{Resolved, names};
 use super::status::status_word;
 use super::{Batch, ResolveError, cell};
-use crate::config::AgentAs;
+use crate::config::{AgentAs, AttachmentOf};
 use crate::mapping::Shape;
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{BodyFormat, Section, TicketKey};
 use crate::postgres::TextParam;
-use crate::store::{Opening, Resolution};
+use crate::store::{Opening, Resolution, Step};
 use crate::text;
 
 /// What the mapping says of a row.
 pub enum Found {
     /// It goes to Deskie.
-    Ready(Box<Resolution>),
+    Ready(Box<Resolved>),
     /// It is not for Deskie as it is; a later UPDATE may change that.
     NotNow(String),
     /// It is not for Deskie, for good.
@@ -33,8 +34,18 @@ pub enum Found {
     Park(String),
 }
 
+/// Which ticket a row belongs to.
+pub enum Lane {
+    /// This one.
+    Of(TicketKey),
+    /// None; a later UPDATE may name one.
+    None,
+    /// It cannot be told: a person must look.
+    Untold(String),
+}
+
 /// A statement's answer, or why there is none.
-enum Outputs {
+pub(super) enum Outputs {
     Row(Vec<Option<String>>),
     NoRow,
     SeveralRows,
@@ -43,7 +54,7 @@ enum Outputs {
 }
 
 impl Outputs {
-    fn get(row: &[Option<String>], n: usize) -> Option<String> {
+    pub(super) fn get(row: &[Option<String>], n: usize) -> Option<String> {
         row.get(n)
             .cloned()
             .flatten()
@@ -53,8 +64,9 @@ impl Outputs {
 }
 
 impl Batch<'_> {
-    /// The ticket key of a message; `None` where it belongs to none.
-    pub(super) async fn ticket_key_of(&self, image: &Value) -> Result<Option<TicketKey>, ResolveError> {
+    /// The ticket of a message. One that several rows of a join, or a value that the database refuses, leave untold is
+    /// a matter of that message alone.
+    pub(super) async fn ticket_key_of(&self, image: &Value) -> Result<Lane, ResolveError> {
         let values: Option<Vec<String>> = match &self.compiled.ticket_key_of {
             None => None,
             Some(TicketKeyOf::Columns(columns)) => columns
@@ -66,17 +78,16 @@ impl Batch<'_> {
                     Outputs::Row(row) => row.into_iter().collect(),
                     Outputs::NoRow => None,
                     Outputs::SeveralRows => {
-                        return Err(ResolveError::Mapping(
-                            "[message] ticket gives several tickets for one message".into(),
-                        ));
+                        let why = "the join gives several rows, so [message] ticket several tickets for one message";
+                        return Ok(Lane::Untold(why.into()));
                     }
                     Outputs::Refused(error) => {
-                        return Err(ResolveError::Mapping(format!("[message] ticket: {error}")));
+                        return Ok(Lane::Untold(format!("[message] ticket: {error}")));
                     }
                 }
             }
         };
-        Ok(values.map(|values| TicketKey(key_text(&values))))
+        Ok(values.map_or(Lane::None, |values| Lane::Of(TicketKey(key_text(&values)))))
     }
 
     /// When a row was made, where the mapping tells.
@@ -125,6 +136,7 @@ impl Batch<'_> {
     /// The mapping over one row.
     pub(super) async fn resolve(
         &self,
+        step: &Step<'_>,
         section: Section,
         image: &Value,
         ticket: &TicketKey,
@@ -132,9 +144,10 @@ impl Batch<'_> {
         committed_at: i64,
     ) -> Result<Found, ResolveError> {
         match (section, &self.compiled.messages) {
-            (Section::Ticket, _) => self.resolve_ticket(image, ticket, committed_at).await,
+            (Section::Ticket, _) => self.resolve_ticket(step, image, ticket, committed_at).await,
             (Section::Message, Some((from_image, from_table))) => {
-                self.resolve_message(from_image, from_table, image, ticket, has_case, committed_at)
+                let readings = (from_image, from_table);
+                self.resolve_message(step, readings, image, ticket, has_case, committed_at)
                     .await
             }
             _ => Ok(Found::Never("no such section is configured".into())),
@@ -143,6 +156,7 @@ impl Batch<'_> {
 
     async fn resolve_ticket(
         &self,
+        step: &Step<'_>,
         image: &Value,
         key: &TicketKey,
         committed_at: i64,
@@ -180,18 +194,27 @@ impl Batch<'_> {
                 "[ticket] format must give 'text', 'html' or 'markdown'".into(),
             ));
         };
-        Ok(Found::Ready(Box::new(Resolution {
-            author: "customer".into(),
-            bodies: text::split(&body, format, self.config.deskie.max_body),
-            opening: Some(opening),
-            written_at: created_at.map_or(committed_at, |at| at as i64),
+        let files = match self.files_of(step, AttachmentOf::Ticket, key.as_str()).await? {
+            Ok(files) => files,
+            Err(found) => return Ok(found),
+        };
+        Ok(Found::Ready(Box::new(Resolved {
+            resolution: Resolution {
+                author: "customer".into(),
+                bodies: text::split(&body, format, self.config.deskie.max_body),
+                opening: Some(opening),
+                written_at: created_at.map_or(committed_at, |at| at as i64),
+                files: Vec::new(),
+            },
+            files,
+            is_files_only: false,
         })))
     }
 
     async fn resolve_message(
         &self,
-        from_image: &Reading,
-        from_table: &Reading,
+        step: &Step<'_>,
+        (from_image, from_table): (&Reading, &Reading),
         image: &Value,
         ticket: &TicketKey,
         has_case: bool,
@@ -205,6 +228,21 @@ impl Batch<'_> {
                 .ask_table(from_table, self.compiled.shape(Section::Message), &TicketKey(key))
                 .await?;
         }
+        let key = self.key_of(Section::Message, image);
+        self.message_found(step, outputs, key.as_deref(), ticket, has_case, committed_at)
+            .await
+    }
+
+    /// What the outputs of a message mean; `key`: where its files are looked for.
+    pub(super) async fn message_found(
+        &self,
+        step: &Step<'_>,
+        outputs: Outputs,
+        key: Option<&str>,
+        ticket: &TicketKey,
+        has_case: bool,
+        committed_at: i64,
+    ) -> Result<Found, ResolveError> {
         let row = match outputs {
             Outputs::Row(row) => row,
             Outputs::NoRow if !self.ticket_exists(ticket).await? => {
@@ -252,9 +290,17 @@ impl Batch<'_> {
         if let Some(age) = self.is_import(created_at, committed_at) {
             return Ok(Found::Never(age));
         }
+        let mut files = match key {
+            Some(key) => match self.files_of(step, AttachmentOf::Message, key).await? {
+                Ok(files) => files,
+                Err(found) => return Ok(found),
+            },
+            None => Vec::new(),
+        };
         let body = row.get(3).cloned().flatten().unwrap_or_default();
-        if body.trim().is_empty() {
-            return Ok(Found::NotNow("the body is empty".into()));
+        let only_names = names(&files).filter(|_| body.trim().is_empty());
+        if body.trim().is_empty() && only_names.is_none() {
+            return Ok(Found::NotNow("the body is empty, and there is no file".into()));
         }
         let Some(format) = body_format(Outputs::get(&row, 4)) else {
             return Ok(Found::Park(
@@ -281,11 +327,27 @@ impl Batch<'_> {
                 other => return Ok(unanswered(&other, "[ticket]")),
             }
         };
-        Ok(Found::Ready(Box::new(Resolution {
-            author,
-            bodies: text::split(&body, format, self.config.deskie.max_body),
-            opening,
-            written_at: created_at.map_or(committed_at, |at| at as i64),
+        // They belong to what opens the case.
+        if opening.is_some() {
+            match self.files_of(step, AttachmentOf::Ticket, ticket.as_str()).await? {
+                Ok(of_ticket) => files.extend(of_ticket),
+                Err(found) => return Ok(found),
+            }
+        }
+        let is_files_only = only_names.is_some();
+        Ok(Found::Ready(Box::new(Resolved {
+            resolution: Resolution {
+                author,
+                bodies: match only_names {
+                    Some(names) => vec![names],
+                    None => text::split(&body, format, self.config.deskie.max_body),
+                },
+                opening,
+                written_at: created_at.map_or(committed_at, |at| at as i64),
+                files: Vec::new(),
+            },
+            files,
+            is_files_only,
         })))
     }
 
@@ -359,7 +421,7 @@ impl Batch<'_> {
         Ok(opening)
     }
 
-    fn key_of(&self, section: Section, image: &Value) -> Option<String> {
+    pub(super) fn key_of(&self, section: Section, image: &Value) -> Option<String> {
         super::key_of(image, &self.compiled.shape(section).key)
     }
 
@@ -382,6 +444,19 @@ impl Batch<'_> {
         section: Section,
         image: &Value,
     ) -> Result<Outputs, ResolveError> {
+        match self.image_values(reading, section, image).await? {
+            Ok(values) => self.ask(&reading.sql, values).await,
+            Err(outputs) => Ok(outputs),
+        }
+    }
+
+    /// The values of the columns that a statement reads; or why they cannot be had.
+    pub(super) async fn image_values(
+        &self,
+        reading: &Reading,
+        section: Section,
+        image: &Value,
+    ) -> Result<Result<Vec<Option<String>>, Outputs>, ResolveError> {
         let missing: Vec<String> = reading
             .columns
             .iter()
@@ -400,8 +475,8 @@ impl Batch<'_> {
             match self.ask_table(&by_key, shape, &TicketKey(key)).await? {
                 Outputs::Row(row) => fetched = row,
                 // The row is gone: what was not captured of it is lost with it.
-                Outputs::NoRow => return Ok(Outputs::NoRow),
-                other => return Ok(other),
+                Outputs::NoRow => return Ok(Err(Outputs::NoRow)),
+                other => return Ok(Err(other)),
             }
         }
         let value = |column: &String| match image.get(column) {
@@ -411,11 +486,10 @@ impl Batch<'_> {
                 .position(|name| name == column)
                 .and_then(|n| fetched.get(n).cloned().flatten()),
         };
-        let values: Vec<Option<String>> = reading.columns.iter().map(value).collect();
-        self.ask(&reading.sql, values).await
+        Ok(Ok(reading.columns.iter().map(value).collect()))
     }
 
-    async fn ask_table(
+    pub(super) async fn ask_table(
         &self,
         reading: &Reading,
         shape: &Shape,
@@ -434,6 +508,19 @@ impl Batch<'_> {
     }
 
     async fn ask(&self, sql: &str, values: Vec<Option<String>>) -> Result<Outputs, ResolveError> {
+        Ok(match self.ask_all(sql, values).await? {
+            Ok(mut rows) if rows.len() < 2 => rows.pop().map_or(Outputs::NoRow, Outputs::Row),
+            Ok(_) => Outputs::SeveralRows,
+            Err(error) => Outputs::Refused(error),
+        })
+    }
+
+    /// All rows that a statement gives, or why the database refused these values.
+    pub(super) async fn ask_all(
+        &self,
+        sql: &str,
+        values: Vec<Option<String>>,
+    ) -> Result<Result<Vec<Vec<Option<String>>>, String>, ResolveError> {
         let params: Vec<TextParam> = values.into_iter().map(TextParam).collect();
         let params: Vec<&(dyn ToSql + Sync)> =
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
@@ -441,38 +528,36 @@ impl Batch<'_> {
             Ok(statement) => self.site.query(&statement, &params).await,
             Err(error) => Err(error),
         };
-        match answer {
-            Ok(rows) => Ok(match rows.as_slice() {
-                [] => Outputs::NoRow,
-                [row] => Outputs::Row(
+        let error = match answer {
+            Ok(rows) => {
+                let cells = |row: &tokio_postgres::Row| {
                     (0..row.len())
                         .map(|n| row.try_get(n).unwrap_or_default())
-                        .collect(),
-                ),
-                _ => Outputs::SeveralRows,
-            }),
-            Err(error) => {
-                let text = crate::postgres::describe(&error);
-                match error.code().map(|code| code.code()) {
-                    // The row's values: a division by zero, a text that is no number.
-                    Some(code)
-                        if code.starts_with("22")
-                            || code.starts_with("P0")
-                            || ["21000", "23514", "54000"].contains(&code) =>
-                    {
-                        Ok(Outputs::Refused(text))
-                    }
-                    // A statement cached before the table was changed.
-                    Some("0A000") => {
-                        self.site.statement_cache.clear();
-                        Err(ResolveError::Site(text))
-                    }
-                    Some(code) if code.starts_with("42") || code.starts_with("3F") => {
-                        Err(ResolveError::Mapping(text))
-                    }
-                    _ => Err(ResolveError::Site(text)),
-                }
+                        .collect()
+                };
+                return Ok(Ok(rows.iter().map(cells).collect()));
             }
+            Err(error) => error,
+        };
+        let text = crate::postgres::describe(&error);
+        match error.code().map(|code| code.code()) {
+            // The row's values: a division by zero, a text that is no number.
+            Some(code)
+                if code.starts_with("22")
+                    || code.starts_with("P0")
+                    || ["21000", "23514", "54000"].contains(&code) =>
+            {
+                Ok(Err(text))
+            }
+            // A statement cached before the table was changed.
+            Some("0A000") => {
+                self.site.statement_cache.clear();
+                Err(ResolveError::Site(text))
+            }
+            Some(code) if code.starts_with("42") || code.starts_with("3F") => {
+                Err(ResolveError::Mapping(text))
+            }
+            _ => Err(ResolveError::Site(text)),
         }
     }
 }
@@ -488,7 +573,7 @@ fn unanswered(outputs: &Outputs, section: &str) -> Found {
     }
 }
 
-fn body_format(word: Option<String>) -> Option<BodyFormat> {
+pub(super) fn body_format(word: Option<String>) -> Option<BodyFormat> {
     match word.as_deref() {
         None | Some("text") => Some(BodyFormat::Text),
         Some("html") => Some(BodyFormat::Html),

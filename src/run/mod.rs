@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::console::{Console, Role, Vital};
 use crate::deskie::{Client, Meter};
+use crate::files::Downloader;
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
 use crate::store::Store;
 
@@ -70,6 +71,7 @@ struct Shared {
     meter: Arc<Meter>,
     /// What this instance's sessions are called, so that another one can end them.
     instance: String,
+    downloader: Downloader,
     /// The slot holds too much WAL and is to be dropped before the next term.
     drop_slot: Arc<AtomicBool>,
 }
@@ -99,7 +101,9 @@ impl Shared {
             .map_err(|error| fatal(&error))?;
         let meter = Arc::new(Meter::new(deskie.requests_per_minute, rate_window()));
         let store = Store::new(state, &config.postgres.schema);
+        let downloader = Downloader::new().map_err(|error| fatal(&error))?;
         Ok(Shared {
+            downloader,
             config,
             url,
             store,
@@ -133,14 +137,6 @@ fn rate_window() -> Duration {
 /// Runs until `stop` is cancelled; then finishes what is in flight.
 pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) -> Result<(), RunError> {
     let shared = Shared::new(config.clone(), url)?;
-    for fault in config.pending() {
-        tracing::warn!(
-            "{}, line {}: {}",
-            config.source.path.display(),
-            fault.line(),
-            fault.message()
-        );
-    }
     let mut servers = JoinSet::new();
     let admin = listen("the admin port", config.server.admin_listen).await?;
     let vital = Vital::new();

@@ -13,6 +13,7 @@ use crate::capture::{Capture, Observer};
 use crate::config::OnMaxWal;
 use crate::console::{Flow, Vital};
 use crate::deliver::Deliverer;
+use crate::files::SiteFiles;
 use crate::postgres::catalog;
 use crate::resolve::Resolver;
 use crate::store::Meta;
@@ -98,11 +99,14 @@ pub async fn work(
         &shared.instance,
     );
     let resolver = Resolver::new(store.clone(), shared.reading.clone(), config.clone());
+    let site_files = SiteFiles::new(shared.reading.clone(), config.clone(), shared.downloader.clone());
+    let site_files = Arc::new(site_files);
     let deliverer = Arc::new(Deliverer::new(
         store.clone(),
         shared.client.clone(),
         shared.meter.clone(),
         config.clone(),
+        site_files,
         meta.created_at_kept,
     ));
     let writeback = Arc::new(WriteBack::new(
@@ -111,6 +115,7 @@ pub async fn work(
         shared.client.clone(),
         shared.meter.clone(),
         config.clone(),
+        shared.downloader.clone(),
     ));
     let sweeper = Sweeper::new(
         store.clone(),
@@ -162,6 +167,19 @@ pub async fn work(
             )
             .await;
             "inbox"
+        });
+    }
+    if writeback.fetches_files() {
+        let (term, writeback) = (term.clone(), writeback.clone());
+        tasks.spawn(async move {
+            // The bell is the write-back's.
+            let no_bell = tokio::sync::Notify::new();
+            let pause = Duration::from_millis(500);
+            repeat("the write-back of files", term, &no_bell, pause, || {
+                writeback.file_round()
+            })
+            .await;
+            "files"
         });
     }
     {

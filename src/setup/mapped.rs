@@ -5,12 +5,12 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::blame;
-use crate::config::{AttachmentSource, Config, Expr, Span, TableName};
+use crate::config::{Config, Expr, Span, TableName};
 use crate::mapping::read::{self, TicketKeyOf};
 use crate::mapping::write;
-use crate::mapping::{Shape, Source, value_sql};
+use crate::mapping::{Shape, Source, expand, value_sql};
 use crate::postgres::catalog::{self, Table};
-use crate::postgres::shape::shape_of;
+use crate::postgres::shape::{row_key, shape_of};
 use crate::postgres::{quote_ident, server_error};
 
 /// A table whose rows the mapping turns into something, hence captured.
@@ -151,20 +151,28 @@ pub(super) async fn read(client: &Client, config: &Config) -> Result<Mapped, tok
         .await?;
     let mut messages = None;
     if let Some(message) = &config.message {
-        messages = reader.table("message", &message.table, &message.key).await?;
+        let key = match find_table(client, &message.table).await? {
+            Some(table) => row_key(&table, message),
+            None => Vec::new(),
+        };
+        messages = reader.table("message", &message.table, &key).await?;
     }
+    let mut attached = Vec::new();
     for attachment in &config.attachments {
         let shape = reader
             .table("attachment", &attachment.table, &attachment.key)
             .await?;
-        if let (Some(shape), Some(tickets)) = (shape, &tickets) {
-            reader.attachment(attachment, &shape, tickets).await?;
-        }
+        attached.extend(shape.map(|shape| (attachment, shape)));
     }
     if let Some(tickets) = &tickets {
         reader.tickets(tickets).await?;
         if let (Some(message), Some(messages)) = (&config.message, &messages) {
             reader.messages(message, messages, tickets).await?;
+        }
+        for (attachment, shape) in &attached {
+            reader
+                .attachment(attachment, shape, tickets, messages.as_ref())
+                .await?;
         }
         if config.message.is_none() || messages.is_some() {
             reader.replies(tickets, messages.as_ref()).await?;
@@ -262,7 +270,7 @@ impl Reader<'_> {
     }
 
     /// Prepares one statement; what Postgres answers is blamed on one of `parts`, else on `span`.
-    async fn prepare(
+    pub(super) async fn prepare(
         &mut self,
         name: &str,
         sql: &str,
@@ -359,7 +367,14 @@ impl Reader<'_> {
         }
         let ticket_join = self.config.ticket.join.as_ref();
         let from = format!("from {} m cross join {} t", shape.sql(), tickets.sql());
-        let own = [ticket_join, config.join.as_ref()];
+        let lateral = config.expand.as_ref().map(|list| Expr {
+            sql: expand::lateral(list),
+            ..list.clone()
+        });
+        let own = match expand::reads_ticket(config) {
+            true => [ticket_join, lateral.as_ref(), config.join.as_ref()],
+            false => [lateral.as_ref(), ticket_join, config.join.as_ref()],
+        };
         let mut parts = blame::Part::joins(&from, &own);
         let joined = blame::joined(&from, &own);
         let values = read::message_expressions(config).into_iter();
@@ -375,40 +390,14 @@ impl Reader<'_> {
             self.prepare("message.ticket", &reading.sql, &span, &parts)
                 .await?;
         }
+        if config.expand.is_some() {
+            for source in [Source::Table, Source::Image] {
+                let reading = expand::elements(config, &self.config.ticket, shape, tickets, source);
+                self.prepare("message.key", &reading.sql, &span, &parts).await?;
+            }
+        }
         let columns: Vec<String> = shape.columns.iter().map(|column| column.name.clone()).collect();
         self.prepare("message", &read::cells_by_key(shape, &columns), &span, &[])
-            .await?;
-        Ok(())
-    }
-
-    async fn attachment(
-        &mut self,
-        config: &crate::config::Attachment,
-        shape: &Shape,
-        tickets: &Shape,
-    ) -> Result<(), tokio_postgres::Error> {
-        let from = format!("from {} a cross join {} t", shape.sql(), tickets.sql());
-        let joins = [self.config.ticket.join.as_ref(), config.join.as_ref()];
-        let joined = blame::joined(&from, &joins);
-        let source = match &config.source {
-            AttachmentSource::Url(expr)
-            | AttachmentSource::Path { path: expr, .. }
-            | AttachmentSource::Bytes(expr) => expr,
-        };
-        let values = [&config.filter, &config.name, &config.mime]
-            .into_iter()
-            .flatten()
-            .chain(&config.parent);
-        let values: Vec<&Expr> = values.chain([source]).collect();
-        let mut parts = blame::Part::joins(&from, &joins);
-        parts.extend(
-            values
-                .iter()
-                .map(|expr| blame::Part::value(expr, &value_sql(expr, "a", shape), &joined)),
-        );
-        let outputs: Vec<String> = values.iter().map(|expr| value_sql(expr, "a", shape)).collect();
-        let sql = format!("select {}\n{joined}\nlimit 1", outputs.join(",\n  "));
-        self.prepare("attachment", &sql, &config.table.span, &parts)
             .await?;
         Ok(())
     }

@@ -8,6 +8,8 @@
 //! touched; no password is printed, or sent to the server other than as its verifier.
 
 mod admin;
+mod attached;
+mod baseline;
 mod blame;
 mod check;
 mod error;
@@ -24,12 +26,13 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tokio_postgres::Client;
 
-pub use check::{Check, Status, check};
+pub use check::{Check, Status, check, sample_parameters};
 pub use error::SetupError;
 pub use own::{SlotOutcome, slot_name};
 pub use publication::publications;
 pub use uninstall::{Removal, removal, removal_sql, uninstall};
 pub use watch::{Published, UNPUBLISHED, look_at_publications};
+pub use written::prepare_typed;
 
 use crate::config::Config;
 use crate::postgres::catalog::{self, ServerFacts};

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use super::Options;
 use super::error::SetupError;
+use super::{Options, baseline};
 use crate::config::Config;
-use crate::model::{CrashPoint, Lsn};
+use crate::model::CrashPoint;
 use crate::postgres::catalog::{self, ServerFacts, Slot};
-use crate::postgres::replication::{ReplicationConnection, ReplicationError, SystemIdentity};
+use crate::postgres::replication::{CreatedSlot, ReplicationConnection, ReplicationError, SystemIdentity};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
 use crate::store::{Meta, Store};
 
@@ -100,9 +100,12 @@ pub(super) async fn prepare(
         meta.captured_lsn
     };
     let fresh = meta.captured_lsn.is_none();
+    let unnoted = baseline::is_wanted(config, &meta);
 
     if let Some(slot) = &now {
-        let stale = slot.is_lost() || renew || foreign.is_some();
+        // What stands in lists is noted with the slot's own snapshot: a first run that did not come to it begins anew.
+        let unfinished = unnoted && fresh;
+        let stale = slot.is_lost() || renew || foreign.is_some() || unfinished;
         if !stale && (position.is_some() || slot.confirmed_flush.is_some()) {
             if let (None, Some(confirmed)) = (position, slot.confirmed_flush) {
                 // The run that made it did not come to writing it down.
@@ -131,6 +134,9 @@ pub(super) async fn prepare(
                     .meta_set_server(&identity.system_id, timeline(&identity), &facts.database, &name)
                     .await?;
             }
+            if unnoted {
+                baseline::note(config, url, &store, None, say).await?;
+            }
             say(&format!("slot {name}: there"));
             return Ok((name, SlotOutcome::There));
         }
@@ -143,6 +149,8 @@ pub(super) async fn prepare(
         catalog::slot_drop(&client, &name).await?;
         let why = if slot.is_lost() {
             "the server had thrown its WAL away"
+        } else if unfinished {
+            "what stood in lists at its start was not noted"
         } else if renew {
             "it was older than its publication and could never have gone on"
         } else {
@@ -156,8 +164,12 @@ pub(super) async fn prepare(
             identity.timeline
         ));
     }
-    let consistent = create(&mut replication, &client, facts, &name, options.slot_wait).await?;
+    let made = create(&mut replication, &client, facts, &name, options.slot_wait).await?;
     CrashPoint::SlotMade.reached();
+    let consistent = made.consistent_point;
+    if unnoted {
+        baseline::note(config, url, &store, made.snapshot.as_deref(), say).await?;
+    }
     replication.close().await;
     store
         .meta_set_server(&identity.system_id, timeline(&identity), &facts.database, &name)
@@ -222,7 +234,7 @@ async fn create(
     facts: &ServerFacts,
     name: &str,
     limit: Duration,
-) -> Result<Lsn, SetupError> {
+) -> Result<CreatedSlot, SetupError> {
     let failover = facts.major() >= 17;
     let made = match replication.create_slot(name, failover, limit, Some(client)).await {
         // Services that are no Postgres all the way down may not know the option.
@@ -233,7 +245,7 @@ async fn create(
         }
         other => other,
     };
-    Ok(made?.consistent_point)
+    Ok(made?)
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Store, StoreError};
+use super::{FileRef, Store, StoreError};
 use crate::model::{CaseId, DeliveryId, LinkId, Section, TicketKey, UserId};
-use crate::text::Body;
+use crate::text::{self, Body};
 
 /// What create_case needs besides the body.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,8 @@ pub struct Resolution {
     pub opening: Option<Opening>,
     /// `created_at` as it is sent, in seconds since 1970.
     pub written_at: i64,
+    /// The files of the last part.
+    pub files: Vec<FileRef>,
 }
 
 /// A row that enters its lane.
@@ -59,8 +61,8 @@ pub struct Resolution {
 pub struct NewDelivery<'a> {
     /// 0 for the ticket's own row, else the event.
     pub position: i64,
-    /// The lane.
-    pub ticket_id: i64,
+    /// The lane; `None` where the mapping cannot tell it, which parks the row.
+    pub ticket_id: Option<i64>,
     /// The row.
     pub link: LinkId,
     /// Its section.
@@ -98,6 +100,27 @@ pub struct Unresolved {
     pub waited: f64,
     /// Attempts so far.
     pub attempts: i32,
+    /// The message's key.
+    pub key: String,
+    /// Why it was not resolved before.
+    pub error: Option<String>,
+}
+
+/// A row that is in no lane, since its ticket cannot be told.
+#[derive(Debug, Clone)]
+pub struct Stray {
+    /// Its delivery.
+    pub id: DeliveryId,
+    /// The row.
+    pub link: LinkId,
+    /// Its key.
+    pub key: String,
+    /// As it was captured.
+    pub image: Value,
+    /// Its place in the lane to be.
+    pub position: i64,
+    /// When it was committed, in seconds since 1970.
+    pub committed_at: i64,
 }
 
 /// The head of a lane.
@@ -125,7 +148,7 @@ pub struct Delivery {
     pub parts: i32,
     /// `customer` or `agent`.
     pub author: String,
-    /// The body.
+    /// The body; with those that are joined to it.
     pub body: Body,
     /// What create_case needs.
     pub opening: Option<Opening>,
@@ -151,6 +174,10 @@ pub struct Delivery {
     pub act: Act,
     /// One look decides whether Deskie has it already (rule 11).
     pub ask_first: bool,
+    /// Files that go along.
+    pub files: Vec<FileRef>,
+    /// For how many seconds its files have been waited for.
+    pub waited: f64,
 }
 
 impl Delivery {
@@ -177,6 +204,8 @@ pub enum Act {
     Edit,
     /// An internal note on what the site did to a message.
     Note,
+    /// Files that came too late for their message, or did not fit.
+    File,
 }
 
 impl Act {
@@ -187,6 +216,7 @@ impl Act {
             Act::Status => "status",
             Act::Edit => "edit",
             Act::Note => "note",
+            Act::File => "file",
         }
     }
 }
@@ -198,18 +228,22 @@ pub struct Intent {
     pub at: jiff::Timestamp,
 }
 
-/// Nothing that is open stands before it in its lane; a status that Deskie refuses holds up no message. One look into an
-/// index a row: a backlog of any length costs the site's server no more than its head.
+/// Nothing that is open stands before it in its lane; a status that Deskie refuses, and a file that cannot be had, hold
+/// up no message. One look into an index a row: a backlog of any length costs the site's server no more than its head.
 const IS_HEAD: &str = "not exists (select from {s}.delivery o where o.ticket_id = d.ticket_id
-    and o.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked') and not (o.act = 'status' and o.state = 'parked')
+    and o.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')
+    and not (o.act in ('status', 'file') and o.state = 'parked')
     and (o.position, o.part, o.id) < (d.position, d.part, d.id))";
 
-/// What [`delivery`] reads.
+/// What [`delivery`] reads, of `delivery d` and `ticket t`. The last one are the texts that go with it.
 const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_into, t.case_id), t.user_id, t.custom_id, d.link_id,
     d.section, d.part, d.parts,
     d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
     coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
-    extract(epoch from clock_timestamp() - d.intent_at)::float8, d.ask is not distinct from 'first'";
+    extract(epoch from clock_timestamp() - d.intent_at)::float8, d.files,
+    coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8,
+    (select jsonb_agg(f.body order by f.position, f.part, f.id) from {s}.delivery f where f.lead = d.id),
+    d.ask is not distinct from 'first'";
 
 impl Store {
     /// The heads of lanes that can be sent or looked for now, the oldest first: `limit` of live traffic and as many of
@@ -242,23 +276,6 @@ impl Store {
         Ok(self.query(sql, &[]).await?.first().and_then(|row| row.get(0)))
     }
 
-    /// Makes the intent durable before the call (rule 9); `None` where the delivery is no longer queued.
-    pub async fn delivery_intend(
-        &self,
-        id: DeliveryId,
-        call: &str,
-        send_within: Duration,
-    ) -> Result<Option<Intent>, StoreError> {
-        let sql = "update {s}.delivery set state = 'sending', call = $2, attempts = attempts + 1, epoch = $3,
-                intent_at = clock_timestamp(), send_before = clock_timestamp() + make_interval(secs => $4),
-                doubt_since = null, looks = 0
-            where id = $1 and state = 'queued' and (select {s}.fence($3)) returning intent_at";
-        let rows = self
-            .query(sql, &[&id.0, &call, &self.epoch().0, &send_within.as_secs_f64()])
-            .await?;
-        Ok(rows.first().map(|row| Intent { at: row.get(0) }))
-    }
-
     /// The call was not done and is tried again later.
     pub async fn delivery_retry(
         &self,
@@ -266,10 +283,11 @@ impl Store {
         error: &str,
         after: Duration,
     ) -> Result<(), StoreError> {
-        let sql = "update {s}.delivery set state = 'queued', error = $2, doubt_since = null, looks = 0,
+        let sql = "with d as (update {s}.delivery set state = 'queued', error = $2, doubt_since = null, looks = 0,
                 ask = case when ask = 'first' then 'asked' end,
                 not_before = clock_timestamp() + make_interval(secs => $3)
-            where id = $1 and state in ('sending', 'doubt', 'queued') and (select {s}.fence($4))";
+                where id = $1 and state in ('sending', 'doubt', 'queued') and (select {s}.fence($4)) returning id)
+            update {s}.delivery set state = 'queued', lead = null, intent_at = null where lead in (select id from d)";
         self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
             .await?;
         Ok(())
@@ -285,7 +303,7 @@ impl Store {
         let sql = "update {s}.delivery set state = 'doubt', error = $2, looks = 0,
                 doubt_since = coalesce(doubt_since, clock_timestamp()),
                 not_before = clock_timestamp() + make_interval(secs => $3)
-            where id = $1 and state = 'sending' and (select {s}.fence($4))";
+            where (id = $1 or lead = $1) and state = 'sending' and (select {s}.fence($4))";
         self.execute(sql, &[&id.0, &error, &look_after.as_secs_f64(), &self.epoch().0])
             .await?;
         Ok(())
@@ -322,8 +340,14 @@ impl Store {
     pub async fn delivery_park(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
         let sql = "with d as (update {s}.delivery set state = 'parked', error = $2
                 where id = $1 and state in ('unresolved', 'queued', 'sending', 'doubt') and (select {s}.fence($3))
-                returning link_id, ticket_id, id),
-            l as (update {s}.link set state = 'parked', reason = $2 where id in (select link_id from d))
+                returning link_id, ticket_id, id, doubt_since is not null as doubted),
+            -- What went with it is in doubt as well; refused, it goes by itself.
+            f as (update {s}.delivery m set state = case when doubted then 'parked' else 'queued' end,
+                    error = case when doubted then $2 end, lead = case when doubted then m.lead end,
+                    intent_at = case when doubted then m.intent_at end
+                from d where m.lead = d.id returning case when doubted then m.link_id end as link_id),
+            l as (update {s}.link set state = 'parked', reason = $2
+                where id in (select link_id from d union all select link_id from f))
             insert into {s}.journal (ticket_id, what, detail)
             select ticket_id, 'delivery parked', 'delivery ' || id || ': ' || $2 from d";
         self.execute(sql, &[&id.0, &error, &self.epoch().0]).await?;
@@ -335,8 +359,9 @@ impl Store {
         let sql =
             "with d as (update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
                 where id = $1 and state in ('unresolved', 'queued', 'sending') and (select {s}.fence($3))
-                returning link_id, ticket_id)
-            update {s}.link set state = 'skipped', reason = $2 where id in (select link_id from d)";
+                returning link_id, files)
+            update {s}.link set state = 'skipped', reason = $2 where id in (select link_id from d
+                union all select (f->>'link')::int8 from d, jsonb_array_elements(d.files) f)";
         self.execute(sql, &[&id.0, &reason, &self.epoch().0]).await?;
         self.wake.lanes.notify_one();
         Ok(())
@@ -355,8 +380,10 @@ impl Store {
     pub async fn delivery_unresolved(&self, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
         let sql = format!(
             "select d.id, d.ticket_id, t.key, t.gone, t.case_id is not null, d.link_id, d.section, d.image,
-                coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8, d.attempts, d.written_at
+                coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8, d.attempts, d.written_at,
+                l.key, d.error
              from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
+             join {{s}}.link l on l.id = d.link_id
              where d.state = 'unresolved' and d.not_before <= now() and {IS_HEAD} order by d.id limit $1"
         );
         let read = |row: &tokio_postgres::Row| {
@@ -372,9 +399,29 @@ impl Store {
                 waited: row.get(8),
                 attempts: row.get(9),
                 committed_at: row.get::<_, Option<i64>>(10).unwrap_or_default(),
+                key: row.get(11),
+                error: row.get(12),
             })
         };
         self.query(&sql, &[&limit]).await?.iter().map(read).collect()
+    }
+
+    /// The rows of which the mapping could not tell the ticket and which a person wants to be tried again: the link, its
+    /// key, the row, its place, and when it was committed.
+    pub async fn delivery_strays(&self, limit: i64) -> Result<Vec<Stray>, StoreError> {
+        let sql =
+            "select d.id, d.link_id, l.key, coalesce(d.image, '{}'), d.position, coalesce(d.written_at, 0)
+            from {s}.delivery d join {s}.link l on l.id = d.link_id
+            where d.ticket_id is null and d.state = 'unresolved' order by d.id limit $1";
+        let read = |row: &tokio_postgres::Row| Stray {
+            id: DeliveryId(row.get(0)),
+            link: LinkId(row.get(1)),
+            key: row.get(2),
+            image: row.get(3),
+            position: row.get(4),
+            committed_at: row.get(5),
+        };
+        Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
     }
 
     /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, given up out of
@@ -385,7 +432,7 @@ impl Store {
             "select {COLUMNS} from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
             where d.ticket_id in (select $1 union all
                     select o.id from {{s}}.ticket o join {{s}}.ticket t on o.merged_into = t.case_id where t.id = $1)
-              and d.message_id is null and d.body is not null and d.act in ('message', 'note')
+              and d.message_id is null and d.body is not null and d.act in ('message', 'note', 'file') and d.lead is null
               and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
                    or (d.state = 'delivered' and d.call = 'create_case'))
             order by d.position, d.part, d.id"
@@ -418,7 +465,17 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
     let damaged =
         |error: serde_json::Error| StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>(0)));
     let body: Option<Value> = row.get(11);
+    let followers: Option<Vec<Body>> = row
+        .get::<_, Option<Value>>(25)
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(damaged)?;
+    let mut body: Body = serde_json::from_value(body.unwrap_or(Value::Null)).map_err(damaged)?;
+    if let Some(followers) = followers {
+        body = text::joined(std::iter::once(&body).chain(&followers));
+    }
     let opening: Option<Value> = row.get(12);
+    let files: Option<Value> = row.get(23);
     Ok(Delivery {
         id: DeliveryId(row.get(0)),
         ticket_id: row.get(1),
@@ -433,7 +490,7 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
         author: row
             .get::<_, Option<String>>(10)
             .unwrap_or_else(|| "customer".into()),
-        body: serde_json::from_value(body.unwrap_or(Value::Null)).map_err(damaged)?,
+        body,
         opening: opening.map(serde_json::from_value).transpose().map_err(damaged)?,
         written_at: row.get::<_, Option<i64>>(13).unwrap_or_default(),
         state: row.get(14),
@@ -447,9 +504,16 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
             "status" => Act::Status,
             "edit" => Act::Edit,
             "note" => Act::Note,
+            "file" => Act::File,
             _ => Act::Message,
         },
         intent_age: row.get(22),
-        ask_first: row.get(23),
+        files: files
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(damaged)?
+            .unwrap_or_default(),
+        waited: row.get(24),
+        ask_first: row.get(26),
     })
 }

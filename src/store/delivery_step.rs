@@ -18,7 +18,7 @@ impl Step<'_> {
         let sql = "insert into {s}.delivery (position, ticket_id, link_id, section, image, written_at, backfill, state)
             values ($1, $2, $3, $4, $5, $6, $7, 'unresolved')
             on conflict (link_id, part) do update set state = 'unresolved', image = excluded.image,
-                written_at = excluded.written_at, position = excluded.position, error = null, done_at = null where delivery.state = 'skipped'
+                written_at = excluded.written_at, position = excluded.position, ticket_id = excluded.ticket_id, error = null, done_at = null where delivery.state = 'skipped'
             returning id";
         let rows = self
             .query(
@@ -45,14 +45,14 @@ impl Step<'_> {
         let opening = found.opening.as_ref().map(json).transpose()?;
         let first =
             "update {s}.delivery set state = case when ask = 'first' then 'doubt' else 'queued' end, author = $2, body = $3,
-                opening = $4, written_at = $5, parts = $6, error = null,
+                opening = $4, written_at = $5, parts = $6, files = $7, error = null,
                 call = case when ask = 'first' then case when $2 = 'customer' then 'add_message' else call end end, intent_at = case when ask = 'first' then to_timestamp($5::int8) end,
                 doubt_since = case when ask = 'first' then clock_timestamp() end, waits_since = null, attempts = 0, not_before = now()
             where id = $1 and state = 'unresolved'";
         let rest = "insert into {s}.delivery
-                (position, ticket_id, link_id, section, backfill, part, parts, author, body, opening, written_at, state,
+                (position, ticket_id, link_id, section, backfill, part, parts, author, body, opening, written_at, files, state,
                  ask, call, intent_at, doubt_since)
-            select position, ticket_id, link_id, section, backfill, $2, $3, $4, $5, $6, $7, state,
+            select position, ticket_id, link_id, section, backfill, $2, $3, $4, $5, $6, $7, $8, state,
                 ask, call, intent_at, doubt_since
             from {s}.delivery where id = $1
             on conflict (link_id, part) do nothing";
@@ -64,11 +64,22 @@ impl Step<'_> {
         for (n, body) in found.bodies.iter().enumerate() {
             let body = json(body)?;
             let part = i32::try_from(n + 1).unwrap_or(i32::MAX);
+            // They stand below the whole text.
+            let last = n + 1 == found.bodies.len() && !found.files.is_empty();
+            let files = last.then(|| json(&found.files)).transpose()?;
             match part {
                 1 => {
                     self.execute(
                         first,
-                        &[&id.0, &found.author, &body, &opening, &found.written_at, &parts],
+                        &[
+                            &id.0,
+                            &found.author,
+                            &body,
+                            &opening,
+                            &found.written_at,
+                            &parts,
+                            &files,
+                        ],
                     )
                     .await?
                 }
@@ -83,6 +94,7 @@ impl Step<'_> {
                             &body,
                             &opening,
                             &found.written_at,
+                            &files,
                         ],
                     )
                     .await?
@@ -118,10 +130,27 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// A row that a person wanted to be tried again is parked again; false where it was not in question.
+    pub async fn delivery_park_again(&self, link: LinkId, error: &str) -> Result<bool, StoreError> {
+        let sql = "with d as (update {s}.delivery set state = 'parked', error = $2
+                where link_id = $1 and ticket_id is null and state in ('unresolved', 'parked') returning link_id)
+            update {s}.link set state = 'parked', reason = $2 where id in (select link_id from d)";
+        Ok(self.execute(sql, &[&link.0, &error]).await? > 0)
+    }
+
+    /// A row that could not be told can be told now, and goes as its messages.
+    pub async fn delivery_withdraw_row(&self, link: LinkId, reason: &str) -> Result<(), StoreError> {
+        let sql = "with d as (update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
+                where link_id = $1 and ticket_id is null and state in ('unresolved', 'parked') returning link_id)
+            update {s}.link set state = 'skipped', reason = $2 where id in (select link_id from d)";
+        self.execute(sql, &[&link.0, &reason]).await?;
+        Ok(())
+    }
+
     /// Deletes what the site deleted before it was sent. Returns how many deliveries that were.
     pub async fn delivery_drop_unsent(&self, link: LinkId, reason: &str) -> Result<u64, StoreError> {
         let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
-            where link_id = $1 and (state = 'unresolved' or (state = 'queued' and intent_at is null))
+            where link_id = $1 and act <> 'file' and (state = 'unresolved' or (state = 'queued' and intent_at is null))
               and not exists (select from {s}.delivery o where o.link_id = $1 and o.state
                               in ('sending', 'doubt', 'delivered', 'parked'))";
         self.execute(sql, &[&link.0, &reason]).await
@@ -136,11 +165,11 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The site handed a row that is not resolved yet to another ticket.
+    /// The site handed a row that is not resolved yet to another ticket, or it can be told now which one it is of.
     pub async fn delivery_move(&self, link: LinkId, ticket: i64) -> Result<(), StoreError> {
-        let sql = "with moved as (update {s}.delivery set ticket_id = $2, not_before = now()
-                where link_id = $1 and state = 'unresolved' returning link_id)
-            update {s}.link set ticket_id = $2 where id in (select link_id from moved)";
+        let sql = "with moved as (update {s}.delivery set ticket_id = $2, not_before = now(), state = 'unresolved'
+                where link_id = $1 and (state = 'unresolved' or (state = 'parked' and ticket_id is null)) returning link_id)
+            update {s}.link set ticket_id = $2, state = 'queued', reason = null where id in (select link_id from moved)";
         self.execute(sql, &[&link.0, &ticket]).await?;
         Ok(())
     }
@@ -247,12 +276,24 @@ impl Step<'_> {
                 delivery.id
             )));
         }
+        // Those that went in the same call stand in the same message.
         self.execute(
-            "update {s}.link l set state = 'delivered', reason = null where id = $1
-                and not exists (select from {s}.delivery d where d.link_id = l.id and d.state <> 'delivered')",
-            &[&delivery.link.0],
+            "update {s}.delivery set state = 'delivered', error = null, image = null, doubt_since = null,
+                done_at = clock_timestamp()
+             where lead = $1 and state in ('sending', 'doubt', 'parked')",
+            &[&delivery.id.0],
         )
         .await?;
-        Ok(())
+        self.execute(
+            "update {s}.link l set state = 'delivered', reason = null
+             where id in (select link_id from {s}.delivery where id = $1 or lead = $1)
+                and not exists (select from {s}.delivery d where d.link_id = l.id and d.state <> 'delivered')",
+            &[&delivery.id.0],
+        )
+        .await?;
+        if delivery.files.is_empty() {
+            return Ok(());
+        }
+        self.file_delivered(delivery).await
     }
 }

@@ -16,7 +16,7 @@ pub struct LastSent {
     pub ticket_gone: bool,
     /// Its text; `None` where that is past `retain`.
     pub text: Option<String>,
-    /// In how many messages it went.
+    /// In how many messages it went; one that went together with others counts as two, since no edit is its own.
     pub parts: i64,
     /// It goes as an internal note.
     pub as_note: bool,
@@ -44,7 +44,7 @@ pub struct FollowUp<'a> {
 impl Store {
     /// The message in Deskie that a delivery of act `edit` is about, once its number is known.
     pub async fn edit_target(&self, delivery: &Delivery) -> Result<Option<MessageId>, StoreError> {
-        let sql = "select message_id from {s}.delivery where link_id = $1 and act = 'message' and part = 1";
+        let sql = "select d.message_id from {s}.delivery d where d.link_id = $1 and d.act = 'message' and d.part = 1";
         let rows = self.query(sql, &[&delivery.link.0]).await?;
         let id: Option<i64> = rows.first().and_then(|row| row.get(0));
         Ok(id.map(MessageId))
@@ -64,7 +64,7 @@ impl Store {
 impl Step<'_> {
     /// What was sent, or is to be sent, of a message; `None`: nothing, or it is not resolved yet.
     pub async fn edit_last(&self, link: LinkId) -> Result<Option<LastSent>, StoreError> {
-        let sql = "select t.key, t.gone, count(*), bool_or(d.call is not distinct from 'add_note'),
+        let sql = "select t.key, t.gone, count(*) + max((d.lead is not null or exists (select from {s}.delivery f where f.lead = d.id))::int), bool_or(d.call is not distinct from 'add_note'),
                 coalesce((select e.edited from {s}.delivery e where e.link_id = $1 and e.edited is not null
                           order by e.id desc limit 1),
                          case when bool_and(d.body is not null) then string_agg(d.body->>'text', E'\\n' order by d.part) end),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Step, Store, StoreError};
-use crate::model::{EventId, LinkId, Section};
+use crate::model::{DeliveryId, EventId, LinkId, Section};
 
 /// What became of a row of the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct Link {
     pub gone_in: Option<u64>,
     /// Its lane.
     pub ticket_id: Option<i64>,
+    /// It stood in its list at the start.
+    pub is_baseline: bool,
 }
 
 impl Store {
@@ -81,23 +83,98 @@ impl Store {
     }
 }
 
+fn link(row: &tokio_postgres::Row) -> Result<Link, StoreError> {
+    Ok(Link {
+        id: LinkId(row.get(0)),
+        generation: row.get(1),
+        state: LinkState::parse(row.get(2))?,
+        gone: row.get(3),
+        ticket_id: row.get(4),
+        gone_in: row.get::<_, Option<&str>>(5).and_then(|xid| xid.parse().ok()),
+        is_baseline: row.get(6),
+    })
+}
+
+/// A message that stands in a row with others (`[message] expand`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowLink {
+    /// Its key.
+    pub key: String,
+    /// What is known of it. `gone` without a transaction: it left its list, the row stands.
+    pub link: Link,
+    /// Why it is in its state.
+    pub reason: Option<String>,
+}
+
 impl Step<'_> {
-    /// The newest generation of a key.
-    pub async fn link_find(&self, section: Section, key: &str) -> Result<Option<Link>, StoreError> {
-        let sql = "select id, generation, state, gone, ticket_id, gone_xid::text from {s}.link
-            where section = $1 and key = $2 order by generation desc limit 1";
-        let rows = self.query(sql, &[&section.as_str(), &key]).await?;
+    /// The newest generation of each message of a row.
+    pub async fn link_of_row(&self, row_key: &str) -> Result<Vec<RowLink>, StoreError> {
+        let sql = "select distinct on (key) id, generation, state, gone, ticket_id, gone_xid::text,
+                coalesce(reason = 'baseline', false), key, reason
+            from {s}.link where section = 'message' and row_key = $1 order by key, generation desc";
         let read = |row: &tokio_postgres::Row| {
-            Ok(Link {
-                id: LinkId(row.get(0)),
-                generation: row.get(1),
-                state: LinkState::parse(row.get(2))?,
-                gone: row.get(3),
-                ticket_id: row.get(4),
-                gone_in: row.get::<_, Option<&str>>(5).and_then(|xid| xid.parse().ok()),
+            Ok(RowLink {
+                key: row.get(7),
+                link: link(row)?,
+                reason: row.get(8),
             })
         };
-        rows.first().map(read).transpose()
+        self.query(sql, &[&row_key]).await?.iter().map(read).collect()
+    }
+
+    /// Notes in which row a message stands.
+    pub async fn link_set_row(&self, link: LinkId, row_key: &str) -> Result<(), StoreError> {
+        self.execute(
+            "update {s}.link set row_key = $2 where id = $1",
+            &[&link.0, &row_key],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// The same for the message of a delivery; its ticket, too, where that was not known.
+    pub async fn delivery_set_row(&self, delivery: DeliveryId, row_key: &str) -> Result<(), StoreError> {
+        let sql = "update {s}.link l set row_key = $2, ticket_id = coalesce(l.ticket_id, d.ticket_id)
+            from {s}.delivery d where d.id = $1 and l.id = d.link_id";
+        self.execute(sql, &[&delivery.0, &row_key]).await?;
+        Ok(())
+    }
+
+    /// A message left its list; its row stands.
+    pub async fn link_set_left(&self, link: LinkId) -> Result<(), StoreError> {
+        self.execute(
+            "update {s}.link set gone = true, gone_xid = null where id = $1",
+            &[&link.0],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// The site changed the key, of so many columns, of a row that holds messages.
+    pub async fn link_rename_row(&self, old: &str, new: &str, columns: usize) -> Result<(), StoreError> {
+        let sql = "update {s}.link l set row_key = $2, key = (
+                select jsonb_agg(v order by part, n)::text from (
+                    select 0 as part, n, v from jsonb_array_elements($3::jsonb) with ordinality as a (v, n)
+                    union all
+                    select 1, n, v from jsonb_array_elements(l.key::jsonb) with ordinality as b (v, n) where n > $4) parts)
+            where section = 'message' and row_key = $1 and not gone";
+        let values = if columns == 1 {
+            serde_json::json!([new])
+        } else {
+            serde_json::from_str(new)
+                .map_err(|error| StoreError::Damaged(format!("the key {new}: {error}")))?
+        };
+        let columns = i64::try_from(columns).unwrap_or(1);
+        self.execute(sql, &[&old, &new, &values, &columns]).await?;
+        Ok(())
+    }
+
+    /// The newest generation of a key.
+    pub async fn link_find(&self, section: Section, key: &str) -> Result<Option<Link>, StoreError> {
+        let sql = "select id, generation, state, gone, ticket_id, gone_xid::text, coalesce(reason = 'baseline', false)
+            from {s}.link where section = $1 and key = $2 order by generation desc limit 1";
+        let rows = self.query(sql, &[&section.as_str(), &key]).await?;
+        rows.first().map(link).transpose()
     }
 
     /// Makes a key known.

@@ -27,6 +27,8 @@ pub struct Meta {
     pub swept_to: Option<jiff::Timestamp>,
     /// The last error that concerned everything.
     pub last_error: Option<String>,
+    /// Which `[message] expand` the elements from before the start were noted for.
+    pub baseline: Option<String>,
 }
 
 /// What was not streamed between a lost slot and the new one.
@@ -46,7 +48,7 @@ impl Store {
         let rows = self
             .query(
                 "select started_at, system_id, timeline, database_name, slot, captured_lsn, created_at_kept, swept_to,
-                        last_error from {s}.meta",
+                        last_error, baseline from {s}.meta",
                 &[],
             )
             .await?;
@@ -64,6 +66,7 @@ impl Store {
             created_at_kept: row.get(6),
             swept_to: row.get(7),
             last_error: row.get(8),
+            baseline: row.get(9),
         })
     }
 
@@ -198,11 +201,11 @@ impl Store {
     pub async fn prune(&self, retain: std::time::Duration) -> Result<(), StoreError> {
         let seconds = retain.as_secs_f64();
         for sql in [
-            "update {s}.delivery set body = null, image = null, edited = null,
+            "update {s}.delivery set body = null, image = null, edited = null, files = null,
                  opening = case when call = 'create_case' then opening end
              where id in (select id from {s}.delivery
                  where done_at < now() - make_interval(secs => $1) and body is not null
-                   and (message_id is not null or state <> 'delivered') limit $2)",
+                   and (message_id is not null or lead is not null or state <> 'delivered') limit $2)",
             "update {s}.remote set payload = null
              where message_id in (select message_id from {s}.remote
                  where done_at < now() - make_interval(secs => $1) and payload is not null limit $2)",

@@ -8,10 +8,12 @@
 
 mod birth;
 mod case_status;
+mod coalesce;
 mod delivery;
 mod delivery_step;
 mod edit;
 mod event;
+mod files;
 mod inbox;
 mod link;
 mod merge;
@@ -26,16 +28,18 @@ mod ticket;
 
 pub use birth::Birth;
 pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
-pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Unresolved};
+pub use coalesce::Follower;
+pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
 pub use edit::{FollowUp, LastSent};
 pub use event::{Event, Position, TransactionWriter};
+pub use files::{FileRef, NewFile, Prepared};
 pub use inbox::{InboxRow, NewWebhook};
-pub use link::{Link, LinkState};
+pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
 pub use meta::{Gap, Meta};
 pub use migrate::own_objects;
 pub use recall::Claim;
-pub use remote::{NewRemote, PendingRemote, RemoteState};
+pub use remote::{Heard, NewRemote, PendingRemote, RemoteState};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
 

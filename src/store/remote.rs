@@ -97,11 +97,18 @@ impl Store {
     }
 
     /// The next message of each ticket that can be written now; a parked one holds those behind it (rule 10).
-    pub async fn remote_heads(&self, limit: i64) -> Result<Vec<PendingRemote>, StoreError> {
+    /// `with_files`: only those that have files, or only those that have none.
+    pub async fn remote_heads(
+        &self,
+        limit: i64,
+        with_files: Option<bool>,
+    ) -> Result<Vec<PendingRemote>, StoreError> {
         let sql = "select message_id, case_id, ticket_id, kind, payload, attempts from (
                 select distinct on (ticket_id) * from {s}.remote
                 where state in ('pending', 'parked') and ticket_id is not null order by ticket_id, seq) head
-            where state = 'pending' and not_before <= clock_timestamp() order by seq limit $1";
+            where state = 'pending' and not_before <= clock_timestamp()
+              and ($2::bool is null or $2 = (coalesce(jsonb_array_length(payload->'attachments'), 0) > 0))
+            order by seq limit $1";
         let read = |row: &tokio_postgres::Row| {
             let kind: &str = row.get(3);
             PendingRemote {
@@ -117,7 +124,12 @@ impl Store {
                 attempts: row.get(5),
             }
         };
-        Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
+        Ok(self
+            .query(sql, &[&limit, &with_files])
+            .await?
+            .iter()
+            .map(read)
+            .collect())
     }
 
     /// A message could not be written for a passing reason.
@@ -155,7 +167,65 @@ impl Store {
     }
 }
 
+/// What was written to a ticket that a message of the site may be a copy of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// An agent said the same within the hour before.
+    pub is_copy: bool,
+    /// So it was of another reply within that hour.
+    pub copied_before: bool,
+    /// How many replies of Deskie's rules were written in the ten minutes before.
+    pub automatic: i64,
+}
+
 impl Step<'_> {
+    /// What was written to a ticket before a row that was committed at `at`, in seconds since 1970. That is cut to the
+    /// second, hence the two of grace. A copy is remembered with what it is a copy of.
+    pub async fn remote_heard(&self, ticket: i64, said: &[String], at: i64) -> Result<Heard, StoreError> {
+        let sql = "with lately as (
+                select message_id, said && $2 and kind = 'agent' as same, copied,
+                       via_rule and done_at > at - interval '10 minutes' as automatic
+                from {s}.remote, (select to_timestamp($3::int8::float8) as at) row
+                where ticket_id = $1 and state = 'written' and said is not null
+                  and done_at between at - interval '1 hour' and at + interval '2 seconds'),
+            noted as (update {s}.remote set copied = true
+                where not copied and message_id in (select message_id from lately where same))
+            select coalesce(bool_or(same), false), coalesce(bool_or(copied and not same), false),
+                   count(*) filter (where automatic)
+            from lately";
+        let rows = self.query(sql, &[&ticket, &said, &at]).await?;
+        Ok(rows.first().map_or_else(Heard::default, |row| Heard {
+            is_copy: row.get(0),
+            copied_before: row.get(1),
+            automatic: row.get(2),
+        }))
+    }
+
+    /// The oldest reply of ours that was written and not found on the site so far is this row.
+    pub async fn remote_claim_next(&self, ticket: i64, key: &str) -> Result<(), StoreError> {
+        let sql = "update {s}.remote set row_key = $2 where message_id = (
+                select message_id from {s}.remote
+                where ticket_id = $1 and state = 'written' and row_key is null and said is not null order by seq limit 1)";
+        self.execute(sql, &[&ticket, &key]).await?;
+        Ok(())
+    }
+
+    /// Whether a reply of ours was written to a ticket and not found on the site so far.
+    pub async fn remote_unclaimed(&self, ticket: i64) -> Result<bool, StoreError> {
+        let sql = "select exists (select from {s}.remote
+            where ticket_id = $1 and state = 'written' and row_key is null and said is not null)";
+        let rows = self.query(sql, &[&ticket]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
+    /// Whether a row of the site is a reply of ours that was written and not found on the site so far; it is then.
+    pub async fn remote_claim(&self, ticket: i64, said: &[String], key: &str) -> Result<bool, StoreError> {
+        let sql = "update {s}.remote set row_key = $3 where message_id = (
+                select message_id from {s}.remote
+                where ticket_id = $1 and state = 'written' and row_key is null and said && $2 order by seq limit 1)";
+        Ok(self.execute(sql, &[&ticket, &said, &key]).await? > 0)
+    }
+
     /// Stores a message that was seen; false where it was known. One that was taken for somebody else's and turns
     /// out to be ours becomes ours while it is not written.
     pub async fn remote_add(&self, case: CaseId, ticket: i64, new: &NewRemote) -> Result<bool, StoreError> {

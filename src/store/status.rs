@@ -126,10 +126,10 @@ impl Store {
     pub async fn parked_get(&self, id: &str) -> Result<Option<ParkedDetail>, StoreError> {
         let sql = "select 'd' || d.id, t.key, coalesce(d.error, ''), d.doubt_since is not null,
                 (select count(*) from {s}.delivery o where o.ticket_id = d.ticket_id and o.id <> d.id
-                    and o.state in ('unresolved', 'queued') and (o.position, o.part, o.id) > (d.position, d.part, d.id)),
+                    and d.act not in ('status', 'file') and o.state in ('unresolved', 'queued') and (o.position, o.part, o.id) > (d.position, d.part, d.id)),
                 jsonb_strip_nulls(to_jsonb(d) || jsonb_build_object('row', l.section || ' ' || l.key,
                     'ticket', t.key, 'case_id', t.case_id, 'case_number', t.case_number))
-                from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id left join {s}.link l on l.id = d.link_id
+                from {s}.delivery d left join {s}.ticket t on t.id = d.ticket_id left join {s}.link l on l.id = d.link_id
                 where d.state = 'parked' and 'd' || d.id = $1
             union all
             select 'r' || r.message_id, t.key, coalesce(r.error, ''), false,
@@ -184,7 +184,7 @@ impl Store {
                 from (select count(*) as n from (select from {s}.event limit 10000) e) c),
             (select count(*) from {s}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt')),
             (select count(*) from {s}.delivery where state = 'doubt'),
-            (select count(*) from {s}.delivery where state = 'parked') + (select count(*) from {s}.remote where state = 'parked')
+            (select count(*) from {s}.delivery where state = 'parked' and lead is null) + (select count(*) from {s}.remote where state = 'parked')
                 + (select count(*) from {s}.status_write where state = 'parked') + (select count(*) from {s}.birth where state = 'parked')
                 + (select count(*) from {s}.foreign_case where claims is not null and seen_by is null),
             (select count(*) from {s}.inbox where state = 'waiting'),
@@ -219,7 +219,7 @@ impl Store {
     /// Everything that waits for a person.
     pub async fn status_parked(&self) -> Result<Vec<Parked>, StoreError> {
         let sql = "select 'd' || d.id, t.key, coalesce(d.error, ''), d.queued_at::text
-                from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id where d.state = 'parked'
+                from {s}.delivery d left join {s}.ticket t on t.id = d.ticket_id where d.state = 'parked' and d.lead is null
             union all
             select 'r' || r.message_id, t.key, coalesce(r.error, ''), r.seen_at::text
                 from {s}.remote r left join {s}.ticket t on t.id = r.ticket_id where r.state = 'parked'
@@ -243,7 +243,7 @@ impl Store {
 
     /// The ids of what waits for a person, as [`Parked::id`]; a thousand at most.
     pub async fn status_parked_ids(&self) -> Result<Vec<String>, StoreError> {
-        let sql = "select 'd' || id from {s}.delivery where state = 'parked'
+        let sql = "select 'd' || id from {s}.delivery where state = 'parked' and lead is null
             union all select 'r' || message_id from {s}.remote where state = 'parked'
             union all select 's' || ticket_id from {s}.status_write where state = 'parked'
             union all select 'c' || case_id from {s}.birth where state = 'parked'
@@ -258,8 +258,10 @@ impl Store {
     pub async fn parked_retry(&self, id: Option<&str>) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery set state = case when body is null then 'unresolved' else 'queued' end,
-                    not_before = now(), attempts = 0, waits_since = null, doubt_since = null
-                where state = 'parked' and ($1::text is null or 'd' || id = $1) returning link_id),
+                    not_before = now(), attempts = 0, doubt_since = null,
+                    waits_since = case when act = 'file' then now() - interval '100 years' end,
+                    intent_at = case when lead is null then intent_at end, lead = null
+                where state = 'parked' and ($1::text is null or 'd' || coalesce(lead, id) = $1) returning link_id),
             l as (update {s}.link set state = 'queued', reason = null where id in (select link_id from d)),
             r as (update {s}.remote set state = 'pending', not_before = now(), attempts = 0
                   where state = 'parked' and ($1::text is null or 'r' || message_id = $1) returning 1),
@@ -278,8 +280,9 @@ impl Store {
     pub async fn parked_discard(&self, id: &str, reason: &str) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery set state = 'discarded', error = $2 || ' (was: ' || coalesce(error, '') || ')', done_at = now()
-                where state = 'parked' and 'd' || id = $1 returning link_id),
-            l as (update {s}.link set state = 'discarded', reason = $2 where id in (select link_id from d)),
+                where state = 'parked' and 'd' || coalesce(lead, id) = $1 returning link_id, files),
+            l as (update {s}.link set state = 'discarded', reason = $2 where id in (select link_id from d
+                union all select (f->>'link')::int8 from d, jsonb_array_elements(d.files) f)),
             r as (update {s}.remote set state = 'discarded', reason = $2, done_at = now()
                   where state = 'parked' and 'r' || message_id = $1 returning 1),
             w as (delete from {s}.status_write where state = 'parked' and 's' || ticket_id = $1

@@ -2,13 +2,18 @@
 //!
 //! - [`outgoing()`], [`split()`]: a site's body → what Deskie is sent, in parts where it is long.
 //! - [`incoming()`], [`append_links`]: a message of Deskie's → what the site is given.
+//! - [`names_of_files`], [`with_links`], [`same_files`]: files and the text around them.
+//! - [`joined`]: several bodies as one message.
 //! - [`same_text`], [`normalise`]: is this message in Deskie the one that we sent (rule 9)?
+//! - [`fingerprints`]: is this row of the site a copy of what we wrote there (rule 8)?
 //!
 //! Invariants: no visible word is ever lost or cut in two forms; what goes to the site holds no script; nothing is
 //! ever taken for a template.
 
 mod escape;
+mod files;
 mod incoming;
+mod markdown;
 mod outgoing;
 mod render;
 mod same;
@@ -17,7 +22,8 @@ mod split;
 mod split_html;
 mod tame;
 
+pub use files::{Told, names_of_files, same_files, with_links};
 pub use incoming::{Incoming, append_links, incoming};
-pub use outgoing::{Body, outgoing};
-pub use same::{normalise, same_text};
+pub use outgoing::{Body, joined, outgoing};
+pub use same::{fingerprints, normalise, same_text};
 pub use split::{MIN_PART, split};

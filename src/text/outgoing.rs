@@ -1,6 +1,7 @@
 //! A site's body → what Deskie is sent.
 
 use super::escape::html_of_text;
+use super::markdown::html_of_markdown;
 use super::render::{Links, text_of_html};
 use super::sanitise::{Relative, sanitise, without_nul};
 use crate::model::BodyFormat;
@@ -38,10 +39,11 @@ impl std::fmt::Debug for Body {
 }
 
 /// The two forms of a body. Plain text stays byte for byte (NUL aside) and is escaped for HTML; HTML is sanitised, and
-/// its text derived; markdown is shown as it was written.
+/// its text derived; Markdown is rendered and sanitised, and its text is the source.
 pub fn outgoing(body: &str, format: BodyFormat) -> Body {
     match format {
-        BodyFormat::Text | BodyFormat::Markdown => of_text(&without_nul(body)),
+        BodyFormat::Text => of_text(&without_nul(body)),
+        BodyFormat::Markdown => of_markdown(&without_nul(body)),
         BodyFormat::Html => of_html(sanitise(body, Relative::Keep)),
     }
 }
@@ -51,6 +53,30 @@ pub(super) fn of_text(text: &str) -> Body {
         text: text.to_owned(),
         html: html_of_text(text),
     }
+}
+
+pub(super) fn of_markdown(markdown: &str) -> Body {
+    Body {
+        text: markdown.to_owned(),
+        html: html_of_markdown(markdown),
+    }
+}
+
+/// What stands between two bodies that are sent as one.
+const BETWEEN: (&str, &str) = ("\n\n", "<br><br>");
+
+/// Several bodies as one message, each a paragraph of its own, in order.
+pub fn joined<'a>(bodies: impl IntoIterator<Item = &'a Body>) -> Body {
+    let mut whole = Body::default();
+    for body in bodies {
+        if !whole.text.is_empty() || !whole.html.is_empty() {
+            whole.text.push_str(BETWEEN.0);
+            whole.html.push_str(BETWEEN.1);
+        }
+        whole.text.push_str(body.text.trim_end());
+        whole.html.push_str(body.html.trim_end());
+    }
+    whole
 }
 
 pub(super) fn of_html(html: String) -> Body {
@@ -86,8 +112,22 @@ mod tests {
         for format in [BodyFormat::Text, BodyFormat::Html, BodyFormat::Markdown] {
             let body = outgoing("{{x}} ${y} %s [case_id] {%z%}", format);
             assert_eq!(body.text, "{{x}} ${y} %s [case_id] {%z%}");
-            assert_eq!(body.html, body.text);
+            let html = body
+                .html
+                .strip_prefix("<p>")
+                .and_then(|html| html.strip_suffix("</p>"));
+            assert_eq!(html.unwrap_or(&body.html), body.text);
         }
+    }
+
+    #[test]
+    fn joined_bodies_are_paragraphs_in_order() {
+        let bodies = ["one\n", "<two>"].map(|text| outgoing(text, BodyFormat::Text));
+        let whole = joined(&bodies);
+        assert_eq!(whole.text, "one\n\n<two>");
+        assert_eq!(whole.html, "one<br><br><br>&lt;two&gt;");
+        assert_eq!(joined(&bodies[..1]).text, "one");
+        assert!(whole.size() <= bodies.iter().map(|body| body.size() + 8).sum());
     }
 
     proptest! {

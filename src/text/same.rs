@@ -1,6 +1,8 @@
 //! Is this message in Deskie the one that we sent (rule 9)? Deskie may return either form, sanitise the HTML, turn
 //! addresses into links, and change blanks; it does not change words.
 
+use sha2::{Digest, Sha256};
+
 use super::Body;
 use super::render::{Links, text_of_html};
 
@@ -34,6 +36,25 @@ pub fn same_text(ours: &Body, theirs_content: &str, theirs_html: &str) -> bool {
             || matches(words_of_html(form, Links::Show))
             || matches(words_of_html(form, Links::Hide))
     })
+}
+
+/// What makes a text known again after it went through the site's tables: equal where any of them is equal. The text
+/// itself cannot be read out of them.
+pub fn fingerprints(text: &str, html: &str) -> Vec<String> {
+    let forms = [
+        words(text),
+        words_of_html(html, Links::Show),
+        words_of_html(html, Links::Hide),
+    ];
+    let mut found: Vec<String> = Vec::new();
+    for form in forms.iter().filter(|form| !form.is_empty()) {
+        let digest = Sha256::digest(form.as_bytes());
+        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        if !found.contains(&hex) {
+            found.push(hex);
+        }
+    }
+    found
 }
 
 fn words_of_html(html: &str, links: Links) -> String {

@@ -4,10 +4,11 @@
 //! Text is cut after a paragraph, else a line, else a word, else a grapheme; the parts' texts put together are the
 //! body, byte for byte. HTML is cut between its tags, best after a block; what is open is closed at the cut and opened
 //! again in the next part, so that the words of all parts are the words of the whole. HTML whose tags leave no room is
-//! sent as text.
+//! sent as text. Markdown is cut like text and each part rendered by itself; one whose HTML is too large is shown as it
+//! was written.
 
 use super::escape::{escaped, is_blank};
-use super::outgoing::{Body, of_html, of_text, outgoing};
+use super::outgoing::{Body, of_html, of_markdown, of_text, outgoing};
 use crate::model::BodyFormat;
 
 /// A smaller limit counts as this one: a part has to hold at least one character.
@@ -21,7 +22,15 @@ pub fn split(body: &str, format: BodyFormat, max_bytes: usize) -> Vec<Body> {
         return vec![whole];
     }
     match format {
-        BodyFormat::Text | BodyFormat::Markdown => split_text(&whole.text, max),
+        BodyFormat::Text => split_text(&whole.text, max),
+        BodyFormat::Markdown => split_text(&whole.text, max)
+            .into_iter()
+            .map(|part| {
+                Some(of_markdown(&part.text))
+                    .filter(|body| body.size() <= max)
+                    .unwrap_or(part)
+            })
+            .collect(),
         BodyFormat::Html => {
             super::split_html::split_html(&whole.html, max).unwrap_or_else(|| split_text(&whole.text, max))
         }

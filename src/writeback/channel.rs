@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{File, Payload, WriteBack};
 use crate::deskie::Outcome;
 use crate::deskie::webhook::ChannelMessage;
+use crate::files::name_of_path;
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CrashPoint, Kind};
 use crate::store::{Birth, InboxRow, NewRemote, RemoteState, StoreError};
@@ -89,9 +90,10 @@ impl WriteBack {
                 .attachments
                 .into_iter()
                 .map(|url| File {
-                    name: file_name(&url),
+                    name: name_of_path(&url).unwrap_or_else(|| "file".to_owned()),
                     url,
                     mime: String::new(),
+                    size: None,
                 })
                 .collect(),
         };
@@ -163,13 +165,4 @@ impl WriteBack {
         }
         Ok(())
     }
-}
-
-fn file_name(url: &str) -> String {
-    let path = url.split(['?', '#']).next().unwrap_or(url);
-    path.rsplit('/')
-        .next()
-        .filter(|name| !name.is_empty())
-        .unwrap_or("file")
-        .to_owned()
 }

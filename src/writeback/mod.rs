@@ -13,6 +13,7 @@
 
 mod birth;
 mod channel;
+mod files;
 mod read;
 mod same_row;
 mod staff;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::deskie::{Client, Meter};
+use crate::files::Downloader;
 use crate::postgres::Pool;
 use crate::store::Store;
 
@@ -38,6 +40,7 @@ pub struct WriteBack {
     client: Client,
     meter: Arc<Meter>,
     config: Arc<Config>,
+    downloader: Downloader,
     staff: staff::Directory,
     statements: tokio::sync::Mutex<Option<Arc<ReplyStatements>>>,
     status_statements: tokio::sync::Mutex<Option<Arc<status::StatusStatements>>>,
@@ -51,6 +54,7 @@ impl WriteBack {
         client: Client,
         meter: Arc<Meter>,
         config: Arc<Config>,
+        downloader: Downloader,
     ) -> WriteBack {
         let staff = staff::Directory::new(client.clone(), meter.clone());
         WriteBack {
@@ -59,6 +63,7 @@ impl WriteBack {
             client,
             meter,
             config,
+            downloader,
             staff,
             statements: tokio::sync::Mutex::new(None),
             status_statements: tokio::sync::Mutex::new(None),
@@ -94,4 +99,7 @@ pub struct File {
     pub url: String,
     /// Its MIME type.
     pub mime: String,
+    /// Its size in bytes, where Deskie tells it.
+    #[serde(default)]
+    pub size: Option<i64>,
 }

@@ -357,6 +357,7 @@ fn first_message(
 
 fn same(delivery: &Delivery, message: &Message) -> bool {
     text::same_text(&delivery.body, &message.content, &message.content_html)
+        && text::same_files(&delivery.told_files(), &message.told_files())
 }
 
 /// Whether a message may be the one that we sent and have no answer for.
@@ -439,6 +440,7 @@ fn verdict(message: &Message) -> NewRemote {
                 name: file.file_name.clone(),
                 url: file.url.clone(),
                 mime: file.mime_type.clone(),
+                size: file.file_size,
             })
             .collect(),
     };

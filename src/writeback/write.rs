@@ -10,16 +10,17 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use tokio_postgres::types::ToSql;
 
+use super::files::Ready;
 use super::same_row::{Sighting, UNSURE, deleted, until_sure};
 use super::staff::Agent;
 use super::{Payload, WriteBack};
-use crate::config::{Config, ReplyAttachments};
+use crate::config::Config;
 use crate::lanes::backoff;
 use crate::mapping::shape::Shape;
 use crate::mapping::{Batch, Parameters, Statement, write};
 use crate::model::{CrashPoint, Kind};
 use crate::postgres::TextParam;
-use crate::postgres::shape::load_shape;
+use crate::postgres::shape::{load_message_shape, load_shape};
 use crate::postgres::{Pool, describe};
 use crate::store::{PendingRemote, Store, StoreError, Ticket};
 use crate::text;
@@ -114,11 +115,7 @@ impl ReplyStatements {
             .await
             .map_err(failed)?;
         let messages = match &config.message {
-            Some(message) => Some(
-                load_shape(client, &message.table, &message.key)
-                    .await
-                    .map_err(failed)?,
-            ),
+            Some(message) => Some(load_message_shape(client, message).await.map_err(failed)?),
             None => None,
         };
         let batch = |kind| {
@@ -131,7 +128,8 @@ impl ReplyStatements {
                 .filter
                 .iter_mut()
                 .chain(batch.insert.iter_mut())
-                .chain(batch.after.iter_mut());
+                .chain(batch.after.iter_mut())
+                .chain(batch.files.iter_mut());
             for statement in all {
                 prepare(client, statement).await?;
             }
@@ -189,7 +187,20 @@ pub(super) async fn prepare(
 impl WriteBack {
     /// Writes what waits, the heads of some tickets; true where something was tried.
     pub async fn write_round(&self) -> Result<bool, StoreError> {
-        let heads = self.store.remote_heads(16).await?;
+        let heads = self
+            .store
+            .remote_heads(16, self.fetches_files().then_some(false))
+            .await?;
+        self.write_heads(heads).await
+    }
+
+    /// The same for messages whose files are fetched first, which may take a while.
+    pub async fn file_round(&self) -> Result<bool, StoreError> {
+        let heads = self.store.remote_heads(4, Some(true)).await?;
+        self.write_heads(heads).await
+    }
+
+    async fn write_heads(&self, heads: Vec<PendingRemote>) -> Result<bool, StoreError> {
         let some = !heads.is_empty();
         for result in join_all(heads.into_iter().map(|head| self.write_head(head))).await {
             result?;
@@ -255,8 +266,10 @@ impl WriteBack {
                 .await?;
             return Ok(false);
         };
+        let payload: Payload = serde_json::from_value(head.payload.clone())
+            .map_err(|error| WriteError::Refused(format!("the stored message is damaged: {error}")))?;
         let parameters = self
-            .parameters(head, ticket, statements.tickets.key.len())
+            .parameters(head, &payload, ticket, statements.tickets.key.len())
             .await?;
         let batch = statements.batch(head.kind);
         if let Some(filter) = &batch.filter {
@@ -275,7 +288,16 @@ impl WriteBack {
                 return Ok(false);
             }
         }
-        until_sure(|| async {
+        let ready = self
+            .ready_files(
+                head.message_id,
+                head.attempts,
+                &payload.attachments,
+                &batch.files,
+                &parameters,
+            )
+            .await?;
+        let written = until_sure(|| async {
             let sighting = self.sight(ticket, &statements.tickets).await?;
             transaction(
                 &self.store,
@@ -284,22 +306,24 @@ impl WriteBack {
                 head,
                 ticket,
                 &sighting,
-                &parameters,
+                (&parameters, &ready),
             )
             .await
         })
-        .await?;
-        Ok(true)
+        .await;
+        if let Err(WriteError::Refused(_)) = written {
+            crate::files::forget(ready.stored).await;
+        }
+        written.map(|()| true)
     }
 
     async fn parameters(
         &self,
         head: &PendingRemote,
+        payload: &Payload,
         ticket: &Ticket,
         key_columns: usize,
     ) -> Result<Parameters, WriteError> {
-        let payload: Payload = serde_json::from_value(head.payload.clone())
-            .map_err(|error| WriteError::Refused(format!("the stored message is damaged: {error}")))?;
         let opening = self.store.delivery_opening(ticket.id).await?.unwrap_or_default();
         let mut parameters = Parameters::default();
         parameters.set_ticket(&ticket.key, key_columns);
@@ -309,12 +333,7 @@ impl WriteBack {
             .map(|file| (file.name.clone(), file.url.clone()))
             .collect();
         let mut body = text::incoming(&payload.content, &payload.content_html);
-        let as_links = self
-            .config
-            .reply
-            .as_ref()
-            .is_none_or(|reply| matches!(reply.attachments, ReplyAttachments::Links));
-        if as_links && !links.is_empty() {
+        if self.files_are_links() && !links.is_empty() {
             text::append_links(&mut body, &links);
         }
         parameters.set("kind", head.kind.as_str());
@@ -389,10 +408,12 @@ async fn transaction(
     head: &PendingRemote,
     ticket: &Ticket,
     sighting: &Sighting,
-    parameters: &Parameters,
+    (parameters, files): (&Parameters, &Ready),
 ) -> Result<(), WriteError> {
     let batch = statements.batch(head.kind);
     let message_id = head.message_id.to_string();
+    let texts = ["text", "html"].map(|name| parameters.get(name).unwrap_or_default());
+    let said = format!("{{{}}}", text::fingerprints(texts[0], texts[1]).join(","));
     // Rule 8: marks the whole transaction as ours for capture, before anything else.
     let mut plan: Vec<(String, Vec<TextParam>)> = vec![
         (
@@ -402,11 +423,12 @@ async fn transaction(
         (store.sql("select {s}.fence($1::text::int8)"), vec![text(&store.epoch().to_string())]),
         (
             store.sql(&format!(
-                "with claimed as (update {{s}}.remote set state = 'written', done_at = clock_timestamp(), error = null
+                "with claimed as (update {{s}}.remote set state = 'written', done_at = clock_timestamp(), error = null,
+                         said = $2::text::text[], via_rule = $3::text::boolean
                      where message_id = $1::text::int8 and state = 'pending' returning 1)
                  select {{s}}.expect(count(*) = 1, '{ALREADY}') from claimed"
             )),
-            vec![text(&message_id)],
+            vec![text(&message_id), text(&said), text(parameters.get("via_rule").unwrap_or("false"))],
         ),
     ];
     plan.extend(sighting.guards(store, ticket, &statements.tickets)?);
@@ -429,6 +451,14 @@ async fn transaction(
             after.sql(),
             parameters.of(after).into_iter().map(TextParam).collect(),
         ));
+    }
+    for parameters in &files.parameters {
+        for statement in &batch.files {
+            plan.push((
+                statement.sql(),
+                parameters.of(statement).into_iter().map(TextParam).collect(),
+            ));
+        }
     }
     if batch.insert.is_some() {
         let row = format!("pg_catalog.current_setting('{}')", write::ROW_SETTING);

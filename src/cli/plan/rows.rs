@@ -1,6 +1,6 @@
 //! Which rows, and what the mapping says of each.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde_json::{Map, Value};
 use tokio_postgres::Client;
@@ -9,12 +9,13 @@ use tokio_postgres::types::ToSql;
 use super::call::{self, Row};
 use super::{Arguments, Outcome, Planned};
 use crate::cli::{Failure, failed};
-use crate::config::{Config, Expr, Message, TableName};
+use crate::config::{AttachmentOf, Config, Expr, Message, TableName};
+use crate::files::{self, Attached};
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS};
 use crate::mapping::shape::{key_text, key_values, quote_ident};
-use crate::mapping::{Shape, Source, bare_column, value_sql};
+use crate::mapping::{Shape, Source, bare_column, expand, value_sql};
 use crate::model::Section;
-use crate::postgres::shape::load_shape;
+use crate::postgres::shape::{load_message_shape, load_shape};
 use crate::postgres::{TextParam, describe};
 use crate::store::Store;
 
@@ -28,6 +29,9 @@ struct Tables<'a> {
     ticket: Shape,
     ticket_reading: Reading,
     message: Option<(&'a Message, Shape, Reading)>,
+    attachments: Vec<Attached>,
+    /// With `expand`, which messages a row holds.
+    elements: Option<Reading>,
 }
 
 /// Plans the rows that were asked for, the tickets first, as they would be sent.
@@ -55,13 +59,15 @@ pub(super) async fn plan(
         {
             opened.insert(ticket.clone());
         }
-        let fate = fate(known, Section::Message, &key).await?;
-        // What is settled opens no case, so it must not seem so to the rows behind it.
-        let mut none = opened.clone();
-        let opened = if fate.is_some() { &mut none } else { &mut opened };
-        let mut row = tables.plan_message(&key, ticket, opened).await?;
-        row.outcome = fate.unwrap_or(row.outcome);
-        planned.push(row);
+        for (key, row) in tables.messages_of(&key).await? {
+            let fate = fate(known, Section::Message, &key).await?;
+            // What is settled opens no case, so it must not seem so to the rows behind it.
+            let mut none = opened.clone();
+            let opened = if fate.is_some() { &mut none } else { &mut opened };
+            let mut row = tables.plan_message(&key, &row, ticket.clone(), opened).await?;
+            row.outcome = fate.unwrap_or(row.outcome);
+            planned.push(row);
+        }
     }
     Ok(planned)
 }
@@ -86,19 +92,35 @@ impl<'a> Tables<'a> {
         let ticket = shape(config, client, &config.ticket.table, &config.ticket.key).await?;
         let message = match &config.message {
             Some(message) => {
-                let shape = shape(config, client, &message.table, &message.key).await?;
+                let shape = load_message_shape(client, message).await.map_err(|error| {
+                    Failure::Failed(
+                        config
+                            .fault(&message.table.span, error.to_string(), None)
+                            .to_string(),
+                    )
+                })?;
                 let reading = read::message(message, &config.ticket, &shape, &ticket, Source::Table);
                 Some((message, shape, reading))
             }
             None => None,
         };
+        let messages = message.as_ref().map(|(_, shape, _)| shape);
+        let attachments = files::load(client, config, &ticket, messages)
+            .await
+            .map_err(failed)?;
         let ticket_reading = read::ticket(&config.ticket, &ticket, Source::Table);
+        let with_expand = message.as_ref().filter(|(message, ..)| message.expand.is_some());
+        let elements = with_expand.map(|(message, shape, _)| {
+            expand::elements(message, &config.ticket, shape, &ticket, Source::Table)
+        });
         Ok(Tables {
+            elements,
             config,
             client,
             ticket,
             ticket_reading,
             message,
+            attachments,
         })
     }
 
@@ -164,6 +186,8 @@ impl<'a> Tables<'a> {
             .as_ref()
             .filter(|_| !is_plain)
             .map_or("", |join| join.sql.as_str());
+        let lateral = config.expand.as_ref().filter(|_| !is_plain).map(expand::lateral);
+        let join = format!("{}\n{join}", lateral.unwrap_or_default());
         let (condition, values) = match &arguments.ticket {
             Some(key) => {
                 let values = key_values(key, casts.len()).unwrap_or_default();
@@ -210,7 +234,8 @@ impl<'a> Tables<'a> {
             Row::One(cells) => self.ticket_values(cells),
             _ => Map::new(),
         };
-        let outcome = call::of_ticket(self.config, key, &row, opened);
+        let files = self.files(AttachmentOf::Ticket, key).await?;
+        let outcome = call::of_ticket(self.config, key, &row, &files, opened);
         Ok(Planned {
             section: Section::Ticket,
             key: key.to_owned(),
@@ -220,21 +245,82 @@ impl<'a> Tables<'a> {
         })
     }
 
+    /// What the mapping gives for a row: itself, or with `expand` each message that it holds.
+    async fn messages_of(&self, key: &str) -> Result<Vec<(String, Row)>, Failure> {
+        let Some((_, shape, reading)) = &self.message else {
+            return Err(failed("no [message] is configured"));
+        };
+        let Some(elements) = &self.elements else {
+            return Ok(vec![(
+                key.to_owned(),
+                self.row("[message]", reading, shape, key).await?,
+            )]);
+        };
+        let values = || {
+            key_values(key, shape.key.len())
+                .unwrap_or_default()
+                .into_iter()
+                .map(Some)
+        };
+        let told = async {
+            let elements = self.try_query(&elements.sql, values().collect()).await?;
+            let rows = self.try_query(&reading.sql, values().collect()).await?;
+            Ok::<_, tokio_postgres::Error>((elements, rows))
+        };
+        let (elements, rows) = match told.await {
+            Ok(told) => told,
+            Err(error) if is_of_the_row(&error) => {
+                return Ok(vec![(key.to_owned(), Row::Refused(describe(&error)))]);
+            }
+            Err(error) => return Err(refused("[message]", &error)),
+        };
+        let mut spoken: HashMap<String, VecDeque<Vec<Option<String>>>> = HashMap::new();
+        for mut row in rows {
+            if let Some(identity) = row.pop().flatten() {
+                spoken.entry(identity).or_default().push_back(row);
+            }
+        }
+        let mut equals: HashMap<String, usize> = HashMap::new();
+        for element in &elements {
+            if let [_, Some(identity)] = element.as_slice() {
+                *equals.entry(identity.clone()).or_default() += 1;
+            }
+        }
+        let mut found = Vec::new();
+        for element in elements {
+            let [Some(key), Some(identity)] = element.as_slice() else {
+                continue;
+            };
+            let several =
+                spoken.get(identity).map_or(0, VecDeque::len) > equals.get(identity).copied().unwrap_or(1);
+            let row = match spoken.get_mut(identity) {
+                Some(_) if several => Row::Several,
+                Some(rows) => rows.pop_front().map_or(Row::None, Row::One),
+                None => Row::None,
+            };
+            equals
+                .entry(identity.clone())
+                .and_modify(|count| *count = count.saturating_sub(usize::from(!several)));
+            found.push((key.clone(), row));
+        }
+        Ok(found)
+    }
+
     async fn plan_message(
         &self,
         key: &str,
+        row: &Row,
         ticket: Option<String>,
         opened: &mut HashSet<String>,
     ) -> Result<Planned, Failure> {
-        let Some((config, shape, reading)) = &self.message else {
+        let Some((config, ..)) = &self.message else {
             return Err(failed("no [message] is configured"));
         };
-        let row = self.row("[message]", reading, shape, key).await?;
         let opening = match &ticket {
             Some(ticket) if !opened.contains(ticket) => Some(self.ticket_row(ticket).await?),
             _ => None,
         };
-        let values = match &row {
+        let values = match row {
             Row::One(cells) => {
                 let mapped = |name: &str| match name {
                     "where" => config.filter.is_some(),
@@ -248,12 +334,19 @@ impl<'a> Tables<'a> {
             }
             _ => Map::new(),
         };
+        let mut files = call::Files {
+            own: self.files(AttachmentOf::Message, key).await?,
+            of_ticket: Vec::new(),
+        };
+        if let Some(ticket) = ticket.as_ref().filter(|_| opening.is_some()) {
+            files.of_ticket = self.files(AttachmentOf::Ticket, ticket).await?;
+        }
         let outcome = call::of_message(
-            self.config,
-            config,
+            (self.config, config),
             ticket.as_deref(),
-            &row,
+            row,
             opening.as_ref(),
+            &files,
             opened,
         );
         Ok(Planned {
@@ -263,6 +356,29 @@ impl<'a> Tables<'a> {
             values,
             outcome,
         })
+    }
+
+    /// The names of the files that go along.
+    async fn files(&self, of: AttachmentOf, parent: &str) -> Result<Vec<String>, Failure> {
+        let mut names = Vec::new();
+        for attached in self
+            .attachments
+            .iter()
+            .filter(|attached| attached.config.of == of)
+        {
+            let Some(values) = key_values(parent, attached.of_parent.columns.len()) else {
+                continue;
+            };
+            let values = values.into_iter().map(Some).collect();
+            for cells in self
+                .query("[[attachment]]", &attached.of_parent.sql, values)
+                .await?
+            {
+                let row = attached.row(&cells);
+                names.extend(row.is_ours.then_some(row.name));
+            }
+        }
+        Ok(names)
     }
 
     async fn ticket_row(&self, key: &str) -> Result<Row, Failure> {
@@ -307,13 +423,7 @@ impl<'a> Tables<'a> {
             Ok(mut rows) if rows.len() < 2 => Ok(rows.pop().map_or(Row::None, Row::One)),
             Ok(_) => Ok(Row::Several),
             // The row's own values: another row may do.
-            Err(error)
-                if error
-                    .code()
-                    .is_some_and(|code| code.code().starts_with("22") || code.code() == "21000") =>
-            {
-                Ok(Row::Refused(describe(&error)))
-            }
+            Err(error) if is_of_the_row(&error) => Ok(Row::Refused(describe(&error))),
             Err(error) => Err(refused(section, &error)),
         }
     }
@@ -342,6 +452,13 @@ impl<'a> Tables<'a> {
             .map(|row| (0..row.len()).map(|n| row.try_get(n)).collect())
             .collect()
     }
+}
+
+/// Whether a row's own values are refused, so that another row may do.
+fn is_of_the_row(error: &tokio_postgres::Error) -> bool {
+    error
+        .code()
+        .is_some_and(|code| code.code().starts_with("22") || code.code() == "21000")
 }
 
 /// Which rows are the newest: by the key where it counts up, since that has an index; else by `created_at`.

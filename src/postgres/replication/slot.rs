@@ -17,6 +17,8 @@ use crate::postgres::quote::quote_ident;
 pub struct CreatedSlot {
     /// Changes committed behind this position will be streamed.
     pub consistent_point: Lsn,
+    /// The snapshot that sees all changes before it and none behind, until this connection is used again.
+    pub snapshot: Option<String>,
 }
 
 /// A process whose open transaction is waited for.
@@ -64,9 +66,9 @@ impl ReplicationConnection {
         observer: Option<&Client>,
     ) -> Result<CreatedSlot, ReplicationError> {
         let options = if failover {
-            "(SNAPSHOT 'nothing', FAILOVER true)"
+            "(SNAPSHOT 'export', FAILOVER true)"
         } else {
-            "NOEXPORT_SNAPSHOT"
+            "EXPORT_SNAPSHOT"
         };
         let sql = format!(
             "CREATE_REPLICATION_SLOT {} LOGICAL pgoutput {options}",
@@ -100,7 +102,10 @@ impl ReplicationConnection {
         let consistent_point = text(&rows, 1).and_then(|text| text.parse().ok());
         let consistent_point =
             consistent_point.ok_or_else(|| protocol("CREATE_REPLICATION_SLOT gave no position"))?;
-        Ok(CreatedSlot { consistent_point })
+        Ok(CreatedSlot {
+            consistent_point,
+            snapshot: text(&rows, 2).map(str::to_owned),
+        })
     }
 }
 

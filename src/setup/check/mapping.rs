@@ -4,6 +4,7 @@ use tokio_postgres::Client;
 
 use super::{Found, Status};
 use crate::config::{Config, Reply};
+use crate::mapping::Shape;
 use crate::pgoutput::ReplicaIdentity;
 use crate::postgres::catalog;
 use crate::setup::error::SetupError;
@@ -102,6 +103,30 @@ pub(super) fn row_security(mapped: &Mapped, found: &mut Found) {
     }
 }
 
+/// A list changes by UPDATE, which has to be streamed.
+pub(super) fn lists(config: &Config, mapped: &Mapped, found: &mut Found) {
+    let Some(messages) = mapped.table("message").filter(|table| !table.has_identity) else {
+        return;
+    };
+    if config
+        .message
+        .as_ref()
+        .is_some_and(|message| message.expand.is_some())
+    {
+        found.fail(
+            "lists",
+            format!(
+                "{} has no replica identity, so only its INSERTs are streamed: what is added to a list is never seen",
+                messages.table.name
+            ),
+            format!(
+                "give it a primary key, or: alter table {} replica identity full",
+                crate::postgres::qualified(&messages.table.name)
+            ),
+        );
+    }
+}
+
 /// Keys by which a row could not be told from another, or not be told again.
 pub(super) async fn keys(client: &Client, mapped: &Mapped) -> Result<Found, SetupError> {
     let partitioned_by = "SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_partitioned_table AS p \
@@ -142,7 +167,14 @@ pub(super) async fn keys(client: &Client, mapped: &Mapped) -> Result<Found, Setu
                 shape.key.join(", "),
                 table.name
             );
-            found.warn("keys", message, "name columns that are unique together");
+            match duplicate(client, shape).await? {
+                Some(key) => found.fail(
+                    "keys",
+                    format!("{message}; there are two already: {key}"),
+                    "name columns that are unique together",
+                ),
+                None => found.warn("keys", message, "name columns that are unique together"),
+            }
         }
         let untold = |column: &&String| !table.primary_key.contains(column);
         if table.replica_identity == ReplicaIdentity::Default
@@ -162,6 +194,23 @@ pub(super) async fn keys(client: &Client, mapped: &Mapped) -> Result<Found, Setu
         }
     }
     Ok(found)
+}
+
+/// A key that several rows of the table bear. Of a large table only a part is looked at: it says what is wrong, not that
+/// all is well.
+async fn duplicate(client: &Client, shape: &Shape) -> Result<Option<String>, SetupError> {
+    let sql = format!(
+        "select key from (select {} as key from {} m limit 200000) found where key is not null \
+         group by key having count(*) > 1 limit 1",
+        shape.key_sql("m"),
+        shape.sql()
+    );
+    match client.query_opt(&sql, &[]).await {
+        Ok(row) => Ok(row.map(|row| row.try_get(0)).transpose()?),
+        // Without the right to read it: that is said elsewhere.
+        Err(error) if error.code().is_some() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Columns that an INSERT has to give, and `[reply.set]` does not. One for both kinds is named once.

@@ -3,8 +3,11 @@
 
 mod database;
 mod deskie;
+mod folders;
 mod mapping;
 mod trial;
+
+pub use trial::sample_parameters;
 
 use serde::Serialize;
 
@@ -90,17 +93,11 @@ pub async fn check(config: &Config) -> Vec<Check> {
             config.source.path.display()
         ),
     );
-    for fault in config.pending() {
-        found.warn(
-            "config",
-            format!("line {}: {}", fault.line(), fault.message()),
-            "leave it out until a version that does it",
-        );
-    }
     match own_url(config) {
         Ok(url) => with_database(config, &url, &mut found).await,
         Err(error) => found.error("database", error),
     }
+    folders::check(config, &mut found);
     deskie::check(config, &mut found).await;
     webhooks(config, &mut found);
     found.0
@@ -157,6 +154,7 @@ async fn with_database(config: &Config, url: &ConnectUrl, found: &mut Found) {
     );
     found_or(found, "rights", mapping::rights(config, &client, &mapped).await);
     mapping::row_security(&mapped, found);
+    mapping::lists(config, &mapped, found);
     found_or(found, "keys", mapping::keys(&client, &mapped).await);
     let result = trial::write_back(config, url, &options, &mapped, found).await;
     found.try_add("write-back", result);

@@ -2,5 +2,10 @@
 
 mod alert;
 mod born;
+mod coalesce;
+mod copies;
 mod edits;
+mod files;
+mod odd;
+mod replied_files;
 mod status;

@@ -60,7 +60,7 @@ async fn play(scene: &Scene) -> Heard {
 }
 
 fn outcome() -> Heard {
-    expected([(T, &["Second", "First", "Internal", "**Bold**"])])
+    expected([(T, &["Second", "First", "Internal", "<p><strong>Bold</strong>"])])
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 mod composite;
 mod drafts;
+mod files;
 mod lookup;
 mod onecolumn;
 mod partitions;
@@ -18,6 +19,7 @@ mod rowsecurity;
 mod scene;
 mod settle;
 mod tenants;
+mod thread;
 
 use scene::Scene;
 

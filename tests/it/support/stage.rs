@@ -363,7 +363,7 @@ pub const WAITING: &str = "select
     (select count(*) from deskie_cdc.event)
     + (select count(*) from deskie_cdc.delivery d
        where state in ('unresolved', 'queued', 'sending', 'doubt') and not exists
-           (select from deskie_cdc.delivery p where p.ticket_id = d.ticket_id and p.state = 'parked'))
+           (select from deskie_cdc.delivery p where p.ticket_id = d.ticket_id and p.state = 'parked' and p.act not in ('status', 'file')))
     + (select count(*) from deskie_cdc.inbox where state = 'waiting')
     + (select count(*) from deskie_cdc.ticket where read_wanted < 3 and case_id is not null)
     + (select count(*) from deskie_cdc.birth where state = 'pending')

@@ -1,0 +1,91 @@
+//! Intents, and messages that go together: with `[message] coalesce` a lane's head takes those with it that wait right
+//! behind it. Which ones is written down with the intent, so that a doubt, a crash and an answer are about all of them:
+//! `lead` names the head whose call carries a delivery, and the sent text is made of their bodies again whenever it is
+//! needed. What was refused or was not done lets go of them.
+
+use std::time::Duration;
+
+use super::{Delivery, Intent, Store, StoreError};
+use crate::model::DeliveryId;
+use crate::text::Body;
+
+/// What stands behind a head in its lane.
+#[derive(Debug, Clone)]
+pub struct Follower {
+    /// Its delivery.
+    pub id: DeliveryId,
+    /// Its body.
+    pub body: Body,
+    /// It is a customer's whole message that was not tried yet, and no agent spoke before it.
+    pub joins: bool,
+}
+
+/// The most that is looked at.
+const MOST: i64 = 100;
+
+impl Store {
+    /// What stands behind a head, in the lane's order. An agent's answer in between is a delivery of its own, or a row
+    /// that we wrote or passed over meanwhile.
+    pub async fn delivery_followers(&self, head: &Delivery) -> Result<Vec<Follower>, StoreError> {
+        let sql = "select f.id, f.body,
+                f.state = 'queued' and f.act = 'message' and f.author = 'customer' and f.parts = 1 and f.body is not null
+                and coalesce(pg_catalog.jsonb_array_length(f.files), 0) = 0
+                and f.intent_at is null and f.lead is null and not f.backfill and f.not_before <= clock_timestamp()
+                and not exists (select from {s}.delivery e where e.link_id in (f.link_id, h.link_id) and e.act = 'edit')
+                and not exists (select from {s}.link w where w.ticket_id = f.ticket_id and w.id between h.link_id and f.link_id
+                    and w.section = 'message' and (w.state = 'written' or w.reason like 'an agent''s answer%'))
+                and not exists (select from {s}.remote r where r.ticket_id = f.ticket_id and r.kind = 'agent'
+                    and coalesce(r.done_at, r.seen_at) between h.queued_at and f.queued_at)
+            from {s}.delivery f, {s}.delivery h
+            where h.id = $1 and f.ticket_id = h.ticket_id and (f.position, f.part, f.id) > (h.position, h.part, h.id)
+              and f.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')
+            order by f.position, f.part, f.id limit $2";
+        let rows = self.query(sql, &[&head.id.0, &MOST]).await?;
+        let read = |row: &tokio_postgres::Row| {
+            let body = row
+                .get::<_, Option<serde_json::Value>>(1)
+                .map(serde_json::from_value);
+            let body = body.transpose().map_err(|error| {
+                StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>(0)))
+            })?;
+            Ok(Follower {
+                id: DeliveryId(row.get(0)),
+                body: body.unwrap_or_default(),
+                joins: row.get(2),
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Makes the intent durable before the call (rule 9), for the head and those that go with it; `None` where one of
+    /// them is no longer as it was.
+    pub async fn delivery_intend(
+        &self,
+        id: DeliveryId,
+        call: &str,
+        send_within: Duration,
+        with: &[DeliveryId],
+    ) -> Result<Option<Intent>, StoreError> {
+        let with: Vec<i64> = with.iter().map(|id| id.0).collect();
+        let sql = "with f as materialized (select id from {s}.delivery
+                where id = any($5) and state = 'queued' and intent_at is null for no key update),
+            h as (update {s}.delivery set state = 'sending', call = $2, attempts = attempts + 1, epoch = $3,
+                    intent_at = clock_timestamp(), send_before = clock_timestamp() + make_interval(secs => $4),
+                    doubt_since = null, looks = 0
+                where id = $1 and state = 'queued' and (select count(*) from f) = cardinality($5)
+                  and (cardinality($5) = 0 or not exists (select from {s}.delivery e where e.act = 'edit' and e.link_id in
+                       (select link_id from {s}.delivery where id = $1 or id = any($5))))
+                  and (select {s}.fence($3)) returning id, intent_at, send_before),
+            m as (update {s}.delivery d set state = 'sending', call = $2, epoch = $3, lead = h.id,
+                    intent_at = h.intent_at, send_before = h.send_before, doubt_since = null, error = null
+                from h where d.id in (select id from f))
+            select intent_at from h";
+        let rows = self
+            .query(
+                sql,
+                &[&id.0, &call, &self.epoch().0, &send_within.as_secs_f64(), &with],
+            )
+            .await?;
+        Ok(rows.first().map(|row| Intent { at: row.get(0) }))
+    }
+}
