@@ -85,8 +85,9 @@ impl Step<'_> {
     /// A row of an attachment table that the stream did not bring: it is resolved as if it were streamed now. One that is
     /// `new` counts as inserted, any other as changed.
     pub async fn file_event(&self, table: &RelationName, image: &Value, new: bool) -> Result<(), StoreError> {
-        let sql = "insert into {s}.event (xid, commit_lsn, committed_at, schema_name, table_name, op, image, echo)
-            select pg_current_xact_id(), coalesce(captured_lsn, '0/0'), clock_timestamp(), $1, $2, $3, $4, false
+        let sql = "insert into {s}.event (xid, commit_lsn, committed_at, schema_name, table_name, op, image, size, echo)
+            select pg_current_xact_id(), coalesce(captured_lsn, '0/0'), clock_timestamp(), $1, $2, $3, $4,
+                pg_column_size($4::jsonb), false
             from {s}.meta";
         let op = if new { Op::Insert } else { Op::Update };
         self.execute(sql, &[&table.schema, &table.table, &op.letter(), &image])
