@@ -66,6 +66,7 @@ create table {schema}.event (
     op           text not null check (op in ('I', 'U', 'D', 'T')),
     image        jsonb,                -- column → text or null; an unchanged or large cell is absent
     old_key      jsonb,                -- the old key, where the change sent one
+    size         integer not null,     -- bytes of image and old_key: a round of resolving takes so much at most
     echo         boolean not null      -- written by ourselves (rule 8)
 );
 
@@ -123,13 +124,14 @@ create table {schema}.delivery (
     ticket_id    bigint references {schema}.ticket,    -- null: parked, since the mapping could not tell the ticket
     link_id      bigint references {schema}.link,
     section      text not null,
-    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note')),
+    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note', 'file')),
     backfill     boolean not null default false,       -- behind live traffic
     part         integer not null default 1,           -- negative: it follows up on a message that was sent
     parts        integer not null default 1,
     lead         bigint references {schema}.delivery,  -- it goes in the call of this one, joined to its text
     author       text,                 -- customer or agent
     body         jsonb,                -- {text, html}; null once delivered and past retain
+    files        jsonb,                -- files that go along, by link; act file: a message of its own that came late
     edited       text,                 -- the mapped text that an edit brings, or a note of it
     opening      jsonb,                -- what create_case needs besides the body
     image        jsonb,                -- the row, while unresolved

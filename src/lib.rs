@@ -16,7 +16,7 @@
 //! | 1 | [`config`]: text → a config that cannot be wrong |
 //! | 2, pure | [`pgoutput`]: bytes → messages; [`mapping`]: config → SQL; [`lanes`]: who may be sent now; [`text`]: bodies |
 //! | 3 | [`postgres`]: connections, replication, catalog; [`deskie`]: the API; [`sandbox`]: a site and a Deskie to try |
-//! | 4 | [`store`]: all SQL on our own schema |
+//! | 4 | [`store`]: all SQL on our own schema; [`files`]: files on their way |
 //! | 5 | [`backfill`], [`capture`], [`resolve`], [`deliver`], [`receive`], [`writeback`], [`sweep`], [`setup`]: the flows; they meet only in the store |
 //! | 6 | [`console`]: the admin port; [`run`]: tasks and shutdown |
 //! | 7 | [`cli`]: one file a command |
@@ -41,6 +41,7 @@ pub mod config;
 pub mod console;
 pub mod deliver;
 pub mod deskie;
+pub mod files;
 pub mod lanes;
 pub mod mapping;
 pub mod model;

@@ -15,10 +15,11 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use crate::config::{Config, OpenOn};
+use crate::files::{self, Attached};
 use crate::mapping::scan::{self, Since};
 use crate::mapping::shape::{key_text, key_values};
 use crate::mapping::{Shape, expand};
-use crate::model::{DeliveryId, Section, TicketKey};
+use crate::model::{CrashPoint, DeliveryId, Section, TicketKey};
 use crate::postgres::shape::{ShapeError, load_message_shape, load_shape};
 use crate::postgres::{Pool, TextParam, describe};
 use crate::store::{Gap, LinkState, NewDelivery, Step, Store, StoreError};
@@ -105,6 +106,7 @@ pub struct Backfill {
     config: Arc<Config>,
     tickets: Shape,
     messages: Option<Shape>,
+    attachments: Vec<Attached>,
 }
 
 impl Backfill {
@@ -119,8 +121,10 @@ impl Backfill {
             Some(message) => Some(load_message_shape(&client, message).await?),
             None => None,
         };
+        let attachments = files::load(&client, &config, &tickets, messages.as_ref()).await?;
         drop(client);
         Ok(Backfill {
+            attachments,
             store,
             site,
             config,
@@ -234,6 +238,13 @@ impl Backfill {
             let messages = self.look(&sql, vec![value]).await?;
             found.extend(messages.into_iter().map(|row| (Section::Message, since, row)));
         }
+        let mut files = Vec::new();
+        for attached in &self.attachments {
+            let rows = self
+                .look(&scan::files(&attached.shape), vec![gap.xid.clone()])
+                .await?;
+            files.push((attached, rows));
+        }
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
         let greatest = Greatest {
@@ -306,8 +317,13 @@ impl Backfill {
                 step.delivery_park(delivery, UNTOLD).await?;
             }
         }
+        for (attached, rows) in &files {
+            repair_files(&step, attached, rows).await?;
+        }
         step.commit().await?;
+        CrashPoint::RowsQueued.reached();
         self.store.meta_close_gap().await?;
+        CrashPoint::GapClosed.reached();
         Ok(queued)
     }
 
@@ -351,6 +367,24 @@ impl Backfill {
         };
         rows.iter().map(read).collect()
     }
+}
+
+/// Files of the gap: those of its messages go with them, those that came late for an older message follow. A file has no
+/// time of its own: only one whose key is greater than all that are known is certainly new.
+async fn repair_files(step: &Step<'_>, attached: &Attached, rows: &[FoundRow]) -> Result<(), StoreError> {
+    let greatest = step.file_greatest_number(&attached.source).await?;
+    for row in rows {
+        let key = attached.link_key(&row.key);
+        if step.link_find(Section::Attachment, &key).await?.is_some() {
+            continue;
+        }
+        let is_new = greatest
+            .zip(row.key.parse::<i64>().ok())
+            .is_some_and(|(greatest, key)| key > greatest);
+        step.file_event(&attached.shape.relation, &row.image, is_new)
+            .await?;
+    }
+    Ok(())
 }
 
 /// The greatest keys that the stream brought: what tells a new row where `created_at` is not mapped.

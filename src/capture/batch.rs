@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{Capture, CaptureError, KEEPALIVE_STEP};
-use crate::model::{EventId, Lsn, Op, RelationName, Row};
+use super::{Capture, CaptureError, KEEPALIVE_STEP, KeyColumns};
+use crate::model::{CrashPoint, EventId, Lsn, Op, RelationName, Row};
 use crate::pgoutput::{Relations, Step, decode};
 use crate::postgres::replication::{Frame, ReplicationStream};
 use crate::store::{Event, Position};
@@ -40,6 +40,7 @@ impl Capture {
         &self,
         stream: &mut ReplicationStream,
         relations: &mut Relations,
+        keys: &[KeyColumns],
         first: Bytes,
     ) -> Result<Lsn, CaptureError> {
         let mut client = self.store.client().await?;
@@ -49,7 +50,7 @@ impl Capture {
         let mut next = Some(first);
         loop {
             if let Some(bytes) = next.take() {
-                self.gather(relations, &bytes, &mut gathered)?;
+                self.gather(relations, keys, &bytes, &mut gathered)?;
             }
             if gathered.events.len() >= CHUNK_ROWS || gathered.bytes >= CHUNK_BYTES {
                 writer.append(&gathered.events).await?;
@@ -85,7 +86,9 @@ impl Capture {
             let stored = writer.commit_if_far(position, KEEPALIVE_STEP).await?;
             return Ok(if stored { position.end } else { Lsn::default() });
         }
+        CrashPoint::EventsWritten.reached();
         writer.commit(position).await?;
+        CrashPoint::EventsStored.reached();
         metrics::counter!("deskie_cdc_captured_total").increment(written as u64);
         tracing::debug!(rows = written, to = %position.end, "captured");
         Ok(position.end)
@@ -94,6 +97,7 @@ impl Capture {
     fn gather(
         &self,
         relations: &mut Relations,
+        keys: &[KeyColumns],
         bytes: &Bytes,
         gathered: &mut Gathered,
     ) -> Result<(), CaptureError> {
@@ -129,11 +133,18 @@ impl Capture {
                 }
             }
             Step::Change(change) if self.is_mapped(&change.relation.name) => {
-                gathered.bytes += bytes.len();
-                let (image, old_key) = match change.op {
+                let (mut image, mut old_key) = match change.op {
                     Op::Delete => (None, Some(change.row)),
                     _ => (Some(change.row), change.old_key),
                 };
+                match keys.iter().find(|(table, _)| *table == change.relation.name) {
+                    Some((_, key)) => {
+                        for row in [&mut image, &mut old_key].into_iter().flatten() {
+                            row.columns.retain(|(name, _)| key.contains(name));
+                        }
+                    }
+                    None => gathered.bytes += bytes.len(),
+                }
                 gathered.push(
                     change.relation.name.clone(),
                     change.op,

@@ -10,6 +10,8 @@
 //! Why a restart neither loses nor doubles: the position stands in the transaction that holds the rows, streaming
 //! restarts there, and the server sends nothing that was committed before it.
 //!
+//! Of an attachment table only the key is kept: what a file is, is read when it is sent.
+//!
 //! Invariant: what was captured is never changed here; rows of tables that the mapping does not name are dropped.
 
 mod batch;
@@ -19,13 +21,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
-use crate::model::{Lsn, RelationName};
+use crate::config::{Attachment, Config};
+use crate::model::{CrashPoint, Lsn, RelationName};
 use crate::pgoutput::Relations;
-use crate::postgres::ConnectUrl;
 use crate::postgres::replication::{
     Frame, ReplicationConnection, ReplicationError, ReplicationStream, StreamOptions,
 };
+use crate::postgres::shape::load_shape;
+use crate::postgres::{ConnectUrl, application_name};
 use crate::store::{Store, StoreError};
 
 /// A keepalive is stored once it is that far ahead: storing it writes WAL itself.
@@ -63,16 +66,22 @@ pub struct Capture {
     slot: String,
     publications: Vec<String>,
     tables: Vec<(Option<String>, String)>,
+    application_name: String,
+    attachments: Vec<Attachment>,
 }
 
+/// An attachment table with the columns of its key, where they are known.
+type KeyColumns = (RelationName, Vec<String>);
+
 impl Capture {
-    /// Streams `publications` from `slot` of the database at `url`.
+    /// Streams `publications` from `slot` of the database at `url`, as this instance.
     pub fn new(
         store: Store,
         url: ConnectUrl,
         config: &Config,
         slot: String,
         publications: Vec<String>,
+        instance: &str,
     ) -> Capture {
         let message = config.message.as_ref().map(|message| &message.table);
         let tables = std::iter::once(&config.ticket.table)
@@ -85,10 +94,39 @@ impl Capture {
             slot,
             publications,
             tables,
+            application_name: application_name("capture", Some(instance)),
+            attachments: config.attachments.clone(),
         }
     }
 
+    /// The keys of the tables that are nothing but attachment tables. One whose key cannot be told is captured like any
+    /// other: a mapping that does not fit stops resolving, never the capture.
+    async fn key_columns(&self) -> Result<Vec<KeyColumns>, StoreError> {
+        let client = self.store.client().await?;
+        let mut found: Vec<KeyColumns> = Vec::new();
+        for attachment in &self.attachments {
+            match load_shape(&client, &attachment.table, &attachment.key).await {
+                Ok(shape) if self.is_read_whole(&shape.relation) => {}
+                Ok(shape) => match found.iter_mut().find(|(table, _)| *table == shape.relation) {
+                    Some((_, columns)) => columns.extend(shape.key),
+                    None => found.push((shape.relation, shape.key)),
+                },
+                Err(error) => tracing::debug!("an attachment table is captured whole: {error}"),
+            }
+        }
+        Ok(found)
+    }
+
     fn is_mapped(&self, relation: &RelationName) -> bool {
+        let is = |schema: &Option<String>, table: &str| {
+            *table == relation.table && schema.as_ref().is_none_or(|schema| *schema == relation.schema)
+        };
+        let mut attachments = self.attachments.iter().map(|attachment| &attachment.table);
+        self.is_read_whole(relation) || attachments.any(|name| is(&name.schema, &name.table))
+    }
+
+    /// It is the ticket or the message table.
+    fn is_read_whole(&self, relation: &RelationName) -> bool {
         self.tables.iter().any(|(schema, table)| {
             *table == relation.table && schema.as_ref().is_none_or(|schema| *schema == relation.schema)
         })
@@ -135,7 +173,7 @@ impl Capture {
         observer: &dyn Observer,
         attempt: &mut u32,
     ) -> Result<(), CaptureError> {
-        let mut connection = ReplicationConnection::connect(&self.url, "deskie-cdc capture").await?;
+        let mut connection = ReplicationConnection::connect(&self.url, &self.application_name).await?;
         let server = connection.identify_system().await?;
         let meta = self.store.meta().await?;
         if let Some(known) = meta.system_id.filter(|known| *known != server.system_id) {
@@ -153,6 +191,7 @@ impl Capture {
         observer.streaming();
         *attempt = 0;
         let mut relations = Relations::default();
+        let keys = self.key_columns().await?;
         loop {
             let frame = tokio::select! {
                 () = cancel.cancelled() => break,
@@ -163,12 +202,15 @@ impl Capture {
                     wal_end,
                     reply_requested,
                 } => self.keepalive(wal_end, reply_requested, captured).await?,
-                Frame::Data { bytes, .. } => Some(self.batch(&mut stream, &mut relations, bytes).await?),
+                Frame::Data { bytes, .. } => {
+                    Some(self.batch(&mut stream, &mut relations, &keys, bytes).await?)
+                }
             };
             observer.streaming();
             if let Some(end) = end {
                 captured = captured.max(end);
                 stream.acknowledge(captured);
+                CrashPoint::Acknowledged.reached();
             }
         }
         finish(stream).await;
@@ -196,6 +238,7 @@ impl Capture {
                 xid: None,
             })
             .await?;
+        CrashPoint::KeepaliveStored.reached();
         Ok(Some(wal_end))
     }
 }

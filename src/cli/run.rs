@@ -14,6 +14,7 @@ pub struct Arguments {}
 
 pub(super) async fn run(config: Arc<Config>, _arguments: &Arguments) -> Result<(), Failure> {
     let url = connect_url(&config)?;
+    crate::config::arm_crash_point(&crate::config::process_env).map_err(failed)?;
     for warning in url.warnings() {
         tracing::warn!("postgres.url: {warning}");
     }

@@ -37,9 +37,13 @@ struct Status {
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let store = super::store_set_up(config).await?;
-    let report = Report::read(&store, config.postgres.slot.as_deref())
-        .await
-        .map_err(failed)?;
+    let report = Report::read(
+        &store,
+        config.postgres.slot.as_deref(),
+        &config.postgres.publication,
+    )
+    .await
+    .map_err(failed)?;
     let running = ask(config).await;
     let budget = running
         .as_ref()
@@ -109,6 +113,9 @@ fn text(status: &Status) -> String {
     rows.push(("  cases to read", queues.reads.to_string()));
     rows.push(("  for the site", queues.replies.to_string()));
     rows.push(("parked", parked(report)));
+    for hazard in &report.hazards {
+        rows.push(("the site", hazard.clone()));
+    }
     rows.push(("tickets", format!("{} with a case", queues.tickets)));
     rows.push((
         "delivered",

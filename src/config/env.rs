@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::model::CrashPoint;
+
 /// The environment variable that names the config file.
 pub const CONFIG_VARIABLE: &str = "DESKIE_CDC_CONFIG";
 
@@ -15,6 +17,31 @@ pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 #[allow(clippy::disallowed_methods)] // The one place that may read it.
 pub fn process_env(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The variable that names the crash point at which `run` is to end as by a kill: `NAME`, or `NAME:N` for the N-th time.
+pub const CRASH_VARIABLE: &str = "DESKIE_CDC_CRASH_AT";
+
+/// The same for a point at which the process stops, as by SIGSTOP.
+pub const FREEZE_VARIABLE: &str = "DESKIE_CDC_FREEZE_AT";
+
+/// Arms the crash point that the environment names, if any; what is wrong with the name.
+pub fn arm_crash_point(env: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
+    for (variable, freezes) in [(CRASH_VARIABLE, false), (FREEZE_VARIABLE, true)] {
+        let Some(text) = env(variable).filter(|text| !text.is_empty()) else {
+            continue;
+        };
+        let (name, hits) = text.split_once(':').unwrap_or((&text, "1"));
+        match (CrashPoint::named(name), hits.parse()) {
+            (Some(point), Ok(hits @ 1..)) => point.arm(hits, freezes),
+            _ => {
+                return Err(format!(
+                    "{variable}: `{text}` is no crash point; they are listed in src/model/crash.rs"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where the config is when `--config` was not given: `$DESKIE_CDC_CONFIG`, else `./deskie-cdc.toml`.

@@ -31,7 +31,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub use env::{CONFIG_VARIABLE, DEFAULT_PATH, default_path, process_env};
+pub use env::{
+    CONFIG_VARIABLE, CRASH_VARIABLE, DEFAULT_PATH, FREEZE_VARIABLE, arm_crash_point, default_path,
+    process_env,
+};
 pub use fault::{ConfigError, Fault};
 
 /// A place in the config file, in bytes.

@@ -1,31 +1,23 @@
 //! What the config may say already and this version does not do yet. It is never silently accepted: `check` and `run`
 //! warn of it.
 
-use super::{Config, Fault, ReplyAttachments, Span};
+use super::{AttachmentOf, Config, Fault, Span};
 
 impl Config {
     /// One fault for each setting that this version does not act on.
     pub fn pending(&self) -> Vec<Fault> {
         let mut found: Vec<(&Span, &str)> = Vec::new();
+        let of_lists = self
+            .message
+            .as_ref()
+            .is_some_and(|message| message.expand.is_some());
         for attachment in &self.attachments {
-            found.push((
-                &attachment.table.span,
-                "`[[attachment]]`: files of the site are not sent yet",
-            ));
-        }
-        if let Some(reply) = &self.reply
-            && matches!(reply.attachments, ReplyAttachments::Statements(_))
-        {
-            let span = reply
-                .both
-                .after
-                .first()
-                .or(reply.both.set.first().map(|(_, expr)| expr))
-                .map(|expr| &expr.span);
-            found.push((
-                span.unwrap_or(&(0..0)),
-                "`reply.attachments`: statements are not run yet; use \"links\" or \"json\"",
-            ));
+            if of_lists && attachment.of == AttachmentOf::Message {
+                found.push((
+                    &attachment.table.span,
+                    "`[[attachment]]` of = \"message\": with `expand` a message is no row that a file could name; use \"ticket\"",
+                ));
+            }
         }
         found
             .into_iter()

@@ -27,6 +27,8 @@ pub struct Report {
     pub queues: Queues,
     /// Rows that were passed over, by reason.
     pub skipped: serde_json::Map<String, serde_json::Value>,
+    /// What the site did to its tables and cannot go on with.
+    pub hazards: Vec<String>,
     /// What waits for a person.
     pub parked: Vec<Parked>,
     /// The last error that concerned everything.
@@ -85,8 +87,8 @@ pub struct Positions {
 }
 
 impl Report {
-    /// Reads it; `slot`: the config's name of the slot, for a state that knows none yet.
-    pub async fn read(store: &Store, slot: Option<&str>) -> Result<Report, StoreError> {
+    /// Reads it; `slot`: the config's name of the slot, for a state that knows none yet; `publication`: the main one.
+    pub async fn read(store: &Store, slot: Option<&str>, publication: &str) -> Result<Report, StoreError> {
         let meta = store.meta().await?;
         let standing = store.status_standing().await?;
         let queues = store.status_queues().await?;
@@ -96,6 +98,7 @@ impl Report {
             Some(name) => Some(slot_report(store, name).await?),
             None => None,
         };
+        let hazards = hazards(store, publication).await?;
         let alive = standing
             .renewed_seconds
             .is_some_and(|seconds| seconds < LEASE_STALE_SECONDS);
@@ -120,11 +123,25 @@ impl Report {
                 .into_iter()
                 .map(|(reason, count)| (reason, count.into()))
                 .collect(),
+            hazards,
             parked,
             last_error_at: meta.last_error.as_ref().and(standing.last_error_at),
             last_error: meta.last_error,
         })
     }
+}
+
+/// What makes the site's own statements fail (rule 1), and how it is mended.
+pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, StoreError> {
+    let client = store.client().await?;
+    let refused = catalog::publication_refuses(&**client, publication).await?;
+    let hazard = |table: &crate::model::RelationName| {
+        format!(
+            "{table} has lost its primary key and is published with its updates: the server refuses the site's UPDATE and \
+             DELETE on it; make the key anew, or run `deskie-cdc setup`, which publishes its INSERTs alone"
+        )
+    };
+    Ok(refused.iter().map(hazard).collect())
 }
 
 async fn slot_report(store: &Store, name: &str) -> Result<SlotReport, StoreError> {

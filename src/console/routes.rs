@@ -44,6 +44,8 @@ pub struct Console {
     pub recorder: Option<PrometheusHandle>,
     /// The config's name of the slot, for a state that knows none yet.
     pub slot: Option<String>,
+    /// The main publication.
+    pub publication: String,
     /// Needed to change things; `None`: nothing can be changed.
     pub admin_token: Option<SecretString>,
 }
@@ -91,7 +93,8 @@ impl Console {
     }
 
     async fn report(&self) -> Result<Report, String> {
-        match tokio::time::timeout(READ_WITHIN, Report::read(&self.store, self.slot.as_deref())).await {
+        let reading = Report::read(&self.store, self.slot.as_deref(), &self.publication);
+        match tokio::time::timeout(READ_WITHIN, reading).await {
             Ok(Ok(report)) => {
                 self.vital.saw_database();
                 Ok(report)

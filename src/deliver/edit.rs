@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Deliverer, SEND_WITHIN};
 use crate::deskie::{Content, Outcome};
 use crate::lanes::{Call, backoff};
-use crate::model::clock;
+use crate::model::{CrashPoint, clock};
 use crate::store::Delivery;
 
 /// Its name in `delivery.call`.
@@ -42,6 +42,7 @@ impl Deliverer {
                 return self.meter.unused(call);
             }
         }
+        CrashPoint::IntentStored.reached();
         if clock::monotonic().duration_since(asked_at) > SEND_WITHIN {
             self.meter.unused(call);
             let retry = || {
@@ -56,13 +57,16 @@ impl Deliverer {
         self.meter.settle(call, &answer);
         let error = match answer {
             Ok(answer) => {
+                CrashPoint::EditAnswered.reached();
                 let done = || async {
                     let mut client = self.store.client().await?;
                     let step = self.store.step(&mut client).await?;
                     step.edit_done(delivery, message, answer.date).await?;
                     step.commit().await
                 };
-                self.durably("an edited message", done).await;
+                if !self.stored("an edited message", done).await {
+                    return;
+                }
                 tracing::info!(ticket = %delivery.ticket_key, %case, %message, "edit sent");
                 self.store.wake.lanes.notify_one();
                 return self.store.wake.inbox.notify_one();

@@ -9,7 +9,7 @@ use crate::lanes::{
     self, Call, CaseCandidate, CaseIntent, Class, Cost, DoubtState, Found, Judgement, MessageCandidate,
     MessageIntent,
 };
-use crate::model::{CaseId, MessageId, StaffId, UserId, clock};
+use crate::model::{CaseId, CrashPoint, MessageId, StaffId, UserId, clock};
 use crate::store::{Act, Delivery, Opening, StoreError};
 use crate::text;
 
@@ -120,6 +120,7 @@ impl Deliverer {
         found: Found<Id>,
         failure: Option<String>,
     ) -> Option<Id> {
+        CrashPoint::DoubtLooked.reached();
         let now = clock::monotonic();
         match state.judge(found, now, self.config.deskie.doubt_wait) {
             Judgement::Done(id) => {
@@ -160,6 +161,7 @@ impl Deliverer {
                     .await;
             }
         }
+        CrashPoint::DoubtJudged.reached();
         None
     }
 
@@ -310,7 +312,8 @@ impl Deliverer {
                 user_id: message.user_id.unwrap_or(UserId(0)),
                 staff_id: message.staff_id.unwrap_or(StaffId(0)),
                 note: message.note,
-                same_text: text::same_text(&delivery.body, &message.content, &message.content_html),
+                same_text: text::same_text(&delivery.body, &message.content, &message.content_html)
+                    && text::same_files(&delivery.told_files(), &message.told_files()),
                 created_at: message.created_at,
                 known: known.contains(&message.message_id),
             })

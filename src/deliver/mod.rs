@@ -7,9 +7,11 @@
 //! What it does not guarantee: where Deskie does not keep `created_at`, a customer's e-mail of the same text within
 //! the very seconds of a lost answer can be taken for the lost message.
 //!
-//! Invariant: nothing here evaluates a mapping or writes to the site.
+//! Invariant: nothing here evaluates a mapping or writes to the site. Files are named by their rows, and had from
+//! [`crate::files`].
 
 mod edit;
+mod files;
 mod look;
 mod send;
 mod status;
@@ -22,6 +24,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::deskie::{Client, Meter};
+use crate::files::SiteFiles;
 use crate::lanes::{CreatedAtKept, DoubtState};
 use crate::model::{DeliveryId, clock};
 use crate::store::{Store, StoreError};
@@ -29,12 +32,18 @@ use crate::store::{Store, StoreError};
 /// No call is begun later than this after its intent was made durable.
 const SEND_WITHIN: Duration = Duration::from_secs(5);
 
+/// So many calls with files are under way at once.
+const UPLOADS: usize = 4;
+
 /// Sends deliveries.
 pub struct Deliverer {
     store: Store,
     client: Client,
     meter: Arc<Meter>,
     config: Arc<Config>,
+    site_files: Arc<SiteFiles>,
+    /// Each call with files holds up to 50 MB.
+    uploads: tokio::sync::Semaphore,
     /// The clocks of the doubts; after a restart they begin anew, which only makes us wait longer.
     doubts: Mutex<HashMap<DeliveryId, DoubtState>>,
     kept: Mutex<CreatedAtKept>,
@@ -47,6 +56,7 @@ impl Deliverer {
         client: Client,
         meter: Arc<Meter>,
         config: Arc<Config>,
+        site_files: Arc<SiteFiles>,
         kept: Option<bool>,
     ) -> Deliverer {
         let kept = match kept {
@@ -59,6 +69,8 @@ impl Deliverer {
             client,
             meter,
             config,
+            site_files,
+            uploads: tokio::sync::Semaphore::new(UPLOADS),
             doubts: Mutex::default(),
             kept: Mutex::new(kept),
         }
@@ -100,18 +112,27 @@ impl Deliverer {
         }
     }
 
-    /// Repeats a durable step until it is done or another instance leads: what Deskie has answered must not be lost.
+    /// As [`Deliverer::stored`], where nothing depends on it.
     async fn durably<F>(&self, what: &str, step: impl Fn() -> F)
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        self.stored(what, step).await;
+    }
+
+    /// Repeats a durable step until it is done or another instance leads: what Deskie has answered must not be lost.
+    /// Whether it was done; the other instance finds it out for itself.
+    async fn stored<F>(&self, what: &str, step: impl Fn() -> F) -> bool
     where
         F: Future<Output = Result<(), StoreError>>,
     {
         let mut attempt = 0u32;
         loop {
             match step().await {
-                Ok(()) => return,
+                Ok(()) => return true,
                 Err(error) if error.lost_leadership() => {
                     tracing::warn!("{what}: {error}");
-                    return;
+                    return false;
                 }
                 Err(error) => {
                     attempt += 1;

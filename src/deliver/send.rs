@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::{Deliverer, SEND_WITHIN};
 use crate::config::AgentAs;
-use crate::deskie::{Author, CallError, Contact, Content, NewCase, NewMessage, NewNote, Outcome, Status};
+use crate::deskie::{
+    Author, CallError, Contact, Content, File, NewCase, NewMessage, NewNote, Outcome, Status,
+};
 use crate::lanes::{self, Call, Cost, DoubtState, Verdict};
-use crate::model::{CaseId, DeliveryId, MessageId, UserId, clock};
+use crate::model::{CaseId, CrashPoint, DeliveryId, MessageId, UserId, clock};
 use crate::store::{Act, Delivery, NewRemote, Opening, RemoteState, StoreError};
 use crate::text;
 
@@ -24,6 +26,15 @@ impl Request {
             Request::AddMessage(..) => "add_message",
             Request::AddNote(..) => "add_note",
         }
+    }
+
+    fn with_files(mut self, files: Vec<File>) -> Request {
+        match &mut self {
+            Request::CreateCase(case) => case.files = files,
+            Request::AddMessage(_, message) => message.files = files,
+            Request::AddNote(_, note) => note.files = files,
+        }
+        self
     }
 }
 
@@ -52,7 +63,7 @@ impl Deliverer {
         match delivery.act {
             Act::Status => return self.send_status(&delivery, call).await,
             Act::Edit => return self.send_edit(&delivery, call).await,
-            Act::Message | Act::Note => {}
+            Act::Message | Act::Note | Act::File => {}
         }
         let with = match self.join(&mut delivery).await {
             Ok(with) => with,
@@ -61,7 +72,7 @@ impl Deliverer {
                 return self.meter.unused(call);
             }
         };
-        let request = match self.request(&delivery) {
+        let mut request = match self.request(&delivery) {
             Ok(request) => request,
             Err(reason) => {
                 self.meter.unused(call);
@@ -77,10 +88,34 @@ impl Deliverer {
                 return;
             }
         };
+        let mut client = self.client.clone();
+        let (mut files, mut upload_time) = (0, Duration::ZERO);
+        // Held until the call is over.
+        let mut _upload = None;
+        if !delivery.files.is_empty() {
+            _upload = self.uploads.try_acquire().ok();
+            if _upload.is_none() {
+                // It must not stand in the way of those that have none.
+                self.meter.unused(call);
+                let later = || self.store.file_later(delivery.id, Duration::from_millis(500));
+                return self.durably("a message with files", later).await;
+            }
+            let Some(read) = self.files(&mut delivery).await else {
+                return self.meter.unused(call);
+            };
+            (files, upload_time) = (read.len(), super::files::upload_time(&read));
+            client = client.patient(upload_time);
+            match self.request(&delivery) {
+                Ok(again) => request = again.with_files(read),
+                // It was one a moment ago.
+                Err(_) => return self.meter.unused(call),
+            }
+        }
         let asked_at = clock::monotonic();
+        // A long upload may still be under way when another instance judges the intent: it is told so.
         match self
             .store
-            .delivery_intend(delivery.id, request.name(), SEND_WITHIN, &with)
+            .delivery_intend(delivery.id, request.name(), SEND_WITHIN + upload_time, &with)
             .await
         {
             Ok(Some(intent)) => delivery.intent_at = Some(intent.at),
@@ -92,6 +127,7 @@ impl Deliverer {
         }
         delivery.call = Some(request.name().to_owned());
         delivery.attempts += 1;
+        CrashPoint::IntentStored.reached();
         // Checked right before the request is written: whoever judges this intent relies on it (rule 13).
         if clock::monotonic().duration_since(asked_at) > SEND_WITHIN {
             self.meter.unused(call);
@@ -102,15 +138,17 @@ impl Deliverer {
             return self.durably("a late intent", retry).await;
         }
         metrics::counter!("deskie_cdc_calls_total", "call" => request.name()).increment(1);
+        CrashPoint::RequestWritten.soon();
         let answer = match &request {
             Request::CreateCase(case) => {
-                let answer = self.client.create_case(case).await;
+                let answer = client.create_case(case).await;
                 self.meter.settle(call, &answer);
                 answer.map(|answer| {
                     let (date, case) = (answer.date, answer.value);
                     (
                         date,
                         case.created_at,
+                        case.attachments.len(),
                         case.user_id.map(|user| Done::Case {
                             status: case.status.as_str().to_owned(),
                             changed_at: case.updated_at,
@@ -122,35 +160,39 @@ impl Deliverer {
                 })
             }
             Request::AddMessage(case, message) => {
-                let answer = self.client.add_message(*case, message).await;
+                let answer = client.add_message(*case, message).await;
                 self.meter.settle(call, &answer);
                 answer.map(|a| {
                     (
                         a.date,
                         a.value.created_at,
+                        a.value.attachments.len(),
                         Some(Done::Message(a.value.message_id)),
                     )
                 })
             }
             Request::AddNote(case, note) => {
-                let answer = self.client.add_note(*case, note).await;
+                let answer = client.add_note(*case, note).await;
                 self.meter.settle(call, &answer);
                 answer.map(|a| {
                     (
                         a.date,
                         a.value.created_at,
+                        a.value.attachments.len(),
                         Some(Done::Message(a.value.message_id)),
                     )
                 })
             }
         };
         match answer {
-            Ok((date, stored_at, Some(done))) => {
+            Ok((date, stored_at, taken, Some(done))) => {
+                CrashPoint::AnswerReceived.reached();
                 self.learn_kept(delivery.written_at, stored_at, date).await;
                 self.done(&delivery, &done, date).await;
+                self.compare_files(&delivery, files, taken).await;
             }
             // A case without a customer cannot be answered in his name: it is looked at again.
-            Ok((_, _, None)) => self.enter_doubt(&delivery, "the answer names no user_id").await,
+            Ok((_, _, _, None)) => self.enter_doubt(&delivery, "the answer names no user_id").await,
             Err(error) => self.failed(&delivery, error).await,
         }
     }
@@ -163,7 +205,7 @@ impl Deliverer {
             .as_ref()
             .is_some_and(|message| message.coalesce);
         let is_whole = delivery.act == Act::Message && delivery.author == "customer" && delivery.parts == 1;
-        if !coalesces || !is_whole || delivery.backfill {
+        if !coalesces || !is_whole || delivery.backfill || !delivery.files.is_empty() {
             return Ok(Vec::new());
         }
         let mut followers = self.store.delivery_followers(delivery).await?;
@@ -189,6 +231,7 @@ impl Deliverer {
                 Some(opening) => Ok(Request::CreateCase(Box::new(
                     self.new_case(delivery, opening, content),
                 ))),
+                None if delivery.act == Act::File => Err(NotSent::Park("the file's ticket has no case")),
                 None => Err(NotSent::Unresolve),
             };
         };
@@ -296,6 +339,7 @@ impl Deliverer {
             self.store.delivery_doubt(delivery.id, why, first_look)
         })
         .await;
+        CrashPoint::DoubtStored.reached();
     }
 
     async fn done(&self, delivery: &Delivery, done: &Done, answered_at: Option<jiff::Timestamp>) {
@@ -325,7 +369,7 @@ impl Deliverer {
         (status, changed_at): (&str, Option<jiff::Timestamp>),
         answered_at: Option<jiff::Timestamp>,
     ) {
-        self.durably("a new case", || async {
+        let stored = self.stored("a new case", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_case(delivery, case, number, user, answered_at)
@@ -333,8 +377,10 @@ impl Deliverer {
             step.status_opened(delivery.ticket_id, delivery.opening.as_ref(), status, changed_at)
                 .await?;
             step.commit().await
-        })
-        .await;
+        });
+        if !stored.await {
+            return;
+        }
         tracing::info!(ticket = %delivery.ticket_key, %case, "case opened");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);
         self.settled(delivery);
@@ -356,20 +402,23 @@ impl Deliverer {
             payload: None,
             delivery: Some(delivery.id),
         };
-        self.durably("a sent message", || async {
+        let stored = self.stored("a sent message", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_message(delivery, message, answered_at).await?;
             step.remote_add(case, delivery.ticket_id, &ours).await?;
             step.commit().await
-        })
-        .await;
+        });
+        if !stored.await {
+            return;
+        }
         tracing::info!(ticket = %delivery.ticket_key, %case, %message, "message sent");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);
         self.settled(delivery);
     }
 
     fn settled(&self, delivery: &Delivery) {
+        CrashPoint::AnswerStored.reached();
         self.doubts
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

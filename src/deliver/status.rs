@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Deliverer, SEND_WITHIN};
 use crate::deskie::{CaseUpdate, Outcome, Status};
 use crate::lanes::{Call, backoff};
-use crate::model::clock;
+use crate::model::{CrashPoint, clock};
 use crate::store::Delivery;
 
 /// Its name in `delivery.call`.
@@ -33,6 +33,7 @@ impl Deliverer {
                 return self.meter.unused(call);
             }
         }
+        CrashPoint::IntentStored.reached();
         if clock::monotonic().duration_since(asked_at) > SEND_WITHIN {
             self.meter.unused(call);
             let retry = || {
@@ -50,6 +51,7 @@ impl Deliverer {
         self.meter.settle(call, &answer);
         let error = match answer {
             Ok(answer) => {
+                CrashPoint::StatusAnswered.reached();
                 let sent = || async {
                     let mut client = self.store.client().await?;
                     let step = self.store.step(&mut client).await?;
@@ -57,7 +59,9 @@ impl Deliverer {
                         .await?;
                     step.commit().await
                 };
-                self.durably("a sent status", sent).await;
+                if !self.stored("a sent status", sent).await {
+                    return;
+                }
                 tracing::info!(ticket = %delivery.ticket_key, %case, status = delivery.body.text, "status sent");
                 self.store.wake.lanes.notify_one();
                 return self.store.wake.inbox.notify_one();

@@ -65,6 +65,7 @@ pub struct Client {
     root: Url,
     staff_email: String,
     api_key: SecretString,
+    timeout: Duration,
 }
 
 impl std::fmt::Debug for Client {
@@ -102,6 +103,7 @@ impl Client {
             root: api_root(base)?,
             staff_email: staff_email.to_owned(),
             api_key: api_key.clone(),
+            timeout,
         })
     }
 
@@ -210,6 +212,27 @@ impl Client {
         self.read_list("staff.json", &hundred(page)).await
     }
 
+    /// Ends in `/api/`.
+    pub(super) fn root(&self) -> &Url {
+        &self.root
+    }
+
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    pub(super) fn credentials(&self) -> (&str, &SecretString) {
+        (&self.staff_email, &self.api_key)
+    }
+
+    /// The same client for calls that may take that much longer: an upload.
+    pub fn patient(&self, longer: Duration) -> Client {
+        Client {
+            timeout: self.timeout + longer,
+            ..self.clone()
+        }
+    }
+
     async fn read_one<T: Entity>(&self, path: &str) -> Result<Answer<T>, CallError> {
         let request = self.request(Method::GET, self.address(path, &[]));
         self.send(format!("GET {path}"), false, request, one).await
@@ -254,6 +277,7 @@ impl Client {
     fn request(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
         self.http
             .request(method, url)
+            .timeout(self.timeout)
             .basic_auth(&self.staff_email, Some(self.api_key.expose_secret()))
             .header(ACCEPT, "application/json")
     }

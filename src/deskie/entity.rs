@@ -93,6 +93,8 @@ pub struct Case {
     pub custom_fields: BTreeMap<String, String>,
     /// Label ids.
     pub labels: Vec<i64>,
+    /// The files of its first message, in the answer to a new case (`[C]` palachX).
+    pub attachments: Vec<Attachment>,
 }
 
 impl Entity for Case {
@@ -126,6 +128,7 @@ impl Entity for Case {
                 .into_iter()
                 .filter_map(wire::int)
                 .collect(),
+            attachments: Attachment::list(object),
         })
     }
 }
@@ -169,6 +172,15 @@ pub struct Message {
 }
 
 impl Message {
+    /// Its files as Deskie tells of them: name and size.
+    pub fn told_files(&self) -> Vec<(&str, Option<u64>)> {
+        let told = |file: &'_ Attachment| file.file_size.and_then(|size| u64::try_from(size).ok());
+        self.attachments
+            .iter()
+            .map(|file| (file.file_name.as_str(), told(file)))
+            .collect()
+    }
+
     /// Who wrote it.
     pub fn author(&self) -> Writer {
         match (self.note, self.staff_id, self.user_id) {
@@ -203,10 +215,7 @@ impl Entity for Message {
             staff_id: wire::id(object, "staff_id").map(StaffId),
             content: wire::text(object, "content"),
             content_html: wire::text(object, "content_html"),
-            attachments: wire::elements(object, "attachments")
-                .into_iter()
-                .filter_map(|value| value.as_object().and_then(Attachment::read))
-                .collect(),
+            attachments: Attachment::list(object),
             note: wire::flag(object, "note"),
             sent_via_rule: wire::flag(object, "sent_via_rule"),
             created_at: wire::date(object, "created_at"),
@@ -231,6 +240,13 @@ pub struct Attachment {
 }
 
 impl Attachment {
+    fn list(object: &Map<String, Value>) -> Vec<Attachment> {
+        wire::elements(object, "attachments")
+            .into_iter()
+            .filter_map(|value| value.as_object().and_then(Attachment::read))
+            .collect()
+    }
+
     fn read(object: &Map<String, Value>) -> Option<Attachment> {
         Some(Attachment {
             file_id: wire::id(object, "file_id"),

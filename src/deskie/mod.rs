@@ -8,7 +8,7 @@
 //! - `request`: PURE, new cases and messages → JSON or form.
 //! - `error`: PURE, status and body → value, refusal or doubt (rule 9).
 //! - [`webhook`]: PURE, an incoming body → what it says.
-//! - `client`: the only file that does I/O.
+//! - `client`, `file`: the only files that do I/O.
 //! - `meter`: the account's budget, shared by all who call.
 //!
 //! Invariant: no key and no text of a message is ever part of an error, a log line or a `Debug` form.
@@ -16,6 +16,7 @@
 mod client;
 mod entity;
 mod error;
+mod file;
 mod meter;
 mod request;
 pub mod webhook;
@@ -24,6 +25,7 @@ mod wire;
 pub use client::{Answer, Client, ClientError};
 pub use entity::{Attachment, Case, CustomChannel, CustomField, Label, Message, Staff, Status, User, Writer};
 pub use error::{CallError, ErrorKind, Outcome, Quota};
+pub use file::{DeskieFile, FileError};
 pub use meter::{Meter, Reach};
 pub use request::{
     Author, CaseQuery, CaseUpdate, Contact, Content, File, NewCase, NewMessage, NewNote, Order, Sort,

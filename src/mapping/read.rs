@@ -130,7 +130,7 @@ pub(super) fn text(expression: Option<&Expr>, alias: &str, shape: &Shape) -> Str
     })
 }
 
-fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
+pub(super) fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
         Some(expr) => format!(
             "coalesce(({})::boolean, false)::text",
@@ -239,9 +239,14 @@ pub fn ticket(config: &Ticket, shape: &Shape, source: Source) -> Reading {
 
 /// Whether an expression reads anything but the message's own row, so that the joins must stand before it.
 pub(super) fn needs_joins(expression: &Expr) -> bool {
+    reads_beyond("m", expression)
+}
+
+/// Whether an expression reads anything but the row of that alias.
+pub(super) fn reads_beyond(alias: &str, expression: &Expr) -> bool {
     tokens(&expression.sql)
         .iter()
-        .any(|token| matches!(token, Token::Ident(name, true) if name != "m"))
+        .any(|token| matches!(token, Token::Ident(name, true) if name != alias))
 }
 
 /// Everything of a message; the outputs are [`MESSAGE_OUTPUTS`]. `t` is the ticket's row as it is now. With `expand`
@@ -351,6 +356,26 @@ pub fn cells_by_key(shape: &Shape, columns: &[String]) -> String {
         shape.sql(),
         shape.key_condition("s", 1)
     )
+}
+
+/// Which rows of the table, by their keys (`$1`, texts), were made not after `$2`, in seconds since 1970: their keys.
+/// `None` where that takes more than the row itself, or where the key has several columns.
+pub fn created_before(created_at: &Expr, alias: &str, shape: &Shape) -> Option<String> {
+    let foreign = |token: &Token| matches!(token, Token::Ident(name, true) if name != alias);
+    let [key] = shape.key.as_slice() else {
+        return None;
+    };
+    if tokens(&created_at.sql).iter().any(foreign) {
+        return None;
+    }
+    let casts = shape.key_casts();
+    let (key, cast) = (quote_ident(key), casts.first()?);
+    Some(format!(
+        "select {alias}.{key}::text from {} {alias} where {alias}.{key} = any($1::text[]::{cast}[])
+           and extract(epoch from ({})::timestamptz)::float8 <= $2::float8",
+        shape.sql(),
+        value_sql(created_at, alias, shape)
+    ))
 }
 
 /// Whether the table has a row with that key.

@@ -88,6 +88,18 @@ pub fn tickets(config: &Ticket, shape: &Shape, condition: Option<Since>, eligibl
     )
 }
 
+/// Files whose row is not older than the transaction `$1`, in the order of their keys: image, key, nothing.
+pub fn files(shape: &Shape) -> String {
+    format!(
+        "select {}, {}, null::text from {} a where {} order by {}",
+        image(shape, "a"),
+        shape.key_sql("a"),
+        shape.sql(),
+        since(Since::Transaction, "", "a"),
+        order(shape, "a"),
+    )
+}
+
 fn order(shape: &Shape, alias: &str) -> String {
     let columns: Vec<String> = shape
         .key

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::lexer::{Token, tokens};
 use super::shape::{Shape, key_values, quote_ident};
 use super::value_sql;
-use crate::config::{Expr, Reply, ReplyPart};
+use crate::config::{Expr, Reply, ReplyAttachments, ReplyPart};
 use crate::model::{Kind, TicketKey};
 
 /// The setting that carries the new row's key to the later statements of the same transaction.
@@ -32,6 +32,12 @@ pub const REPLY_NAMES: [&str; 18] = [
     "attachments",
     "row",
 ];
+
+/// The setting that carries the key of a ticket that `[case]` makes.
+pub const TICKET_SETTING: &str = "deskie_cdc.ticket";
+
+/// The names of one file, in the statements of `[reply] attachments`.
+pub const FILE_NAMES: [&str; 5] = ["name", "url", "mime", "bytes", "path"];
 
 /// A `:name` that the section does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,6 +120,16 @@ impl Builder {
 
     /// Adds the user's SQL; `row` gives what `:row` and `:row_N` stand for.
     fn user_sql(&mut self, sql: &str, known: &[String], row: Option<&Shape>) -> Result<(), UnknownParameter> {
+        self.user_sql_with(sql, known, |name| key_sql(name, "row", ROW_SETTING, row?))
+    }
+
+    /// Adds the user's SQL; `placed` gives what stands in a setting of the transaction.
+    fn user_sql_with(
+        &mut self,
+        sql: &str,
+        known: &[String],
+        placed: impl Fn(&str) -> Option<String>,
+    ) -> Result<(), UnknownParameter> {
         let mut done = 0;
         for token in tokens(sql) {
             let Token::Param(name, range) = token else {
@@ -121,7 +137,7 @@ impl Builder {
             };
             self.push(sql.get(done..range.start).unwrap_or_default());
             done = range.end;
-            match row.and_then(|shape| row_sql(&name, shape)) {
+            match placed(&name) {
                 Some(value) => self.push(&value),
                 None if known.contains(&name) => self.parameter(&name),
                 None => {
@@ -151,15 +167,16 @@ impl Builder {
     }
 }
 
-/// What `:row` and `:row_N` stand for: the key that the INSERT left in a setting of the transaction, typed.
-fn row_sql(name: &str, shape: &Shape) -> Option<String> {
+/// What `:row` and `:row_N` (or `:ticket` and `:ticket_N`) stand for: the key that an earlier statement left in a setting
+/// of the transaction, typed.
+fn key_sql(name: &str, word: &str, setting: &str, shape: &Shape) -> Option<String> {
     let casts = shape.key_casts();
-    let whole = format!("pg_catalog.current_setting('{ROW_SETTING}')");
-    match (name, casts.as_slice()) {
-        ("row", [cast]) => Some(format!("({whole}::{cast})")),
-        ("row", _) => Some(format!("({whole})")),
-        (_, many) => {
-            let n: usize = name.strip_prefix("row_")?.parse().ok()?;
+    let whole = format!("pg_catalog.current_setting('{setting}')");
+    match (name.strip_prefix(word)?, casts.as_slice()) {
+        ("", [cast]) => Some(format!("({whole}::{cast})")),
+        ("", _) => Some(format!("({whole})")),
+        (rest, many) => {
+            let n: usize = rest.strip_prefix('_')?.parse().ok()?;
             let cast = many.get(n.checked_sub(1)?)?;
             Some(match many.len() {
                 1 => format!("({whole}::{cast})"),
@@ -167,6 +184,32 @@ fn row_sql(name: &str, shape: &Shape) -> Option<String> {
             })
         }
     }
+}
+
+/// The statements of `[reply] attachments` for the first message of a ticket that `[case]` makes: `:ticket` is the new
+/// ticket's key. `None`: they speak of `:row`, and there is no row of the message table.
+pub fn files_of_birth(
+    config: &Reply,
+    tickets: &Shape,
+) -> Result<Option<Vec<Statement>>, (Expr, UnknownParameter)> {
+    let ReplyAttachments::Statements(exprs) = &config.attachments else {
+        return Ok(Some(Vec::new()));
+    };
+    let mut names = reply_names(tickets, None);
+    names.extend(FILE_NAMES.map(str::to_owned));
+    let mut statements = Vec::new();
+    for expr in exprs {
+        let mut builder = Builder::default();
+        let sql = expr.sql.trim().trim_end_matches(';');
+        match builder.user_sql_with(sql, &names, |name| {
+            key_sql(name, "ticket", TICKET_SETTING, tickets)
+        }) {
+            Ok(()) => statements.push(builder.finish(&expr.name)),
+            Err(unknown) if unknown.name == "row" || unknown.name.starts_with("row_") => return Ok(None),
+            Err(unknown) => return Err((expr.clone(), unknown)),
+        }
+    }
+    Ok(Some(statements))
 }
 
 /// One statement of `[reply] after`, `[status]` or `[case]`.
@@ -183,6 +226,8 @@ pub struct Batch {
     pub insert: Option<Statement>,
     /// What follows.
     pub after: Vec<Statement>,
+    /// Run once an attachment, then.
+    pub files: Vec<Statement>,
     /// `[reply] where` as a statement that gives one boolean.
     pub filter: Option<Statement>,
 }
@@ -221,6 +266,16 @@ pub fn reply(
     let after = after
         .map(|expr| statement(expr, &names, row).map_err(|fault| (expr.clone(), fault)))
         .collect::<Result<Vec<_>, _>>()?;
+    let mut of_files = names;
+    of_files.extend(FILE_NAMES.map(str::to_owned));
+    let files = match &config.attachments {
+        ReplyAttachments::Statements(exprs) => exprs.as_slice(),
+        ReplyAttachments::Links | ReplyAttachments::Json => &[],
+    };
+    let files = files
+        .iter()
+        .map(|expr| statement(expr, &of_files, row).map_err(|fault| (expr.clone(), fault)))
+        .collect::<Result<Vec<_>, _>>()?;
     let filter = config.filter.as_ref().map(|expr| {
         let mut builder = Builder::default();
         builder.push("select coalesce((");
@@ -233,6 +288,7 @@ pub fn reply(
     Ok(Batch {
         insert,
         after,
+        files,
         filter: filter.transpose()?,
     })
 }

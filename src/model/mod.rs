@@ -1,12 +1,14 @@
 //! The domain's words, shared by every room: ids, positions in the log, rows, and the clock.
 //!
-//! Invariant: nothing here does I/O, and nothing here imports another room.
+//! Invariant: nothing here does I/O (but for a crash point that a test has armed), and nothing here imports another room.
 
 pub mod clock;
+pub mod crash;
 mod ids;
 mod lsn;
 mod row;
 
+pub use crash::CrashPoint;
 pub use ids::{
     CaseId, DeliveryId, Epoch, EventId, InboxId, LaneId, LinkId, MessageId, StaffId, TicketKey, UserId,
 };

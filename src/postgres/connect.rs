@@ -20,6 +20,8 @@ use super::url::{ChannelBinding, ConnectUrl, Host, SslMode, TargetSession};
 pub struct SessionOptions {
     /// One word for `application_name`, which becomes `deskie-cdc <role>`.
     pub role: String,
+    /// Which of several instances it is: stands behind the role, so that a standby can end a frozen leader's sessions.
+    pub instance: Option<String>,
     /// The longest wait for a lock (default 2 s).
     pub lock_timeout: Duration,
     /// The longest statement (default 30 s); `None`: no limit.
@@ -35,11 +37,24 @@ impl SessionOptions {
     pub fn new(role: impl Into<String>) -> Self {
         Self {
             role: role.into(),
+            instance: None,
             lock_timeout: Duration::from_secs(2),
             statement_timeout: Some(Duration::from_secs(30)),
             idle_in_transaction_timeout: None,
             statements: Vec::new(),
         }
+    }
+
+    /// The same for one of several instances.
+    pub fn with_instance(self, instance: &str) -> Self {
+        Self {
+            instance: Some(instance.to_owned()),
+            ..self
+        }
+    }
+
+    fn application_name(&self) -> String {
+        application_name(&self.role, self.instance.as_deref())
     }
 
     /// The same with another limit of statements.
@@ -73,7 +88,7 @@ impl SessionOptions {
              SET standard_conforming_strings TO on; SET idle_session_timeout TO 0; SET default_transaction_isolation TO 'read committed'; \
              SET jit TO off; SET max_parallel_workers_per_gather TO 0; \
              SET application_name TO {}; SET lock_timeout TO {}; SET statement_timeout TO {};",
-            quote_literal(&format!("deskie-cdc {}", self.role)),
+            quote_literal(&self.application_name()),
             millis(self.lock_timeout),
             self.statement_timeout.map_or(0, millis),
         );
@@ -89,6 +104,14 @@ impl SessionOptions {
              WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');",
         );
         sql
+    }
+}
+
+/// `deskie-cdc <role>`, and which of several instances.
+pub fn application_name(role: &str, instance: Option<&str>) -> String {
+    match instance {
+        Some(instance) => format!("deskie-cdc {role} {instance}"),
+        None => format!("deskie-cdc {role}"),
     }
 }
 
@@ -120,12 +143,13 @@ async fn open(
         .user(&url.user)
         .dbname(&url.database)
         .port(attempt.place.port);
-    config.application_name(format!("deskie-cdc {}", options.role));
-    config.keepalives(true).keepalives_idle(Duration::from_secs(30));
+    config.application_name(options.application_name());
+    // A cut network shows within half a minute, whichever side has spoken last.
+    config.keepalives(true).keepalives_idle(Duration::from_secs(10));
     config
-        .keepalives_interval(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(5))
         .keepalives_retries(3);
-    config.tcp_user_timeout(Duration::from_secs(60));
+    config.tcp_user_timeout(Duration::from_secs(25));
     if let Some(password) = &url.password {
         config.password(password.expose_secret());
     }
@@ -316,6 +340,12 @@ impl Pool {
 
     fn taken(&self) -> Option<ConnectError> {
         self.connector.last.lock().ok()?.take()
+    }
+
+    /// Lets go of the idle connections: new ones are made. For when the network is in doubt, since a connection that
+    /// nobody has closed may be dead all the same.
+    pub fn forget_idle(&self) {
+        self.pool.retain(|_, _| false);
     }
 
     /// The connections in use and idle.

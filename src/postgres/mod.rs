@@ -29,7 +29,7 @@ mod tls;
 pub mod url;
 mod url_text;
 
-pub use connect::{Pool, PoolError, PooledClient, SessionOptions, connect, server_error};
+pub use connect::{Pool, PoolError, PooledClient, SessionOptions, application_name, connect, server_error};
 pub use error::{ConnectError, ConnectFault, ServerError};
 pub use param::TextParam;
 pub use quote::{qualified, quote_ident, quote_literal};

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::deskie::webhook::{self, Webhook};
+use crate::model::CrashPoint;
 use crate::store::{NewWebhook, Store};
 
 /// The largest webhook.
@@ -139,7 +140,9 @@ async fn store(receiver: &Receiver, webhook: Webhook) -> Response {
     };
     match tokio::time::timeout(STORE_WITHIN, receiver.store.inbox_add(&new)).await {
         Ok(Ok(())) => {
+            CrashPoint::WebhookStored.reached();
             count("stored");
+            CrashPoint::WebhookAnswered.soon();
             answer(StatusCode::OK, "ok\n")
         }
         Ok(Err(error)) => {

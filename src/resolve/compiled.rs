@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::ResolveError;
 use crate::config::Config;
+use crate::files::{self, Attached};
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::key_text;
 use crate::mapping::{Shape, Source, expand};
@@ -24,6 +25,8 @@ pub struct Compiled {
     pub messages: Option<(Reading, Reading)>,
     /// How a message's ticket is found.
     pub ticket_key_of: Option<TicketKeyOf>,
+    /// The attachment tables.
+    pub attachments: Vec<Attached>,
     /// With `expand`, which messages a row holds.
     pub thread: Option<Thread>,
 }
@@ -71,8 +74,12 @@ impl Compiled {
                 reads_ticket: expand::reads_ticket(message),
             }
         });
+        let attachments = files::load(client, config, &ticket, message.as_ref())
+            .await
+            .map_err(mapping)?;
         Ok(Compiled {
             thread,
+            attachments,
             ticket_image: read::ticket(&config.ticket, &ticket, Source::Image),
             ticket_table: read::ticket(&config.ticket, &ticket, Source::Table),
             messages,
@@ -96,6 +103,13 @@ impl Compiled {
             sections.push(Section::Message);
         }
         sections
+    }
+
+    /// The attachments that rows of a table are.
+    pub fn attachments_of<'a>(&'a self, relation: &'a RelationName) -> impl Iterator<Item = &'a Attached> {
+        self.attachments
+            .iter()
+            .filter(move |attached| attached.shape.relation == *relation)
     }
 
     /// The table of a section.

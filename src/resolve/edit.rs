@@ -38,7 +38,7 @@ impl Batch<'_> {
         };
         // As if it were new: how old the message is does not matter here.
         let found = self
-            .resolve(Section::Message, &image, &last.ticket_key, true, 0)
+            .resolve(step, Section::Message, &image, &last.ticket_key, true, 0)
             .await?;
         self.edited_to(step, event, link, found).await
     }
@@ -61,6 +61,11 @@ impl Batch<'_> {
         let Found::Ready(found) = found else {
             return Ok(());
         };
+        // The names of files are no text of the customer's.
+        if found.is_files_only {
+            return Ok(());
+        }
+        let found = found.resolution;
         let texts: Vec<&str> = found.bodies.iter().map(|body| body.text.as_str()).collect();
         let whole = texts.join("\n");
         let Some(before) = last.text else {

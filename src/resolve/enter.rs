@@ -89,7 +89,7 @@ impl Batch<'_> {
         let has_case = ticket.case_id.is_some();
         let committed_at = event.committed_at.as_second();
         let found = self
-            .resolve(section, image, &ticket.key, has_case, committed_at)
+            .resolve(step, section, image, &ticket.key, has_case, committed_at)
             .await?;
         self.enter_found(step, event, image, section, link, ticket, found)
             .await
@@ -136,7 +136,7 @@ impl Batch<'_> {
             .unless_echo(step, section, ticket.id, committed_at, found)
             .await?;
         match found {
-            Found::Ready(resolution) => step.delivery_resolved(delivery, &resolution).await?,
+            Found::Ready(found) => self.ready(step, delivery, ticket.id, *found).await?,
             Found::Wait { why, .. } => {
                 tracing::info!(ticket = %ticket.key, "waits: {why}");
                 step.delivery_wait(delivery, &why, Duration::from_secs(1)).await?;
@@ -223,10 +223,12 @@ impl Batch<'_> {
             .await?;
             return Ok(());
         }
+        step.file_release(waiting.id).await?;
         let mut found = match (&self.compiled.thread, waiting.section) {
-            (Some(_), Section::Message) => self.resolve_element(waiting).await?,
+            (Some(_), Section::Message) => self.resolve_element(step, waiting).await?,
             _ => {
                 self.resolve(
+                    step,
                     waiting.section,
                     &waiting.image,
                     &waiting.ticket_key,
@@ -253,7 +255,7 @@ impl Batch<'_> {
                 .await?;
         }
         match found {
-            Found::Ready(resolution) => step.delivery_resolved(waiting.id, &resolution).await?,
+            Found::Ready(found) => self.ready(step, waiting.id, waiting.ticket_id, *found).await?,
             Found::NotNow(reason) => {
                 step.delivery_withdraw(waiting.id, &reason).await?;
                 step.link_set_state(waiting.link, LinkState::Seen, Some(&reason))
@@ -295,15 +297,15 @@ impl Batch<'_> {
         committed_at: i64,
         found: Found,
     ) -> Result<Found, ResolveError> {
-        let Found::Ready(resolution) = found else {
+        let Found::Ready(ready) = found else {
             return Ok(found);
         };
-        if section != Section::Message || resolution.author != "customer" {
-            return Ok(Found::Ready(resolution));
+        let resolution = &ready.resolution;
+        // The names of files are no text of a customer's.
+        if section != Section::Message || resolution.author != "customer" || ready.is_files_only {
+            return Ok(Found::Ready(ready));
         }
-        let heard = step
-            .remote_heard(ticket, &said(&resolution), committed_at)
-            .await?;
+        let heard = step.remote_heard(ticket, &said(resolution), committed_at).await?;
         let length = resolution
             .bodies
             .iter()
@@ -323,7 +325,7 @@ impl Batch<'_> {
                 heard.automatic
             )));
         }
-        Ok(Found::Ready(resolution))
+        Ok(Found::Ready(ready))
     }
 }
 

@@ -13,7 +13,10 @@
 mod compiled;
 mod edit;
 mod enter;
+mod files;
 mod moves;
+mod newest;
+mod passed;
 mod row;
 mod status;
 mod thread;
@@ -26,7 +29,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::model::{EventId, Op, Section};
+use crate::model::{CrashPoint, EventId, Op, Section};
 use crate::postgres::Pool;
 use crate::store::{Event, Link, LinkState, Step, Store, StoreError};
 
@@ -61,6 +64,9 @@ pub struct Resolver {
 
 /// The most events of one round; a transaction is taken whole.
 const BATCH: i64 = 200;
+
+/// Why a row that was there before is passed over.
+const FROM_BEFORE: &str = "an update of a row from before the connector";
 
 /// The tables are looked at again after this even if nothing rang: an event may be there that is not visible yet.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -164,7 +170,8 @@ impl Resolver {
         };
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
-        for event in &events {
+        let passed = batch.passed_over(&step, &events).await?;
+        for event in events.iter().filter(|event| !passed.contains(&event.id)) {
             batch.event(&step, event).await?;
         }
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
@@ -175,7 +182,9 @@ impl Resolver {
         for stray in &strays {
             batch.stray(&step, stray).await?;
         }
+        CrashPoint::ResolveDecided.reached();
         step.commit().await?;
+        CrashPoint::ResolveStored.reached();
         self.store.wake.lanes.notify_one();
         Ok(!events.is_empty())
     }
@@ -232,6 +241,10 @@ impl Batch<'_> {
                 }
             }
         }
+        // After the row's other meanings: the message that it may be as well takes its own file along.
+        for attached in self.compiled.attachments_of(&event.relation) {
+            self.file_event(step, event, attached).await?;
+        }
         Ok(())
     }
 
@@ -247,10 +260,14 @@ impl Batch<'_> {
             if step
                 .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
                 .await?
+                + step
+                    .file_drop_unsent(link.id, "the site deleted it before it was sent")
+                    .await?
                 > 0
             {
                 step.link_set_state(link.id, LinkState::Skipped, Some("deleted before it was sent"))
                     .await?;
+                step.file_release_of(link.id).await?;
             }
         }
         if section == Section::Ticket
@@ -337,8 +354,7 @@ impl Batch<'_> {
         if self.made_after_start(section, &event.image).await? {
             return self.first_seen(step, event, section, key, 1).await;
         }
-        step.skipped_count("an update of a row from before the connector")
-            .await?;
+        step.skipped_count(FROM_BEFORE).await?;
         Ok(())
     }
 
@@ -397,57 +413,5 @@ impl Batch<'_> {
             _ => {}
         }
         Ok(())
-    }
-
-    /// The row's newest captured version, where `settle` let later ones come in; `None` where it was deleted.
-    async fn newest_image(&self, event: &Event, section: Section) -> Result<Option<Value>, ResolveError> {
-        let mut image = event.image.clone();
-        if self.config.capture.settle.is_zero() {
-            return Ok(Some(image));
-        }
-        let columns = &self.compiled.shape(section).key;
-        let key: serde_json::Map<String, Value> = columns
-            .iter()
-            .filter_map(|name| Some((name.clone(), image.get(name)?.clone())))
-            .collect();
-        let mut deleted_by = None;
-        for later in self
-            .store
-            .event_later(event.id, &event.relation, &Value::Object(key))
-            .await?
-        {
-            match (later.op, later.image, &mut image) {
-                (Op::Delete | Op::Truncate, _, _) => deleted_by = Some(later.xid),
-                // A move is a DELETE and an INSERT in one transaction (rule 6); later it is another row.
-                (Op::Insert, newer, image) if deleted_by == Some(later.xid) => {
-                    deleted_by = None;
-                    *image = newer;
-                }
-                _ if deleted_by.is_some() => return Ok(None),
-                (_, Value::Object(newer), Value::Object(image)) => image.extend(newer),
-                _ => {}
-            }
-        }
-        Ok(deleted_by.is_none().then_some(image))
-    }
-
-    /// Whether the mapping says that a row was made after the connector's start.
-    async fn made_after_start(&self, section: Section, image: &Value) -> Result<bool, ResolveError> {
-        let mapped = match section {
-            Section::Ticket => self.config.ticket.created_at.is_some(),
-            Section::Message => self
-                .config
-                .message
-                .as_ref()
-                .is_some_and(|message| message.created_at.is_some()),
-            Section::Attachment => false,
-        };
-        if !mapped {
-            return Ok(false);
-        }
-        Ok(self
-            .created_at(section, image)
-            .await?
-            .is_some_and(|at| at > self.started_at.as_second() as f64))
     }
 }

@@ -14,15 +14,19 @@ pub(super) fn moves(events: &[Event], compiled: &Compiled) -> HashSet<(EventId, 
     let mut found = HashSet::new();
     let mut deleted: HashMap<(u64, Section, String), EventId> = HashMap::new();
     for event in events {
-        for section in compiled.sections_of(&event.relation) {
-            let columns = &compiled.shape(section).key;
+        let sections = compiled.sections_of(&event.relation).into_iter();
+        let of_files = compiled.attachments_of(&event.relation).take(1);
+        let keys = sections
+            .map(|section| (section, &compiled.shape(section).key))
+            .chain(of_files.map(|attached| (Section::Attachment, &attached.shape.key)));
+        for (section, columns) in keys {
             let row = match (event.op, &event.old_key) {
                 (Op::Delete, Some(old_key)) => old_key,
                 (Op::Insert, _) => &event.image,
                 _ => continue,
             };
             let Some(key) = key_of(row, columns) else { continue };
-            let place = (event.xid, section, key);
+            let place = (event.xid, section, format!("{} {key}", event.relation));
             if event.op == Op::Delete {
                 deleted.insert(place, event.id);
             } else if let Some(gone) = deleted.remove(&place) {

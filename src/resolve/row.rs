@@ -3,21 +3,22 @@
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
+use super::files::{Resolved, names};
 use super::status::status_word;
 use super::{Batch, ResolveError, cell};
-use crate::config::AgentAs;
+use crate::config::{AgentAs, AttachmentOf};
 use crate::mapping::Shape;
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{BodyFormat, Section, TicketKey};
 use crate::postgres::TextParam;
-use crate::store::{Opening, Resolution};
+use crate::store::{Opening, Resolution, Step};
 use crate::text;
 
 /// What the mapping says of a row.
 pub enum Found {
     /// It goes to Deskie.
-    Ready(Box<Resolution>),
+    Ready(Box<Resolved>),
     /// It is not for Deskie as it is; a later UPDATE may change that.
     NotNow(String),
     /// It is not for Deskie, for good.
@@ -135,6 +136,7 @@ impl Batch<'_> {
     /// The mapping over one row.
     pub(super) async fn resolve(
         &self,
+        step: &Step<'_>,
         section: Section,
         image: &Value,
         ticket: &TicketKey,
@@ -142,9 +144,10 @@ impl Batch<'_> {
         committed_at: i64,
     ) -> Result<Found, ResolveError> {
         match (section, &self.compiled.messages) {
-            (Section::Ticket, _) => self.resolve_ticket(image, ticket, committed_at).await,
+            (Section::Ticket, _) => self.resolve_ticket(step, image, ticket, committed_at).await,
             (Section::Message, Some((from_image, from_table))) => {
-                self.resolve_message(from_image, from_table, image, ticket, has_case, committed_at)
+                let readings = (from_image, from_table);
+                self.resolve_message(step, readings, image, ticket, has_case, committed_at)
                     .await
             }
             _ => Ok(Found::Never("no such section is configured".into())),
@@ -153,6 +156,7 @@ impl Batch<'_> {
 
     async fn resolve_ticket(
         &self,
+        step: &Step<'_>,
         image: &Value,
         key: &TicketKey,
         committed_at: i64,
@@ -190,18 +194,27 @@ impl Batch<'_> {
                 "[ticket] format must give 'text', 'html' or 'markdown'".into(),
             ));
         };
-        Ok(Found::Ready(Box::new(Resolution {
-            author: "customer".into(),
-            bodies: text::split(&body, format, self.config.deskie.max_body),
-            opening: Some(opening),
-            written_at: created_at.map_or(committed_at, |at| at as i64),
+        let files = match self.files_of(step, AttachmentOf::Ticket, key.as_str()).await? {
+            Ok(files) => files,
+            Err(found) => return Ok(found),
+        };
+        Ok(Found::Ready(Box::new(Resolved {
+            resolution: Resolution {
+                author: "customer".into(),
+                bodies: text::split(&body, format, self.config.deskie.max_body),
+                opening: Some(opening),
+                written_at: created_at.map_or(committed_at, |at| at as i64),
+                files: Vec::new(),
+            },
+            files,
+            is_files_only: false,
         })))
     }
 
     async fn resolve_message(
         &self,
-        from_image: &Reading,
-        from_table: &Reading,
+        step: &Step<'_>,
+        (from_image, from_table): (&Reading, &Reading),
         image: &Value,
         ticket: &TicketKey,
         has_case: bool,
@@ -215,13 +228,17 @@ impl Batch<'_> {
                 .ask_table(from_table, self.compiled.shape(Section::Message), &TicketKey(key))
                 .await?;
         }
-        self.message_found(outputs, ticket, has_case, committed_at).await
+        let key = self.key_of(Section::Message, image);
+        self.message_found(step, outputs, key.as_deref(), ticket, has_case, committed_at)
+            .await
     }
 
-    /// What the outputs of a message mean.
+    /// What the outputs of a message mean; `key` is that of its row, by which its files are found.
     pub(super) async fn message_found(
         &self,
+        step: &Step<'_>,
         outputs: Outputs,
+        key: Option<&str>,
         ticket: &TicketKey,
         has_case: bool,
         committed_at: i64,
@@ -273,9 +290,17 @@ impl Batch<'_> {
         if let Some(age) = self.is_import(created_at, committed_at) {
             return Ok(Found::Never(age));
         }
+        let mut files = match key {
+            Some(key) => match self.files_of(step, AttachmentOf::Message, key).await? {
+                Ok(files) => files,
+                Err(found) => return Ok(found),
+            },
+            None => Vec::new(),
+        };
         let body = row.get(3).cloned().flatten().unwrap_or_default();
-        if body.trim().is_empty() {
-            return Ok(Found::NotNow("the body is empty".into()));
+        let only_names = names(&files).filter(|_| body.trim().is_empty());
+        if body.trim().is_empty() && only_names.is_none() {
+            return Ok(Found::NotNow("the body is empty, and there is no file".into()));
         }
         let Some(format) = body_format(Outputs::get(&row, 4)) else {
             return Ok(Found::Park(
@@ -302,11 +327,27 @@ impl Batch<'_> {
                 other => return Ok(unanswered(&other, "[ticket]")),
             }
         };
-        Ok(Found::Ready(Box::new(Resolution {
-            author,
-            bodies: text::split(&body, format, self.config.deskie.max_body),
-            opening,
-            written_at: created_at.map_or(committed_at, |at| at as i64),
+        // They belong to what opens the case.
+        if opening.is_some() {
+            match self.files_of(step, AttachmentOf::Ticket, ticket.as_str()).await? {
+                Ok(of_ticket) => files.extend(of_ticket),
+                Err(found) => return Ok(found),
+            }
+        }
+        let is_files_only = only_names.is_some();
+        Ok(Found::Ready(Box::new(Resolved {
+            resolution: Resolution {
+                author,
+                bodies: match only_names {
+                    Some(names) => vec![names],
+                    None => text::split(&body, format, self.config.deskie.max_body),
+                },
+                opening,
+                written_at: created_at.map_or(committed_at, |at| at as i64),
+                files: Vec::new(),
+            },
+            files,
+            is_files_only,
         })))
     }
 
@@ -448,7 +489,7 @@ impl Batch<'_> {
         Ok(Ok(reading.columns.iter().map(value).collect()))
     }
 
-    async fn ask_table(
+    pub(super) async fn ask_table(
         &self,
         reading: &Reading,
         shape: &Shape,
@@ -477,7 +518,7 @@ impl Batch<'_> {
         })
     }
 
-    /// All rows of a statement; or what the database has against the values.
+    /// All rows that a statement gives, or why the database refused these values.
     pub(super) async fn ask_all(
         &self,
         sql: &str,
@@ -490,37 +531,36 @@ impl Batch<'_> {
             Ok(statement) => self.site.query(&statement, &params).await,
             Err(error) => Err(error),
         };
-        match answer {
+        let error = match answer {
             Ok(rows) => {
                 let cells = |row: &tokio_postgres::Row| {
                     (0..row.len())
                         .map(|n| row.try_get(n).unwrap_or_default())
                         .collect()
                 };
-                Ok(Ok(rows.iter().map(cells).collect()))
+                return Ok(Ok(rows.iter().map(cells).collect()));
             }
-            Err(error) => {
-                let text = crate::postgres::describe(&error);
-                match error.code().map(|code| code.code()) {
-                    // The row's values: a division by zero, a text that is no number.
-                    Some(code)
-                        if code.starts_with("22")
-                            || code.starts_with("P0")
-                            || ["21000", "23514", "54000"].contains(&code) =>
-                    {
-                        Ok(Err(text))
-                    }
-                    // A statement cached before the table was changed.
-                    Some("0A000") => {
-                        self.site.statement_cache.clear();
-                        Err(ResolveError::Site(text))
-                    }
-                    Some(code) if code.starts_with("42") || code.starts_with("3F") => {
-                        Err(ResolveError::Mapping(text))
-                    }
-                    _ => Err(ResolveError::Site(text)),
-                }
+            Err(error) => error,
+        };
+        let text = crate::postgres::describe(&error);
+        match error.code().map(|code| code.code()) {
+            // The row's values: a division by zero, a text that is no number.
+            Some(code)
+                if code.starts_with("22")
+                    || code.starts_with("P0")
+                    || ["21000", "23514", "54000"].contains(&code) =>
+            {
+                Ok(Err(text))
             }
+            // A statement cached before the table was changed.
+            Some("0A000") => {
+                self.site.statement_cache.clear();
+                Err(ResolveError::Site(text))
+            }
+            Some(code) if code.starts_with("42") || code.starts_with("3F") => {
+                Err(ResolveError::Mapping(text))
+            }
+            _ => Err(ResolveError::Site(text)),
         }
     }
 }

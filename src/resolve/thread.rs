@@ -213,8 +213,16 @@ impl Batch<'_> {
                         .into(),
                 )
             } else {
-                self.element_found(&spoken, &elements, element, &ticket_key, has_case, committed_at)
-                    .await?
+                self.element_found(
+                    step,
+                    &spoken,
+                    &elements,
+                    element,
+                    &ticket_key,
+                    has_case,
+                    committed_at,
+                )
+                .await?
             };
             let image = image_for(&found, &image, &shape.key);
             self.enter_found(step, event, &image, Section::Message, link, &ticket, found)
@@ -234,7 +242,15 @@ impl Batch<'_> {
                 }
                 LinkState::Seen | LinkState::Skipped => {
                     let found = self
-                        .element_found(&spoken, &elements, element, &ticket_key, has_case, committed_at)
+                        .element_found(
+                            step,
+                            &spoken,
+                            &elements,
+                            element,
+                            &ticket_key,
+                            has_case,
+                            committed_at,
+                        )
                         .await?;
                     // Most of what a list holds may be not for us, and stays so.
                     if matches!(&found, Found::NotNow(why) if known.reason.as_ref() == Some(why)) {
@@ -249,7 +265,7 @@ impl Batch<'_> {
             }
             if on_edit != OnEdit::Ignore {
                 let found = self
-                    .element_found(&spoken, &elements, element, &ticket_key, true, 0)
+                    .element_found(step, &spoken, &elements, element, &ticket_key, true, 0)
                     .await?;
                 self.edited_to(step, event, link, found).await?;
             }
@@ -258,7 +274,11 @@ impl Batch<'_> {
     }
 
     /// Another attempt at a message of a row.
-    pub(super) async fn resolve_element(&self, waiting: &Unresolved) -> Result<Found, ResolveError> {
+    pub(super) async fn resolve_element(
+        &self,
+        step: &Step<'_>,
+        waiting: &Unresolved,
+    ) -> Result<Found, ResolveError> {
         let elements = match self.elements(&waiting.image).await? {
             Told::There(elements) => elements,
             Told::Gone => return Ok(Found::Never(DROPPED.into())),
@@ -269,6 +289,7 @@ impl Batch<'_> {
         };
         let spoken = self.spoken(&waiting.image).await?;
         self.element_found(
+            step,
             &spoken,
             &elements,
             element,
@@ -280,8 +301,10 @@ impl Batch<'_> {
     }
 
     /// What the mapping says of one message of a row.
+    #[allow(clippy::too_many_arguments)]
     async fn element_found(
         &self,
+        step: &Step<'_>,
         spoken: &Told<Spoken>,
         elements: &[Element],
         element: &Element,
@@ -303,7 +326,8 @@ impl Batch<'_> {
                 }
             }
         };
-        self.message_found(outputs, ticket, has_case, committed_at).await
+        self.message_found(step, outputs, None, ticket, has_case, committed_at)
+            .await
     }
 
     /// Whether a later change of the row is captured already.

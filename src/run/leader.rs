@@ -11,19 +11,30 @@ use tokio_util::sync::CancellationToken;
 
 use super::{RunError, Shared, work};
 use crate::console::{Role, Vital};
+use crate::model::CrashPoint;
 use crate::postgres::{SessionOptions, connect, describe};
 
 /// How often the lease is renewed.
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 
-/// A lease that was not renewed for so long is stale: its holder is taken for dead.
-const STALE_AFTER: f64 = 7.0;
+/// A lease that was not renewed for so long is stale: its holder is taken for dead. With the looks of a standby and the
+/// take-over itself that is well within ten seconds.
+const STALE_AFTER: f64 = 6.0;
 
 /// A lease that was not renewed for so long makes a standby try the lock.
 const LATE_AFTER: f64 = 3.0;
 
 /// How often a standby looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long the database may take to answer one who wants to lead.
+const ASK_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long an ended session may take to let go of its lock.
+const LETS_GO_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long giving the lease back may take: a standby waits for it no longer than for a stale one.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
 
 /// Waits until this instance may lead, leads, and stands by again when it lost the lead; ends with `stop`.
 pub async fn lead_or_stand_by(
@@ -36,7 +47,9 @@ pub async fn lead_or_stand_by(
     while !stop.is_cancelled() {
         let lead = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            lead = try_lead(shared, vital, stood_by) => lead,
+            lead = tokio::time::timeout(ASK_WITHIN, try_lead(shared, vital, stood_by)) => {
+                lead.unwrap_or_else(|_| Err(Trouble::Passing(format!("no answer within {ASK_WITHIN:?}"))))
+            }
         };
         stood_by = matches!(lead, Ok(None));
         match lead {
@@ -44,6 +57,8 @@ pub async fn lead_or_stand_by(
                 attempt = 0;
                 vital.set_role(Role::Leader);
                 work::work(shared, vital, connection, stop).await?;
+                // What ended the term may be the network: a connection that nobody has closed is dead all the same.
+                shared.forget_connections();
                 vital.set_role(Role::Starting);
             }
             Ok(None) => {
@@ -54,6 +69,7 @@ pub async fn lead_or_stand_by(
             Err(Trouble::Fatal(error)) => return Err(error),
             Err(Trouble::Passing(text)) => {
                 attempt += 1;
+                shared.forget_connections();
                 if attempt.is_power_of_two() {
                     tracing::error!(
                         attempt,
@@ -99,48 +115,94 @@ async fn try_lead(
             return Ok(None);
         }
     }
-    let options = SessionOptions::new("leader").with_statement_timeout(Some(Duration::from_secs(10)));
+    let options = SessionOptions::new("leader")
+        .with_instance(&shared.instance)
+        .with_statement_timeout(Some(Duration::from_secs(10)));
     let connection = connect(&shared.url, &options)
         .await
         .map_err(|error| passing(&error))?;
     vital.saw_database();
-    let sql = "select pg_try_advisory_lock(hashtextextended('deskie_cdc leader ' || $1, 0))";
-    let locked: bool = connection
-        .query_one(sql, &[&store.schema()])
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(|error| Trouble::Passing(describe(&error)))?;
-    if !locked {
+    if !lock(shared, &connection).await? {
         // A frozen leader keeps its lock: it is ended once its lease is stale.
         let age = store.lease_age().await.map_err(|error| passing(&error))?;
-        if age.is_some_and(|age| age > STALE_AFTER) {
-            depose(shared, &connection)
-                .await
-                .map_err(|error| Trouble::Passing(describe(&error)))?;
+        if age.is_none_or(|age| age <= STALE_AFTER) {
+            return Ok(None);
         }
-        return Ok(None);
+        depose(shared, &connection).await?;
+        if !lock_soon(shared, &connection).await? {
+            return Ok(None);
+        }
+    } else {
+        // The session with the lock is gone, and the lease was not given back: what else the former leader has open
+        // would hold the slot and our steps up.
+        depose(shared, &connection).await?;
     }
     let steps = store.migrate().await.map_err(|error| passing(&error))?;
     if steps > 0 {
         tracing::info!("the connector's tables were brought up to date ({steps} steps)");
     }
-    let holder = format!("pid {} on {}", std::process::id(), hostname());
+    let holder = format!(
+        "pid {} on {}, instance {}",
+        std::process::id(),
+        hostname(),
+        shared.instance
+    );
     let epoch = store.lease_take(&holder).await.map_err(|error| passing(&error))?;
+    CrashPoint::LeaseTaken.reached();
     tracing::info!(%epoch, "leading");
     Ok(Some(connection))
 }
 
-/// Ends the sessions of a leader whose lease is stale; the epoch is raised by whoever gets the lock then.
-async fn depose(shared: &Shared, connection: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
-    let sql = "select count(pg_terminate_backend(pid)) from pg_locks
-        where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())
-          and (classid::bigint << 32) | objid::bigint = hashtextextended('deskie_cdc leader ' || $1, 0) and objsubid = 1
-          and pid <> pg_backend_pid()";
-    let ended: i64 = connection
-        .query_one(sql, &[&shared.store.schema()])
-        .await?
-        .try_get(0)?;
-    tracing::warn!("the leader's lease is stale: {ended} of its sessions ended, this instance takes over");
+/// Tries the lock that the leader holds.
+async fn lock(shared: &Shared, connection: &tokio_postgres::Client) -> Result<bool, Trouble> {
+    let sql = "select pg_try_advisory_lock(hashtextextended('deskie_cdc leader ' || $1, 0))";
+    let row = connection.query_one(sql, &[&shared.store.schema()]).await;
+    row.and_then(|row| row.try_get(0))
+        .map_err(|error| Trouble::Passing(describe(&error)))
+}
+
+/// The same once the session that held it was ended.
+async fn lock_soon(shared: &Shared, connection: &tokio_postgres::Client) -> Result<bool, Trouble> {
+    let locking = async {
+        loop {
+            if lock(shared, connection).await? {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(LETS_GO_WITHIN, locking)
+        .await
+        .unwrap_or(Ok(false))
+}
+
+/// Ends the sessions of a former leader that has not given its lease back: the one with the lock, the one that streams,
+/// and those that may stand in the middle of a step. The epoch is raised by whoever has the lock then.
+async fn depose(shared: &Shared, connection: &tokio_postgres::Client) -> Result<(), Trouble> {
+    let sql = shared.store.sql(
+        "with former as (select substring(holder from ' instance ([0-9a-f]+)$') as instance
+                from {s}.lease where renewed_at is not null),
+            holding as (select pid from pg_locks
+                where locktype = 'advisory' and granted
+                  and database = (select oid from pg_database where datname = current_database())
+                  and (classid::bigint << 32) | objid::bigint = hashtextextended('deskie_cdc leader ' || $1, 0)
+                  and objsubid = 1)
+        select count(pg_terminate_backend(a.pid)) from pg_stat_activity a left join former on true
+        where a.datname = current_database() and a.usename = session_user and a.pid <> pg_backend_pid()
+          and (a.pid in (select pid from holding)
+               or (former.instance <> $2 and a.application_name like 'deskie-cdc % ' || former.instance))",
+    );
+    let ended = connection
+        .query_one(&sql, &[&shared.store.schema(), &shared.instance])
+        .await;
+    let ended: i64 = ended
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| Trouble::Passing(describe(&error)))?;
+    if ended > 0 {
+        tracing::warn!(
+            "the former leader has not given its lease back: {ended} of its sessions ended, this instance takes over"
+        );
+    }
     Ok(())
 }
 
@@ -150,20 +212,26 @@ fn hostname() -> String {
         .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
 }
 
-/// Renews the lease until it is lost; then cancels the term.
+/// Renews the lease until the work is `over`; where it is lost, cancels the term and ends. It is given back only then:
+/// a standby that took over earlier would find the calls that are still under way in doubt.
 pub async fn keep_lease(
     shared: Shared,
     connection: tokio_postgres::Client,
     vital: Arc<Vital>,
     term: CancellationToken,
+    over: CancellationToken,
 ) {
     let mut failures = 0u32;
     loop {
         tokio::select! {
-            () = term.cancelled() => break,
+            () = over.cancelled() => break,
             () = tokio::time::sleep(RENEW_EVERY) => {}
         }
-        let renewed = tokio::time::timeout(Duration::from_secs(3), shared.store.lease_renew()).await;
+        let renewing = tokio::time::timeout(Duration::from_secs(3), shared.store.lease_renew());
+        let renewed = tokio::select! {
+            () = over.cancelled() => break,
+            renewed = renewing => renewed,
+        };
         let lost = match renewed {
             Ok(Ok(true)) if !connection.is_closed() => {
                 failures = 0;
@@ -183,8 +251,16 @@ pub async fn keep_lease(
         }
     }
     term.cancel();
-    if let Err(error) = shared.store.lease_give_back().await {
-        tracing::debug!("the lease could not be given back: {error}");
+    over.cancelled().await;
+    give_back(&shared, connection).await;
+}
+
+/// Lets go of the lead.
+pub async fn give_back(shared: &Shared, connection: tokio_postgres::Client) {
+    match tokio::time::timeout(GIVE_BACK_WITHIN, shared.store.lease_give_back()).await {
+        Ok(Ok(())) => CrashPoint::LeaseGivenBack.reached(),
+        Ok(Err(error)) => tracing::debug!("the lease could not be given back: {error}"),
+        Err(_) => tracing::debug!("the lease could not be given back within {GIVE_BACK_WITHIN:?}"),
     }
     // Closing the session lets go of the lock.
     drop(connection);

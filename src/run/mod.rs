@@ -8,6 +8,7 @@
 mod alert;
 mod lanes;
 mod leader;
+mod serve;
 mod work;
 
 use std::future::Future;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::console::{Console, Role, Vital};
 use crate::deskie::{Client, Meter};
+use crate::files::Downloader;
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
 use crate::store::Store;
 
@@ -64,6 +66,9 @@ struct Shared {
     writing: Pool,
     client: Client,
     meter: Arc<Meter>,
+    /// What this instance's sessions are called, so that another one can end them.
+    instance: String,
+    downloader: Downloader,
     /// The slot holds too much WAL and is to be dropped before the next term.
     drop_slot: Arc<AtomicBool>,
 }
@@ -77,11 +82,13 @@ impl Shared {
             .iter()
             .map(|statement| statement.sql.clone())
             .collect();
+        let instance = format!("{:08x}", rand::random::<u32>());
+        let named = |role| SessionOptions::new(role).with_instance(&instance);
         let pool = |options, size| Pool::new(url.clone(), options, size).map_err(|error| fatal(&error));
-        let state = pool(SessionOptions::new("state"), 8)?;
-        let reading = pool(SessionOptions::new("mapping").with_statements(session.clone()), 2)?;
+        let state = pool(named("state"), 8)?;
+        let reading = pool(named("mapping").with_statements(session.clone()), 2)?;
         // Rule 2: what bounds the site's waiting for a lock of ours.
-        let writing = SessionOptions::new("write-back")
+        let writing = named("write-back")
             .with_idle_in_transaction_timeout(Duration::from_secs(2))
             .with_statements(session);
         let writing = pool(writing, 4)?;
@@ -90,7 +97,9 @@ impl Shared {
             .map_err(|error| fatal(&error))?;
         let meter = Arc::new(Meter::new(deskie.requests_per_minute, rate_window()));
         let store = Store::new(state, &config.postgres.schema);
+        let downloader = Downloader::new().map_err(|error| fatal(&error))?;
         Ok(Shared {
+            downloader,
             config,
             url,
             store,
@@ -98,8 +107,16 @@ impl Shared {
             writing,
             client,
             meter,
+            instance,
             drop_slot: Arc::default(),
         })
+    }
+
+    /// Lets go of connections that may be dead without having been closed.
+    fn forget_connections(&self) {
+        self.store.forget_connections();
+        self.reading.forget_idle();
+        self.writing.forget_idle();
     }
 }
 
@@ -133,9 +150,10 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         meter: Some(shared.meter.clone()),
         recorder: recorder(),
         slot: config.postgres.slot.clone(),
+        publication: config.postgres.publication.clone(),
         admin_token: config.server.admin_token.clone(),
     };
-    serve(&mut servers, admin, crate::console::router(console), &stop);
+    serve::spawn(&mut servers, admin, crate::console::router(console), &stop);
     if let Some(url) = config.alert_url.clone() {
         servers.spawn(alert::run(shared.clone(), vital.clone(), url, stop.clone()));
     }
@@ -151,7 +169,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
             config.server.webhook_secrets.clone(),
             config.deskie.ticket_field,
         );
-        serve(&mut servers, webhooks, router, &stop);
+        serve::spawn(&mut servers, webhooks, router, &stop);
         tracing::info!("webhooks on http://{}/webhooks/…", config.server.listen);
     }
     tracing::info!("admin port on http://{}/", config.server.admin_listen);
@@ -183,15 +201,6 @@ async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, 
     TcpListener::bind(address)
         .await
         .map_err(|error| RunError::Listen { what, address, error })
-}
-
-fn serve(servers: &mut JoinSet<()>, listener: TcpListener, router: axum::Router, stop: &CancellationToken) {
-    let stop = stop.clone().cancelled_owned();
-    servers.spawn(async move {
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop).await {
-            tracing::error!("a port stopped listening: {error}");
-        }
-    });
 }
 
 /// Repeats a piece of work: at once while there is more, else when rung or after `pause`.

@@ -13,6 +13,7 @@ use crate::capture::{Capture, Observer};
 use crate::config::OnMaxWal;
 use crate::console::{Flow, Vital};
 use crate::deliver::Deliverer;
+use crate::files::SiteFiles;
 use crate::postgres::catalog;
 use crate::resolve::Resolver;
 use crate::store::Meta;
@@ -21,6 +22,9 @@ use crate::writeback::WriteBack;
 
 /// How often the WAL that our slot holds is looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(30);
+
+/// The variable that makes the watch look more often, in milliseconds, so that a test need not wait.
+const WATCH_VARIABLE: &str = "DESKIE_CDC_WATCH_MS";
 
 /// How often past things are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -56,7 +60,7 @@ pub async fn work(
                 tracing::error!("nothing is sent, and it is tried again: {error}");
             }
             vital.set_error(&error);
-            give_back(shared, connection).await;
+            leader::give_back(shared, connection).await;
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(Duration::from_secs(2)) => {}
@@ -85,13 +89,17 @@ pub async fn work(
         &config,
         slot.clone(),
         publications,
+        &shared.instance,
     );
     let resolver = Resolver::new(store.clone(), shared.reading.clone(), config.clone());
+    let site_files = SiteFiles::new(shared.reading.clone(), config.clone(), shared.downloader.clone());
+    let site_files = Arc::new(site_files);
     let deliverer = Arc::new(Deliverer::new(
         store.clone(),
         shared.client.clone(),
         shared.meter.clone(),
         config.clone(),
+        site_files,
         meta.created_at_kept,
     ));
     let writeback = Arc::new(WriteBack::new(
@@ -100,6 +108,7 @@ pub async fn work(
         shared.client.clone(),
         shared.meter.clone(),
         config.clone(),
+        shared.downloader.clone(),
     ));
     let sweeper = Sweeper::new(
         store.clone(),
@@ -148,6 +157,19 @@ pub async fn work(
             "inbox"
         });
     }
+    if writeback.fetches_files() {
+        let (term, writeback) = (term.clone(), writeback.clone());
+        tasks.spawn(async move {
+            // The bell is the write-back's.
+            let no_bell = tokio::sync::Notify::new();
+            let pause = Duration::from_millis(500);
+            repeat("the write-back of files", term, &no_bell, pause, || {
+                writeback.file_round()
+            })
+            .await;
+            "files"
+        });
+    }
     {
         let (term, store, vital) = (term.clone(), store.clone(), vital.clone());
         tasks.spawn(async move {
@@ -190,26 +212,21 @@ pub async fn work(
             "the watch over the WAL"
         });
     }
+    // The lease outlives the work: it is renewed until the last call has ended, and only then given back.
+    let over = CancellationToken::new();
+    let mut lease = JoinSet::new();
     {
-        let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
-        tasks.spawn(async move {
-            leader::keep_lease(shared, connection, vital, term).await;
-            "the lease"
-        });
+        let (term, over) = (term.clone(), over.clone());
+        let (shared, vital) = (shared.clone(), vital.clone());
+        lease.spawn(async move { leader::keep_lease(shared, connection, vital, term, over).await });
     }
     leader::end_together(tasks, &term, GRACE).await;
+    over.cancel();
+    lease.join_all().await;
     Ok(())
 }
 
-/// Lets go of the lead without having worked.
-async fn give_back(shared: &Shared, connection: tokio_postgres::Client) {
-    if let Err(error) = shared.store.lease_give_back().await {
-        tracing::debug!("the lease could not be given back: {error}");
-    }
-    drop(connection);
-}
-
-/// The same, with the lease renewed meanwhile: a look through large tables takes its time.
+/// [`begin`], with the lease renewed meanwhile: a look through large tables takes its time.
 async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64), String> {
     let begun = begin(shared);
     tokio::pin!(begun);
@@ -229,12 +246,16 @@ async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64), String> {
 /// term makes a new one and repairs the gap.
 async fn watch_wal(shared: Shared, vital: Arc<Vital>, slot: String, term: CancellationToken) {
     let limit = i64::try_from(shared.config.capture.max_wal).unwrap_or(i64::MAX);
-    let mut told = false;
+    let watch_every = crate::config::process_env(WATCH_VARIABLE)
+        .and_then(|text| text.parse().ok())
+        .map_or(WATCH_EVERY, Duration::from_millis);
+    let (mut told, mut hazards) = (false, Vec::new());
     while !term.is_cancelled() {
         tokio::select! {
             () = term.cancelled() => return,
-            () = tokio::time::sleep(WATCH_EVERY) => {}
+            () = tokio::time::sleep(watch_every) => {}
         }
+        tell_hazards(&shared, &mut hazards).await;
         let Ok(client) = shared.store.client().await else {
             continue;
         };
@@ -257,6 +278,18 @@ async fn watch_wal(shared: Shared, vital: Arc<Vital>, slot: String, term: Cancel
             tracing::error!("{text}; see why capture does not get on: `deskie-cdc status`");
         }
     }
+}
+
+/// Says once what the site did to its tables and cannot go on with; `status` says it as long as it lasts.
+async fn tell_hazards(shared: &Shared, told: &mut Vec<String>) {
+    let publication = &shared.config.postgres.publication;
+    let Ok(found) = crate::console::report::hazards(&shared.store, publication).await else {
+        return;
+    };
+    for hazard in found.iter().filter(|hazard| !told.contains(hazard)) {
+        tracing::error!("{hazard}");
+    }
+    *told = found;
 }
 
 /// Drops our slot, once capture has let go of it.

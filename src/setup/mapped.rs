@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::blame;
-use crate::config::{AttachmentSource, Config, Expr, Span, TableName};
+use crate::config::{Config, Expr, Span, TableName};
 use crate::mapping::read::{self, TicketKeyOf};
 use crate::mapping::write;
 use crate::mapping::{Shape, Source, expand, value_sql};
@@ -157,18 +157,22 @@ pub(super) async fn read(client: &Client, config: &Config) -> Result<Mapped, tok
         };
         messages = reader.table("message", &message.table, &key).await?;
     }
+    let mut attached = Vec::new();
     for attachment in &config.attachments {
         let shape = reader
             .table("attachment", &attachment.table, &attachment.key)
             .await?;
-        if let (Some(shape), Some(tickets)) = (shape, &tickets) {
-            reader.attachment(attachment, &shape, tickets).await?;
-        }
+        attached.extend(shape.map(|shape| (attachment, shape)));
     }
     if let Some(tickets) = &tickets {
         reader.tickets(tickets).await?;
         if let (Some(message), Some(messages)) = (&config.message, &messages) {
             reader.messages(message, messages, tickets).await?;
+        }
+        for (attachment, shape) in &attached {
+            reader
+                .attachment(attachment, shape, tickets, messages.as_ref())
+                .await?;
         }
         if config.message.is_none() || messages.is_some() {
             reader.replies(tickets, messages.as_ref()).await?;
@@ -266,7 +270,7 @@ impl Reader<'_> {
     }
 
     /// Prepares one statement; what Postgres answers is blamed on one of `parts`, else on `span`.
-    async fn prepare(
+    pub(super) async fn prepare(
         &mut self,
         name: &str,
         sql: &str,
@@ -394,38 +398,6 @@ impl Reader<'_> {
         }
         let columns: Vec<String> = shape.columns.iter().map(|column| column.name.clone()).collect();
         self.prepare("message", &read::cells_by_key(shape, &columns), &span, &[])
-            .await?;
-        Ok(())
-    }
-
-    async fn attachment(
-        &mut self,
-        config: &crate::config::Attachment,
-        shape: &Shape,
-        tickets: &Shape,
-    ) -> Result<(), tokio_postgres::Error> {
-        let from = format!("from {} a cross join {} t", shape.sql(), tickets.sql());
-        let joins = [self.config.ticket.join.as_ref(), config.join.as_ref()];
-        let joined = blame::joined(&from, &joins);
-        let source = match &config.source {
-            AttachmentSource::Url(expr)
-            | AttachmentSource::Path { path: expr, .. }
-            | AttachmentSource::Bytes(expr) => expr,
-        };
-        let values = [&config.filter, &config.name, &config.mime]
-            .into_iter()
-            .flatten()
-            .chain(&config.parent);
-        let values: Vec<&Expr> = values.chain([source]).collect();
-        let mut parts = blame::Part::joins(&from, &joins);
-        parts.extend(
-            values
-                .iter()
-                .map(|expr| blame::Part::value(expr, &value_sql(expr, "a", shape), &joined)),
-        );
-        let outputs: Vec<String> = values.iter().map(|expr| value_sql(expr, "a", shape)).collect();
-        let sql = format!("select {}\n{joined}\nlimit 1", outputs.join(",\n  "));
-        self.prepare("attachment", &sql, &config.table.span, &parts)
             .await?;
         Ok(())
     }

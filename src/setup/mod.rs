@@ -8,6 +8,7 @@
 //! touched; no password is printed, or sent to the server other than as its verifier.
 
 mod admin;
+mod attached;
 mod baseline;
 mod blame;
 mod check;

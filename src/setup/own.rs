@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use super::error::SetupError;
 use super::{Options, baseline};
 use crate::config::Config;
+use crate::model::CrashPoint;
 use crate::postgres::catalog::{self, ServerFacts, Slot};
 use crate::postgres::replication::{CreatedSlot, ReplicationConnection, ReplicationError, SystemIdentity};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
@@ -158,6 +159,7 @@ pub(super) async fn prepare(
         say(&format!("slot {name}: dropped, since {why}"));
     }
     let made = create(&mut replication, &client, facts, &name, options.slot_wait).await?;
+    CrashPoint::SlotMade.reached();
     let consistent = made.consistent_point;
     if unnoted {
         baseline::note(config, url, &store, made.snapshot.as_deref(), say).await?;
@@ -172,6 +174,7 @@ pub(super) async fn prepare(
         return Ok((name, SlotOutcome::Made));
     }
     store.meta_open_gap(consistent).await?;
+    CrashPoint::GapStored.reached();
     let from = meta.captured_lsn.unwrap_or_default();
     say(&format!("slot {name}: made anew at {consistent}"));
     say(&format!(

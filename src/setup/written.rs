@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use super::blame;
 use super::mapped::{MappingFault, Probe, Reader, type_sql};
-use crate::config::{Expr, ReplyAttachments};
+use crate::config::Expr;
 use crate::mapping::write::{self, UnknownParameter};
 use crate::mapping::{Shape, Statement};
 use crate::model::Kind;
@@ -29,17 +29,13 @@ impl Reader<'_> {
                     .filter
                     .iter_mut()
                     .chain(batch.insert.iter_mut())
-                    .chain(batch.after.iter_mut());
+                    .chain(batch.after.iter_mut())
+                    .chain(batch.files.iter_mut());
                 for statement in all {
                     self.write(statement, tickets, messages).await?;
                 }
             }
             self.mapped.reply = <[write::Batch; 2]>::try_from(batches).ok();
-            if let ReplyAttachments::Statements(statements) = &reply.attachments {
-                let mut names = write::reply_names(tickets, messages);
-                names.extend(["name", "url", "mime", "bytes", "path"].map(str::to_owned));
-                self.statements(statements, &names, tickets, messages).await?;
-            }
         }
         let mut names = write::reply_names(tickets, None);
         if let Some(status) = &config.status {

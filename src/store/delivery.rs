@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Store, StoreError};
+use super::{FileRef, Store, StoreError};
 use crate::model::{CaseId, DeliveryId, LinkId, Section, TicketKey, UserId};
 use crate::text::{self, Body};
 
@@ -52,6 +52,8 @@ pub struct Resolution {
     pub opening: Option<Opening>,
     /// `created_at` as it is sent, in seconds since 1970.
     pub written_at: i64,
+    /// The files of the last part.
+    pub files: Vec<FileRef>,
 }
 
 /// A row that enters its lane.
@@ -170,6 +172,10 @@ pub struct Delivery {
     pub backfill: bool,
     /// What it brings to Deskie.
     pub act: Act,
+    /// Files that go along.
+    pub files: Vec<FileRef>,
+    /// For how many seconds its files have been waited for.
+    pub waited: f64,
 }
 
 impl Delivery {
@@ -196,6 +202,8 @@ pub enum Act {
     Edit,
     /// An internal note on what the site did to a message.
     Note,
+    /// Files that came too late for their message, or did not fit.
+    File,
 }
 
 impl Act {
@@ -206,6 +214,7 @@ impl Act {
             Act::Status => "status",
             Act::Edit => "edit",
             Act::Note => "note",
+            Act::File => "file",
         }
     }
 }
@@ -217,17 +226,19 @@ pub struct Intent {
     pub at: jiff::Timestamp,
 }
 
-/// Nothing that is open stands before it in its lane; a status that Deskie refuses holds up no message. One look into an
-/// index a row: a backlog of any length costs the site's server no more than its head.
+/// Nothing that is open stands before it in its lane; a status that Deskie refuses, and a file that cannot be had, hold
+/// up no message. One look into an index a row: a backlog of any length costs the site's server no more than its head.
 const IS_HEAD: &str = "not exists (select from {s}.delivery o where o.ticket_id = d.ticket_id
-    and o.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked') and not (o.act = 'status' and o.state = 'parked')
+    and o.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')
+    and not (o.act in ('status', 'file') and o.state = 'parked')
     and (o.position, o.part, o.id) < (d.position, d.part, d.id))";
 
 /// What [`delivery`] reads, of `delivery d` and `ticket t`. The last one are the texts that go with it.
 const COLUMNS: &str = "d.id, d.ticket_id, t.key, t.case_id, t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
     d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
     coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
-    extract(epoch from clock_timestamp() - d.intent_at)::float8,
+    extract(epoch from clock_timestamp() - d.intent_at)::float8, d.files,
+    coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8,
     (select jsonb_agg(f.body order by f.position, f.part, f.id) from {s}.delivery f where f.lead = d.id)";
 
 impl Store {
@@ -342,8 +353,9 @@ impl Store {
         let sql =
             "with d as (update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
                 where id = $1 and state in ('unresolved', 'queued', 'sending') and (select {s}.fence($3))
-                returning link_id, ticket_id)
-            update {s}.link set state = 'skipped', reason = $2 where id in (select link_id from d)";
+                returning link_id, files)
+            update {s}.link set state = 'skipped', reason = $2 where id in (select link_id from d
+                union all select (f->>'link')::int8 from d, jsonb_array_elements(d.files) f)";
         self.execute(sql, &[&id.0, &reason, &self.epoch().0]).await?;
         self.wake.lanes.notify_one();
         Ok(())
@@ -411,7 +423,7 @@ impl Store {
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
-            where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act in ('message', 'note')
+            where d.ticket_id = $1 and d.message_id is null and d.body is not null and d.act in ('message', 'note', 'file')
               and d.lead is null
               and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
                    or (d.state = 'delivered' and d.call = 'create_case'))
@@ -446,7 +458,7 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
         |error: serde_json::Error| StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>(0)));
     let body: Option<Value> = row.get(11);
     let followers: Option<Vec<Body>> = row
-        .get::<_, Option<Value>>(23)
+        .get::<_, Option<Value>>(25)
         .map(serde_json::from_value)
         .transpose()
         .map_err(damaged)?;
@@ -455,6 +467,7 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
         body = text::joined(std::iter::once(&body).chain(&followers));
     }
     let opening: Option<Value> = row.get(12);
+    let files: Option<Value> = row.get(23);
     Ok(Delivery {
         id: DeliveryId(row.get(0)),
         ticket_id: row.get(1),
@@ -483,8 +496,15 @@ fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
             "status" => Act::Status,
             "edit" => Act::Edit,
             "note" => Act::Note,
+            "file" => Act::File,
             _ => Act::Message,
         },
         intent_age: row.get(22),
+        files: files
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(damaged)?
+            .unwrap_or_default(),
+        waited: row.get(24),
     })
 }

@@ -45,11 +45,11 @@ impl Step<'_> {
         let opening = found.opening.as_ref().map(json).transpose()?;
         let first =
             "update {s}.delivery set state = 'queued', author = $2, body = $3, opening = $4, written_at = $5,
-                parts = $6, error = null, waits_since = null, attempts = 0, not_before = now()
+                parts = $6, files = $7, error = null, waits_since = null, attempts = 0, not_before = now()
             where id = $1 and state = 'unresolved'";
         let rest = "insert into {s}.delivery
-                (position, ticket_id, link_id, section, backfill, part, parts, author, body, opening, written_at, state)
-            select position, ticket_id, link_id, section, backfill, $2, $3, $4, $5, $6, $7, 'queued'
+                (position, ticket_id, link_id, section, backfill, part, parts, author, body, opening, written_at, files, state)
+            select position, ticket_id, link_id, section, backfill, $2, $3, $4, $5, $6, $7, $8, 'queued'
             from {s}.delivery where id = $1
             on conflict (link_id, part) do nothing";
         if let Some(status) = found.opening.as_ref().and_then(|opening| opening.status.as_ref()) {
@@ -60,11 +60,22 @@ impl Step<'_> {
         for (n, body) in found.bodies.iter().enumerate() {
             let body = json(body)?;
             let part = i32::try_from(n + 1).unwrap_or(i32::MAX);
+            // They stand below the whole text.
+            let last = n + 1 == found.bodies.len() && !found.files.is_empty();
+            let files = last.then(|| json(&found.files)).transpose()?;
             match part {
                 1 => {
                     self.execute(
                         first,
-                        &[&id.0, &found.author, &body, &opening, &found.written_at, &parts],
+                        &[
+                            &id.0,
+                            &found.author,
+                            &body,
+                            &opening,
+                            &found.written_at,
+                            &parts,
+                            &files,
+                        ],
                     )
                     .await?
                 }
@@ -79,6 +90,7 @@ impl Step<'_> {
                             &body,
                             &opening,
                             &found.written_at,
+                            &files,
                         ],
                     )
                     .await?
@@ -134,7 +146,7 @@ impl Step<'_> {
     /// Deletes what the site deleted before it was sent. Returns how many deliveries that were.
     pub async fn delivery_drop_unsent(&self, link: LinkId, reason: &str) -> Result<u64, StoreError> {
         let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
-            where link_id = $1 and (state = 'unresolved' or (state = 'queued' and intent_at is null))
+            where link_id = $1 and act <> 'file' and (state = 'unresolved' or (state = 'queued' and intent_at is null))
               and not exists (select from {s}.delivery o where o.link_id = $1 and o.state
                               in ('sending', 'doubt', 'delivered', 'parked'))";
         self.execute(sql, &[&link.0, &reason]).await
@@ -270,6 +282,9 @@ impl Step<'_> {
             &[&delivery.id.0],
         )
         .await?;
-        Ok(())
+        if delivery.files.is_empty() {
+            return Ok(());
+        }
+        self.file_delivered(delivery).await
     }
 }

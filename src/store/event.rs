@@ -7,6 +7,9 @@ use tokio_postgres::types::PgLsn;
 use super::{Store, StoreError, execute_in, query_in};
 use crate::model::{EventId, Lsn, Op, RelationName};
 
+/// A round of resolving takes the events that begin within so many bytes.
+const TAKEN_BYTES: i64 = 8 << 20;
+
 /// A captured row change.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -61,8 +64,8 @@ impl Store {
         })
     }
 
-    /// The oldest events whose turn it is, in order, up to whole transactions of at least `limit` rows: visible to
-    /// everybody (rule 7), and committed at least `settle` ago. An event that is not ready holds those behind it.
+    /// The oldest events whose turn it is, in order, up to whole transactions of at least `limit` rows, but not more than
+    /// memory should hold (what is left of a transaction comes with the next round): visible to everybody (rule 7), and committed at least `settle` ago. An event that is not ready holds those behind it.
     pub async fn event_take(
         &self,
         limit: i64,
@@ -76,12 +79,15 @@ impl Store {
             blocked as (select min(id) as id from head where not ready),
             last as (select xid, id from head
                      where id < coalesce((select id from blocked), 9223372036854775807) order by id desc limit 1)
-            select e.id, e.xid::text, e.commit_lsn, e.committed_at, e.schema_name, e.table_name, e.op, e.image, e.old_key, e.echo
-            from {s}.event e
-            where e.id <= (select id from last)
-               or (e.xid = (select xid from last) and e.id <= (select id from last) + 10000)
+            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo
+            from (select e.*, sum(e.size) over (order by e.id) - e.size as before from {s}.event e
+                  where e.id <= (select id from last)
+                     or (e.xid = (select xid from last) and e.id <= (select id from last) + 10000)) e
+            where before < $3
             order by e.id";
-        let rows = self.query(sql, &[&limit, &settle.as_secs_f64()]).await?;
+        let rows = self
+            .query(sql, &[&limit, &settle.as_secs_f64(), &TAKEN_BYTES])
+            .await?;
         rows.iter().map(event).collect()
     }
 
@@ -149,9 +155,9 @@ impl TransactionWriter<'_> {
             .collect();
         let echoes: Vec<bool> = events.iter().map(|event| event.echo).collect();
         let sql = "insert into {s}.event
-                (xid, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo)
+                (xid, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, size, echo)
             select (n + (x - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
-                   l, at, s, t, o, nullif(i::jsonb, 'null'), k::jsonb, e
+                   l, at, s, t, o, nullif(i::jsonb, 'null'), k::jsonb, octet_length(i) + coalesce(octet_length(k), 0), e
             from unnest($1::int8[], $2::pg_lsn[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[])
                  with ordinality as u (x, l, at, s, t, o, i, k, e, place),
                  (select pg_snapshot_xmax(pg_current_snapshot())::text::int8 as n) b

@@ -1,5 +1,7 @@
 //! The rows of the site that we know, for ever.
 
+use std::collections::HashSet;
+
 use super::{Step, Store, StoreError};
 use crate::model::{DeliveryId, EventId, LinkId, Section};
 
@@ -268,11 +270,25 @@ impl Step<'_> {
         Ok(rows.first().and_then(|row| row.get(0)))
     }
 
+    /// Which of these keys are known, as rows or as lanes.
+    pub async fn link_known(&self, section: Section, keys: &[&str]) -> Result<HashSet<String>, StoreError> {
+        let sql = "select key from {s}.link where section = $1 and key = any($2)
+            union select key from {s}.ticket where $1 = 'ticket' and key = any($2)";
+        let rows = self.query(sql, &[&section.as_str(), &keys]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// Counts a row that was passed over.
     pub async fn skipped_count(&self, reason: &str) -> Result<(), StoreError> {
-        let sql = "insert into {s}.skipped (reason, count) values ($1, 1)
-            on conflict (reason) do update set count = skipped.count + 1";
-        self.execute(sql, &[&reason]).await?;
+        self.skipped_add(reason, 1).await
+    }
+
+    /// Counts so many.
+    pub async fn skipped_add(&self, reason: &str, count: usize) -> Result<(), StoreError> {
+        let sql = "insert into {s}.skipped (reason, count) values ($1, $2)
+            on conflict (reason) do update set count = skipped.count + excluded.count";
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.execute(sql, &[&reason, &count]).await?;
         Ok(())
     }
 

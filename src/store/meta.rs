@@ -200,7 +200,7 @@ impl Store {
     pub async fn prune(&self, retain: std::time::Duration) -> Result<(), StoreError> {
         let seconds = retain.as_secs_f64();
         for sql in [
-            "update {s}.delivery set body = null, image = null, edited = null,
+            "update {s}.delivery set body = null, image = null, edited = null, files = null,
                  opening = case when call = 'create_case' then opening end
              where id in (select id from {s}.delivery
                  where done_at < now() - make_interval(secs => $1) and body is not null

@@ -13,6 +13,7 @@ mod delivery;
 mod delivery_step;
 mod edit;
 mod event;
+mod files;
 mod inbox;
 mod link;
 mod meta;
@@ -27,6 +28,7 @@ pub use coalesce::Follower;
 pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
 pub use edit::{FollowUp, LastSent};
 pub use event::{Event, Position, TransactionWriter};
+pub use files::{FileRef, NewFile, Prepared};
 pub use inbox::{InboxRow, NewWebhook};
 pub use link::{Link, LinkState, RowLink};
 pub use meta::{Gap, Meta};
@@ -125,6 +127,11 @@ impl Store {
             .get()
             .await
             .map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
+    /// Lets go of idle connections, which may be dead without having been closed.
+    pub fn forget_connections(&self) {
+        self.pool.forget_idle();
     }
 
     /// Runs one statement; rows affected.

@@ -79,11 +79,18 @@ impl Store {
     }
 
     /// The next message of each ticket that can be written now; a parked one holds those behind it (rule 10).
-    pub async fn remote_heads(&self, limit: i64) -> Result<Vec<PendingRemote>, StoreError> {
+    /// `with_files`: only those that have files, or only those that have none.
+    pub async fn remote_heads(
+        &self,
+        limit: i64,
+        with_files: Option<bool>,
+    ) -> Result<Vec<PendingRemote>, StoreError> {
         let sql = "select message_id, case_id, ticket_id, kind, payload, attempts from (
                 select distinct on (ticket_id) * from {s}.remote
                 where state in ('pending', 'parked') and ticket_id is not null order by ticket_id, seq) head
-            where state = 'pending' and not_before <= clock_timestamp() order by seq limit $1";
+            where state = 'pending' and not_before <= clock_timestamp()
+              and ($2::bool is null or $2 = (coalesce(jsonb_array_length(payload->'attachments'), 0) > 0))
+            order by seq limit $1";
         let read = |row: &tokio_postgres::Row| {
             let kind: &str = row.get(3);
             PendingRemote {
@@ -99,7 +106,12 @@ impl Store {
                 attempts: row.get(5),
             }
         };
-        Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
+        Ok(self
+            .query(sql, &[&limit, &with_files])
+            .await?
+            .iter()
+            .map(read)
+            .collect())
     }
 
     /// A message could not be written for a passing reason.

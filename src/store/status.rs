@@ -126,7 +126,7 @@ impl Store {
     pub async fn parked_get(&self, id: &str) -> Result<Option<ParkedDetail>, StoreError> {
         let sql = "select 'd' || d.id, t.key, coalesce(d.error, ''), d.doubt_since is not null,
                 (select count(*) from {s}.delivery o where o.ticket_id = d.ticket_id and o.id <> d.id
-                    and o.state in ('unresolved', 'queued') and (o.position, o.part, o.id) > (d.position, d.part, d.id)),
+                    and d.act not in ('status', 'file') and o.state in ('unresolved', 'queued') and (o.position, o.part, o.id) > (d.position, d.part, d.id)),
                 jsonb_strip_nulls(to_jsonb(d) || jsonb_build_object('row', l.section || ' ' || l.key,
                     'ticket', t.key, 'case_id', t.case_id, 'case_number', t.case_number))
                 from {s}.delivery d left join {s}.ticket t on t.id = d.ticket_id left join {s}.link l on l.id = d.link_id
@@ -245,7 +245,8 @@ impl Store {
     pub async fn parked_retry(&self, id: Option<&str>) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery set state = case when body is null then 'unresolved' else 'queued' end,
-                    not_before = now(), attempts = 0, waits_since = null, doubt_since = null,
+                    not_before = now(), attempts = 0, doubt_since = null,
+                    waits_since = case when act = 'file' then now() - interval '100 years' end,
                     intent_at = case when lead is null then intent_at end, lead = null
                 where state = 'parked' and ($1::text is null or 'd' || coalesce(lead, id) = $1) returning link_id),
             l as (update {s}.link set state = 'queued', reason = null where id in (select link_id from d)),
@@ -264,8 +265,9 @@ impl Store {
     pub async fn parked_discard(&self, id: &str, reason: &str) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery set state = 'discarded', error = $2 || ' (was: ' || coalesce(error, '') || ')', done_at = now()
-                where state = 'parked' and 'd' || coalesce(lead, id) = $1 returning link_id),
-            l as (update {s}.link set state = 'discarded', reason = $2 where id in (select link_id from d)),
+                where state = 'parked' and 'd' || coalesce(lead, id) = $1 returning link_id, files),
+            l as (update {s}.link set state = 'discarded', reason = $2 where id in (select link_id from d
+                union all select (f->>'link')::int8 from d, jsonb_array_elements(d.files) f)),
             r as (update {s}.remote set state = 'discarded', reason = $2, done_at = now()
                   where state = 'parked' and 'r' || message_id = $1 returning 1),
             w as (delete from {s}.status_write where state = 'parked' and 's' || ticket_id = $1

@@ -187,6 +187,12 @@ impl Step<'_> {
             .ok_or_else(|| StoreError::Damaged("ticket_find_or_add gave no row".into()))
     }
 
+    /// One lane.
+    pub async fn ticket_by_id(&self, id: i64) -> Result<Option<Ticket>, StoreError> {
+        let sql = format!("select {COLUMNS} from {{s}}.ticket t where id = $1");
+        Ok(self.query(&sql, &[&id]).await?.first().map(ticket))
+    }
+
     /// Whether anything was ever put into a lane.
     pub async fn ticket_has_deliveries(&self, id: i64) -> Result<bool, StoreError> {
         let sql = "select exists (select from {s}.delivery where ticket_id = $1)";

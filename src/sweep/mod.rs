@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::deskie::{Case, CaseQuery, Client, Meter, Sort, Status};
 use crate::lanes::{Class, Cost};
+use crate::model::CrashPoint;
 use crate::store::{Birth, SeenCase, SeenStatus, Store, StoreError};
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
@@ -126,8 +127,10 @@ impl Sweeper {
             self.store.birth_add(&births).await?;
             self.statuses(&answer.value.items).await?;
             if answer.value.items.len() < 100 {
+                CrashPoint::SweepWanted.reached();
                 let swept_to = begun.unwrap_or_else(crate::model::clock::now);
                 self.store.meta_set_swept(swept_to).await?;
+                CrashPoint::SweepStored.reached();
                 return Ok(wanted);
             }
             (position, page) = next_page(position, page, &seen);

@@ -3,6 +3,7 @@
 //! - [`outgoing()`], [`split()`]: a site's body → what Deskie is sent, in parts where it is long.
 //! - [`incoming()`], [`append_links`]: a message of Deskie's → what the site is given.
 //! - [`joined`]: several bodies as one message.
+//! - [`names_of_files`], [`with_links`], [`same_files`]: files and the text around them.
 //! - [`same_text`], [`normalise`]: is this message in Deskie the one that we sent (rule 9)?
 //! - [`fingerprints`]: is this row of the site a copy of what we wrote there (rule 8)?
 //!
@@ -10,6 +11,7 @@
 //! ever taken for a template.
 
 mod escape;
+mod files;
 mod incoming;
 mod markdown;
 mod outgoing;
@@ -20,6 +22,7 @@ mod split;
 mod split_html;
 mod tame;
 
+pub use files::{Told, names_of_files, same_files, with_links};
 pub use incoming::{Incoming, append_links, incoming};
 pub use outgoing::{Body, joined, outgoing};
 pub use same::{fingerprints, normalise, same_text};

@@ -5,19 +5,19 @@
 
 use std::time::Duration;
 
+use super::files::Ready;
 use super::write::{ALREADY, WriteError, prepare, run_all, text};
 use super::{File, Payload, WriteBack};
-use crate::config::{OpenOn, ReplyAttachments};
+use crate::config::OpenOn;
 use crate::deskie::{CallError, Message, Order, Outcome, User, Writer};
 use crate::lanes::{Class, Cost, backoff};
 use crate::mapping::shape::{Shape, quote_ident};
+use crate::mapping::write::TICKET_SETTING;
 use crate::mapping::{Parameters, Statement, write};
+use crate::model::CrashPoint;
 use crate::postgres::TextParam;
 use crate::postgres::shape::load_shape;
 use crate::store::{Birth, Opening, StoreError};
-
-/// The setting that carries the new ticket's key to the later statements of the same transaction.
-const TICKET_SETTING: &str = "deskie_cdc.ticket";
 
 /// Why a case did not become a ticket.
 enum Failed {
@@ -50,6 +50,7 @@ impl WriteBack {
             let case = birth.case_id;
             let error = match self.bear(&birth).await {
                 Ok(()) => {
+                    CrashPoint::BirthMade.reached();
                     tracing::info!(%case, "a case born in Deskie became a ticket");
                     self.store.wake.lanes.notify_one();
                     continue;
@@ -103,9 +104,33 @@ impl WriteBack {
             opening.name = Some(user.full_name.clone()).filter(|name| !name.is_empty());
         }
         self.store.birth_opening(birth.case_id, &opening).await?;
-        let parameters = self.birth_parameters(birth, &opening, first).await;
-        self.make_ticket(birth, &opening, first, &parameters).await?;
-        Ok(())
+        let (tickets, statements, files) = self.statements_of_case().await?;
+        let of_ticket = first.filter(|_| self.config.ticket.open_on == OpenOn::Ticket);
+        // Statements about files that speak of a message's row cannot tell of a ticket's: links they are, then.
+        let as_links = files.is_none() || self.files_are_links();
+        let parameters = self.birth_parameters(birth, &opening, first, as_links).await;
+        let ready = match (of_ticket, &files) {
+            (Some(message), Some(files)) => {
+                let payload = payload(message);
+                self.ready_files(
+                    message.message_id,
+                    birth.attempts,
+                    &payload.attachments,
+                    files,
+                    &parameters,
+                )
+                .await?
+            }
+            _ => Ready::default(),
+        };
+        let files = (files.unwrap_or_default(), &ready);
+        let made = self
+            .make_ticket(birth, &opening, first, &parameters, (tickets, statements), files)
+            .await;
+        if let Err(WriteError::Refused(_)) = made {
+            crate::files::forget(ready.stored).await;
+        }
+        Ok(made?)
     }
 
     async fn customer(&self, birth: &Birth) -> Result<Option<User>, Failed> {
@@ -128,6 +153,7 @@ impl WriteBack {
         birth: &Birth,
         opening: &Opening,
         first: Option<&Message>,
+        as_links: bool,
     ) -> Parameters {
         let mut parameters = Parameters::default();
         let mut set = |name: &str, value: Option<String>| {
@@ -151,7 +177,7 @@ impl WriteBack {
         set("created_at", Some(created_at.to_string()));
         if let Some(message) = first {
             let payload = payload(message);
-            let body = self.body(&payload);
+            let body = body(&payload, as_links);
             set("text", Some(body.text));
             set("html", Some(body.html));
             set("message_id", Some(message.message_id.to_string()));
@@ -180,25 +206,11 @@ impl WriteBack {
         parameters
     }
 
-    fn body(&self, payload: &Payload) -> crate::text::Incoming {
-        let mut body = crate::text::incoming(&payload.content, &payload.content_html);
-        let as_links = self
-            .config
-            .reply
-            .as_ref()
-            .is_none_or(|reply| matches!(reply.attachments, ReplyAttachments::Links));
-        if as_links && !payload.attachments.is_empty() {
-            let links: Vec<(String, String)> = payload
-                .attachments
-                .iter()
-                .map(|file| (file.name.clone(), file.url.clone()))
-                .collect();
-            crate::text::append_links(&mut body, &links);
-        }
-        body
-    }
-
-    async fn statements_of_case(&self) -> Result<(Shape, Vec<Statement>), WriteError> {
+    /// The ticket table, the statements of `[case]`, and those for the files of the first message, where there can be
+    /// any.
+    async fn statements_of_case(
+        &self,
+    ) -> Result<(Shape, Vec<Statement>, Option<Vec<Statement>>), WriteError> {
         let client = self
             .site
             .get()
@@ -219,7 +231,15 @@ impl WriteBack {
             prepare(&client, &mut statement).await?;
             statements.push(statement);
         }
-        Ok((tickets, statements))
+        let mut files = match &self.config.reply {
+            Some(reply) => write::files_of_birth(reply, &tickets)
+                .map_err(|(expr, fault)| WriteError::Refused(format!("{}: {fault}", expr.name)))?,
+            None => Some(Vec::new()),
+        };
+        for statement in files.iter_mut().flatten() {
+            prepare(&client, statement).await?;
+        }
+        Ok((tickets, statements, files))
     }
 
     async fn make_ticket(
@@ -228,8 +248,9 @@ impl WriteBack {
         opening: &Opening,
         first: Option<&Message>,
         parameters: &Parameters,
+        (tickets, statements): (Shape, Vec<Statement>),
+        (of_files, files): (Vec<Statement>, &Ready),
     ) -> Result<(), WriteError> {
-        let (tickets, statements) = self.statements_of_case().await?;
         let store = &self.store;
         let case = birth.case_id.to_string();
         let mut plan: Vec<(String, Vec<TextParam>)> = vec![
@@ -269,6 +290,12 @@ impl WriteBack {
             )),
             vec![text(&tickets.relation.to_string())],
         ));
+        for parameters in &files.parameters {
+            for statement in &of_files {
+                let values = parameters.of(statement).into_iter().map(TextParam).collect();
+                plan.push((statement.sql(), values));
+            }
+        }
         let is_written = self.config.ticket.open_on == OpenOn::Ticket;
         let message = first.filter(|_| is_written);
         let kind = message.map(|message| match message.staff_id {
@@ -361,6 +388,19 @@ fn has_the_key(tickets: &Shape) -> String {
     parts.join(" and ")
 }
 
+fn body(payload: &Payload, as_links: bool) -> crate::text::Incoming {
+    let mut body = crate::text::incoming(&payload.content, &payload.content_html);
+    if as_links && !payload.attachments.is_empty() {
+        let links: Vec<(String, String)> = payload
+            .attachments
+            .iter()
+            .map(|file| (file.name.clone(), file.url.clone()))
+            .collect();
+        crate::text::append_links(&mut body, &links);
+    }
+    body
+}
+
 fn payload(message: &Message) -> Payload {
     Payload {
         content: message.content.clone(),
@@ -372,6 +412,7 @@ fn payload(message: &Message) -> Payload {
                 name: file.file_name.clone(),
                 url: file.url.clone(),
                 mime: file.mime_type.clone(),
+                size: file.file_size,
             })
             .collect(),
         ..Payload::default()

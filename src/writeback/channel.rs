@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{File, Payload, WriteBack};
 use crate::deskie::Outcome;
 use crate::deskie::webhook::ChannelMessage;
+use crate::files::name_of_path;
 use crate::lanes::{Class, Cost, backoff};
-use crate::model::Kind;
+use crate::model::{CrashPoint, Kind};
 use crate::store::{Birth, InboxRow, NewRemote, RemoteState, StoreError};
 
 impl WriteBack {
@@ -16,6 +17,9 @@ impl WriteBack {
             return Ok(false);
         }
         let mut moved = self.store.inbox_to_reads().await? > 0;
+        if moved {
+            CrashPoint::InboxTaken.reached();
+        }
         moved |= self.store.inbox_hasten_doubts().await? > 0;
         let mut creates_under_way = None;
         for row in self.store.inbox_waiting(100).await? {
@@ -71,9 +75,10 @@ impl WriteBack {
                 .attachments
                 .into_iter()
                 .map(|url| File {
-                    name: file_name(&url),
+                    name: name_of_path(&url).unwrap_or_else(|| "file".to_owned()),
                     url,
                     mime: String::new(),
+                    size: None,
                 })
                 .collect(),
         };
@@ -143,13 +148,4 @@ impl WriteBack {
         }
         Ok(())
     }
-}
-
-fn file_name(url: &str) -> String {
-    let path = url.split(['?', '#']).next().unwrap_or(url);
-    path.rsplit('/')
-        .next()
-        .filter(|name| !name.is_empty())
-        .unwrap_or("file")
-        .to_owned()
 }

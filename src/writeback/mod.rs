@@ -11,6 +11,7 @@
 
 mod birth;
 mod channel;
+mod files;
 mod read;
 mod staff;
 mod status;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::deskie::{Client, Meter};
+use crate::files::Downloader;
 use crate::postgres::Pool;
 use crate::store::Store;
 
@@ -35,6 +37,7 @@ pub struct WriteBack {
     client: Client,
     meter: Arc<Meter>,
     config: Arc<Config>,
+    downloader: Downloader,
     staff: staff::Directory,
     statements: tokio::sync::Mutex<Option<Arc<ReplyStatements>>>,
     status_statements: tokio::sync::Mutex<Option<Arc<status::StatusStatements>>>,
@@ -48,6 +51,7 @@ impl WriteBack {
         client: Client,
         meter: Arc<Meter>,
         config: Arc<Config>,
+        downloader: Downloader,
     ) -> WriteBack {
         let staff = staff::Directory::new(client.clone(), meter.clone());
         WriteBack {
@@ -56,6 +60,7 @@ impl WriteBack {
             client,
             meter,
             config,
+            downloader,
             staff,
             statements: tokio::sync::Mutex::new(None),
             status_statements: tokio::sync::Mutex::new(None),
@@ -91,4 +96,7 @@ pub struct File {
     pub url: String,
     /// Its MIME type.
     pub mime: String,
+    /// Its size in bytes, where Deskie tells it.
+    #[serde(default)]
+    pub size: Option<i64>,
 }

@@ -7,7 +7,7 @@ use crate::deskie::{CallError, Message, Order, Outcome, Writer};
 use crate::lanes::{
     self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, backoff,
 };
-use crate::model::{CaseId, Kind, MessageId, StaffId, UserId};
+use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId};
 use crate::store::{Delivery, NewRemote, RemoteState, StoreError, Ticket};
 use crate::text;
 
@@ -182,6 +182,7 @@ impl WriteBack {
                 None => new.push(verdict(message)),
             }
         }
+        CrashPoint::ReadFetched.reached();
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
         let mut pending = 0;
@@ -205,6 +206,7 @@ impl WriteBack {
         }
         step.ticket_read_done(ticket.id, wanted_at, deferred).await?;
         step.commit().await?;
+        CrashPoint::ReadStored.reached();
         if pending > 0 {
             tracing::info!(ticket = %ticket.key, %case, "{pending} new in Deskie");
             self.store.wake.remotes.notify_one();
@@ -259,6 +261,7 @@ fn first_message(
 
 fn same(delivery: &Delivery, message: &Message) -> bool {
     text::same_text(&delivery.body, &message.content, &message.content_html)
+        && text::same_files(&delivery.told_files(), &message.told_files())
 }
 
 /// Whether a message may be the one that we sent and have no answer for.
@@ -336,6 +339,7 @@ fn verdict(message: &Message) -> NewRemote {
                 name: file.file_name.clone(),
                 url: file.url.clone(),
                 mime: file.mime_type.clone(),
+                size: file.file_size,
             })
             .collect(),
     };

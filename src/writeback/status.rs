@@ -10,7 +10,7 @@ use crate::deskie::{Case, Status};
 use crate::lanes::{Class, Cost, backoff};
 use crate::mapping::shape::{Shape, key_values};
 use crate::mapping::{Parameters, Statement, write};
-use crate::model::CaseId;
+use crate::model::{CaseId, CrashPoint};
 use crate::postgres::TextParam;
 use crate::postgres::shape::load_shape;
 use crate::store::{SeenStatus, StatusWrite, StoreError, Ticket};
@@ -114,6 +114,7 @@ impl WriteBack {
         }
         match self.try_status(write, &ticket, &value).await {
             Ok(()) => {
+                CrashPoint::StatusWritten.reached();
                 tracing::info!(ticket = %ticket.key, status = write.status, "status written");
                 Ok(())
             }

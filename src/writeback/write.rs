@@ -10,12 +10,13 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use tokio_postgres::types::ToSql;
 
+use super::files::Ready;
 use super::{Payload, WriteBack};
-use crate::config::{Config, ReplyAttachments};
+use crate::config::Config;
 use crate::lanes::backoff;
 use crate::mapping::shape::{Shape, key_values};
 use crate::mapping::{Batch, Parameters, Statement, write};
-use crate::model::Kind;
+use crate::model::{CrashPoint, Kind};
 use crate::postgres::TextParam;
 use crate::postgres::shape::{load_message_shape, load_shape};
 use crate::postgres::{Pool, describe};
@@ -118,7 +119,8 @@ impl ReplyStatements {
                 .filter
                 .iter_mut()
                 .chain(batch.insert.iter_mut())
-                .chain(batch.after.iter_mut());
+                .chain(batch.after.iter_mut())
+                .chain(batch.files.iter_mut());
             for statement in all {
                 prepare(client, statement).await?;
             }
@@ -176,7 +178,20 @@ pub(super) async fn prepare(
 impl WriteBack {
     /// Writes what waits, the heads of some tickets; true where something was tried.
     pub async fn write_round(&self) -> Result<bool, StoreError> {
-        let heads = self.store.remote_heads(16).await?;
+        let heads = self
+            .store
+            .remote_heads(16, self.fetches_files().then_some(false))
+            .await?;
+        self.write_heads(heads).await
+    }
+
+    /// The same for messages whose files are fetched first, which may take a while.
+    pub async fn file_round(&self) -> Result<bool, StoreError> {
+        let heads = self.store.remote_heads(4, Some(true)).await?;
+        self.write_heads(heads).await
+    }
+
+    async fn write_heads(&self, heads: Vec<PendingRemote>) -> Result<bool, StoreError> {
         let some = !heads.is_empty();
         for result in join_all(heads.into_iter().map(|head| self.write_head(head))).await {
             result?;
@@ -199,6 +214,7 @@ impl WriteBack {
         };
         match result {
             Ok(true) => {
+                CrashPoint::WritebackCommitted.reached();
                 tracing::info!(ticket = %ticket.key, message = %id, kind = head.kind.as_str(), "reply written");
                 metrics::counter!("deskie_cdc_written_total").increment(1);
                 Ok(())
@@ -245,8 +261,10 @@ impl WriteBack {
                 .await?;
             return Ok(false);
         };
+        let payload: Payload = serde_json::from_value(head.payload.clone())
+            .map_err(|error| WriteError::Refused(format!("the stored message is damaged: {error}")))?;
         let parameters = self
-            .parameters(head, ticket, statements.tickets.key.len())
+            .parameters(head, &payload, ticket, statements.tickets.key.len())
             .await?;
         let batch = statements.batch(head.kind);
         if let Some(filter) = &batch.filter {
@@ -265,18 +283,37 @@ impl WriteBack {
                 return Ok(false);
             }
         }
-        transaction(&self.store, &self.site, &statements, head, ticket, &parameters).await?;
-        Ok(true)
+        let ready = self
+            .ready_files(
+                head.message_id,
+                head.attempts,
+                &payload.attachments,
+                &batch.files,
+                &parameters,
+            )
+            .await?;
+        let written = transaction(
+            &self.store,
+            &self.site,
+            &statements,
+            head,
+            ticket,
+            (&parameters, &ready),
+        )
+        .await;
+        if let Err(WriteError::Refused(_)) = written {
+            crate::files::forget(ready.stored).await;
+        }
+        written.map(|()| true)
     }
 
     async fn parameters(
         &self,
         head: &PendingRemote,
+        payload: &Payload,
         ticket: &Ticket,
         key_columns: usize,
     ) -> Result<Parameters, WriteError> {
-        let payload: Payload = serde_json::from_value(head.payload.clone())
-            .map_err(|error| WriteError::Refused(format!("the stored message is damaged: {error}")))?;
         let opening = self.store.delivery_opening(ticket.id).await?.unwrap_or_default();
         let mut parameters = Parameters::default();
         parameters.set_ticket(&ticket.key, key_columns);
@@ -286,12 +323,7 @@ impl WriteBack {
             .map(|file| (file.name.clone(), file.url.clone()))
             .collect();
         let mut body = text::incoming(&payload.content, &payload.content_html);
-        let as_links = self
-            .config
-            .reply
-            .as_ref()
-            .is_none_or(|reply| matches!(reply.attachments, ReplyAttachments::Links));
-        if as_links && !links.is_empty() {
+        if self.files_are_links() && !links.is_empty() {
             text::append_links(&mut body, &links);
         }
         parameters.set("kind", head.kind.as_str());
@@ -360,7 +392,7 @@ async fn transaction(
     statements: &ReplyStatements,
     head: &PendingRemote,
     ticket: &Ticket,
-    parameters: &Parameters,
+    (parameters, files): (&Parameters, &Ready),
 ) -> Result<(), WriteError> {
     let batch = statements.batch(head.kind);
     let ticket_key: Vec<TextParam> = key_values(ticket.key.as_str(), statements.tickets.key.len())
@@ -428,6 +460,14 @@ async fn transaction(
             parameters.of(after).into_iter().map(TextParam).collect(),
         ));
     }
+    for parameters in &files.parameters {
+        for statement in &batch.files {
+            plan.push((
+                statement.sql(),
+                parameters.of(statement).into_iter().map(TextParam).collect(),
+            ));
+        }
+    }
     if batch.insert.is_some() {
         let row = format!("pg_catalog.current_setting('{}')", write::ROW_SETTING);
         // The link is the second line against the echo, and what makes a later UPDATE of the row nothing new.
@@ -474,6 +514,11 @@ async fn run_pipelined(client: &deadpool_postgres::Object, bound: &[Bound]) -> R
                 values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
             client.execute(statement, &values).await.map(|_| ())
         }));
+    }
+    if CrashPoint::WritebackOpen.is_armed() {
+        // Only for a test: a round trip while the locks are held.
+        join_all(std::mem::take(&mut sent)).await;
+        CrashPoint::WritebackOpen.reached();
     }
     sent.push(Box::pin(client.batch_execute("commit")));
     // Polled in order, so written in order; the first error is the cause, the others follow from it, and the COMMIT

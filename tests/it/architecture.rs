@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms and their levels: an import never goes up.
-const LEVELS: [(&str, u8); 22] = [
+const LEVELS: [(&str, u8); 23] = [
     ("model", 0),
     ("config", 1),
     ("pgoutput", 2),
@@ -15,6 +15,7 @@ const LEVELS: [(&str, u8); 22] = [
     ("deskie", 3),
     ("sandbox", 3),
     ("store", 4),
+    ("files", 4),
     ("backfill", FLOWS),
     ("capture", FLOWS),
     ("resolve", FLOWS),

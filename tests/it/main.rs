@@ -9,6 +9,7 @@
 mod architecture;
 mod check;
 mod commands;
+mod faults;
 mod features;
 mod flows;
 mod postgres;

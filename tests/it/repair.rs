@@ -198,3 +198,64 @@ async fn backfill_queues_existing_tickets_once_behind_live_ones() {
     }
     connector.sigterm_and_wait().await;
 }
+
+#[tokio::test]
+async fn a_late_file_of_the_gap_is_sent_and_no_old_one() {
+    // GIVEN a site with files in its database: an old one, and one that went with its message
+    let site = Site::start_on(&newest(), Default::default()).await;
+    let table = "create table files (id bigint generated always as identity primary key, ticket_id bigint, name text, content bytea); \
+        insert into files (ticket_id, name, content) values (1, 'old', 'x')";
+    site.client.batch_execute(table).await.unwrap();
+    let (simulator, workplace) = prepared_on(&site).await;
+    let section = "[[attachment]]\nof = \"ticket\"\ntable = \"files\"\nparent = \"ticket_id\"\nname = \"name\"\nbytes = \"content\"\n\n[reply]\n";
+    workplace.change_config("[reply]\n", section);
+    workplace
+        .command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    let first = one_ticket_then_killed(&site, &simulator, &workplace).await;
+    let connector = workplace.run();
+    let insert = |name: &'static str| {
+        let sql = format!("insert into files (ticket_id, name, content) values ({first}, '{name}', 'x')");
+        let client = &site.client;
+        async move { client.batch_execute(&sql).await.unwrap() }
+    };
+    insert("before").await;
+    let has = |name: &'static str| {
+        move |books: &Books| {
+            books
+                .messages()
+                .any(|message| message.attachments.iter().any(|file| file.file_name == name))
+        }
+    };
+    simulator.wait_for("the file", has("before")).await.unwrap();
+    connector.wait_for_log("message sent").await;
+    // WHEN the slot is lost, a file comes late, and the old one is touched
+    connector.kill9().await;
+    let sql = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where not active";
+    wait_until("the slot to be let go", || async {
+        site.client.query_opt(sql, &[]).await.unwrap()
+    })
+    .await;
+    insert("in the gap").await;
+    site.client
+        .batch_execute("update files set name = name || '!' where ticket_id = 1")
+        .await
+        .unwrap();
+    let _connector = workplace.run();
+    // THEN the one is sent
+    simulator
+        .wait_for("the late file", has("in the gap"))
+        .await
+        .unwrap();
+    insert("after").await;
+    let books = simulator
+        .wait_for("what comes after", has("after"))
+        .await
+        .unwrap();
+    let files: Vec<_> = books
+        .messages()
+        .flat_map(|message| message.attachments.iter())
+        .collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+}

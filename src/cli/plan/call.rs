@@ -42,6 +42,21 @@ impl Row {
     }
 }
 
+/// The files of a message and, where it opens the case, of its ticket: their names.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Files {
+    /// The message's.
+    pub(super) own: Vec<String>,
+    /// The ticket's.
+    pub(super) of_ticket: Vec<String>,
+}
+
+fn with_files(call: &mut Map<String, Value>, names: &[String]) {
+    if !names.is_empty() {
+        call.insert("attachments".into(), names.into());
+    }
+}
+
 fn outcome(result: Fate, why: impl Into<String>) -> Outcome {
     Outcome {
         result,
@@ -85,11 +100,23 @@ fn of_ticket_row<'a>(cells: &'a [Option<String>], name: &str) -> Option<&'a str>
 }
 
 /// What becomes of a ticket's row.
-pub(super) fn of_ticket(config: &Config, key: &str, row: &Row, opened: &mut HashSet<String>) -> Outcome {
-    ticket(config, key, row, opened).unwrap_or_else(|outcome| outcome)
+pub(super) fn of_ticket(
+    config: &Config,
+    key: &str,
+    row: &Row,
+    files: &[String],
+    opened: &mut HashSet<String>,
+) -> Outcome {
+    ticket(config, key, row, files, opened).unwrap_or_else(|outcome| outcome)
 }
 
-fn ticket(config: &Config, key: &str, row: &Row, opened: &mut HashSet<String>) -> Result<Outcome, Outcome> {
+fn ticket(
+    config: &Config,
+    key: &str,
+    row: &Row,
+    files: &[String],
+    opened: &mut HashSet<String>,
+) -> Result<Outcome, Outcome> {
     let cells = row.outputs("[ticket]")?;
     if of_ticket_row(cells, "where") != Some("true") {
         return Err(outcome(Fate::Skipped, "[ticket] where does not hold"));
@@ -117,6 +144,7 @@ fn ticket(config: &Config, key: &str, row: &Row, opened: &mut HashSet<String>) -
         of_ticket_row(cells, "format"),
         "[ticket]",
     )?;
+    with_files(&mut parameters, files);
     opened.insert(key.to_owned());
     Ok(Outcome {
         result: Fate::CreateCase,
@@ -128,22 +156,22 @@ fn ticket(config: &Config, key: &str, row: &Row, opened: &mut HashSet<String>) -
 
 /// What becomes of a message's row; `opening`: its ticket's row, where it has no case yet.
 pub(super) fn of_message(
-    config: &Config,
-    message: &Message,
+    config: (&Config, &Message),
     ticket: Option<&str>,
     row: &Row,
     opening: Option<&Row>,
+    files: &Files,
     opened: &mut HashSet<String>,
 ) -> Outcome {
-    self::message(config, message, ticket, row, opening, opened).unwrap_or_else(|outcome| outcome)
+    self::message(config, ticket, row, opening, files, opened).unwrap_or_else(|outcome| outcome)
 }
 
 fn message(
-    config: &Config,
-    message: &Message,
+    (config, message): (&Config, &Message),
     ticket: Option<&str>,
     row: &Row,
     opening_row: Option<&Row>,
+    files: &Files,
     opened: &mut HashSet<String>,
 ) -> Result<Outcome, Outcome> {
     let Some(ticket) = ticket else {
@@ -180,8 +208,11 @@ fn message(
         let why = "an agent's answer on the site ([message] agent_as = \"ignore\")";
         return Err(outcome(Fate::Skipped, why));
     }
-    let Some(body) = value("body") else {
-        return Err(outcome(Fate::Skipped, "the body is empty"));
+    let names = files.own.join("\n");
+    let (body, is_names) = match value("body") {
+        Some(body) => (body, false),
+        None if !names.is_empty() => (names.as_str(), true),
+        None => return Err(outcome(Fate::Skipped, "the body is empty, and there is no file")),
     };
     if value("ticket_where") != Some("true") {
         return Err(outcome(
@@ -189,7 +220,7 @@ fn message(
             "[ticket] where does not hold; it follows once that is true",
         ));
     }
-    let format = value("format");
+    let format = value("format").filter(|_| !is_names);
     if !opened.contains(ticket) {
         if is_agent {
             return Err(outcome(Fate::Skipped, "an agent's answer before there is a case"));
@@ -200,6 +231,8 @@ fn message(
             opening_row.map_or(Ok(&[][..]), |row| row.outputs("[ticket]"))?,
         )?;
         let parts = with_body(config, &mut parameters, body, format, "[message]")?;
+        let all: Vec<String> = files.own.iter().chain(&files.of_ticket).cloned().collect();
+        with_files(&mut parameters, &all);
         opened.insert(ticket.to_owned());
         let why = "the ticket has no case yet, so this message opens it".into();
         return Ok(Outcome {
@@ -211,6 +244,7 @@ fn message(
     }
     let mut parameters = Map::new();
     let parts = with_body(config, &mut parameters, body, format, "[message]")?;
+    with_files(&mut parameters, &files.own);
     let (result, why) = match (is_agent, message.agent_as) {
         (false, _) => (Fate::AddMessage, "the customer's message, into the ticket's case"),
         (true, AgentAs::Staff) => (

@@ -9,7 +9,8 @@ use tokio_postgres::types::ToSql;
 use super::call::{self, Row};
 use super::{Arguments, Outcome, Planned};
 use crate::cli::{Failure, failed};
-use crate::config::{Config, Expr, Message, TableName};
+use crate::config::{AttachmentOf, Config, Expr, Message, TableName};
+use crate::files::{self, Attached};
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS};
 use crate::mapping::shape::{key_text, key_values, quote_ident};
 use crate::mapping::{Shape, Source, bare_column, expand, value_sql};
@@ -30,6 +31,7 @@ struct Tables<'a> {
     message: Option<(&'a Message, Shape, Reading)>,
     /// With `expand`, which messages a row holds.
     elements: Option<Reading>,
+    attachments: Vec<Attached>,
 }
 
 /// Plans the rows that were asked for, the tickets first, as they would be sent.
@@ -102,6 +104,10 @@ impl<'a> Tables<'a> {
             }
             None => None,
         };
+        let messages = message.as_ref().map(|(_, shape, _)| shape);
+        let attachments = files::load(client, config, &ticket, messages)
+            .await
+            .map_err(failed)?;
         let ticket_reading = read::ticket(&config.ticket, &ticket, Source::Table);
         let with_expand = message.as_ref().filter(|(message, ..)| message.expand.is_some());
         let elements = with_expand.map(|(message, shape, _)| {
@@ -114,6 +120,7 @@ impl<'a> Tables<'a> {
             ticket,
             ticket_reading,
             message,
+            attachments,
         })
     }
 
@@ -227,7 +234,8 @@ impl<'a> Tables<'a> {
             Row::One(cells) => self.ticket_values(cells),
             _ => Map::new(),
         };
-        let outcome = call::of_ticket(self.config, key, &row, opened);
+        let files = self.files(AttachmentOf::Ticket, key).await?;
+        let outcome = call::of_ticket(self.config, key, &row, &files, opened);
         Ok(Planned {
             section: Section::Ticket,
             key: key.to_owned(),
@@ -326,12 +334,19 @@ impl<'a> Tables<'a> {
             }
             _ => Map::new(),
         };
+        let mut files = call::Files {
+            own: self.files(AttachmentOf::Message, key).await?,
+            of_ticket: Vec::new(),
+        };
+        if let Some(ticket) = ticket.as_ref().filter(|_| opening.is_some()) {
+            files.of_ticket = self.files(AttachmentOf::Ticket, ticket).await?;
+        }
         let outcome = call::of_message(
-            self.config,
-            config,
+            (self.config, config),
             ticket.as_deref(),
             row,
             opening.as_ref(),
+            &files,
             opened,
         );
         Ok(Planned {
@@ -341,6 +356,29 @@ impl<'a> Tables<'a> {
             values,
             outcome,
         })
+    }
+
+    /// The names of the files that go along.
+    async fn files(&self, of: AttachmentOf, parent: &str) -> Result<Vec<String>, Failure> {
+        let mut names = Vec::new();
+        for attached in self
+            .attachments
+            .iter()
+            .filter(|attached| attached.config.of == of)
+        {
+            let Some(values) = key_values(parent, attached.of_parent.columns.len()) else {
+                continue;
+            };
+            let values = values.into_iter().map(Some).collect();
+            for cells in self
+                .query("[[attachment]]", &attached.of_parent.sql, values)
+                .await?
+            {
+                let row = attached.row(&cells);
+                names.extend(row.is_ours.then_some(row.name));
+            }
+        }
+        Ok(names)
     }
 
     async fn ticket_row(&self, key: &str) -> Result<Row, Failure> {

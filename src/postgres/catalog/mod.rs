@@ -11,7 +11,7 @@ mod table;
 use tokio_postgres::{Error, GenericClient, Row};
 
 use crate::model::Lsn;
-pub use publication::{Publication, PublishFlags, PublishedTable, publication};
+pub use publication::{Publication, PublishFlags, PublishedTable, publication, publication_refuses};
 pub use rights::{Role, current_role, may_any_column, may_column, may_schema, may_table};
 pub use slot::{Slot, slot, slot_drop};
 pub use table::{Table, TableColumn, table_by_name, table_by_oid, table_by_text};

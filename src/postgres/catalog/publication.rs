@@ -113,3 +113,30 @@ pub async fn publication(client: &impl GenericClient, name: &str) -> Result<Opti
         streams,
     }))
 }
+
+/// The published tables whose UPDATE and DELETE the server refuses to the site: they are in the publication with these,
+/// and have lost their replica identity since (rule 1).
+pub async fn publication_refuses(
+    client: &impl GenericClient,
+    name: &str,
+) -> Result<Vec<RelationName>, Error> {
+    let sql = "SELECT DISTINCT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name \
+        FROM pg_catalog.pg_publication AS p \
+        JOIN pg_catalog.pg_publication_rel AS r ON r.prpubid = p.oid \
+        JOIN pg_catalog.pg_class AS top ON top.oid = r.prrelid \
+        LEFT JOIN LATERAL pg_catalog.pg_partition_tree(top.oid) AS part ON top.relkind = 'p' \
+        JOIN pg_catalog.pg_class AS c ON c.oid = coalesce(part.relid, top.oid) AND c.relkind = 'r' \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+        WHERE p.pubname = $1::pg_catalog.text AND (p.pubupdate OR p.pubdelete) AND (c.relreplident = 'n' \
+          OR c.relreplident IN ('d', 'i') AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i \
+              WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary ELSE i.indisreplident END)) \
+        ORDER BY 1, 2";
+    let rows = client.query(sql, &[&name]).await?;
+    let relation = |row: &Row| -> Result<RelationName, Error> {
+        Ok(RelationName {
+            schema: row.try_get("schema")?,
+            table: row.try_get("name")?,
+        })
+    };
+    rows.iter().map(relation).collect()
+}

@@ -241,8 +241,8 @@ impl std::fmt::Debug for ReplicationStream {
 
 const MAX_INTERVAL: Duration = Duration::from_secs(10);
 const MIN_INTERVAL: Duration = Duration::from_millis(50);
-/// Acknowledgements in quick succession go together.
-const AFTER_PROGRESS: Duration = Duration::from_millis(500);
+/// Acknowledgements in quick succession go together. Not for long: a busy server lets go of its WAL by them.
+const AFTER_PROGRESS: Duration = Duration::from_millis(100);
 const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The half that owns the socket.

@@ -201,6 +201,11 @@ impl Cluster {
         self.stop("QUIT")
     }
 
+    /// A kill: the server has no time for anything; what it leaves behind is found by the next start.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.stop("KILL")
+    }
+
     /// Starts the server again on its data and its port, after a fast shutdown if it runs.
     pub fn restart(&mut self) -> Result<(), StartError> {
         self.stop_fast()?;

@@ -206,6 +206,8 @@ pub struct AttachmentRecord {
     pub file_size: usize,
     /// Its type.
     pub mime_type: String,
+    /// SHA-256 of its content, in hexadecimal digits.
+    pub sha256: String,
     /// The `attachment_urls` entry that it came from.
     pub source_url: Option<String>,
 }
@@ -326,6 +328,7 @@ impl State {
                 file_name: file.name.clone(),
                 file_size: file.bytes.len(),
                 mime_type: file.mime.clone(),
+                sha256: file.sha256.clone(),
                 source_url: file.source_url.clone(),
             })
         };

@@ -71,6 +71,8 @@ pub struct Options {
     pub locale: String,
     /// `attachment_urls` on a loopback address are downloaded; all others are only written down.
     pub fetch_loopback_attachments: bool,
+    /// Of the files of one call only the first so many are kept: some are lost without an error.
+    pub keeps_files: Option<usize>,
     /// The time-out of webhooks.
     #[serde(rename = "webhook_timeout_ms", with = "millis")]
     pub webhook_timeout: Duration,
@@ -129,6 +131,7 @@ impl Default for Options {
             auto_reply: None,
             locale: "en".into(),
             fetch_loopback_attachments: false,
+            keeps_files: None,
             webhook_timeout: Duration::from_secs(5),
             first_case_id: 420_000_000,
             first_message_id: 638_000_000,

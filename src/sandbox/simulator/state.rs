@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::books::{Call, EmailRecord, Origin, WebhookRecord};
 use super::fault::Faults;
@@ -99,6 +100,7 @@ pub(super) struct Attachment {
     pub name: String,
     pub mime: String,
     pub bytes: Bytes,
+    pub sha256: String,
     pub source_url: Option<String>,
 }
 
@@ -474,10 +476,13 @@ impl State {
             (fetched.clone().unwrap_or(nothing), Some(url.clone()))
         });
         let all: Vec<_> = uploads.chain(linked).collect();
+        let kept = self.options.keeps_files.unwrap_or(usize::MAX);
         all.into_iter()
+            .take(kept)
             .map(|(file, source_url)| {
                 let id = Self::take(&mut self.next_file, 1);
                 let stored = Attachment {
+                    sha256: sha256(&file.bytes),
                     name: file.name,
                     mime: file.mime,
                     bytes: file.bytes,
@@ -488,6 +493,11 @@ impl State {
             })
             .collect()
     }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// As a sanitising helpdesk stores HTML.

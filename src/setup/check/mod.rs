@@ -3,6 +3,7 @@
 
 mod database;
 mod deskie;
+mod folders;
 mod mapping;
 mod trial;
 
@@ -103,6 +104,7 @@ pub async fn check(config: &Config) -> Vec<Check> {
         Ok(url) => with_database(config, &url, &mut found).await,
         Err(error) => found.error("database", error),
     }
+    folders::check(config, &mut found);
     deskie::check(config, &mut found).await;
     webhooks(config, &mut found);
     found.0

@@ -68,8 +68,14 @@ pub(super) async fn write_back(
     };
     let mut all_well = true;
     for (kind, batch) in [Kind::Agent, Kind::Customer].into_iter().zip(batches) {
-        let statements: Vec<Statement> = batch.insert.iter().chain(&batch.after).cloned().collect();
-        all_well &= attempt(&client, tickets, &key, kind, None, statements, found).await?;
+        let statements: Vec<Statement> = batch
+            .insert
+            .iter()
+            .chain(&batch.after)
+            .chain(&batch.files)
+            .cloned()
+            .collect();
+        all_well &= attempt(&client, (config, tickets), &key, kind, None, statements, found).await?;
     }
     if let Some(status) = &config.status {
         let names = write::reply_names(tickets, None);
@@ -87,7 +93,7 @@ pub(super) async fn write_back(
                 .collect();
             all_well &= attempt(
                 &client,
-                tickets,
+                (config, tickets),
                 &key,
                 Kind::Agent,
                 Some(value),
@@ -145,6 +151,10 @@ pub fn sample_parameters(key: &TicketKey, columns: usize, kind: Kind, status: Op
         ("status", status.unwrap_or("open")),
         ("via_rule", "false"),
         ("attachments", "[]"),
+        ("name", "check.txt"),
+        ("url", "https://example.com/check.txt"),
+        ("mime", "text/plain"),
+        ("bytes", "\\x00"),
     ] {
         parameters.set(name, value);
     }
@@ -159,14 +169,17 @@ pub fn sample_parameters(key: &TicketKey, columns: usize, kind: Kind, status: Op
 /// True where it would have been written.
 async fn attempt(
     client: &Client,
-    tickets: &Shape,
+    (config, tickets): (&Config, &Shape),
     key: &TicketKey,
     kind: Kind,
     status: Option<&str>,
     statements: Vec<Statement>,
     found: &mut Found,
 ) -> Result<bool, SetupError> {
-    let parameters = sample_parameters(key, tickets.key.len(), kind, status);
+    let mut parameters = sample_parameters(key, tickets.key.len(), kind, status);
+    if let Some(folder) = config.reply.as_ref().and_then(|reply| reply.files_dir.as_ref()) {
+        parameters.set("path", folder.join("1-1-check.txt").display().to_string());
+    }
     let lock = format!(
         "select 1 from {} t where {} for no key update",
         tickets.sql(),

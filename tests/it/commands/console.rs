@@ -34,6 +34,7 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         ))),
         recorder: Some(recorder.clone()),
         slot: None,
+        publication: "deskie_cdc".into(),
         admin_token: token.map(Into::into),
     };
     let open = serve(console(Some("t0ken"))).await;

@@ -5,5 +5,7 @@ mod born;
 mod coalesce;
 mod copies;
 mod edits;
+mod files;
 mod odd;
+mod replied_files;
 mod status;

@@ -8,6 +8,7 @@
 
 mod composite;
 mod drafts;
+mod files;
 mod lookup;
 mod onecolumn;
 mod partitions;

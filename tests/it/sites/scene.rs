@@ -323,8 +323,9 @@ const MOVING: &str = "select
     + (select count(*) from
         (select distinct on (ticket_id) state, not_before from deskie_cdc.delivery
          where state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')
+           and not (state = 'parked' and act in ('status', 'file'))
          order by ticket_id, position, part, id) head
-       where state in ('queued', 'sending', 'doubt') or (state = 'unresolved' and not_before <= clock_timestamp()))
+       where (state in ('queued', 'doubt') and not_before <= clock_timestamp() + interval '30 s') or state = 'sending' or (state = 'unresolved' and not_before <= clock_timestamp()))
     + (select count(*) from deskie_cdc.inbox where state = 'waiting')
     + (select count(*) from deskie_cdc.ticket where read_wanted < 3 and case_id is not null)
     + (select count(*) from deskie_cdc.remote r where state = 'pending' and not exists

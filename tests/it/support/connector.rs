@@ -258,6 +258,44 @@ impl Connector {
         }
     }
 
+    /// Waits for a line that contains `pattern`, or for the program's end; whether the line came.
+    #[track_caller]
+    pub fn logs_or_ends(&self, pattern: &str) -> impl Future<Output = bool> {
+        let caller = Location::caller();
+        let mut log = self.log.clone();
+        let pattern = pattern.to_owned();
+        async move {
+            let found = |lines: &Vec<String>| lines.iter().any(|line| line.contains(&pattern));
+            match tokio::time::timeout(LIMIT, log.wait_for(found)).await {
+                Ok(found) => found.is_ok(),
+                Err(_) => panic!(
+                    "{caller}: neither `{pattern}` nor the end within {} s",
+                    LIMIT.as_secs()
+                ),
+            }
+        }
+    }
+
+    /// Waits for the end, and for the last of its log.
+    #[track_caller]
+    pub fn ends(&mut self) -> impl Future<Output = (ExitStatus, Vec<String>)> {
+        let caller = Location::caller();
+        let mut log = self.log.clone();
+        async move {
+            let Ok(status) = tokio::time::timeout(LIMIT, self.child.wait()).await else {
+                let lines = log.borrow();
+                let tail = lines[lines.len().saturating_sub(30)..].join("\n| ");
+                panic!(
+                    "{caller}: it did not end within {} s; its log ends with:\n| {tail}",
+                    LIMIT.as_secs()
+                );
+            };
+            let _ = tokio::time::timeout(LIMIT, log.wait_for(|_| false)).await;
+            let lines = log.borrow().clone();
+            (status.expect("the program's status"), lines)
+        }
+    }
+
     /// SIGKILL, and waits until it is dead.
     pub async fn kill9(mut self) {
         self.child.kill().await.expect("the program can be killed");

@@ -9,6 +9,7 @@
 )]
 
 mod connector;
+mod network;
 mod site;
 mod stage;
 
@@ -21,8 +22,9 @@ use std::time::Duration;
 use deskie_cdc::sandbox::postgres::Installation;
 
 pub use connector::{Connector, Finished, Workplace};
+pub use network::Network;
 pub use site::Site;
-pub use stage::{AYSE, Building, IVAN, Stage, prepared, says, stage, stage_on, texts};
+pub use stage::{AYSE, Building, IVAN, Stage, WAITING, prepared, says, stage, stage_on, texts};
 
 /// The longest that any single wait of a test may take.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -67,9 +69,9 @@ fn installation(version: u16) -> Installation {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "which versions to test is the one thing that the tests are told"
+    reason = "which versions to test, and how long, is all that the tests are told"
 )]
-fn env(name: &str) -> Option<String> {
+pub fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use deskie_cdc::sandbox::postgres::{Cluster, ClusterOptions, Installation};
 use deskie_cdc::sandbox::sample_site;
@@ -47,6 +48,17 @@ impl Site {
     /// Another connection of the site's application.
     pub async fn connect(&self) -> tokio_postgres::Client {
         self.cluster.connect(Site::DATABASE).await.expect("a connection")
+    }
+
+    /// Starts a server that was killed; those whom it left behind may hold its memory a moment longer.
+    pub async fn start_again(&mut self) {
+        for _ in 0..100 {
+            match tokio::task::block_in_place(|| self.cluster.restart()) {
+                Ok(()) => return,
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+        panic!("the server does not start: {}", self.cluster.log_tail());
     }
 
     /// The processes of this machine that name this path in their command line.

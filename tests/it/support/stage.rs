@@ -25,6 +25,7 @@ const OPEN_MARKER: &str = "insert into tickets (user_id, subject, body) \
 /// A stage that is being built.
 pub struct Building {
     installation: Installation,
+    cluster: ClusterOptions,
     options: Options,
     rules: Option<Rule>,
     schema: Vec<String>,
@@ -49,6 +50,7 @@ pub fn stage() -> Building {
 pub fn stage_on(installation: &Installation) -> Building {
     Building {
         installation: installation.clone(),
+        cluster: ClusterOptions::default(),
         options: Options::default(),
         rules: Some(Rule {
             on_updated: true,
@@ -65,6 +67,12 @@ impl Building {
     /// A Deskie with other options.
     pub fn deskie(mut self, change: impl FnOnce(&mut Options)) -> Building {
         change(&mut self.options);
+        self
+    }
+
+    /// A server with another setting.
+    pub fn server(mut self, name: &str, value: &str) -> Building {
+        self.cluster = self.cluster.set(name, value);
         self
     }
 
@@ -108,7 +116,7 @@ impl Building {
 
     /// Makes it, and sets the connector up.
     pub async fn build(self) -> Stage {
-        let site = Site::start_on(&self.installation, ClusterOptions::default()).await;
+        let site = Site::start_on(&self.installation, self.cluster).await;
         for sql in &self.schema {
             site.client.batch_execute(sql).await.expect("the site's schema");
         }
@@ -209,6 +217,11 @@ impl Stage {
             rows.first().map(|row| CaseId(row.get(0)))
         })
         .await
+    }
+
+    /// The site's end, Deskie and the connector's place, for those who work at each at the same time.
+    pub fn parts(&mut self) -> (&mut Site, &Simulator, &Workplace) {
+        (&mut self.site, &self.simulator, &self.workplace)
     }
 
     /// A case as it really stands in Deskie.
@@ -346,11 +359,11 @@ impl Stage {
 }
 
 /// How much waits that will move by itself.
-const WAITING: &str = "select
+pub const WAITING: &str = "select
     (select count(*) from deskie_cdc.event)
     + (select count(*) from deskie_cdc.delivery d
        where state in ('unresolved', 'queued', 'sending', 'doubt') and not exists
-           (select from deskie_cdc.delivery p where p.ticket_id = d.ticket_id and p.state = 'parked'))
+           (select from deskie_cdc.delivery p where p.ticket_id = d.ticket_id and p.state = 'parked' and p.act not in ('status', 'file')))
     + (select count(*) from deskie_cdc.inbox where state = 'waiting')
     + (select count(*) from deskie_cdc.ticket where read_wanted < 3 and case_id is not null)
     + (select count(*) from deskie_cdc.birth where state = 'pending')

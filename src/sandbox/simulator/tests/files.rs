@@ -27,6 +27,10 @@ async fn forms_and_files_are_read_with_brackets() {
         (&json!("şema \"1\".bin"), &json!(7))
     );
     assert_eq!(simulator.books().cases_with_field(25, "T-7").len(), 1);
+    let kept = simulator.books().cases[0].messages[0].attachments[0]
+        .sha256
+        .clone();
+    assert_eq!((kept.len(), &kept[..8]), (64, "f4812b79"), "{kept}");
 
     let url = stored["url"].as_str().unwrap();
     let page = caller.http.get(url).send().await.unwrap();
@@ -80,6 +84,34 @@ async fn a_file_over_25_megabytes_is_refused() {
         "attachment_too_large"
     );
     assert!(simulator.books().cases.is_empty());
+}
+
+#[tokio::test]
+async fn a_request_over_50_megabytes_is_refused_and_files_may_be_lost() {
+    let (simulator, caller) = start(Options {
+        keeps_files: Some(1),
+        ..Options::default()
+    })
+    .await;
+    let post = |size: usize| {
+        let mut form = reqwest::multipart::Form::new()
+            .text("case[user_email]", "ada@example.com")
+            .text("case[subject]", "s")
+            .text("case[content]", "c");
+        for n in 0..3 {
+            let part = reqwest::multipart::Part::bytes(vec![b'x'; size]).file_name(format!("{n}"));
+            form = form.part(format!("case[attachments][{n}]"), part);
+        }
+        caller.request("POST", "cases.json").multipart(form).send()
+    };
+    // Each is small enough, together they are not.
+    let answer = post(17 * 1024 * 1024).await.unwrap();
+    assert_eq!(answer.status(), 413);
+    assert!(simulator.books().cases.is_empty());
+    let answer = post(1).await.unwrap();
+    assert_eq!(answer.status(), 201);
+    let case = answer.json::<Value>().await.unwrap()["case"].clone();
+    assert_eq!(case["attachments"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]

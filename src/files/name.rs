@@ -1,0 +1,117 @@
+//! PURE: names of files. What comes from outside names no folder, hides nothing and fits every file system.
+
+/// The longest name, in bytes; with what is put before it, it stays below the 255 of usual file systems.
+const LONGEST: usize = 120;
+
+/// The longest ending that is kept when a name is shortened.
+const LONGEST_ENDING: usize = 16;
+
+/// A name that is one plain component of a path on any system: no separators, no control or direction characters, no
+/// dots or blanks at its ends, nothing that Windows forbids.
+pub fn safe(name: &str) -> String {
+    let plain = |c: char| match c {
+        '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => Some('_'),
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => None,
+        c if c.is_control() => None,
+        c if c.is_whitespace() => Some(' '),
+        c => Some(c),
+    };
+    let name: String = name.chars().filter_map(plain).collect();
+    let ends = |c: char| c == '.' || c == ' ';
+    let name = name.trim_matches(ends);
+    let name = shortened(name);
+    match name.trim_matches(ends) {
+        "" => "file".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// At most [`LONGEST`] bytes, with its ending.
+fn shortened(name: &str) -> String {
+    if name.len() <= LONGEST {
+        return name.to_owned();
+    }
+    let ending = name
+        .rfind('.')
+        .and_then(|at| name.get(at..))
+        .filter(|ending| ending.len() <= LONGEST_ENDING)
+        .unwrap_or_default();
+    let mut room = LONGEST - ending.len();
+    while !name.is_char_boundary(room) {
+        room -= 1;
+    }
+    format!("{}{ending}", name.get(..room).unwrap_or_default())
+}
+
+/// The last component of an address' or a file's path, percent-decoded.
+pub fn of_path(path: &str) -> Option<String> {
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    let last = path.rsplit(['/', '\\']).next().filter(|name| !name.is_empty())?;
+    Some(
+        percent_encoding::percent_decode_str(last)
+            .decode_utf8_lossy()
+            .into_owned(),
+    )
+}
+
+/// The type that a name's ending tells; Deskie shows images and plays nothing by other means.
+pub fn mime(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    match ending.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" => "image/jpeg",
+        "png" => "image/png",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "pdf" => "application/pdf",
+        "txt" | "log" => "text/plain",
+        "csv" => "text/csv",
+        "zip" => "application/zip",
+        "mp4" => "video/mp4",
+        "doc" => "application/msword",
+        "docx" => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "xls" => "application/vnd.ms-excel",
+        "xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::path::{Component, Path};
+
+    #[test]
+    fn names_stay_what_they_are_where_they_may() {
+        for (name, expected) in [
+            ("scan.pdf", "scan.pdf"),
+            ("Отчёт 1.xlsx", "Отчёт 1.xlsx"),
+            ("../../etc/passwd", "_.._etc_passwd"),
+            ("..\\..\\x.exe", "_.._x.exe"),
+            (".htaccess", "htaccess"),
+            ("..", "file"),
+            ("", "file"),
+            ("\0\n", "file"),
+            ("a\u{202e}gpj.exe", "agpj.exe"),
+            ("C:\\x", "C__x"),
+        ] {
+            assert_eq!(safe(name), expected, "{name:?}");
+        }
+        assert_eq!(of_path("https://x/a%20b.png?token=1").as_deref(), Some("a b.png"));
+        assert_eq!(of_path("folder/"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_safe_name_is_one_component(name in ".{0,300}", extra in "[./\\\\ \0a-z]{0,40}") {
+            for name in [&name, &extra, &format!("{extra}{name}{extra}")] {
+                let safe = safe(name);
+                prop_assert!(!safe.is_empty() && safe.len() <= LONGEST);
+                let parts: Vec<_> = Path::new(&safe).components().collect();
+                prop_assert!(matches!(parts.as_slice(), [Component::Normal(_)]), "{:?}", safe);
+                prop_assert!(!safe.starts_with('.') && !safe.contains(['/', '\\', '\0']));
+                prop_assert_eq!(super::safe(&safe), safe, "it is stable");
+            }
+        }
+    }
+}

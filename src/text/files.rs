@@ -1,0 +1,100 @@
+//! Files and the text that they travel with.
+
+use super::outgoing::outgoing;
+use super::{Body, Incoming, append_links};
+use crate::model::BodyFormat;
+
+/// The text of a message that is nothing but files: their names, each on a line. Deskie needs one.
+pub fn names_of_files(names: &[&str]) -> Body {
+    outgoing(&names.join("\n"), BodyFormat::Text)
+}
+
+/// Adds files as links, `name: url`, where Deskie does not take them.
+pub fn with_links(body: Body, links: &[(String, String)]) -> Body {
+    let mut all = Incoming {
+        text: body.text,
+        html: body.html,
+    };
+    append_links(&mut all, links);
+    Body {
+        text: all.text,
+        html: all.html,
+    }
+}
+
+/// A file as either side tells of it: its name, and its size where that is known.
+pub type Told<'a> = (&'a str, Option<u64>);
+
+/// True where the files of a message in Deskie may be those that we sent: each has the name or the size of one of ours.
+/// Deskie may have lost some, and may write names its own way; it adds none.
+pub fn same_files(ours: &[Told<'_>], theirs: &[Told<'_>]) -> bool {
+    let mut left: Vec<&Told<'_>> = ours.iter().collect();
+    theirs.iter().all(|(name, size)| {
+        let alike = |(our_name, our_size): &Told<'_>| {
+            (size.is_some() && size == our_size) || plain(our_name) == plain(name)
+        };
+        match left.iter().position(|ours| alike(ours)) {
+            Some(place) => {
+                left.swap_remove(place);
+                true
+            }
+            None => false,
+        }
+    })
+}
+
+fn plain(name: &str) -> String {
+    name.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn links_stand_below_the_text() {
+        let links = [("a <b>".to_owned(), "https://cdn.example/a?x=1&y".to_owned())];
+        let body = with_links(names_of_files(&["a <b>"]), &links);
+        assert_eq!(body.text, "a <b>\n\na <b>: https://cdn.example/a?x=1&y");
+        assert!(
+            body.html.contains("href=\"https://cdn.example/a?x=1&amp;y\""),
+            "{}",
+            body.html
+        );
+        assert_eq!(with_links(body.clone(), &[]), body);
+    }
+
+    #[test]
+    fn files_are_told_by_name_or_size() {
+        let ours = [("şema 1.png", Some(5)), ("b.txt", None)];
+        assert!(same_files(&ours, &[("Şema_1.PNG", None), ("b.txt", Some(9))]));
+        assert!(
+            same_files(&ours, &[("sema-1.png", Some(5))]),
+            "renamed, and one lost"
+        );
+        assert!(same_files(&ours, &[]));
+        assert!(!same_files(&ours, &[("c.txt", Some(7))]));
+        assert!(
+            !same_files(&[], &[("c.txt", Some(7))]),
+            "a mail with a file is not ours"
+        );
+        assert!(
+            !same_files(&ours, &[("b.txt", None), ("b.txt", None)]),
+            "each stands for one"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sent_is_known_again_in_any_order(sizes in proptest::collection::vec(0u64..4, 0..6)) {
+            let names: Vec<String> = sizes.iter().enumerate().map(|(n, _)| format!("file {n}.bin")).collect();
+            let ours: Vec<Told<'_>> = names.iter().zip(&sizes).map(|(name, size)| (name.as_str(), Some(*size))).collect();
+            let theirs: Vec<Told<'_>> = ours.iter().rev().map(|(name, _)| (*name, None)).collect();
+            prop_assert!(same_files(&ours, &theirs));
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Nothing lost, nothing twice, in order: under every fault. The README's table names these tests.
+
+mod big;
+mod compare;
+mod crash;
+mod guest;
+mod intake;
+mod ordeal;
+mod readme;
+mod schema;
+mod standby;
