@@ -182,6 +182,7 @@ create table {schema}.remote (
     delivery_id bigint references {schema}.delivery,
     row_key     text,                  -- the site's row that it became
     said        text[],                -- fingerprints of the text as written: a copy of it is no new message (rule 8)
+    copied      boolean not null default false,  -- a message of the site said the same afterwards
     via_rule    boolean,               -- a rule of Deskie wrote it
     attempts    integer not null default 0,
     not_before  timestamptz not null default now(),

@@ -32,7 +32,7 @@ pub(super) fn read<'a>(
     let message = message_section.map(message);
     let attachments: Vec<Option<Attachment>> = attachment_sections
         .iter()
-        .map(|section| attachment(section, message_section.is_some()))
+        .map(|section| attachment(section, message_section))
         .collect();
     if let Some(section) = ticket_section {
         where_it_opens(section, message_section);
@@ -372,7 +372,7 @@ fn references(value: &Value<'_>) -> Vec<Expr> {
 }
 
 /// One `[[attachment]]`
-fn attachment(section: &Section<'_>, has_message: bool) -> Option<Attachment> {
+fn attachment(section: &Section<'_>, message: Option<&Section<'_>>) -> Option<Attachment> {
     let of = section.need("of", "of = \"message\"").and_then(|_| {
         section.choice(
             "of",
@@ -383,13 +383,19 @@ fn attachment(section: &Section<'_>, has_message: bool) -> Option<Attachment> {
         )
     });
     if of == Some(AttachmentOf::Message)
-        && !has_message
         && let Some(value) = section.value("of")
     {
-        value.fault(
-            "is \"message\", but there is no `[message]`",
-            Some("of = \"ticket\", or add `[message]`".to_owned()),
-        );
+        match message {
+            None => value.fault(
+                "is \"message\", but there is no `[message]`",
+                Some("of = \"ticket\", or add `[message]`".to_owned()),
+            ),
+            Some(message) if message.value("expand").is_some() => value.fault(
+                "is \"message\", but with `message.expand` a message has no row that a file could name",
+                Some("of = \"ticket\", or put the files' addresses into `message.body`".to_owned()),
+            ),
+            Some(_) => {}
+        }
     }
     let table = section.table_name();
     let parent = section

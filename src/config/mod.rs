@@ -14,7 +14,6 @@ mod fault;
 mod keys;
 mod load;
 mod mapping;
-mod pending;
 mod read;
 mod reply;
 mod secret;

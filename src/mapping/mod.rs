@@ -1,8 +1,8 @@
 //! PURE: the config's mapping compiled to SQL that Postgres evaluates (rules 15 and 16).
 //!
 //! [`shape`] is what the catalog says of a mapped table; [`lexer`] finds `:names`; [`read`] compiles the statements
-//! that turn a row into what Deskie needs; [`attachment`] those that find its files; [`expand`] those that tell the
-//! messages of one row apart; [`scan`] those that look through the tables; [`mod@write`] those that turn a
+//! that turn a row into what Deskie needs; [`expand`] those that tell the messages of one row apart; [`attachment`]
+//! those that find its files; [`scan`] those that look through the tables; [`mod@write`] those that turn a
 //! Deskie message into rows of the site.
 //!
 //! Invariant: no expression language of ours. A value is the user's SQL, at most a bare column name is quoted, a

@@ -65,6 +65,9 @@ impl Compiled {
         });
         let ticket_key_of =
             with_shape.map(|(config_message, shape)| read::ticket_key_of(config_message, shape, &ticket));
+        let attachments = files::load(client, config, &ticket, message.as_ref())
+            .await
+            .map_err(mapping)?;
         let with_expand = with_shape.filter(|(message, _)| message.expand.is_some());
         let thread = with_expand.map(|(message, shape)| {
             let elements = |source| expand::elements(message, &config.ticket, shape, &ticket, source);
@@ -74,12 +77,9 @@ impl Compiled {
                 reads_ticket: expand::reads_ticket(message),
             }
         });
-        let attachments = files::load(client, config, &ticket, message.as_ref())
-            .await
-            .map_err(mapping)?;
         Ok(Compiled {
-            thread,
             attachments,
+            thread,
             ticket_image: read::ticket(&config.ticket, &ticket, Source::Image),
             ticket_table: read::ticket(&config.ticket, &ticket, Source::Table),
             messages,

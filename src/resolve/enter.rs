@@ -16,8 +16,8 @@ use crate::text;
 /// Why a message is parked that looks like our own reply. A retry of such a one is a person's decision.
 const ECHO: &str = "an echo";
 
-/// A text of fewer characters may be said again by chance; as a copy it counts for a minute only.
-const TELLING: usize = 20;
+/// A shorter text may be said again by chance (a greeting, thanks): it counts once another reply was copied as well.
+const TELLING: usize = 16;
 
 /// So many automatic replies within ten minutes are a conversation of machines.
 const AUTOMATIC_REPLIES: i64 = 10;
@@ -301,8 +301,7 @@ impl Batch<'_> {
             return Ok(found);
         };
         let resolution = &ready.resolution;
-        // The names of files are no text of a customer's.
-        if section != Section::Message || resolution.author != "customer" || ready.is_files_only {
+        if section != Section::Message || resolution.author != "customer" {
             return Ok(Found::Ready(ready));
         }
         let heard = step.remote_heard(ticket, &said(resolution), committed_at).await?;
@@ -311,9 +310,9 @@ impl Batch<'_> {
             .iter()
             .map(|body| text::normalise(&body.text).chars().count());
         let is_telling = length.sum::<usize>() >= TELLING;
-        if heard.within_minute || (heard.within_hour && is_telling) {
+        if heard.is_copy && (is_telling || heard.copied_before) {
             return Ok(Found::Park(format!(
-                "{ECHO}: a customer's message with the very text of a reply that was written to the site shortly before; \
+                "{ECHO}: a customer's message with the very text of an agent's reply that was written to the site shortly before; \
                  a job of the site seems to copy replies. Leave such rows out with [message] where or author; `failed \
                  retry` sends it all the same"
             )));

@@ -233,7 +233,7 @@ impl Batch<'_> {
             .await
     }
 
-    /// What the outputs of a message mean; `key` is that of its row, by which its files are found.
+    /// What the outputs of a message mean; `key`: where its files are looked for.
     pub(super) async fn message_found(
         &self,
         step: &Step<'_>,
@@ -509,12 +509,9 @@ impl Batch<'_> {
 
     async fn ask(&self, sql: &str, values: Vec<Option<String>>) -> Result<Outputs, ResolveError> {
         Ok(match self.ask_all(sql, values).await? {
-            Err(refused) => Outputs::Refused(refused),
-            Ok(mut rows) => match (rows.pop(), rows.is_empty()) {
-                (None, _) => Outputs::NoRow,
-                (Some(row), true) => Outputs::Row(row),
-                (Some(_), false) => Outputs::SeveralRows,
-            },
+            Ok(mut rows) if rows.len() < 2 => rows.pop().map_or(Outputs::NoRow, Outputs::Row),
+            Ok(_) => Outputs::SeveralRows,
+            Err(error) => Outputs::Refused(error),
         })
     }
 

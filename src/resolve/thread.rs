@@ -326,6 +326,7 @@ impl Batch<'_> {
                 }
             }
         };
+        // A message in a list has no row of its own that a file could name.
         self.message_found(step, outputs, None, ticket, has_case, committed_at)
             .await
     }

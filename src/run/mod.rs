@@ -133,14 +133,6 @@ fn rate_window() -> Duration {
 /// Runs until `stop` is cancelled; then finishes what is in flight.
 pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) -> Result<(), RunError> {
     let shared = Shared::new(config.clone(), url)?;
-    for fault in config.pending() {
-        tracing::warn!(
-            "{}, line {}: {}",
-            config.source.path.display(),
-            fault.line(),
-            fault.message()
-        );
-    }
     let mut servers = JoinSet::new();
     let admin = listen("the admin port", config.server.admin_listen).await?;
     let vital = Vital::new();

@@ -29,7 +29,8 @@ impl Store {
     pub async fn delivery_followers(&self, head: &Delivery) -> Result<Vec<Follower>, StoreError> {
         let sql = "select f.id, f.body,
                 f.state = 'queued' and f.act = 'message' and f.author = 'customer' and f.parts = 1 and f.body is not null
-                and f.intent_at is null and f.lead is null and f.files is null and not f.backfill and f.not_before <= clock_timestamp()
+                and coalesce(pg_catalog.jsonb_array_length(f.files), 0) = 0
+                and f.intent_at is null and f.lead is null and not f.backfill and f.not_before <= clock_timestamp()
                 and not exists (select from {s}.delivery e where e.link_id in (f.link_id, h.link_id) and e.act = 'edit')
                 and not exists (select from {s}.link w where w.ticket_id = f.ticket_id and w.id between h.link_id and f.link_id
                     and w.section = 'message' and (w.state = 'written' or w.reason like 'an agent''s answer%'))

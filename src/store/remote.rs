@@ -152,28 +152,33 @@ impl Store {
 /// What was written to a ticket that a message of the site may be a copy of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Heard {
-    /// The same text, less than a minute before.
-    pub within_minute: bool,
-    /// The same text of an agent, less than an hour before.
-    pub within_hour: bool,
+    /// An agent said the same within the hour before.
+    pub is_copy: bool,
+    /// So it was of another reply within that hour.
+    pub copied_before: bool,
     /// How many replies of Deskie's rules were written in the ten minutes before.
     pub automatic: i64,
 }
 
 impl Step<'_> {
     /// What was written to a ticket before a row that was committed at `at`, in seconds since 1970. That is cut to the
-    /// second, hence the two of grace.
+    /// second, hence the two of grace. A copy is remembered with what it is a copy of.
     pub async fn remote_heard(&self, ticket: i64, said: &[String], at: i64) -> Result<Heard, StoreError> {
-        let sql = "select coalesce(bool_or(said && $2 and done_at > at - interval '1 minute'), false),
-                coalesce(bool_or(said && $2 and kind = 'agent'), false),
-                count(*) filter (where via_rule and done_at > at - interval '10 minutes')
-            from {s}.remote, (select to_timestamp($3::int8::float8) as at) row
-            where ticket_id = $1 and state = 'written' and said is not null
-              and done_at between at - interval '1 hour' and at + interval '2 seconds'";
+        let sql = "with lately as (
+                select message_id, said && $2 and kind = 'agent' as same, copied,
+                       via_rule and done_at > at - interval '10 minutes' as automatic
+                from {s}.remote, (select to_timestamp($3::int8::float8) as at) row
+                where ticket_id = $1 and state = 'written' and said is not null
+                  and done_at between at - interval '1 hour' and at + interval '2 seconds'),
+            noted as (update {s}.remote set copied = true
+                where not copied and message_id in (select message_id from lately where same))
+            select coalesce(bool_or(same), false), coalesce(bool_or(copied and not same), false),
+                   count(*) filter (where automatic)
+            from lately";
         let rows = self.query(sql, &[&ticket, &said, &at]).await?;
         Ok(rows.first().map_or_else(Heard::default, |row| Heard {
-            within_minute: row.get(0),
-            within_hour: row.get(1),
+            is_copy: row.get(0),
+            copied_before: row.get(1),
             automatic: row.get(2),
         }))
     }

@@ -2,8 +2,8 @@
 //!
 //! - [`outgoing()`], [`split()`]: a site's body → what Deskie is sent, in parts where it is long.
 //! - [`incoming()`], [`append_links`]: a message of Deskie's → what the site is given.
-//! - [`joined`]: several bodies as one message.
 //! - [`names_of_files`], [`with_links`], [`same_files`]: files and the text around them.
+//! - [`joined`]: several bodies as one message.
 //! - [`same_text`], [`normalise`]: is this message in Deskie the one that we sent (rule 9)?
 //! - [`fingerprints`]: is this row of the site a copy of what we wrote there (rule 8)?
 //!

@@ -29,9 +29,9 @@ struct Tables<'a> {
     ticket: Shape,
     ticket_reading: Reading,
     message: Option<(&'a Message, Shape, Reading)>,
+    attachments: Vec<Attached>,
     /// With `expand`, which messages a row holds.
     elements: Option<Reading>,
-    attachments: Vec<Attached>,
 }
 
 /// Plans the rows that were asked for, the tickets first, as they would be sent.

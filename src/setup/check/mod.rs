@@ -93,13 +93,6 @@ pub async fn check(config: &Config) -> Vec<Check> {
             config.source.path.display()
         ),
     );
-    for fault in config.pending() {
-        found.warn(
-            "config",
-            format!("line {}: {}", fault.line(), fault.message()),
-            "leave it out until a version that does it",
-        );
-    }
     match own_url(config) {
         Ok(url) => with_database(config, &url, &mut found).await,
         Err(error) => found.error("database", error),

@@ -19,7 +19,7 @@ async fn a_job_that_copies_replies_is_stopped() {
     let _connector = stage.run().await;
     let (ticket, case) = stage.open("Soru").await;
     let (other, other_case) = stage.open("Başka").await;
-    for text in ["Tamam", "Siparişiniz yarın kargoya verilecek."] {
+    for text in ["Siparişiniz yarın kargoya verilecek.", "Tamam"] {
         // GIVEN a reply on the site
         let count = stage.rows(ticket).await.len();
         stage.simulator.agent_reply(case, Says::text(text)).unwrap();
@@ -62,8 +62,17 @@ async fn a_job_that_copies_replies_is_stopped() {
     assert_eq!(texts(&stage.case(other_case))[1..], ["Tamam"]);
     assert_eq!(
         texts(&stage.case(case))[1..],
-        ["Tamam", "Siparişiniz yarın kargoya verilecek.", "Teşekkürler"]
+        ["Siparişiniz yarın kargoya verilecek.", "Tamam", "Teşekkürler"]
     );
+    // AND who answers a greeting with the same is a customer
+    stage
+        .simulator
+        .agent_reply(other_case, Says::text("Merhaba"))
+        .unwrap();
+    stage.until_site(other, 2).await;
+    stage.writes(other, "Merhaba").await;
+    let record = stage.until_deskie(other_case, 4).await;
+    assert_eq!(texts(&record)[1..], ["Tamam", "Merhaba", "Merhaba"]);
 
     // WHEN a person says that it was the customer, THEN it is sent
     stage.simulator.agent_reply(case, Says::text("Olur mu?")).unwrap();
