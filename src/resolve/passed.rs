@@ -39,7 +39,9 @@ impl Batch<'_> {
                         if !event.echo
                             && !moved
                             && sections.len() == 1
-                            && *section != Section::Attachment =>
+                            && *section != Section::Attachment
+                            // A list tells what is new by itself, in a row however old.
+                            && (*section != Section::Message || self.compiled.thread.is_none()) =>
                     {
                         candidates.entry(*section).or_default().push((event.id, key));
                     }

@@ -398,3 +398,32 @@ async fn a_thread_from_before_is_backfilled_once() {
         expected([("1", &["from before", "note: answered"])])
     );
 }
+
+#[tokio::test]
+async fn a_thread_in_a_table_of_its_own_is_seen_in_old_rows_that_change_by_the_dozen() {
+    // GIVEN lists in a table of their own, all of them from before
+    let changes = [
+        ("[message]\ntable = \"tickets\"", "[message]\ntable = \"lists\""),
+        ("ticket = \"id\"\nwhere = \"m.visible\"", "ticket = \"ticket_id\""),
+    ];
+    let scene = Scene::raw("thread", &changes).await;
+    scene
+        .app(
+            "insert into tickets (email, subject) select 'ayse@example.com', 'T' from generate_series(1, 22);
+             create table lists (id serial primary key, ticket_id int references tickets, thread jsonb not null);
+             insert into lists (ticket_id, thread) select id, '[{\"from\": \"user\", \"text\": \"old\"}]' from tickets",
+        )
+        .await;
+    crate::support::prepared(&scene.site, &scene.workplace).await;
+    let _connector = scene.run().await;
+    // WHEN one transaction adds to each; THEN each of these is sent
+    scene
+        .app(r#"update lists set thread = thread || '{"from": "user", "text": "new"}'"#)
+        .await;
+    let entered =
+        "select count(*) from deskie_cdc.link where section = 'message' and state in ('queued', 'delivered')";
+    scene.until(entered, "24").await;
+    scene.app("update lists set thread = thread || '[]'").await;
+    scene.until("select count(*) from deskie_cdc.event", "0").await;
+    scene.until(entered, "24").await;
+}
