@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::{IDLE_AFTER, Shared};
 use crate::console::{DeskieState, Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::deskie::Reach;
@@ -41,6 +41,7 @@ pub async fn run(
     let mut scheduler = Scheduler::new(CONCURRENCY);
     let mut busy: HashSet<LaneId> = HashSet::new();
     let mut running: JoinSet<LaneId> = JoinSet::new();
+    let mut idle = 0u32;
     while !term.is_cancelled() {
         while let Some(ended) = running.try_join_next() {
             note_end(&mut busy, ended);
@@ -76,11 +77,16 @@ pub async fn run(
                 LOOK_EVERY
             }
         };
+        idle = match running.is_empty() && wake >= LOOK_EVERY {
+            true => idle.saturating_add(1),
+            false => 0,
+        };
+        let wake = if idle < IDLE_AFTER { wake } else { wake * 2 };
         tokio::time::sleep(LOOK_AT_MOST).await;
         tokio::select! {
             () = term.cancelled() => {}
             () = asked.cancelled(), if !asked.is_cancelled() => {}
-            () = shared.store.wake.lanes.notified() => {}
+            () = shared.store.wake.lanes.notified() => idle = 0,
             Some(ended) = running.join_next(), if !running.is_empty() => {
                 note_end(&mut busy, ended);
             }

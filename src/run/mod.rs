@@ -199,7 +199,10 @@ async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, 
         .map_err(|error| RunError::Listen { what, address, error })
 }
 
-/// Repeats a piece of work: at once while there is more, else when rung or after `pause`.
+/// After so many looks for nothing the tables are looked at half as often: what comes in this process rings.
+const IDLE_AFTER: u32 = 8;
+
+/// Repeats a piece of work: at once while there is more, else when rung or after `pause`, twice that once idle.
 async fn repeat<F>(
     what: &'static str,
     stop: CancellationToken,
@@ -209,17 +212,18 @@ async fn repeat<F>(
 ) where
     F: Future<Output = Result<bool, crate::store::StoreError>>,
 {
-    let mut failures = 0u32;
+    let (mut failures, mut idle) = (0u32, 0u32);
     while !stop.is_cancelled() {
         // A round is short and ends by itself: it is not cut off.
         let wait = match round().await {
             Ok(true) => {
-                failures = 0;
+                (failures, idle) = (0, 0);
                 continue;
             }
             Ok(false) => {
                 failures = 0;
-                pause
+                idle = idle.saturating_add(1);
+                if idle < IDLE_AFTER { pause } else { pause * 2 }
             }
             Err(error) if error.lost_leadership() => return,
             Err(error) => {
@@ -230,7 +234,7 @@ async fn repeat<F>(
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = bell.notified(), if failures == 0 => {}
+            () = bell.notified(), if failures == 0 => idle = 0,
             () = tokio::time::sleep(wait) => {}
         }
     }

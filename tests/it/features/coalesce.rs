@@ -90,14 +90,19 @@ async fn a_process_that_dies_over_joined_messages_leaves_none_behind() {
 async fn lost(loss: FaultKind, killed: bool) {
     {
         let stage = coalescing().build().await;
-        let connector = stage.run().await;
+        let mut connector = stage.run().await;
         let (ticket, case) = stage.open("Soru").await;
         stage.settled().await;
-        connector.sigterm_and_wait().await;
         // GIVEN three messages that wait; WHEN the answer to their call is lost, the process perhaps with it
+        stage.simulator.act(Action::SetDown { down: true }).unwrap();
         for text in ["bir", "iki", "üç"] {
             stage.writes(ticket, text).await;
         }
+        let waiting = "select count(*) from deskie_cdc.delivery where state in ('queued', 'doubt')";
+        crate::support::wait_until("all wait", || async {
+            (stage.count(waiting).await == 3).then_some(())
+        })
+        .await;
         let fault = if killed {
             FaultKind::Hang {
                 ms: 3000,
@@ -107,7 +112,7 @@ async fn lost(loss: FaultKind, killed: bool) {
             loss.clone()
         };
         stage.simulator.add_fault(Fault::on(Match::Add, fault));
-        let mut connector = stage.run().await;
+        stage.simulator.act(Action::SetDown { down: false }).unwrap();
         if killed {
             stage.until_deskie(case, 2).await;
             connector.kill9().await;
