@@ -79,6 +79,16 @@ pub struct Config {
     pub alert_url: Option<url::Url>,
 }
 
+impl Config {
+    /// The call by which an agent's answer on the site goes to Deskie.
+    pub fn agent_call(&self) -> &'static str {
+        match self.message.as_ref().map(|message| message.agent_as) {
+            Some(AgentAs::Staff) => "add_message",
+            _ => "add_note",
+        }
+    }
+}
+
 /// The config file as it was read. Its text may hold secrets: `Debug` masks them, and so does every [`Fault`].
 #[derive(Clone)]
 pub struct Source {

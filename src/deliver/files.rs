@@ -131,10 +131,15 @@ impl Deliverer {
                     .parked
                     .iter()
                     .position(|(file, _)| file.link == delivery.link);
-                let own = own.map(|place| done.parked.remove(place).1);
+                let own = own.map(|place| done.parked.remove(place));
+                // It keeps its file: the next attempt is about that.
+                if let Some((file, _)) = &own {
+                    done.body = text::names_of_files(&[file.name.as_str()]);
+                    done.files = vec![file.clone()];
+                }
                 self.store_prepared(delivery, &done).await;
                 self.durably("a file", || async {
-                    let Some(why) = &own else {
+                    let Some((_, why)) = &own else {
                         return self.store.delivery_skip(id, "its files are gone").await;
                     };
                     let mut client = self.store.client().await?;

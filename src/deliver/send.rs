@@ -390,6 +390,9 @@ impl Deliverer {
             let step = self.store.step(&mut client).await?;
             step.delivery_done_case(delivery, case, number, user, answered_at)
                 .await?;
+            if delivery.ask_first {
+                step.recall_lane(delivery, self.config.agent_call()).await?;
+            }
             step.status_opened(delivery.ticket_id, delivery.opening.as_ref(), status, changed_at)
                 .await?;
             step.commit().await

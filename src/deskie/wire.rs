@@ -74,7 +74,7 @@ pub(crate) fn list<T: Entity>(value: &Value) -> Result<List<T>, String> {
                     items: entities([single].into_iter())?,
                     total,
                 }),
-                None if object.contains_key("total_count") => Ok(empty(total)),
+                None if object.contains_key("total_count") || object.is_empty() => Ok(empty(total)),
                 _ => Err(format!(
                     "the list holds neither numbered `{}` entries nor `total_count`",
                     T::ROOT
@@ -193,7 +193,10 @@ pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
         return unix(seconds);
     }
     let rfc2822 = rfc2822::DateTimeParser::new().relaxed_weekday(true);
-    if let Ok(time) = rfc2822.parse_timestamp(text) {
+    if let Ok(time) = rfc2822
+        .parse_timestamp(text)
+        .or_else(|_| rfc2822.parse_timestamp(format!("{text} +0000")))
+    {
         return Some(time);
     }
     if let Ok(time) = text.parse::<Timestamp>() {
@@ -223,6 +226,7 @@ mod tests {
             "Tue, 05 May 2014 00:15:17 +0300", // a wrong weekday is no reason to lose the date
             "1399238117",
             "2014-05-04 21:15:17",
+            "Sun, 04 May 2014 21:15:17", // without an offset
             "2014-05-05T00:15:17+03:00",
         ] {
             assert_eq!(parse_date(text), expected, "{text}");

@@ -13,7 +13,7 @@ use super::size::MAX_FILE;
 use crate::config::{AttachmentSource, Config};
 use crate::mapping::Reading;
 use crate::mapping::shape::key_values;
-use crate::postgres::shape::load_shape;
+use crate::postgres::shape::{load_message_shape, load_shape};
 use crate::postgres::{Pool, TextParam, describe};
 
 /// A file of the site.
@@ -168,7 +168,7 @@ impl SiteFiles {
             .map_err(|error| passing(&error))?;
         let messages = match &config.message {
             Some(message) => Some(
-                load_shape(&client, &message.table, &message.key)
+                load_message_shape(&client, message)
                     .await
                     .map_err(|error| passing(&error))?,
             ),

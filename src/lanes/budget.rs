@@ -242,6 +242,21 @@ impl Budget {
         }
     }
 
+    /// Calls that nobody will bring back were cut off with whoever made them: they count as written just now.
+    pub fn forget_in_flight(&mut self, now: Instant) {
+        self.advance(now);
+        let units = std::mem::take(&mut self.in_flight);
+        if units > 0 {
+            self.in_log = self.in_log.saturating_add(units);
+            let free = self.at + self.window + self.window / 60;
+            self.log.push_back(Entry {
+                answered: self.at,
+                free,
+                units,
+            });
+        }
+    }
+
     /// A call was never written to the wire: it costs nothing.
     pub fn not_sent(&mut self, call: Call, now: Instant) {
         self.advance(now);

@@ -135,7 +135,7 @@ fn written_by(candidate: &MessageCandidate, author: Author) -> bool {
     }
 }
 
-fn by_time<Id>(
+fn by_time<Id: Ord>(
     alike: impl Iterator<Item = (Id, Option<Timestamp>)>,
     sent: Option<Timestamp>,
     not_before: Timestamp,
@@ -161,7 +161,10 @@ fn by_time<Id>(
     }
 }
 
-fn found<Id>(mut ids: Vec<Id>) -> Found<Id> {
+fn found<Id: Ord>(mut ids: Vec<Id>) -> Found<Id> {
+    // What arrives between two pages shifts them: the same one comes twice.
+    ids.sort_unstable();
+    ids.dedup();
     match (ids.pop(), ids.is_empty()) {
         (None, _) => Found::None,
         (Some(id), true) => Found::One(id),

@@ -212,7 +212,18 @@ impl Batch<'_> {
 
     /// Another attempt at a row that could not be resolved.
     pub(super) async fn unresolved(&self, step: &Step<'_>, waiting: &Unresolved) -> Result<(), ResolveError> {
-        if waiting.ticket_gone {
+        // Asked now: this round may have brought the row back.
+        let is_gone = step
+            .ticket_by_id(waiting.ticket_id)
+            .await?
+            .is_none_or(|ticket| ticket.gone);
+        if is_gone {
+            if step
+                .link_may_come_back(Section::Ticket, waiting.ticket_key.as_str())
+                .await?
+            {
+                return Ok(());
+            }
             step.delivery_withdraw(waiting.id, "the site deleted the ticket before it was sent")
                 .await?;
             step.link_set_state(

@@ -60,10 +60,15 @@ pub struct Resolver {
     site: Pool,
     config: Arc<Config>,
     compiled: tokio::sync::Mutex<Option<Arc<Compiled>>>,
+    /// Which sections the transaction has emptied that was cut by the last round.
+    emptied: tokio::sync::Mutex<HashSet<(u64, Section)>>,
 }
 
 /// The most events of one round; a transaction is taken whole.
 const BATCH: i64 = 200;
+
+/// Why a row is passed over whose table was emptied in the same transaction.
+const LOADED_AGAIN: &str = "its whole table was loaded again in one transaction";
 
 /// Why a row that was there before is passed over.
 const FROM_BEFORE: &str = "an update of a row from before the connector";
@@ -85,6 +90,7 @@ impl Resolver {
             site,
             config,
             compiled: tokio::sync::Mutex::new(None),
+            emptied: tokio::sync::Mutex::default(),
         }
     }
 
@@ -156,7 +162,16 @@ impl Resolver {
             return Ok(false);
         }
         let compiled = self.compiled().await?;
+        // A transaction may be longer than a round: it goes on in the next one.
+        let cut = match events.last() {
+            Some(last) if self.store.event_goes_on(last).await? => Some(last.xid),
+            _ => None,
+        };
+        let mut emptied = self.emptied.lock().await.clone();
+        emptied.extend(moves::emptied(&events, &compiled));
         let batch = Batch {
+            cut,
+            emptied,
             store: &self.store,
             config: &self.config,
             moves: moves(&events, &compiled),
@@ -184,6 +199,8 @@ impl Resolver {
         }
         CrashPoint::ResolveDecided.reached();
         step.commit().await?;
+        let kept = batch.emptied.into_iter().filter(|(xid, _)| Some(*xid) == cut);
+        *self.emptied.lock().await = kept.collect();
         CrashPoint::ResolveStored.reached();
         self.store.wake.lanes.notify_one();
         Ok(!events.is_empty())
@@ -198,13 +215,17 @@ struct Batch<'a> {
     site: deadpool_postgres::Object,
     started_at: jiff::Timestamp,
     moves: HashSet<(EventId, Section)>,
+    /// The transaction that goes on in the next round.
+    cut: Option<u64>,
+    /// By which transactions sections were emptied: what they insert is loaded again, not new.
+    emptied: HashSet<(u64, Section)>,
 }
 
 impl Batch<'_> {
     async fn event(&self, step: &Step<'_>, event: &Event) -> Result<(), ResolveError> {
         for section in self.compiled.sections_of(&event.relation) {
             if event.op == Op::Truncate {
-                step.link_set_all_gone(section, event.xid).await?;
+                step.link_set_all_gone(section, event.xid, DROPPED).await?;
                 step.journal_add(None, "truncate", &event.relation.to_string())
                     .await?;
                 continue;
@@ -255,7 +276,14 @@ impl Batch<'_> {
         key: &str,
         xid: u64,
     ) -> Result<(), ResolveError> {
-        if let Some(link) = step.link_find(section, key).await?.filter(|link| !link.gone) {
+        let known = step.link_find(section, key).await?;
+        if known.is_none() && self.cut == Some(xid) {
+            // The rest of the transaction, which may bring it back, is not seen yet.
+            let reason = Some("from before the connector");
+            let link = step.link_add(section, key, 1, None, LinkState::Skipped, reason);
+            step.link_set_gone(link.await?, Some(xid)).await?;
+        }
+        if let Some(link) = known.filter(|link| !link.gone) {
             step.link_set_gone(link.id, Some(xid)).await?;
             if step
                 .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
@@ -265,7 +293,7 @@ impl Batch<'_> {
                     .await?
                 > 0
             {
-                step.link_set_state(link.id, LinkState::Skipped, Some("deleted before it was sent"))
+                step.link_set_state(link.id, LinkState::Skipped, Some(DROPPED))
                     .await?;
                 step.file_release_of(link.id).await?;
             }
@@ -333,6 +361,12 @@ impl Batch<'_> {
                     .await
             }
             Some(link) => self.changed(step, event, section, key, link).await,
+            None if is_insert && self.emptied.contains(&(event.xid, section)) => {
+                if self.made_after_start(section, &event.image).await? {
+                    return self.first_seen(step, event, section, key, 1).await;
+                }
+                Ok(step.skipped_count(LOADED_AGAIN).await?)
+            }
             None if is_insert => self.first_seen(step, event, section, key, 1).await,
             None => self.changed_unknown(step, event, section, key).await,
         }

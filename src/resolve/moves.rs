@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::compiled::Compiled;
+use super::enter::DROPPED;
 use super::key_of;
 use crate::model::{EventId, Op, Section};
-use crate::store::{Event, Link, Step, StoreError};
+use crate::store::{Event, Link, LinkState, Step, StoreError};
 
 /// The halves of moves: a DELETE, and later in the same transaction an INSERT of the same key (rule 6). The key is the
 /// mapped one: a row that changes its partition may keep it while the primary key, which holds the partition key,
@@ -38,6 +39,19 @@ pub(super) fn moves(events: &[Event], compiled: &Compiled) -> HashSet<(EventId, 
     found
 }
 
+/// Which sections transactions empty.
+pub(super) fn emptied(events: &[Event], compiled: &Compiled) -> Vec<(u64, Section)> {
+    let truncates = events.iter().filter(|event| event.op == Op::Truncate);
+    let sections = |event: &Event| {
+        let sections = compiled.sections_of(&event.relation);
+        sections
+            .into_iter()
+            .map(|section| (event.xid, section))
+            .collect::<Vec<_>>()
+    };
+    truncates.flat_map(sections).collect()
+}
+
 /// Whether a row comes back in the very transaction that took it away: a table that is emptied and reloaded at once, or
 /// a move that is longer than a batch. It is the same row then.
 pub(super) async fn came_back(
@@ -52,6 +66,9 @@ pub(super) async fn came_back(
     }
     step.link_set_gone(link.id, None).await?;
     link.gone = false;
+    if step.link_revive(link.id, DROPPED).await? {
+        link.state = LinkState::Seen;
+    }
     if section == Section::Ticket
         && let Some(ticket) = step.ticket_newest(key).await?
     {

@@ -25,7 +25,11 @@ impl Batch<'_> {
         let mut candidates: HashMap<Section, Vec<(EventId, String)>> = HashMap::new();
         let mut excluded: HashSet<(Section, String)> = HashSet::new();
         for event in events {
-            let sections = self.compiled.sections_of(&event.relation);
+            let mut sections = self.compiled.sections_of(&event.relation);
+            // A file's row may be waited for.
+            if self.compiled.attachments_of(&event.relation).next().is_some() {
+                sections.clear();
+            }
             if event.op == Op::Truncate {
                 return Ok(HashSet::new());
             }
@@ -39,7 +43,6 @@ impl Batch<'_> {
                         if !event.echo
                             && !moved
                             && sections.len() == 1
-                            && *section != Section::Attachment
                             // A list tells what is new by itself, in a row however old.
                             && (*section != Section::Message || self.compiled.thread.is_none()) =>
                     {

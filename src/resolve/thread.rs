@@ -85,7 +85,7 @@ impl Batch<'_> {
         }
         let elements = match self.elements(&event.image).await? {
             Told::There(elements) => elements,
-            Told::Gone => return Ok(()),
+            Told::Gone => return self.row_told(step, row_key).await,
             Told::Refused(why) => return self.row_untold(step, event, row_key, &why).await,
         };
         let known: HashMap<String, RowLink> = step
@@ -145,6 +145,7 @@ impl Batch<'_> {
             Lane::Of(key) => key,
             Lane::Untold(why) => return self.row_untold(step, event, row_key, &why).await,
             Lane::None => {
+                self.row_told(step, row_key).await?;
                 for (element, generation) in fresh {
                     let reason = Some("it belongs to no ticket");
                     let link = step
@@ -445,6 +446,7 @@ impl Batch<'_> {
         {
             step.link_set_state(left.link.id, LinkState::Skipped, Some(DROPPED))
                 .await?;
+            step.file_release_of(left.link.id).await?;
         }
         Ok(step.link_set_left(left.link.id).await?)
     }
@@ -465,13 +467,17 @@ impl Batch<'_> {
             Some(link) if link.state == LinkState::Parked => {
                 return Ok(step.delivery_newer_image(link.id, &event.image).await?);
             }
+            // It was one message before the config knew that it holds many.
+            Some(link) if link.ticket_id.is_some() => {
+                return Ok(step.skipped_count("a list that cannot be told").await?);
+            }
             Some(link) => link.id,
             None => {
                 step.link_add(Section::Message, row_key, 1, None, LinkState::Parked, Some(&why))
                     .await?
             }
         };
-        if step.delivery_park_again(link, &why).await? {
+        if step.delivery_park_again(link, &event.image, &why).await? {
             return Ok(());
         }
         self.park_stray(step, event, Section::Message, link, &event.image, &why)

@@ -13,6 +13,7 @@ use crate::config::OnMaxWal;
 use crate::console::{Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::files::SiteFiles;
+use crate::model::clock;
 use crate::postgres::catalog;
 use crate::resolve::Resolver;
 use crate::store::Meta;
@@ -58,6 +59,8 @@ pub async fn work(
 ) -> Result<(), RunError> {
     let store = shared.store.clone();
     let config = shared.config.clone();
+    // What the last term was cut off from nobody brings back.
+    shared.meter.budget().forget_in_flight(clock::monotonic());
     let begun = tokio::select! {
         begun = begin_renewing(shared) => begun,
         // What it was at is done or undone in the database, and begun again at the next start.

@@ -3,7 +3,7 @@
 use super::publications;
 use crate::config::{Config, TableName};
 use crate::model::RelationName;
-use crate::postgres::shape::load_shape;
+use crate::postgres::shape::load_table;
 use crate::store::{Store, StoreError};
 
 /// How the complaint of a missing table begins.
@@ -35,14 +35,17 @@ impl Published {
 /// Looks which mapped tables are published. One that cannot be looked up now is left to resolving, which says so.
 pub async fn look_at_publications(config: &Config, store: &Store) -> Result<Published, StoreError> {
     let names = publications(config);
-    let message = config
-        .message
-        .as_ref()
-        .map(|message| (&message.table, &message.key));
-    let tables = std::iter::once((&config.ticket.table, &config.ticket.key)).chain(message);
+    let message = config.message.as_ref().map(|message| &message.table);
+    let files = config.attachments.iter().map(|attachment| &attachment.table);
+    let mut tables: Vec<&TableName> = Vec::new();
+    for table in std::iter::once(&config.ticket.table).chain(message).chain(files) {
+        if !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
     let mut found = Published::default();
-    for (table, key) in tables {
-        let Some(relation) = relation(store, table, key).await? else {
+    for table in tables {
+        let Some(relation) = relation(store, table).await? else {
             continue;
         };
         let sql = "with recursive above as (
@@ -71,14 +74,10 @@ pub async fn look_at_publications(config: &Config, store: &Store) -> Result<Publ
     Ok(found)
 }
 
-async fn relation(
-    store: &Store,
-    table: &TableName,
-    key: &[String],
-) -> Result<Option<RelationName>, StoreError> {
+async fn relation(store: &Store, table: &TableName) -> Result<Option<RelationName>, StoreError> {
     let client = store.client().await?;
-    match load_shape(&client, table, key).await {
-        Ok(shape) => Ok(Some(shape.relation)),
+    match load_table(&client, table).await {
+        Ok(table) => Ok(Some(table.root.unwrap_or(table.name))),
         Err(error) => {
             tracing::debug!("a mapped table cannot be looked at: {error}");
             Ok(None)

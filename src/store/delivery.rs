@@ -242,7 +242,7 @@ const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_into, t.case_
     coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
     extract(epoch from clock_timestamp() - d.intent_at)::float8, d.files,
     coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8,
-    (select jsonb_agg(f.body order by f.position, f.part, f.id) from {s}.delivery f where f.lead = d.id),
+    (select jsonb_agg(f.body order by f.position, f.part, f.id) filter (where f.body is not null) from {s}.delivery f where f.lead = d.id),
     d.ask is not distinct from 'first'";
 
 impl Store {
@@ -287,7 +287,8 @@ impl Store {
                 ask = case when ask = 'first' then 'asked' end,
                 not_before = clock_timestamp() + make_interval(secs => $3)
                 where id = $1 and state in ('sending', 'doubt', 'queued') and (select {s}.fence($4)) returning id)
-            update {s}.delivery set state = 'queued', lead = null, intent_at = null where lead in (select id from d)";
+            update {s}.delivery set state = 'queued', lead = null, intent_at = null, doubt_since = null
+            where lead in (select id from d)";
         self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
             .await?;
         Ok(())

@@ -55,7 +55,12 @@ impl Step<'_> {
             select position, ticket_id, link_id, section, backfill, $2, $3, $4, $5, $6, $7, $8, state,
                 ask, call, intent_at, doubt_since
             from {s}.delivery where id = $1
-            on conflict (link_id, part) do nothing";
+            on conflict (link_id, part) do update set state = excluded.state, position = excluded.position,
+                ticket_id = excluded.ticket_id, parts = excluded.parts, author = excluded.author, body = excluded.body,
+                opening = excluded.opening, written_at = excluded.written_at, files = excluded.files, ask = excluded.ask,
+                call = excluded.call, intent_at = excluded.intent_at, doubt_since = excluded.doubt_since,
+                error = null, done_at = null, attempts = 0, not_before = now()
+                where delivery.state = 'skipped'";
         if let Some(status) = found.opening.as_ref().and_then(|opening| opening.status.as_ref()) {
             let sql = "update {s}.ticket set site_status = $2
                 where id = (select ticket_id from {s}.delivery where id = $1)";
@@ -130,12 +135,20 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// A row that a person wanted to be tried again is parked again; false where it was not in question.
-    pub async fn delivery_park_again(&self, link: LinkId, error: &str) -> Result<bool, StoreError> {
-        let sql = "with d as (update {s}.delivery set state = 'parked', error = $2
-                where link_id = $1 and ticket_id is null and state in ('unresolved', 'parked') returning link_id)
+    /// A row whose messages cannot be told, again: one that a person gave up is parked anew, since what it holds now is
+    /// something else. False where it was not in question.
+    pub async fn delivery_park_again(
+        &self,
+        link: LinkId,
+        image: &Value,
+        error: &str,
+    ) -> Result<bool, StoreError> {
+        let sql = "with d as (update {s}.delivery set state = 'parked', error = $2, done_at = null,
+                    image = coalesce(image, '{}'::jsonb) || $3::jsonb
+                where link_id = $1 and ticket_id is null and state in ('unresolved', 'parked', 'discarded')
+                returning link_id)
             update {s}.link set state = 'parked', reason = $2 where id in (select link_id from d)";
-        Ok(self.execute(sql, &[&link.0, &error]).await? > 0)
+        Ok(self.execute(sql, &[&link.0, &error, &image]).await? > 0)
     }
 
     /// A row that could not be told can be told now, and goes as its messages.

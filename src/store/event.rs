@@ -91,6 +91,13 @@ impl Store {
         rows.iter().map(event).collect()
     }
 
+    /// Whether the transaction of an event, the last one of a round, goes on behind it.
+    pub async fn event_goes_on(&self, last: &Event) -> Result<bool, StoreError> {
+        let sql = "select coalesce((select xid::text = $2 from {s}.event where id > $1 order by id limit 1), false)";
+        let rows = self.query(sql, &[&last.id.0, &last.xid.to_string()]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
     /// The events of one table that came after `id`, the newest last: for `settle`, where the newest version counts.
     pub async fn event_later(
         &self,

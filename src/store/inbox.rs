@@ -80,12 +80,12 @@ impl Store {
                        left join {s}.remote r on r.message_id = i.message_id and r.state = 'ours'
                        where i.state = 'waiting' and i.kind = 'rule' and (select {s}.fence($1))
                          and not exists (select from {s}.delivery d
-                                         where d.ticket_id = t.id and d.state in ('sending', 'doubt'))),
+                                         where d.ticket_id = t.id and d.state = 'sending')),
             told as (update {s}.remote set told = true where not told and message_id in (select ours from w)),
             wanted as (update {s}.ticket t set read_wanted_at = clock_timestamp(),
                            read_wanted = least(coalesce(read_wanted, asked.class), asked.class),
                            read_not_before = case
-                               when read_error is not null then read_not_before
+                               when read_error is not null then least(read_not_before, clock_timestamp() + interval '10 seconds')
                                when least(read_wanted, asked.class) = 3
                                    then clock_timestamp() + interval '2 seconds' end
                        from (select ticket_id, min(class) as class from w where class is not null
@@ -171,9 +171,10 @@ impl Store {
 
     /// The unknown cases that waiting webhooks name for a ticket: what its lost create_case may have made.
     pub async fn inbox_cases_named(&self, ticket_key: &str) -> Result<Vec<CaseId>, StoreError> {
-        let sql = "select distinct case_id from {s}.inbox i
-            where state = 'waiting' and ticket_key = $1
-              and not exists (select from {s}.ticket t where t.case_id = i.case_id)
+        let sql = "select case_id from (
+                select case_id from {s}.inbox where state = 'waiting' and ticket_key = $1
+                union select case_id from {s}.foreign_case where claims = $1) named
+            where not exists (select from {s}.ticket t where t.case_id = named.case_id)
             order by case_id limit 5";
         let rows = self.query(sql, &[&ticket_key]).await?;
         Ok(rows.iter().map(|row| CaseId(row.get(0))).collect())

@@ -152,12 +152,14 @@ impl Step<'_> {
 
     /// The site changed the key, of so many columns, of a row that holds messages.
     pub async fn link_rename_row(&self, old: &str, new: &str, columns: usize) -> Result<(), StoreError> {
-        let sql = "update {s}.link l set row_key = $2, key = (
-                select jsonb_agg(v order by part, n)::text from (
-                    select 0 as part, n, v from jsonb_array_elements($3::jsonb) with ordinality as a (v, n)
-                    union all
-                    select 1, n, v from jsonb_array_elements(l.key::jsonb) with ordinality as b (v, n) where n > $4) parts)
-            where section = 'message' and row_key = $1 and not gone";
+        let sql = "update {s}.link l set row_key = $2, key = renamed.key, generation = coalesce(
+                (select max(o.generation) from {s}.link o where o.section = 'message' and o.key = renamed.key), 0) + 1
+            from (select o.id, (select jsonb_agg(v order by part, n)::text from (
+                        select 0 as part, n, v from jsonb_array_elements($3::jsonb) with ordinality as a (v, n)
+                        union all
+                        select 1, n, v from jsonb_array_elements(o.key::jsonb) with ordinality as b (v, n) where n > $4) parts) as key
+                  from {s}.link o where o.section = 'message' and o.row_key = $1 and (not o.gone or o.gone_xid is null)) renamed
+            where l.id = renamed.id";
         let values = if columns == 1 {
             serde_json::json!([new])
         } else {
@@ -240,6 +242,21 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// The row came back before it was sent, and may go as if it had not been away; whether it was dropped.
+    pub async fn link_revive(&self, link: LinkId, dropped: &str) -> Result<bool, StoreError> {
+        let sql = "update {s}.link set state = 'seen', reason = null
+            where id = $1 and state = 'skipped' and reason = $2";
+        Ok(self.execute(sql, &[&link.0, &dropped]).await? > 0)
+    }
+
+    /// Whether the transaction that deleted a ticket's row is not dealt with to its end: it may bring the row back.
+    pub async fn link_may_come_back(&self, section: Section, key: &str) -> Result<bool, StoreError> {
+        let sql = "select exists (select from {s}.link l join {s}.event e on e.xid = l.gone_xid
+            where l.section = $1 and l.key = $2)";
+        let rows = self.query(sql, &[&section.as_str(), &key]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
     /// The site changed the row's key.
     pub async fn link_set_key(&self, link: LinkId, key: &str) -> Result<(), StoreError> {
         let sql = "update {s}.link l set key = $2, generation = coalesce(
@@ -249,13 +266,31 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The site emptied the table in the transaction `xid`.
-    pub async fn link_set_all_gone(&self, section: Section, xid: u64) -> Result<(), StoreError> {
+    /// The site emptied the table in the transaction `xid`; `dropped`: the reason of what was not sent before.
+    pub async fn link_set_all_gone(
+        &self,
+        section: Section,
+        xid: u64,
+        dropped: &str,
+    ) -> Result<(), StoreError> {
         self.execute(
-            "update {s}.link set gone = true, gone_xid = $2::text::xid8 where section = $1 and not gone",
+            "update {s}.link set gone = true, gone_xid = $2::text::xid8
+             where section = $1 and (not gone or (row_key is not null and gone_xid is null))",
             &[&section.as_str(), &xid.to_string()],
         )
         .await?;
+        // As with a deletion: what was not sent yet is not sent at all, unless the row is loaded again.
+        let drop = "with d as (
+                update {s}.delivery d set state = 'skipped', error = 'the site emptied the table before it was sent',
+                    done_at = now(), image = null
+                from {s}.link l where l.id = d.link_id and l.section = $1 and l.gone_xid = $2::text::xid8
+                    and d.act <> 'file' and (d.state = 'unresolved' or (d.state = 'queued' and d.intent_at is null))
+                    and not exists (select from {s}.delivery o where o.link_id = d.link_id
+                                    and o.state in ('sending', 'doubt', 'delivered', 'parked'))
+                returning d.link_id)
+            update {s}.link set state = 'skipped', reason = $3 where id in (select link_id from d)";
+        self.execute(drop, &[&section.as_str(), &xid.to_string(), &dropped])
+            .await?;
         if section == Section::Ticket {
             self.execute("update {s}.ticket set gone = true where not gone", &[])
                 .await?;

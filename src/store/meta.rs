@@ -203,9 +203,11 @@ impl Store {
         for sql in [
             "update {s}.delivery set body = null, image = null, edited = null, files = null,
                  opening = case when call = 'create_case' then opening end
-             where id in (select id from {s}.delivery
-                 where done_at < now() - make_interval(secs => $1) and body is not null
-                   and (message_id is not null or lead is not null or state <> 'delivered') limit $2)",
+             where id in (select d.id from {s}.delivery d
+                 where d.done_at < now() - make_interval(secs => $1) and d.body is not null
+                   and (d.message_id is not null or d.state <> 'delivered'
+                        or exists (select from {s}.delivery h where h.id = d.lead
+                                   and (h.message_id is not null or h.body is null))) limit $2)",
             "update {s}.remote set payload = null
              where message_id in (select message_id from {s}.remote
                  where done_at < now() - make_interval(secs => $1) and payload is not null limit $2)",

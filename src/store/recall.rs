@@ -7,7 +7,7 @@
 //! everything older has been captured and resolved, and what waits in it then comes into doubt, of which one look
 //! decides.
 
-use super::{SeenCase, Store, StoreError};
+use super::{Delivery, SeenCase, Step, Store, StoreError};
 use crate::model::{CaseId, DeliveryId, Lsn};
 
 /// A case that nobody knows and that says which ticket it is.
@@ -60,7 +60,7 @@ impl Store {
                     call = case when d.act = 'note' then 'add_note' when d.author = 'customer' then 'add_message' else $3 end,
                     doubt_since = case when d.state = 'queued' then clock_timestamp() end,
                     intent_at = coalesce(d.intent_at, to_timestamp(d.written_at))
-                where d.ticket_id in (select id from ready) and d.act in ('message', 'note')
+                where d.ticket_id in (select id from ready) and d.act in ('message', 'note', 'file')
                   and d.state in ('unresolved', 'queued') and d.ask is null)
             update {s}.ticket set ask_first = false where id in (select id from ready)";
         let end = end.to_string();
@@ -100,5 +100,22 @@ impl Store {
             self.wake.lanes.notify_one();
         }
         Ok(doubted)
+    }
+}
+
+impl Step<'_> {
+    /// A case that our state had forgotten is found: what waits behind its opening may stand in it as well, and is looked
+    /// for before it is sent.
+    pub async fn recall_lane(&self, opening: &Delivery, agent_call: &str) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery d set ask = 'first',
+                state = case when d.state = 'queued' then 'doubt' else d.state end,
+                call = case when d.act = 'note' then 'add_note' when d.author = 'customer' then 'add_message' else $3 end,
+                doubt_since = case when d.state = 'queued' then clock_timestamp() end,
+                intent_at = coalesce(d.intent_at, to_timestamp(d.written_at))
+            where d.ticket_id = $1 and d.id <> $2 and d.act in ('message', 'note', 'file')
+              and d.state in ('unresolved', 'queued') and d.ask is null";
+        self.execute(sql, &[&opening.ticket_id, &opening.id.0, &agent_call])
+            .await?;
+        Ok(())
     }
 }

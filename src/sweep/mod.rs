@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{AgentAs, Config};
+use crate::config::Config;
 use crate::deskie::{Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Writer};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, clock};
@@ -97,7 +97,7 @@ impl Sweeper {
                 due = begun.checked_add(pause).unwrap_or(begun);
             }
             if let Some(end) = held {
-                match self.store.recall_settle(end, self.agent_call()).await {
+                match self.store.recall_settle(end, self.config.agent_call()).await {
                     Ok(true) => held = None,
                     Ok(false) => {}
                     Err(error) => tracing::warn!("held tickets could not be released yet: {error}"),
@@ -106,14 +106,6 @@ impl Sweeper {
             let wake = due.saturating_duration_since(clock::monotonic());
             let wake = held.map_or(wake, |_| wake.min(SETTLE_EVERY));
             tokio::time::sleep(wake).await;
-        }
-    }
-
-    /// How an agent's answer on the site goes to Deskie.
-    fn agent_call(&self) -> &'static str {
-        match self.config.message.as_ref().map(|message| message.agent_as) {
-            Some(AgentAs::Staff) => "add_message",
-            _ => "add_note",
         }
     }
 
@@ -254,6 +246,7 @@ impl Sweeper {
         let from = meta.swept_to.unwrap_or(meta.started_at);
         let from = from.checked_sub(MARGIN).unwrap_or(from);
         let (mut wanted, mut begun, mut position, mut page) = (0, None, from, 1);
+        let mut met = std::collections::HashSet::new();
         for _ in 0..PAGES {
             let query = CaseQuery {
                 from_updated_time: Some(position),
@@ -293,7 +286,9 @@ impl Sweeper {
                 .collect();
             self.store.birth_add(&births).await?;
             self.statuses(cases).await?;
-            if cases.len() < 100 {
+            let fresh = cases.iter().filter(|case| met.insert(case.case_id)).count();
+            // A server that knows no pages gives the same one again.
+            if cases.len() < 100 || (page > 1 && fresh == 0) {
                 CrashPoint::SweepWanted.reached();
                 let swept_to = begun.unwrap_or_else(clock::now);
                 self.store.meta_set_swept(swept_to).await?;
@@ -327,6 +322,8 @@ fn seen(cases: &[Case]) -> Vec<SeenCase> {
 fn next_page(position: jiff::Timestamp, page: u32, seen: &[SeenCase]) -> (jiff::Timestamp, u32) {
     let last = seen.iter().map(|case| case.updated_at).max();
     let next = last.and_then(|last| last.checked_sub(Duration::from_secs(1)).ok());
+    // Only an order that was kept says where the rest is.
+    let next = next.filter(|_| seen.is_sorted_by_key(|case| case.updated_at));
     match next.filter(|next| next.as_second() > position.as_second()) {
         Some(next) => (next, 1),
         None => (position, page + 1),

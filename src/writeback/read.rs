@@ -7,7 +7,7 @@ use crate::deskie::{CallError, Message, Order, Outcome, Writer};
 use crate::lanes::{
     self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, backoff,
 };
-use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId};
+use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId, clock};
 use crate::store::{Delivery, NewRemote, RemoteState, StoreError, Ticket};
 use crate::text;
 
@@ -77,6 +77,15 @@ impl WriteBack {
         };
         if let Err(error) = result {
             tracing::warn!(ticket = %ticket.key, %case, "what was read could not be stored, it is read again: {error}");
+            // Not at once: what cannot be stored this time may not be stored the next time either.
+            let after = backoff::retry_delay(ticket.read_attempts.unsigned_abs() + 1, rand::random());
+            if let Err(error) = self
+                .store
+                .ticket_read_failed(ticket.id, &error.to_string(), after)
+                .await
+            {
+                tracing::debug!("nor could that be noted: {error}");
+            }
         }
     }
 
@@ -106,21 +115,26 @@ impl WriteBack {
             self.meter.settle(taken, &answer);
             let answer = answer.map_err(Failed::Call)?;
             if number == 1 {
-                page.date = answer.date;
+                page.date = answer.date.or_else(|| Some(clock::now()));
             }
             let (items, total) = (answer.value.items, answer.value.total);
             page.complete = items.len() < 100;
             let ids: Vec<MessageId> = items.iter().map(|message| message.message_id).collect();
             let known = self.store.remote_known(&ids).await.map_err(Failed::Store)?;
-            let unknown = ids.iter().filter(|id| !known.contains(id)).count();
             // A message that arrived between two pages shifts them: the same one may come twice.
-            page.messages.extend(
-                items
-                    .into_iter()
-                    .filter(|message| seen.insert(message.message_id)),
-            );
+            let fresh: Vec<Message> = items
+                .into_iter()
+                .filter(|message| seen.insert(message.message_id))
+                .collect();
+            let unknown = fresh
+                .iter()
+                .filter(|message| !known.contains(&message.message_id))
+                .count();
+            // A server that knows no pages gives the same one again.
+            let repeats = number > 1 && fresh.is_empty();
+            page.messages.extend(fresh);
             new += unknown;
-            if page.complete || number == PAGES {
+            if page.complete || repeats || number == PAGES {
                 page.whole = total;
                 break;
             }
@@ -133,7 +147,11 @@ impl WriteBack {
                 break;
             }
         }
-        page.messages.reverse();
+        // Oldest first, whichever way they came.
+        let place = |message: &Message| (message.created_at, message.message_id);
+        if page.messages.first().map(place) > page.messages.last().map(place) {
+            page.messages.reverse();
+        }
         Ok(page)
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use crate::deskie::{CallError, Client, Meter, Staff};
+use crate::deskie::{CallError, Client, Meter, Outcome, Staff};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::clock;
 
@@ -78,6 +78,12 @@ impl Directory {
         let mut known = self.known.lock().await;
         let due = known.ask_at.is_none_or(|at| at <= clock::monotonic());
         if !known.staff.contains_key(&id) && due {
+            let now = clock::monotonic();
+            let may_ask = self.meter.budget().can_start(Class::WebhookRead, Cost::Read, now);
+            if may_ask.is_err() {
+                // Every other reply would wait behind this question.
+                return Agent::NotAsked;
+            }
             let read = self.read().await;
             let pause = match read {
                 Ok(staff) => {
@@ -88,6 +94,15 @@ impl Directory {
                         false => known.in_vain.saturating_add(1),
                     };
                     ASK_AGAIN * 2u32.saturating_pow(known.in_vain.saturating_sub(1).min(5))
+                }
+                // It will be refused again: the key may not see the staff.
+                Err(error) if error.outcome() == Outcome::Refused => {
+                    tracing::warn!(
+                        "the agents' names may not be read, :author_name is NULL: {error}; {}",
+                        error.remedy()
+                    );
+                    known.failures = 0;
+                    ASK_RARELY
                 }
                 Err(error) => {
                     known.failures = known.failures.saturating_add(1);

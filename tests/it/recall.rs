@@ -20,12 +20,14 @@ async fn what_deskie_has_is_not_sent_again_after_a_snapshot_was_put_back() {
     assert!(connector.sigterm_and_wait().await.success());
     stage.writes(ticket, "bir").await;
     let second = stage.ticket(AYSE, "İkinci", "ikinci").await;
+    stage.writes(second, "ikinci bir").await;
     let snapshot = stage.site.cluster.snapshot("snapshot").unwrap();
     stage.reconnect().await;
     // AND it was sent, and answered
     let connector = stage.run().await;
     stage.until_deskie(case, 2).await;
     let second_case = stage.case_of(second).await;
+    stage.until_deskie(second_case, 2).await;
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
     stage.until_site(ticket, 2).await;
     assert!(connector.sigterm_and_wait().await.success());
@@ -42,6 +44,7 @@ async fn what_deskie_has_is_not_sent_again_after_a_snapshot_was_put_back() {
     assert_eq!(books.cases_with_field(25, &second.to_string()).len(), 1);
     assert_eq!(stage.rows(ticket).await, ["bir", "cevap", "iki"]);
     assert_eq!(stage.case_of(second).await, second_case);
+    assert_eq!(texts(&stage.case(second_case)), ["ikinci", "ikinci bir"]);
     let failed = stage.workplace.command(&["failed", "list"]).await.ok();
     assert!(failed.stdout.contains("nothing waits"), "{}", failed.stdout);
 }

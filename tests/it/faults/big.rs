@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use deskie_cdc::model::clock;
+use deskie_cdc::sandbox::simulator::Action;
 
 use super::compare::compare;
 use crate::support::{AYSE, Connector, env, stage, wait_until};
@@ -240,4 +241,61 @@ async fn partitions_old_and_new_are_one_table() {
         (stage.count("select count(*) from deskie_cdc.event").await == 0).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_loaded_again_brings_nothing_and_loses_nothing() {
+    // GIVEN many messages from before the connector, whose age the mapping does not tell, and one that waits
+    let old = "insert into messages (ticket_id, author, body)
+         select 1, 'customer', repeat('x', 10000) from generate_series(1, 1500)";
+    let body = "author = \"author\"\nbody = \"body\"\n";
+    let stage = stage()
+        .schema(old)
+        .config(&format!("{body}created_at = \"created_at\"\n"), body)
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    for (n, reload) in ["delete from messages", "truncate messages"]
+        .into_iter()
+        .enumerate()
+    {
+        stage.simulator.act(Action::SetDown { down: true }).unwrap();
+        stage.writes(ticket, "ilk").await;
+        stage.writes(ticket, "bekleyen").await;
+        let waiting = "select count(*) from deskie_cdc.delivery where state in ('queued', 'doubt')";
+        wait_until("both wait", || async {
+            (stage.count(waiting).await == 2).then_some(())
+        })
+        .await;
+        // WHEN a job of the site empties the table and loads it again, in one transaction longer than a round (8 MiB)
+        stage
+            .sql(&format!(
+                "begin; create temp table k{n} as select * from messages; {reload};
+                 insert into messages overriding system value select * from k{n} order by id; commit"
+            ))
+            .await;
+        let events = "select count(*) from deskie_cdc.event";
+        wait_until("it was seen", || async {
+            (stage.count(events).await > 0).then_some(())
+        })
+        .await;
+        wait_until("it is dealt with", || async {
+            (stage.count(events).await == 0).then_some(())
+        })
+        .await;
+        stage.simulator.act(Action::SetDown { down: false }).unwrap();
+        // THEN what waited is sent, once, and nothing of the old
+        stage.until_deskie(case, 3 + 2 * n).await;
+        let books = stage.settled().await;
+        assert_eq!(stage.case(case).conversation().len(), 3 + 2 * n, "{reload}");
+        assert!(
+            books
+                .cases
+                .iter()
+                .all(|other| other.case_id == case || other.conversation().len() == 1),
+            "{reload}"
+        );
+    }
 }

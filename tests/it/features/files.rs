@@ -141,6 +141,10 @@ async fn a_file_is_waited_for_in_its_place_and_then_parks_alone() {
     assert!(listed.contains("c.txt") && listed.contains("404"), "{listed}");
     assert!(!listed.contains("/never"), "no address is told: {listed}");
     connector.wait_for_log("a file is parked").await;
+    // AND who tries it again too early has it parked again, with its file
+    let seen = connector.log().len();
+    stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
+    connector.wait_for_log_after(seen, "a file is parked").await;
     // WHEN it is there after all, and somebody says so, twice
     server.put("/never", b"123");
     for _ in 0..2 {

@@ -256,3 +256,23 @@ async fn a_webhook_that_names_the_ticket_settles_a_lost_create() {
     assert_eq!(texts(&record), ["sıfır", "bir"]);
     assert_eq!(record.contact, AYSE);
 }
+
+#[tokio::test]
+async fn a_lost_create_is_found_where_the_fields_filter_is_not_exact() {
+    // GIVEN a Deskie that takes carets around a custom field's value for part of it (open question 3)
+    let stage = impatient()
+        .deskie(|options| options.exact_custom_fields = false)
+        .without_rules()
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    // WHEN the answer of create_case is lost
+    stage
+        .simulator
+        .add_fault(Fault::on(Match::Create, FaultKind::LoseAnswerAfter));
+    let ticket = stage.ticket(AYSE, "Soru", "sıfır").await;
+    stage.case_of(ticket).await;
+    // THEN there is one case
+    let books = stage.settled().await;
+    assert_eq!(books.cases_with_field(25, &ticket.to_string()).len(), 1);
+}

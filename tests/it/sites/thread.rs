@@ -238,13 +238,32 @@ async fn a_thread_that_is_no_list_is_parked_alone() {
         failed.contains("cannot extract elements from an object"),
         "{failed}"
     );
+    // AND WHEN a person gives it up and the site writes nonsense once more, THEN it is parked once more
+    let id = failed
+        .split_whitespace()
+        .find(|word| word.starts_with('d') && word[1..].parse::<i64>().is_ok());
+    scene
+        .workplace
+        .command(&["failed", "discard", id.unwrap()])
+        .await
+        .ok();
+    scene
+        .app(r#"update tickets set thread = '{"from": "nobody"}' where id = 1"#)
+        .await;
+    scene.app(&append(2, r#"{"from": "user", "text": "Alo"}"#)).await;
+    assert_eq!(scene.heard().await, expected([("2", &["Merhaba", "Alo"])]));
+    let failed = scene.workplace.command(&["failed", "list"]).await.ok().stdout;
+    assert!(
+        failed.contains("cannot extract elements from an object"),
+        "{failed}"
+    );
     // WHEN it is mended, with a message more; THEN that one is sent and nothing is parked
     scene
         .app(r#"update tickets set thread = '[{"from": "staff", "text": "answered", "id": "s1"}, {"from": "user", "text": "Hâlâ?"}]' where id = 1"#)
         .await;
     assert_eq!(
         scene.heard().await,
-        expected([("1", &["Hâlâ?"]), ("2", &["Merhaba"])])
+        expected([("1", &["Hâlâ?"]), ("2", &["Merhaba", "Alo"])])
     );
     let failed = scene.workplace.command(&["failed", "list"]).await.ok().stdout;
     assert!(failed.contains("nothing waits"), "{failed}");
