@@ -62,7 +62,7 @@ impl Deliverer {
         let parent = Parent {
             case_id: parent,
             case_number: into.case_number,
-            since: merged_at.filter(|_| into.user_id != delivery.user_id),
+            since: Parent::since(into.user_id != delivery.user_id, merged_at),
         };
         self.durably("a merge", || async {
             self.store

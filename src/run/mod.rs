@@ -8,6 +8,7 @@
 mod alert;
 mod lanes;
 mod leader;
+mod repair;
 mod serve;
 mod work;
 

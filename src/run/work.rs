@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{GRACE, RunError, Shared, lanes, leader, repeat};
-use crate::backfill::Backfill;
+use super::{GRACE, RunError, Shared, lanes, leader, repair, repeat};
 use crate::capture::{Capture, Observer};
 use crate::config::OnMaxWal;
 use crate::console::{Flow, Vital};
@@ -62,7 +61,15 @@ pub async fn work(
     let config = shared.config.clone();
     // What the last term was cut off from nobody brings back.
     shared.meter.budget().forget_in_flight(clock::monotonic());
-    let (meta, adopted) = match begin_renewing(shared).await {
+    let begun = tokio::select! {
+        begun = begin_renewing(shared) => begun,
+        // What it was at is done or undone in the database, and begun again at the next start.
+        () = stop.cancelled() => {
+            leader::give_back(shared, connection).await;
+            return Ok(());
+        }
+    };
+    let (meta, adopted, repaired) = match begun {
         Ok(begun) => begun,
         Err(error) => {
             // Told once, not at each attempt.
@@ -139,11 +146,17 @@ pub async fn work(
             "capture"
         });
     }
-    {
+    if repaired {
         let (term, vital) = (term.clone(), vital.clone());
         tasks.spawn(async move {
             resolver.run(term, || vital.moved(Flow::Resolve)).await;
             "resolve"
+        });
+    } else {
+        let (term, shared) = (term.clone(), shared.clone());
+        tasks.spawn(async move {
+            repair::repair_later(shared, term).await;
+            "the repair"
         });
     }
     {
@@ -223,7 +236,7 @@ pub async fn work(
     {
         let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
         tasks.spawn(async move {
-            watch(shared, vital, slot, term).await;
+            watch(shared, vital, slot, repaired, term).await;
             "the watch over slot and publications"
         });
     }
@@ -242,27 +255,35 @@ pub async fn work(
 }
 
 /// [`begin`], with the lease renewed meanwhile: a look through large tables takes its time.
-async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64), String> {
+async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64, bool), String> {
     let begun = begin(shared);
     tokio::pin!(begun);
     loop {
         tokio::select! {
             begun = &mut begun => return begun,
             () = tokio::time::sleep(leader::RENEW_EVERY) => {
-                if let Err(error) = shared.store.lease_renew().await {
-                    tracing::warn!("the lease could not be renewed: {error}");
+                match shared.store.lease_renew().await {
+                    Ok(true) => {}
+                    Ok(false) => return Err("another instance has taken over".into()),
+                    Err(error) => tracing::warn!("the lease could not be renewed: {error}"),
                 }
             }
         }
     }
 }
 
-/// Watches the WAL that our slot holds (rule 3) and the publications. Ends, and with it the term, where the slot is to be
-/// dropped, or where a gap is open: the next term makes what is missing and repairs the gap.
-async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, term: CancellationToken) {
-    let watch_every = crate::config::process_env(WATCH_VARIABLE)
+/// How often something is looked at: so often, or as a test wants it.
+pub fn watch_every(usual: Duration) -> Duration {
+    crate::config::process_env(WATCH_VARIABLE)
         .and_then(|text| text.parse().ok())
-        .map_or(WATCH_EVERY, Duration::from_millis);
+        .map_or(usual, Duration::from_millis)
+}
+
+/// Watches the WAL that our slot holds (rule 3) and the publications. Ends, and with it the term, where the slot is to be
+/// dropped, or where a gap is open: the next term makes what is missing and repairs the gap. One whose repair is being
+/// tried (not `repaired`) ends no term.
+async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, repaired: bool, term: CancellationToken) {
+    let watch_every = watch_every(WATCH_EVERY);
     let (mut told, mut hazards) = (Told::default(), Vec::new());
     while !term.is_cancelled() {
         tokio::select! {
@@ -274,8 +295,11 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, term: Cancellati
             return;
         }
         match watch_publications(&shared, &vital, &mut told.publications).await {
-            Ok(false) => {}
-            Ok(true) => return,
+            Ok(true) if repaired => {
+                tracing::warn!("rows were not streamed for a while: the gap is repaired");
+                return;
+            }
+            Ok(_) => {}
             Err(error) => tracing::debug!("the publications could not be looked at: {error}"),
         }
     }
@@ -335,11 +359,7 @@ async fn watch_publications(
         shared.store.meta_set_error(trouble.as_deref()).await?;
         *told = trouble;
     }
-    let is_open = shared.store.meta_gap().await?.is_some();
-    if is_open {
-        tracing::warn!("rows were not streamed for a while: the gap is repaired");
-    }
-    Ok(is_open)
+    Ok(shared.store.meta_gap().await?.is_some())
 }
 
 /// Says once what the site did to its tables and cannot go on with; `status` says it as long as it lasts.
@@ -368,8 +388,8 @@ async fn drop_slot(shared: &Shared) -> Result<(), String> {
 }
 
 /// What comes before the first piece of work: is this our server (rule 11), is the slot there, is a gap to be repaired
-/// (rule 12), which calls were cut off.
-async fn begin(shared: &Shared) -> Result<(Meta, u64), String> {
+/// (rule 12), which calls were cut off. The last word: whether no gap is open any more.
+async fn begin(shared: &Shared) -> Result<(Meta, u64, bool), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     if shared.drop_slot.load(Ordering::SeqCst) {
         drop_slot(shared).await?;
@@ -403,30 +423,14 @@ async fn begin(shared: &Shared) -> Result<(Meta, u64), String> {
             .await
             .map_err(|error| text(&error))?;
     }
-    if let Some(gap) = shared.store.meta_gap().await.map_err(|error| text(&error))? {
-        let backfill = Backfill::new(
-            shared.store.clone(),
-            shared.reading.clone(),
-            shared.config.clone(),
-        )
-        .await;
-        let repaired = backfill
-            .map_err(|error| text(&error))?
-            .repair(&gap)
-            .await
-            .map_err(|error| text(&error))?;
-        tracing::warn!(
-            "repaired: {repaired} rows that were not streamed are queued, since {}",
-            gap.from
-        );
-    }
+    let repaired = repair::repair(shared).await?;
     let meta = shared.store.meta().await.map_err(|error| text(&error))?;
     let adopted = shared
         .store
         .delivery_adopt(shared.config.deskie.timeout)
         .await
         .map_err(|error| text(&error))?;
-    Ok((meta, adopted))
+    Ok((meta, adopted, repaired))
 }
 
 /// The publications that are there: that of tables with a replica identity, and that of the others. One that is

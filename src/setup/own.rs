@@ -103,6 +103,19 @@ pub(super) async fn prepare(
     let unnoted = baseline::is_wanted(config, &meta);
 
     if let Some(slot) = &now {
+        // One whose making was cut off: where it will stand, and whether there is a gap, is known once it is done.
+        if let Some(pid) = slot
+            .active_pid
+            .filter(|_| slot.confirmed_flush.is_none() && !slot.is_lost())
+        {
+            return Err(SetupError::with(
+                format!(
+                    "the slot {name} is still being made by the process {pid}, which waits for open transactions to end"
+                ),
+                "end the transactions that have been open for long: select pid, xact_start, query from pg_stat_activity \
+                 order by xact_start",
+            ));
+        }
         // What stands in lists is noted with the slot's own snapshot: a first run that did not come to it begins anew.
         let unfinished = unnoted && fresh;
         let stale = slot.is_lost() || renew || foreign.is_some() || unfinished;

@@ -90,7 +90,7 @@ impl Store {
                                    then clock_timestamp() + interval '2 seconds' end
                        from (select ticket_id, min(class) as class from w where class is not null
                              group by ticket_id) asked
-                       where t.id = asked.ticket_id)
+                       where t.id = asked.ticket_id and t.merged_into is null)
             update {s}.inbox set state = 'done', done_at = now() where id in (select id from w)";
         let taken = self.execute(sql, &[&self.epoch().0]).await?;
         let foreign = "update {s}.inbox i set state = 'foreign', done_at = now()

@@ -4,7 +4,7 @@
 //! said in it: the absorbed ticket's messages go there, and its customer is answered there.
 
 use super::{Store, StoreError};
-use crate::model::{CaseId, MessageId};
+use crate::model::{CaseId, MessageId, UserId, clock};
 
 /// What became of a ticket whose case was merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,14 @@ pub struct Parent {
     pub case_number: String,
     /// Since when its messages are this customer's as well; `None`: they are all his.
     pub since: Option<jiff::Timestamp>,
+}
+
+impl Parent {
+    /// Since when the messages of a case are a ticket's that was merged into it: all are, unless the case is another
+    /// customer's. Where Deskie does not tell when it was merged, that was just now: what is older is not shown to him.
+    pub fn since(is_anothers: bool, merged_at: Option<jiff::Timestamp>) -> Option<jiff::Timestamp> {
+        is_anothers.then(|| merged_at.unwrap_or_else(clock::now))
+    }
 }
 
 impl Store {
@@ -55,6 +63,20 @@ impl Store {
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
+    /// The other tickets of these customers whose cases may have been merged into this ticket's: ticket, case.
+    pub async fn merge_suspects(
+        &self,
+        ticket: i64,
+        users: &[UserId],
+    ) -> Result<Vec<(i64, CaseId)>, StoreError> {
+        let users: Vec<i64> = users.iter().map(|user| user.0).collect();
+        let sql = "select id, case_id from {s}.ticket
+            where user_id = any($1) and id <> $2 and case_id is not null and merged_into is null and not gone
+            order by id desc limit 5";
+        let rows = self.query(sql, &[&users, &ticket]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), CaseId(row.get(1)))).collect())
+    }
+
     /// The parent is none that the case was merged into.
     pub async fn merge_not(&self, ticket: i64, parent: CaseId) -> Result<(), StoreError> {
         let sql = "update {s}.ticket set child_of = $2 where id = $1 and (select {s}.fence($3))";
@@ -79,8 +101,16 @@ impl Store {
         };
         let detail = match &followed {
             Followed::Of(key) => {
-                let sql = "update {s}.ticket set merged_into = $2 where id = $1";
+                // Its own number may show the whole parent: it is read as the parent's, and by that one's ticket alone.
+                let sql =
+                    "update {s}.ticket set merged_into = $2, read_wanted = null, read_not_before = null,
+                        read_error = null where id = $1";
                 step.execute(sql, &[&ticket, &parent.case_id.0]).await?;
+                let sql = "update {s}.ticket set read_wanted = least(coalesce(read_wanted, 2), 2),
+                        read_wanted_at = clock_timestamp(),
+                        read_not_before = case when read_error is not null then read_not_before end
+                    where case_id = $1";
+                step.execute(sql, &[&parent.case_id.0]).await?;
                 format!(
                     "case {from} is part of case {}, which is ticket {key}'s: what the customer writes here goes there, \
                      what is said there is shown in ticket {key} alone",
@@ -109,5 +139,19 @@ impl Store {
         tracing::warn!("a merge in Deskie: {detail}");
         self.wake.lanes.notify_one();
         Ok(followed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Parent;
+
+    #[test]
+    fn of_anothers_case_nothing_is_his_from_before_a_merge_of_which_nobody_tells_when() {
+        let merged = jiff::Timestamp::from_second(5).unwrap();
+        assert_eq!(Parent::since(true, Some(merged)), Some(merged));
+        assert!(Parent::since(true, None).is_some());
+        assert_eq!(Parent::since(false, Some(merged)), None);
+        assert_eq!(Parent::since(false, None), None);
     }
 }

@@ -95,7 +95,7 @@ impl Store {
     pub async fn ticket_reads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Ticket>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from {{s}}.ticket t
-             where read_wanted is not null and case_id is not null and not ask_first
+             where read_wanted is not null and case_id is not null and merged_into is null and not ask_first
                and (read_not_before is null or read_not_before <= clock_timestamp()) and t.id <> all($2)
              order by read_wanted, read_wanted_at limit $1"
         );
@@ -107,7 +107,8 @@ impl Store {
             .collect())
     }
 
-    /// Asks for a read of a ticket's case (class: 0 webhook, 2 sweep, 3 at leisure); the more urgent class wins.
+    /// Asks for a read of a ticket's case (class: 0 webhook, 2 sweep, 3 at leisure); the more urgent class wins. One
+    /// that was merged into another ticket's is read by that one.
     pub async fn ticket_want_read(
         &self,
         id: i64,
@@ -117,7 +118,8 @@ impl Store {
         let sql = "update {s}.ticket set read_wanted = least(coalesce(read_wanted, $2), $2),
                 read_wanted_at = clock_timestamp(),
                 read_not_before = clock_timestamp() + make_interval(secs => $3)
-            where id = $1";
+            where id = coalesce((select p.id from {s}.ticket t join {s}.ticket p on p.case_id = t.merged_into
+                                 where t.id = $1), $1)";
         self.execute(sql, &[&id, &class, &after.as_secs_f64()]).await?;
         self.wake.lanes.notify_one();
         Ok(())
@@ -154,7 +156,7 @@ impl Store {
             from (select s.case_id, s.at, t.called_at is not null
                     and s.at between t.called_at - interval '2 seconds' and t.called_at + interval '1 second' as own
                   from seen s join {s}.ticket t using (case_id)) s
-            where t.case_id = s.case_id and (t.case_updated_at is null or s.at > t.case_updated_at)
+            where t.case_id = s.case_id and t.merged_into is null and (t.case_updated_at is null or s.at > t.case_updated_at)
               and (t.read_wanted is null or t.read_wanted > case when own then 3 else 2 end)
               and (select {s}.fence($3))";
         let wanted = self.execute(sql, &[&ids, &times, &self.epoch().0]).await?;

@@ -12,10 +12,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::deskie::{Case, CaseQuery, Client, Meter, Order, Sort, Status};
+use crate::deskie::{Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Writer};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, clock};
-use crate::store::{Birth, Claim, Parent, SeenCase, SeenStatus, Store, StoreError};
+use crate::store::{Birth, Claim, Delivery, Parent, SeenCase, SeenStatus, Store, StoreError};
+use crate::text;
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -200,22 +201,43 @@ impl Sweeper {
                     continue;
                 }
             };
-            let ids: Vec<MessageId> = messages.iter().map(|message| message.message_id).collect();
-            if !self.store.merge_holds(ticket, &ids).await? {
-                self.store.merge_not(ticket, parent).await?;
-                continue;
+            match self.is_held(ticket, &messages).await? {
+                Some(true) => {}
+                Some(false) => {
+                    self.store.merge_not(ticket, parent).await?;
+                    continue;
+                }
+                None => continue,
             }
             let of_another = absorbed.is_none_or(|absorbed| absorbed.user_id != into.user_id);
             let parent = Parent {
                 case_id: parent,
                 case_number: into.case_number,
-                since: absorbed
-                    .and_then(|absorbed| absorbed.updated_at)
-                    .filter(|_| of_another),
+                since: Parent::since(of_another, absorbed.and_then(|absorbed| absorbed.updated_at)),
             };
             self.store.merge_follow(ticket, case, &parent).await?;
         }
         Ok(())
+    }
+
+    /// Whether messages of a ticket are among these; `None`: its first one has no number yet, a later sweep may tell.
+    async fn is_held(&self, ticket: i64, messages: &[Message]) -> Result<Option<bool>, StoreError> {
+        let ids: Vec<MessageId> = messages.iter().map(|message| message.message_id).collect();
+        if self.store.merge_holds(ticket, &ids).await? {
+            return Ok(Some(true));
+        }
+        let unidentified = self.store.delivery_unidentified(ticket).await?;
+        let stands = |sent: &Delivery| {
+            messages.iter().any(|message| {
+                let by_him = matches!(message.author(), Writer::Customer(user) if Some(user) == sent.user_id);
+                by_him && text::same_text(&sent.body, &message.content, &message.content_html)
+            })
+        };
+        if unidentified.iter().any(stands) {
+            return Ok(Some(true));
+        }
+        let is_open = unidentified.iter().any(|sent| sent.state == "delivered");
+        Ok((!is_open).then_some(false))
     }
 
     /// One sweep; false where Deskie could not be asked.

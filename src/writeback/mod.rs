@@ -13,6 +13,7 @@
 
 mod birth;
 mod channel;
+mod elsewhere;
 mod files;
 mod read;
 mod same_row;

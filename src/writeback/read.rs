@@ -8,14 +8,14 @@ use crate::lanes::{
     self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, backoff,
 };
 use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId, clock};
-use crate::store::{Delivery, NewRemote, Parent, RemoteState, StoreError, Ticket};
+use crate::store::{Delivery, NewRemote, RemoteState, StoreError, Ticket};
 use crate::text;
 
 /// The most pages of one read: 50 pages of 100 messages.
 const PAGES: u32 = 50;
 
 /// How long a read is put off while one of our own messages is in doubt.
-const DEFERRED: Duration = Duration::from_secs(5);
+pub(super) const DEFERRED: Duration = Duration::from_secs(5);
 
 /// What was changed so shortly before a read is not taken for explained by it.
 const EXPLAINED_UNTIL: Duration = Duration::from_secs(2);
@@ -51,7 +51,7 @@ impl WriteBack {
             return self.meter.unused(call);
         };
         let result = match self.read_pages(&ticket, case, class_of_read(wanted), call).await {
-            Ok(page) if self.is_elsewhere(&ticket, case, &page).await => Ok(()),
+            Ok(page) if self.is_elsewhere(&ticket, case, &page.messages).await => Ok(()),
             Ok(page) => match self.sort_out(&ticket, case, page, wanted_at).await {
                 Ok(0) if wanted == 0 => {
                     self.read_status(case).await;
@@ -165,57 +165,6 @@ impl WriteBack {
         let Some(total) = total else { return Ok(true) };
         let known = self.store.remote_count(case).await? + i64::try_from(new).unwrap_or(i64::MAX);
         Ok(total - known == ticket.read_surplus.unwrap_or(0))
-    }
-
-    /// A message of a customer whom the case did not have before: perhaps his other address, perhaps Deskie shows another
-    /// case in place of one that was merged into it. That costs one look at the case; true: the ticket goes on there.
-    async fn is_elsewhere(&self, ticket: &Ticket, case: CaseId, page: &Page) -> bool {
-        let stranger = |message: &&Message| match (message.author(), ticket.user_id) {
-            (Writer::Customer(user), Some(ours)) => user != ours,
-            _ => false,
-        };
-        let ids: Vec<MessageId> = page
-            .messages
-            .iter()
-            .filter(stranger)
-            .map(|m| m.message_id)
-            .collect();
-        let known = match self.store.remote_known(&ids).await {
-            Ok(known) => known,
-            Err(error) => {
-                tracing::debug!(%case, "what is known could not be asked: {error}");
-                return false;
-            }
-        };
-        if ids.iter().all(|id| known.contains(id)) {
-            return false;
-        }
-        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
-        let answer = self.client.case(case).await;
-        self.meter.settle(call, &answer);
-        let shown = match answer {
-            Ok(answer) => answer.value,
-            Err(error) => {
-                tracing::warn!(ticket = %ticket.key, %case, "whose a new customer's message is could not be asked: {error}");
-                let text = error.to_string();
-                if let Err(error) = self.store.ticket_read_failed(ticket.id, &text, DEFERRED).await {
-                    tracing::debug!(%case, "the read could not be put off: {error}");
-                }
-                return true;
-            }
-        };
-        if shown.case_id == case {
-            return false;
-        }
-        let parent = Parent {
-            case_id: shown.case_id,
-            case_number: shown.case_number,
-            since: shown.updated_at.filter(|_| shown.user_id != ticket.user_id),
-        };
-        if let Err(error) = self.store.merge_follow(ticket.id, case, &parent).await {
-            tracing::warn!(ticket = %ticket.key, %case, "a merge could not be stored, it is looked at again: {error}");
-        }
-        true
     }
 
     /// How many messages it did not know.
@@ -414,9 +363,9 @@ fn is_of_then(delivery: &Delivery, message: &Message, date: Option<jiff::Timesta
         || intended.is_some_and(|intended| at <= intended.as_second().saturating_add(CARRIED_OUT_WITHIN))
 }
 
-/// Whether a message is from before a merge, and thereby another customer's.
+/// Whether a message is from before a merge, and thereby another customer's; one that has no date may be.
 fn is_before(from: Option<jiff::Timestamp>, message: &Message) -> bool {
-    from.zip(message.created_at).is_some_and(|(from, at)| at < from)
+    from.is_some_and(|from| message.created_at.is_none_or(|at| at < from))
 }
 
 fn seen(message: &Message, state: RemoteState, reason: Option<&str>) -> NewRemote {
@@ -465,5 +414,40 @@ fn verdict(message: &Message) -> NewRemote {
         kind: Some(kind),
         payload: serde_json::to_value(payload).ok(),
         ..seen(message, RemoteState::Pending, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_anothers_case_a_message_without_a_date_is_from_before_the_merge() {
+        let at = |second| jiff::Timestamp::from_second(second).ok();
+        let message = |created_at| Message {
+            message_id: MessageId(1),
+            user_id: Some(UserId(1)),
+            staff_id: None,
+            content: String::new(),
+            content_html: String::new(),
+            attachments: Vec::new(),
+            note: false,
+            sent_via_rule: false,
+            created_at,
+            sent_at: None,
+        };
+        for (from, created_at, expected) in [
+            (at(5), at(4), true),
+            (at(5), at(5), false),
+            (at(5), None, true),
+            (None, at(4), false),
+            (None, None, false),
+        ] {
+            assert_eq!(
+                is_before(from, &message(created_at)),
+                expected,
+                "{from:?} {created_at:?}"
+            );
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deskie_cdc::sandbox::postgres::ClusterOptions;
 use deskie_cdc::sandbox::sample_site;
-use deskie_cdc::sandbox::simulator::{Books, Options, Simulator};
+use deskie_cdc::sandbox::simulator::{Books, Options, Says, Simulator};
 
 use super::support::{Site, Workplace, installations, newest, prepared, stage, stage_on, texts, wait_until};
 
@@ -478,4 +478,110 @@ async fn a_late_file_of_the_gap_is_sent_and_no_old_one() {
         .flat_map(|message| message.attachments.iter())
         .collect();
     assert_eq!(files.len(), 3, "{files:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repair_that_fails_holds_up_neither_capture_nor_replies() {
+    // GIVEN a ticket with a case
+    let stage = stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    // WHEN the slot is lost, and a mapped column is renamed in the same deploy
+    lose(&stage.site, Loss::Dropped).await;
+    stage.writes(ticket, "bir").await;
+    stage
+        .sql("alter table messages rename column created_at to made_at")
+        .await;
+    let sweeps = |books: &Books| books.calls_to("GET", "/cases.json").len();
+    let before = sweeps(&stage.simulator.books());
+    let connector = stage.workplace.run_with(&[("DESKIE_CDC_WATCH_MS", "200")]);
+    connector.wait_for_log("cannot be queued yet").await;
+    stage.deskie("a sweep", |books| sweeps(books) > before).await;
+    // THEN the site's changes are captured, and its WAL is let go of
+    let before = stage.query("select pg_current_wal_lsn()::text", &[]).await;
+    let before: String = before[0].get(0);
+    stage.writes(ticket, "iki").await;
+    let passed = format!(
+        "select count(*) from pg_replication_slots \
+         where slot_name = 'deskie_cdc_site' and confirmed_flush_lsn > '{before}'"
+    );
+    wait_until("the slot gets on", || async {
+        (stage.count(&passed).await == 1).then_some(())
+    })
+    .await;
+    let status = stage.workplace.command(&["status", "--json"]).await.ok();
+    assert!(
+        status.stdout.contains("cannot be queued yet"),
+        "{}",
+        status.stdout
+    );
+    // AND replies arrive
+    stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+    wait_until("the reply", || async {
+        let sql = "select count(*) from messages where body = 'cevap'";
+        (stage.count(sql).await == 1).then_some(())
+    })
+    .await;
+    // AND WHEN the column is named as before, THEN everything of the gap arrives, once and in order
+    stage
+        .sql("alter table messages rename column made_at to created_at")
+        .await;
+    connector.wait_for_log("repaired: 2 rows").await;
+    stage.writes(ticket, "üç").await;
+    stage.until_deskie(case, 5).await;
+    stage.settled().await;
+    assert_eq!(
+        texts(&stage.case(case)),
+        ["Soru: body", "cevap", "bir", "iki", "üç"]
+    );
+    let status = stage.workplace.command(&["status", "--json"]).await.ok();
+    assert!(
+        !status.stdout.contains("cannot be queued yet"),
+        "{}",
+        status.stdout
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_waits_is_stopped_in_time_and_ends_where_another_has_taken_over() {
+    // GIVEN a lost slot, a row of the gap, and a transaction that stays open, for which a new slot waits
+    let stage = stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    lose(&stage.site, Loss::Dropped).await;
+    stage.writes(ticket, "bir").await;
+    let holder = stage.site.connect().await;
+    holder
+        .batch_execute("begin; select pg_current_xact_id()")
+        .await
+        .unwrap();
+    let being_made = "select count(*) from pg_replication_slots where active and confirmed_flush_lsn is null";
+    let is_made = || async { (stage.count(being_made).await == 1).then_some(()) };
+    let connector = stage.run().await;
+    wait_until("the slot is being made", is_made).await;
+    // WHEN it is stopped, THEN it ends in time
+    let stopped = tokio::time::timeout(Duration::from_secs(10), connector.sigterm_and_wait()).await;
+    assert!(stopped.expect("it ends within ten seconds").success());
+    // AND the next one does not take the unfinished slot for its own
+    let connector = stage.run().await;
+    connector.wait_for_log("is still being made by the process").await;
+    // AND WHEN it makes one itself, and loses the lead meanwhile, THEN it lets go
+    stage
+        .sql("select pg_terminate_backend(active_pid) from pg_replication_slots where active")
+        .await;
+    let seen = connector.log().len();
+    wait_until("the slot is being made anew", is_made).await;
+    stage.sql("update deskie_cdc.lease set epoch = epoch + 1").await;
+    connector
+        .wait_for_log_after(seen, "another instance has taken over")
+        .await;
+    // AND WHEN the transaction has ended, THEN the row of the gap arrives, once
+    holder.batch_execute("rollback").await.unwrap();
+    stage.until_deskie(case, 2).await;
+    stage.settled().await;
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir"]);
 }

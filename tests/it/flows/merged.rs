@@ -1,6 +1,6 @@
 //! What agents do to whole cases: merge them, throw them away, close them.
 
-use deskie_cdc::sandbox::simulator::{Absorbed, Action, Books, Says};
+use deskie_cdc::sandbox::simulator::{Absorbed, Action, Books, Rule, RuleBody, Says};
 
 use crate::support::{IVAN, stage, texts};
 
@@ -189,4 +189,111 @@ async fn a_case_in_spam_goes_on_where_deskie_takes_it_and_else_waits_for_a_perso
         );
         assert_eq!(books.cases_with_field(25, &ticket.to_string()).len(), 1);
     }
+}
+
+#[tokio::test]
+async fn what_is_said_in_the_case_that_absorbed_anothers_is_never_read_by_the_absorbed_number() {
+    // GIVEN two customers' tickets, all of whose messages are known, and a Deskie that shows the parent in place of a
+    // case that was merged, and sends no webhook any more
+    let stage = stage()
+        .set("deskie", "sweep = \"1s\"")
+        .deskie(|options| options.absorbed = Absorbed::Redirect)
+        .build()
+        .await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let other = stage.ticket(IVAN, "other", "other: body").await;
+    let other_case = stage.case_of(other).await;
+    for (ticket, case) in [(ticket, case), (other, other_case)] {
+        stage.simulator.agent_reply(case, Says::text("önce")).unwrap();
+        stage.until_site(ticket, 1).await;
+    }
+    stage.settled().await;
+    stage.past_our_calls().await;
+    stage.simulator.set_options(|options| options.rules.clear());
+    let path = format!("/cases/{case}/messages.json");
+    let reads = |books: &Books| books.calls_to("GET", &path).len();
+    let before = reads(&stage.simulator.books());
+    // WHEN an agent merges the one into the other, and answers there
+    stage.simulator.merge(case, other_case).unwrap();
+    stage
+        .simulator
+        .agent_reply(other_case, Says::text("cevap"))
+        .unwrap();
+    connector.wait_for_log("a merge in Deskie").await;
+    stage.until_site(other, 2).await;
+    let sweeps = |books: &Books| books.calls_to("GET", "/cases.json").len();
+    let swept = sweeps(&stage.simulator.books());
+    stage
+        .deskie("another sweep", |books| sweeps(books) >= swept + 2)
+        .await;
+    let books = stage.settled().await;
+    // THEN the answer is the other ticket's, and nobody has asked by the absorbed number
+    assert_eq!(stage.rows(other).await, ["önce", "cevap"]);
+    assert_eq!(stage.rows(ticket).await, ["önce"]);
+    assert_eq!(reads(&books), before);
+}
+
+#[tokio::test]
+async fn what_a_merge_brought_in_before_it_was_noticed_is_not_shown_to_the_other_customer() {
+    // GIVEN pairs of two customers' tickets whose first messages have no number yet: no webhook, no sweep
+    let stage = stage()
+        .without_rules()
+        .set("deskie", "sweep = \"1h\"")
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let mut pairs = Vec::new();
+    for absorbed in [Absorbed::NotFound, Absorbed::Redirect, Absorbed::Accept] {
+        let (ticket, case) = stage.open(&format!("{absorbed:?}")).await;
+        let other = stage.ticket(IVAN, "other", "other: body").await;
+        pairs.push((absorbed, ticket, case, other, stage.case_of(other).await));
+    }
+    stage.settled().await;
+    stage.simulator.add_rule(Rule {
+        url: stage.workplace.webhook_url(),
+        on_updated: true,
+        body: RuleBody::Ids,
+        ..Rule::default()
+    });
+    for (absorbed, ticket, case, other, other_case) in pairs {
+        stage.simulator.set_options(|options| options.absorbed = absorbed);
+        // WHEN an agent merges the one into the other and answers there, and only a webhook tells of it
+        stage.simulator.merge(case, other_case).unwrap();
+        stage
+            .simulator
+            .agent_reply(other_case, Says::text("cevap"))
+            .unwrap();
+        stage.until_site(other, 1).await;
+        stage.settled().await;
+        // THEN the other customer reads the answer alone
+        assert_eq!(stage.rows(other).await, ["cevap"], "{absorbed:?}");
+        assert!(stage.rows(ticket).await.is_empty(), "{absorbed:?}");
+        // AND the absorbed ticket's customer is heard there
+        stage.writes(ticket, "bir").await;
+        let there = |books: &Books| texts(books.case(other_case).unwrap()).contains(&"bir");
+        stage.deskie("the message in the other case", there).await;
+    }
+}
+
+#[tokio::test]
+async fn a_merge_before_the_first_message_has_a_number_is_followed() {
+    // GIVEN a ticket whose first message has no number yet: there is no webhook, and its case is read at leisure
+    let stage = stage()
+        .without_rules()
+        .set("deskie", "sweep = \"1s\"")
+        .build()
+        .await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let parent = foreign_case(&stage, IVAN, "Ivan's own");
+    stage.past_our_calls().await;
+    // WHEN its case is merged, and an agent answers in the parent
+    stage.simulator.merge(case, parent).unwrap();
+    connector.wait_for_log("a merge in Deskie").await;
+    stage.simulator.agent_reply(parent, Says::text("cevap")).unwrap();
+    // THEN the ticket goes on there, with the answer alone
+    stage.until_site(ticket, 1).await;
+    stage.settled().await;
+    assert_eq!(stage.rows(ticket).await, ["cevap"]);
 }

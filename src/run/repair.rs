@@ -1,0 +1,82 @@
+//! The repair of a gap (rule 12), and what goes on where it fails: a mapping that the site's tables no longer fit holds
+//! up what is resolved, but neither capture nor the replies, nor the watch over the WAL (rule 3).
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, work};
+use crate::backfill::{Backfill, BackfillError};
+use crate::store::Gap;
+
+/// How often a repair that failed is tried again.
+const AGAIN_EVERY: Duration = Duration::from_secs(30);
+
+/// How the complaint of one that failed begins.
+const UNREPAIRED: &str = "what was written while nothing was streamed cannot be queued yet";
+
+/// Queues the rows of an open gap; false where that failed and is to be tried again, which is told and noted.
+pub async fn repair(shared: &Shared) -> Result<bool, String> {
+    let noted = shared.store.meta().await.map_err(|error| error.to_string())?;
+    let noted = noted.last_error.filter(|noted| noted.starts_with(UNREPAIRED));
+    let gap = shared.store.meta_gap().await.map_err(|error| error.to_string())?;
+    let trouble = match &gap {
+        None => None,
+        Some(gap) => match look_through(shared, gap).await {
+            Ok(rows) => {
+                tracing::warn!(
+                    "repaired: {rows} rows that were not streamed are queued, since {}",
+                    gap.from
+                );
+                None
+            }
+            Err(BackfillError::Store(error)) if error.lost_leadership() => return Err(error.to_string()),
+            Err(error) => Some(format!(
+                "{UNREPAIRED}, nor what comes behind it: {error}; mend the mapping, see `deskie-cdc check`"
+            )),
+        },
+    };
+    // Told once, not at each attempt.
+    if trouble != noted {
+        if let Some(text) = &trouble {
+            tracing::error!("{text}");
+        }
+        shared
+            .store
+            .meta_set_error(trouble.as_deref())
+            .await
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(trouble.is_none())
+}
+
+async fn look_through(shared: &Shared, gap: &Gap) -> Result<usize, BackfillError> {
+    let backfill = Backfill::new(
+        shared.store.clone(),
+        shared.reading.clone(),
+        shared.config.clone(),
+    )
+    .await?;
+    backfill.repair(gap).await
+}
+
+/// In place of resolving, while a gap is open: tries again, and ends once it is repaired; the next term resolves. What
+/// was streamed meanwhile waits, and is in the tables, too: it is found with the gap's rows, in the order of its time.
+pub async fn repair_later(shared: Shared, term: CancellationToken) {
+    let pause = work::watch_every(AGAIN_EVERY);
+    loop {
+        let trying = async {
+            tokio::time::sleep(pause).await;
+            repair(&shared).await
+        };
+        let tried = tokio::select! {
+            () = term.cancelled() => return,
+            tried = trying => tried,
+        };
+        match tried {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => tracing::debug!("the repair was not tried: {error}"),
+        }
+    }
+}
