@@ -30,6 +30,8 @@ create table {schema}.published (
     relation    text primary key,
     member      oid not null,          -- what publishes it; another one: it was taken out and put in again
     is_away     boolean not null default false,
+    since       timestamptz,           -- it was mapped later than the others: rows from before are not its business
+    since_xid   xid8,
     checked_at  timestamptz not null default clock_timestamp(),   -- when it was last seen published
     checked_xid xid8 not null default pg_snapshot_xmin(pg_current_snapshot())
 );
@@ -39,7 +41,8 @@ create table {schema}.lease (
     only_row    boolean primary key default true check (only_row),
     epoch       bigint not null default 0,
     holder      text,
-    renewed_at  timestamptz
+    renewed_at  timestamptz,
+    server_started timestamptz         -- which run of the server has given it
 );
 insert into {schema}.lease default values;
 
@@ -50,6 +53,17 @@ begin
     perform 1 from {schema}.lease where epoch = expected for key share;
     if not found then
         raise exception 'another instance has taken over (epoch % is past)', expected using errcode = 'DC001';
+    end if;
+    return true;
+end $$;
+
+-- Raises where the term was begun on another server: this one was restarted, or was promoted and may lack our last steps.
+-- Then nothing is sent before Deskie was asked again (rule 11).
+create function {schema}.same_server() returns boolean language plpgsql stable as $$
+begin
+    perform 1 from {schema}.lease where server_started <> pg_postmaster_start_time();
+    if found then
+        raise exception 'the server was restarted, or another one has taken its place' using errcode = 'DC001';
     end if;
     return true;
 end $$;

@@ -22,7 +22,7 @@ use crate::mapping::{Shape, expand};
 use crate::model::{CrashPoint, DeliveryId, Section, TicketKey};
 use crate::postgres::shape::{ShapeError, load_message_shape, load_shape};
 use crate::postgres::{Pool, TextParam, describe};
-use crate::store::{Gap, LinkState, NewDelivery, Step, Store, StoreError};
+use crate::store::{Gap, LinkState, MappedSince, NewDelivery, Step, Store, StoreError};
 use crate::text;
 
 /// A row may have been written a little before the last captured commit, by a transaction that ended after it.
@@ -200,11 +200,12 @@ impl Backfill {
 
     /// Queues the rows of a gap; how many. To be called before streaming begins, by the leader.
     pub async fn repair(&self, gap: &Gap) -> Result<usize, BackfillError> {
-        let condition = |created_at: bool| match gap.since.filter(|_| created_at) {
-            Some(since) => (Since::CreatedAt, (since.as_second() - MARGIN_SECONDS).to_string()),
-            None => (Since::Transaction, gap.xid.clone()),
+        let later = self.store.published_later().await?;
+        let condition = |shape: &Shape, created_at: bool| {
+            let mapped = later.get(&shape.relation.to_string());
+            from(gap, mapped, created_at)
         };
-        let (since, value) = condition(self.config.ticket.created_at.is_some());
+        let (since, value) = condition(&self.tickets, self.config.ticket.created_at.is_some());
         let sql = scan::tickets(&self.config.ticket, &self.tickets, Some(since), false);
         let tickets = self.look(&sql, vec![value]).await?;
         let mut found: Vec<(Section, Since, FoundRow)> = tickets
@@ -233,16 +234,15 @@ impl Backfill {
             });
             found.extend(unknown);
         } else if let (Some(config), Some(shape)) = (&self.config.message, &self.messages) {
-            let (since, value) = condition(config.created_at.is_some());
+            let (since, value) = condition(shape, config.created_at.is_some());
             let sql = scan::messages(config, shape, &self.tickets, Some(since), false);
             let messages = self.look(&sql, vec![value]).await?;
             found.extend(messages.into_iter().map(|row| (Section::Message, since, row)));
         }
         let mut files = Vec::new();
         for attached in &self.attachments {
-            let rows = self
-                .look(&scan::files(&attached.shape), vec![gap.xid.clone()])
-                .await?;
+            let (_, xid) = condition(&attached.shape, false);
+            let rows = self.look(&scan::files(&attached.shape), vec![xid]).await?;
             files.push((attached, rows));
         }
         let mut client = self.store.client().await?;
@@ -366,6 +366,22 @@ impl Backfill {
             })
         };
         rows.iter().map(read).collect()
+    }
+}
+
+/// Which rows of a table may be of the gap; of one that was `mapped` within it, none from before that.
+fn from(gap: &Gap, mapped: Option<&MappedSince>, created_at: bool) -> (Since, String) {
+    match gap.since.filter(|_| created_at) {
+        Some(since) => {
+            let since = (since.as_second() - MARGIN_SECONDS) as f64;
+            let since = mapped.map_or(since, |mapped| since.max(mapped.at));
+            (Since::CreatedAt, since.to_string())
+        }
+        None => {
+            let xid = mapped.map(|mapped| mapped.xid.max(gap.xid.parse().unwrap_or_default()));
+            let xid = xid.map_or_else(|| gap.xid.clone(), |xid| xid.to_string());
+            (Since::Transaction, xid)
+        }
     }
 }
 

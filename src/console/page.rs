@@ -115,7 +115,8 @@ fn running(body: &mut String, page: &Page) {
         DeskieState::Reachable => "answers".to_owned(),
         DeskieState::Unreachable(why) => format!("does not answer: {why}"),
         DeskieState::KeyRevoked => {
-            "refuses the API key: put a valid one into the config and restart".to_owned()
+            "refuses the API key, or its employee is not active: put a valid key into the config and restart, or activate \
+             him".to_owned()
         }
     };
     rows.push(("Deskie", deskie));

@@ -27,7 +27,7 @@ pub struct Report {
     pub queues: Queues,
     /// Rows that were passed over, by reason.
     pub skipped: serde_json::Map<String, serde_json::Value>,
-    /// What the site did to its tables and cannot go on with.
+    /// What the site did to its tables and cannot go on with, and what Deskie does not let us read.
     pub hazards: Vec<String>,
     /// What waits for a person.
     pub parked: Vec<Parked>,
@@ -131,7 +131,7 @@ impl Report {
     }
 }
 
-/// What makes the site's own statements fail (rule 1), and how it is mended.
+/// What makes the site's own statements fail (rule 1), or keeps replies from it, and how it is mended.
 pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, StoreError> {
     let client = store.client().await?;
     let refused = catalog::publication_refuses(&**client, publication).await?;
@@ -141,7 +141,9 @@ pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, St
              DELETE on it; make the key anew, or run `deskie-cdc setup`, which publishes its INSERTs alone"
         )
     };
-    Ok(refused.iter().map(hazard).collect())
+    drop(client);
+    let unreadable = store.unreadable().await?;
+    Ok(refused.iter().map(hazard).chain(unreadable).collect())
 }
 
 async fn slot_report(store: &Store, name: &str) -> Result<SlotReport, StoreError> {

@@ -75,7 +75,7 @@ impl Deliverer {
         };
         let text = format!("{error}; {}", error.remedy());
         metrics::counter!("deskie_cdc_call_errors_total").increment(1);
-        let after = match error.outcome() {
+        let after = match self.outcome(&error, delivery.attempts).await {
             Outcome::Refused => {
                 tracing::error!(ticket = %delivery.ticket_key, "parked: {text}");
                 let park = || self.store.delivery_park(id, &text);

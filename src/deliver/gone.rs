@@ -1,4 +1,4 @@
-//! Deskie does not find the case that a message is for: merged into another one, in the trash, or deleted.
+//! Deskie does not find the case that a message is for: merged into another one, in the trash, in spam, or deleted.
 //!
 //! A merged one is followed. Any other waits for a person: a case is never opened anew, since somebody has taken that one
 //! away on purpose.
@@ -20,6 +20,11 @@ impl Deliverer {
                 Some(parent) => return self.follow(delivery, &found, case, parent).await,
                 None if found.deleted => format!(
                     "case {} is in Deskie's trash: restore it there, then `failed retry`, or `failed discard`",
+                    found.case_number
+                ),
+                None if found.spam => format!(
+                    "case {} is in Deskie's spam, and takes no message there: restore it, then `failed retry`, or `failed \
+                     discard`",
                     found.case_number
                 ),
                 None => format!("{error}; {}", error.remedy()),

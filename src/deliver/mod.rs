@@ -24,9 +24,9 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::deskie::{Client, Meter};
+use crate::deskie::{CallError, CaseQuery, Client, Meter, Outcome};
 use crate::files::SiteFiles;
-use crate::lanes::{CreatedAtKept, DoubtState};
+use crate::lanes::{Class, Cost, CreatedAtKept, DoubtState};
 use crate::model::{DeliveryId, clock};
 use crate::store::{Store, StoreError};
 
@@ -113,6 +113,28 @@ impl Deliverer {
         }
     }
 
+    /// What a failed call means. An employee who is not active may be a matter of that call alone, or of all calls: a
+    /// read, which names nobody but the key's own, tells.
+    async fn outcome(&self, error: &CallError, attempts: i32) -> Outcome {
+        if error.outcome() != Outcome::Refused || !error.is_staff_inactive() {
+            return error.outcome();
+        }
+        let query = CaseQuery {
+            limit: Some(1),
+            ..CaseQuery::default()
+        };
+        let call = self.meter.acquire(Class::Doubt, Cost::Read).await;
+        let answer = self.client.cases(&query).await;
+        self.meter.settle(call, &answer);
+        match answer {
+            // Perhaps he was made active in between.
+            Ok(_) if attempts <= 1 => Outcome::Retry,
+            Ok(_) => Outcome::Refused,
+            // What could not be asked is found out with the next attempt.
+            Err(error) => error.outcome(),
+        }
+    }
+
     /// As [`Deliverer::stored`], where nothing depends on it.
     async fn durably<F>(&self, what: &str, step: impl Fn() -> F)
     where
@@ -133,6 +155,13 @@ impl Deliverer {
                 Ok(()) => return true,
                 Err(error) if error.lost_leadership() => {
                     tracing::warn!("{what}: {error}");
+                    return false;
+                }
+                // A promoted server that lacks our last steps: Deskie is asked again in the next term.
+                Err(error @ StoreError::Damaged(_)) if self.store.is_elsewhere().await => {
+                    tracing::warn!(
+                        "{what}: {error}; another server has taken the place of the one it was begun on"
+                    );
                     return false;
                 }
                 Err(error) => {

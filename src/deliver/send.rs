@@ -304,7 +304,7 @@ impl Deliverer {
     async fn failed(&self, delivery: &Delivery, error: CallError) {
         let attempt = u32::try_from(delivery.attempts).unwrap_or(1);
         let now = clock::monotonic();
-        let outcome = match error.outcome() {
+        let outcome = match self.outcome(&error, delivery.attempts).await {
             Outcome::Retry => lanes::Outcome::NotSent,
             Outcome::Refused => lanes::Outcome::Refused { permanent: true },
             Outcome::Throttled(retry_after) => lanes::Outcome::Throttled { retry_after },

@@ -95,7 +95,7 @@ pub enum Outcome {
     Throttled(Option<Duration>),
     /// Perhaps done: look before sending again.
     Doubt,
-    /// Not done: no call will succeed before the key is mended.
+    /// Not done: no call will succeed before the key, or the employee whom it belongs to, is mended.
     KeyRevoked,
 }
 
@@ -122,6 +122,8 @@ impl CallError {
     pub fn outcome(&self) -> Outcome {
         match &self.kind {
             ErrorKind::NotSent { .. } => Outcome::Retry,
+            // A read names no employee but the key's own.
+            ErrorKind::Refused { .. } if self.is_staff_inactive() && !self.write => Outcome::KeyRevoked,
             ErrorKind::Refused { .. } => Outcome::Refused,
             ErrorKind::Unauthorized { .. } => Outcome::KeyRevoked,
             ErrorKind::Throttled { retry_after } => Outcome::Throttled(*retry_after),
@@ -147,6 +149,11 @@ impl CallError {
             } => *status == 404,
             _ => false,
         }
+    }
+
+    /// True where an employee may not work: the one whom the call names, or the one whom the key belongs to (`[C]` vragov).
+    pub fn is_staff_inactive(&self) -> bool {
+        self.code() == Some("staff_not_active")
     }
 
     /// One line for the operator: what to do.
@@ -437,6 +444,12 @@ mod tests {
             ),
             (408, "", Outcome::Doubt, Outcome::Retry),
             (409, "", Outcome::Refused, Outcome::Refused),
+            (
+                403,
+                r#"{"error":"staff_not_active"}"#,
+                Outcome::Refused,
+                Outcome::KeyRevoked,
+            ),
             (413, "", Outcome::Refused, Outcome::Refused),
             (422, "", Outcome::Refused, Outcome::Refused),
             (429, "<html>", Outcome::Throttled(None), Outcome::Throttled(None)),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::{Answer, CallError, ErrorKind};
+use super::{Answer, CallError, ErrorKind, Outcome};
 use crate::lanes::{Budget, Call, Class, Cost, Quota, Snapshot};
 use crate::model::clock;
 
@@ -19,7 +19,7 @@ use crate::model::clock;
 pub struct Meter {
     budget: Mutex<Budget>,
     changed: Notify,
-    revoked: AtomicBool,
+    refusal: Mutex<Option<KeyRefusal>>,
     unreachable: Mutex<Option<String>>,
     asked: AtomicBool,
 }
@@ -37,13 +37,22 @@ pub enum Reach {
     KeyRevoked,
 }
 
+/// Why no call will succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRefusal {
+    /// The API key does not hold.
+    Key,
+    /// The employee whom it belongs to is not active.
+    Staff,
+}
+
 impl Meter {
     /// A budget capped at `configured` requests a minute; `None`: what the server's headers say.
     pub fn new(configured: Option<u32>, window: Duration) -> Meter {
         Meter {
             budget: Mutex::new(Budget::new(configured, window, clock::monotonic())),
             changed: Notify::new(),
-            revoked: AtomicBool::new(false),
+            refusal: Mutex::default(),
             unreachable: Mutex::default(),
             asked: AtomicBool::new(false),
         }
@@ -104,11 +113,18 @@ impl Meter {
             Some(kind @ (ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. })) => Some(kind.to_string()),
             _ => None,
         };
-        match kind {
-            Some(ErrorKind::Unauthorized { .. }) => self.revoked.store(true, Ordering::SeqCst),
-            Some(ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. }) => {}
-            _ => self.revoked.store(false, Ordering::SeqCst),
+        let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Err(error) if matches!(error.kind, ErrorKind::Unauthorized { .. }) => {
+                *refusal = Some(KeyRefusal::Key);
+            }
+            Err(error) if error.outcome() == Outcome::KeyRevoked => *refusal = Some(KeyRefusal::Staff),
+            // Whose fault it is shows at a read.
+            Err(error) if error.is_staff_inactive() => {}
+            Err(error) if matches!(error.kind, ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. }) => {}
+            _ => *refusal = None,
         }
+        drop(refusal);
         self.changed.notify_waiters();
     }
 
@@ -118,14 +134,14 @@ impl Meter {
         self.changed.notify_waiters();
     }
 
-    /// Whether the last answer said that the API key does not hold.
-    pub fn key_is_revoked(&self) -> bool {
-        self.revoked.load(Ordering::SeqCst)
+    /// What the last answer said against the API key.
+    pub fn key_refusal(&self) -> Option<KeyRefusal> {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the last call told of Deskie.
     pub fn reach(&self) -> Reach {
-        if self.key_is_revoked() {
+        if self.key_refusal().is_some() {
             return Reach::KeyRevoked;
         }
         let unreachable = self

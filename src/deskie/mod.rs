@@ -26,7 +26,7 @@ pub use client::{Answer, Client, ClientError};
 pub use entity::{Attachment, Case, CustomChannel, CustomField, Label, Message, Staff, Status, User, Writer};
 pub use error::{CallError, ErrorKind, Outcome, Quota};
 pub use file::{DeskieFile, FileError};
-pub use meter::{Meter, Reach};
+pub use meter::{KeyRefusal, Meter, Reach};
 pub use request::{
     Author, CaseQuery, CaseUpdate, Contact, Content, File, NewCase, NewMessage, NewNote, Order, Sort,
 };

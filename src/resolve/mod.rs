@@ -21,7 +21,7 @@ mod row;
 mod status;
 mod thread;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, OpenOn};
 use crate::model::{CrashPoint, EventId, Op, Section};
 use crate::postgres::Pool;
-use crate::store::{Event, Link, LinkState, Step, Store, StoreError};
+use crate::store::{Event, Link, LinkState, MappedSince, Step, Store, StoreError};
 
 use compiled::{Compiled, cell, key_of};
 use enter::DROPPED;
@@ -182,6 +182,7 @@ impl Resolver {
                 .await
                 .map_err(|error| ResolveError::Site(error.to_string()))?,
             started_at: self.store.meta().await?.started_at,
+            later: self.store.published_later().await?,
         };
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
@@ -214,6 +215,8 @@ struct Batch<'a> {
     compiled: Arc<Compiled>,
     site: deadpool_postgres::Object,
     started_at: jiff::Timestamp,
+    /// The tables that were mapped after the start.
+    later: HashMap<String, MappedSince>,
     moves: HashSet<(EventId, Section)>,
     /// The transaction that goes on in the next round.
     cut: Option<u64>,

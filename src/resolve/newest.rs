@@ -43,7 +43,7 @@ impl Batch<'_> {
         Ok(deleted_by.is_none().then_some(image))
     }
 
-    /// Whether the mapping says that a row was made after the connector's start.
+    /// Whether the mapping says that a row was made after the connector's start, or after its table was mapped.
     pub(super) async fn made_after_start(
         &self,
         section: Section,
@@ -64,6 +64,16 @@ impl Batch<'_> {
         Ok(self
             .created_at(section, image)
             .await?
-            .is_some_and(|at| at > self.started_at.as_second() as f64))
+            .is_some_and(|at| at > self.began(section)))
+    }
+
+    /// Since when a section's rows are our business, in seconds since 1970: the connector's start, or when its table was
+    /// mapped.
+    pub(super) fn began(&self, section: Section) -> f64 {
+        let relation = self.compiled.shape(section).relation.to_string();
+        match self.later.get(&relation) {
+            Some(since) => since.at,
+            None => self.started_at.as_second() as f64,
+        }
     }
 }

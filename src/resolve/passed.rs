@@ -99,7 +99,7 @@ impl Batch<'_> {
         let Some(sql) = read::created_before(created_at, alias, shape) else {
             return Ok(None);
         };
-        let started_at = self.started_at.as_second() as f64;
+        let started_at = self.began(section);
         let asked = match self.site.prepare_cached(&sql).await {
             Ok(statement) => self.site.query(&statement, &[&keys, &started_at]).await,
             Err(error) => Err(error),

@@ -157,7 +157,8 @@ impl Told {
             ),
             Deskie::KeyRevoked => (
                 "key_revoked",
-                "Deskie refuses the API key: everything waits, nothing is lost; put a new key into deskie.api_key and restart"
+                "Deskie refuses the API key: everything waits, nothing is lost; put a new key into deskie.api_key and restart, \
+                 or activate the employee whom it belongs to"
                     .to_owned(),
             ),
             Deskie::Unreachable => (

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{IDLE_AFTER, Shared};
 use crate::console::{DeskieState, Flow, Vital};
 use crate::deliver::Deliverer;
-use crate::deskie::Reach;
+use crate::deskie::{KeyRefusal, Reach};
 use crate::lanes::{Class, Cost, Ready, Scheduler, Work};
 use crate::model::{LaneId, clock};
 use crate::store::{Delivery, StoreError, Ticket};
@@ -112,12 +112,18 @@ fn note_end(busy: &mut HashSet<LaneId>, ended: Result<LaneId, tokio::task::JoinE
 /// A refused key stops everything but a probe a minute; told once. What counts is what Deskie last said to any call, the
 /// sweep's too; a stop that lasts keeps the time of its next probe.
 fn heed_the_key(shared: &Shared, scheduler: &mut Scheduler) {
-    if shared.meter.key_is_revoked() {
+    if let Some(refusal) = shared.meter.key_refusal() {
         if !scheduler.is_stopped() && scheduler.stop(clock::monotonic()) {
-            tracing::error!(
-                "Deskie refuses the API key: everything waits, nothing is lost; make a new key in Deskie under \
-                 Settings → API, put it into deskie.api_key and restart"
-            );
+            match refusal {
+                KeyRefusal::Key => tracing::error!(
+                    "Deskie refuses the API key: everything waits, nothing is lost; make a new key in Deskie under \
+                     Settings → API, put it into deskie.api_key and restart"
+                ),
+                KeyRefusal::Staff => tracing::error!(
+                    "Deskie refuses the API key's employee, who is not active (`staff_not_active`): everything waits, \
+                     nothing is lost; activate the one in deskie.staff_email in Deskie"
+                ),
+            }
         }
     } else if scheduler.resume() {
         tracing::info!("Deskie accepts the API key again");

@@ -133,9 +133,13 @@ pub(super) async fn prepare(
             {
                 // We acknowledge only what is stored, so somebody else has moved it, or made it anew.
                 store.meta_open_gap(confirmed).await?;
+                let why = match meta.timeline.is_some_and(|known| known != timeline(&identity)) {
+                    true => "the promoted server lacks the last of our state",
+                    false => "somebody moved it",
+                };
                 say(&format!(
-                    "gap: the slot {name} stands at {confirmed}, and capture had come to {position} only: somebody moved \
-                     it. What lies between is brought in by a look through the tables"
+                    "gap: the slot {name} stands at {confirmed}, and capture had come to {position} only: {why}. What lies \
+                     between is brought in by a look through the tables"
                 ));
             }
             if meta.timeline.is_some_and(|known| known != timeline(&identity)) {

@@ -43,6 +43,7 @@ pub async fn look_at_publications(config: &Config, store: &Store) -> Result<Publ
             tables.push(table);
         }
     }
+    let is_later = store.published_any().await?;
     let mut found = Published::default();
     for table in tables {
         let Some(relation) = relation(store, table).await? else {
@@ -66,7 +67,7 @@ pub async fn look_at_publications(config: &Config, store: &Store) -> Result<Publ
             .await?;
         drop(client);
         let member: Option<u32> = row.try_get(0)?;
-        found.reopened |= store.published_see(&relation, member).await?;
+        found.reopened |= store.published_see(&relation, member, is_later).await?;
         if member.is_none() {
             found.missing.push(relation);
         }

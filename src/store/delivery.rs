@@ -262,6 +262,7 @@ impl Store {
             "select {COLUMNS} from ({} union all {}) head
              join {{s}}.delivery d on d.id = head.id
              join {{s}}.ticket t on t.id = d.ticket_id
+             where (select {{s}}.same_server())
              order by d.id",
             some("not d.backfill"),
             some("d.backfill")

@@ -156,11 +156,20 @@ impl Store {
         transaction
             .execute(&self.sql("select 1 from {s}.lease for update"), &[])
             .await?;
-        let sql = self.sql("update {s}.lease set epoch = epoch + 1, holder = $1, renewed_at = clock_timestamp() returning epoch");
+        let sql = self.sql(
+            "update {s}.lease set epoch = epoch + 1, holder = $1, renewed_at = clock_timestamp(),
+                server_started = pg_postmaster_start_time() returning epoch",
+        );
         let epoch: i64 = transaction.query_one(&sql, &[&holder]).await?.get(0);
         transaction.commit().await?;
         self.set_epoch(Epoch(epoch));
         Ok(Epoch(epoch))
+    }
+
+    /// Whether the server is certainly not the one on which the term was begun.
+    pub async fn is_elsewhere(&self) -> bool {
+        let asked = self.query("select {s}.same_server()", &[]).await;
+        asked.is_err_and(|error| error.lost_leadership())
     }
 
     /// Renews the lease; false where another instance has taken over.

@@ -252,9 +252,26 @@ impl Store {
         Ok(self.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
     }
 
+    /// The cases that Deskie does not let us read, as one sentence. One that is gone has nothing more to say.
+    pub async fn unreadable(&self) -> Result<Option<String>, StoreError> {
+        let sql = "select count(*), min(key), (array_agg(read_error order by key))[1] from {s}.ticket
+            where read_wanted is not null and read_error like '%Deskie refused%' and read_error not like '%case_not_found%'";
+        let rows = self.query(sql, &[]).await?;
+        let told = |row: &tokio_postgres::Row| {
+            let (count, key, why): (i64, Option<String>, Option<String>) =
+                (row.get(0), row.get(1), row.get(2));
+            let (key, why) = key.zip(why)?;
+            Some(format!(
+                "the cases of {count} tickets cannot be read, so that what is said there does not come to the site (ticket \
+                 {key}: {why}); once that is mended, `deskie-cdc failed retry --all`"
+            ))
+        };
+        Ok(rows.first().and_then(told))
+    }
+
     /// A person has mended something: parked things are tried again. `id` as [`Parked::id`], or all. One that was
     /// parked out of doubt is sent again without another look: that is what the person decided. A case that claims to be
-    /// a ticket is asked about again with its next webhook; `all` leaves those.
+    /// a ticket is asked about again with its next webhook; `all` leaves those, and takes the cases that could not be read.
     pub async fn parked_retry(&self, id: Option<&str>) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery set state = case when body is null then 'unresolved' else 'queued' end,
@@ -269,9 +286,11 @@ impl Store {
                   where state = 'parked' and ($1::text is null or 's' || ticket_id = $1) returning 1),
             b as (update {s}.birth set state = 'pending', not_before = now(), attempts = 0
                   where state = 'parked' and ($1::text is null or 'c' || case_id = $1) returning 1),
-            o as (delete from {s}.foreign_case where claims is not null and seen_by is null and 'o' || case_id = $1 returning 1)
+            o as (delete from {s}.foreign_case where claims is not null and seen_by is null and 'o' || case_id = $1 returning 1),
+            t as (update {s}.ticket set read_not_before = null, read_attempts = 0
+                  where read_wanted is not null and read_error is not null and $1::text is null returning 1)
             select (select count(*) from d) + (select count(*) from r) + (select count(*) from w) + (select count(*) from b)
-                + (select count(*) from o)";
+                + (select count(*) from o) + (select count(*) from t)";
         let rows = self.query(sql, &[&id]).await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }

@@ -70,9 +70,8 @@ impl WriteBack {
                     }
                 };
                 tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
-                self.store
-                    .ticket_read_failed(ticket.id, &error.to_string(), after)
-                    .await
+                let why = format!("{error}; {}", error.remedy());
+                self.store.ticket_read_failed(ticket.id, &why, after).await
             }
         };
         if let Err(error) = result {

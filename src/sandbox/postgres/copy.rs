@@ -34,8 +34,22 @@ impl Cluster {
 
     /// A physical standby of this cluster, on a port of its own; slots are not copied, as `pg_basebackup` leaves them out.
     pub fn standby(&mut self) -> Result<Cluster, StartError> {
+        self.standby_with(&[])
+    }
+
+    /// One that can take over failover slots (17 and later), fed through the physical slot of that name of this cluster;
+    /// it does so once `sync_replication_slots` is on.
+    pub fn failover_standby(&mut self, slot: &str) -> Result<Cluster, StartError> {
+        self.standby_with(&[("primary_slot_name", slot), ("hot_standby_feedback", "on")])
+    }
+
+    fn standby_with(&mut self, settings: &[(&str, &str)]) -> Result<Cluster, StartError> {
         self.stop_fast()?;
-        let source = format!("host=127.0.0.1 port={} user=postgres", self.port());
+        // The database is what the standby asks for the slots in.
+        let source = format!(
+            "host=127.0.0.1 port={} user=postgres dbname=postgres",
+            self.port()
+        );
         let prepare = |data: &std::path::Path, account: Account| -> io::Result<()> {
             for slot in fs::read_dir(data.join("pg_replslot"))? {
                 fs::remove_dir_all(slot?.path())?;
@@ -48,6 +62,9 @@ impl Cluster {
         self.restart()?;
         let mut standby = copied;
         standby.set("primary_conninfo", &source);
+        for (name, value) in settings {
+            standby.set(name, value);
+        }
         standby.restart()?;
         Ok(standby)
     }

@@ -21,6 +21,8 @@ pub struct Options {
     pub api_key: String,
     /// False after the key was revoked: every call is answered with 401.
     pub key_valid: bool,
+    /// False while that staff member may not work: every call is answered with `staff_not_active`.
+    pub staff_active: bool,
     /// The account's budget per window; a write costs two.
     pub requests_per_minute: u32,
     /// The length of the fixed rate window. A minute in reality; shorter makes tests quick.
@@ -61,6 +63,8 @@ pub struct Options {
     pub exact_custom_fields: bool,
     /// Cases in the trash or in spam are not listed.
     pub lists_hide_trash: bool,
+    /// A case in spam takes messages like any other; else it is as good as in the trash to them.
+    pub spam_takes_messages: bool,
     /// A customer's message posted through the API reopens a closed case.
     pub reopen_on_api_message: bool,
     /// What a call on a case that was merged into another does.
@@ -109,6 +113,7 @@ impl Default for Options {
             staff_email: "api@example.com".into(),
             api_key: "simulator-key".into(),
             key_valid: true,
+            staff_active: true,
             requests_per_minute: 1500,
             window: Duration::from_secs(60),
             rate_headers: true,
@@ -128,6 +133,7 @@ impl Default for Options {
             clock_skew_seconds: 0,
             exact_custom_fields: true,
             lists_hide_trash: true,
+            spam_takes_messages: true,
             reopen_on_api_message: false,
             absorbed: Absorbed::NotFound,
             email_channel: "web".into(),

@@ -388,7 +388,10 @@ impl State {
             return Err(Refusal(401, "unauthorized"));
         }
         if user.eq_ignore_ascii_case(&self.options.staff_email) {
-            return Ok(());
+            return match self.options.staff_active {
+                true => Ok(()),
+                false => Err(Refusal(403, "staff_not_active")),
+            };
         }
         match self
             .options

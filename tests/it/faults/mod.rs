@@ -3,8 +3,10 @@
 mod big;
 mod compare;
 mod crash;
+mod failover;
 mod guest;
 mod intake;
+mod later;
 mod ordeal;
 mod readme;
 mod schema;

@@ -150,6 +150,48 @@ async fn a_closed_case_is_opened_again_by_its_customer() {
 }
 
 #[tokio::test]
+async fn a_case_in_spam_goes_on_where_deskie_takes_it_and_else_waits_for_a_person() {
+    for takes in [true, false] {
+        // GIVEN a ticket whose case an agent has marked as spam
+        let stage = stage()
+            .deskie(|options| options.spam_takes_messages = takes)
+            .build()
+            .await;
+        let connector = stage.run().await;
+        let (ticket, case) = stage.open("Soru").await;
+        stage.settled().await;
+        stage.simulator.act(Action::Spam { case }).unwrap();
+        // WHEN its customer writes
+        stage.writes(ticket, "bir").await;
+        if !takes {
+            // THEN, where Deskie refuses that, a person is told what to do
+            connector.wait_for_log("is in Deskie's spam").await;
+            stage.settled().await;
+            assert_eq!(texts(&stage.case(case)), ["Soru: body"]);
+            let failed = stage.workplace.command(&["failed", "list"]).await.ok();
+            assert!(
+                failed.stdout.contains("spam, and takes no message"),
+                "{}",
+                failed.stdout
+            );
+            stage.simulator.act(Action::Restore { case }).unwrap();
+            stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
+        }
+        // THEN the message stands in its case, once, and an answer comes back
+        stage.until_deskie(case, 2).await;
+        stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+        stage.until_site(ticket, 2).await;
+        let books = stage.settled().await;
+        assert_eq!(
+            texts(&stage.case(case)),
+            ["Soru: body", "bir", "cevap"],
+            "{takes}"
+        );
+        assert_eq!(books.cases_with_field(25, &ticket.to_string()).len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn what_is_said_in_the_case_that_absorbed_anothers_is_never_read_by_the_absorbed_number() {
     // GIVEN two customers' tickets, all of whose messages are known, and a Deskie that shows the parent in place of a
     // case that was merged, and sends no webhook any more

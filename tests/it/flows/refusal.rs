@@ -76,7 +76,95 @@ async fn a_refused_key_makes_everything_wait_and_is_told_once() {
 }
 
 #[tokio::test]
+async fn an_employee_who_is_not_active_makes_everything_wait_and_is_told_once() {
+    // GIVEN a running connector and a case
+    let stage = stage().set("deskie", "sweep = \"1s\"").build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    // WHEN the employee whom the key belongs to is switched off, and the site goes on
+    stage
+        .simulator
+        .set_options(|options| options.staff_active = false);
+    let before = stage.simulator.books().calls.len();
+    let mut tickets = Vec::new();
+    for n in 0..5 {
+        tickets.push(stage.ticket(IVAN, &format!("ticket {n}"), "bir").await);
+        stage.writes(ticket, &format!("söz {n}")).await;
+    }
+    connector
+        .wait_for_log("Deskie refuses the API key's employee, who is not active")
+        .await;
+    let sweeps = |books: &Books| books.calls_to("GET", "/cases.json").len();
+    let swept = sweeps(&stage.simulator.books());
+    stage
+        .deskie("two sweeps", |books| sweeps(books) >= swept + 2)
+        .await;
+    // THEN nothing is hammered, nothing is parked, and it is told once
+    let books = stage.simulator.books();
+    let tries = books.calls[before..]
+        .iter()
+        .filter(|call| call.method == "POST")
+        .count();
+    assert!(tries <= 12, "{tries} writes while nobody may write");
+    assert_eq!(
+        stage
+            .count("select count(*) from deskie_cdc.delivery where state = 'parked'")
+            .await,
+        0
+    );
+    let told = |line: &&String| line.contains("who is not active");
+    assert_eq!(connector.log().iter().filter(told).count(), 1);
+    // AND WHEN he is active again, THEN everything goes on without a restart, and stands once
+    stage.simulator.set_options(|options| options.staff_active = true);
+    stage.until_deskie(case, 6).await;
+    stage.settled().await;
+    let wanted: Vec<String> = (0..5).map(|n| format!("söz {n}")).collect();
+    assert_eq!(texts(&stage.case(case))[1..], wanted);
+    for ticket in tickets {
+        assert_eq!(texts(&stage.case(stage.case_of(ticket).await)), ["bir"]);
+    }
+}
+
+#[tokio::test]
+async fn a_case_that_may_not_be_read_is_told_and_read_once_that_is_mended() {
+    // GIVEN a case that was moved to where the API's employee has no access
+    let stage = stage().build().await;
+    let connector = stage.workplace.run_with(&[("DESKIE_CDC_WATCH_MS", "200")]);
+    connector.wait_for_log("leading").await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    let refused = refuse(403, "staff_has_not_access");
+    stage
+        .simulator
+        .add_fault(Fault::on(Match::ListMessages, refused).times(1000));
+    // WHEN an agent answers
+    stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+    // THEN a person is told
+    connector.wait_for_log("cannot be read, so that").await;
+    let status = stage.workplace.command(&["status"]).await.ok();
+    assert!(
+        status.stdout.contains("staff_has_not_access"),
+        "{}",
+        status.stdout
+    );
+    // AND WHEN he has mended it, THEN the answer comes
+    stage.simulator.clear_faults();
+    stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
+    stage.until_site(ticket, 1).await;
+    let status = stage.workplace.command(&["status"]).await.ok();
+    assert!(!status.stdout.contains("cannot be read"), "{}", status.stdout);
+}
+
+#[tokio::test]
 async fn a_refused_message_parks_its_own_direction_of_its_ticket_alone() {
+    // An employee may have been made active in between: that is tried once more.
+    for (code, times) in [("staff_has_not_access", 1), ("staff_not_active", 2)] {
+        one_refused(code, times).await;
+    }
+}
+
+async fn one_refused(code: &str, times: u32) {
     // GIVEN two tickets
     let stage = stage().build().await;
     let connector = stage.run().await;
@@ -86,10 +174,10 @@ async fn a_refused_message_parks_its_own_direction_of_its_ticket_alone() {
     // WHEN Deskie refuses a message of the one
     stage
         .simulator
-        .add_fault(Fault::on(Match::Add, refuse(400, "staff_has_not_access")));
+        .add_fault(Fault::on(Match::Add, refuse(400, code)).times(times));
     stage.writes(parked, "bir").await;
     let line = connector.wait_for_log("parked").await;
-    assert!(line.contains("staff_has_not_access"), "{line}");
+    assert!(line.contains(code), "{line}");
     stage.writes(parked, "iki").await;
     // THEN the other goes on, both ways
     stage.writes(other, "bir").await;

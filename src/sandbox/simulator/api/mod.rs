@@ -108,12 +108,13 @@ fn target(state: &State, id: CaseId) -> Result<CaseId, Refusal> {
     Ok(id)
 }
 
-/// The case that a write may change: neither gone nor in the trash, nor absorbed where that is refused.
+/// The case that a write may change: neither gone nor in the trash, nor in spam or absorbed where that is refused.
 fn writable(state: &State, id: CaseId) -> Result<CaseId, Refusal> {
     let id = target(state, id).map_err(|_| NO_CASE)?;
     let case = state.cases.get(&id).ok_or(NO_CASE)?;
     let absorbed = case.parent.0 != 0 && state.options.absorbed == Absorbed::NotFound;
-    if case.deleted || absorbed {
+    let in_spam = case.spam && !state.options.spam_takes_messages;
+    if case.deleted || in_spam || absorbed {
         Err(NO_CASE)
     } else {
         Ok(id)
