@@ -252,6 +252,7 @@ async fn a_table_that_is_loaded_again_brings_nothing_and_loses_nothing() {
     let stage = stage()
         .schema(old)
         .config(&format!("{body}created_at = \"created_at\"\n"), body)
+        .set("deskie", "doubt_wait = \"1s\"\ntimeout = \"1s\"")
         .build()
         .await;
     let _connector = stage.run().await;
