@@ -374,6 +374,28 @@ impl Deliverer {
             sent_not_before: intended.unwrap_or(jiff::Timestamp::MIN),
             kept: self.kept(),
         };
-        Ok(lanes::match_messages(&candidates, &intent))
+        let found = lanes::match_messages(&candidates, &intent);
+        // What our state has forgotten may have gone together with what followed it: nobody but a person can tell then.
+        let coalesces = self
+            .config
+            .message
+            .as_ref()
+            .is_some_and(|message| message.coalesce);
+        if matches!(found, Found::None) && delivery.ask_first && coalesces {
+            let holds = |message: &&Message| {
+                !known.contains(&message.message_id)
+                    && message.user_id == delivery.user_id
+                    && text::holds_text(&delivery.body, &message.content, &message.content_html)
+            };
+            let ids: Vec<MessageId> = messages
+                .iter()
+                .filter(holds)
+                .map(|message| message.message_id)
+                .collect();
+            if !ids.is_empty() {
+                return Ok(Found::Many(ids));
+            }
+        }
+        Ok(found)
     }
 }

@@ -4,7 +4,7 @@
 //! - [`incoming()`], [`append_links`]: a message of Deskie's → what the site is given.
 //! - [`names_of_files`], [`with_links`], [`same_files`]: files and the text around them.
 //! - [`joined`]: several bodies as one message.
-//! - [`same_text`], [`normalise`]: is this message in Deskie the one that we sent (rule 9)?
+//! - [`same_text`], [`holds_text`], [`normalise`]: is this message in Deskie the one that we sent (rule 9)?
 //! - [`fingerprints`]: is this row of the site a copy of what we wrote there (rule 8)?
 //!
 //! Invariants: no visible word is ever lost or cut in two forms; what goes to the site holds no script; nothing is
@@ -25,5 +25,5 @@ mod tame;
 pub use files::{Told, names_of_files, same_files, with_links};
 pub use incoming::{Incoming, append_links, incoming};
 pub use outgoing::{Body, joined, outgoing};
-pub use same::{fingerprints, normalise, same_text};
+pub use same::{fingerprints, holds_text, normalise, same_text};
 pub use split::{MIN_PART, split};

@@ -16,12 +16,7 @@ pub fn normalise(text: &str) -> String {
 /// True where `theirs` shows the same words as `ours`, in whichever form it came. White space does not count: between
 /// blocks of HTML there is none, in their text there is.
 pub fn same_text(ours: &Body, theirs_content: &str, theirs_html: &str) -> bool {
-    let mut ours = vec![
-        words(&ours.text),
-        words_of_html(&ours.html, Links::Show),
-        words_of_html(&ours.html, Links::Hide),
-    ];
-    ours.dedup();
+    let ours = forms(ours);
     let matches = |theirs: String| ours.contains(&theirs);
     let forms = [theirs_content, theirs_html];
     let mut shown = forms
@@ -36,6 +31,29 @@ pub fn same_text(ours: &Body, theirs_content: &str, theirs_html: &str) -> bool {
             || matches(words_of_html(form, Links::Show))
             || matches(words_of_html(form, Links::Hide))
     })
+}
+
+/// True where `theirs` shows the words of `ours`, perhaps among others: messages that went together are one text.
+pub fn holds_text(ours: &Body, theirs_content: &str, theirs_html: &str) -> bool {
+    let ours = forms(ours);
+    let theirs = [
+        words(theirs_content),
+        words_of_html(theirs_html, Links::Show),
+        words_of_html(theirs_html, Links::Hide),
+    ];
+    theirs
+        .iter()
+        .any(|theirs| ours.iter().any(|ours| !ours.is_empty() && theirs.contains(ours)))
+}
+
+fn forms(body: &Body) -> Vec<String> {
+    let mut forms = vec![
+        words(&body.text),
+        words_of_html(&body.html, Links::Show),
+        words_of_html(&body.html, Links::Hide),
+    ];
+    forms.dedup();
+    forms
 }
 
 /// What makes a text known again after it went through the site's tables: equal where any of them is equal. The text
@@ -80,6 +98,19 @@ mod tests {
     use super::*;
     use crate::model::BodyFormat;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_went_together_holds_each_of_its_texts() {
+        let body = |text: &str| super::super::outgoing(text, crate::model::BodyFormat::Text);
+        for (ours, theirs, expected) in [
+            ("bir", "<p>bir</p><p>iki <b>üç</b></p>", true),
+            ("iki üç", "<p>bir</p><p>iki <b>üç</b></p>", true),
+            ("dört", "<p>bir</p><p>iki üç</p>", false),
+            ("", "<p>bir</p>", false),
+        ] {
+            assert_eq!(holds_text(&body(ours), "", theirs), expected, "{ours}");
+        }
+    }
 
     #[test]
     fn blanks_are_one() {

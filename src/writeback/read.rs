@@ -333,7 +333,10 @@ fn may_be(delivery: &Delivery, message: &Message, date: Option<jiff::Timestamp>)
         user_id: message.user_id.unwrap_or(UserId(0)),
         staff_id: message.staff_id.unwrap_or(StaffId(0)),
         note: message.note,
-        same_text: same(delivery, message),
+        // Of what our state has forgotten, several may have gone together.
+        same_text: same(delivery, message)
+            || (delivery.ask_first
+                && text::holds_text(&delivery.body, &message.content, &message.content_html)),
         created_at: message.created_at,
         known: false,
     };
