@@ -19,6 +19,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// The longest pause before an unknown agent makes us ask again.
 const ASK_RARELY: Duration = Duration::from_secs(1800);
 
+/// How long the budget may hold up the question, and every reply with it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The longest pause after a list that could not be read.
 const RETRY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -80,7 +83,7 @@ impl Directory {
         if !known.staff.contains_key(&id) && due {
             let now = clock::monotonic();
             let may_ask = self.meter.budget().can_start(Class::WebhookRead, Cost::Read, now);
-            if may_ask.is_err() {
+            if may_ask.is_err_and(|not_before| not_before > now + PATIENCE) {
                 // Every other reply would wait behind this question.
                 return Agent::NotAsked;
             }

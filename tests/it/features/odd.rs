@@ -57,7 +57,7 @@ async fn what_fails_only_at_commit_is_parked_and_retried_and_generated_columns_a
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
     let parked = "select count(*) from deskie_cdc.remote where state = 'parked' and error like '%violates foreign key%'";
     wait_until("it is parked", || async {
-        (stage.count(parked).await == 1).then_some(())
+        (stage.count(parked).await >= 1).then_some(())
     })
     .await;
     assert!(stage.rows(ticket).await.is_empty());
@@ -135,8 +135,8 @@ async fn machines_that_answer_each_other_are_stopped() {
     let sent = |books: &deskie_cdc::sandbox::simulator::Books| {
         books
             .messages()
-            .any(|message| crate::support::says(message) == "out of office 8")
+            .any(|message| crate::support::says(message) == "out of office 7")
     };
-    stage.deskie("the one before", sent).await;
+    stage.deskie("those before", sent).await;
     assert!(!texts(&stage.case(case)).contains(&"out of office 9"));
 }

@@ -52,13 +52,15 @@ pub struct Connector {
 impl Workplace {
     /// With the sample site's config, its own free ports, and a Deskie at this address.
     pub fn new(site: &Site, deskie_url: &str) -> Workplace {
+        let listen = free_port();
+        let admin_listen = std::iter::repeat_with(free_port).find(|port| *port != listen);
         Workplace::with(Places {
             database_url: site.url(USER),
             deskie_url: deskie_url.to_owned(),
             staff_email: "api@example.com".to_owned(),
             api_key: "simulator-key".to_owned(),
-            listen: format!("127.0.0.1:{}", free_port()),
-            admin_listen: format!("127.0.0.1:{}", free_port()),
+            listen: format!("127.0.0.1:{listen}"),
+            admin_listen: format!("127.0.0.1:{}", admin_listen.unwrap_or_default()),
             webhook_secret: "demo-webhook-secret".to_owned(),
         })
     }
