@@ -10,6 +10,9 @@ use std::time::Duration;
 /// What an armed point says before it strikes.
 pub const SAYS: &str = "crash point reached: ";
 
+/// So long a thread stays where the process is to stop.
+const STOPS_WITHIN: Duration = Duration::from_secs(1);
+
 /// How long after [`CrashPoint::soon`] the process ends: long enough for a request or an answer to be on the wire.
 const SOON: Duration = Duration::from_millis(150);
 
@@ -131,5 +134,7 @@ impl CrashPoint {
         if let Err(error) = stopped {
             eprintln!("the process could not be stopped: {error}");
         }
+        // The signal reaches this thread by way of another one, which may have to wait for a core.
+        std::thread::sleep(STOPS_WITHIN);
     }
 }

@@ -141,10 +141,11 @@ async fn a_frozen_leader_is_deposed_and_sends_nothing_once_it_thaws() {
     // WHEN it does
     pair.both_write(ticket, case, 1).await;
     first.wait_for_log(SAYS).await;
-    // THEN the standby leads soon, looks for the call that was cut off, and sends it if Deskie has not got it
+    // THEN the standby leads soon, looks for the call that was cut off, and sends it
     pair.takes_over(&second).await;
     second.wait_for_log("1 calls were cut off").await;
     pair.both_write(ticket, case, 2).await;
+    second.wait_for_log("it is sent again").await;
     pair.compares(ticket, case, 2).await;
     // AND WHEN it thaws, THEN it stands by, and its call is not made any more
     let seen = first.log().len();
