@@ -18,7 +18,7 @@ use super::enter::{DROPPED, key_image};
 use super::row::{Found, Lane, Outputs, body_format};
 use super::{Batch, ResolveError};
 use crate::config::OnEdit;
-use crate::model::{Section, TicketKey};
+use crate::model::{LinkId, Section, TicketKey};
 use crate::store::{Event, LinkState, RowLink, Step, Unresolved};
 use crate::text;
 
@@ -124,8 +124,7 @@ impl Batch<'_> {
                 step.remote_claim_next(ticket, &first.key).await?;
             }
             for (element, generation) in fresh {
-                self.element_is_ours(step, ticket, row_key, element, generation)
-                    .await?;
+                element_add(step, ticket, row_key, (element, generation), OURS).await?;
             }
             return Ok(());
         }
@@ -147,18 +146,8 @@ impl Batch<'_> {
             Lane::None => {
                 self.row_told(step, row_key).await?;
                 for (element, generation) in fresh {
-                    let reason = Some("it belongs to no ticket");
-                    let link = step
-                        .link_add(
-                            Section::Message,
-                            &element.key,
-                            generation,
-                            None,
-                            LinkState::Seen,
-                            reason,
-                        )
-                        .await?;
-                    step.link_set_row(link, row_key).await?;
+                    let state = (LinkState::Seen, Some("it belongs to no ticket"));
+                    element_add(step, None, row_key, (element, generation), state).await?;
                 }
                 return Ok(());
             }
@@ -181,8 +170,7 @@ impl Batch<'_> {
                 && let Some(said) = said(&spoken, &elements, element)
                 && step.remote_claim(ticket.id, &said, &element.key).await?
             {
-                self.element_is_ours(step, Some(ticket.id), row_key, element, generation)
-                    .await?;
+                element_add(step, Some(ticket.id), row_key, (element, generation), OURS).await?;
             } else {
                 theirs.push((element, generation));
             }
@@ -190,17 +178,8 @@ impl Batch<'_> {
         // A reply of ours is among them in other words.
         let untold = event.echo && !theirs.is_empty() && step.remote_unclaimed(ticket.id).await?;
         for (element, generation) in theirs {
-            let link = step
-                .link_add(
-                    Section::Message,
-                    &element.key,
-                    generation,
-                    Some(ticket.id),
-                    LinkState::Seen,
-                    None,
-                )
-                .await?;
-            step.link_set_row(link, row_key).await?;
+            let state = (LinkState::Seen, None);
+            let link = element_add(step, Some(ticket.id), row_key, (element, generation), state).await?;
             let left = |told: &Told<Vec<Element>>| match told {
                 Told::There(now) => !now.iter().any(|other| other.key == element.key),
                 _ => false,
@@ -412,29 +391,6 @@ impl Batch<'_> {
         })
     }
 
-    async fn element_is_ours(
-        &self,
-        step: &Step<'_>,
-        ticket: Option<i64>,
-        row_key: &str,
-        element: &Element,
-        generation: i32,
-    ) -> Result<(), ResolveError> {
-        let reason = Some("written by us");
-        let link = step
-            .link_add(
-                Section::Message,
-                &element.key,
-                generation,
-                ticket,
-                LinkState::Written,
-                reason,
-            )
-            .await?;
-        step.link_set_row(link, row_key).await?;
-        Ok(())
-    }
-
     /// A message left its list.
     async fn element_left(&self, step: &Step<'_>, event: &Event, left: &RowLink) -> Result<(), ResolveError> {
         self.delete_noted(step, event, Section::Message, &left.key)
@@ -504,6 +460,24 @@ impl<T> Told<T> {
             Told::There(_) | Told::Gone => Told::Gone,
         }
     }
+}
+
+/// What is known of a message that we wrote ourselves.
+const OURS: (LinkState, Option<&str>) = (LinkState::Written, Some("written by us"));
+
+/// Makes a message of a row known.
+async fn element_add(
+    step: &Step<'_>,
+    ticket: Option<i64>,
+    row_key: &str,
+    (element, generation): (&Element, i32),
+    (state, reason): (LinkState, Option<&str>),
+) -> Result<LinkId, ResolveError> {
+    let link = step
+        .link_add(Section::Message, &element.key, generation, ticket, state, reason)
+        .await?;
+    step.link_set_row(link, row_key).await?;
+    Ok(link)
 }
 
 /// Which one of those with the same identity it is, and how many there are.

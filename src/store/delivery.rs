@@ -84,8 +84,6 @@ pub struct Unresolved {
     pub ticket_id: i64,
     /// The ticket's key.
     pub ticket_key: TicketKey,
-    /// Whether the ticket's row is gone.
-    pub ticket_gone: bool,
     /// Whether it has a case.
     pub has_case: bool,
     /// The row.
@@ -381,7 +379,7 @@ impl Store {
     /// The rows at the head of their lanes that are to be resolved again.
     pub async fn delivery_unresolved(&self, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
         let sql = format!(
-            "select d.id, d.ticket_id, t.key, t.gone, t.case_id is not null, d.link_id, d.section, d.image,
+            "select d.id, d.ticket_id, t.key, t.case_id is not null, d.link_id, d.section, d.image,
                 coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8, d.attempts, d.written_at,
                 l.key, d.error
              from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
@@ -393,16 +391,15 @@ impl Store {
                 id: DeliveryId(row.get(0)),
                 ticket_id: row.get(1),
                 ticket_key: TicketKey(row.get(2)),
-                ticket_gone: row.get(3),
-                has_case: row.get(4),
-                link: LinkId(row.get(5)),
-                section: section(row.get(6))?,
-                image: row.get::<_, Option<Value>>(7).unwrap_or(Value::Null),
-                waited: row.get(8),
-                attempts: row.get(9),
-                committed_at: row.get::<_, Option<i64>>(10).unwrap_or_default(),
-                key: row.get(11),
-                error: row.get(12),
+                has_case: row.get(3),
+                link: LinkId(row.get(4)),
+                section: section(row.get(5))?,
+                image: row.get::<_, Option<Value>>(6).unwrap_or(Value::Null),
+                waited: row.get(7),
+                attempts: row.get(8),
+                committed_at: row.get::<_, Option<i64>>(9).unwrap_or_default(),
+                key: row.get(10),
+                error: row.get(11),
             })
         };
         self.query(&sql, &[&limit]).await?.iter().map(read).collect()

@@ -10,6 +10,16 @@
 use super::{Delivery, SeenCase, Step, Store, StoreError};
 use crate::model::{CaseId, DeliveryId, Lsn};
 
+/// One look decides about it before it is sent; `$3` is how an agent's answer goes.
+const FIRST: &str = "ask = 'first', state = case when d.state = 'queued' then 'doubt' else d.state end,
+    call = case when d.act = 'note' then 'add_note' when d.author = 'customer' then 'add_message' else $3 end,
+    doubt_since = case when d.state = 'queued' then clock_timestamp() end,
+    intent_at = coalesce(d.intent_at, to_timestamp(d.written_at))";
+
+/// What may stand in a case already, and was not asked about.
+const ASKED_ABOUT: &str =
+    "d.act in ('message', 'note', 'file') and d.state in ('unresolved', 'queued') and d.ask is null";
+
 /// A case that nobody knows and that says which ticket it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -51,20 +61,17 @@ impl Store {
         if !self.streamed_past(end, std::time::Duration::from_secs(1)).await? {
             return Ok(false);
         }
-        let sql = "with ready as (
-                select id from {s}.ticket where ask_first and (select {s}.fence($2))
-                    and not exists (select from {s}.event where commit_lsn <= $1::text::pg_lsn)),
+        let sql = format!(
+            "with ready as (
+                select id from {{s}}.ticket where ask_first and (select {{s}}.fence($2))
+                    and not exists (select from {{s}}.event where commit_lsn <= $1::text::pg_lsn)),
             d as (
-                update {s}.delivery d set ask = 'first',
-                    state = case when d.state = 'queued' then 'doubt' else d.state end,
-                    call = case when d.act = 'note' then 'add_note' when d.author = 'customer' then 'add_message' else $3 end,
-                    doubt_since = case when d.state = 'queued' then clock_timestamp() end,
-                    intent_at = coalesce(d.intent_at, to_timestamp(d.written_at))
-                where d.ticket_id in (select id from ready) and d.act in ('message', 'note', 'file')
-                  and d.state in ('unresolved', 'queued') and d.ask is null)
-            update {s}.ticket set ask_first = false where id in (select id from ready)";
+                update {{s}}.delivery d set {FIRST}
+                where d.ticket_id in (select id from ready) and {ASKED_ABOUT})
+            update {{s}}.ticket set ask_first = false where id in (select id from ready)"
+        );
         let end = end.to_string();
-        let released = self.execute(sql, &[&end, &self.epoch().0, &agent_call]).await?;
+        let released = self.execute(&sql, &[&end, &self.epoch().0, &agent_call]).await?;
         if released > 0 {
             self.wake.lanes.notify_one();
         }
@@ -107,14 +114,10 @@ impl Step<'_> {
     /// A case that our state had forgotten is found: what waits behind its opening may stand in it as well, and is looked
     /// for before it is sent.
     pub async fn recall_lane(&self, opening: &Delivery, agent_call: &str) -> Result<(), StoreError> {
-        let sql = "update {s}.delivery d set ask = 'first',
-                state = case when d.state = 'queued' then 'doubt' else d.state end,
-                call = case when d.act = 'note' then 'add_note' when d.author = 'customer' then 'add_message' else $3 end,
-                doubt_since = case when d.state = 'queued' then clock_timestamp() end,
-                intent_at = coalesce(d.intent_at, to_timestamp(d.written_at))
-            where d.ticket_id = $1 and d.id <> $2 and d.act in ('message', 'note', 'file')
-              and d.state in ('unresolved', 'queued') and d.ask is null";
-        self.execute(sql, &[&opening.ticket_id, &opening.id.0, &agent_call])
+        let sql = format!(
+            "update {{s}}.delivery d set {FIRST} where d.ticket_id = $1 and d.id <> $2 and {ASKED_ABOUT}"
+        );
+        self.execute(&sql, &[&opening.ticket_id, &opening.id.0, &agent_call])
             .await?;
         Ok(())
     }
