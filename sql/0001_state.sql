@@ -110,14 +110,23 @@ create table {schema}.event (
     schema_name  text not null,
     table_name   text not null,
     op           text not null check (op in ('I', 'U', 'D', 'T')),
-    image        jsonb,                -- column → text or null; an unchanged or large cell is absent
+    image        jsonb,                -- column to text or null; an unchanged or large cell is absent
     old_key      jsonb,                -- the old key, where the change sent one
     size         integer not null,     -- bytes of image and old_key: a round of resolving takes so much at most
-    echo         boolean not null      -- written by ourselves (rule 8)
+    echo         boolean not null,     -- written by ourselves (rule 8)
+    failures     smallint not null default 0  -- counted before it is tried again by itself: a process may die of it (rule 19)
 );
 -- Does a row of this key wait to be taken for deleted, or for renamed? Asked before each write-back (rule 6).
 create index event_old_key on {schema}.event using gin (old_key jsonb_path_ops) where old_key is not null;
 create index event_truncate on {schema}.event (schema_name, table_name) where op = 'T';
+
+-- What a transaction leaves to be known until it is over, which may be several rounds and a restart later; and one that
+-- would open more cases than [capture] max_new_cases, until a person has decided about all of them at once.
+create table {schema}.bulk (
+    xid        xid8 primary key,
+    emptied    text[] not null default '{}',   -- sections whose tables it emptied: what it inserts is loaded again, not new
+    held_since timestamptz                     -- its new cases wait for a person
+);
 
 -- One lane. A key that the site uses anew after a deletion is another ticket: its generation is higher (rule 6).
 create table {schema}.ticket (
@@ -148,9 +157,13 @@ create table {schema}.ticket (
     status_at        timestamptz,      -- since when, by Deskie's clock: what it said before is past
     status_seen_at   timestamptz,      -- when we learned it; a message since then may have changed it
     site_status      text,             -- what [ticket] status last gave for the site's row
-    created_at       timestamptz not null default now(),
-    unique (key, generation)
+    opened_by        xid8,             -- the transaction that would open its case, while that is counted: nothing is sent
+    created_at       timestamptz not null default now()
 );
+-- Keys are the site's, of any length: a btree refuses long ones (rule 19), so they are found and kept apart by their hash.
+create unique index ticket_key_once on {schema}.ticket (pg_catalog.hashtextextended(key, 0), generation);
+create index ticket_key on {schema}.ticket using hash (key);
+create index ticket_opened_by on {schema}.ticket (opened_by) where opened_by is not null;
 create index ticket_called on {schema}.ticket (called_at) where called_at is not null;
 create index ticket_merged on {schema}.ticket (merged_into) where merged_into is not null;
 create index ticket_ask on {schema}.ticket (id) where ask_first;
@@ -168,11 +181,34 @@ create table {schema}.link (
     gone       boolean not null default false,
     row_key    text,                  -- with [message] expand: the row that this message stands in
     gone_xid   xid8,                  -- the transaction that deleted it: if it comes back within, it was moved (rule 6)
-    created_at timestamptz not null default now(),
-    unique (section, key, generation)
+    created_at timestamptz not null default now()
 );
+create unique index link_key_once on {schema}.link (section, pg_catalog.hashtextextended(key, 0), generation);
+create index link_key on {schema}.link using hash (key);
 create index link_ticket on {schema}.link (ticket_id);
-create index link_row on {schema}.link (row_key) where row_key is not null;
+create index link_row on {schema}.link using hash (row_key) where row_key is not null;
+
+-- A row change that could not be taken: it is out of the way of all others, and waits for a person. Columns as in event.
+create table {schema}.parked_event (
+    id           bigint primary key,
+    xid          xid8 not null,
+    commit_lsn   pg_lsn not null,
+    committed_at timestamptz not null,
+    schema_name  text not null,
+    table_name   text not null,
+    op           text not null,
+    image        jsonb,
+    old_key      jsonb,
+    echo         boolean not null,
+    failures     smallint not null default 0,
+    ticket_key   text,
+    ticket_id    bigint references {schema}.ticket,    -- its lane, where it can be told: later things wait behind it
+    position     bigint not null,      -- its place there
+    state        text not null default 'parked' check (state in ('parked', 'retry')),
+    error        text not null,
+    parked_at    timestamptz not null default now()
+);
+create index parked_event_lane on {schema}.parked_event (ticket_id) where ticket_id is not null;
 
 -- One call to Deskie: create_case where the ticket has no case yet, else add_message. Within a ticket in order of
 -- (position, part); the ticket's own row comes first whenever it becomes eligible.
@@ -198,6 +234,7 @@ create table {schema}.delivery (
                    ('unresolved', 'queued', 'sending', 'doubt', 'delivered', 'skipped', 'parked', 'discarded')),
     call         text check (call in ('create_case', 'add_message', 'add_note', 'update_case', 'edit_message')),
     attempts     integer not null default 0,
+    failures     smallint not null default 0,  -- of ours, counted before it is tried again by itself (rule 19)
     not_before   timestamptz not null default now(),
     waits_since  timestamptz,          -- since when something of the site is waited for
     intent_at    timestamptz,          -- when the intent was made durable
@@ -298,7 +335,7 @@ create table {schema}.foreign_case (
     seen_by    text,                   -- the person who has dealt with it, or why it needs none
     checked_at timestamptz not null default now()
 );
-create index foreign_case_claims on {schema}.foreign_case (claims) where claims is not null;
+create index foreign_case_claims on {schema}.foreign_case using hash (claims) where claims is not null;
 create index foreign_case_open on {schema}.foreign_case (case_id) where claims is not null and seen_by is null;
 create index foreign_case_prune on {schema}.foreign_case (checked_at) where claims is null or seen_by is not null;
 
@@ -341,3 +378,11 @@ create table {schema}.skipped (
     reason text primary key,
     count  bigint not null default 0
 );
+
+-- What a person is told of a transaction whose new cases are held. Last, since it reads the tables above.
+create function {schema}.held(held xid8) returns text language sql stable as $$
+    select 'one transaction of the site would open ' || count(*) || ' new cases at once, tickets ' || min(t.key) || ' to '
+        || max(t.key) || ': an import? Nothing is sent for any of them. If they are for Deskie, `failed retry` opens all; '
+        || 'else `failed discard` drops all. [capture] max_new_cases says how many are too many'
+    from {schema}.ticket t where t.opened_by = held
+$$;

@@ -88,7 +88,7 @@ async fn list(store: &Store, json: bool) -> Result<(), Failure> {
 
 fn unknown(id: &str) -> Failure {
     let shape = match id
-        .strip_prefix(['d', 'r', 's', 'c', 'o'])
+        .strip_prefix(['d', 'r', 's', 'c', 'o', 'e', 'x'])
         .is_some_and(|number| number.parse::<i64>().is_ok())
     {
         true => "it may have been dealt with already",
@@ -112,10 +112,11 @@ async fn show(store: &Store, id: &str, json: bool) -> Result<(), Failure> {
         }
         return print_json(&value);
     }
-    let kind = if is_reply(&detail) {
-        "a reply for the site"
-    } else {
-        "a message for Deskie"
+    let kind = match detail.id.chars().next() {
+        Some('r') => "a reply for the site",
+        Some('e') => "a change of a row",
+        Some('x') => "all new cases of one transaction",
+        _ => "a message for Deskie",
     };
     let mut text = format!(
         "{}: {kind}, ticket {}\n\n",
@@ -181,7 +182,19 @@ fn advice(detail: &ParkedDetail) -> Vec<String> {
             _ => None,
         });
     let case = case.map_or("the customer's cases".to_owned(), |case| format!("case {case}"));
+    if id.starts_with('x') {
+        return vec![
+            "Look at the tickets above: are they new ones for Deskie, or an import of what was there?".into(),
+            format!("They are for Deskie: `deskie-cdc failed retry {id}` opens a case for each."),
+            format!("They are not: `deskie-cdc failed discard {id}` drops them; a later message on one of them opens its case."),
+        ];
+    }
     let mut lines = match (is_reply(detail), detail.in_doubt) {
+        _ if id.starts_with('e') => vec![
+            "Mend what the error names: the mapping in the config, or the row on the site.".into(),
+            format!("Then `deskie-cdc failed retry {id}` takes the change; after a change of the config restart `run` first."),
+            format!("`deskie-cdc failed discard {id}` gives it up: what it says never reaches Deskie."),
+        ],
         (true, _) => vec![
             "Mend what the error names: the [reply] part of the config, a right of the connector's user, or the row.".into(),
             format!("Then `deskie-cdc failed retry {id}` writes it; after a change of the config restart `run` first."),

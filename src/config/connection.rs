@@ -201,6 +201,7 @@ pub(super) fn capture(section: Option<&Section<'_>>) -> Capture {
         settle: Duration::ZERO,
         session: Vec::new(),
         max_age: DAY,
+        max_new_cases: 500,
         max_wal: 10_000_000_000,
         on_max_wal: OnMaxWal::Warn,
         retain: DAY * 30,
@@ -214,6 +215,10 @@ pub(super) fn capture(section: Option<&Section<'_>>) -> Capture {
         settle: section.duration("settle", defaults.settle),
         session: section.exprs("session"),
         max_age: section.positive("max_age", defaults.max_age),
+        max_new_cases: section
+            .value("max_new_cases")
+            .and_then(|value| value.number(None))
+            .map_or(defaults.max_new_cases, |number| usize::try_from(number).unwrap_or(usize::MAX)),
         max_wal: section.size("max_wal", defaults.max_wal),
         on_max_wal: on_max_wal.unwrap_or(defaults.on_max_wal),
         retain: section.duration("retain", defaults.retain),

@@ -34,7 +34,15 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ),
     (
         "capture",
-        &["settle", "session", "max_age", "max_wal", "on_max_wal", "retain"],
+        &[
+            "settle",
+            "session",
+            "max_age",
+            "max_new_cases",
+            "max_wal",
+            "on_max_wal",
+            "retain",
+        ],
     ),
     (
         "ticket",

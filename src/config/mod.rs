@@ -177,6 +177,8 @@ pub struct Capture {
     pub session: Vec<Expr>,
     /// A row whose `created_at` lies further than this before its own commit is an import (default 1 day).
     pub max_age: Duration,
+    /// More new cases out of one transaction wait for a person (default 500).
+    pub max_new_cases: usize,
     /// The most WAL that our slot may hold, in bytes (default 10 GB).
     pub max_wal: u64,
     /// What happens beyond.

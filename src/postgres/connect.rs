@@ -348,6 +348,13 @@ impl Pool {
         self.pool.retain(|_, _| false);
     }
 
+    /// After a change of the site's tables no session is believed: its plans may hold what was dropped. Idle ones are let
+    /// go of, and those in use prepare everything anew.
+    pub fn renew(&self) {
+        self.pool.manager().statement_caches.clear();
+        self.forget_idle();
+    }
+
     /// The connections in use and idle.
     pub fn size(&self) -> usize {
         self.pool.status().size

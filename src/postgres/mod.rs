@@ -51,3 +51,66 @@ pub fn describe(error: &tokio_postgres::Error) -> String {
         }
     }
 }
+
+/// The same for what one row's values caused: without what the server quotes of them, since that may be a customer's text.
+/// Names that it quotes of tables, columns and constraints stay.
+pub fn describe_without_values(error: &tokio_postgres::Error) -> String {
+    let Some(server) = server_error(error) else {
+        return describe(error);
+    };
+    let names = ["0A", "23", "28", "3F", "42", "55", "57"];
+    if names.iter().any(|class| server.code.starts_with(class)) {
+        return server.to_string();
+    }
+    let message = without_quoted(&server.message);
+    ServerError { message, ..server }.to_string()
+}
+
+/// What stands between quotation marks of any language is cut; an opening one that nothing closes cuts the rest.
+fn without_quoted(text: &str) -> String {
+    const MARKS: [(char, &[char]); 5] = [
+        ('"', &['"']),
+        ('\u{ab}', &['\u{bb}']),
+        ('\u{201e}', &['\u{201c}', '\u{201d}']),
+        ('\u{201c}', &['\u{201d}']),
+        ('\u{300c}', &['\u{300d}']),
+    ];
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((at, closing)) = rest.char_indices().find_map(|(at, c)| {
+        let (_, closing) = MARKS.iter().find(|(open, _)| *open == c)?;
+        Some((at, *closing))
+    }) {
+        let (before, quoted) = rest.split_at(at);
+        let mut inner = quoted.chars();
+        let open = inner.next().unwrap_or('"');
+        let inner = inner.as_str();
+        // The last mark: a value may hold marks itself.
+        let (end, close) = match inner.char_indices().rev().find(|(_, c)| closing.contains(c)) {
+            Some((end, close)) => (end + close.len_utf8(), close),
+            None => (inner.len(), open),
+        };
+        out.push_str(before);
+        out.push(open);
+        out.push('\u{2026}');
+        out.push(close);
+        rest = inner.get(end..).unwrap_or_default();
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_quoted;
+
+    #[test]
+    fn values_are_cut_out_of_a_servers_words() {
+        let check = |text: &str, expected: &str| assert_eq!(without_quoted(text), expected, "{text}");
+        check("division by zero", "division by zero");
+        check("invalid input syntax for type integer: \"my card 4111\"", "invalid input syntax for type integer: \"\u{2026}\"");
+        check("a \"value with \" a mark\" in it", "a \"\u{2026}\" in it");
+        check("ung\u{fc}ltige Eingabe: \u{201e}geheim\u{201c}", "ung\u{fc}ltige Eingabe: \u{201e}\u{2026}\u{201c}");
+        check("\u{ab}\u{442}\u{430}\u{439}\u{43d}\u{430}\u{bb} bad", "\u{ab}\u{2026}\u{bb} bad");
+        check("open \"never closed", "open \"\u{2026}\"");
+    }
+}

@@ -132,6 +132,9 @@ impl Batch<'_> {
         };
         let delivery = step.delivery_add(&new).await?;
         step.link_set_state(link, LinkState::Queued, None).await?;
+        if ticket.case_id.is_none() {
+            self.opens(event, ticket.id);
+        }
         let found = self
             .unless_echo(step, section, ticket.id, committed_at, found)
             .await?;
@@ -188,6 +191,7 @@ impl Batch<'_> {
                 image: stray.image.clone(),
                 old_key: None,
                 echo: false,
+                failures: 0,
             };
             return self.thread_written(step, &event, &stray.key, None).await;
         }

@@ -61,7 +61,12 @@ impl Batch<'_> {
                 continue;
             };
             let values = values.into_iter().map(Some).collect();
-            let rows = match self.ask_all(&attached.of_parent.sql, values).await? {
+            let shape = self.compiled.shape(match of {
+                AttachmentOf::Ticket => Section::Ticket,
+                AttachmentOf::Message => Section::Message,
+            });
+            let of_parent = (shape, shape.key.as_slice());
+            let rows = match self.ask_all(&attached.of_parent.sql, values, of_parent).await? {
                 Ok(rows) => rows,
                 Err(error) => return Ok(Err(Found::Park(format!("[[attachment]]: {error}")))),
             };

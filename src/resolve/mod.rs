@@ -10,32 +10,36 @@
 //!
 //! Invariant: nothing here calls Deskie, and nothing here writes to the site.
 
+mod ask;
 mod compiled;
 mod edit;
 mod enter;
 mod files;
+mod flood;
 mod moves;
 mod newest;
 mod passed;
+mod round;
 mod row;
 mod status;
 mod thread;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::model::{CrashPoint, EventId, Op, Section};
+use crate::model::{EventId, Op, Section};
 use crate::postgres::Pool;
 use crate::store::{Event, Link, LinkState, MappedSince, Step, Store, StoreError};
 
 use compiled::{Compiled, cell, key_of};
 use enter::DROPPED;
-use moves::{came_back, moves};
+use moves::came_back;
 use row::Lane;
 
 /// Why a round of resolving stopped.
@@ -47,6 +51,9 @@ pub enum ResolveError {
     /// The site's database cannot be asked now.
     #[error("the site's database cannot be asked: {0}")]
     Site(String),
+    /// The session may know the tables as they were.
+    #[error("the tables have changed under a session: {0}")]
+    Stale(String),
     /// The mapping does not fit the database.
     #[error(
         "the mapping does not fit the database: {0}; mend the table or the config, nothing is lost meanwhile"
@@ -60,12 +67,14 @@ pub struct Resolver {
     site: Pool,
     config: Arc<Config>,
     compiled: tokio::sync::Mutex<Option<Arc<Compiled>>>,
-    /// Which sections the transaction has emptied that was cut by the last round.
-    emptied: tokio::sync::Mutex<HashSet<(u64, Section)>>,
+    /// Nothing has shown so far that the last process did not die of what waits.
+    careful: AtomicBool,
+    /// How often in a row the site's connection broke.
+    breaks: AtomicU32,
 }
 
-/// The most events of one round; a transaction is taken whole.
-const BATCH: i64 = 200;
+/// An event that has failed alone is tried again after this.
+const AGAIN_AFTER: Duration = Duration::from_millis(400);
 
 /// Why a row is passed over whose table was emptied in the same transaction.
 const LOADED_AGAIN: &str = "its whole table was loaded again in one transaction";
@@ -90,7 +99,8 @@ impl Resolver {
             site,
             config,
             compiled: tokio::sync::Mutex::new(None),
-            emptied: tokio::sync::Mutex::default(),
+            careful: AtomicBool::new(true),
+            breaks: AtomicU32::new(0),
         }
     }
 
@@ -152,60 +162,6 @@ impl Resolver {
         *compiled = Some(made.clone());
         Ok(made)
     }
-
-    /// One round; true where there may be more to do.
-    async fn round(&self) -> Result<bool, ResolveError> {
-        let events = self.store.event_take(BATCH, self.config.capture.settle).await?;
-        let unresolved = self.store.delivery_unresolved(BATCH).await?;
-        let strays = self.store.delivery_strays(BATCH).await?;
-        if events.is_empty() && unresolved.is_empty() && strays.is_empty() {
-            return Ok(false);
-        }
-        let compiled = self.compiled().await?;
-        // A transaction may be longer than a round: it goes on in the next one.
-        let cut = match events.last() {
-            Some(last) if self.store.event_goes_on(last).await? => Some(last.xid),
-            _ => None,
-        };
-        let mut emptied = self.emptied.lock().await.clone();
-        emptied.extend(moves::emptied(&events, &compiled));
-        let batch = Batch {
-            cut,
-            emptied,
-            store: &self.store,
-            config: &self.config,
-            moves: moves(&events, &compiled),
-            compiled,
-            site: self
-                .site
-                .get()
-                .await
-                .map_err(|error| ResolveError::Site(error.to_string()))?,
-            started_at: self.store.meta().await?.started_at,
-            later: self.store.published_later().await?,
-        };
-        let mut client = self.store.client().await?;
-        let step = self.store.step(&mut client).await?;
-        let passed = batch.passed_over(&step, &events).await?;
-        for event in events.iter().filter(|event| !passed.contains(&event.id)) {
-            batch.event(&step, event).await?;
-        }
-        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
-        step.event_delete(&ids).await?;
-        for waiting in &unresolved {
-            batch.unresolved(&step, waiting).await?;
-        }
-        for stray in &strays {
-            batch.stray(&step, stray).await?;
-        }
-        CrashPoint::ResolveDecided.reached();
-        step.commit().await?;
-        let kept = batch.emptied.into_iter().filter(|(xid, _)| Some(*xid) == cut);
-        *self.emptied.lock().await = kept.collect();
-        CrashPoint::ResolveStored.reached();
-        self.store.wake.lanes.notify_one();
-        Ok(!events.is_empty())
-    }
 }
 
 /// What one round works with.
@@ -222,12 +178,21 @@ struct Batch<'a> {
     cut: Option<u64>,
     /// By which transactions sections were emptied: what they insert is loaded again, not new.
     emptied: HashSet<(u64, Section)>,
+    /// The sessions were just made anew.
+    is_fresh: bool,
+    /// Some change is parked, which one of these may overtake.
+    has_parked: bool,
+    /// By which transactions lanes without a case got their first message.
+    opens: std::sync::Mutex<Vec<(u64, i64)>>,
 }
 
 impl Batch<'_> {
     async fn event(&self, step: &Step<'_>, event: &Event) -> Result<(), ResolveError> {
         for section in self.compiled.sections_of(&event.relation) {
             if event.op == Op::Truncate {
+                if self.has_parked {
+                    step.parked_event_overtaken(&event.relation, None, event).await?;
+                }
                 step.link_set_all_gone(section, event.xid, DROPPED).await?;
                 step.journal_add(None, "truncate", &event.relation.to_string())
                     .await?;
@@ -246,6 +211,13 @@ impl Batch<'_> {
                     .await?;
                 continue;
             };
+            if self.has_parked
+                && event.op != Op::Insert
+                && let Some(key) = row.map(|row| enter::key_image(row, columns))
+            {
+                step.parked_event_overtaken(&event.relation, Some(&key), event)
+                    .await?;
+            }
             match event.op {
                 Op::Delete if self.moves.contains(&(event.id, section)) => {}
                 Op::Delete if is_thread => self.thread_deleted(step, event, &new_key).await?,
@@ -365,7 +337,7 @@ impl Batch<'_> {
             }
             Some(link) => self.changed(step, event, section, key, link).await,
             None if is_insert && self.emptied.contains(&(event.xid, section)) => {
-                if self.made_after_start(section, &event.image).await? {
+                if self.made_after_start(section, event).await? {
                     return self.first_seen(step, event, section, key, 1).await;
                 }
                 Ok(step.skipped_count(LOADED_AGAIN).await?)
@@ -388,7 +360,7 @@ impl Batch<'_> {
         {
             step.delivery_wake(ticket.id).await?;
         }
-        if self.made_after_start(section, &event.image).await? {
+        if self.made_after_start(section, event).await? {
             return self.first_seen(step, event, section, key, 1).await;
         }
         step.skipped_count(FROM_BEFORE).await?;

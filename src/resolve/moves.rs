@@ -11,7 +11,7 @@ use crate::store::{Event, Link, LinkState, Step, StoreError};
 /// The halves of moves: a DELETE, and later in the same transaction an INSERT of the same key (rule 6). The key is the
 /// mapped one: a row that changes its partition may keep it while the primary key, which holds the partition key,
 /// becomes another.
-pub(super) fn moves(events: &[Event], compiled: &Compiled) -> HashSet<(EventId, Section)> {
+pub(super) fn moves(events: &[&Event], compiled: &Compiled) -> HashSet<(EventId, Section)> {
     let mut found = HashSet::new();
     let mut deleted: HashMap<(u64, Section, String), EventId> = HashMap::new();
     for event in events {
@@ -40,9 +40,9 @@ pub(super) fn moves(events: &[Event], compiled: &Compiled) -> HashSet<(EventId, 
 }
 
 /// Which sections transactions empty.
-pub(super) fn emptied(events: &[Event], compiled: &Compiled) -> Vec<(u64, Section)> {
+pub(super) fn emptied(events: &[&Event], compiled: &Compiled) -> Vec<(u64, Section)> {
     let truncates = events.iter().filter(|event| event.op == Op::Truncate);
-    let sections = |event: &Event| {
+    let sections = |event: &&Event| {
         let sections = compiled.sections_of(&event.relation);
         sections
             .into_iter()

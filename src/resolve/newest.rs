@@ -47,7 +47,7 @@ impl Batch<'_> {
     pub(super) async fn made_after_start(
         &self,
         section: Section,
-        image: &Value,
+        event: &Event,
     ) -> Result<bool, ResolveError> {
         let mapped = match section {
             Section::Ticket => self.config.ticket.created_at.is_some(),
@@ -62,7 +62,7 @@ impl Batch<'_> {
             return Ok(false);
         }
         Ok(self
-            .created_at(section, image)
+            .created_at(section, &event.image, event.committed_at.as_second())
             .await?
             .is_some_and(|at| at > self.began(section)))
     }

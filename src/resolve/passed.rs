@@ -20,7 +20,7 @@ impl Batch<'_> {
     pub(super) async fn passed_over(
         &self,
         step: &Step<'_>,
-        events: &[Event],
+        events: &[&Event],
     ) -> Result<HashSet<EventId>, ResolveError> {
         let mut candidates: HashMap<Section, Vec<(EventId, String)>> = HashMap::new();
         let mut excluded: HashSet<(Section, String)> = HashSet::new();

@@ -1,7 +1,6 @@
 //! One row through the mapping.
 
 use serde_json::Value;
-use tokio_postgres::types::ToSql;
 
 use super::files::{Resolved, names};
 use super::status::status_word;
@@ -11,7 +10,6 @@ use crate::mapping::Shape;
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{BodyFormat, Section, TicketKey};
-use crate::postgres::TextParam;
 use crate::store::{Opening, Resolution, Step};
 use crate::text;
 
@@ -95,6 +93,7 @@ impl Batch<'_> {
         &self,
         section: Section,
         image: &Value,
+        committed_at: i64,
     ) -> Result<Option<f64>, ResolveError> {
         let (reading, place) = match (section, &self.compiled.messages) {
             (Section::Message, Some((from_image, _))) => (from_image, 5),
@@ -102,7 +101,7 @@ impl Batch<'_> {
             _ => return Ok(None),
         };
         match self.ask_image(reading, section, image).await? {
-            Outputs::Row(row) => Ok(Outputs::get(&row, place).and_then(|text| text.parse().ok())),
+            Outputs::Row(row) => Ok(instant(Outputs::get(&row, place), committed_at)),
             _ => Ok(None),
         }
     }
@@ -177,7 +176,7 @@ impl Batch<'_> {
         if row.first().cloned().flatten().as_deref() != Some("true") {
             return Ok(Found::NotNow("[ticket] where does not hold".into()));
         }
-        let created_at = Outputs::get(&row, 5).and_then(|text| text.parse::<f64>().ok());
+        let created_at = instant(Outputs::get(&row, 5), committed_at);
         if let Some(age) = self.is_import(created_at, committed_at) {
             return Ok(Found::Never(age));
         }
@@ -286,7 +285,7 @@ impl Batch<'_> {
                 )));
             }
         }
-        let created_at = Outputs::get(&row, 5).and_then(|text| text.parse::<f64>().ok());
+        let created_at = instant(Outputs::get(&row, 5), committed_at);
         if let Some(age) = self.is_import(created_at, committed_at) {
             return Ok(Found::Never(age));
         }
@@ -374,9 +373,7 @@ impl Batch<'_> {
             language_id: value(15)
                 .and_then(|text| text.parse().ok())
                 .or(self.config.deskie.language_id),
-            created_at: value(5)
-                .and_then(|text| text.parse::<f64>().ok())
-                .map(|at| at as i64),
+            created_at: instant(value(5), crate::model::clock::now().as_second()).map(|at| at as i64),
             ..Opening::default()
         };
         let fields: std::collections::BTreeMap<String, Option<String>> = value(11)
@@ -445,7 +442,10 @@ impl Batch<'_> {
         image: &Value,
     ) -> Result<Outputs, ResolveError> {
         match self.image_values(reading, section, image).await? {
-            Ok(values) => self.ask(&reading.sql, values).await,
+            Ok(values) => {
+                let of = (self.compiled.shape(section), reading.columns.as_slice());
+                self.ask(&reading.sql, values, of).await
+            }
             Err(outputs) => Ok(outputs),
         }
     }
@@ -497,8 +497,8 @@ impl Batch<'_> {
     ) -> Result<Outputs, ResolveError> {
         match key_values(key.as_str(), shape.key.len()) {
             Some(values) => {
-                self.ask(&reading.sql, values.into_iter().map(Some).collect())
-                    .await
+                let values = values.into_iter().map(Some).collect();
+                self.ask(&reading.sql, values, (shape, &shape.key)).await
             }
             None => Ok(Outputs::Refused(format!(
                 "`{key}` is not a key of {}",
@@ -507,58 +507,17 @@ impl Batch<'_> {
         }
     }
 
-    async fn ask(&self, sql: &str, values: Vec<Option<String>>) -> Result<Outputs, ResolveError> {
-        Ok(match self.ask_all(sql, values).await? {
+    async fn ask(
+        &self,
+        sql: &str,
+        values: Vec<Option<String>>,
+        of: (&Shape, &[String]),
+    ) -> Result<Outputs, ResolveError> {
+        Ok(match self.ask_all(sql, values, of).await? {
             Ok(mut rows) if rows.len() < 2 => rows.pop().map_or(Outputs::NoRow, Outputs::Row),
             Ok(_) => Outputs::SeveralRows,
             Err(error) => Outputs::Refused(error),
         })
-    }
-
-    /// All rows that a statement gives, or why the database refused these values.
-    pub(super) async fn ask_all(
-        &self,
-        sql: &str,
-        values: Vec<Option<String>>,
-    ) -> Result<Result<Vec<Vec<Option<String>>>, String>, ResolveError> {
-        let params: Vec<TextParam> = values.into_iter().map(TextParam).collect();
-        let params: Vec<&(dyn ToSql + Sync)> =
-            params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-        let answer = match self.site.prepare_cached(sql).await {
-            Ok(statement) => self.site.query(&statement, &params).await,
-            Err(error) => Err(error),
-        };
-        let error = match answer {
-            Ok(rows) => {
-                let cells = |row: &tokio_postgres::Row| {
-                    (0..row.len())
-                        .map(|n| row.try_get(n).unwrap_or_default())
-                        .collect()
-                };
-                return Ok(Ok(rows.iter().map(cells).collect()));
-            }
-            Err(error) => error,
-        };
-        let text = crate::postgres::describe(&error);
-        match error.code().map(|code| code.code()) {
-            // The row's values: a division by zero, a text that is no number.
-            Some(code)
-                if code.starts_with("22")
-                    || code.starts_with("P0")
-                    || ["21000", "23514", "54000"].contains(&code) =>
-            {
-                Ok(Err(text))
-            }
-            // A statement cached before the table was changed.
-            Some("0A000") => {
-                self.site.statement_cache.clear();
-                Err(ResolveError::Site(text))
-            }
-            Some(code) if code.starts_with("42") || code.starts_with("3F") => {
-                Err(ResolveError::Mapping(text))
-            }
-            _ => Err(ResolveError::Site(text)),
-        }
     }
 }
 
@@ -571,6 +530,18 @@ fn unanswered(outputs: &Outputs, section: &str) -> Found {
             bounded: true,
         },
     }
+}
+
+/// A time of the site's that can be one: `infinity`, NaN, the year 1, and what lies more than a day (a time zone, a clock)
+/// behind `now` stand for none, and are neither sent nor taken for old or new.
+fn instant(seconds: Option<String>, now: i64) -> Option<f64> {
+    /// 1980: no ticket system is older, and dates before it are zeros of some kind.
+    const EARLIEST: f64 = 315_532_800.0;
+    const DAY: f64 = 86_400.0;
+    // An edit has no time of its own.
+    let now = if now > 0 { now } else { crate::model::clock::now().as_second() };
+    let at: f64 = seconds?.parse().ok()?;
+    (EARLIEST..=now as f64 + DAY).contains(&at).then_some(at)
 }
 
 pub(super) fn body_format(word: Option<String>) -> Option<BodyFormat> {

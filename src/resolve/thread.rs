@@ -373,7 +373,8 @@ impl Batch<'_> {
             match self.image_values(from_image, Section::Message, image).await? {
                 // A cell that no longer casts is read by key (rule 15).
                 Ok(values) => {
-                    if let Ok(rows) = self.ask_all(&from_image.sql, values).await? {
+                    let of = (shape, from_image.columns.as_slice());
+                    if let Ok(rows) = self.ask_all(&from_image.sql, values, of).await? {
                         return Ok(Told::There(rows));
                     }
                 }
@@ -385,7 +386,7 @@ impl Batch<'_> {
             .key
             .iter()
             .map(|column| super::cell(image, column).map(str::to_owned));
-        Ok(match self.ask_all(&from_table.sql, values.collect()).await? {
+        Ok(match self.ask_all(&from_table.sql, values.collect(), (shape, &shape.key)).await? {
             Ok(rows) => Told::There(rows),
             Err(why) => Told::Refused(why),
         })

@@ -102,6 +102,8 @@ pub struct Unresolved {
     pub key: String,
     /// Why it was not resolved before.
     pub error: Option<String>,
+    /// How often work on it has failed, or the process died of it.
+    pub failures: i16,
 }
 
 /// A row that is in no lane, since its ticket cannot be told.
@@ -119,6 +121,8 @@ pub struct Stray {
     pub position: i64,
     /// When it was committed, in seconds since 1970.
     pub committed_at: i64,
+    /// How often work on it has failed, or the process died of it.
+    pub failures: i16,
 }
 
 /// The head of a lane.
@@ -231,7 +235,8 @@ pub struct Intent {
 const IS_HEAD: &str = "not exists (select from {s}.delivery o where o.ticket_id = d.ticket_id
     and o.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')
     and not (o.act in ('status', 'file') and o.state = 'parked')
-    and (o.position, o.part, o.id) < (d.position, d.part, d.id))";
+    and (o.position, o.part, o.id) < (d.position, d.part, d.id))
+    and not exists (select from {s}.parked_event p where p.ticket_id = d.ticket_id and p.position < d.position)";
 
 /// What [`delivery`] reads, of `delivery d` and `ticket t`. The last one are the texts that go with it.
 const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_into, t.case_id), t.user_id, t.custom_id, d.link_id,
@@ -252,7 +257,8 @@ impl Store {
                 "(select d.id from {{s}}.delivery d
                   where d.state in ('queued', 'doubt') and {backfill} and d.not_before <= clock_timestamp()
                     and d.ticket_id <> all($1) and {IS_HEAD}
-                    and not exists (select from {{s}}.ticket t where t.id = d.ticket_id and t.ask_first)
+                    and not exists (select from {{s}}.ticket t where t.id = d.ticket_id
+                                    and (t.ask_first or t.opened_by is not null))
                   order by d.id limit {limit})"
             )
         };
@@ -381,7 +387,7 @@ impl Store {
         let sql = format!(
             "select d.id, d.ticket_id, t.key, t.case_id is not null, d.link_id, d.section, d.image,
                 coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8, d.attempts, d.written_at,
-                l.key, d.error
+                l.key, d.error, d.failures
              from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
              join {{s}}.link l on l.id = d.link_id
              where d.state = 'unresolved' and d.not_before <= now() and {IS_HEAD} order by d.id limit $1"
@@ -400,6 +406,7 @@ impl Store {
                 committed_at: row.get::<_, Option<i64>>(9).unwrap_or_default(),
                 key: row.get(10),
                 error: row.get(11),
+                failures: row.get(12),
             })
         };
         self.query(&sql, &[&limit]).await?.iter().map(read).collect()
@@ -409,9 +416,9 @@ impl Store {
     /// key, the row, its place, and when it was committed.
     pub async fn delivery_strays(&self, limit: i64) -> Result<Vec<Stray>, StoreError> {
         let sql =
-            "select d.id, d.link_id, l.key, coalesce(d.image, '{}'), d.position, coalesce(d.written_at, 0)
+            "select d.id, d.link_id, l.key, coalesce(d.image, '{}'), d.position, coalesce(d.written_at, 0), d.failures
             from {s}.delivery d join {s}.link l on l.id = d.link_id
-            where d.ticket_id is null and d.state = 'unresolved' order by d.id limit $1";
+            where d.ticket_id is null and d.state = 'unresolved' and d.not_before <= now() order by d.id limit $1";
         let read = |row: &tokio_postgres::Row| Stray {
             id: DeliveryId(row.get(0)),
             link: LinkId(row.get(1)),
@@ -419,6 +426,7 @@ impl Store {
             image: row.get(3),
             position: row.get(4),
             committed_at: row.get(5),
+            failures: row.get(6),
         };
         Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
     }

@@ -31,6 +31,8 @@ pub struct Event {
     pub old_key: Option<Value>,
     /// Whether we wrote it ourselves.
     pub echo: bool,
+    /// How often work on it has failed, or the process died of it.
+    pub failures: i16,
 }
 
 /// Where capture stands after a transaction.
@@ -79,7 +81,7 @@ impl Store {
             blocked as (select min(id) as id from head where not ready),
             last as (select xid, id from head
                      where id < coalesce((select id from blocked), 9223372036854775807) order by id desc limit 1)
-            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo
+            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures
             from (select e.*, sum(e.size) over (order by e.id) - e.size as before from {s}.event e
                   where e.id <= (select id from last)
                      or (e.xid = (select xid from last) and e.id <= (select id from last) + 10000)) e
@@ -105,7 +107,7 @@ impl Store {
         relation: &RelationName,
         key: &Value,
     ) -> Result<Vec<Event>, StoreError> {
-        let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo
+        let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures
             from {s}.event
             where id > $1 and schema_name = $2 and table_name = $3 and pg_visible_in_snapshot(xid, pg_current_snapshot())
               and (op = 'T' or image @> $4 or old_key @> $4)
@@ -124,7 +126,7 @@ impl Store {
     }
 }
 
-fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
+pub(super) fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
     let xid: &str = row.get(1);
     let op: &str = row.get(6);
     Ok(Event {
@@ -142,6 +144,7 @@ fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
         image: row.get::<_, Option<Value>>(7).unwrap_or(Value::Null),
         old_key: row.get(8),
         echo: row.get(9),
+        failures: row.get(10),
     })
 }
 

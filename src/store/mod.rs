@@ -7,6 +7,7 @@
 //! Invariant: nothing here calls Deskie or evaluates a mapping.
 
 mod birth;
+mod bulk;
 mod case_status;
 mod coalesce;
 mod delivery;
@@ -19,6 +20,7 @@ mod link;
 mod merge;
 mod meta;
 mod migrate;
+mod parked_event;
 mod published;
 mod recall;
 mod remote;
@@ -27,6 +29,7 @@ mod streamed;
 mod ticket;
 
 pub use birth::Birth;
+pub use bulk::Held;
 pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
 pub use coalesce::Follower;
 pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
@@ -38,6 +41,7 @@ pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
 pub use meta::{Gap, Meta};
 pub use migrate::own_objects;
+pub use parked_event::Place;
 pub use published::MappedSince;
 pub use recall::Claim;
 pub use remote::{Heard, NewRemote, PendingRemote, RemoteState};
@@ -68,6 +72,25 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether only this step's own values can be the cause; `None`: a look at the connection decides (rule 19).
+    pub fn is_of_the_values(&self) -> Option<bool> {
+        match self {
+            StoreError::Unavailable(_) => Some(false),
+            StoreError::Damaged(_) => Some(true),
+            StoreError::Postgres(error) => match error.code().map(|code| code.code()) {
+                None if error.is_closed() => Some(false),
+                None => None,
+                // Our own tables or rights, another leader, a server that cannot, or not now.
+                Some("DC001") => Some(false),
+                Some(code) => Some(
+                    !["08", "25", "40", "42", "53", "55", "57", "58", "3F"]
+                        .iter()
+                        .any(|class| code.starts_with(class)),
+                ),
+            },
+        }
+    }
+
     /// Whether another instance has taken over.
     pub fn lost_leadership(&self) -> bool {
         matches!(self, StoreError::Postgres(error) if error.code().is_some_and(|code| code.code() == "DC001"))

@@ -33,7 +33,8 @@ pub struct Queues {
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Parked {
     /// `d<number>` for a delivery, `r<message id>` for a reply, `s<number>` for a status,
-    /// `c<case id>` for a case born in Deskie, `o<case id>` for one that claims to be a ticket of ours.
+    /// `c<case id>` for a case born in Deskie, `o<case id>` for one that claims to be a ticket of ours, `e<number>` for a
+    /// change of a row that could not be taken, `x<transaction>` for all new cases of one transaction.
     pub id: String,
     /// The site's key of the ticket.
     pub ticket: Option<String>,
@@ -148,7 +149,18 @@ impl Store {
                 from {s}.birth b where state = 'parked' and 'c' || case_id = $1
             union all
             select 'o' || case_id, claims, {s}.orphan(case_id, claims), false, 0::int8, jsonb_strip_nulls(to_jsonb(f))
-                from {s}.foreign_case f where claims is not null and seen_by is null and 'o' || case_id = $1";
+                from {s}.foreign_case f where claims is not null and seen_by is null and 'o' || case_id = $1
+            union all
+            select 'e' || p.id, p.ticket_key, p.error, false,
+                (select count(*) from {s}.delivery o where o.ticket_id = p.ticket_id and o.position > p.position
+                    and o.state in ('unresolved', 'queued')),
+                jsonb_strip_nulls(to_jsonb(p)) from {s}.parked_event p where p.state = 'parked' and 'e' || p.id = $1
+            union all
+            select 'x' || b.xid, null, {s}.held(b.xid), false,
+                (select count(*) from {s}.ticket t where t.opened_by = b.xid), jsonb_build_object('transaction', b.xid::text,
+                    'held_since', b.held_since, 'tickets', (select jsonb_agg(key) from (select key from {s}.ticket t
+                        where t.opened_by = b.xid order by t.id limit 20) some))
+                from {s}.bulk b where b.held_since is not null and 'x' || b.xid = $1";
         let rows = self.query(sql, &[&id]).await?;
         Ok(rows.first().map(|row| ParkedDetail {
             id: row.get(0),
@@ -186,7 +198,8 @@ impl Store {
             (select count(*) from {s}.delivery where state = 'doubt'),
             (select count(*) from {s}.delivery where state = 'parked' and lead is null) + (select count(*) from {s}.remote where state = 'parked')
                 + (select count(*) from {s}.status_write where state = 'parked') + (select count(*) from {s}.birth where state = 'parked')
-                + (select count(*) from {s}.foreign_case where claims is not null and seen_by is null),
+                + (select count(*) from {s}.foreign_case where claims is not null and seen_by is null)
+                + (select count(*) from {s}.parked_event where state = 'parked') + (select count(*) from {s}.bulk where held_since is not null),
             (select count(*) from {s}.inbox where state = 'waiting'),
             (select count(*) from {s}.ticket where read_wanted < 3),
             (select count(*) from {s}.remote where state = 'pending'),
@@ -231,6 +244,10 @@ impl Store {
             union all
             select 'o' || case_id, claims, {s}.orphan(case_id, claims), checked_at::text
                 from {s}.foreign_case where claims is not null and seen_by is null
+            union all
+            select 'e' || id, ticket_key, error, parked_at::text from {s}.parked_event where state = 'parked'
+            union all
+            select 'x' || xid, null, {s}.held(xid), held_since::text from {s}.bulk where held_since is not null
             order by 4";
         let read = |row: &tokio_postgres::Row| Parked {
             id: row.get(0),
@@ -248,6 +265,8 @@ impl Store {
             union all select 's' || ticket_id from {s}.status_write where state = 'parked'
             union all select 'c' || case_id from {s}.birth where state = 'parked'
             union all select 'o' || case_id from {s}.foreign_case where claims is not null and seen_by is null
+            union all select 'e' || id from {s}.parked_event where state = 'parked'
+            union all select 'x' || xid from {s}.bulk where held_since is not null
             limit 1000";
         Ok(self.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
     }
@@ -271,11 +290,12 @@ impl Store {
 
     /// A person has mended something: parked things are tried again. `id` as [`Parked::id`], or all. One that was
     /// parked out of doubt is sent again without another look: that is what the person decided. A case that claims to be
-    /// a ticket is asked about again with its next webhook; `all` leaves those, and takes the cases that could not be read.
+    /// a ticket is asked about again with its next webhook; `all` leaves those, and the new cases of a whole transaction, which
+    /// are a decision of their own, and takes the cases that could not be read.
     pub async fn parked_retry(&self, id: Option<&str>) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery set state = case when body is null then 'unresolved' else 'queued' end,
-                    not_before = now(), attempts = 0, doubt_since = null,
+                    not_before = now(), attempts = 0, failures = 0, doubt_since = null,
                     waits_since = case when act = 'file' then now() - interval '100 years' end,
                     intent_at = case when lead is null then intent_at end, lead = null
                 where state = 'parked' and ($1::text is null or 'd' || coalesce(lead, id) = $1) returning link_id),
@@ -288,8 +308,12 @@ impl Store {
                   where state = 'parked' and ($1::text is null or 'c' || case_id = $1) returning 1),
             o as (delete from {s}.foreign_case where claims is not null and seen_by is null and 'o' || case_id = $1 returning 1),
             t as (update {s}.ticket set read_not_before = null, read_attempts = 0
-                  where read_wanted is not null and read_error is not null and $1::text is null returning 1)
-            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w) + (select count(*) from b)
+                  where read_wanted is not null and read_error is not null and $1::text is null returning 1),
+            e as (update {s}.parked_event set state = 'retry', failures = 0
+                  where state = 'parked' and ($1::text is null or 'e' || id = $1) returning 1),
+            x as (delete from {s}.bulk where held_since is not null and 'x' || xid = $1 returning xid),
+            y as (update {s}.ticket set opened_by = null where opened_by in (select xid from x) returning 1)
+            select (select count(*) from e) + (select count(*) from x) + (select count(*) from d) + (select count(*) from r) + (select count(*) from w) + (select count(*) from b)
                 + (select count(*) from o) + (select count(*) from t)";
         let rows = self.query(sql, &[&id]).await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
@@ -311,8 +335,18 @@ impl Store {
                   where state = 'parked' and 'c' || case_id = $1 returning case_id),
             f as (insert into {s}.foreign_case (case_id) select case_id from b on conflict do nothing),
             o as (update {s}.foreign_case set seen_by = $2
-                  where claims is not null and seen_by is null and 'o' || case_id = $1 returning 1)
-            select (select count(*) from d) + (select count(*) from r) + (select count(*) from w) + (select count(*) from b)
+                  where claims is not null and seen_by is null and 'o' || case_id = $1 returning 1),
+            e as (delete from {s}.parked_event where state = 'parked' and 'e' || id = $1 returning id, ticket_id, error),
+            j as (insert into {s}.journal (ticket_id, what, detail)
+                  select ticket_id, 'change discarded', 'e' || id || ': ' || $2 || ' (was: ' || error || ')' from e),
+            x as (delete from {s}.bulk where held_since is not null and 'x' || xid = $1 returning xid),
+            y as (update {s}.ticket set opened_by = null where opened_by in (select xid from x) returning id),
+            z as (update {s}.delivery set state = 'discarded', error = $2, done_at = now()
+                  where ticket_id in (select t.id from {s}.ticket t where t.opened_by in (select xid from x))
+                    and state in ('unresolved', 'queued', 'parked') returning link_id, files),
+            lz as (update {s}.link set state = 'discarded', reason = $2 where id in (select link_id from z
+                union all select (f->>'link')::int8 from z, jsonb_array_elements(z.files) f))
+            select (select count(*) from e) + (select count(*) from x) + (select count(*) from d) + (select count(*) from r) + (select count(*) from w) + (select count(*) from b)
                 + (select count(*) from o)";
         let rows = self.query(sql, &[&id, &reason]).await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())

@@ -331,7 +331,7 @@ const LINK: &str = "with k as (select pg_catalog.current_setting('deskie_cdc.tic
             status, status_at, read_wanted, read_wanted_at)
         select key, generation, $1::text::int8, $2::text, $3::text::int8, $4::text, $5::text, clock_timestamp(),
             $6::text, $7::text::timestamptz, 0, clock_timestamp() from g
-        on conflict (key, generation) do update set case_id = excluded.case_id, case_number = excluded.case_number,
+        on conflict (pg_catalog.hashtextextended(key, 0), generation) do update set case_id = excluded.case_id, case_number = excluded.case_number,
             user_id = excluded.user_id, channel = excluded.channel, custom_id = excluded.custom_id,
             opened_at = excluded.opened_at, status = excluded.status, status_at = excluded.status_at,
             read_wanted = excluded.read_wanted, read_wanted_at = excluded.read_wanted_at

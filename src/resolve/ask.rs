@@ -1,0 +1,171 @@
+//! One statement of the mapping over the values of one row, and whose fault it is when the database refuses.
+//!
+//! A value that a row holds is that row's matter alone; a column that is gone, or a right that was taken, is the
+//! mapping's, and stops it as a whole without parking anything; a connection that broke is nobody's. What a SQLSTATE
+//! leaves open other rows of the table decide: where one of them can be evaluated now, it is this row (rule 19).
+//!
+//! After a change of the tables a session is not to be believed: its plans may hold a type that was dropped. Then all
+//! sessions are made anew before anything is judged.
+
+use tokio_postgres::types::ToSql;
+
+use super::{Batch, ResolveError};
+use crate::mapping::Shape;
+use crate::mapping::shape::quote_ident;
+use crate::postgres::{TextParam, describe, describe_without_values};
+
+/// Whose fault a refusal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nobody's: the connection, the server, a lock.
+    Connection,
+    /// Perhaps what the session still believes of the tables.
+    Stale,
+    /// The row's values.
+    Row,
+    /// The row's, or the mapping's as a whole.
+    Open,
+}
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+pub(super) fn fault_of(code: Option<&str>) -> Fault {
+    let Some(code) = code else {
+        return Fault::Connection;
+    };
+    match code {
+        // A statement that takes too long may be slow for one row only.
+        "57014" => Fault::Open,
+        "0A000" | "XX000" => Fault::Stale,
+        "53200" | "53400" => Fault::Open,
+        // A domain's or a function's own rules, an error that a function raises, an external routine.
+        "21000" => Fault::Row,
+        _ => match code.get(..2).unwrap_or_default() {
+            "08" | "25" | "40" | "53" | "55" | "57" | "58" | "DC" => Fault::Connection,
+            "22" | "23" | "2F" | "38" | "39" | "54" | "P0" => Fault::Row,
+            _ => Fault::Open,
+        },
+    }
+}
+
+/// So many other rows are asked at most.
+const OTHERS: usize = 3;
+
+/// The rows of texts that a statement gives.
+type Rows = Vec<Vec<Option<String>>>;
+
+impl Batch<'_> {
+    /// All rows that a statement gives, or why the database refused these values. `of`: a table, and which of its columns
+    /// the values are.
+    pub(super) async fn ask_all(
+        &self,
+        sql: &str,
+        values: Vec<Option<String>>,
+        of: (&Shape, &[String]),
+    ) -> Result<Result<Rows, String>, ResolveError> {
+        let error = match self.run(sql, &values).await {
+            Ok(rows) => return Ok(Ok(rows)),
+            Err(error) => error,
+        };
+        let code = error.code().map(|code| code.code());
+        match fault_of(code) {
+            Fault::Row => Ok(Err(describe_without_values(&error))),
+            Fault::Connection => Err(ResolveError::Site(describe(&error))),
+            Fault::Stale if !self.is_fresh => Err(ResolveError::Stale(describe(&error))),
+            Fault::Stale | Fault::Open => {
+                let is_of_mapping = code.is_some_and(|code| code.starts_with("42") || code.starts_with("3F"));
+                // A plan of its own: what the catalog refuses by itself no row can help.
+                if is_of_mapping && let Err(error) = self.site.prepare(sql).await {
+                    return Err(ResolveError::Mapping(describe(&error)));
+                }
+                if self.is_of_this_row(sql, &values, of).await? {
+                    return Ok(Err(describe_without_values(&error)));
+                }
+                Err(match is_of_mapping {
+                    true => ResolveError::Mapping(describe(&error)),
+                    false => ResolveError::Site(describe(&error)),
+                })
+            }
+        }
+    }
+
+    /// Whether another row of the table passes where this one did not; a table without one tells nothing against the
+    /// mapping.
+    async fn is_of_this_row(
+        &self,
+        sql: &str,
+        values: &[Option<String>],
+        (shape, columns): (&Shape, &[String]),
+    ) -> Result<bool, ResolveError> {
+        let texts: Vec<String> = columns
+            .iter()
+            .map(|column| format!("{}::text", quote_ident(column)))
+            .collect();
+        let others = format!(
+            "select {} from {} limit {}",
+            texts.join(", "),
+            shape.sql(),
+            OTHERS + 1
+        );
+        let others = match self.site.query(&others, &[]).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                return match fault_of(error.code().map(|code| code.code())) {
+                    Fault::Connection => Err(ResolveError::Site(describe(&error))),
+                    _ => Ok(false),
+                };
+            }
+        };
+        let others = others.iter().map(cells).filter(|other| other != values);
+        let mut asked = false;
+        for other in others.take(OTHERS) {
+            asked = true;
+            let Err(error) = self.run(sql, &other).await else {
+                return Ok(true);
+            };
+            match error.code().map(|code| code.code()) {
+                // Another row of a kind of its own says nothing against the mapping.
+                code if fault_of(code) == Fault::Row => return Ok(true),
+                code if fault_of(code) == Fault::Connection => {
+                    return Err(ResolveError::Site(describe(&error)));
+                }
+                Some("57014") => return Ok(false),
+                _ => {}
+            }
+        }
+        Ok(!asked)
+    }
+
+    async fn run(&self, sql: &str, values: &[Option<String>]) -> Result<Rows, tokio_postgres::Error> {
+        let params: Vec<TextParam> = values.iter().cloned().map(TextParam).collect();
+        let params: Vec<&(dyn ToSql + Sync)> =
+            params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
+        let statement = self.site.prepare_cached(sql).await?;
+        let rows = self.site.query(&statement, &params).await?;
+        Ok(rows.iter().map(cells).collect())
+    }
+}
+
+fn cells(row: &tokio_postgres::Row) -> Vec<Option<String>> {
+    (0..row.len())
+        .map(|n| row.try_get(n).unwrap_or_default())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_of_errors_has_an_owner() {
+        let check = |codes: &[&str], fault: Fault| {
+            for code in codes {
+                assert_eq!(fault_of(Some(code)), fault, "{code}");
+            }
+        };
+        check(&["08006", "57P01", "57P05", "53300", "53100", "40001", "40P01", "55P03", "25006", "25P03"], Fault::Connection);
+        check(&["22012", "22P02", "23514", "P0001", "21000", "54000", "54001", "39000", "38000"], Fault::Row);
+        check(&["0A000", "XX000"], Fault::Stale);
+        check(&["42883", "42703", "42501", "3F000", "57014", "53200", "XX001", "F0000", "HV000"], Fault::Open);
+        assert_eq!(fault_of(None), Fault::Connection);
+    }
+}

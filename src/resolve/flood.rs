@@ -1,0 +1,73 @@
+//! A transaction that would open more cases than `[capture] max_new_cases` is an import until a person says otherwise.
+//!
+//! Its lanes are held, all as one decision; everything else goes on. A transaction that is longer than a round is counted
+//! to its end before any of its cases is opened.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Batch, ResolveError};
+use crate::config::Config;
+use crate::store::{Event, Step};
+
+impl Batch<'_> {
+    /// A row entered a lane that has no case.
+    pub(super) fn opens(&self, event: &Event, ticket: i64) {
+        if let Ok(mut opens) = self.opens.lock() {
+            opens.push((event.xid, ticket));
+        }
+    }
+
+    /// The piece is decided: what is to be known of its transactions until they are over, and which of them are too many.
+    pub(super) async fn transactions_end(&self, step: &Step<'_>) -> Result<(), ResolveError> {
+        if let Some(xid) = self.cut {
+            let sections: Vec<_> = self
+                .emptied
+                .iter()
+                .filter(|(emptied, _)| *emptied == xid)
+                .map(|(_, section)| *section)
+                .collect();
+            if !sections.is_empty() {
+                step.bulk_set_emptied(xid, &sections).await?;
+            }
+        }
+        let mut opens: HashMap<u64, HashSet<i64>> = HashMap::new();
+        if let Ok(all) = self.opens.lock() {
+            for (xid, ticket) in all.iter() {
+                opens.entry(*xid).or_default().insert(*ticket);
+            }
+        }
+        let counted = step.bulk_counted().await?;
+        let most = self.config.capture.max_new_cases;
+        for (xid, tickets) in opens {
+            // Most transactions open one case, and nothing is written about them.
+            if tickets.len() > most || self.cut == Some(xid) || counted.contains(&xid) {
+                let tickets: Vec<i64> = tickets.into_iter().collect();
+                step.bulk_opens(&tickets, xid).await?;
+            }
+        }
+        judge(step, self.config, self.cut).await
+    }
+}
+
+/// Judges the transactions that are over, all but `cut`.
+pub(super) async fn judge(
+    step: &Step<'_>,
+    config: &Config,
+    cut: Option<u64>,
+) -> Result<(), ResolveError> {
+    if step.bulk_counted().await?.is_empty() {
+        return Ok(());
+    }
+    let most = i64::try_from(config.capture.max_new_cases).unwrap_or(i64::MAX);
+    for held in step.bulk_judge(cut, most).await? {
+        tracing::error!(
+            "one transaction of the site ({}) would open {} cases, more than [capture] max_new_cases: they wait for a \
+             person, see `failed list`; everything else goes on",
+            held.xid,
+            held.cases
+        );
+        let detail = format!("transaction {}: {} cases", held.xid, held.cases);
+        step.journal_add(None, "new cases held", &detail).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,407 @@
+//! One round: everything that waits is tried together, and what fails as a set is halved until it is alone (rule 19).
+//!
+//! A piece of a round is one transaction. A transaction of the site that falls into several pieces is dealt with like
+//! one that is longer than a round. What fails alone is counted, before it is tried again, and at the third time it is
+//! parked with its cause; all others go on. After a start, while nothing has shown yet that the last process did not
+//! die of what waits, pieces are counted before they are tried: what kills the process finds itself alone in the end.
+//!
+//! Not an item's matter: the connection, our own tables, another leader, and a mapping that fits no row.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Batch, Compiled, ResolveError, Resolver, moves};
+use crate::mapping::shape::key_values;
+use crate::model::{CrashPoint, DeliveryId, EventId, Op, Section, TicketKey};
+use crate::store::{Event, Place, Stray, Unresolved};
+
+/// The most events of one round; a transaction is taken whole.
+const BATCH: i64 = 200;
+
+/// At the third failure an item is parked.
+const FAILURES: i16 = 3;
+
+/// So many go together that have failed, or died with the process, once.
+const SUSPECTS: usize = 20;
+
+/// A connection that broke so often in a row, while the database answers, is broken by what is asked.
+const BREAKS: u32 = 3;
+
+/// One thing that is tried.
+enum Item {
+    /// A row change.
+    Event(Event),
+    /// One that was parked, and that a person wants to be tried again.
+    Again(Event),
+    /// A row in its lane that could not be resolved.
+    Waiting(Box<Unresolved>),
+    /// A row in no lane, which a person wants to be tried again.
+    Stray(Stray),
+}
+
+impl Item {
+    fn failures(&self) -> i16 {
+        match self {
+            Item::Event(event) | Item::Again(event) => event.failures,
+            Item::Waiting(waiting) => waiting.failures,
+            Item::Stray(stray) => stray.failures,
+        }
+    }
+
+    /// What may be tried together is of one kind.
+    fn kind(&self) -> u8 {
+        match self {
+            Item::Again(_) => 0,
+            Item::Event(_) => 1,
+            Item::Waiting(_) => 2,
+            Item::Stray(_) => 3,
+        }
+    }
+}
+
+/// What became of a piece.
+enum Ended {
+    Well,
+    /// An event has failed alone, and what comes after it waits until it is tried again.
+    Stopped,
+}
+
+impl Resolver {
+    /// One round; true where there may be more to do.
+    pub(super) async fn round(&self) -> Result<bool, ResolveError> {
+        let events = self.store.event_take(BATCH, self.config.capture.settle).await?;
+        let mut items: Vec<Item> = self
+            .store
+            .parked_event_retried()
+            .await?
+            .into_iter()
+            .map(Item::Again)
+            .collect();
+        let is_busy = !events.is_empty() || !items.is_empty();
+        let goes_on = match events.last() {
+            Some(last) if self.store.event_goes_on(last).await? => Some(last.xid),
+            _ => None,
+        };
+        items.extend(events.into_iter().map(Item::Event));
+        let waiting = self.store.delivery_unresolved(BATCH).await?.into_iter();
+        items.extend(waiting.map(|waiting| Item::Waiting(Box::new(waiting))));
+        let strays = self.store.delivery_strays(BATCH).await?.into_iter();
+        items.extend(strays.map(Item::Stray));
+        if items.is_empty() {
+            self.careful.store(false, Ordering::Relaxed);
+            return Ok(false);
+        }
+        match self.pieces(&items, goes_on).await? {
+            Ended::Well => Ok(is_busy),
+            Ended::Stopped => {
+                tokio::time::sleep(super::AGAIN_AFTER).await;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Tries all pieces, in order.
+    async fn pieces(&self, items: &[Item], goes_on: Option<u64>) -> Result<Ended, ResolveError> {
+        let is_careful = self.careful.load(Ordering::Relaxed);
+        let mut todo: Vec<(usize, usize)> = pieces(items);
+        todo.reverse();
+        while let Some((from, to)) = todo.pop() {
+            let Some(piece) = items.get(from..to) else {
+                continue;
+            };
+            let cut = cut_of(items, to, goes_on);
+            let is_suspect = piece.first().is_some_and(|item| item.failures() > 0);
+            if let [item] = piece
+                && item.failures() >= FAILURES
+            {
+                self.park(item, cut, "the program ended each time while it was at this").await?;
+                continue;
+            }
+            if is_careful || is_suspect {
+                self.count_attempt(piece).await?;
+            }
+            let Err(error) = self.piece(piece, cut).await else {
+                continue;
+            };
+            if self.is_of_everybody(&error).await {
+                return Err(error);
+            }
+            if piece.len() > 1 {
+                let middle = from + piece.len() / 2;
+                todo.push((middle, to));
+                todo.push((from, middle));
+                continue;
+            }
+            let Some(item) = piece.first() else { continue };
+            if !is_careful && !is_suspect {
+                self.count_attempt(piece).await?;
+            }
+            let failures = item.failures() + 1;
+            tracing::warn!(failures, "one item alone cannot be resolved: {error}");
+            if failures >= FAILURES {
+                self.park(item, cut, &error.of_the_row()).await?;
+            } else if let Item::Event(_) = item {
+                return Ok(Ended::Stopped);
+            }
+        }
+        Ok(Ended::Well)
+    }
+
+    async fn count_attempt(&self, piece: &[Item]) -> Result<(), ResolveError> {
+        let (events, deliveries) = ids(piece);
+        if !events.is_empty() {
+            self.store.event_count_attempt(&events).await?;
+        }
+        if !deliveries.is_empty() {
+            self.store.delivery_count_attempt(&deliveries).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a failure is no item's matter.
+    async fn is_of_everybody(&self, error: &ResolveError) -> bool {
+        match error {
+            ResolveError::Mapping(_) | ResolveError::Stale(_) => true,
+            // A backend that dies of one row takes its connection along.
+            ResolveError::Site(_) => {
+                let breaks = self.breaks.fetch_add(1, Ordering::Relaxed) + 1;
+                breaks < BREAKS || self.store.status_ping().await.is_err()
+            }
+            ResolveError::Store(error) => match error.is_of_the_values() {
+                Some(is_of_the_values) => !is_of_the_values,
+                None => self.store.status_ping().await.is_err(),
+            },
+        }
+    }
+
+    /// One piece; where the session's plans may be those of tables that have changed, once more with new ones.
+    async fn piece(&self, piece: &[Item], cut: Option<u64>) -> Result<(), ResolveError> {
+        let done = match self.try_piece(piece, cut, false).await {
+            Err(ResolveError::Stale(text)) => {
+                tracing::info!("the tables seem to have changed: all sessions are made anew ({text})");
+                self.site.renew();
+                *self.compiled.lock().await = None;
+                self.try_piece(piece, cut, true).await
+            }
+            done => done,
+        };
+        if done.is_ok() {
+            self.breaks.store(0, Ordering::Relaxed);
+        }
+        done
+    }
+
+    async fn batch(
+        &self,
+        piece: &[Item],
+        cut: Option<u64>,
+        is_fresh: bool,
+    ) -> Result<Batch<'_>, ResolveError> {
+        let compiled: Arc<Compiled> = self.compiled().await?;
+        let events: Vec<&Event> = events_of(piece).collect();
+        let mut emptied = self.store.bulk_emptied().await?;
+        emptied.extend(moves::emptied(&events, &compiled));
+        let site = self.site.get().await;
+        Ok(Batch {
+            is_fresh,
+            cut,
+            emptied,
+            store: &self.store,
+            config: &self.config,
+            moves: moves::moves(&events, &compiled),
+            site: site.map_err(|error| ResolveError::Site(error.to_string()))?,
+            compiled,
+            started_at: self.store.meta().await?.started_at,
+            later: self.store.published_later().await?,
+            has_parked: self.store.parked_event_any().await?,
+            opens: std::sync::Mutex::default(),
+        })
+    }
+
+    async fn try_piece(
+        &self,
+        piece: &[Item],
+        cut: Option<u64>,
+        is_fresh: bool,
+    ) -> Result<(), ResolveError> {
+        let batch = self.batch(piece, cut, is_fresh).await?;
+        let mut client = self.store.client().await?;
+        let step = self.store.step(&mut client).await?;
+        let events: Vec<&Event> = events_of(piece).collect();
+        let passed = batch.passed_over(&step, &events).await?;
+        for item in piece {
+            match item {
+                Item::Event(event) if passed.contains(&event.id) => {}
+                Item::Event(event) => batch.event(&step, event).await?,
+                Item::Again(event) => {
+                    batch.event(&step, event).await?;
+                    step.parked_event_done(event.id).await?;
+                }
+                Item::Waiting(waiting) => batch.unresolved(&step, waiting).await?,
+                Item::Stray(stray) => batch.stray(&step, stray).await?,
+            }
+        }
+        let (ids, deliveries) = ids(piece);
+        step.event_delete(&ids).await?;
+        if piece.iter().any(|item| item.failures() > 0) || self.careful.load(Ordering::Relaxed) {
+            step.delivery_well(&deliveries).await?;
+        }
+        if matches!(piece.first(), Some(Item::Event(_))) {
+            batch.transactions_end(&step).await?;
+        }
+        CrashPoint::ResolveDecided.reached();
+        step.commit().await?;
+        CrashPoint::ResolveStored.reached();
+        self.store.wake.lanes.notify_one();
+        Ok(())
+    }
+
+    /// Puts an item out of the way of all others, with its cause.
+    async fn park(&self, item: &Item, cut: Option<u64>, why: &str) -> Result<(), ResolveError> {
+        let place = match item {
+            Item::Event(event) | Item::Again(event) => self.place_of(event).await,
+            _ => Place::default(),
+        };
+        let mut client = self.store.client().await?;
+        let step = self.store.step(&mut client).await?;
+        match item {
+            Item::Event(event) | Item::Again(event) => {
+                tracing::error!(ticket = ?place.ticket_key, "a change of {} is parked: {why}", event.relation);
+                step.event_park(event.id, &place, why).await?;
+                if matches!(item, Item::Event(_)) {
+                    super::flood::judge(&step, &self.config, cut).await?;
+                }
+            }
+            Item::Waiting(waiting) => {
+                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
+                step.delivery_park(waiting.id, why).await?;
+            }
+            Item::Stray(stray) => {
+                tracing::error!("a row is parked again: {why}");
+                step.delivery_park(stray.id, why).await?;
+            }
+        }
+        step.commit().await?;
+        self.store.wake.lanes.notify_one();
+        Ok(())
+    }
+
+    /// The lane of a change that could not be taken, as far as it can be told.
+    async fn place_of(&self, event: &Event) -> Place {
+        let piece = [Item::Event(event.clone())];
+        let untold = Place {
+            position: event.id.0,
+            ..Place::default()
+        };
+        let Ok(batch) = self.batch(&piece, None, true).await else {
+            return untold;
+        };
+        let told = batch.lane_of_event(event).await;
+        let Ok(Some((section, key))) = told else {
+            return untold;
+        };
+        let lane = async {
+            let mut client = self.store.client().await.ok()?;
+            let step = self.store.step(&mut client).await.ok()?;
+            let ticket = step.ticket_find_or_add(&key).await.ok()?;
+            step.commit().await.ok()?;
+            Some(ticket.id)
+        };
+        // What a later thing of the ticket must not overtake is what brings something to Deskie.
+        let blocks = match (section, event.op) {
+            (_, Op::Delete | Op::Truncate) => false,
+            (Section::Ticket, op) => op == Op::Insert,
+            _ => true,
+        };
+        let ticket_id = if blocks { lane.await } else { None };
+        Place {
+            ticket_id,
+            position: if section == Section::Ticket { 0 } else { event.id.0 },
+            ticket_key: Some(key.0.clone()),
+        }
+    }
+}
+
+impl Batch<'_> {
+    /// Of which section a change is, and of which ticket.
+    async fn lane_of_event(&self, event: &Event) -> Result<Option<(Section, TicketKey)>, ResolveError> {
+        let row = match event.op {
+            Op::Delete => event.old_key.as_ref().unwrap_or(&event.image),
+            _ => &event.image,
+        };
+        for section in self.compiled.sections_of(&event.relation) {
+            let Some(key) = self.key_of(section, row) else {
+                continue;
+            };
+            if section == Section::Ticket {
+                return Ok(Some((section, TicketKey(key))));
+            }
+            if let super::row::Lane::Of(ticket) = self.ticket_key_of(row).await?
+                && key_values(ticket.as_str(), self.compiled.ticket.key.len()).is_some()
+            {
+                return Ok(Some((section, ticket)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl ResolveError {
+    /// For one item that failed alone.
+    fn of_the_row(&self) -> String {
+        format!("it could not be taken, three times: {self}")
+    }
+}
+
+/// What is tried together: neighbours of one kind; suspects apart from the others, and alone at their third time.
+fn pieces(items: &[Item]) -> Vec<(usize, usize)> {
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    let most = |item: &Item| match (item.kind(), item.failures()) {
+        // Each of them has failed before.
+        (0, _) => 1,
+        (_, 0) => usize::MAX,
+        (_, 1) => SUSPECTS,
+        _ => 1,
+    };
+    for (n, item) in items.iter().enumerate() {
+        let before = n.checked_sub(1).and_then(|before| items.get(before));
+        let joins = before.is_some_and(|before| {
+            before.kind() == item.kind() && before.failures() == item.failures()
+        });
+        match found.last_mut() {
+            Some((from, to)) if joins && *to - *from < most(item) => *to = n + 1,
+            _ => found.push((n, n + 1)),
+        }
+    }
+    found
+}
+
+/// The transaction that goes on behind a piece that ends before `to`.
+fn cut_of(items: &[Item], to: usize, goes_on: Option<u64>) -> Option<u64> {
+    let event = |n: usize| match items.get(n) {
+        Some(Item::Event(event)) => Some(event.xid),
+        _ => None,
+    };
+    let last = event(to.checked_sub(1)?)?;
+    match event(to) {
+        Some(next) => (next == last).then_some(last),
+        None => goes_on.filter(|xid| *xid == last),
+    }
+}
+
+fn events_of(piece: &[Item]) -> impl Iterator<Item = &Event> {
+    piece.iter().filter_map(|item| match item {
+        Item::Event(event) | Item::Again(event) => Some(event),
+        _ => None,
+    })
+}
+
+fn ids(piece: &[Item]) -> (Vec<EventId>, Vec<DeliveryId>) {
+    let events = events_of(piece).map(|event| event.id).collect();
+    let deliveries = piece.iter().filter_map(|item| match item {
+        Item::Waiting(waiting) => Some(waiting.id),
+        Item::Stray(stray) => Some(stray.id),
+        _ => None,
+    });
+    (events, deliveries.collect())
+}
