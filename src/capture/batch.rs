@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Capture, CaptureError, KEEPALIVE_STEP, KeyColumns};
 use crate::model::{CrashPoint, EventId, Lsn, Op, RelationName, Row};
-use crate::pgoutput::{Relations, Step, decode};
+use crate::pgoutput::{Message, Relations, Step, decode_in};
 use crate::postgres::replication::{Frame, ReplicationStream};
 use crate::store::{Event, Position};
 
@@ -50,7 +50,9 @@ impl Capture {
         let mut next = Some(first);
         loop {
             if let Some(bytes) = next.take() {
-                self.gather(relations, keys, &bytes, &mut gathered)?;
+                let message = decode_in(&bytes, stream.charset());
+                let message = message.map_err(|error| CaptureError::Damaged(error.to_string()))?;
+                self.gather(relations, keys, (message, bytes.len()), &mut gathered)?;
             }
             if gathered.events.len() >= CHUNK_ROWS || gathered.bytes >= CHUNK_BYTES {
                 writer.append(&gathered.events).await?;
@@ -100,10 +102,9 @@ impl Capture {
         &self,
         relations: &mut Relations,
         keys: &[KeyColumns],
-        bytes: &Bytes,
+        (message, size): (Message, usize),
         gathered: &mut Gathered,
     ) -> Result<(), CaptureError> {
-        let message = decode(bytes).map_err(|error| CaptureError::Damaged(error.to_string()))?;
         let step = relations
             .step(message)
             .map_err(|error| CaptureError::Damaged(error.to_string()))?;
@@ -145,7 +146,7 @@ impl Capture {
                             row.columns.retain(|(name, _)| key.contains(name));
                         }
                     }
-                    None => gathered.bytes += bytes.len(),
+                    None => gathered.bytes += size,
                 }
                 gathered.push(
                     change.relation.name.clone(),

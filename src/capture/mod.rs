@@ -40,6 +40,9 @@ const LASTED: Duration = Duration::from_secs(60);
 /// After so many attempts a publication that is there but was not when the change was written is no coincidence.
 const STUCK_AFTER: u32 = 3;
 
+/// After so many attempts what the server cannot decode it never will: a row that is larger than its own limit.
+const UNDECODABLE_AFTER: u32 = 12;
+
 /// Why streaming stopped; it is begun again unless leadership is lost.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
@@ -142,7 +145,7 @@ impl Capture {
 
     /// Captures until cancelled or until another instance leads.
     pub async fn run(&self, cancel: CancellationToken, observer: Arc<dyn Observer>) {
-        let (mut attempt, mut unpublished) = (0u32, 0u32);
+        let (mut attempt, mut unpublished, mut undecodable) = (0u32, 0u32, 0u32);
         loop {
             let begun = clock::monotonic();
             let streamed = tokio::select! {
@@ -154,6 +157,13 @@ impl Capture {
                 Ok(()) => return,
                 Err(CaptureError::Store(error)) if error.lost_leadership() => return,
                 Err(error) => error,
+            };
+            let is_undecodable = matches!(&error, CaptureError::Replication(error) if error.undecodable());
+            undecodable = match (attempt, is_undecodable) {
+                (_, false) => 0,
+                // It has come further since.
+                (0, true) => 1,
+                (_, true) => undecodable + 1,
             };
             if begun.elapsed() > LASTED {
                 attempt = 0;
@@ -176,6 +186,14 @@ impl Capture {
                 tracing::error!(
                     "the slot {} is older than its publication, which was made anew, and can never go on: it is made \
                      anew as well, and the gap is repaired",
+                    self.slot
+                );
+                observer.stuck();
+                return;
+            }
+            if undecodable > UNDECODABLE_AFTER {
+                tracing::error!(
+                    "the server cannot decode what comes next in the slot {}, and never will: {text}; the slot is made anew,                      and the gap is repaired",
                     self.slot
                 );
                 observer.stuck();
@@ -228,7 +246,7 @@ impl Capture {
         tracing::info!(slot = %self.slot, from = %captured, "streaming");
         self.store.streamed_from(captured);
         observer.streaming();
-        let mut relations = Relations::default();
+        let mut relations = Relations::default().in_charset(stream.charset());
         let keys = self.key_columns().await?;
         loop {
             let frame = tokio::select! {

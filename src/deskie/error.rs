@@ -9,6 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::model::charset::fitted;
+
 /// How much of a refusal's body is kept for the operator.
 const EXCERPT_CHARS: usize = 300;
 
@@ -279,7 +281,7 @@ pub(crate) fn judge<T>(
 ) -> Result<T, ErrorKind> {
     let RawAnswer { status, body, quota } = answer;
     let bytes = body.as_ref().ok().copied().unwrap_or_default();
-    let json = serde_json::from_slice::<Value>(bytes).ok();
+    let json = serde_json::from_slice::<Value>(bytes).ok().map(fitted);
     let code = json.as_ref().and_then(error_code);
     match status {
         200..=299 => match (body, json) {

@@ -303,6 +303,7 @@ fn json_within(text: &str) -> Option<Value> {
     let structured = |text: &str| {
         serde_json::from_str::<Value>(text)
             .ok()
+            .map(crate::model::charset::fitted)
             .filter(|value| value.is_object() || value.is_array())
     };
     structured(text).or_else(|| {

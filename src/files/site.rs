@@ -209,7 +209,7 @@ impl SiteFiles {
             Ok(rows) => Ok(rows),
             Err(error) => {
                 // The table may have changed under the statement.
-                client.statement_cache.clear();
+                self.site.renew();
                 *self.compiled.lock().await = None;
                 let text = describe(&error);
                 Err(match error.code() {

@@ -2,12 +2,14 @@
 //!
 //! Invariant: nothing here does I/O (but for a crash point that a test has armed), and nothing here imports another room.
 
+pub mod charset;
 pub mod clock;
 pub mod crash;
 mod ids;
 mod lsn;
 mod row;
 
+pub use charset::Charset;
 pub use crash::CrashPoint;
 pub use ids::{
     CaseId, DeliveryId, Epoch, EventId, InboxId, LaneId, LinkId, MessageId, StaffId, TicketKey, UserId,

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes};
 use jiff::Timestamp;
 
-use crate::model::{Lsn, RelationName};
+use crate::model::{Charset, Lsn, RelationName};
 
 /// A message of the logical replication stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,21 +213,19 @@ pub enum DecodeError {
     /// Binary cells were never asked for.
     #[error("a replication message `{0}` holds a binary cell, which was not asked for")]
     Binary(char),
-    /// A name is not UTF-8.
-    #[error("a replication message `{tag}` has a {what} that is not UTF-8")]
-    NotUtf8 {
-        /// The message's letter.
-        tag: char,
-        /// What was being read.
-        what: &'static str,
-    },
 }
 
-/// Decodes one message: the content of an `XLogData` frame. Cells share the memory of `bytes`.
+/// Decodes one message of a stream in UTF-8: the content of an `XLogData` frame. Cells share the memory of `bytes`.
 pub fn decode(bytes: &Bytes) -> Result<Message, DecodeError> {
+    decode_in(bytes, Charset::default())
+}
+
+/// The same for a stream in another encoding.
+pub fn decode_in(bytes: &Bytes, charset: Charset) -> Result<Message, DecodeError> {
     let mut reader = Reader {
         rest: bytes.clone(),
         tag: '?',
+        charset,
     };
     let tag = reader.u8("letter")?;
     reader.tag = char::from(tag);
@@ -303,6 +301,7 @@ const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 struct Reader {
     rest: Bytes,
     tag: char,
+    charset: Charset,
 }
 
 impl Reader {
@@ -359,8 +358,7 @@ impl Reader {
         let end = end.ok_or(DecodeError::Truncated { tag: self.tag, what })?;
         let name = self.take(end, what)?;
         self.u8(what)?;
-        let name = std::str::from_utf8(&name).map_err(|_| DecodeError::NotUtf8 { tag: self.tag, what })?;
-        Ok(name.to_owned())
+        Ok(self.charset.text(&name))
     }
 
     fn unknown(&self, what: &'static str, value: u8) -> DecodeError {

@@ -14,6 +14,6 @@ pub(crate) mod encode;
 mod relations;
 
 pub use decode::{
-    Column, DecodeError, Message, OldTuple, Relation, ReplicaIdentity, Tuple, TupleCell, decode,
+    Column, DecodeError, Message, OldTuple, Relation, ReplicaIdentity, Tuple, TupleCell, decode, decode_in,
 };
 pub use relations::{AssembleError, Change, MAX_CELL, Relations, Step};

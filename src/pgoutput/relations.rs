@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{Column, Message, OldTuple, Relation, ReplicaIdentity, Tuple, TupleCell};
-use crate::model::{Cell, Lsn, Op, RelationName, Row};
+use crate::model::{Cell, Charset, Lsn, Op, RelationName, Row};
 
 /// Larger cells are captured as unchanged and read by key later: the state tables are no second store of the site's
 /// files.
@@ -20,6 +20,7 @@ pub const MAX_CELL: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Relations {
     max_cell: usize,
+    charset: Charset,
     by_oid: HashMap<u32, Arc<Relation>>,
 }
 
@@ -98,14 +99,6 @@ pub enum AssembleError {
         /// Columns of the table.
         columns: usize,
     },
-    /// A cell that is not UTF-8: the database's encoding is SQL_ASCII, or its data are damaged.
-    #[error("{relation}, column `{column}`: a value that is not UTF-8")]
-    NotUtf8 {
-        /// The table.
-        relation: RelationName,
-        /// The column.
-        column: String,
-    },
 }
 
 impl Relations {
@@ -113,8 +106,14 @@ impl Relations {
     pub fn new(max_cell: usize) -> Self {
         Self {
             max_cell,
+            charset: Charset::default(),
             by_oid: HashMap::new(),
         }
+    }
+
+    /// The same for a stream in another encoding than UTF-8.
+    pub fn in_charset(self, charset: Charset) -> Self {
+        Self { charset, ..self }
     }
 
     /// The newest description of a table.
@@ -206,7 +205,7 @@ impl Relations {
         let columns = columns_and_cells(relation, tuple)?;
         let cells = columns.map(|(column, cell)| self.cell(relation, column, cell));
         Ok(Row {
-            columns: cells.collect::<Result<_, _>>()?,
+            columns: cells.collect(),
         })
     }
 
@@ -219,7 +218,7 @@ impl Relations {
         let keys = columns_and_cells(relation, tuple)?.filter(|(column, _)| column.is_key);
         let cells = keys.map(|(column, cell)| self.cell(relation, column, cell));
         Ok(Row {
-            columns: cells.collect::<Result<_, _>>()?,
+            columns: cells.collect(),
         })
     }
 
@@ -228,21 +227,16 @@ impl Relations {
         relation: &Relation,
         column: &Column,
         cell: &TupleCell,
-    ) -> Result<(String, Cell), AssembleError> {
+    ) -> (String, Cell) {
         let is_key = column.is_key && relation.replica_identity != ReplicaIdentity::Full;
         let value = match cell {
             TupleCell::Null => Cell::Null,
             TupleCell::Unchanged => Cell::Unchanged,
             TupleCell::Text(text) if text.len() > self.max_cell && !is_key => Cell::Unchanged,
-            TupleCell::Text(text) => match std::str::from_utf8(text) {
-                Ok(text) => Cell::Text(text.to_owned()),
-                Err(_) => {
-                    let (relation, column) = (relation.name.clone(), column.name.clone());
-                    return Err(AssembleError::NotUtf8 { relation, column });
-                }
-            },
+            // In SQL_ASCII anything may stand.
+            TupleCell::Text(text) => Cell::Text(self.charset.text(text)),
         };
-        Ok((column.name.clone(), value))
+        (column.name.clone(), value)
     }
 }
 
@@ -435,7 +429,15 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_table_and_column() {
+    fn bytes_that_are_no_text_are_replaced() {
+        let mut relations = known(relation(&[("id", true)], ReplicaIdentity::Default));
+        let new = tuple(&[TupleCell::Text(Bytes::from_static(b"a\xff"))]);
+        let row = change(&mut relations, Message::Insert { relation: 7, new }).row;
+        assert_eq!(row.cell("id"), Some(&Cell::Text("a\u{fffd}".into())));
+    }
+
+    #[test]
+    fn faults_name_the_table() {
         let mut relations = known(relation(&[("id", true)], ReplicaIdentity::Default));
         let mut check = |relation, cells: &[TupleCell], expected: &str| {
             let message = Message::Insert {
@@ -447,12 +449,6 @@ mod tests {
                 expected
             );
         };
-        let broken = TupleCell::Text(Bytes::from_static(&[0xff]));
-        check(
-            7,
-            &[broken],
-            "public.tickets, column `id`: a value that is not UTF-8",
-        );
         check(
             7,
             &[],

@@ -9,6 +9,8 @@ use tokio_postgres::config::{ChannelBinding as Binding, SslMode as ClientSslMode
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::model::charset;
+
 use super::dial::{Address, Attempt, Tls, first_that_connects};
 use super::error::{ConnectError, ConnectFault, ServerError};
 use super::quote::quote_literal;
@@ -182,6 +184,9 @@ async fn open(
     let (client, connection) = connecting
         .await
         .map_err(|error| ConnectError::from_client(&attempt.label, error))?;
+    if let Some(encoding) = connection.parameter("server_encoding") {
+        charset::is_database_of(encoding);
+    }
     let label = attempt.label.clone();
     // Not a task of the program's logic but the other half of the client; it ends with it.
     #[allow(clippy::disallowed_methods)]

@@ -31,7 +31,7 @@ mod url_text;
 
 pub use connect::{Pool, PoolError, PooledClient, SessionOptions, application_name, connect, server_error};
 pub use error::{ConnectError, ConnectFault, ServerError};
-pub use param::TextParam;
+pub use param::{AnyText, TextParam};
 pub use quote::{qualified, quote_ident, quote_literal};
 pub use tls::{TlsSetupError, install_tls_provider};
 pub use url::{ConnectUrl, UrlError};
@@ -92,7 +92,7 @@ fn without_quoted(text: &str) -> String {
         };
         out.push_str(before);
         out.push(open);
-        out.push('\u{2026}');
+        out.push_str("...");
         out.push(close);
         rest = inner.get(end..).unwrap_or_default();
     }
@@ -107,10 +107,10 @@ mod tests {
     fn values_are_cut_out_of_a_servers_words() {
         let check = |text: &str, expected: &str| assert_eq!(without_quoted(text), expected, "{text}");
         check("division by zero", "division by zero");
-        check("invalid input syntax for type integer: \"my card 4111\"", "invalid input syntax for type integer: \"\u{2026}\"");
-        check("a \"value with \" a mark\" in it", "a \"\u{2026}\" in it");
-        check("ung\u{fc}ltige Eingabe: \u{201e}geheim\u{201c}", "ung\u{fc}ltige Eingabe: \u{201e}\u{2026}\u{201c}");
-        check("\u{ab}\u{442}\u{430}\u{439}\u{43d}\u{430}\u{bb} bad", "\u{ab}\u{2026}\u{bb} bad");
-        check("open \"never closed", "open \"\u{2026}\"");
+        check("invalid input syntax for type integer: \"my card 4111\"", "invalid input syntax for type integer: \"...\"");
+        check("a \"value with \" a mark\" in it", "a \"...\" in it");
+        check("ung\u{fc}ltige Eingabe: \u{201e}geheim\u{201c}", "ung\u{fc}ltige Eingabe: \u{201e}...\u{201c}");
+        check("\u{ab}\u{442}\u{430}\u{439}\u{43d}\u{430}\u{bb} bad", "\u{ab}...\u{bb} bad");
+        check("open \"never closed", "open \"...\"");
     }
 }

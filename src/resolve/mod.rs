@@ -69,6 +69,7 @@ pub struct Resolver {
     compiled: tokio::sync::Mutex<Option<Arc<Compiled>>>,
     /// Nothing has shown so far that the last process did not die of what waits.
     careful: AtomicBool,
+    begun: std::time::Instant,
     /// How often in a row the site's connection broke.
     breaks: AtomicU32,
 }
@@ -100,6 +101,7 @@ impl Resolver {
             config,
             compiled: tokio::sync::Mutex::new(None),
             careful: AtomicBool::new(true),
+            begun: crate::model::clock::monotonic(),
             breaks: AtomicU32::new(0),
         }
     }

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::{Batch, Compiled, ResolveError, Resolver, moves};
 use crate::mapping::shape::key_values;
@@ -23,6 +24,9 @@ const FAILURES: i16 = 3;
 
 /// So many go together that have failed, or died with the process, once.
 const SUSPECTS: usize = 20;
+
+/// What killed the last process has come again by then.
+const CAREFUL_FOR: Duration = Duration::from_secs(60);
 
 /// A connection that broke so often in a row, while the database answers, is broken by what is asked.
 const BREAKS: u32 = 3;
@@ -88,7 +92,9 @@ impl Resolver {
         let strays = self.store.delivery_strays(BATCH).await?.into_iter();
         items.extend(strays.map(Item::Stray));
         if items.is_empty() {
-            self.careful.store(false, Ordering::Relaxed);
+            if self.begun.elapsed() > CAREFUL_FOR {
+                self.careful.store(false, Ordering::Relaxed);
+            }
             return Ok(false);
         }
         match self.pieces(&items, goes_on).await? {

@@ -56,7 +56,7 @@ impl Step<'_> {
     pub async fn bulk_opens(&self, tickets: &[i64], xid: u64) -> Result<(), StoreError> {
         let sql = "update {s}.ticket t set opened_by = $2::text::xid8
             where id = any($1) and case_id is null and opened_by is null
-              and not exists (select from {s}.delivery where d.ticket_id = t.id
+              and not exists (select from {s}.delivery d where d.ticket_id = t.id
                    and d.state in ('sending', 'doubt'))";
         self.execute(sql, &[&tickets, &xid.to_string()]).await?;
         Ok(())

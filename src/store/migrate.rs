@@ -78,3 +78,14 @@ impl Store {
         Ok(done >= 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_step_can_be_sent_to_a_database_of_any_encoding() {
+        for step in super::STEPS {
+            let odd = step.lines().find(|line| !line.is_ascii());
+            assert_eq!(odd, None);
+        }
+    }
+}

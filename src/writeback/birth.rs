@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::files::Ready;
+use super::gate::Meaning;
 use super::write::{ALREADY, WriteError, prepare, run_all, text};
 use super::{File, Payload, WriteBack};
 use crate::config::OpenOn;
@@ -41,16 +42,22 @@ impl From<WriteError> for Failed {
 impl WriteBack {
     /// Makes tickets of the cases that wait for it; true where something was tried.
     pub async fn birth_round(&self) -> Result<bool, StoreError> {
-        if self.config.case.is_none() {
+        if self.config.case.is_none() || self.case_gate.is_shut() {
             return Ok(false);
         }
         let heads = self.store.birth_heads(8).await?;
         let some = !heads.is_empty();
         for birth in heads {
             let case = birth.case_id;
-            let error = match self.bear(&birth).await {
+            let mut born = self.bear(&birth).await;
+            if let Err(Failed::Write(WriteError::Stale(_))) = born {
+                self.site.renew();
+                born = self.bear(&birth).await;
+            }
+            let error = match born {
                 Ok(()) => {
                     CrashPoint::BirthMade.reached();
+                    self.case_gate.passed(case.0, &self.store).await?;
                     tracing::info!(%case, "a case born in Deskie became a ticket");
                     self.store.wake.lanes.notify_one();
                     continue;
@@ -62,7 +69,16 @@ impl WriteBack {
                 Failed::Write(WriteError::NotLeader) => return Ok(false),
                 Failed::Write(WriteError::Already | WriteError::Unsure) => continue,
                 Failed::Write(WriteError::Passing(text)) => (text, false),
-                Failed::Write(WriteError::Refused(text)) => (text, true),
+                Failed::Write(WriteError::Mapping(text)) => {
+                    match self.case_gate.refused(case.0, &text, &self.store).await? {
+                        Meaning::Stopped => return Ok(false),
+                        Meaning::Again => (text, false),
+                        Meaning::Own => (text, true),
+                    }
+                }
+                Failed::Write(
+                    WriteError::Refused(text) | WriteError::Stale(text) | WriteError::NoValue { text, .. },
+                ) => (text, true),
                 Failed::Call(error) => {
                     let text = format!("{error}; {}", error.remedy());
                     (text, error.outcome() == Outcome::Refused)
@@ -123,11 +139,14 @@ impl WriteBack {
             }
             _ => Ready::default(),
         };
-        let files = (files.unwrap_or_default(), &ready);
+        let files = files.unwrap_or_default();
+        let all: Vec<Statement> = statements.iter().chain(&files).cloned().collect();
+        let files = (files, &ready);
         let made = self
             .make_ticket(birth, &opening, first, &parameters, (tickets, statements), files)
-            .await;
-        if let Err(WriteError::Refused(_)) = made {
+            .await
+            .map_err(|error| error.of_statements(&all));
+        if made.as_ref().is_err_and(WriteError::is_refusal) {
             crate::files::forget(ready.stored).await;
         }
         Ok(made?)
@@ -217,11 +236,7 @@ impl WriteBack {
             .await
             .map_err(|error| WriteError::Passing(error.to_string()))?;
         let tickets = load_shape(&client, &self.config.ticket.table, &self.config.ticket.key)
-            .await
-            .map_err(|error| match error.is_about_the_connection() {
-                true => WriteError::Passing(error.to_string()),
-                false => WriteError::Refused(error.to_string()),
-            })?;
+            .await?;
         let mut names = write::reply_names(&tickets, None);
         names.retain(|name| name != "ticket" && !name.starts_with("ticket_"));
         let mut statements = Vec::new();

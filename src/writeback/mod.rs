@@ -7,6 +7,8 @@
 //!
 //! A message that may be our own one in doubt is left alone until the doubt is settled (rule 8, rule 10).
 //!
+//! A part of the mapping that fits no message stops as a whole (`gate`).
+//!
 //! Nothing is written to a row that may be another ticket's by now (`same_row`).
 //!
 //! Invariant: no lock on the site's rows is ever held while waiting for anybody but the database (rule 2).
@@ -15,6 +17,7 @@ mod birth;
 mod channel;
 mod elsewhere;
 mod files;
+mod gate;
 mod read;
 mod same_row;
 mod staff;
@@ -45,6 +48,9 @@ pub struct WriteBack {
     staff: staff::Directory,
     statements: tokio::sync::Mutex<Option<Arc<ReplyStatements>>>,
     status_statements: tokio::sync::Mutex<Option<Arc<status::StatusStatements>>>,
+    reply_gate: gate::Gate,
+    status_gate: gate::Gate,
+    case_gate: gate::Gate,
 }
 
 impl WriteBack {
@@ -68,6 +74,9 @@ impl WriteBack {
             staff,
             statements: tokio::sync::Mutex::new(None),
             status_statements: tokio::sync::Mutex::new(None),
+            reply_gate: gate::Gate::new("[reply]"),
+            status_gate: gate::Gate::new("[status]"),
+            case_gate: gate::Gate::new("[case]"),
         }
     }
 }

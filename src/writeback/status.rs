@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::WriteBack;
+use super::gate::Meaning;
 use super::same_row::{Sighting, until_sure};
 use super::write::{ALREADY, WriteError, prepare, run_all, text};
 use crate::config::Config;
@@ -26,11 +27,7 @@ pub(super) struct StatusStatements {
 impl StatusStatements {
     async fn load(client: &tokio_postgres::Client, config: &Config) -> Result<StatusStatements, WriteError> {
         let tickets = load_shape(client, &config.ticket.table, &config.ticket.key)
-            .await
-            .map_err(|error| match error.is_about_the_connection() {
-                true => WriteError::Passing(error.to_string()),
-                false => WriteError::Refused(error.to_string()),
-            })?;
+            .await?;
         let names = write::reply_names(&tickets, None);
         let mut sql = Vec::new();
         for expr in config.status.iter().flat_map(|status| &status.sql) {
@@ -79,7 +76,7 @@ impl WriteBack {
 
     /// Writes the statuses that wait; true where something was tried.
     pub async fn status_round(&self) -> Result<bool, StoreError> {
-        if self.config.status.is_none() {
+        if self.config.status.is_none() || self.status_gate.is_shut() {
             return Ok(false);
         }
         let waiting = self.store.status_writes(16).await?;
@@ -113,9 +110,16 @@ impl WriteBack {
                 .status_write_skip(write, "the ticket was deleted on the site")
                 .await;
         }
-        match until_sure(|| self.try_status(write, &ticket, &value)).await {
+        let mut tried = until_sure(|| self.try_status(write, &ticket, &value)).await;
+        if let Err(WriteError::Stale(_)) = tried {
+            self.site.renew();
+            *self.status_statements.lock().await = None;
+            tried = until_sure(|| self.try_status(write, &ticket, &value)).await;
+        }
+        match tried {
             Ok(()) => {
                 CrashPoint::StatusWritten.reached();
+                self.status_gate.passed(ticket.id, &self.store).await?;
                 tracing::info!(ticket = %ticket.key, status = write.status, "status written");
                 Ok(())
             }
@@ -127,12 +131,29 @@ impl WriteBack {
                 let after = after.min(Duration::from_secs(30));
                 self.store.status_write_retry(write, &error, after).await
             }
-            Err(WriteError::Refused(error)) => {
+            Err(WriteError::Mapping(error)) => {
                 *self.status_statements.lock().await = None;
-                tracing::error!(ticket = %ticket.key, "the status is parked: {error}");
-                self.store.status_write_park(write, &error).await
+                match self.status_gate.refused(ticket.id, &error, &self.store).await? {
+                    Meaning::Stopped => Ok(()),
+                    Meaning::Again => {
+                        let after = Duration::from_secs(1);
+                        self.store.status_write_retry(write, &error, after).await
+                    }
+                    Meaning::Own => self.park_status(write, &ticket, &error).await,
+                }
             }
+            Err(
+                WriteError::Refused(error)
+                | WriteError::Stale(error)
+                | WriteError::NoValue { text: error, .. },
+            ) => self.park_status(write, &ticket, &error).await,
         }
+    }
+
+    async fn park_status(&self, write: &StatusWrite, ticket: &Ticket, error: &str) -> Result<(), StoreError> {
+        *self.status_statements.lock().await = None;
+        tracing::error!(ticket = %ticket.key, "the status is parked: {error}");
+        self.store.status_write_park(write, error).await
     }
 
     async fn status_statements(&self) -> Result<Arc<StatusStatements>, WriteError> {
@@ -145,7 +166,6 @@ impl WriteBack {
             .get()
             .await
             .map_err(|error| WriteError::Passing(error.to_string()))?;
-        client.statement_cache.clear();
         let made = Arc::new(StatusStatements::load(&client, &self.config).await?);
         *statements = Some(made.clone());
         Ok(made)
@@ -190,7 +210,8 @@ impl WriteBack {
             let values = parameters.of(statement).into_iter().map(TextParam).collect();
             plan.push((statement.sql(), values));
         }
-        run_all(&self.site, plan).await
+        let done = run_all(&self.site, plan).await;
+        done.map_err(|error| error.of_statements(&statements.sql))
     }
 
     async fn status_parameters(

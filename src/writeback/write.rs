@@ -11,6 +11,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio_postgres::types::ToSql;
 
 use super::files::Ready;
+use super::gate::Meaning;
 use super::same_row::{Sighting, UNSURE, deleted, until_sure};
 use super::staff::Agent;
 use super::{Payload, WriteBack};
@@ -47,6 +48,20 @@ pub enum WriteError {
     /// A person has to mend something.
     #[error("{0}")]
     Refused(String),
+    /// The database refuses what every message may ask of it: a column, a right, a table that is not as the mapping says.
+    #[error("{0}")]
+    Mapping(String),
+    /// The session may know the tables as they were.
+    #[error("{0}")]
+    Stale(String),
+    /// A column that must not be NULL got no value.
+    #[error("{text}")]
+    NoValue {
+        /// The column.
+        column: String,
+        /// In the server's words.
+        text: String,
+    },
     /// The ticket's row is just being changed: it is looked at again.
     #[error("{UNSURE}")]
     Unsure,
@@ -56,6 +71,36 @@ pub enum WriteError {
     /// Another instance leads.
     #[error("another instance leads")]
     NotLeader,
+}
+
+impl WriteError {
+    /// A column that none of these statements names has to be mapped; the value of one that they name is the message's.
+    pub(super) fn of_statements<'a>(self, statements: impl IntoIterator<Item = &'a Statement>) -> WriteError {
+        match self {
+            WriteError::NoValue { column, text } => {
+                match statements.into_iter().any(|statement| statement.sql().contains(&column)) {
+                    true => WriteError::Refused(text),
+                    false => WriteError::Mapping(text),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// The server has refused it: nothing of it is there.
+    pub(super) fn is_refusal(&self) -> bool {
+        use WriteError::{Mapping, NoValue, Refused, Stale};
+        matches!(self, Refused(_) | Mapping(_) | Stale(_) | NoValue { .. })
+    }
+}
+
+impl From<crate::postgres::shape::ShapeError> for WriteError {
+    fn from(error: crate::postgres::shape::ShapeError) -> WriteError {
+        match error.is_about_the_connection() {
+            true => WriteError::Passing(error.to_string()),
+            false => WriteError::Mapping(error.to_string()),
+        }
+    }
 }
 
 impl From<StoreError> for WriteError {
@@ -78,14 +123,21 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
         "DC002" if database.message() == ALREADY => WriteError::Already,
         "DC002" if database.message() == UNSURE => WriteError::Unsure,
         "DC002" => WriteError::Refused(database.message().to_owned()),
-        // Locks, deadlocks, serialisation, cancelled, shutting down, out of resources, idle too long, a stale plan.
+        // Plans of tables that have changed, and of types that were dropped with that.
+        "0A000" | "XX000" => WriteError::Stale(text),
+        "23502" => WriteError::NoValue {
+            column: database.column().unwrap_or_default().to_owned(),
+            text,
+        },
+        code if code.starts_with("42") || code.starts_with("3F") => WriteError::Mapping(text),
+        // Locks, deadlocks, serialisation, cancelled, shutting down, out of resources, idle too long.
         code if ["40", "53", "57", "08"]
             .iter()
             .any(|class| code.starts_with(class)) =>
         {
             WriteError::Passing(text)
         }
-        "55P03" | "25P03" | "0A000" | "25006" => WriteError::Passing(text),
+        "55P03" | "25P03" | "25006" => WriteError::Passing(text),
         _ => WriteError::Refused(text),
     }
 }
@@ -104,18 +156,10 @@ impl ReplyStatements {
         let Some(reply) = &config.reply else {
             return Ok(None);
         };
-        let failed = |error: crate::postgres::shape::ShapeError| {
-            if error.is_about_the_connection() {
-                WriteError::Passing(error.to_string())
-            } else {
-                WriteError::Refused(error.to_string())
-            }
-        };
         let tickets = load_shape(client, &config.ticket.table, &config.ticket.key)
-            .await
-            .map_err(failed)?;
+            .await?;
         let messages = match &config.message {
-            Some(message) => Some(load_message_shape(client, message).await.map_err(failed)?),
+            Some(message) => Some(load_message_shape(client, message).await?),
             None => None,
         };
         let batch = |kind| {
@@ -176,7 +220,9 @@ pub(super) async fn prepare(
             Some(number) if statement.cast_parameter(number) => {}
             _ => {
                 return Err(match classify(&error) {
-                    WriteError::Refused(text) => WriteError::Refused(format!("{}: {text}", statement.name)),
+                    WriteError::Refused(text) | WriteError::Mapping(text) => {
+                        WriteError::Mapping(format!("{}: {text}", statement.name))
+                    }
                     other => other,
                 });
             }
@@ -187,6 +233,9 @@ pub(super) async fn prepare(
 impl WriteBack {
     /// Writes what waits, the heads of some tickets; true where something was tried.
     pub async fn write_round(&self) -> Result<bool, StoreError> {
+        if self.reply_gate.is_shut() {
+            return Ok(false);
+        }
         let heads = self
             .store
             .remote_heads(16, self.fetches_files().then_some(false))
@@ -196,6 +245,9 @@ impl WriteBack {
 
     /// The same for messages whose files are fetched first, which may take a while.
     pub async fn file_round(&self) -> Result<bool, StoreError> {
+        if self.reply_gate.is_shut() {
+            return Ok(false);
+        }
         let heads = self.store.remote_heads(4, Some(true)).await?;
         self.write_heads(heads).await
     }
@@ -221,6 +273,7 @@ impl WriteBack {
         match result {
             Ok(true) => {
                 CrashPoint::WritebackCommitted.reached();
+                self.reply_gate.passed(id.0, &self.store).await?;
                 tracing::info!(ticket = %ticket.key, message = %id, kind = head.kind.as_str(), "reply written");
                 metrics::counter!("deskie_cdc_written_total").increment(1);
                 Ok(())
@@ -234,11 +287,37 @@ impl WriteBack {
                     .remote_retry(id, &error, after.min(Duration::from_secs(30)))
                     .await
             }
-            Err(WriteError::Refused(error)) => {
+            Err(WriteError::Mapping(error)) => {
                 *self.statements.lock().await = None;
-                tracing::error!(ticket = %ticket.key, message = %id, "the reply is parked: {error}");
-                self.store.remote_park(id, &error).await
+                match self.reply_gate.refused(id.0, &error, &self.store).await? {
+                    Meaning::Stopped => Ok(()),
+                    Meaning::Again => self.store.remote_retry(id, &error, Duration::from_secs(1)).await,
+                    Meaning::Own => self.park_reply(&head, &ticket, &error).await,
+                }
             }
+            Err(
+                WriteError::Refused(error)
+                | WriteError::Stale(error)
+                | WriteError::NoValue { text: error, .. },
+            ) => self.park_reply(&head, &ticket, &error).await,
+        }
+    }
+
+    async fn park_reply(&self, head: &PendingRemote, ticket: &Ticket, error: &str) -> Result<(), StoreError> {
+        *self.statements.lock().await = None;
+        tracing::error!(ticket = %ticket.key, message = %head.message_id, "the reply is parked: {error}");
+        self.store.remote_park(head.message_id, error).await
+    }
+
+    /// [`WriteBack::try_write`]; where the session's plans may be those of tables that have changed, once more with new ones.
+    async fn write(&self, head: &PendingRemote, ticket: &Ticket) -> Result<bool, WriteError> {
+        match self.try_write(head, ticket).await {
+            Err(WriteError::Stale(_)) => {
+                self.site.renew();
+                *self.statements.lock().await = None;
+                self.try_write(head, ticket).await
+            }
+            done => done,
         }
     }
 
@@ -252,14 +331,13 @@ impl WriteBack {
             .get()
             .await
             .map_err(|error| WriteError::Passing(error.to_string()))?;
-        client.statement_cache.clear();
         let made = ReplyStatements::load(&client, &self.config).await?.map(Arc::new);
         statements.clone_from(&made);
         Ok(made)
     }
 
     /// True where a row was written, false where `[reply]` leaves the message out.
-    async fn write(&self, head: &PendingRemote, ticket: &Ticket) -> Result<bool, WriteError> {
+    async fn try_write(&self, head: &PendingRemote, ticket: &Ticket) -> Result<bool, WriteError> {
         let Some(statements) = self.statements().await? else {
             self.store
                 .remote_skip(head.message_id, "there is no [reply] in the config")
@@ -311,10 +389,12 @@ impl WriteBack {
             .await
         })
         .await;
-        if let Err(WriteError::Refused(_)) = written {
+        let Err(error) = written else { return Ok(true) };
+        if error.is_refusal() {
             crate::files::forget(ready.stored).await;
         }
-        written.map(|()| true)
+        let all = batch.insert.iter().chain(&batch.after).chain(&batch.files);
+        Err(error.of_statements(all))
     }
 
     async fn parameters(
@@ -518,11 +598,6 @@ async fn run_pipelined(client: &deadpool_postgres::Object, bound: &[Bound]) -> R
     let results = join_all(sent).await;
     match results.into_iter().find_map(Result::err) {
         None => Ok(()),
-        Some(error) => {
-            if error.code().is_some_and(|code| code.code() == "0A000") {
-                client.statement_cache.clear();
-            }
-            Err(classify(&error))
-        }
+        Some(error) => Err(classify(&error)),
     }
 }

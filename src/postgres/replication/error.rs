@@ -133,6 +133,13 @@ impl ReplicationError {
         self.at(Stage::CreateSlot, "53400").is_some()
     }
 
+    /// The server itself fails over a row of the log: one that is larger than it can send, or damaged.
+    pub fn undecodable(&self) -> bool {
+        ["54000", "XX000", "XX001", "22021", "22P05"]
+            .iter()
+            .any(|code| self.at(Stage::Stream, code).is_some())
+    }
+
     /// A publication does not exist, or did not when the change was written: this slot is stuck for ever.
     pub fn publication_missing(&self) -> bool {
         self.at(Stage::Stream, "42704").is_some()

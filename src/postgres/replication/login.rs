@@ -288,7 +288,14 @@ impl Login<'_> {
                     backend.pid = body.try_get_i32().unwrap_or_default();
                     backend.secret = body.try_get_i32().unwrap_or_default();
                 }
-                (b'S', _) => {}
+                (b'S', body) => {
+                    let mut words = body.split(|byte| *byte == 0);
+                    if words.next() == Some(b"server_encoding")
+                        && let Some(name) = words.next()
+                    {
+                        self.wire.server_encoding = String::from_utf8_lossy(name).into_owned();
+                    }
+                }
                 (b'Z', _) => return Ok(backend),
                 (other, _) => {
                     let message = format!("unexpected message `{}`", char::from(other).escape_default());

@@ -17,6 +17,7 @@ mod error;
 mod login;
 #[cfg(test)]
 mod login_tests;
+mod sieve;
 mod slot;
 mod stream;
 #[cfg(test)]
@@ -33,7 +34,7 @@ use super::dial::first_that_connects;
 use super::error::{ConnectError, ConnectFault};
 use super::quote::quote_ident;
 use super::url::{ConnectUrl, TargetSession};
-use crate::model::Lsn;
+use crate::model::{Charset, Lsn};
 pub use error::{ReplicationError, Stage};
 pub use slot::{Blocker, CreatedSlot};
 pub use stream::{Frame, ReplicationStream, StreamOptions};
@@ -155,6 +156,12 @@ impl ReplicationConnection {
         options: StreamOptions,
     ) -> Result<ReplicationStream, ReplicationError> {
         let wal_sender_timeout = self.wal_sender_timeout().await?;
+        // A byte that has no equivalent in UTF-8 must not stop the stream: what we know we read ourselves.
+        let charset = Charset::named(&self.wire.server_encoding);
+        if charset.is_some() {
+            let sql = format!("SET client_encoding TO '{}'", self.wire.server_encoding);
+            self.command(&sql).await?;
+        }
         let mut out = BytesMut::new();
         frontend::query(&start_command(slot, publications, start), &mut out)?;
         let started = async {
@@ -168,6 +175,7 @@ impl ReplicationConnection {
             self.wire,
             start,
             wal_sender_timeout,
+            charset.unwrap_or_default(),
             options,
         ))
     }

@@ -16,9 +16,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::error::{ReplicationError, Stage};
-use super::wire::{Wire, protocol, server_error, unexpected};
-use crate::model::Lsn;
-use crate::model::clock;
+use super::wire::{HELD, Wire, protocol, server_error, unexpected};
+use crate::model::{Charset, Lsn, clock};
 
 /// How the stream is watched and bounded.
 #[derive(Debug, Clone)]
@@ -30,6 +29,8 @@ pub struct StreamOptions {
     pub exact_silence: bool,
     /// Bytes of frames read ahead (default 4 MiB); one frame that is larger passes alone.
     pub buffer: usize,
+    /// A frame of more bytes is read without its large cells, so that it need not be held (default 1 MiB).
+    pub held: usize,
 }
 
 impl Default for StreamOptions {
@@ -38,6 +39,7 @@ impl Default for StreamOptions {
             silence: Duration::from_secs(60),
             exact_silence: false,
             buffer: 4 * 1024 * 1024,
+            held: HELD,
         }
     }
 }
@@ -68,6 +70,7 @@ pub enum Frame {
 pub struct ReplicationStream {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
+    charset: Charset,
 }
 
 struct Shared {
@@ -152,11 +155,13 @@ impl Frame {
 
 impl ReplicationStream {
     pub(super) fn spawn(
-        wire: Wire,
+        mut wire: Wire,
         start: Lsn,
         wal_sender_timeout: Option<Duration>,
+        charset: Charset,
         options: StreamOptions,
     ) -> Self {
+        wire.held = options.held;
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             readable: Notify::new(),
@@ -185,7 +190,7 @@ impl ReplicationStream {
         // Not a task of the program's logic but the other half of this stream; it is aborted with it.
         #[allow(clippy::disallowed_methods)]
         let task = tokio::spawn(pump.run());
-        Self { shared, task }
+        Self { shared, task, charset }
     }
 
     /// The next frame, in order. May be dropped and called again. After an error the stream is over.
@@ -196,6 +201,11 @@ impl ReplicationStream {
             }
             self.shared.readable.notified().await;
         }
+    }
+
+    /// What its texts are written in.
+    pub fn charset(&self) -> Charset {
+        self.charset
     }
 
     /// A frame if one is there already: for batches.

@@ -229,6 +229,42 @@ async fn feedback_goes_on_while_the_consumer_is_busy() {
 }
 
 #[tokio::test]
+async fn a_row_of_any_size_is_never_held() {
+    let cluster = Cluster::start(&[], "");
+    let site = cluster.client().await;
+    let sql = "CREATE TABLE t (id int PRIMARY KEY, a text, huge text, z text); ALTER TABLE t REPLICA IDENTITY FULL; \
+        CREATE PUBLICATION p FOR TABLE t";
+    site.batch_execute(sql).await.expect("objects");
+    slot(&site).await;
+    let sql = "INSERT INTO t VALUES (1, 'a', repeat('x', 5000000), repeat('z', 2000)); UPDATE t SET a = 'b'; \
+        SELECT pg_logical_emit_message(true, 'another program', repeat('x', 3000000)); INSERT INTO t VALUES (2, 'c', 'small', NULL)";
+    site.batch_execute(sql).await.expect("rows");
+    let options = StreamOptions {
+        held: 1000,
+        ..StreamOptions::default()
+    };
+    let mut stream = stream(&cluster, &["p"], options).await;
+    let (mut relations, mut rows, mut longest) = (Relations::default(), Vec::new(), 0);
+    while rows.len() < 3 {
+        let bytes = next_data(&mut stream).await;
+        longest = longest.max(bytes.len());
+        match relations.step(decode(&bytes).expect("a message")).expect("a step") {
+            Step::Change(change) => rows.push(change.row),
+            Step::Emitted { prefix, content, .. } => {
+                assert_eq!((prefix.as_str(), content.len()), ("another program", 0));
+            }
+            _ => {}
+        }
+    }
+    assert!(longest < 10_000, "{longest} bytes were held");
+    let cell = |row: &crate::model::Row, name: &str| row.cell(name).cloned();
+    assert_eq!(cell(&rows[0], "huge"), Some(Cell::Unchanged));
+    assert_eq!(cell(&rows[0], "z"), Some(Cell::Text("z".repeat(2000))));
+    assert_eq!(cell(&rows[1], "a"), Some(Cell::Text("b".into())));
+    assert_eq!(cell(&rows[2], "huge"), Some(Cell::Text("small".into())));
+}
+
+#[tokio::test]
 async fn a_frozen_walsender_is_noticed() {
     let cluster = Cluster::start(&[], "");
     let site = cluster.client().await;

@@ -10,7 +10,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::Rows;
+use super::sieve::Sieve;
 use super::error::{ReplicationError, Stage};
+use crate::pgoutput::MAX_CELL;
 use crate::postgres::dial::Attempt;
 use crate::postgres::error::ServerError;
 
@@ -26,6 +28,9 @@ pub(super) const LOGIN_MESSAGE: usize = 1024 * 1024;
 /// The longest message afterwards: Postgres's own limit of an allocation, with room for the frame.
 const MESSAGE: usize = 0x4000_0000 + 1024;
 
+/// A longer piece of the stream is read without its large cells.
+pub(super) const HELD: usize = 1024 * 1024;
+
 /// The server's process behind a connection, as a cancel request names it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Backend {
@@ -38,6 +43,12 @@ pub(super) struct Wire {
     socket: Box<dyn Socket>,
     buffer: BytesMut,
     max_message: usize,
+    /// A longer piece of the stream is read without its large cells.
+    pub(super) held: usize,
+    /// Such a one, on its way.
+    sieve: Option<Sieve>,
+    /// What the server has said of its database.
+    pub(super) server_encoding: String,
     pub(super) backend: Backend,
     /// How it was reached, for a cancel request.
     pub(super) attempt: Attempt,
@@ -55,6 +66,9 @@ impl Wire {
             socket,
             buffer: BytesMut::new(),
             max_message: LOGIN_MESSAGE,
+            held: usize::MAX,
+            sieve: None,
+            server_encoding: String::new(),
             backend: Backend::default(),
             attempt,
             last_read: Instant::now(),
@@ -88,6 +102,13 @@ impl Wire {
     }
 
     fn buffered(&mut self) -> Result<Option<(u8, Bytes)>, ReplicationError> {
+        if let Some(sieve) = &mut self.sieve {
+            let Some(body) = sieve.feed(&mut self.buffer) else {
+                return Ok(None);
+            };
+            self.sieve = None;
+            return Ok(Some((b'd', body)));
+        }
         let mut head = self.buffer.as_ref();
         let (Ok(tag), Ok(length)) = (head.try_get_u8(), head.try_get_i32()) else {
             return Ok(None);
@@ -96,6 +117,11 @@ impl Wire {
         let body = usize::try_from(length)
             .ok()
             .and_then(|length| length.checked_sub(4));
+        if let Some(body) = body.filter(|body| tag == b'd' && *body > self.held) {
+            self.buffer.advance(5);
+            self.sieve = Some(Sieve::new(body, MAX_CELL));
+            return self.buffered();
+        }
         let body = body.filter(|body| *body <= self.max_message);
         let body = body.ok_or_else(|| protocol(format!("a message of length {length}")))?;
         if head.len() < body {

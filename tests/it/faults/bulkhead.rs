@@ -60,7 +60,9 @@ async fn a_time_that_is_none_is_not_sent_and_judges_nothing() {
     }
     let odd = "select count(*) from deskie_cdc.delivery
         where written_at not between extract(epoch from now())::int8 - 600 and extract(epoch from now())::int8 + 600";
-    assert_eq!(stage.count(odd).await, 0);
+    let all = "select coalesce(string_agg(written_at || ' ' || (body->>'text'), ', '), '') from deskie_cdc.delivery";
+    let all: String = stage.query(all, &[]).await[0].get(0);
+    assert_eq!(stage.count(odd).await, 0, "{all}");
     // AND an old row that was given such a time since is not new by it
     stage.sql("update messages set created_at = 'infinity' where ticket_id = 1").await;
     others_go_on(&stage).await;
@@ -71,10 +73,15 @@ async fn a_time_that_is_none_is_not_sent_and_judges_nothing() {
 async fn a_key_of_any_length_stops_nobody() {
     // GIVEN messages whose key, and tickets whose key, are texts
     let stage = stage()
-        .schema("alter table messages add name text not null default gen_random_uuid()::text, add ref text")
+        .schema(
+            "alter table messages add name text not null default gen_random_uuid()::text, add ref text;
+             alter table tickets add code text not null default currval(pg_get_serial_sequence('tickets', 'id'))::text;
+             alter table messages replica identity full; alter table tickets replica identity full",
+        )
         .config("[message]\n", "[message]\nkey = \"name\"\n")
+        .config("[ticket]\n", "[ticket]\nkey = \"code\"\n")
         .config("ticket = \"ticket_id\"", "ticket = \"coalesce(ref, ticket_id::text)\"")
-        .schema("alter table messages replica identity full")
+        .config("where id = :ticket", "where code = :ticket")
         .build()
         .await;
     let _connector = stage.run().await;
@@ -103,13 +110,13 @@ async fn a_row_that_the_mapping_cannot_be_evaluated_over_is_parked_alone() {
     let stage = stage()
         .schema(
             "create extension if not exists pgcrypto;
-             create function touchy(word text) returns text language plpgsql as $$
-             declare found text;
+             create function touchy(text) returns text language plpgsql as $$
+             declare word text := $1; gave text;
              begin
                 if word like 'sqlstate %' then
                     raise exception 'no: \"%\"', word using errcode = split_part(word, ' ', 2);
                 elsif word = 'dynamic' then
-                    execute 'select no_such_function(1)' into found;
+                    execute 'select no_such_function(1)' into gave;
                 elsif word = 'pgcrypto' then
                     return pgp_sym_decrypt('damaged'::bytea, 'key');
                 elsif word like 'nested %' then
@@ -168,7 +175,7 @@ async fn a_row_that_the_mapping_cannot_be_evaluated_over_is_parked_alone() {
     assert!(!behind(&stage.simulator.books()));
     // AND all goes once the site is mended
     stage
-        .sql("create or replace function touchy(word text) returns text language sql as 'select word'")
+        .sql("create or replace function touchy(text) returns text language sql as 'select $1'")
         .await;
     stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
     stage
@@ -255,4 +262,90 @@ async fn what_our_own_statements_refuse_is_parked_alone_and_can_be_retried_or_di
         .into();
     assert_eq!(texts(&said)[1..], expected);
     until_parked(&stage, 0).await;
+}
+
+/// A transaction that inserts tickets with these subjects.
+fn tickets(subject: &str, count: usize) -> String {
+    format!(
+        "insert into tickets (user_id, subject, body, created_at)
+         select 1, '{subject} ' || n, 'text ' || repeat('x', 2000), now() from generate_series(1, {count}) n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_that_a_kill_cuts_opens_no_case_for_what_was_there_before() {
+    // GIVEN a site with many old tickets, whose times the mapping does not know
+    let stage = stage()
+        .schema(&tickets("old", 6000))
+        .config("created_at = \"created_at\"\ncustomer", "customer")
+        .build()
+        .await;
+    let connector = stage.run().await;
+    let (_, _) = stage.open("Soru").await;
+    assert!(connector.sigterm_and_wait().await.success());
+    // WHEN all of them are loaded again in one transaction, longer than a round, and the program dies in the middle of it
+    stage
+        .sql("create table copy as table tickets;
+              begin; truncate tickets cascade;
+              insert into tickets overriding system value select * from copy; commit")
+        .await;
+    let variables = [(CRASH_VARIABLE, "resolve.stored")];
+    let mut dying = stage.workplace.run_with(&variables);
+    dying.ends().await;
+    let left = stage.count("select count(*) from deskie_cdc.event").await;
+    assert!(left > 0, "the round took everything");
+    let _connector = stage.run().await;
+    others_go_on(&stage).await;
+    wait_until("all is resolved", || async {
+        (stage.count("select count(*) from deskie_cdc.event").await == 0).then_some(())
+    })
+    .await;
+    // THEN no case was opened for any of them
+    let opened = "select count(*) from deskie_cdc.ticket t where case_id is not null or exists
+        (select from deskie_cdc.delivery d where d.ticket_id = t.id)";
+    assert_eq!(stage.count(opened).await, 2);
+    assert_eq!(stage.count("select count(*) from deskie_cdc.bulk").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_new_cases_of_one_transaction_wait_for_one_decision() {
+    // GIVEN a limit
+    let stage = stage().config("[ticket]\n", "[capture]\nmax_new_cases = 20\n[ticket]\n").build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let cases = async || stage.simulator.books().cases.len();
+    // WHEN as many come as may; THEN they are sent
+    stage.sql(&tickets("few", 20)).await;
+    stage.deskie("the few", |books| books.cases.len() == 21).await;
+    // WHEN more come at once, and many more, in one transaction of several rounds that a kill cuts
+    stage.sql(&tickets("many", 21)).await;
+    assert!(connector.sigterm_and_wait().await.success());
+    stage.sql(&tickets("flood", 6000)).await;
+    let mut dying = stage.workplace.run_with(&[(CRASH_VARIABLE, "resolve.stored")]);
+    dying.ends().await;
+    let _connector = stage.run().await;
+    // THEN each of the two is one line, and live traffic goes on
+    let parked = until_parked(&stage, 2).await;
+    assert!(parked[0].starts_with('x') && parked[0].contains("21 new cases"), "{parked:?}");
+    assert!(parked[1].starts_with('x') && parked[1].contains("6000 new cases"), "{parked:?}");
+    others_go_on(&stage).await;
+    stage.writes(ticket, "live").await;
+    stage.until_deskie(case, 2).await;
+    assert_eq!(cases().await, 22);
+    // WHEN a person retries everything; THEN that is no word about these
+    stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
+    until_parked(&stage, 2).await;
+    // WHEN one is let go and the other one dropped
+    let id = |text: &str| text.split(' ').next().unwrap().to_owned();
+    stage.workplace.command(&["failed", "show", &id(&parked[0])]).await.ok();
+    stage.workplace.command(&["failed", "discard", &id(&parked[1])]).await.ok();
+    stage.workplace.command(&["failed", "retry", &id(&parked[0])]).await.ok();
+    // THEN the one is sent whole, and of the other nothing; a later message there opens its case
+    stage.deskie("the many", |books| books.cases.len() == 22 + 21).await;
+    until_parked(&stage, 0).await;
+    let dropped = stage.count("select max(id) from tickets where subject = 'flood 6000'").await;
+    stage.writes(dropped, "now it counts").await;
+    stage.case_of(dropped).await;
+    stage.settled().await;
+    assert_eq!(cases().await, 22 + 21 + 2);
 }

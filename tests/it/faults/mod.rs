@@ -8,6 +8,7 @@ mod failover;
 mod guest;
 mod intake;
 mod later;
+mod migration;
 mod ordeal;
 mod readme;
 mod schema;

@@ -8,6 +8,7 @@
 
 mod composite;
 mod drafts;
+mod encoding;
 mod files;
 mod lookup;
 mod onecolumn;

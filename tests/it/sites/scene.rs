@@ -59,12 +59,25 @@ impl Scene {
         scene
     }
 
+    /// The same in a database of another encoding than UTF-8.
+    pub async fn in_encoding(name: &str, encoding: &str) -> Scene {
+        let scene = Scene::raw_in(name, &[], encoding).await;
+        prepared(&scene.site, &scene.workplace).await;
+        scene
+    }
+
     /// The same, before `setup`.
     pub async fn raw(name: &str, changes: &[(&str, &str)]) -> Scene {
+        Scene::raw_in(name, changes, "UTF8").await
+    }
+
+    async fn raw_in(name: &str, changes: &[(&str, &str)], encoding: &str) -> Scene {
         let installation = newest();
         eprintln!("on {}", installation.full_version());
         let cluster = Cluster::start(&installation, ClusterOptions::default()).expect("the cluster starts");
-        cluster.create_database(Site::DATABASE).await.expect("a database");
+        let sql = format!("create database {} encoding '{encoding}' template template0", Site::DATABASE);
+        let made = cluster.connect("postgres").await.expect("a connection");
+        made.batch_execute(&sql).await.expect("a database");
         let client = cluster.connect(Site::DATABASE).await.expect("a connection");
         let schema = std::fs::read_to_string(folder(name).join("schema.sql")).expect("the site's schema");
         client

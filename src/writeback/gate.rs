@@ -1,0 +1,158 @@
+//! A part of the mapping that fits no message stops as a whole, parks nothing, and goes on by itself once it is mended.
+//!
+//! A right that was taken or a column that was renamed fails for every message alike, and lasts as long as a migration:
+//! that is no matter of the one reply that happens to be under way. Whose matter a refusal of class 42 is, the others
+//! tell: a message that is refused again and again while others pass is refused for its own sake.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::model::clock;
+use crate::store::{Store, StoreError};
+
+/// What `status` begins with while a part is stopped.
+const STOPPED: &str = "writing to the site stopped: ";
+
+/// The longest pause before it is tried again: trying costs one statement.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// So often others must have passed between its refusals.
+const OWN: u32 = 3;
+
+/// What a refusal that may be everybody's means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// It is everybody's: the part is stopped.
+    Stopped,
+    /// Others pass: this one is tried again by itself.
+    Again,
+    /// Others have passed in between, again and again: this one is parked.
+    Own,
+}
+
+/// One part of the mapping that writes.
+pub(super) struct Gate {
+    section: &'static str,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many have passed.
+    passed: u64,
+    /// Those that were refused: how many had passed by then, and how often others passed in between.
+    refused: HashMap<i64, (u64, u32)>,
+    /// Since its stop: how often it was tried, and when it is tried again.
+    stop: Option<(u32, Instant)>,
+}
+
+impl Gate {
+    pub(super) fn new(section: &'static str) -> Gate {
+        Gate {
+            section,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Nothing panics while it is held, so it cannot be poisoned.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It is stopped, and not tried again yet.
+    pub(super) fn is_shut(&self) -> bool {
+        let until = self.state().stop.map(|(_, until)| until);
+        until.is_some_and(|until| clock::monotonic() < until)
+    }
+
+    /// One was written.
+    pub(super) async fn passed(&self, item: i64, store: &Store) -> Result<(), StoreError> {
+        let was_stopped = {
+            let mut state = self.state();
+            state.passed += 1;
+            state.refused.remove(&item);
+            state.stop.take().is_some()
+        };
+        if was_stopped {
+            tracing::info!("{} fits again: writing to the site goes on", self.section);
+            let told = store.meta().await?.last_error;
+            if told.is_some_and(|told| told.starts_with(STOPPED)) {
+                store.meta_set_error(None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One was refused for what may be everybody's.
+    pub(super) async fn refused(&self, item: i64, why: &str, store: &Store) -> Result<Meaning, StoreError> {
+        let (meaning, is_new) = self.judge(item);
+        if is_new {
+            let section = self.section;
+            tracing::error!(
+                "{STOPPED}{section} does not fit the database: {why}; nothing is parked, and it goes on by itself once the \
+                 tables, the rights or the config are mended"
+            );
+            let text = format!("{STOPPED}{section} does not fit the database: {why}");
+            store.meta_set_error(Some(&text)).await?;
+        }
+        Ok(meaning)
+    }
+
+    /// The last word: it has stopped just now.
+    fn judge(&self, item: i64) -> (Meaning, bool) {
+        let mut state = self.state();
+        let passed = state.passed;
+        let (mark, own) = state.refused.entry(item).or_insert((passed, 0));
+        if passed > *mark {
+            (*mark, *own) = (passed, *own + 1);
+            if *own < OWN {
+                return (Meaning::Again, false);
+            }
+            state.refused.remove(&item);
+            return (Meaning::Own, false);
+        }
+        let tried = state.stop.map_or(0, |(tried, _)| tried);
+        let pause = Duration::from_millis(500 << tried.min(4)).min(LONGEST);
+        state.stop = Some((tried + 1, clock::monotonic() + pause));
+        (Meaning::Stopped, tried == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pass(gate: &Gate) {
+        let mut state = gate.state();
+        state.passed += 1;
+        state.stop = None;
+    }
+
+    #[test]
+    fn while_nobody_passes_it_is_the_mappings() {
+        let gate = Gate::new("[reply]");
+        assert_eq!(gate.judge(1), (Meaning::Stopped, true));
+        for _ in 0..20 {
+            assert_eq!(gate.judge(1), (Meaning::Stopped, false));
+            assert_eq!(gate.judge(2), (Meaning::Stopped, false));
+        }
+        assert!(gate.is_shut());
+    }
+
+    #[test]
+    fn one_that_is_refused_while_others_pass_is_parked_by_itself() {
+        let gate = Gate::new("[reply]");
+        assert_eq!(gate.judge(1).0, Meaning::Stopped);
+        for expected in [Meaning::Again, Meaning::Again, Meaning::Own] {
+            pass(&gate);
+            assert_eq!(gate.judge(1).0, expected);
+        }
+        // A pass just before a migration is no proof against the one that comes into it.
+        let gate = Gate::new("[reply]");
+        assert_eq!(gate.judge(1).0, Meaning::Stopped);
+        pass(&gate);
+        assert_eq!(gate.judge(1).0, Meaning::Again);
+        assert_eq!(gate.judge(1).0, Meaning::Stopped);
+    }
+}

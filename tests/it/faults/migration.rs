@@ -1,0 +1,155 @@
+//! What ORMs and migrations do to the tables under a running connector: sessions forget, and a fault of the whole mapping
+//! stops it without parking anything.
+
+use deskie_cdc::sandbox::simulator::Says;
+
+use crate::support::{Stage, stage, texts, wait_until};
+
+/// As TypeORM and Drizzle make an enum anew.
+const ENUM_ANEW: &str = "alter type ticket_status rename to ticket_status_old;
+    create type ticket_status as enum ('open', 'answered', 'closed', 'waiting');
+    alter table tickets alter column status drop default;
+    alter table tickets alter column status type ticket_status using status::text::ticket_status;
+    alter table tickets alter column status set default 'open';
+    drop type ticket_status_old";
+
+async fn nothing_parked(stage: &Stage) {
+    let parked = stage.workplace.command(&["failed", "list", "--json"]).await.ok();
+    assert_eq!(parked.stdout.trim(), "[]");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_enum_type_made_anew_under_traffic_loses_and_parks_nothing() {
+    // GIVEN a mapping that reads and writes an enum, both ways
+    let stage = stage()
+        .config("subject = \"subject\"", "subject = \"subject\"\nwhere = \"t.status in ('open', 'answered', 'closed')\"\nstatus = \"case t.status when 'closed' then 'closed' else 'open' end\"")
+        .config(
+            "[reply]\n",
+            "[status]\nsql = \"update tickets set status = :status where id = :ticket\"\nmap = { open = \"open\", waiting = \"answered\", closed = \"closed\" }\n[reply]\n",
+        )
+        .config("after = [\"update", "after = [\"update tickets set status = 'answered' where id = :ticket and status <> 'closed'\", \"update")
+        .build()
+        .await;
+    stage
+        .sql("alter table tickets owner to current_user; grant update on tickets to deskie_cdc")
+        .await;
+    let _connector = stage.run().await;
+    let (first, case) = stage.open("Soru").await;
+    stage.simulator.agent_reply(case, Says::text("before")).unwrap();
+    stage.until_site(first, 1).await;
+    // WHEN the type is made anew again and again between tickets, messages, replies and statuses
+    let mut tickets = vec![(first, case)];
+    for n in 0..4 {
+        stage.sql(&format!("begin; {ENUM_ANEW}; commit")).await;
+        for m in 0..3 {
+            tickets.push(stage.open(&format!("{n} {m}")).await);
+        }
+        let (ticket, case) = tickets[tickets.len() - 1];
+        stage.sql(&format!("begin; {ENUM_ANEW}; commit")).await;
+        stage.simulator.agent_reply(case, Says::text(format!("reply {n}"))).unwrap();
+        stage.until_site(ticket, 1).await;
+        stage.sql(&format!("begin; {ENUM_ANEW}; commit")).await;
+        stage.simulator.set_status(case, "closed").unwrap();
+        wait_until("the status is there", || async {
+            let sql = format!("select count(*) from tickets where id = {ticket} and status::text = 'closed'");
+            (stage.count(&sql).await == 1).then_some(())
+        })
+        .await;
+    }
+    // THEN all twelve have crossed, and nothing is parked
+    assert_eq!(tickets.len(), 13);
+    stage.settled().await;
+    nothing_parked(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_of_the_whole_reply_mapping_parks_nothing_and_ends_by_itself() {
+    // GIVEN two tickets on both sides
+    let stage = stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let (other, other_case) = stage.open("Other").await;
+    let faults = [
+        ("revoke insert on messages from deskie_cdc", "grant insert on messages to deskie_cdc"),
+        (
+            "alter table messages rename column author_name to writer",
+            "alter table messages rename column writer to author_name",
+        ),
+        (
+            "alter table messages add column channel text not null default 'x'; alter table messages alter channel drop default",
+            "alter table messages alter column channel drop not null",
+        ),
+        (
+            "alter table messages rename to posts",
+            "alter table posts rename to messages",
+        ),
+    ];
+    for (n, (breaks, mends)) in faults.iter().enumerate() {
+        // WHEN the site breaks the mapping, and agents answer meanwhile
+        let seen = connector.log().len();
+        stage.sql(breaks).await;
+        stage.simulator.agent_reply(case, Says::text(format!("one {n}"))).unwrap();
+        stage.simulator.agent_reply(other_case, Says::text(format!("two {n}"))).unwrap();
+        // THEN that is said once, and nothing is parked
+        connector.wait_for_log_after(seen, "writing to the site stopped: [reply]").await;
+        wait_until("it is told", || async {
+            let status = stage.workplace.command(&["status"]).await;
+            status.stdout.contains("writing to the site stopped").then_some(())
+        })
+        .await;
+        nothing_parked(&stage).await;
+        // AND it goes on by itself once the site is mended
+        stage.sql(mends).await;
+        connector.wait_for_log_after(seen, "writing to the site goes on").await;
+        stage.until_site(ticket, n + 1).await;
+        stage.until_site(other, n + 1).await;
+        nothing_parked(&stage).await;
+    }
+    assert_eq!(stage.rows(ticket).await, ["one 0", "one 1", "one 2", "one 3"]);
+    let status = stage.workplace.command(&["status"]).await;
+    assert!(!status.stdout.contains("writing to the site stopped"), "{}", status.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_that_the_site_refuses_for_its_own_sake_parks_alone() {
+    // GIVEN a site whose rules look at the text, by value and by right
+    let stage = stage()
+        .schema(
+            "alter table messages add check (body not like '%forbidden%');
+             create function guard() returns trigger language plpgsql as $$ begin
+                if new.body like '%policy%' then
+                    raise exception 'not by you' using errcode = '42501';
+                end if;
+                return new; end $$;
+             create trigger guard before insert on messages for each row execute function guard()",
+        )
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let (_, by_value) = stage.open("Value").await;
+    let (_, by_right) = stage.open("Right").await;
+    // WHEN one reply breaks each, and others are well
+    stage.simulator.agent_reply(by_value, Says::text("forbidden")).unwrap();
+    stage.simulator.agent_reply(by_right, Says::text("policy")).unwrap();
+    let parked = "select count(*) from deskie_cdc.remote where state = 'parked'";
+    let mut n = 0;
+    // THEN the others go on, and each of the two is parked in the end
+    while stage.count(parked).await < 2 {
+        stage.simulator.agent_reply(case, Says::text(format!("well {n}"))).unwrap();
+        n += 1;
+        stage.until_site(ticket, n).await;
+        assert!(n < 60, "it is never parked");
+    }
+    let case = stage.case(case);
+    assert!(texts(&case).len() > n);
+    stage
+        .sql("drop trigger guard on messages; alter table messages drop constraint messages_body_check")
+        .await;
+    stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
+    wait_until("both are there", || async {
+        let sql = "select count(*) from messages where body in ('forbidden', 'policy')";
+        (stage.count(sql).await == 2).then_some(())
+    })
+    .await;
+}
