@@ -1,7 +1,7 @@
 //! What a database that is not in UTF-8 can hold, and how what it holds is read.
 //!
 //! The stream is asked for in the database's own encoding: were the server to convert it, one byte without an equivalent
-//! in UTF-8 would stop it for ever. What comes from Deskie is fitted to what the database can hold, a character that it
+//! in UTF-8 would stop it for ever (rule 19). What comes from Deskie is fitted to what the database can hold, a character that it
 //! lacks becomes `?`: else a statement would be refused for it, again and again.
 
 use std::borrow::Cow;

@@ -31,7 +31,7 @@ mod url_text;
 
 pub use connect::{Pool, PoolError, PooledClient, SessionOptions, application_name, connect, server_error};
 pub use error::{ConnectError, ConnectFault, ServerError};
-pub use param::{AnyText, TextParam};
+pub use param::TextParam;
 pub use quote::{qualified, quote_ident, quote_literal};
 pub use tls::{TlsSetupError, install_tls_provider};
 pub use url::{ConnectUrl, UrlError};

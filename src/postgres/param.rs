@@ -1,7 +1,7 @@
 //! Parameters in text format (rule 16): the server infers the type, and reads the text as it would a quoted literal.
 
 use bytes::BytesMut;
-use tokio_postgres::types::{Format, FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 /// A parameter of any type, sent as text; `None` is NULL.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,18 +50,4 @@ impl ToSql for TextParam {
     }
 
     to_sql_checked!();
-}
-
-/// A text as it comes, whatever its bytes are: in SQL_ASCII they may be none of UTF-8.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnyText(pub String);
-
-impl<'a> FromSql<'a> for AnyText {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(AnyText(String::from_utf8_lossy(raw).into_owned()))
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        <&str as FromSql>::accepts(ty)
-    }
 }

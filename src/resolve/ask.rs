@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 use super::{Batch, ResolveError};
 use crate::mapping::Shape;
 use crate::mapping::shape::quote_ident;
-use crate::postgres::{AnyText, TextParam, describe, describe_without_values};
+use crate::postgres::{TextParam, describe, describe_without_values};
 
 /// Whose fault a refusal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,8 +147,7 @@ impl Batch<'_> {
 
 fn cells(row: &tokio_postgres::Row) -> Vec<Option<String>> {
     (0..row.len())
-        .map(|n| row.try_get::<_, Option<AnyText>>(n).unwrap_or_default())
-        .map(|text| text.map(|text| text.0))
+        .map(|n| row.try_get(n).unwrap_or_default())
         .collect()
 }
 

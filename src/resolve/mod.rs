@@ -33,7 +33,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::model::{EventId, Op, Section};
+use crate::model::{DeliveryId, EventId, Op, Section};
 use crate::postgres::Pool;
 use crate::store::{Event, Link, LinkState, MappedSince, Step, Store, StoreError};
 
@@ -72,10 +72,10 @@ pub struct Resolver {
     begun: std::time::Instant,
     /// How often in a row the site's connection broke.
     breaks: AtomicU32,
+    /// What was counted for attempts that the process has survived.
+    owed: tokio::sync::Mutex<(Vec<EventId>, Vec<DeliveryId>)>,
 }
 
-/// An event that has failed alone is tried again after this.
-const AGAIN_AFTER: Duration = Duration::from_millis(400);
 
 /// Why a row is passed over whose table was emptied in the same transaction.
 const LOADED_AGAIN: &str = "its whole table was loaded again in one transaction";
@@ -103,6 +103,7 @@ impl Resolver {
             careful: AtomicBool::new(true),
             begun: crate::model::clock::monotonic(),
             breaks: AtomicU32::new(0),
+            owed: tokio::sync::Mutex::default(),
         }
     }
 

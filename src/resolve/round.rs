@@ -14,7 +14,8 @@ use std::time::Duration;
 use super::{Batch, Compiled, ResolveError, Resolver, moves};
 use crate::mapping::shape::key_values;
 use crate::model::{CrashPoint, DeliveryId, EventId, Op, Section, TicketKey};
-use crate::store::{Event, Place, Stray, Unresolved};
+use crate::postgres::describe_without_values;
+use crate::store::{Event, Place, StoreError, Stray, Unresolved};
 
 /// The most events of one round; a transaction is taken whole.
 const BATCH: i64 = 200;
@@ -27,6 +28,9 @@ const SUSPECTS: usize = 20;
 
 /// What killed the last process has come again by then.
 const CAREFUL_FOR: Duration = Duration::from_secs(60);
+
+/// An item that has failed alone for what may pass is tried again after this.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A connection that broke so often in a row, while the database answers, is broken by what is asked.
 const BREAKS: u32 = 3;
@@ -63,16 +67,10 @@ impl Item {
     }
 }
 
-/// What became of a piece.
-enum Ended {
-    Well,
-    /// An event has failed alone, and what comes after it waits until it is tried again.
-    Stopped,
-}
-
 impl Resolver {
     /// One round; true where there may be more to do.
     pub(super) async fn round(&self) -> Result<bool, ResolveError> {
+        self.settle_counts().await?;
         let events = self.store.event_take(BATCH, self.config.capture.settle).await?;
         let mut items: Vec<Item> = self
             .store
@@ -97,17 +95,12 @@ impl Resolver {
             }
             return Ok(false);
         }
-        match self.pieces(&items, goes_on).await? {
-            Ended::Well => Ok(is_busy),
-            Ended::Stopped => {
-                tokio::time::sleep(super::AGAIN_AFTER).await;
-                Ok(true)
-            }
-        }
+        self.pieces(&items, goes_on).await?;
+        Ok(is_busy)
     }
 
     /// Tries all pieces, in order.
-    async fn pieces(&self, items: &[Item], goes_on: Option<u64>) -> Result<Ended, ResolveError> {
+    async fn pieces(&self, items: &[Item], goes_on: Option<u64>) -> Result<(), ResolveError> {
         let is_careful = self.careful.load(Ordering::Relaxed);
         let mut todo: Vec<(usize, usize)> = pieces(items);
         todo.reverse();
@@ -118,9 +111,9 @@ impl Resolver {
             let cut = cut_of(items, to, goes_on);
             let is_suspect = piece.first().is_some_and(|item| item.failures() > 0);
             if let [item] = piece
-                && item.failures() >= FAILURES
+                && is_suspect
             {
-                self.park(item, cut, "the program ended each time while it was at this").await?;
+                self.alone(item, cut).await?;
                 continue;
             }
             if is_careful || is_suspect {
@@ -129,28 +122,63 @@ impl Resolver {
             let Err(error) = self.piece(piece, cut).await else {
                 continue;
             };
+            // Whatever it was, the process has survived it.
+            if is_careful || is_suspect {
+                self.owe_counts(piece).await;
+            }
             if self.is_of_everybody(&error).await {
                 return Err(error);
             }
-            if piece.len() > 1 {
-                let middle = from + piece.len() / 2;
-                todo.push((middle, to));
-                todo.push((from, middle));
-                continue;
-            }
-            let Some(item) = piece.first() else { continue };
-            if !is_careful && !is_suspect {
-                self.count_attempt(piece).await?;
-            }
-            let failures = item.failures() + 1;
-            tracing::warn!(failures, "one item alone cannot be resolved: {error}");
-            if failures >= FAILURES {
-                self.park(item, cut, &error.of_the_row()).await?;
-            } else if let Item::Event(_) = item {
-                return Ok(Ended::Stopped);
+            self.settle_counts().await?;
+            match piece {
+                [item] => self.alone(item, cut).await?,
+                _ => {
+                    let middle = from + piece.len() / 2;
+                    todo.push((middle, to));
+                    todo.push((from, middle));
+                }
             }
         }
-        Ok(Ended::Well)
+        Ok(())
+    }
+
+    /// Tries one item by itself until it goes well, or is parked. Each attempt is counted before it is made.
+    async fn alone(&self, item: &Item, cut: Option<u64>) -> Result<(), ResolveError> {
+        let piece = std::slice::from_ref(item);
+        let mut why = "the program ended each time while it was at this".to_owned();
+        for _ in item.failures()..FAILURES {
+            self.count_attempt(piece).await?;
+            let Err(error) = self.piece(piece, cut).await else {
+                return Ok(());
+            };
+            if self.is_of_everybody(&error).await {
+                self.owe_counts(piece).await;
+                return Err(error);
+            }
+            why = error.of_the_row();
+            tracing::warn!("one item alone cannot be resolved: {why}");
+            if !error.is_certain() {
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+        }
+        self.park(item, cut, &why).await
+    }
+
+    /// What was counted for an attempt that the process has survived is taken back, at the latest before the next one.
+    async fn owe_counts(&self, piece: &[Item]) {
+        let (events, deliveries) = ids(piece);
+        let mut owed = self.owed.lock().await;
+        owed.0.extend(events);
+        owed.1.extend(deliveries);
+    }
+
+    async fn settle_counts(&self) -> Result<(), ResolveError> {
+        let mut owed = self.owed.lock().await;
+        if !owed.0.is_empty() || !owed.1.is_empty() {
+            self.store.attempts_take_back(&owed.0, &owed.1).await?;
+            *owed = Default::default();
+        }
+        Ok(())
     }
 
     async fn count_attempt(&self, piece: &[Item]) -> Result<(), ResolveError> {
@@ -249,7 +277,7 @@ impl Resolver {
         }
         let (ids, deliveries) = ids(piece);
         step.event_delete(&ids).await?;
-        if piece.iter().any(|item| item.failures() > 0) || self.careful.load(Ordering::Relaxed) {
+        if !deliveries.is_empty() {
             step.delivery_well(&deliveries).await?;
         }
         if matches!(piece.first(), Some(Item::Event(_))) {
@@ -355,7 +383,17 @@ impl Batch<'_> {
 impl ResolveError {
     /// For one item that failed alone.
     fn of_the_row(&self) -> String {
-        format!("it could not be taken, three times: {self}")
+        match self {
+            ResolveError::Store(StoreError::Postgres(error)) => {
+                format!("it could not be taken: {}", describe_without_values(error))
+            }
+            other => format!("it could not be taken: {other}"),
+        }
+    }
+
+    /// Another attempt a moment later ends no better.
+    fn is_certain(&self) -> bool {
+        matches!(self, ResolveError::Store(error) if error.is_of_the_values() == Some(true))
     }
 }
 

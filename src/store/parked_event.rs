@@ -38,6 +38,23 @@ impl Store {
         Ok(())
     }
 
+    /// Takes back what was counted for attempts that the process has survived, and that were no matter of these.
+    pub async fn attempts_take_back(
+        &self,
+        events: &[EventId],
+        deliveries: &[DeliveryId],
+    ) -> Result<(), StoreError> {
+        let events: Vec<i64> = events.iter().map(|id| id.0).collect();
+        let deliveries: Vec<i64> = deliveries.iter().map(|id| id.0).collect();
+        for (table, ids) in [("event", &events), ("parked_event", &events), ("delivery", &deliveries)] {
+            let sql = format!(
+                "update {{s}}.{table} set failures = failures - 1 where id = any($1) and failures > 0 and (select {{s}}.fence($2))"
+            );
+            self.execute(&sql, &[ids, &self.epoch().0]).await?;
+        }
+        Ok(())
+    }
+
     /// The parked changes that a person wants to be tried again, in order.
     pub async fn parked_event_retried(&self) -> Result<Vec<Event>, StoreError> {
         let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures

@@ -159,7 +159,7 @@ impl Store {
             select 'x' || b.xid, null, {s}.held(b.xid), false,
                 (select count(*) from {s}.ticket t where t.opened_by = b.xid), jsonb_build_object('transaction', b.xid::text,
                     'held_since', b.held_since, 'tickets', (select jsonb_agg(key) from (select key from {s}.ticket t
-                        where t.opened_by = b.xid order by t.id limit 20) some))
+                        where t.opened_by = b.xid order by t.id limit 20) first))
                 from {s}.bulk b where b.held_since is not null and 'x' || b.xid = $1";
         let rows = self.query(sql, &[&id]).await?;
         Ok(rows.first().map(|row| ParkedDetail {

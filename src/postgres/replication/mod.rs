@@ -156,10 +156,12 @@ impl ReplicationConnection {
         options: StreamOptions,
     ) -> Result<ReplicationStream, ReplicationError> {
         let wal_sender_timeout = self.wal_sender_timeout().await?;
-        // A byte that has no equivalent in UTF-8 must not stop the stream: what we know we read ourselves.
-        let charset = Charset::named(&self.wire.server_encoding);
-        if charset.is_some() {
-            let sql = format!("SET client_encoding TO '{}'", self.wire.server_encoding);
+        // A byte that has no equivalent in UTF-8 must not stop the stream: what we know we read ourselves. In SQL_ASCII
+        // the server converts nothing, but refuses what is no UTF-8.
+        let encoding = self.wire.server_encoding.as_str();
+        let charset = Charset::named(encoding);
+        if charset.is_some() || encoding == "SQL_ASCII" {
+            let sql = format!("SET client_encoding TO '{encoding}'");
             self.command(&sql).await?;
         }
         let mut out = BytesMut::new();
