@@ -11,7 +11,7 @@ use crate::mapping::Shape;
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{BodyFormat, Section, TicketKey};
-use crate::postgres::TextParam;
+use crate::postgres::{TextParam, site};
 use crate::store::{Opening, Resolution, Step};
 use crate::text;
 
@@ -524,11 +524,7 @@ impl Batch<'_> {
         let params: Vec<TextParam> = values.into_iter().map(TextParam).collect();
         let params: Vec<&(dyn ToSql + Sync)> =
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-        let answer = match self.site.prepare_cached(sql).await {
-            Ok(statement) => self.site.query(&statement, &params).await,
-            Err(error) => Err(error),
-        };
-        let error = match answer {
+        let error = match site::query_cached(&self.site, sql, &params).await {
             Ok(rows) => {
                 let cells = |row: &tokio_postgres::Row| {
                     (0..row.len())
