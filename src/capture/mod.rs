@@ -169,12 +169,17 @@ impl Capture {
                 attempt = 0;
             }
             attempt += 1;
-            let text = explain(&error, &self.slot);
+            let gone = self.slot_gone(&error).await;
+            let text = match gone {
+                Some(why) => format!(
+                    "{error}; slot {}: {why}; a new one is made, and the gap is repaired",
+                    self.slot
+                ),
+                None => explain(&error, &self.slot),
+            };
             observer.stopped(&text);
             // The term ends with this task; the next one begins with a new slot and the repair (rule 12).
-            if let CaptureError::Replication(error) = &error
-                && (error.slot_missing() || error.slot_invalidated())
-            {
+            if gone.is_some() {
                 tracing::error!("capture stopped: {text}");
                 return;
             }
@@ -206,6 +211,28 @@ impl Capture {
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = tokio::time::sleep(Duration::from_millis(250 * u64::from(attempt.min(40)))) => {}
+            }
+        }
+    }
+
+    /// Why the slot can never go on; `None`: it may, or that cannot be asked now.
+    async fn slot_gone(&self, error: &CaptureError) -> Option<&'static str> {
+        let CaptureError::Replication(error) = error else {
+            return None;
+        };
+        if !error.is_about_the_stream() {
+            return None;
+        }
+        let client = self.store.client().await.ok()?;
+        match crate::postgres::catalog::slot(&**client, &self.slot).await {
+            Ok(None) => Some("it is gone"),
+            Ok(Some(slot)) if slot.is_lost() => Some(
+                "the server has given it up (max_slot_wal_keep_size, idle_replication_slot_timeout, wal_level)",
+            ),
+            Ok(Some(_)) => None,
+            Err(error) => {
+                tracing::debug!("what became of the slot cannot be asked: {error}");
+                None
             }
         }
     }
@@ -316,10 +343,6 @@ fn explain(error: &CaptureError, slot: &str) -> String {
     };
     let mend = if replication.publication_missing() {
         "the publication is missing; run `deskie-cdc setup`, which makes it anew"
-    } else if replication.slot_missing() {
-        "the replication slot is gone; a new one is made, and the gap is repaired"
-    } else if replication.slot_invalidated() {
-        "the server has dropped WAL that the slot needed (max_slot_wal_keep_size); a new slot is made, and the gap is repaired"
     } else if replication.slot_active() {
         "another process streams from the slot; if it is a former instance of ours, the server lets go of it soon"
     } else if replication.not_a_replication_server() {

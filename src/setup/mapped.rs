@@ -11,7 +11,7 @@ use crate::mapping::write;
 use crate::mapping::{Shape, Source, expand, value_sql};
 use crate::postgres::catalog::{self, Table};
 use crate::postgres::shape::{row_key, shape_of};
-use crate::postgres::{quote_ident, server_error};
+use crate::postgres::{quote_ident, server_error, site};
 
 /// A table whose rows the mapping turns into something, hence captured.
 #[derive(Debug, Clone)]
@@ -277,7 +277,7 @@ impl Reader<'_> {
         span: &Span,
         parts: &[blame::Part],
     ) -> Result<bool, tokio_postgres::Error> {
-        match self.client.prepare(sql).await {
+        match site::prepare(self.client, sql).await {
             Ok(statement) => {
                 let types = statement.params().iter().map(type_sql).collect();
                 self.mapped.probes.push(Probe {

@@ -150,9 +150,7 @@ async fn reach(
     if admin_url.is_some() {
         // Names without a schema mean what they will mean to the connector's user.
         let path = admin::search_path(&client).await?;
-        client
-            .batch_execute(&format!("set search_path to {path}"))
-            .await?;
+        crate::postgres::site::set_path(&client, &path).await?;
     } else {
         for statement in &config.capture.session {
             tracing::debug!(statement = statement.sql, "setup does not run [capture] session");

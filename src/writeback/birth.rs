@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::files::Ready;
 use super::gate::Meaning;
-use super::write::{ALREADY, WriteError, prepare, run_all, text};
+use super::write::{ALREADY, Planned, WriteError, prepare, run_all, text};
 use super::{File, Payload, WriteBack};
 use crate::config::OpenOn;
 use crate::deskie::{CallError, Message, Order, Outcome, User, Writer};
 use crate::lanes::{Class, Cost, backoff};
-use crate::mapping::shape::{Shape, quote_ident};
+use crate::mapping::shape::Shape;
 use crate::mapping::write::TICKET_SETTING;
 use crate::mapping::{Parameters, Statement, write};
 use crate::model::CrashPoint;
@@ -268,20 +268,20 @@ impl WriteBack {
     ) -> Result<(), WriteError> {
         let store = &self.store;
         let case = birth.case_id.to_string();
-        let mut plan: Vec<(String, Vec<TextParam>)> = vec![
-            (
-                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)".into(),
+        let mut plan: Vec<Planned> = vec![
+            Planned::ours(
+                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)",
                 vec![text(&format!("case {case}"))],
             ),
-            (
+            Planned::ours(
                 store.sql("select {s}.fence($1::text::int8)"),
                 vec![text(&store.epoch().to_string())],
             ),
-            (
+            Planned::ours(
                 store.sql(&format!(
                     "with claimed as (update {{s}}.birth set state = 'done', done_at = clock_timestamp(), error = null
                          where case_id = $1::text::int8 and state = 'pending' returning 1)
-                     select {{s}}.expect(count(*) = 1, '{ALREADY}') from claimed"
+                     select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from claimed"
                 )),
                 vec![text(&case)],
             ),
@@ -293,12 +293,14 @@ impl WriteBack {
                 false => statement.sql(),
             };
             let values = parameters.of(statement).into_iter().map(TextParam).collect();
-            plan.push((sql, values));
+            plan.push(Planned::on_site(sql, values));
         }
-        plan.push((
+        plan.push(Planned::on_site(
             store.sql(&format!(
-                "select {{s}}.expect(count(pg_catalog.set_config('{TICKET_SETTING}', {}, true)) = 1,
-                     'the last statement of [case] gave no key of a row of ' || $1::text) from {} t where {}",
+                "select {{s}}.expect(
+                     pg_catalog.count(pg_catalog.set_config('{TICKET_SETTING}', {}, true)) OPERATOR(pg_catalog.=) 1,
+                     'the last statement of [case] gave no key of a row of ' OPERATOR(pg_catalog.||) $1::pg_catalog.text)
+                 from {} t where {}",
                 tickets.key_sql("t"),
                 tickets.sql(),
                 has_the_key(&tickets)
@@ -307,8 +309,7 @@ impl WriteBack {
         ));
         for parameters in &files.parameters {
             for statement in &of_files {
-                let values = parameters.of(statement).into_iter().map(TextParam).collect();
-                plan.push((statement.sql(), values));
+                plan.push(Planned::site(statement, parameters));
             }
         }
         let is_written = self.config.ticket.open_on == OpenOn::Ticket;
@@ -319,7 +320,7 @@ impl WriteBack {
         });
         let channel = Some(birth.channel.as_str()).filter(|channel| channel.starts_with("cch"));
         let some = |value: Option<String>| TextParam(value);
-        plan.push((
+        plan.push(Planned::ours(
             store.sql(LINK),
             vec![
                 text(&case),
@@ -371,10 +372,16 @@ const LINK: &str = "with k as (select pg_catalog.current_setting('deskie_cdc.tic
 fn keeping_the_key(sql: &str, tickets: &Shape) -> String {
     let names: Vec<String> = (1..=tickets.key.len()).map(|n| format!("k{n}")).collect();
     let key = match names.as_slice() {
-        [one] => format!("r.{one}::text"),
+        [one] => format!("r.{one}::pg_catalog.text"),
         many => {
-            let parts: Vec<String> = many.iter().map(|name| format!("r.{name}::text")).collect();
-            format!("pg_catalog.jsonb_build_array({})::text", parts.join(", "))
+            let parts: Vec<String> = many
+                .iter()
+                .map(|name| format!("r.{name}::pg_catalog.text"))
+                .collect();
+            format!(
+                "pg_catalog.jsonb_build_array({})::pg_catalog.text",
+                parts.join(", ")
+            )
         }
     };
     format!(
@@ -383,24 +390,21 @@ fn keeping_the_key(sql: &str, tickets: &Shape) -> String {
     )
 }
 
-/// `t` is the row whose key stands in the setting.
+/// `t` is the row whose key stands in the setting, where there is one: an empty text is none. (NULLIF would find its `=`
+/// by the path.)
 fn has_the_key(tickets: &Shape) -> String {
     let value = format!("pg_catalog.current_setting('{TICKET_SETTING}', true)");
+    let there = format!("case when pg_catalog.length({value}) OPERATOR(pg_catalog.>) 0 then {value} end");
     let casts = tickets.key_casts();
-    let parts: Vec<String> = tickets
-        .key
+    let values: Vec<String> = casts
         .iter()
-        .zip(&casts)
         .enumerate()
-        .map(|(n, (column, cast))| match casts.len() {
-            1 => format!("t.{} = nullif({value}, '')::{cast}", quote_ident(column)),
-            _ => format!(
-                "t.{} = (nullif({value}, '')::jsonb->>{n})::{cast}",
-                quote_ident(column)
-            ),
+        .map(|(n, cast)| match casts.len() {
+            1 => format!("({there})::{cast}"),
+            _ => format!("(({there})::pg_catalog.jsonb OPERATOR(pg_catalog.->>) {n})::{cast}"),
         })
         .collect();
-    parts.join(" and ")
+    tickets.key_is("t", &values)
 }
 
 fn body(payload: &Payload, as_links: bool) -> crate::text::Incoming {

@@ -1,7 +1,7 @@
 //! What the catalog says: the server, tables, publications, slots, rights. Small queries, each a function.
 //!
-//! Invariant: reads only, but for [`slot_drop`]. All names are qualified with `pg_catalog`, so that no `search_path`
-//! of the role leads elsewhere.
+//! Invariant: reads only, but for [`slot_drop`]. All of it runs on our own path (rule 4); the name of a table alone is
+//! looked up on the site's.
 
 mod publication;
 mod rights;

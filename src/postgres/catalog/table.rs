@@ -1,10 +1,11 @@
 //! Tables and their columns.
 
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Error, GenericClient, Row};
+use tokio_postgres::{Client, Error, GenericClient, Row};
 
 use crate::model::RelationName;
 use crate::pgoutput::ReplicaIdentity;
+use crate::postgres::site;
 
 /// A table, view or the like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,9 @@ pub struct TableColumn {
     pub cast_type: String,
     /// The OID of that type.
     pub cast_oid: u32,
+    /// The operator by which that type's own indexes find equal values, e.g. `OPERATOR("pg_catalog".=)`: what `=` is
+    /// found by the path may be anybody's.
+    pub equals: String,
     /// `pg_type.typtype` of that type: `b` base, `e` enum, `c` composite, `r` range, …
     pub type_kind: char,
     /// `pg_type.typcategory` of that type: `S` string, `N` number, `D` date, `B` boolean, `E` enum, `U` user, …
@@ -76,16 +80,12 @@ fn letter(row: &Row, column: &str) -> Result<Option<char>, Error> {
 }
 
 /// Finds a table by its name as a user writes it, by the rules of SQL: `tickets`, `public.tickets`, `"Tickets"`.
-/// `None`: there is none (or no such schema, or the name is no name).
-pub async fn table_by_text(client: &impl GenericClient, name: &str) -> Result<Option<Table>, Error> {
-    let row = client
-        .query_one(
-            "SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid",
-            &[&name],
-        )
-        .await;
-    let oid: Option<u32> = match row {
-        Ok(row) => row.try_get(0)?,
+/// `None`: there is none (or no such schema, or the name is no name). A name without its schema is found by the site's
+/// path.
+pub async fn table_by_text(client: &Client, name: &str) -> Result<Option<Table>, Error> {
+    let sql = "SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid";
+    let oid: Option<u32> = match site::query_sql(client, sql, &[&name]).await {
+        Ok(rows) => rows.first().map(|row| row.try_get(0)).transpose()?.flatten(),
         // 42602: a text that cannot be a name; 42601: too many dots; 0A000: another database's table.
         Err(error)
             if [
@@ -179,6 +179,15 @@ async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColum
           THEN pg_catalog.quote_ident(bn.nspname) || '.' || pg_catalog.quote_ident(b.typname) \
           ELSE pg_catalog.quote_ident(en.nspname) || '.' || pg_catalog.quote_ident(e.typname) || '[]' \
         END AS cast_type, \
+        coalesce((SELECT 'OPERATOR(' || pg_catalog.quote_ident(on_.nspname) || '.' || o.oprname || ')' \
+          FROM pg_catalog.pg_opclass AS oc JOIN pg_catalog.pg_am AS am ON am.oid = oc.opcmethod \
+          JOIN pg_catalog.pg_amop AS ao ON ao.amopfamily = oc.opcfamily \
+            AND ao.amoplefttype = b.oid AND ao.amoprighttype = b.oid \
+            AND ao.amopstrategy = CASE am.amname WHEN 'btree' THEN 3 ELSE 1 END \
+          JOIN pg_catalog.pg_operator AS o ON o.oid = ao.amopopr \
+          JOIN pg_catalog.pg_namespace AS on_ ON on_.oid = o.oprnamespace \
+          WHERE oc.opcintype = b.oid AND oc.opcdefault AND am.amname IN ('btree', 'hash') \
+          ORDER BY am.amname LIMIT 1), 'OPERATOR(pg_catalog.=)') AS equals, \
         ARRAY(SELECT l.enumlabel::pg_catalog.text FROM pg_catalog.pg_enum AS l \
             WHERE l.enumtypid = b.oid ORDER BY l.enumsortorder) AS labels \
         FROM pg_catalog.pg_attribute AS a \
@@ -203,6 +212,7 @@ async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColum
             type_text: row.try_get("type_text")?,
             cast_type: row.try_get("cast_type")?,
             cast_oid: row.try_get("cast_oid")?,
+            equals: row.try_get("equals")?,
             type_kind: letter(row, "kind")?.unwrap_or('?'),
             type_category: letter(row, "category")?.unwrap_or('?'),
             enum_labels: row.try_get("labels")?,

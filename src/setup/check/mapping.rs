@@ -6,7 +6,7 @@ use super::{Found, Status};
 use crate::config::{Config, Reply};
 use crate::mapping::Shape;
 use crate::pgoutput::ReplicaIdentity;
-use crate::postgres::catalog;
+use crate::postgres::{catalog, site};
 use crate::setup::error::SetupError;
 use crate::setup::mapped::Mapped;
 use crate::setup::{admin, needs};
@@ -201,12 +201,12 @@ pub(super) async fn keys(client: &Client, mapped: &Mapped) -> Result<Found, Setu
 async fn duplicate(client: &Client, shape: &Shape) -> Result<Option<String>, SetupError> {
     let sql = format!(
         "select key from (select {} as key from {} m limit 200000) found where key is not null \
-         group by key having count(*) > 1 limit 1",
+         group by key having pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 limit 1",
         shape.key_sql("m"),
         shape.sql()
     );
-    match client.query_opt(&sql, &[]).await {
-        Ok(row) => Ok(row.map(|row| row.try_get(0)).transpose()?),
+    match site::query_sql(client, &sql, &[]).await {
+        Ok(rows) => Ok(rows.first().map(|row| row.try_get(0)).transpose()?),
         // Without the right to read it: that is said elsewhere.
         Err(error) if error.code().is_some() => Ok(None),
         Err(error) => Err(error.into()),
