@@ -3,6 +3,7 @@
 //! Invariant: reads only, but for [`slot_drop`]. All names are qualified with `pg_catalog`, so that no `search_path`
 //! of the role leads elsewhere.
 
+mod identity;
 mod publication;
 mod rights;
 mod slot;
@@ -11,7 +12,8 @@ mod table;
 use tokio_postgres::{Error, GenericClient, Row};
 
 use crate::model::Lsn;
-pub use publication::{Publication, PublishFlags, PublishedTable, publication, publication_refuses};
+pub use identity::{NoIdentity, Refused, Unidentified, publication_refuses, unidentified};
+pub use publication::{Publication, PublishFlags, PublishedTable, publication};
 pub use rights::{Role, current_role, may_any_column, may_column, may_schema, may_table};
 pub use slot::{Slot, slot, slot_drop};
 pub use table::{Table, TableColumn, table_by_name, table_by_oid, table_by_text};

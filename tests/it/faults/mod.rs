@@ -1,6 +1,7 @@
 //! Nothing lost, nothing twice, in order: under every fault. The README's table names these tests.
 
 mod big;
+mod catalog;
 mod compare;
 mod crash;
 mod failover;
