@@ -149,8 +149,14 @@ pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, St
             found.mend()
         )
     };
+    let troubles = store.published_troubles().await?;
     let unreadable = store.unreadable().await?;
-    Ok(refused.iter().map(hazard).chain(unreadable).collect())
+    Ok(refused
+        .iter()
+        .map(hazard)
+        .chain(troubles)
+        .chain(unreadable)
+        .collect())
 }
 
 async fn slot_report(store: &Store, name: &str) -> Result<SlotReport, StoreError> {

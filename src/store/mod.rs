@@ -38,7 +38,7 @@ pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
 pub use meta::{Gap, Meta};
 pub use migrate::own_objects;
-pub use published::MappedSince;
+pub use published::{KnownTable, MappedSince, SeenTable};
 pub use recall::Claim;
 pub use remote::{Heard, NewRemote, PendingRemote, RemoteState};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
