@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::blame;
+use super::watch::inherits;
 use crate::config::{Config, Expr, Span, TableName};
 use crate::mapping::read::{self, TicketKeyOf};
 use crate::mapping::write;
@@ -249,6 +250,10 @@ impl Reader<'_> {
                     Some(hint),
                 );
             }
+        }
+        let children = catalog::inheritors(self.client, table.oid).await?;
+        if let Some((what, mend)) = inherits(&table.name, &children) {
+            self.fault(&name.span, what, Some(mend));
         }
         let shape = match shape_of(&table, key) {
             Ok(shape) => Some(shape),

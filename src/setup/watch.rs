@@ -9,6 +9,7 @@ use super::publications;
 use crate::config::{Config, TableName};
 use crate::model::RelationName;
 use crate::postgres::shape::{ShapeError, load_table};
+use crate::postgres::{catalog, qualified};
 use crate::store::{KnownTable, SeenTable, Store, StoreError};
 
 /// How the complaint of a missing table begins.
@@ -99,7 +100,7 @@ pub async fn look_at_publications(
                 let seen = SeenTable {
                     oid: Some(oid),
                     member: member(store, config, oid).await?,
-                    trouble: None,
+                    trouble: inherited(store, &relation, oid).await?,
                 };
                 (name, seen)
             }
@@ -118,6 +119,30 @@ pub async fn look_at_publications(
         store.published_forget(&looked_at).await?;
     }
     Ok(found)
+}
+
+/// Why a table cannot be mapped whole, and the mend; `None`: nothing inherits from it.
+pub(super) fn inherits(table: &RelationName, children: &[RelationName]) -> Option<(String, String)> {
+    let first = children.first()?;
+    let names: Vec<String> = children.iter().map(RelationName::to_string).collect();
+    Some((
+        format!(
+            "{} inherits from the mapped table {table} (INHERITS): its rows are not streamed as that table's, and no key \
+             holds over both",
+            names.join(" and ")
+        ),
+        format!(
+            "alter table {} no inherit {}; or make {table} a partitioned table: partitions are streamed as its own",
+            qualified(first),
+            qualified(table)
+        ),
+    ))
+}
+
+async fn inherited(store: &Store, table: &RelationName, oid: u32) -> Result<Option<String>, StoreError> {
+    let client = store.client().await?;
+    let children = catalog::inheritors(&**client, oid).await?;
+    Ok(inherits(table, &children).map(|(what, mend)| format!("{what}: {mend}")))
 }
 
 async fn place(store: &Store, table: &TableName) -> Result<Place, StoreError> {

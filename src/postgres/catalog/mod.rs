@@ -16,7 +16,7 @@ pub use identity::{NoIdentity, Refused, Unidentified, publication_refuses, unide
 pub use publication::{Publication, PublishFlags, PublishedTable, publication};
 pub use rights::{Role, current_role, may_any_column, may_column, may_schema, may_table};
 pub use slot::{Slot, slot, slot_drop};
-pub use table::{Table, TableColumn, table_by_name, table_by_oid, table_by_text};
+pub use table::{Table, TableColumn, inheritors, table_by_name, table_by_oid, table_by_text};
 
 /// The server and the database.
 #[derive(Debug, Clone, PartialEq, Eq)]

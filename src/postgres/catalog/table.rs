@@ -159,6 +159,22 @@ pub async fn table_by_oid(client: &impl GenericClient, oid: u32) -> Result<Optio
     }))
 }
 
+/// The tables that inherit from a table and are no partitions of it (`INHERITS`). A publication streams their rows under
+/// their own names, a query of the table reads them as its own, and no key holds over all of them.
+pub async fn inheritors(client: &impl GenericClient, oid: u32) -> Result<Vec<RelationName>, Error> {
+    let sql = "SELECT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name \
+        FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid AND NOT c.relispartition \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE i.inhparent = $1 ORDER BY 1, 2";
+    let rows = client.query(sql, &[&oid]).await?;
+    let name = |row: &Row| {
+        Ok(RelationName {
+            schema: row.try_get("schema")?,
+            table: row.try_get("name")?,
+        })
+    };
+    rows.iter().map(name).collect()
+}
+
 async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColumn>, Error> {
     // A domain may be of a domain, so its base type is looked for step by step.
     let sql = "SELECT a.attname::pg_catalog.text AS name, a.attnum AS number, \

@@ -10,5 +10,6 @@ mod intake;
 mod later;
 mod ordeal;
 mod readme;
+mod renamed;
 mod schema;
 mod standby;
