@@ -136,7 +136,15 @@ pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, St
     let client = store.client().await?;
     let inserts = format!("{publication}_insert");
     let refused = catalog::publication_refuses(&**client, publication, &inserts).await?;
+    let standbys = match store.meta().await?.slot {
+        Some(slot) => catalog::standbys_waited_for(&**client, &slot).await?,
+        None => Vec::new(),
+    };
     drop(client);
+    let standbys = standbys.into_iter().map(|(name, is_there)| {
+        let (what, mend) = crate::setup::standby_trouble(&name, is_there);
+        format!("{what}: {mend}")
+    });
     let hazard = |refused: &catalog::Refused| {
         let found = &refused.what;
         format!(
@@ -154,6 +162,7 @@ pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, St
     Ok(refused
         .iter()
         .map(hazard)
+        .chain(standbys)
         .chain(troubles)
         .chain(unreadable)
         .collect())

@@ -15,7 +15,7 @@ use crate::model::Lsn;
 pub use identity::{NoIdentity, Refused, Unidentified, publication_refuses, unidentified};
 pub use publication::{Publication, PublishFlags, PublishedTable, publication};
 pub use rights::{Role, current_role, may_any_column, may_column, may_schema, may_table};
-pub use slot::{Slot, slot, slot_drop};
+pub use slot::{Slot, is_pgpool, slot, slot_drop, standbys_waited_for};
 pub use table::{Table, TableColumn, inheritors, table_by_name, table_by_oid, table_by_text};
 
 /// The server and the database.

@@ -217,11 +217,24 @@ pub(super) async fn slot(
                 );
             }
         }
-        Some(slot) if slot.is_lost() => found.fail(
-            "slot",
-            format!("the slot {name} was lost: the server has thrown its WAL away (max_slot_wal_keep_size)"),
-            "run `deskie-cdc setup`; raise max_slot_wal_keep_size",
-        ),
+        Some(slot) if slot.is_lost() => {
+            let (what, mend) = match slot.invalidation_reason.as_deref() {
+                Some("idle_timeout") => (
+                    "nobody streamed from it for longer than idle_replication_slot_timeout",
+                    "start the connector, which makes it anew and repairs the gap; keep it running, or set \
+                     idle_replication_slot_timeout = 0",
+                ),
+                Some("wal_level_insufficient") => (
+                    "wal_level was lowered",
+                    "set wal_level = logical and restart the server; then start the connector",
+                ),
+                _ => (
+                    "the server has thrown its WAL away (max_slot_wal_keep_size)",
+                    "run `deskie-cdc setup`; raise max_slot_wal_keep_size",
+                ),
+            };
+            found.fail("slot", format!("the slot {name} was lost: {what}"), mend);
+        }
         Some(slot) => {
             let held = u64::try_from(slot.held_bytes.unwrap_or(0)).unwrap_or(0);
             let megabytes = held / 1_000_000;
@@ -247,6 +260,10 @@ pub(super) async fn slot(
                 );
             }
         }
+    }
+    for (standby, is_there) in catalog::standbys_waited_for(client, &name).await? {
+        let (what, mend) = crate::setup::standby_trouble(&standby, is_there);
+        found.fail("slot", what, mend);
     }
     let in_use = slot.is_some_and(|slot| slot.active_pid.is_some());
     if facts.wal_senders.1 >= facts.wal_senders.0 && !in_use {

@@ -8,6 +8,7 @@ mod failover;
 mod guest;
 mod intake;
 mod later;
+mod mends;
 mod ordeal;
 mod readme;
 mod renamed;
