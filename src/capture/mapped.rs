@@ -14,9 +14,9 @@ pub(super) struct MappedTables {
     known: Vec<String>,
 }
 
-/// What was asked about renamed relations in the transaction under way, by OID: the next one may follow after another
-/// table took the name.
-pub(super) type Asked = HashMap<u32, Option<RelationName>>;
+/// What was answered about relations in the transaction under way, by OID, and under which name they were asked about:
+/// within it one may be renamed, and before the next one another table may have taken the name.
+pub(super) type Asked = HashMap<u32, (RelationName, Option<RelationName>)>;
 
 impl MappedTables {
     /// `known`: the tables as they were seen last.
@@ -34,15 +34,16 @@ impl MappedTables {
         relation: &Relation,
         asked: &mut Asked,
     ) -> Result<Option<RelationName>, StoreError> {
-        if self.is_named(&relation.name) {
-            return Ok(Some(relation.name.clone()));
-        }
-        if let Some(answer) = asked.get(&relation.oid) {
+        if let Some((_, answer)) = asked.get(&relation.oid).filter(|(name, _)| *name == relation.name) {
             return Ok(answer.clone());
         }
-        let known = writer.relation_of(relation.oid).await?;
-        let answer = known.and_then(|known| self.tables.iter().find_map(|table| called(table, &known)));
-        asked.insert(relation.oid, answer.clone());
+        let answer = if self.is_named(&relation.name) {
+            Some(relation.name.clone())
+        } else {
+            let known = writer.relation_of(relation.oid).await?;
+            known.and_then(|known| self.tables.iter().find_map(|table| called(table, &known)))
+        };
+        asked.insert(relation.oid, (relation.name.clone(), answer.clone()));
         Ok(answer)
     }
 
