@@ -34,7 +34,10 @@ impl MappedTables {
         relation: &Relation,
         asked: &mut Asked,
     ) -> Result<Option<RelationName>, StoreError> {
-        if let Some((_, answer)) = asked.get(&relation.oid).filter(|(name, _)| *name == relation.name) {
+        if let Some((_, answer)) = asked
+            .get(&relation.oid)
+            .filter(|(name, _)| *name == relation.name)
+        {
             return Ok(answer.clone());
         }
         let answer = if self.is_named(&relation.name) {
