@@ -27,7 +27,9 @@ insert into {schema}.meta default values;
 
 -- The mapped tables as they were last seen in our publications: one that was away meanwhile left a gap (rule 12).
 create table {schema}.published (
-    relation    text primary key,
+    relation    text primary key,      -- as the mapping calls it
+    table_oid   oid,                   -- which table that is: one that was renamed is still the same (until restored)
+    trouble     text,                  -- what a person is told of it
     member      oid not null,          -- what publishes it; another one: it was taken out and put in again
     is_away     boolean not null default false,
     since       timestamptz,           -- it was mapped later than the others: rows from before are not its business

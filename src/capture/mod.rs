@@ -12,16 +12,18 @@
 //!
 //! Of an attachment table only the key is kept: what a file is, is read when it is sent.
 //!
-//! Invariant: what was captured is never changed here; rows of tables that the mapping does not name are dropped.
+//! Invariant: what was captured is never changed here; rows of tables that the mapping does not mean are dropped.
 
 mod batch;
+mod mapped;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Attachment, Config};
+use self::mapped::MappedTables;
+use crate::config::{Attachment, Config, TableName};
 use crate::model::{CrashPoint, Lsn, RelationName, clock};
 use crate::pgoutput::Relations;
 use crate::postgres::replication::{
@@ -76,13 +78,19 @@ pub struct Capture {
     url: ConnectUrl,
     slot: String,
     publications: Vec<String>,
-    tables: Vec<(Option<String>, String)>,
+    tables: Vec<TableName>,
     application_name: String,
     attachments: Vec<Attachment>,
 }
 
 /// An attachment table with the columns of its key, where they are known.
 type KeyColumns = (RelationName, Vec<String>);
+
+/// What of the stream is read.
+struct Reading {
+    keys: Vec<KeyColumns>,
+    mapped: MappedTables,
+}
 
 impl Capture {
     /// Streams `publications` from `slot` of the database at `url`, as this instance.
@@ -97,7 +105,7 @@ impl Capture {
         let message = config.message.as_ref().map(|message| &message.table);
         let tables = std::iter::once(&config.ticket.table)
             .chain(message)
-            .map(|name| (name.schema.clone(), name.table.clone()))
+            .cloned()
             .collect();
         Capture {
             store,
@@ -128,19 +136,22 @@ impl Capture {
         Ok(found)
     }
 
-    fn is_mapped(&self, relation: &RelationName) -> bool {
-        let is = |schema: &Option<String>, table: &str| {
-            *table == relation.table && schema.as_ref().is_none_or(|schema| *schema == relation.schema)
-        };
-        let mut attachments = self.attachments.iter().map(|attachment| &attachment.table);
-        self.is_read_whole(relation) || attachments.any(|name| is(&name.schema, &name.table))
-    }
-
     /// It is the ticket or the message table.
     fn is_read_whole(&self, relation: &RelationName) -> bool {
-        self.tables.iter().any(|(schema, table)| {
-            *table == relation.table && schema.as_ref().is_none_or(|schema| *schema == relation.schema)
+        self.tables.iter().any(|name| {
+            name.table == relation.table
+                && name
+                    .schema
+                    .as_ref()
+                    .is_none_or(|schema| *schema == relation.schema)
         })
+    }
+
+    /// All mapped tables, by what is known of them now.
+    async fn mapped(&self) -> Result<MappedTables, StoreError> {
+        let files = self.attachments.iter().map(|attachment| &attachment.table);
+        let tables = self.tables.iter().chain(files).cloned().collect();
+        Ok(MappedTables::new(tables, self.store.published_known().await?))
     }
 
     /// Captures until cancelled or until another instance leads.
@@ -274,7 +285,10 @@ impl Capture {
         self.store.streamed_from(captured);
         observer.streaming();
         let mut relations = Relations::default().in_charset(stream.charset());
-        let keys = self.key_columns().await?;
+        let reading = Reading {
+            keys: self.key_columns().await?,
+            mapped: self.mapped().await?,
+        };
         loop {
             let frame = tokio::select! {
                 () = cancel.cancelled() => break,
@@ -286,7 +300,7 @@ impl Capture {
                     reply_requested,
                 } => self.keepalive(wal_end, reply_requested, captured).await?,
                 Frame::Data { bytes, .. } => {
-                    Some(self.batch(&mut stream, &mut relations, &keys, bytes).await?)
+                    Some(self.batch(&mut stream, &mut relations, &reading, bytes).await?)
                 }
             };
             observer.streaming();

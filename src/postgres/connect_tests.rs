@@ -193,10 +193,7 @@ async fn the_catalog_tells() {
         .await
         .expect("a query")
         .expect("a table");
-    assert_eq!(
-        (table.kind, table.is_partition, table.has_replica_identity),
-        ('p', false, true)
-    );
+    assert_eq!((table.kind, table.is_partition), ('p', false));
     assert_eq!(table.primary_key, ["id", "part"]);
     let title = table.column("title").expect("title");
     assert_eq!(
@@ -243,9 +240,15 @@ async fn the_catalog_tells() {
         .await
         .expect("a query")
         .expect("a table");
-    assert!(!bare.has_replica_identity && bare.primary_key.is_empty());
     let code = bare.column("code").expect("code");
     assert_eq!(code.equals, "OPERATOR(public.=)");
+    assert!(bare.primary_key.is_empty());
+    let without = catalog::unidentified(&admin, &[table.oid, leaf.oid, bare.oid], false).await;
+    let without = without.expect("a query");
+    assert_eq!(
+        (without.len(), &without[0].table, &without[0].why),
+        (1, &bare.name, &catalog::NoIdentity::NoKey)
+    );
     for name in ["missing", "no.such", "a.b.c.d", "", "\"", "x y"] {
         assert_eq!(
             catalog::table_by_text(&admin, name).await.expect(name),

@@ -51,8 +51,12 @@ pub enum ConnectFault {
     Refused,
     /// No answer in time.
     TimedOut,
-    /// TLS failed, or the server has none.
+    /// This machine has no way to that address.
+    NoRoute,
+    /// TLS failed.
     Tls,
+    /// TLS is asked for, and the server has none.
+    NoTls,
     /// The password is wrong or missing, or the role does not exist.
     Authentication,
     /// `pg_hba.conf` has no line for us.
@@ -94,7 +98,9 @@ impl fmt::Display for ConnectError {
             ConnectFault::HostUnknown => "the host is not known",
             ConnectFault::Refused => "nothing listens there",
             ConnectFault::TimedOut => "no answer in time",
+            ConnectFault::NoRoute => "there is no way to that address from here",
             ConnectFault::Tls => "no secure connection",
+            ConnectFault::NoTls => "the server has no TLS",
             ConnectFault::Authentication => "the log-in was refused",
             ConnectFault::NotAllowed => "the server does not let us in",
             ConnectFault::DatabaseMissing => "there is no such database",
@@ -153,7 +159,12 @@ impl ConnectError {
         // tokio-postgres keeps its kinds to itself; its words are all there is.
         let text = format!("{error}: {}", innermost(&error));
         let fault = if text.contains("TLS handshake") {
-            ConnectFault::Tls
+            // A handshake that failed has its own error of the socket; without one none was begun: the server has no TLS.
+            if io.is_some() {
+                ConnectFault::Tls
+            } else {
+                ConnectFault::NoTls
+            }
         } else if text.contains("authentication") || text.contains("password missing") {
             ConnectFault::Authentication
         } else {
@@ -183,11 +194,18 @@ impl ConnectError {
     /// Trying again later may help, with nothing changed by a human.
     pub fn is_transient(&self) -> bool {
         use ConnectFault::{
-            HostUnknown, Other, Refused, TimedOut, TooManyConnections, Unavailable, WrongServer,
+            HostUnknown, NoRoute, Other, Refused, TimedOut, TooManyConnections, Unavailable, WrongServer,
         };
         matches!(
             self.fault,
-            HostUnknown | Refused | TimedOut | TooManyConnections | Unavailable | WrongServer | Other
+            HostUnknown
+                | NoRoute
+                | Refused
+                | TimedOut
+                | TooManyConnections
+                | Unavailable
+                | WrongServer
+                | Other
         )
     }
 
@@ -200,6 +218,14 @@ impl ConnectError {
             }
             ConnectFault::TimedOut => {
                 "check the firewall between this machine and the server, and its listen_addresses"
+            }
+            ConnectFault::NoRoute => {
+                "check this machine's network; a host that has IPv6 addresses alone needs IPv6 here: use the provider's IPv4 \
+                 address, or give this machine IPv6"
+            }
+            ConnectFault::NoTls => {
+                "turn TLS on at the server (ssl = on, with a certificate), or, where nobody can listen on the way, \
+                 sslmode=disable"
             }
             ConnectFault::Tls => {
                 "name the server's authority with sslrootcert=FILE; sslmode=require encrypts without checking whom"
@@ -239,9 +265,8 @@ fn io_fault(error: &io::Error) -> ConnectFault {
     match error.kind() {
         _ if is_tls => ConnectFault::Tls,
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => ConnectFault::Refused,
-        io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            ConnectFault::TimedOut
-        }
+        io::ErrorKind::TimedOut => ConnectFault::TimedOut,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ConnectFault::NoRoute,
         _ => ConnectFault::Other,
     }
 }
@@ -265,6 +290,16 @@ fn fault_of(server: &ServerError) -> ConnectFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_without_a_way_is_not_a_firewall() {
+        for kind in [io::ErrorKind::NetworkUnreachable, io::ErrorKind::HostUnreachable] {
+            let error = ConnectError::from_io("db", io::Error::from(kind));
+            assert!(error.mend().contains("IPv6") && error.is_transient(), "{error}");
+        }
+        let late = ConnectError::from_io("db", io::Error::from(io::ErrorKind::TimedOut));
+        assert!(late.mend().contains("firewall"), "{late}");
+    }
 
     #[test]
     fn what_the_server_says_is_classified_in_any_language() {

@@ -188,6 +188,35 @@ async fn has_publications(client: &Client, config: &Config) -> Result<bool, Setu
     Ok(true)
 }
 
+/// What a person is told of a standby's slot that holds up the stream.
+pub fn standby_trouble(name: &str, is_there: bool) -> (String, String) {
+    let what = match is_there {
+        true => "its standby is away",
+        false => "there is no such slot of a standby",
+    };
+    (
+        format!(
+            "synchronized_standby_slots names {name}, and {what}: the server holds back all changes of the site until it has \
+             them, and their WAL with them"
+        ),
+        format!(
+            "bring that standby back, or take {name} out of synchronized_standby_slots (alter system set \
+             synchronized_standby_slots = '…') and select pg_reload_conf()"
+        ),
+    )
+}
+
+/// pgpool-II lets commands through and no stream.
+pub(super) async fn refuse_pgpool(client: &Client) -> Result<(), SetupError> {
+    match catalog::is_pgpool(client).await? {
+        false => Ok(()),
+        true => Err(SetupError::with(
+            "pgpool-II answers, not the server itself: it lets the commands of replication through, but not the stream",
+            "use the direct connection string of the database in postgres.url, not pgpool's",
+        )),
+    }
+}
+
 /// Where `wal_level` is raised.
 const WAL_LEVEL_MEND: &str = "alter system set wal_level = 'logical'; then restart the server (it cannot be changed \
     while it runs). Amazon RDS and Aurora: rds.logical_replication = 1 in the parameter group, then reboot. Google Cloud \

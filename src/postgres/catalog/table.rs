@@ -24,8 +24,6 @@ pub struct Table {
     pub root: Option<RelationName>,
     /// What an UPDATE or DELETE is known by.
     pub replica_identity: ReplicaIdentity,
-    /// There is such an identity: without one the site's UPDATE fails where a publication takes updates.
-    pub has_replica_identity: bool,
     /// Row security holds for us.
     pub row_security: bool,
     /// The primary key's columns, in its order.
@@ -123,12 +121,6 @@ pub async fn table_by_oid(client: &impl GenericClient, oid: u32) -> Result<Optio
         c.relkind::pg_catalog.text AS kind, c.relpersistence::pg_catalog.text AS persistence, \
         c.relispartition AS is_partition, c.relreplident::pg_catalog.text AS identity, \
         pg_catalog.row_security_active(c.oid) AS row_security, \
-        CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false \
-          WHEN 'i' THEN EXISTS (SELECT FROM pg_catalog.pg_index AS i \
-            WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid) \
-          ELSE EXISTS (SELECT FROM pg_catalog.pg_index AS i \
-            WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid AND i.indimmediate) \
-        END AS has_identity, \
         rn.nspname::pg_catalog.text AS root_schema, r.relname::pg_catalog.text AS root_name, \
         ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_index AS i, \
             pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(number, place), \
@@ -161,11 +153,26 @@ pub async fn table_by_oid(client: &impl GenericClient, oid: u32) -> Result<Optio
         is_partition: row.try_get("is_partition")?,
         root,
         replica_identity: identity.unwrap_or(ReplicaIdentity::Nothing),
-        has_replica_identity: row.try_get("has_identity")?,
         row_security: row.try_get("row_security")?,
         primary_key: row.try_get("primary_key")?,
         columns: columns(client, oid).await?,
     }))
+}
+
+/// The tables that inherit from a table and are no partitions of it (`INHERITS`). A publication streams their rows under
+/// their own names, a query of the table reads them as its own, and no key holds over all of them.
+pub async fn inheritors(client: &impl GenericClient, oid: u32) -> Result<Vec<RelationName>, Error> {
+    let sql = "SELECT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name \
+        FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid AND NOT c.relispartition \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE i.inhparent = $1 ORDER BY 1, 2";
+    let rows = client.query(sql, &[&oid]).await?;
+    let name = |row: &Row| {
+        Ok(RelationName {
+            schema: row.try_get("schema")?,
+            table: row.try_get("name")?,
+        })
+    };
+    rows.iter().map(name).collect()
 }
 
 async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColumn>, Error> {

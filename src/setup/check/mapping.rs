@@ -105,7 +105,7 @@ pub(super) fn row_security(mapped: &Mapped, found: &mut Found) {
 
 /// A list changes by UPDATE, which has to be streamed.
 pub(super) fn lists(config: &Config, mapped: &Mapped, found: &mut Found) {
-    let Some(messages) = mapped.table("message").filter(|table| !table.has_identity) else {
+    let Some(messages) = mapped.table("message").filter(|table| !table.has_identity()) else {
         return;
     };
     if config
@@ -116,13 +116,15 @@ pub(super) fn lists(config: &Config, mapped: &Mapped, found: &mut Found) {
         found.fail(
             "lists",
             format!(
-                "{} has no replica identity, so only its INSERTs are streamed: what is added to a list is never seen",
-                messages.table.name
+                "only the INSERTs of {} are streamed: what is added to a list is never seen ({})",
+                messages.table.name,
+                messages.lacks()
             ),
-            format!(
-                "give it a primary key, or: alter table {} replica identity full",
-                crate::postgres::qualified(&messages.table.name)
-            ),
+            messages
+                .unidentified
+                .first()
+                .map(crate::postgres::catalog::Unidentified::mend)
+                .unwrap_or_default(),
         );
     }
 }

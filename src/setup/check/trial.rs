@@ -283,7 +283,18 @@ async fn failed(
         return Ok(());
     };
     let mend = match database.code().code() {
+        // Row security has the code of a missing right; where it was found out tells them apart in any language.
+        "42501" if database.routine() == Some("ExecWithCheckOptions") => {
+            "row security refuses the row: give the connector's user a policy for it (create policy … for insert … with check \
+             …), or BYPASSRLS"
+                .to_owned()
+        }
         "42501" => grant(client, name, database).await?,
+        "25006" => {
+            "the session is read-only: alter role … set default_transaction_read_only = off (or the database's), or name the \
+             primary in postgres.url"
+                .to_owned()
+        }
         "23502" => "set that column in [reply.set], or give it a default".to_owned(),
         "23503" | "23505" | "23514" | "22P02" => {
             format!("mend `{name}` in the config: it gives a value that the site's table does not take")

@@ -2,6 +2,7 @@
 
 mod big;
 mod bulkhead;
+mod catalog;
 mod compare;
 mod crash;
 mod failover;
@@ -9,7 +10,9 @@ mod guest;
 mod intake;
 mod later;
 mod migration;
+mod mends;
 mod ordeal;
 mod readme;
+mod renamed;
 mod schema;
 mod standby;
