@@ -9,6 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::json;
+
 /// How much of a refusal's body is kept for the operator.
 const EXCERPT_CHARS: usize = 300;
 
@@ -82,6 +84,12 @@ pub enum ErrorKind {
         /// What was seen.
         why: String,
     },
+    /// The API answered, but not what can be read: nothing, JSON that breaks off, a fault of its own. One odd entry makes
+    /// it answer so for a whole page. A write may have been carried out.
+    Unreadable {
+        /// What was seen.
+        why: String,
+    },
 }
 
 /// What the caller has to do.
@@ -127,9 +135,14 @@ impl CallError {
             ErrorKind::Refused { .. } => Outcome::Refused,
             ErrorKind::Unauthorized { .. } => Outcome::KeyRevoked,
             ErrorKind::Throttled { retry_after } => Outcome::Throttled(*retry_after),
-            ErrorKind::InDoubt { .. } if self.write => Outcome::Doubt,
-            ErrorKind::InDoubt { .. } => Outcome::Retry,
+            ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. } if self.write => Outcome::Doubt,
+            ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. } => Outcome::Retry,
         }
+    }
+
+    /// True where the API answered a read with what nobody can read: a smaller page may show all but one entry of it.
+    pub fn is_unreadable(&self) -> bool {
+        !self.write && matches!(self.kind, ErrorKind::Unreadable { .. })
     }
 
     /// The API's `error` code, where it refused with one.
@@ -168,10 +181,10 @@ impl CallError {
             ErrorKind::Throttled { .. } => {
                 "nothing: the connector waits; if this goes on, another script uses up the account's limit"
             }
-            ErrorKind::InDoubt { .. } if self.write => {
+            ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. } if self.write => {
                 "nothing: the connector looks in Deskie whether it was done before it sends again"
             }
-            ErrorKind::InDoubt { .. } => "nothing: it is asked again",
+            ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. } => "nothing: it is asked again",
             ErrorKind::Refused { status, code, .. } => code
                 .as_deref()
                 .and_then(remedy_of_code)
@@ -212,7 +225,7 @@ impl std::fmt::Display for ErrorKind {
                 write!(f, "the account's API limit is used up for {} s", wait.as_secs())
             }
             ErrorKind::Throttled { retry_after: None } => write!(f, "the account's API limit is used up"),
-            ErrorKind::InDoubt { why } => write!(f, "no usable answer: {why}"),
+            ErrorKind::InDoubt { why } | ErrorKind::Unreadable { why } => write!(f, "no usable answer: {why}"),
         }
     }
 }
@@ -272,38 +285,82 @@ pub(crate) struct RawAnswer<'a> {
     pub quota: Quota,
 }
 
-/// Sorts an answer into value and error. `read` yields the value from JSON, or says what it misses.
+/// What became of an answer.
+pub(crate) struct Judged<T> {
+    pub result: Result<T, ErrorKind>,
+    /// Its JSON was not as JSON should be, and was read all the same.
+    pub oddity: Option<Oddity>,
+}
+
+/// What was passed over to read an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Oddity {
+    /// A character or a value that nobody can store.
+    Value,
+    /// Something that is not JSON, before or behind it.
+    Around,
+}
+
+/// Sorts an answer into value and error. `root` is what its entities are wrapped in; `read` yields the value from JSON, or
+/// says what it misses.
 pub(crate) fn judge<T>(
     answer: RawAnswer<'_>,
+    root: &str,
     read: impl FnOnce(&Value) -> Result<T, String>,
-) -> Result<T, ErrorKind> {
+) -> Judged<T> {
     let RawAnswer { status, body, quota } = answer;
     let bytes = body.as_ref().ok().copied().unwrap_or_default();
-    let json = serde_json::from_slice::<Value>(bytes).ok();
-    let code = json.as_ref().and_then(error_code);
+    let found = json::read(bytes, |value| is_answer(value, root));
+    let oddity = found.as_ref().ok().and_then(|found| match found {
+        json::Found { surrounded: true, .. } => Some(Oddity::Around),
+        json::Found { mended: true, .. } => Some(Oddity::Value),
+        _ => None,
+    });
+    let found = found.map(|found| found.value);
+    let result = ruling(status, body, found, quota, read);
+    Judged { result, oddity }
+}
+
+/// Whether JSON that something stands around is an answer of the API.
+fn is_answer(value: &Value, root: &str) -> bool {
+    let wraps = |value: &Value| [root, "note"].iter().any(|root| value.get(root).is_some());
+    let is_error = |value: &Value| value.get("error").is_some_and(Value::is_string);
+    match value {
+        Value::Object(object) => {
+            let counts = object.contains_key("total_count");
+            counts || wraps(value) || is_error(value) || object.values().any(wraps)
+        }
+        Value::Array(values) => values.iter().any(wraps),
+        _ => false,
+    }
+}
+
+fn ruling<T>(
+    status: u16,
+    body: Result<&[u8], String>,
+    found: Result<Value, json::Unread>,
+    quota: Quota,
+    read: impl FnOnce(&Value) -> Result<T, String>,
+) -> Result<T, ErrorKind> {
+    let bytes = body.as_ref().ok().copied().unwrap_or_default();
+    let code = found.as_ref().ok().and_then(error_code);
     match status {
-        200..=299 => match (body, json) {
-            (Err(why), _) => Err(ErrorKind::InDoubt {
+        200..=299 => match (body, found) {
+            (Err(why), _) => Err(ErrorKind::Unreadable {
                 why: format!("HTTP {status}, but {why}"),
             }),
-            (Ok(_), Some(json)) => read(&json).map_err(|missing| match code {
+            (Ok(_), Ok(json)) => read(&json).map_err(|missing| match code {
                 Some(code) => refused(status, Some(code), bytes),
-                None => ErrorKind::InDoubt {
+                None => ErrorKind::Unreadable {
                     why: format!("HTTP {status}, but {missing}"),
                 },
             }),
-            (Ok(_), None) => {
-                let what = if bytes.is_empty() {
-                    "without a body"
-                } else if looks_like_html(bytes) {
-                    "with an HTML page instead of JSON"
-                } else {
-                    "with a body that is not JSON, or cut off"
-                };
-                Err(ErrorKind::InDoubt {
-                    why: format!("HTTP {status} {what}"),
-                })
-            }
+            (Ok(_), Err(json::Unread::Page)) => Err(ErrorKind::InDoubt {
+                why: format!("HTTP {status} {}", json::Unread::Page.looks()),
+            }),
+            (Ok(_), Err(unread)) => Err(ErrorKind::Unreadable {
+                why: format!("HTTP {status} {}", unread.looks()),
+            }),
         },
         401 => Err(ErrorKind::Unauthorized { body: excerpt(bytes) }),
         429 => Err(ErrorKind::Throttled {
@@ -318,6 +375,9 @@ pub(crate) fn judge<T>(
             why: "HTTP 408: the server gave up waiting".to_owned(),
         }),
         400..=499 => Err(refused(status, code, bytes)),
+        500 => Err(ErrorKind::Unreadable {
+            why: "HTTP 500".to_owned(),
+        }),
         _ => Err(ErrorKind::InDoubt {
             why: format!("HTTP {status}"),
         }),
@@ -346,10 +406,6 @@ fn error_code(json: &Value) -> Option<String> {
 fn speaks_of_a_rate_limit(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes.get(..2_000).unwrap_or(bytes)).to_ascii_lowercase();
     text.contains("rate limit") || text.contains("rate_limit") || text.contains("too many requests")
-}
-
-fn looks_like_html(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_start().first() == Some(&b'<')
 }
 
 /// The start of a body in one line, without control characters.
@@ -381,6 +437,7 @@ mod tests {
                 body: Ok(body),
                 quota: Quota::default(),
             },
+            "case",
             |json| {
                 json.get("case")
                     .and_then(|case| case.get("case_id"))
@@ -388,6 +445,7 @@ mod tests {
                     .ok_or("no `case`".into())
             },
         )
+        .result
     }
 
     fn outcome(write: bool, kind: ErrorKind) -> Outcome {

@@ -92,7 +92,8 @@ impl Meter {
         match kind {
             Some(ErrorKind::NotSent { .. }) => budget.not_sent(call, now),
             // A time-out or a lost connection brought no headers.
-            Some(ErrorKind::InDoubt { .. }) if quota == super::Quota::default() => {
+            Some(ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. })
+                if quota == super::Quota::default() => {
                 budget.answered(call, None, now)
             }
             _ => {
@@ -110,7 +111,11 @@ impl Meter {
         drop(budget);
         self.asked.store(true, Ordering::SeqCst);
         *self.unreachable.lock().unwrap_or_else(PoisonError::into_inner) = match kind {
-            Some(kind @ (ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. })) => Some(kind.to_string()),
+            Some(
+                kind @ (ErrorKind::NotSent { .. }
+                | ErrorKind::InDoubt { .. }
+                | ErrorKind::Unreadable { .. }),
+            ) => Some(kind.to_string()),
             _ => None,
         };
         let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,7 +126,11 @@ impl Meter {
             Err(error) if error.outcome() == Outcome::KeyRevoked => *refusal = Some(KeyRefusal::Staff),
             // Whose fault it is shows at a read.
             Err(error) if error.is_staff_inactive() => {}
-            Err(error) if matches!(error.kind, ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. }) => {}
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. }
+                ) => {}
             _ => *refusal = None,
         }
         drop(refusal);

@@ -25,6 +25,7 @@ mod remote;
 mod status;
 mod streamed;
 mod ticket;
+mod unreadable;
 
 pub use birth::Birth;
 pub use case_status::{SeenStatus, StatusKnown, StatusWrite};

@@ -12,7 +12,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::deskie::{Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Writer};
+use crate::deskie::{
+    self, Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Unreadable, Writer,
+};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, clock};
 use crate::store::{Birth, Claim, Delivery, Parent, SeenCase, SeenStatus, Store, StoreError};
@@ -148,6 +150,18 @@ impl Sweeper {
         Ok(())
     }
 
+    /// A case that cannot be read is passed over and not its neighbours; what happens to it is not learned meanwhile.
+    async fn tell_unreadable(&self, entries: &[Unreadable]) -> Result<(), StoreError> {
+        let lines: Vec<String> = entries
+            .iter()
+            .map(|entry| format!("the list of updated cases: {entry}"))
+            .collect();
+        for line in self.store.unreadable_add(None, &lines).await? {
+            tracing::warn!("{line}; it is passed over, and looked at again with the next sweep");
+        }
+        Ok(())
+    }
+
     /// The list brings each case's status for nothing.
     async fn statuses(&self, cases: &[Case]) -> Result<(), StoreError> {
         let write = self.config.status.is_some();
@@ -251,8 +265,6 @@ impl Sweeper {
             let query = CaseQuery {
                 from_updated_time: Some(position),
                 sort: Some(Sort::UpdatedAsc),
-                page: Some(page),
-                limit: Some(100),
                 show_active_chats: true,
                 show_merged_cases: true,
                 ..CaseQuery::default()
@@ -261,10 +273,15 @@ impl Sweeper {
                 true => Class::WebhookRead,
                 false => Class::Sweep,
             };
-            let call = self.meter.acquire(class, Cost::Read).await;
-            let answer = self.client.cases(&query).await;
-            self.meter.settle(call, &answer);
-            let answer = match answer {
+            let fetch = |page, limit| {
+                let query = CaseQuery {
+                    page: Some(page),
+                    limit: Some(limit),
+                    ..query.clone()
+                };
+                async move { self.client.cases(&query).await }
+            };
+            let answer = match deskie::page(&self.meter, class, None, page, fetch).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     tracing::warn!("the sweep could not ask Deskie: {error}; {}", error.remedy());
@@ -273,6 +290,7 @@ impl Sweeper {
             };
             begun = begun.or(answer.date);
             let cases = &answer.value.items;
+            self.tell_unreadable(&answer.value.unreadable).await?;
             // First of all: a case that is part of another one is not read by its own number any more.
             self.merges(cases).await?;
             let seen = seen(cases);
@@ -288,7 +306,7 @@ impl Sweeper {
             self.statuses(cases).await?;
             let fresh = cases.iter().filter(|case| met.insert(case.case_id)).count();
             // A server that knows no pages gives the same one again.
-            if cases.len() < 100 || (page > 1 && fresh == 0) {
+            if answer.value.len() < 100 || (page > 1 && fresh == 0) {
                 CrashPoint::SweepWanted.reached();
                 let swept_to = begun.unwrap_or_else(clock::now);
                 self.store.meta_set_swept(swept_to).await?;
