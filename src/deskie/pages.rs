@@ -101,3 +101,7 @@ fn inside(number: u32, parts: u32) -> std::ops::RangeInclusive<u32> {
     let last = number.saturating_mul(parts);
     last.saturating_sub(parts - 1)..=last
 }
+
+#[cfg(test)]
+#[path = "pages_tests.rs"]
+mod tests;

@@ -176,6 +176,7 @@ impl WriteBack {
         page.messages = messages.into();
         if page.messages.first().map(place) > page.messages.last().map(place) {
             page.messages.reverse();
+            page.first = page.first.and(page.messages.first().map(|message| message.message_id));
         }
         Ok(page)
     }

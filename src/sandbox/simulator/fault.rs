@@ -4,6 +4,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+use super::spoil::Spoilt;
+
 /// One scripted fault. Over the control port: `{"match":"create","kind":"lose_answer_after","times":1,"skip":0}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fault {
@@ -132,6 +134,33 @@ pub enum FaultKind {
         #[serde(default)]
         done: bool,
     },
+    /// Any answer whatever, from the API or from something in front of it.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        #[serde(default)]
+        body: String,
+        /// Is the call done nevertheless?
+        #[serde(default)]
+        done: bool,
+    },
+    /// Done; something stands before and behind the answer's JSON.
+    Surround {
+        /// Such as a PHP notice.
+        #[serde(default)]
+        before: String,
+        /// Such as a comment.
+        #[serde(default)]
+        after: String,
+    },
+    /// Done; the answer's entry of this number is spoilt, where it has one.
+    Spoil {
+        /// The number of a case or a message.
+        id: i64,
+        /// What is odd about it.
+        how: Spoilt,
+    },
     /// 429; nothing is done.
     TooManyRequests {
         /// The value of the `retry_after` header, if there is one.
@@ -164,6 +193,9 @@ impl FaultKind {
             FaultKind::RespondSlowly { .. } => "respond_slowly",
             FaultKind::HtmlWith200 { .. } => "html_with_200",
             FaultKind::NotJson { .. } => "not_json",
+            FaultKind::Answer { .. } => "answer",
+            FaultKind::Surround { .. } => "surround",
+            FaultKind::Spoil { .. } => "spoil",
             FaultKind::TooManyRequests { .. } => "too_many_requests",
         }
     }

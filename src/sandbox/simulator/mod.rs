@@ -30,6 +30,7 @@ mod form;
 mod options;
 mod people;
 mod server;
+mod spoil;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ pub use books::{
     WebhookOutcome, WebhookRecord,
 };
 pub use fault::{Done, Fault, FaultKind, Match, RandomFaults};
+pub use spoil::Spoilt;
 pub use options::{
     API_STAFF, Absorbed, Agent, Bodies, ChannelKind, CustomChannel, CustomField, DEFAULT_AGENT, Delivery,
     EmptyList, Encoding, Options, Rule, RuleBody, Trigger,

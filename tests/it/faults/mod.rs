@@ -7,6 +7,7 @@ mod failover;
 mod guest;
 mod intake;
 mod later;
+mod odd_answers;
 mod ordeal;
 mod readme;
 mod schema;
