@@ -28,13 +28,26 @@ use crate::deskie::{CallError, CaseQuery, Client, Meter, Outcome};
 use crate::files::SiteFiles;
 use crate::lanes::{Class, Cost, CreatedAtKept, DoubtState};
 use crate::model::{DeliveryId, clock};
-use crate::store::{Store, StoreError};
+use crate::store::{Delivery, Store, StoreError};
 
 /// No call is begun later than this after its intent was made durable.
 const SEND_WITHIN: Duration = Duration::from_secs(5);
 
+/// A refusal that nobody knows is the item's after so many attempts, while reads are answered.
+const UNCLEAR: i32 = 3;
+
 /// So many calls with files are under way at once.
 const UPLOADS: usize = 4;
+
+/// What became of a durable step.
+enum Stored {
+    /// It was done.
+    Done,
+    /// Another instance leads, and finds it out for itself.
+    Elsewhere,
+    /// It contradicts what stands there.
+    Conflict(String),
+}
 
 /// Sends deliveries.
 pub struct Deliverer {
@@ -113,12 +126,27 @@ impl Deliverer {
         }
     }
 
-    /// What a failed call means. An employee who is not active may be a matter of that call alone, or of all calls: a
-    /// read, which names nobody but the key's own, tells.
+    /// What a failed call means. What may be a matter of that call alone, or of all calls, a read tells, which names nobody
+    /// but the key's own employee: only where that is answered is it the item's (rule 20). `attempts`: that failed.
     async fn outcome(&self, error: &CallError, attempts: i32) -> Outcome {
-        if error.outcome() != Outcome::Refused || !error.is_staff_inactive() {
-            return error.outcome();
+        let tries = match error {
+            error if error.is_unclear() => UNCLEAR,
+            // Perhaps he was made active in between.
+            error if error.is_staff_inactive() => 2,
+            error if error.is_about_staff() => 1,
+            error => return error.outcome(),
+        };
+        match self.is_answering().await {
+            Ok(()) if attempts < tries => Outcome::Retry,
+            Ok(()) => Outcome::Refused,
+            // What could not be asked is found out with the next attempt.
+            Err(Outcome::Refused | Outcome::Doubt) => Outcome::Retry,
+            Err(outcome) => outcome,
         }
+    }
+
+    /// Whether Deskie answers a read that is about no item.
+    async fn is_answering(&self) -> Result<(), Outcome> {
         let query = CaseQuery {
             limit: Some(1),
             ..CaseQuery::default()
@@ -126,13 +154,7 @@ impl Deliverer {
         let call = self.meter.acquire(Class::Doubt, Cost::Read).await;
         let answer = self.client.cases(&query).await;
         self.meter.settle(call, &answer);
-        match answer {
-            // Perhaps he was made active in between.
-            Ok(_) if attempts <= 1 => Outcome::Retry,
-            Ok(_) => Outcome::Refused,
-            // What could not be asked is found out with the next attempt.
-            Err(error) => error.outcome(),
-        }
+        answer.map(drop).map_err(|error| error.outcome())
     }
 
     /// As [`Deliverer::stored`], where nothing depends on it.
@@ -143,26 +165,54 @@ impl Deliverer {
         self.stored(what, step).await;
     }
 
+    /// Stores what Deskie has answered; whether it was. What contradicts our own state is permanent, such as a number that
+    /// another message or ticket has already: it is parked with the cause, and keeps no place of work for ever.
+    async fn answered<F>(&self, delivery: &Delivery, what: &str, step: impl Fn() -> F) -> bool
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        let conflict = match self.stored(what, step).await {
+            Stored::Done => return true,
+            Stored::Elsewhere => return false,
+            Stored::Conflict(error) => error,
+        };
+        let why = format!(
+            "Deskie's answer for {what} contradicts what is known: {conflict}; Deskie has done it: compare the case in Deskie, \
+             then `failed discard`, or `failed retry` to send it again"
+        );
+        tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
+        // What went in the same call was done with it, and is not sent by itself.
+        let park = || async {
+            self.store.delivery_doubt(delivery.id, &why, Duration::ZERO).await?;
+            self.store.delivery_park(delivery.id, &why).await
+        };
+        self.durably("a contradiction", park).await;
+        false
+    }
+
     /// Repeats a durable step until it is done or another instance leads: what Deskie has answered must not be lost.
-    /// Whether it was done; the other instance finds it out for itself.
-    async fn stored<F>(&self, what: &str, step: impl Fn() -> F) -> bool
+    async fn stored<F>(&self, what: &str, step: impl Fn() -> F) -> Stored
     where
         F: Future<Output = Result<(), StoreError>>,
     {
         let mut attempt = 0u32;
         loop {
             match step().await {
-                Ok(()) => return true,
+                Ok(()) => return Stored::Done,
                 Err(error) if error.lost_leadership() => {
                     tracing::warn!("{what}: {error}");
-                    return false;
+                    return Stored::Elsewhere;
+                }
+                Err(error) if error.is_conflict() => {
+                    tracing::error!("{what} cannot be stored: {error}");
+                    return Stored::Conflict(error.to_string());
                 }
                 // A promoted server that lacks our last steps: Deskie is asked again in the next term.
                 Err(error @ StoreError::Damaged(_)) if self.store.is_elsewhere().await => {
                     tracing::warn!(
                         "{what}: {error}; another server has taken the place of the one it was begun on"
                     );
-                    return false;
+                    return Stored::Elsewhere;
                 }
                 Err(error) => {
                     attempt += 1;

@@ -92,7 +92,7 @@ impl Meter {
         match kind {
             Some(ErrorKind::NotSent { .. }) => budget.not_sent(call, now),
             // A time-out or a lost connection brought no headers.
-            Some(ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. })
+            Some(ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. } | ErrorKind::Outage { .. })
                 if quota == super::Quota::default() => {
                 budget.answered(call, None, now)
             }
@@ -110,31 +110,33 @@ impl Meter {
         }
         drop(budget);
         self.asked.store(true, Ordering::SeqCst);
-        *self.unreachable.lock().unwrap_or_else(PoisonError::into_inner) = match kind {
-            Some(
-                kind @ (ErrorKind::NotSent { .. }
-                | ErrorKind::InDoubt { .. }
-                | ErrorKind::Unreadable { .. }),
-            ) => Some(kind.to_string()),
-            _ => None,
-        };
+        self.tell_reach(kind.filter(|kind| kind.is_outage()));
         let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         match answer {
-            Err(error) if matches!(error.kind, ErrorKind::Unauthorized { .. }) => {
+            Err(error) if matches!(error.kind, ErrorKind::Unauthorized) => {
                 *refusal = Some(KeyRefusal::Key);
             }
             Err(error) if error.outcome() == Outcome::KeyRevoked => *refusal = Some(KeyRefusal::Staff),
             // Whose fault it is shows at a read.
             Err(error) if error.is_staff_inactive() => {}
-            Err(error)
-                if matches!(
-                    error.kind,
-                    ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. }
-                ) => {}
+            Err(error) if error.kind.is_outage() => {}
             _ => *refusal = None,
         }
         drop(refusal);
         self.changed.notify_waiters();
+    }
+
+    /// An outage is told once when it begins and when it ends, whoever meets it; the status tells it as long as it lasts.
+    fn tell_reach(&self, outage: Option<&ErrorKind>) {
+        let mut unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+        match (unreachable.is_some(), outage) {
+            (false, Some(kind)) => tracing::warn!(
+                "no call to Deskie goes through since now: {kind}; everything waits and is tried again, nothing is lost"
+            ),
+            (true, None) => tracing::info!("calls to Deskie go through again"),
+            _ => {}
+        }
+        *unreachable = outage.map(ToString::to_string);
     }
 
     /// Brings back a call that was not made after all.

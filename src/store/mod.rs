@@ -73,6 +73,11 @@ impl StoreError {
     pub fn lost_leadership(&self) -> bool {
         matches!(self, StoreError::Postgres(error) if error.code().is_some_and(|code| code.code() == "DC001"))
     }
+
+    /// Whether what was to be stored contradicts what is (class 23): it will the next time, too.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, StoreError::Postgres(error) if error.code().is_some_and(|code| code.code().starts_with("23")))
+    }
 }
 
 /// Rings when there may be work; missing one costs a poll interval, never a message.

@@ -74,8 +74,9 @@ impl WriteBack {
             Err(Failed::Call(error)) => {
                 let after = match error.outcome() {
                     Outcome::Throttled(_) => Duration::ZERO,
+                    // The API's own word about this case: a person has to do something, and a webhook hastens it.
                     Outcome::Refused => Duration::from_secs(3600),
-                    Outcome::KeyRevoked => Duration::from_secs(60),
+                    Outcome::KeyRevoked => Duration::from_secs(30),
                     Outcome::Retry | Outcome::Doubt => {
                         backoff::retry_delay(ticket.read_attempts.unsigned_abs() + 1, rand::random())
                     }

@@ -9,6 +9,7 @@ mod intake;
 mod later;
 mod odd_answers;
 mod ordeal;
+mod outage;
 mod readme;
 mod schema;
 mod standby;
