@@ -15,7 +15,13 @@ use crate::store::{Delivery, Parent};
 impl Deliverer {
     /// Finds out why, at the cost of two reads at most; `attempts`: that failed. Whatever the call was, it is followed,
     /// tried again or parked alike.
-    pub(super) async fn case_gone(&self, delivery: &Delivery, case: CaseId, error: &CallError, attempts: i32) {
+    pub(super) async fn case_gone(
+        &self,
+        delivery: &Delivery,
+        case: CaseId,
+        error: &CallError,
+        attempts: i32,
+    ) {
         let answer = self.get(case).await;
         let why = match answer {
             Ok(found) => match parent(&found, case) {
@@ -30,12 +36,12 @@ impl Deliverer {
                     found.case_number
                 ),
                 // It is there, so a 404 was not about it; and the API's own word once may have been a slip.
-                None if error.code().is_none() || attempts < UNCLEAR => {
+                None if error.code().is_none() || attempts.unsigned_abs() < UNCLEAR => {
                     return self.later(delivery, error, attempts).await;
                 }
                 None => format!("{error}; {}", error.remedy()),
             },
-            Err(error) if error.is_gone() && !self.is_gone_for_good(&error, attempts).await => {
+            Err(error) if error.is_gone() && !self.is_gone_for_good(delivery, &error).await => {
                 return self.later(delivery, &error, attempts).await;
             }
             Err(error) if error.is_gone() || error.outcome() == Outcome::Refused => format!(
@@ -49,8 +55,8 @@ impl Deliverer {
     }
 
     /// Whether a case that a read does not find either is gone: the API says so itself, or answers other reads.
-    async fn is_gone_for_good(&self, error: &CallError, attempts: i32) -> bool {
-        error.code().is_some() || (attempts >= UNCLEAR && self.is_answering().await.is_ok())
+    async fn is_gone_for_good(&self, delivery: &Delivery, error: &CallError) -> bool {
+        error.code().is_some() || self.confirmed(delivery).await.is_ok_and(|times| times >= UNCLEAR)
     }
 
     async fn get(&self, case: CaseId) -> Result<Case, CallError> {

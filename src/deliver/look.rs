@@ -411,7 +411,11 @@ impl Deliverer {
 }
 
 /// What is not found among what can be read may be what cannot: then it is not absent, and is never sent again for that.
-fn may_be_absent<Id>(found: &Found<Id>, unreadable: &[Unreadable], delivery: &Delivery) -> Result<(), Failed> {
+fn may_be_absent<Id>(
+    found: &Found<Id>,
+    unreadable: &[Unreadable],
+    delivery: &Delivery,
+) -> Result<(), Failed> {
     match (found, unreadable.first()) {
         (Found::None, Some(entry)) => Err(Failed::Unreadable(entry.to_string(), delivery.looks >= LOOKS)),
         _ => Ok(()),

@@ -33,8 +33,11 @@ use crate::store::{Delivery, Store, StoreError};
 /// No call is begun later than this after its intent was made durable.
 const SEND_WITHIN: Duration = Duration::from_secs(5);
 
-/// A refusal that nobody knows is the item's after so many attempts, while reads are answered.
-const UNCLEAR: i32 = 3;
+/// A refusal that nobody knows is the item's after so many in turn, while reads are answered.
+const UNCLEAR: u32 = 3;
+
+/// Of so many deliveries it is remembered how often they were refused; what is forgotten is tried a little longer.
+const REMEMBERED: usize = 10_000;
 
 /// So many calls with files are under way at once.
 const UPLOADS: usize = 4;
@@ -60,6 +63,8 @@ pub struct Deliverer {
     uploads: tokio::sync::Semaphore,
     /// The clocks of the doubts; after a restart they begin anew, which only makes us wait longer.
     doubts: Mutex<HashMap<DeliveryId, DoubtState>>,
+    /// How often in turn a delivery was refused in a way that has to be confirmed.
+    refusals: Mutex<HashMap<DeliveryId, u32>>,
     kept: Mutex<CreatedAtKept>,
 }
 
@@ -86,6 +91,7 @@ impl Deliverer {
             site_files,
             uploads: tokio::sync::Semaphore::new(UPLOADS),
             doubts: Mutex::default(),
+            refusals: Mutex::default(),
             kept: Mutex::new(kept),
         }
     }
@@ -127,8 +133,8 @@ impl Deliverer {
     }
 
     /// What a failed call means. What may be a matter of that call alone, or of all calls, a read tells, which names nobody
-    /// but the key's own employee: only where that is answered is it the item's (rule 20). `attempts`: that failed.
-    async fn outcome(&self, error: &CallError, attempts: i32) -> Outcome {
+    /// but the key's own employee: only where that is answered is it the item's (rule 20).
+    async fn outcome(&self, delivery: &Delivery, error: &CallError) -> Outcome {
         let tries = match error {
             error if error.is_unclear() => UNCLEAR,
             // Perhaps he was made active in between.
@@ -136,12 +142,33 @@ impl Deliverer {
             error if error.is_about_staff() => 1,
             error => return error.outcome(),
         };
-        match self.is_answering().await {
-            Ok(()) if attempts < tries => Outcome::Retry,
-            Ok(()) => Outcome::Refused,
+        match self.confirmed(delivery).await {
+            Ok(times) if times < tries => Outcome::Retry,
+            Ok(_) => Outcome::Refused,
             // What could not be asked is found out with the next attempt.
             Err(Outcome::Refused | Outcome::Doubt) => Outcome::Retry,
             Err(outcome) => outcome,
+        }
+    }
+
+    /// How often in turn a delivery was refused while a read was answered. Once is no proof: an outage may have ended
+    /// between the two.
+    async fn confirmed(&self, delivery: &Delivery) -> Result<u32, Outcome> {
+        let answered = self.is_answering().await;
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        match answered {
+            Ok(()) => {
+                let times = refusals.get(&delivery.id).copied().unwrap_or(0) + 1;
+                refusals.insert(delivery.id, times);
+                if refusals.len() > REMEMBERED {
+                    refusals.retain(|id, _| *id == delivery.id);
+                }
+                Ok(times)
+            }
+            Err(outcome) => {
+                refusals.remove(&delivery.id);
+                Err(outcome)
+            }
         }
     }
 
@@ -183,7 +210,9 @@ impl Deliverer {
         tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
         // What went in the same call was done with it, and is not sent by itself.
         let park = || async {
-            self.store.delivery_doubt(delivery.id, &why, Duration::ZERO).await?;
+            self.store
+                .delivery_doubt(delivery.id, &why, Duration::ZERO)
+                .await?;
             self.store.delivery_park(delivery.id, &why).await
         };
         self.durably("a contradiction", park).await;

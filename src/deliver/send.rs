@@ -307,7 +307,7 @@ impl Deliverer {
         if let Some(case) = delivery.case_id.filter(|_| error.is_gone()) {
             return self.case_gone(delivery, case, &error, delivery.attempts).await;
         }
-        let outcome = match self.outcome(&error, delivery.attempts).await {
+        let outcome = match self.outcome(delivery, &error).await {
             Outcome::Retry => lanes::Outcome::NotSent,
             Outcome::Refused => lanes::Outcome::Refused { permanent: true },
             Outcome::Throttled(retry_after) => lanes::Outcome::Throttled { retry_after },

@@ -74,16 +74,14 @@ impl Deliverer {
         if error.is_gone() {
             return self.case_gone(delivery, case, &error, attempts).await;
         }
-        let after = match self.outcome(&error, attempts).await {
+        let after = match self.outcome(delivery, &error).await {
             Outcome::Refused => {
                 tracing::error!(ticket = %delivery.ticket_key, "the status is parked: {text}");
                 let park = || self.store.delivery_park(id, &text);
                 return self.durably("a refusal", park).await;
             }
             Outcome::Throttled(_) | Outcome::KeyRevoked => Duration::ZERO,
-            Outcome::Retry | Outcome::Doubt => {
-                backoff::retry_delay(attempts.unsigned_abs(), rand::random())
-            }
+            Outcome::Retry | Outcome::Doubt => backoff::retry_delay(attempts.unsigned_abs(), rand::random()),
         };
         tracing::warn!(ticket = %delivery.ticket_key, "the status was not sent yet: {text}");
         let retry = || self.store.delivery_retry(id, &text, after);

@@ -219,6 +219,15 @@ impl Entity for Message {
     }
 
     fn read(object: &Map<String, Value>) -> Option<Message> {
+        // A text that cannot be read must not pass for a message without one.
+        let is_text = |key: &str| match object.get(key) {
+            Some(Value::Array(values)) => values.is_empty(),
+            Some(Value::Object(values)) => values.is_empty(),
+            _ => true,
+        };
+        if !is_text("content") || !is_text("content_html") {
+            return None;
+        }
         Some(Message {
             message_id: MessageId(wire::id(object, "message_id")?),
             user_id: wire::id(object, "user_id").map(UserId),
@@ -276,7 +285,10 @@ impl Attachment {
         Some(Attachment {
             file_id: wire::id(object, "file_id"),
             file_name: wire::text(object, "file_name"),
-            file_size: object.get("file_size").and_then(wire::int).filter(|size| *size >= 0),
+            file_size: object
+                .get("file_size")
+                .and_then(wire::int)
+                .filter(|size| *size >= 0),
             mime_type: wire::text(object, "mime_type"),
             url: wire::some_text(object, "url")?,
         })

@@ -98,7 +98,10 @@ fn an_entry_that_cannot_be_read_costs_none_of_its_neighbours() {
         (json!({"case":{"case_id":null}}), "its `case_id` is null"),
         (json!({"case":{"case_id":1.5}}), "its `case_id` is 1.5"),
         (json!({"case":{"case_id":-3}}), "its `case_id` is -3"),
-        (json!({"case":{"case_id":"99999999999999999999"}}), "its `case_id` is a text"),
+        (
+            json!({"case":{"case_id":"99999999999999999999"}}),
+            "its `case_id` is a text",
+        ),
         (json!({"case":[]}), "a list in its place"),
         (json!({"user":{"user_id":1}}), "it has no `case_id`"),
     ] {

@@ -27,7 +27,7 @@ pub(super) struct Found {
     pub value: Value,
     /// Something that is not JSON stood before or behind it.
     pub surrounded: bool,
-    /// It, or what stands around it, is not as JSON should be.
+    /// It was not as JSON should be.
     pub mended: bool,
 }
 
@@ -67,8 +67,8 @@ pub(super) fn read(body: &[u8], is_answer: impl Fn(&Value) -> bool) -> Result<Fo
             mended: false,
         });
     }
-    let text = String::from_utf8_lossy(body);
-    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\0');
+    let whole = String::from_utf8_lossy(body);
+    let text = whole.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}' || c == '\0');
     if text.is_empty() {
         return Err(Unread::Empty);
     }
@@ -76,22 +76,29 @@ pub(super) fn read(body: &[u8], is_answer: impl Fn(&Value) -> bool) -> Result<Fo
         true => Unread::Page,
         false => Unread::NotJson,
     };
-    let mut found: Vec<(usize, Value, bool)> = Vec::new();
+    let mut found: Vec<(usize, Found)> = Vec::new();
     let mut at = 0;
     for _ in 0..BEGINNINGS {
-        let Some(start) = next_beginning(text, at) else { break };
-        let (json, end) = mended(text.get(start..).unwrap_or_default());
+        let Some(start) = next_beginning(text, at) else {
+            break;
+        };
+        let rest = text.get(start..).unwrap_or_default();
+        let (json, end) = mended(rest);
         match serde_json::from_str::<Value>(&json) {
             Ok(value) => {
-                let end = end.map_or(text.len(), |end| start + end);
-                let (before, after) = (text.get(..start), text.get(end..));
-                let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+                let length = end.unwrap_or(rest.len());
+                at = start + length;
+                let before = text.get(..start).unwrap_or_default();
+                let (json_before, after) = (rest.get(..length), rest.get(length..).unwrap_or_default());
                 // A part of something larger that is broken is never taken for the whole.
-                if !before.is_empty() && is_inside(before, after) {
-                    return Err(unread);
+                if before.is_empty() || !is_inside(before, after) {
+                    let odd = Found {
+                        value,
+                        surrounded: !before.is_empty() || !after.is_empty(),
+                        mended: json_before != Some(json.as_str()) || matches!(whole, Cow::Owned(_)),
+                    };
+                    found.push((length, odd));
                 }
-                found.push((end - start, value, !before.is_empty() || !after.trim().is_empty()));
-                at = end;
             }
             // Up to where it ends it is JSON: what stands inside is a part of it.
             Err(error) if error.classify() == Category::Eof => {
@@ -104,16 +111,15 @@ pub(super) fn read(body: &[u8], is_answer: impl Fn(&Value) -> bool) -> Result<Fo
         }
     }
     // The longest one is the answer: a notice quotes but a few words.
-    found.sort_by_key(|(length, _, _)| std::cmp::Reverse(*length));
-    let answer = found
+    found.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+    let mut answer = found
         .into_iter()
-        .find(|(_, value, surrounded)| !surrounded || is_answer(value));
-    let (_, value, surrounded) = answer.ok_or(unread)?;
-    Ok(Found {
-        value,
-        surrounded,
-        mended: true,
-    })
+        .map(|(_, found)| found)
+        .find(|found| !found.surrounded || is_answer(&found.value))
+        .ok_or(unread)?;
+    // A mark that stands before it is nothing that its meaning could hang on.
+    answer.surrounded |= whole.trim().len() != text.len();
+    Ok(answer)
 }
 
 /// Where an object or a list may begin, at or behind `from`: what people write in braces begins otherwise.

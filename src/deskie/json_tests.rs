@@ -11,7 +11,9 @@ fn holds_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(values) => values.iter().any(holds_nul),
-        Value::Object(object) => object.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        Value::Object(object) => object
+            .iter()
+            .any(|(key, value)| key.contains('\0') || holds_nul(value)),
         _ => false,
     }
 }
@@ -29,6 +31,7 @@ fn one_odd_value_costs_neither_its_page_nor_its_neighbours() {
         "\u{feff}{\"case\":{\"a\":\"x\"},\"b\":1}".as_bytes(),
         b"<br />\n<b>Notice</b>:  Undefined index: a in <b>/x.php</b><br />\n{\"case\":{\"a\":\"x\"},\"b\":1}",
         b"Array ( [0] => { 'a' } ) {\"case\":{\"a\":\"x\"},\"b\":1}",
+        b"array(1) {\n  [0]=> {\"a\": 1}\n}\n{\"case\":{\"a\":\"x\"},\"b\":1}",
         b"array {} {\"no\": {} } [{}] {\"case\":{\"a\":\"x\"},\"b\":1}\n<!-- 0.12 s -->",
         b"{\"case\":{\"a\":\"x\"},\"b\":1} // fine\n",
         b"{\"case\":{\"a\":\"x\"},\"b\":1}\n\n<b>Warning</b>: { in x",
@@ -39,7 +42,10 @@ fn one_odd_value_costs_neither_its_page_nor_its_neighbours() {
     }
     for (odd, text) in [
         (&br#"\ud83d"#[..], "\u{fffd}"),
-        (br#"\ude00 \uD83D\uDE00 \ud83d\ud83d\ude00"#, "\u{fffd} 😀 \u{fffd}😀"),
+        (
+            br#"\ude00 \uD83D\uDE00 \ud83d\ud83d\ude00"#,
+            "\u{fffd} 😀 \u{fffd}😀",
+        ),
         (br#"\ud83dA \u00zz \x \\u0000"#, "\u{fffd}A \\u00zz \\x \\u0000"),
         (b"a\xff\xed\xa0\xbdb", "a\u{fffd}\u{fffd}\u{fffd}\u{fffd}b"),
         (b"a\tb\nc\x07d", "a\tb\ncd"),
@@ -53,7 +59,11 @@ fn one_odd_value_costs_neither_its_page_nor_its_neighbours() {
         let expected = json!({"case": {"a": null, "b": 2}});
         assert_eq!(value_of(body.as_bytes()), Ok(expected), "{odd}");
     }
-    let deep = format!("{{\"case\":{{\"a\":{}1{},\"b\":2}}}}", "[".repeat(5_000), "]".repeat(5_000));
+    let deep = format!(
+        "{{\"case\":{{\"a\":{}1{},\"b\":2}}}}",
+        "[".repeat(5_000),
+        "]".repeat(5_000)
+    );
     assert_eq!(value_of(deep.as_bytes()).unwrap()["case"]["b"], json!(2));
 }
 
@@ -68,10 +78,15 @@ fn a_part_is_never_taken_for_the_whole() {
         assert!(value_of(noticed.as_bytes()).is_err(), "{noticed}");
     }
     for broken in [
-        format!("{{\"0\":{},\"1\":{{\"case\":<b>Notice</b>}},\"2\":{}}}", entry(1), entry(2)),
+        format!(
+            "{{\"0\":{},\"1\":{{\"case\":<b>Notice</b>}},\"2\":{}}}",
+            entry(1),
+            entry(2)
+        ),
         format!("{{\"0\":<b>Notice</b>{},\"1\":{}}}", entry(1), entry(2)),
         format!("{{\"0\":{{'}}',\"1\":{}", entry(2)),
         format!("[{},{},<br>", entry(1), entry(2)),
+        format!("{{ 0: {}, 1: {} }}", entry(1), entry(2)),
     ] {
         assert!(value_of(broken.as_bytes()).is_err(), "{broken}");
     }

@@ -93,7 +93,8 @@ impl Meter {
             Some(ErrorKind::NotSent { .. }) => budget.not_sent(call, now),
             // A time-out or a lost connection brought no headers.
             Some(ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. } | ErrorKind::Outage { .. })
-                if quota == super::Quota::default() => {
+                if quota == super::Quota::default() =>
+            {
                 budget.answered(call, None, now)
             }
             _ => {

@@ -2,8 +2,8 @@
 //!
 //! One odd message can make Deskie answer for the whole page with nothing, with a fault of its own, or with JSON that
 //! breaks off. Then the page is asked for in tenths, and a tenth that cannot be read either entry by entry, so that only
-//! the odd one is lost sight of (rule 19). That costs 31 reads at most, and three where it is an outage: where the first
-//! two tenths bring nothing either, or a third one fails, the page as a whole counts as not read.
+//! the odd one is lost sight of (rule 19). One costs 21 reads; an outage, in which nothing can be read at all, costs five,
+//! and the page as a whole counts as not read. So it does where more than a few entries are odd.
 
 use super::wire::{Entity, List, Unreadable};
 use super::{Answer, CallError, Meter};
@@ -13,8 +13,10 @@ use crate::lanes::{Call, Class, Cost};
 const PAGE: u32 = 100;
 const TENTH: u32 = 10;
 
-/// So many tenths may fail, and so many entries of the page.
-const TENTHS_LOST: usize = 2;
+/// So many answers that cannot be read, and none that can, are an outage.
+const FAILURES: usize = 5;
+
+/// So many entries of a page may be lost sight of.
 const ENTRIES_LOST: usize = 5;
 
 /// Page `number` of a hundred entries. `fetch` asks for a page of a size; `call` was taken out of the budget for the first
@@ -43,50 +45,51 @@ where
         Err(error) if error.is_unreadable() => error,
         answer => return answer,
     };
-    let (mut parts, mut lost): (Vec<Answer<List<T>>>, Vec<u32>) = (Vec::new(), Vec::new());
-    for tenth in inside(number, PAGE / TENTH) {
+    let (mut found, mut failures): (Option<Answer<List<T>>>, usize) = (None, 1);
+    let put = |found: &mut Option<Answer<List<T>>>, part: Answer<List<T>>| match found {
+        Some(found) => found.value.append(part.value),
+        None => *found = Some(part),
+    };
+    let mut unreadable = Vec::new();
+    'tenths: for tenth in inside(number, PAGE / TENTH) {
         match ask(None, tenth, TENTH).await {
             Ok(part) => {
                 let is_last = part.value.len() < TENTH as usize;
-                parts.push(part);
+                put(&mut found, part);
                 if is_last {
                     break;
                 }
+                continue;
             }
-            Err(error) if error.is_unreadable() => {
-                lost.push(tenth);
-                if lost.len() > TENTHS_LOST || (parts.is_empty() && lost.len() == TENTHS_LOST) {
-                    return Err(whole);
-                }
-            }
+            Err(error) if error.is_unreadable() => failures += 1,
             Err(error) => return Err(error),
         }
-    }
-    let mut unreadable = Vec::new();
-    for tenth in lost {
         for entry in inside(tenth, TENTH) {
             match ask(None, entry, 1).await {
-                Ok(part) if part.value.is_empty() => break,
-                Ok(part) => parts.push(part),
-                Err(error) if error.is_unreadable() && unreadable.len() < ENTRIES_LOST => {
+                Ok(part) => {
+                    let is_last = part.value.is_empty();
+                    put(&mut found, part);
+                    if is_last {
+                        break 'tenths;
+                    }
+                }
+                Err(error) if error.is_unreadable() => {
+                    failures += 1;
                     unreadable.push(Unreadable {
                         what: T::ROOT,
                         place: before(entry, 1) + 1,
                         id: error.kind.to_string(),
                     });
+                    let is_outage = found.is_none() && failures >= FAILURES;
+                    if is_outage || unreadable.len() > ENTRIES_LOST {
+                        return Err(whole);
+                    }
                 }
-                Err(error) if error.is_unreadable() => return Err(whole),
                 Err(error) => return Err(error),
             }
         }
     }
-    // Whoever reads it relies on the order of the list.
-    parts.sort_by_key(|part| part.value.before);
-    let mut parts = parts.into_iter();
-    let Some(mut answer) = parts.next() else {
-        return Err(whole);
-    };
-    parts.for_each(|part| answer.value.append(part.value));
+    let mut answer = found.ok_or(whole)?;
     answer.value.unreadable.extend(unreadable);
     Ok(answer)
 }

@@ -20,8 +20,6 @@ pub struct List<T> {
     pub total: Option<i64>,
     /// Entries that cannot be read: they are left out, told, and met again with the next read (rule 19).
     pub unreadable: Vec<Unreadable>,
-    /// How many entries of the whole list come before this page.
-    pub(super) before: usize,
 }
 
 impl<T> List<T> {
@@ -30,7 +28,6 @@ impl<T> List<T> {
             items: Vec::new(),
             total,
             unreadable: Vec::new(),
-            before: 0,
         }
     }
 
@@ -60,7 +57,6 @@ impl<T> List<T> {
     /// With places as they are in the whole list, of which so many entries come before this page.
     pub(super) fn at(mut self, before: usize) -> List<T> {
         self.unreadable.iter_mut().for_each(|entry| entry.place += before);
-        self.before += before;
         self
     }
 }
@@ -78,7 +74,11 @@ pub struct Unreadable {
 
 impl std::fmt::Display for Unreadable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "entry {} of the list is no `{}`: {}", self.place, self.what, self.id)
+        write!(
+            f,
+            "entry {} of the list is no `{}`: {}",
+            self.place, self.what, self.id
+        )
     }
 }
 
@@ -158,7 +158,10 @@ fn entities<'a, T: Entity>(
         }
     }
     match list.items.is_empty() && !list.unreadable.is_empty() && !is_one {
-        true => Err(format!("none of the list's entries is a `{}` with an id", T::ROOT)),
+        true => Err(format!(
+            "none of the list's entries is a `{}` with an id",
+            T::ROOT
+        )),
         false => Ok(list),
     }
 }
@@ -189,7 +192,9 @@ pub(crate) fn int(value: &Value) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match value {
         Value::Number(number) => number.as_i64().or_else(|| {
-            let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
+            let float = number
+                .as_f64()
+                .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
             Some(float as i64)
         }),
         Value::String(text) => text.trim().parse().ok(),

@@ -22,6 +22,7 @@ mod migrate;
 mod published;
 mod recall;
 mod remote;
+mod risk;
 mod status;
 mod streamed;
 mod ticket;

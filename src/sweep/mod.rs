@@ -12,9 +12,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::deskie::{
-    self, Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Unreadable, Writer,
-};
+use crate::deskie::{self, Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Unreadable, Writer};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, clock};
 use crate::store::{Birth, Claim, Delivery, Parent, SeenCase, SeenStatus, Store, StoreError};

@@ -122,7 +122,11 @@ impl WriteBack {
         };
         let (mut new, mut seen) = (0, std::collections::HashSet::new());
         for number in 1..=PAGES {
-            let class = if number > URGENT_PAGES { Class::Sweep } else { class };
+            let class = if number > URGENT_PAGES {
+                Class::Sweep
+            } else {
+                class
+            };
             let fetch = |page, limit| self.client.messages(case, Order::Desc, page, limit);
             let answer = deskie::page(&self.meter, class, call.take(), number, fetch).await;
             let answer = answer.map_err(Failed::Call)?;
@@ -131,7 +135,8 @@ impl WriteBack {
             }
             let list = answer.value;
             let complete = list.len() < 100;
-            page.unreadable.extend(list.unreadable.iter().map(ToString::to_string));
+            page.unreadable
+                .extend(list.unreadable.iter().map(ToString::to_string));
             let (items, total) = (list.items, list.total);
             let ids: Vec<MessageId> = items.iter().map(|message| message.message_id).collect();
             let known = self.store.remote_known(&ids).await.map_err(Failed::Store)?;
@@ -177,7 +182,9 @@ impl WriteBack {
         page.messages = messages.into();
         if page.messages.first().map(place) > page.messages.last().map(place) {
             page.messages.reverse();
-            page.first = page.first.and(page.messages.first().map(|message| message.message_id));
+            page.first = page
+                .first
+                .and(page.messages.first().map(|message| message.message_id));
         }
         Ok(page)
     }
@@ -219,7 +226,10 @@ impl WriteBack {
             let found = first_message(
                 &opening,
                 &unknown,
-                unknown.iter().copied().find(|message| Some(message.message_id) == page.first),
+                unknown
+                    .iter()
+                    .copied()
+                    .find(|message| Some(message.message_id) == page.first),
                 page.date,
             );
             identified.extend(found.map(|id| (opening, id)));
@@ -298,7 +308,11 @@ impl WriteBack {
         step.ticket_read_done(ticket.id, wanted_at, deferred).await?;
         step.commit().await?;
         CrashPoint::ReadStored.reached();
-        for line in self.store.unreadable_add(Some(ticket.id), &page.unreadable).await? {
+        for line in self
+            .store
+            .unreadable_add(Some(ticket.id), &page.unreadable)
+            .await?
+        {
             tracing::warn!(ticket = %ticket.key, %case, "{line}; it is passed over, and looked at again with each read");
         }
         if page.has_more {

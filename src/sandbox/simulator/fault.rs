@@ -154,10 +154,10 @@ pub enum FaultKind {
         #[serde(default)]
         after: String,
     },
-    /// Done; the answer's entry of this number is spoilt, where it has one.
+    /// Done; the answer's entry that says this is spoilt, where it has one, each time until the faults are cleared.
     Spoil {
-        /// The number of a case or a message.
-        id: i64,
+        /// The text of a message or the subject of a case.
+        says: String,
         /// What is odd about it.
         how: Spoilt,
     },
@@ -183,6 +183,10 @@ pub enum Done {
 }
 
 impl FaultKind {
+    fn only_spoils(&self) -> bool {
+        matches!(self, FaultKind::Spoil { .. })
+    }
+
     /// The word that the books hold.
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -264,7 +268,7 @@ impl Faults {
         for fault in self
             .script
             .iter_mut()
-            .filter(|fault| fault.matches.covers(method, path))
+            .filter(|fault| !fault.kind.only_spoils() && fault.matches.covers(method, path))
         {
             if fault.skip > 0 {
                 fault.skip -= 1;
@@ -276,6 +280,17 @@ impl Faults {
         }
         self.script.retain(|fault| fault.times > 0);
         hit.or_else(|| self.roll())
+    }
+
+    /// What is odd in the answer to this call, as long as the faults are there.
+    pub fn spoilt(&self, method: &str, path: &[&str]) -> Vec<(String, Spoilt)> {
+        let odd = |fault: &Fault| match &fault.kind {
+            FaultKind::Spoil { says, how } if fault.matches.covers(method, path) => {
+                Some((says.clone(), *how))
+            }
+            _ => None,
+        };
+        self.script.iter().filter_map(odd).collect()
     }
 
     fn roll(&mut self) -> Option<FaultKind> {

@@ -54,11 +54,11 @@ pub use books::{
     WebhookOutcome, WebhookRecord,
 };
 pub use fault::{Done, Fault, FaultKind, Match, RandomFaults};
-pub use spoil::Spoilt;
 pub use options::{
     API_STAFF, Absorbed, Agent, Bodies, ChannelKind, CustomChannel, CustomField, DEFAULT_AGENT, Delivery,
     EmptyList, Encoding, Options, Rule, RuleBody, Trigger,
 };
+pub use spoil::Spoilt;
 
 use crate::model::{CaseId, MessageId};
 use connection::{Connection, CuttingListener};

@@ -215,15 +215,6 @@ async fn answer(shared: Arc<Shared>, request: Request) -> Option<Response> {
                 ..reply
             })
         }
-        Some(FaultKind::Spoil { id, how }) => {
-            let reply = perform.await;
-            let (status, body) = spoil(reply.status, reply.body, id, how);
-            Some(Reply {
-                status,
-                body,
-                ..reply
-            })
-        }
         Some(FaultKind::NotJson { done }) => {
             if done {
                 perform.await;
@@ -238,6 +229,21 @@ async fn answer(shared: Arc<Shared>, request: Request) -> Option<Response> {
             None
         }
     };
+    let odd = shared.with_quietly(|state| {
+        state
+            .faults
+            .spoilt(&method, segments.as_deref().unwrap_or_default())
+    });
+    let reply = reply.map(|reply| {
+        odd.into_iter().fold(reply, |reply, (says, how)| {
+            let (status, body) = spoil(reply.status, reply.body, &says, how);
+            Reply {
+                status,
+                body,
+                ..reply
+            }
+        })
+    });
     shared.finish(index, reply)
 }
 

@@ -30,18 +30,23 @@ pub enum Spoilt {
 /// Stands in the JSON where text is to be put in that serde_json would not write.
 const MARK: &str = "@@odd@@";
 
-/// Spoils the entry of this number in an answer; the status and body that become of it.
-pub(super) fn spoil(status: u16, body: String, id: i64, how: Spoilt) -> (u16, String) {
-    let Ok(mut json) = serde_json::from_str::<Value>(&body) else {
+/// Half an emoji, and what stands for it while the JSON is read.
+const HALF: &str = "\\ud83d";
+const HALF_MARK: &str = "@@half@@";
+
+/// Spoils the entry whose text or subject is this in an answer; the status and body that become of it.
+pub(super) fn spoil(status: u16, body: String, says: &str, how: Spoilt) -> (u16, String) {
+    // What another one has spoilt already is not JSON that serde_json reads.
+    let Ok(mut json) = serde_json::from_str::<Value>(&body.replace(HALF, HALF_MARK)) else {
         return (status, body);
     };
-    if !visit(&mut json, id, how) {
+    if !visit(&mut json, says, how) {
         return (status, body);
     }
-    let json = json.to_string();
+    let json = json.to_string().replace(HALF_MARK, HALF);
     match how {
         Spoilt::Nul => (status, json.replace(MARK, "\\u0000")),
-        Spoilt::Surrogate => (status, json.replace(MARK, "\\ud83d")),
+        Spoilt::Surrogate => (status, json.replace(MARK, HALF)),
         Spoilt::Empty => (status, String::new()),
         Spoilt::CutOff => {
             let at = json.find(MARK).unwrap_or(json.len());
@@ -53,20 +58,21 @@ pub(super) fn spoil(status: u16, body: String, id: i64, how: Spoilt) -> (u16, St
 }
 
 /// Finds the entry; true where it was there.
-fn visit(json: &mut Value, id: i64, how: Spoilt) -> bool {
+fn visit(json: &mut Value, says: &str, how: Spoilt) -> bool {
     let is_it = |value: &Value| {
         let inner = value.as_object().and_then(|entry| entry.values().next());
-        let number = |key: &str| inner.and_then(|inner| inner.get(key)).map(Value::to_string);
-        let is = |key: &str| number(key).is_some_and(|text| text.trim_matches('"') == id.to_string());
-        is("message_id") || is("case_id")
+        ["content", "content_html", "subject"].iter().any(|key| {
+            let text = inner.and_then(|inner| inner.get(key)).and_then(Value::as_str);
+            text == Some(says)
+        })
     };
     if is_it(json) {
         spoil_entry(json, how);
         return true;
     }
     match json {
-        Value::Object(entries) => entries.values_mut().any(|entry| visit(entry, id, how)),
-        Value::Array(entries) => entries.iter_mut().any(|entry| visit(entry, id, how)),
+        Value::Object(entries) => entries.values_mut().any(|entry| visit(entry, says, how)),
+        Value::Array(entries) => entries.iter_mut().any(|entry| visit(entry, says, how)),
         _ => false,
     }
 }
@@ -80,14 +86,23 @@ fn spoil_entry(entry: &mut Value, how: Spoilt) {
     let Some(inner) = entry.as_object_mut().and_then(|entry| entry.values_mut().next()) else {
         return;
     };
-    let Some(inner) = inner.as_object_mut() else { return };
+    let Some(inner) = inner.as_object_mut() else {
+        return;
+    };
     match how {
         Spoilt::NoId => {
             inner.remove("message_id");
             inner.remove("case_id");
         }
         Spoilt::Lists => {
-            for key in ["content", "content_html", "attachments", "user_id", "subject", "custom_fields"] {
+            for key in [
+                "content",
+                "content_html",
+                "attachments",
+                "user_id",
+                "subject",
+                "custom_fields",
+            ] {
                 inner.insert(key.to_owned(), serde_json::json!([[1], {"a": [2]}]));
             }
         }
@@ -99,7 +114,9 @@ fn mark(object: &mut Map<String, Value>) {
     const TEXTS: [&str; 4] = ["content", "content_html", "subject", "file_name"];
     for (key, value) in object.iter_mut() {
         match value {
-            Value::String(text) if TEXTS.contains(&key.as_str()) || key.starts_with("cf_") => text.push_str(MARK),
+            Value::String(text) if TEXTS.contains(&key.as_str()) || key.starts_with("cf_") => {
+                text.push_str(MARK)
+            }
             Value::Object(inner) => mark(inner),
             Value::Array(values) => values.iter_mut().filter_map(Value::as_object_mut).for_each(mark),
             _ => {}

@@ -22,7 +22,10 @@ const COLOURS: [(u16, &str); 22] = [
     (423, ""),
     (425, ""),
     (451, "<html>blocked</html>"),
-    (400, "<html>400 The plain HTTP request was sent to HTTPS port</html>"),
+    (
+        400,
+        "<html>400 The plain HTTP request was sent to HTTPS port</html>",
+    ),
     (422, ""),
     (200, r#"{"error":"too_many_requests"}"#),
     (200, r#"{"error":"internal_error"}"#),
@@ -78,7 +81,12 @@ async fn passes(colours: &[(u16, &str)]) {
         heard.push(answer);
         let tried = |books: &Books| {
             let calls = &books.calls[calls..];
-            let of = |method: &str| calls.iter().filter(|call| call.method == method && call.over).count();
+            let of = |method: &str| {
+                calls
+                    .iter()
+                    .filter(|call| call.method == method && call.over)
+                    .count()
+            };
             (of("POST") >= 2 && of("GET") >= 4) || calls.len() >= 12 || (*status == 200 && calls.len() >= 2)
         };
         stage.deskie("some calls", tried).await;
@@ -87,17 +95,29 @@ async fn passes(colours: &[(u16, &str)]) {
         let ended = Instant::now();
         let opened_case = stage.case_of(opened).await;
         stage.until_deskie(opened_case, 2).await;
-        stage.deskie("all is said", |books| {
-            let said_there = texts(books.case(case).unwrap());
-            said.iter().all(|text| said_there.contains(&text.as_str()))
-        })
-        .await;
+        stage
+            .deskie("all is said", |books| {
+                let said_there = texts(books.case(case).unwrap());
+                said.iter().all(|text| said_there.contains(&text.as_str()))
+            })
+            .await;
         stage.until_site(ticket, said.len() - 1 + heard.len()).await;
-        assert!(ended.elapsed() < Duration::from_secs(60), "{status} {body}: {:?}", ended.elapsed());
+        assert!(
+            ended.elapsed() < Duration::from_secs(60),
+            "{status} {body}: {:?}",
+            ended.elapsed()
+        );
         stage.settled().await;
-        assert_eq!(texts(&stage.case(opened_case)), ["sıfır", "bir"], "{status} {body}");
+        assert_eq!(
+            texts(&stage.case(opened_case)),
+            ["sıfır", "bir"],
+            "{status} {body}"
+        );
         let there = stage.case(case);
-        let ours: Vec<&str> = texts(&there).into_iter().filter(|text| !text.starts_with("cevap")).collect();
+        let ours: Vec<&str> = texts(&there)
+            .into_iter()
+            .filter(|text| !text.starts_with("cevap"))
+            .collect();
         assert_eq!(ours, said, "{status} {body}");
         let rows = stage.rows(ticket).await;
         let theirs: Vec<&String> = rows.iter().filter(|text| text.starts_with("cevap")).collect();
@@ -142,9 +162,17 @@ async fn a_refusal_that_nobody_knows_parks_its_item_alone_once_reads_are_answere
         .simulator
         .add_fault(answers(Match::Any, 403, r#"{"error":"account_frozen"}"#));
     stage.writes(ticket, "bir").await;
-    let posts = |books: &Books| books.calls.iter().filter(|call| call.method == "POST" && call.over).count();
+    let posts = |books: &Books| {
+        books
+            .calls
+            .iter()
+            .filter(|call| call.method == "POST" && call.over)
+            .count()
+    };
     let before = posts(&stage.simulator.books());
-    stage.deskie("four tries", |books| posts(books) >= before + 4).await;
+    stage
+        .deskie("four tries", |books| posts(books) >= before + 4)
+        .await;
     // THEN nothing is parked, and all goes on when it is over
     stage.simulator.clear_faults();
     stage.until_deskie(case, 2).await;
@@ -194,6 +222,9 @@ async fn a_number_that_deskie_gives_twice_parks_its_message_alone() {
     // AND the others go on
     stage.writes(other, "bir").await;
     stage.until_deskie(other_case, 2).await;
-    stage.simulator.agent_reply(other_case, Says::text("cevap")).unwrap();
+    stage
+        .simulator
+        .agent_reply(other_case, Says::text("cevap"))
+        .unwrap();
     stage.until_site(other, 2).await;
 }

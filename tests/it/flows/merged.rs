@@ -93,7 +93,10 @@ async fn a_merge_that_only_a_refused_edit_or_status_tells_of_is_followed() {
         let stage = stage()
             .set("deskie", "sweep = \"1h\"")
             .set("message", "on_edit = \"edit\"")
-            .set("ticket", "status = \"case t.status when 'closed' then 'closed' else 'open' end\"")
+            .set(
+                "ticket",
+                "status = \"case t.status when 'closed' then 'closed' else 'open' end\"",
+            )
             .build()
             .await;
         let connector = stage.run().await;
@@ -111,7 +114,9 @@ async fn a_merge_that_only_a_refused_edit_or_status_tells_of_is_followed() {
             }
             _ => {
                 stage
-                    .sql(&format!("update tickets set status = 'closed' where id = {ticket}"))
+                    .sql(&format!(
+                        "update tickets set status = 'closed' where id = {ticket}"
+                    ))
                     .await;
             }
         }
