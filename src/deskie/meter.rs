@@ -14,6 +14,9 @@ use super::{Answer, CallError, ErrorKind, Outcome};
 use crate::lanes::{Budget, Call, Class, Cost, Quota, Snapshot};
 use crate::model::clock;
 
+/// An outage that comes and goes is told again after this.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
 /// The shared budget.
 #[derive(Debug)]
 pub struct Meter {
@@ -21,6 +24,7 @@ pub struct Meter {
     changed: Notify,
     refusal: Mutex<Option<KeyRefusal>>,
     unreachable: Mutex<Option<String>>,
+    outage_told: Mutex<Option<Instant>>,
     asked: AtomicBool,
 }
 
@@ -54,6 +58,7 @@ impl Meter {
             changed: Notify::new(),
             refusal: Mutex::default(),
             unreachable: Mutex::default(),
+            outage_told: Mutex::default(),
             asked: AtomicBool::new(false),
         }
     }
@@ -111,7 +116,7 @@ impl Meter {
         }
         drop(budget);
         self.asked.store(true, Ordering::SeqCst);
-        self.tell_reach(kind.filter(|kind| kind.is_outage()));
+        self.tell_reach(kind.filter(|kind| kind.is_outage()), now);
         let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         match answer {
             Err(error) if matches!(error.kind, ErrorKind::Unauthorized) => {
@@ -127,15 +132,17 @@ impl Meter {
         self.changed.notify_waiters();
     }
 
-    /// An outage is told once when it begins and when it ends, whoever meets it; the status tells it as long as it lasts.
-    fn tell_reach(&self, outage: Option<&ErrorKind>) {
+    /// An outage is told once when it begins, whoever meets it, and one that comes and goes once a minute; the status tells
+    /// it as long as it lasts.
+    fn tell_reach(&self, outage: Option<&ErrorKind>, now: Instant) {
         let mut unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
-        match (unreachable.is_some(), outage) {
-            (false, Some(kind)) => tracing::warn!(
-                "no call to Deskie goes through since now: {kind}; everything waits and is tried again, nothing is lost"
-            ),
-            (true, None) => tracing::info!("calls to Deskie go through again"),
-            _ => {}
+        let mut told = self.outage_told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_old = told.is_none_or(|told| now.duration_since(told) >= TELL_AGAIN);
+        if let (false, true, Some(kind)) = (unreachable.is_some(), is_old, outage) {
+            tracing::warn!(
+                "calls to Deskie do not go through: {kind}; what waits is tried again, nothing is lost"
+            );
+            *told = Some(now);
         }
         *unreachable = outage.map(ToString::to_string);
     }

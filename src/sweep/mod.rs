@@ -24,8 +24,8 @@ const MARGIN: Duration = Duration::from_secs(300);
 /// The most pages of one sweep; Deskie gives 500.
 const PAGES: u32 = 500;
 
-/// The first sweep of a term, where it failed, is tried again after this at most: nothing is sent before.
-const FIRST_AGAIN: Duration = Duration::from_secs(30);
+/// A sweep that failed is tried again after this at most; before the first one of a term nothing is sent.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// How often it is looked whether held tickets can be let go of.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
@@ -79,19 +79,22 @@ impl Sweeper {
                         asked.cancel();
                         self.config.deskie.sweep
                     }
-                    Ok(None) | Err(_) if is_first => {
+                    // Soon: an outage that is over is not waited out.
+                    Ok(None) | Err(_) => {
                         failures += 1;
-                        if let Err(error) = round {
-                            tracing::warn!(
+                        match round {
+                            Err(error) if is_first => tracing::warn!(
                                 "Deskie was not asked yet what it has, and nothing is sent before: {error}"
-                            );
+                            ),
+                            Err(error) => tracing::warn!("the sweep failed and is tried again: {error}"),
+                            Ok(_) => {}
                         }
-                        backoff::retry_delay(failures, rand::random()).min(FIRST_AGAIN)
-                    }
-                    Ok(None) => self.config.deskie.sweep,
-                    Err(error) => {
-                        tracing::warn!("the sweep failed and is tried again: {error}");
-                        self.config.deskie.sweep
+                        let longest = if is_first {
+                            AGAIN
+                        } else {
+                            self.config.deskie.sweep.min(AGAIN)
+                        };
+                        backoff::retry_delay(failures, rand::random()).min(longest)
                     }
                 };
                 due = begun.checked_add(pause).unwrap_or(begun);

@@ -37,7 +37,7 @@ pub(super) const BOUNDS: Bounds = Bounds {
     nodes: 250_000,
     work: 4_000_000,
     moves: 10_000,
-    tag: 40_000,
+    tag: 20_000,
 };
 
 /// Bytes that are given to the parser before it is looked what they made.
@@ -70,17 +70,17 @@ pub(super) fn is_within(html: &str, parse: Parse, bounds: Bounds) -> bool {
             html5ever::parse_fragment(sink, options, name, Vec::new(), false)
         }
     };
-    let (mut rest, mut separators, mut nodes) = (html, 0, 0);
+    let (mut rest, mut separators, mut steps) = (html, 0, 0);
     while !rest.is_empty() {
         let (piece, after) = rest.split_at(boundary(rest, PIECE));
         rest = after;
         parser.process(StrTendril::from_slice(piece));
         // While a tag goes on nothing is built; an image in an address has no more than a slash now and then.
-        separators = match counts.nodes.get() == nodes {
+        separators = match counts.steps.get() == steps {
             true => separators + separators_in(piece),
             false => 0,
         };
-        nodes = counts.nodes.get();
+        steps = counts.steps.get();
         if separators > bounds.tag || !counts.are_within(bounds) {
             return false;
         }
@@ -106,7 +106,11 @@ fn boundary(text: &str, size: usize) -> usize {
 
 #[derive(Debug, Default)]
 struct Counts {
+    /// What the parser asked for.
+    steps: Cell<usize>,
     nodes: Cell<usize>,
+    /// A text that comes now belongs to one that is there.
+    in_text: Cell<bool>,
     deepest: Cell<usize>,
     moves: Cell<usize>,
     /// Something that copies whole subtrees.
@@ -124,10 +128,19 @@ impl Counts {
     }
 
     fn add(&self, nodes: usize) {
+        self.steps.set(self.steps.get().saturating_add(1));
+        self.in_text.set(false);
         self.nodes.set(self.nodes.get().saturating_add(nodes));
     }
 
+    fn add_text(&self) {
+        let nodes = usize::from(!self.in_text.get());
+        self.add(nodes);
+        self.in_text.set(true);
+    }
+
     fn add_move(&self) {
+        self.in_text.set(false);
         self.moves.set(self.moves.get().saturating_add(1));
     }
 }
@@ -167,7 +180,7 @@ impl Counter {
                 }
                 self.counts.deepest.set(self.counts.deepest.get().max(depth));
             }
-            NodeOrText::AppendText(_) => self.counts.add(1),
+            NodeOrText::AppendText(_) => self.counts.add_text(),
         }
     }
 }
@@ -222,6 +235,10 @@ impl TreeSink for Counter {
     }
 
     fn append_doctype_to_document(&self, _: StrTendril, _: StrTendril, _: StrTendril) {}
+
+    fn pop(&self, _: &Rc<Node>) {
+        self.counts.in_text.set(false);
+    }
 
     fn get_template_contents(&self, target: &Rc<Node>) -> Rc<Node> {
         target.contents.clone().unwrap_or_else(|| target.clone())
@@ -307,7 +324,7 @@ mod tests {
             // Formatting that is opened anew in each paragraph.
             unclosed("<p><font a=#>", 100),
             unclosed("<p><b a=#>x</div>", 100),
-            format!("{}{}", unclosed("<i a=#>", 30), "<p>x".repeat(120)),
+            format!("<p>{}{}", unclosed("<i a=#>", 30), "<p>x".repeat(120)),
             format!("{}{}", unclosed("<i a=#></x>", 100), "<p>x".repeat(60)),
             // Closing tags that close nothing: in a value, in a comment, out of scope.
             unclosed("<p><font a=#><x y=\"</font></p>\">", 100),

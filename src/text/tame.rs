@@ -47,6 +47,13 @@ fn each_piece<'a>(html: &'a str, mut see: impl FnMut(Piece<'a>)) {
         let (text, tag) = rest.split_at(at);
         see(Piece::Text(text));
         let inner = tag.strip_prefix('<').unwrap_or(tag);
+        if let Some(comment) = inner.strip_prefix("!--") {
+            // `<!-->` and `<!--->` are whole.
+            let whole = [">", "->"].iter().find_map(|end| comment.strip_prefix(end));
+            let end = || comment.find("-->").and_then(|end| comment.get(end + 3..));
+            rest = whole.or_else(end).unwrap_or_default();
+            continue;
+        }
         let (closes, named) = match inner.strip_prefix('/') {
             Some(named) => (true, named),
             None => (false, inner),
@@ -121,7 +128,7 @@ mod tests {
         ] {
             let html = format!(
                 "{}first<br>1 &lt; 2",
-                format!("<{tag}>").repeat(200_000 / (tag.len() + 2))
+                format!("<{tag}>").repeat(60_000 / (tag.len() + 2))
             );
             let started = monotonic();
             let message = incoming("", &html);
@@ -134,7 +141,7 @@ mod tests {
     #[test]
     fn what_was_hidden_stays_hidden_and_what_was_text_stays_text() {
         let html = format!(
-            "{}a<script>x</script>1 < 2<style>y</style>",
+            "{}a<script>x</script>1 < 2<!-- <o:p>96</o:p> --><style>y</style>",
             "<div>".repeat(1_000)
         );
         assert_eq!(incoming("", &html).text, "a1 < 2");

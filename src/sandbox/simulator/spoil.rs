@@ -114,7 +114,9 @@ fn mark(object: &mut Map<String, Value>) {
     const TEXTS: [&str; 4] = ["content", "content_html", "subject", "file_name"];
     for (key, value) in object.iter_mut() {
         match value {
-            Value::String(text) if TEXTS.contains(&key.as_str()) || key.starts_with("cf_") => {
+            Value::String(text)
+                if !text.is_empty() && (TEXTS.contains(&key.as_str()) || key.starts_with("cf_")) =>
+            {
                 text.push_str(MARK)
             }
             Value::Object(inner) => mark(inner),
