@@ -374,6 +374,15 @@ create table {schema}.birth (
 create index birth_open on {schema}.birth (not_before) where state in ('pending', 'parked');
 create index birth_ticket on {schema}.birth (ticket_id);
 
+-- Work that may end the process, noted before it begins: what was begun three times without an end is done another way.
+create table {schema}.risk (
+    kind  text not null,               -- body: a message's HTML
+    key   text not null,
+    begun integer not null default 1,
+    at    timestamptz not null default clock_timestamp(),
+    primary key (kind, key)
+);
+
 -- The story of each ticket, for `trace`.
 create table {schema}.journal (
     id        bigint generated always as identity primary key,

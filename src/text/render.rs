@@ -8,6 +8,7 @@ use html2text::render::{TaggedLineElement, TextDecorator};
 use lol_html::html_content::ContentType;
 use lol_html::{RewriteStrSettings, element, rewrite_str};
 
+use super::measure::Parse;
 use super::tame::tame;
 
 /// Wide enough that no line is ever broken; the library computes with it, so it is not the largest number.
@@ -24,7 +25,7 @@ pub(super) enum Links {
 
 /// The text of HTML: blocks on lines of their own, lists as `- `, no line wrapped.
 pub(super) fn text_of_html(html: &str, links: Links) -> String {
-    let html = ruled(&tame(html));
+    let html = ruled(&tame(html, Parse::Document));
     let lines = config::with_decorator(Plain {
         links,
         next: Rc::new(Cell::new(1)),

@@ -124,7 +124,7 @@ impl WriteBack {
         let of_ticket = first.filter(|_| self.config.ticket.open_on == OpenOn::Ticket);
         // Statements about files that speak of a message's row cannot tell of a ticket's: links they are, then.
         let as_links = files.is_none() || self.files_are_links();
-        let parameters = self.birth_parameters(birth, &opening, first, as_links).await;
+        let parameters = self.birth_parameters(birth, &opening, first, as_links).await?;
         let ready = match (of_ticket, &files) {
             (Some(message), Some(files)) => {
                 let payload = payload(message);
@@ -173,7 +173,7 @@ impl WriteBack {
         opening: &Opening,
         first: Option<&Message>,
         as_links: bool,
-    ) -> Parameters {
+    ) -> Result<Parameters, WriteError> {
         let mut parameters = Parameters::default();
         let mut set = |name: &str, value: Option<String>| {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -196,7 +196,17 @@ impl WriteBack {
         set("created_at", Some(created_at.to_string()));
         if let Some(message) = first {
             let payload = payload(message);
-            let body = body(&payload, as_links);
+            let mut body = self
+                .body(None, &format!("case {}", birth.case_id), &payload)
+                .await?;
+            if as_links && !payload.attachments.is_empty() {
+                let links: Vec<(String, String)> = payload
+                    .attachments
+                    .iter()
+                    .map(|file| (file.name.clone(), file.url.clone()))
+                    .collect();
+                crate::text::append_links(&mut body, &links);
+            }
             set("text", Some(body.text));
             set("html", Some(body.html));
             set("message_id", Some(message.message_id.to_string()));
@@ -222,7 +232,7 @@ impl WriteBack {
                 set("author_name", opening.name.clone());
             }
         }
-        parameters
+        Ok(parameters)
     }
 
     /// The ticket table, the statements of `[case]`, and those for the files of the first message, where there can be
@@ -405,19 +415,6 @@ fn has_the_key(tickets: &Shape) -> String {
         })
         .collect();
     tickets.key_is("t", &values)
-}
-
-fn body(payload: &Payload, as_links: bool) -> crate::text::Incoming {
-    let mut body = crate::text::incoming(&payload.content, &payload.content_html);
-    if as_links && !payload.attachments.is_empty() {
-        let links: Vec<(String, String)> = payload
-            .attachments
-            .iter()
-            .map(|file| (file.name.clone(), file.url.clone()))
-            .collect();
-        crate::text::append_links(&mut body, &links);
-    }
-    body
 }
 
 fn payload(message: &Message) -> Payload {

@@ -412,7 +412,8 @@ impl WriteBack {
             .iter()
             .map(|file| (file.name.clone(), file.url.clone()))
             .collect();
-        let mut body = text::incoming(&payload.content, &payload.content_html);
+        let key = format!("message {}", head.message_id);
+        let mut body = self.body(Some(ticket.id), &key, payload).await?;
         if self.files_are_links() && !links.is_empty() {
             text::append_links(&mut body, &links);
         }
