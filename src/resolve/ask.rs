@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 use super::{Batch, ResolveError};
 use crate::mapping::Shape;
 use crate::mapping::shape::quote_ident;
-use crate::postgres::{TextParam, describe, describe_without_values};
+use crate::postgres::{TextParam, describe, describe_without_values, site};
 
 /// Whose fault a refusal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
