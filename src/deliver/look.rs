@@ -274,8 +274,10 @@ impl Deliverer {
             cases = list.items;
         }
         let found = self.match_cases(delivery, &cases, intended).await?;
-        may_be_absent(&found, &unreadable, delivery)?;
-        Ok((found, cases))
+        match may_be_unreadable(&found, &unreadable, delivery) {
+            Some(failed) => Err(failed),
+            None => Ok((found, cases)),
+        }
     }
 
     async fn match_cases(
@@ -405,19 +407,19 @@ impl Deliverer {
                 return Ok(Found::Many(ids));
             }
         }
-        may_be_absent(&found, &unreadable, delivery)?;
-        Ok(found)
+        match may_be_unreadable(&found, &unreadable, delivery) {
+            Some(failed) => Err(failed),
+            None => Ok(found),
+        }
     }
 }
 
 /// What is not found among what can be read may be what cannot: then it is not absent, and is never sent again for that.
-fn may_be_absent<Id>(
+fn may_be_unreadable<Id>(
     found: &Found<Id>,
     unreadable: &[Unreadable],
     delivery: &Delivery,
-) -> Result<(), Failed> {
-    match (found, unreadable.first()) {
-        (Found::None, Some(entry)) => Err(Failed::Unreadable(entry.to_string(), delivery.looks >= LOOKS)),
-        _ => Ok(()),
-    }
+) -> Option<Failed> {
+    let entry = unreadable.first().filter(|_| matches!(found, Found::None))?;
+    Some(Failed::Unreadable(entry.to_string(), delivery.looks >= LOOKS))
 }

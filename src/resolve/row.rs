@@ -200,7 +200,7 @@ impl Batch<'_> {
         Ok(Found::Ready(Box::new(Resolved {
             resolution: Resolution {
                 author: "customer".into(),
-                bodies: self.parts(&body, format),
+                bodies: self.parts(&body, format, key),
                 opening: Some(opening),
                 written_at: created_at.map_or(committed_at, |at| at as i64),
                 files: Vec::new(),
@@ -339,7 +339,7 @@ impl Batch<'_> {
                 author,
                 bodies: match only_names {
                     Some(names) => vec![names],
-                    None => self.parts(&body, format),
+                    None => self.parts(&body, format, ticket),
                 },
                 opening,
                 written_at: created_at.map_or(committed_at, |at| at as i64),
@@ -350,8 +350,14 @@ impl Batch<'_> {
         })))
     }
 
-    fn parts(&self, body: &str, format: BodyFormat) -> Vec<Body> {
+    fn parts(&self, body: &str, format: BodyFormat, ticket: &TicketKey) -> Vec<Body> {
         let deskie = &self.config.deskie;
+        if format == BodyFormat::Html && text::is_flattened("", body) {
+            tracing::warn!(%ticket, "a body goes to Deskie as plain text: its HTML would multiply without end");
+        }
+        if body.len() > deskie.max_text {
+            tracing::warn!(%ticket, bytes = body.len(), "a text is longer than [deskie] max_text: the rest is left out");
+        }
         text::parts(body, format, deskie.max_body, deskie.max_text)
     }
 

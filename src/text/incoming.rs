@@ -4,7 +4,7 @@ use lol_html::{RewriteStrSettings, element, rewrite_str};
 
 use super::escape::{attribute, html_of_text};
 use super::measure::{BOUNDS, Parse, is_within};
-use super::render::{Links, text_of_html};
+use super::render::{Links, text_of_html, words_of};
 use super::sanitise::{Relative, is_web, sanitise, without_nul};
 use super::tame::flat;
 
@@ -77,24 +77,6 @@ pub fn plain(content: &str, content_html: &str) -> Incoming {
         html: html_of_text(&text),
         text,
     }
-}
-
-/// What flattened HTML says: its line ends, and the entities that everybody writes.
-fn words_of(flat: &str) -> String {
-    const ENTITIES: [(&str, &str); 7] = [
-        ("<br>", "\n"),
-        ("&nbsp;", " "),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&amp;", "&"),
-    ];
-    ENTITIES
-        .iter()
-        .fold(flat.to_owned(), |text, (entity, stands_for)| {
-            text.replace(entity, stands_for)
-        })
 }
 
 /// Adds files as links: `name: url` on lines of their own, after an empty line.

@@ -341,7 +341,6 @@ mod tests {
             "<svg>".repeat(60),
             "<template>".repeat(60),
             "<table><tr><td>".repeat(30),
-            "<button><p>".repeat(60),
             "<math><mi>".repeat(60),
             unclosed("<a href=#><div>", 100),
             "<nobr><div>".repeat(60),
