@@ -6,6 +6,7 @@ mod backfill;
 mod check;
 mod demo;
 mod failed;
+mod fetch_postgres;
 mod healthcheck;
 mod init;
 mod output;
@@ -82,6 +83,9 @@ enum Command {
     /// Ask a running connector's admin port whether it lives (for containers).
     #[command(hide = true)]
     Healthcheck(healthcheck::Arguments),
+    /// Say where the servers for the tests are, and fetch those that are not installed.
+    #[command(hide = true)]
+    FetchPostgres(fetch_postgres::Arguments),
 }
 
 /// Why a command ended badly.
@@ -148,6 +152,7 @@ impl Arguments {
             Command::Simulator(arguments) => simulator::run(&arguments).await,
             Command::Demo(arguments) => demo::run(&arguments).await,
             Command::Healthcheck(arguments) => healthcheck::run(place.config().ok(), &arguments).await,
+            Command::FetchPostgres(arguments) => fetch_postgres::run(&arguments).await,
         }
     }
 }
