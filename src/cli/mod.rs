@@ -80,7 +80,7 @@ enum Command {
     Simulator(simulator::Arguments),
     /// The whole thing here and now: throw-away Postgres, sample site, simulator, connector.
     Demo(demo::Arguments),
-    /// Ask a running connector's admin port whether it lives (for containers).
+    /// Ask a running connector's admin port whether it is ready (for containers).
     #[command(hide = true)]
     Healthcheck(healthcheck::Arguments),
     /// Say where the servers for the tests are, and fetch those that are not installed.

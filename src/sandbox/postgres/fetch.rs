@@ -358,7 +358,7 @@ fn apt(package: &Package, major: Option<u16>, tell: &mut dyn FnMut(Fetching)) ->
         return Err(io::Error::other("a client for another package"));
     };
     tell(Fetching::Begins(format!(
-        "{}: apt-get installs {name} on this machine (about 70 MB)",
+        "{}: apt-get installs {name} on this machine (some 60 MB)",
         none_here(major)
     )));
     let work = tempfile::tempdir()?;
