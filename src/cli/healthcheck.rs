@@ -16,7 +16,7 @@ const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 878
 /// What the command takes.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// What to ask (default: /health/live on the config's admin_listen).
+    /// What to ask (default: /health/ready on the config's admin_listen).
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 }
@@ -24,20 +24,23 @@ pub struct Arguments {
 pub(super) async fn run(config: Option<Arc<Config>>, arguments: &Arguments) -> Result<(), Failure> {
     let url = match &arguments.url {
         Some(url) => url.clone(),
-        None => admin_url(
+        None => url_here(
             config.map_or(DEFAULT, |config| config.server.admin_listen),
-            "/health/live",
+            "/health/ready",
         ),
     };
-    let status = get(&url, ANSWER_WITHIN).await.map_err(failed)?.status();
-    match status.is_success() {
-        true => Ok(()),
-        false => Err(failed(format!("{url} answers {status}"))),
+    let answer = get(&url, ANSWER_WITHIN).await.map_err(failed)?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
     }
+    // Why it is not ready, for `docker inspect`.
+    let why = answer.text().await.unwrap_or_default();
+    Err(failed(format!("{url} answers {status}: {why}")))
 }
 
-/// A page of the admin port from this machine: what listens on all addresses is asked on the loopback one.
-pub(super) fn admin_url(listen: SocketAddr, path: &str) -> String {
+/// A page of a port of ours from this machine: what listens on all addresses is asked on the loopback one.
+pub(super) fn url_here(listen: SocketAddr, path: &str) -> String {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -75,7 +78,7 @@ mod tests {
             ("[::]:1", "http://[::1]:1/x"),
             ("10.0.0.7:1", "http://10.0.0.7:1/x"),
         ] {
-            assert_eq!(admin_url(listen.parse().unwrap(), "/x"), url);
+            assert_eq!(url_here(listen.parse().unwrap(), "/x"), url);
         }
     }
 }

@@ -6,6 +6,7 @@ mod backfill;
 mod check;
 mod demo;
 mod failed;
+mod fetch_postgres;
 mod healthcheck;
 mod init;
 mod output;
@@ -79,9 +80,12 @@ enum Command {
     Simulator(simulator::Arguments),
     /// The whole thing here and now: throw-away Postgres, sample site, simulator, connector.
     Demo(demo::Arguments),
-    /// Ask a running connector's admin port whether it lives (for containers).
+    /// Ask a running connector's admin port whether it is ready (for containers).
     #[command(hide = true)]
     Healthcheck(healthcheck::Arguments),
+    /// Say where the servers for the tests are, and fetch those that are not installed.
+    #[command(hide = true)]
+    FetchPostgres(fetch_postgres::Arguments),
 }
 
 /// Why a command ended badly.
@@ -148,6 +152,7 @@ impl Arguments {
             Command::Simulator(arguments) => simulator::run(&arguments).await,
             Command::Demo(arguments) => demo::run(&arguments).await,
             Command::Healthcheck(arguments) => healthcheck::run(place.config().ok(), &arguments).await,
+            Command::FetchPostgres(arguments) => fetch_postgres::run(&arguments).await,
         }
     }
 }

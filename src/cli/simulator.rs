@@ -13,6 +13,9 @@ pub struct Arguments {
     /// Where the API and the control port listen.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// What stands in the links that it gives out, if others reach it at another address.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// Send webhooks for agents' and customers' replies there, as two rules do (with the ids only).
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
@@ -45,8 +48,15 @@ pub(super) fn rules(webhook: &str) -> Vec<Rule> {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    // A link to all addresses leads nowhere.
+    let listens_everywhere = arguments.listen.ip().is_unspecified() && arguments.listen.port() != 0;
+    let public_url = arguments
+        .public_url
+        .clone()
+        .or_else(|| listens_everywhere.then(|| super::healthcheck::url_here(arguments.listen, "")));
     let simulator = Simulator::start(Options {
         listen: arguments.listen,
+        public_url: public_url.clone(),
         requests_per_minute: arguments.requests_per_minute,
         staff_email: arguments.staff_email.clone(),
         api_key: arguments.api_key.clone(),
@@ -66,10 +76,11 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
             });
         }
     }
-    println!(
-        "{}",
-        simulator::describe(&simulator.url(), &simulator.control_url())
-    );
+    let (api, control) = match public_url {
+        Some(url) => (url.clone(), format!("{url}/_control")),
+        None => (simulator.url(), simulator.control_url()),
+    };
+    println!("{}", simulator::describe(&api, &control));
     let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
     tokio::select! {

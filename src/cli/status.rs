@@ -62,7 +62,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
 
 /// What the connector behind `admin_listen` says; ready or not.
 async fn ask(config: &Config) -> Option<Value> {
-    let url = healthcheck::admin_url(config.server.admin_listen, "/health/ready");
+    let url = healthcheck::url_here(config.server.admin_listen, "/health/ready");
     let answer = healthcheck::get(&url, ANSWER_WITHIN).await.ok()?;
     let value: Value = answer.json().await.ok()?;
     // Another program may listen there.

@@ -74,6 +74,7 @@ pub(super) struct Failure {
 }
 
 /// Puts environment variables into `raw`: `${NAME}`, `${NAME:-default}` (not set or empty), `$${` for a plain `${`.
+/// Where `NAME_FILE` is set it names a file that holds the value, such as a secret that a container is given.
 pub(super) fn expand(raw: &str, env: Env<'_>) -> Expanded {
     let mut expanded = Expanded {
         text: String::with_capacity(raw.len()),
@@ -127,13 +128,39 @@ fn reference(inside: &str, env: Env<'_>) -> Result<String, (String, String)> {
             "write `${NAME}` or `${NAME:-default}`; a plain `${` is written `$${`".to_owned(),
         ));
     }
-    match (env(name), default) {
+    match (value(name, env)?, default) {
         (Some(value), None) => Ok(value),
         (Some(value), Some(_)) if !value.is_empty() => Ok(value),
         (_, Some(default)) => Ok(default.to_owned()),
         (None, None) => Err((
             format!("environment variable `{name}` is not set"),
-            format!("set it, or give a default: `${{{name}:-...}}`"),
+            format!(
+                "set it, or `{name}_FILE` to a file that holds it, or give a default: `${{{name}:-...}}`"
+            ),
+        )),
+    }
+}
+
+/// What the variable says, or the file that its `_FILE` names, less the end of its last line.
+fn value(name: &str, env: Env<'_>) -> Result<Option<String>, (String, String)> {
+    let variable = format!("{name}_FILE");
+    let Some(path) = env(&variable).filter(|path| !path.is_empty()) else {
+        return Ok(env(name));
+    };
+    if env(name).is_some_and(|value| !value.is_empty()) {
+        return Err((
+            format!("both `{name}` and `{variable}` are set"),
+            "unset one of them".to_owned(),
+        ));
+    }
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            Ok(Some(text.strip_suffix('\r').unwrap_or(text).to_owned()))
+        }
+        Err(error) => Err((
+            format!("the file {path}, which `{variable}` names, cannot be read: {error}"),
+            "it has to be there, in UTF-8, and this account has to be allowed to read it".to_owned(),
         )),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet, normalize_untrusted_str};
@@ -91,6 +92,18 @@ impl ConfigError {
             )
         } else {
             ("named by --config".to_owned(), None)
+        };
+        // In a container the usual trouble: the file is its owner's alone, and the connector is somebody else.
+        let hint = match std::fs::metadata(path) {
+            Ok(file) if error.kind() == io::ErrorKind::PermissionDenied => Some(format!(
+                "its mode is {:o} and its owner {}: let this account read it (chmod, chown), or run as its owner, with \
+                 docker compose by DESKIE_CDC_USER={}:{} in .env",
+                file.mode() & 0o777,
+                file.uid(),
+                file.uid(),
+                file.gid(),
+            )),
+            _ => hint,
         };
         ConfigError::placeless(
             format!(

@@ -69,7 +69,7 @@ async fn every_session_is_ours_whatever_the_role_has_set() {
 
     let socket = format!(
         "host={} user=site dbname=postgres",
-        cluster.directory.path().display()
+        cluster.socket_dir().display()
     );
     connect(&cluster.url_of(&socket), &options)
         .await

@@ -211,10 +211,56 @@ fn attachments_have_one_source() {
 }
 
 #[test]
+fn a_variable_may_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let variables = [
+        ("KEY_FILE", file("key", b" pa$$ ${x}\n")),
+        ("CRLF_FILE", file("crlf", b"a\r\nb\r\n")),
+        ("EMPTY", String::new()),
+        ("EMPTY_FILE", file("filled", b"filled")),
+        ("UNUSED", "value".to_owned()),
+        ("UNUSED_FILE", String::new()),
+        ("BOTH", "value".to_owned()),
+        ("BOTH_FILE", file("both", b"other")),
+        ("LOST_FILE", "/none/lost".to_owned()),
+        ("BINARY_FILE", file("binary", b"\xff")),
+    ];
+    let env = |name: &str| {
+        let found = variables.iter().find(|(variable, _)| *variable == name);
+        found.map(|(_, value)| value.clone())
+    };
+    let expanded = env::expand("${KEY}|${CRLF}|${EMPTY:-x}|${UNUSED}", &env);
+    assert!(expanded.failures.is_empty(), "{:?}", expanded.failures);
+    assert_eq!(expanded.text, " pa$$ ${x}|a\r\nb|filled|value");
+    assert!(!expanded.literal);
+
+    // A default does not hide that the file is not there.
+    for (raw, message) in [
+        ("${BOTH}", "both `BOTH` and `BOTH_FILE` are set"),
+        (
+            "${LOST:-x}",
+            "the file /none/lost, which `LOST_FILE` names, cannot be read",
+        ),
+        ("${BINARY}", "which `BINARY_FILE` names, cannot be read"),
+    ] {
+        let failures = env::expand(raw, &env).failures;
+        assert!(
+            failures.len() == 1 && failures[0].message.contains(message),
+            "{raw}: {failures:?}"
+        );
+    }
+}
+
+#[test]
 fn the_environment_is_put_in() {
     check_all(
         r##"
-        ${DESKIE_API_KEY} ⟶ ${NOT_THERE} ⟶ 7:12 environment variable `NOT_THERE` is not set | set it, or give a default: `${NOT_THERE:-...}`
+        ${DESKIE_API_KEY} ⟶ ${NOT_THERE} ⟶ 7:12 environment variable `NOT_THERE` is not set | set it, or `NOT_THERE_FILE` to a file that holds it, or give a default: `${NOT_THERE:-...}`
         ${DESKIE_API_KEY} ⟶ a${NOT THERE} ⟶ 7:13 not a reference to an environment variable
         ${DESKIE_API_KEY} ⟶ ${DESKIE ⟶ 7:12 `${` without its `}` | a plain `${` is written `$${`
         ${DESKIE_API_KEY} ⟶ ${EMPTY} ⟶ 7:11 `deskie.api_key` is empty | its environment variable is empty
@@ -265,7 +311,7 @@ fn all_faults_come_at_once_in_order() {
     7 | api_key = "${NOT_THERE}"
       |            ^^^^^^^^^^^^
       |
-      = help: set it, or give a default: `${NOT_THERE:-...}`
+      = help: set it, or `NOT_THERE_FILE` to a file that holds it, or give a default: `${NOT_THERE:-...}`
 
     error: unknown key `ticket_feild` in `[deskie]`
      --> deskie-cdc.toml:8:1

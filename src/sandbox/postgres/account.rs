@@ -57,7 +57,7 @@ impl Account {
 }
 
 /// The effective user, without a foreign call: the owner of our own entry in /proc, else what `id` says.
-fn effective_uid() -> std::io::Result<u32> {
+pub(super) fn effective_uid() -> std::io::Result<u32> {
     if let Ok(own) = std::fs::metadata("/proc/self") {
         return Ok(own.uid());
     }

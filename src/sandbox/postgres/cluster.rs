@@ -428,11 +428,11 @@ fn free_port() -> io::Result<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::postgres::find;
+    use crate::sandbox::postgres::installed;
 
     #[tokio::test]
     async fn a_cluster_starts_restarts_crashes_and_leaves_nothing() {
-        let mut cluster = Cluster::start(&find(None).unwrap(), ClusterOptions::default()).unwrap();
+        let mut cluster = Cluster::start(&installed(None).unwrap(), ClusterOptions::default()).unwrap();
         let folder = cluster.folder.clone();
         cluster.create_database("site \"1\"").await.unwrap();
         let client = cluster.connect("site \"1\"").await.unwrap();
@@ -479,7 +479,7 @@ mod tests {
 
     #[test]
     fn a_taken_port_leaves_the_data_for_the_next_try() {
-        let mut cluster = Cluster::start(&find(None).unwrap(), ClusterOptions::default()).unwrap();
+        let mut cluster = Cluster::start(&installed(None).unwrap(), ClusterOptions::default()).unwrap();
         cluster.stop_fast().unwrap();
         let taken = TcpListener::bind(("127.0.0.1", cluster.port())).unwrap();
         let error = cluster.restart().unwrap_err().to_string();
@@ -492,7 +492,7 @@ mod tests {
     #[test]
     fn a_server_that_ends_at_once_says_why() {
         let options = ClusterOptions::default().set("max_connections", "many");
-        let error = Cluster::start(&find(None).unwrap(), options)
+        let error = Cluster::start(&installed(None).unwrap(), options)
             .unwrap_err()
             .to_string();
         assert!(

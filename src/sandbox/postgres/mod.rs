@@ -1,9 +1,10 @@
-//! A throw-away Postgres: finds the programs on this machine, starts a cluster in a moment, leaves nothing behind.
+//! A throw-away Postgres: finds the programs on this machine or fetches them, starts a cluster in a
+//! moment, leaves nothing behind.
 //!
 //! ```no_run
-//! use deskie_cdc::sandbox::postgres::{Cluster, ClusterOptions, find};
+//! use deskie_cdc::sandbox::postgres::{Cluster, ClusterOptions, installed};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let cluster = Cluster::start(&find(None)?, ClusterOptions::default())?;
+//! let cluster = Cluster::start(&installed(None)?, ClusterOptions::default())?;
 //! println!("{}", cluster.superuser_url("postgres"));
 //! # Ok(())
 //! # }
@@ -16,9 +17,12 @@
 mod account;
 mod cluster;
 mod copy;
+mod fetch;
 mod installation;
+mod packages;
 mod template;
 
 pub use cluster::{Cluster, ClusterOptions, StartError};
 pub use copy::Snapshot;
-pub use installation::{Installation, NotFound, find};
+pub use fetch::{Fetching, obtain};
+pub use installation::{Installation, NotFound, installed};

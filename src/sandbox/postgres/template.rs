@@ -1,7 +1,7 @@
 //! What is made once and copied from then on: an `initdb` a version, and programs that the server's account cannot read.
 //!
 //! Both are cached in the temp dir under a name that says what they are, built under a temporary name and renamed, so
-//! that several processes may do it at once. A list of what belongs there tells a copy that someone has cleaned up.
+//! that several processes may do it at once. A count of what belongs there tells a copy that someone has cleaned up.
 
 use std::fs;
 use std::io;
@@ -14,13 +14,16 @@ use super::installation::Installation;
 /// Part of the cached names: raise it when what is cached changes.
 const LAYOUT: u32 = 1;
 
+/// What is being built has a name that begins so, beside the place where it will be.
+const BUILDING: &str = "deskie-cdc-building-";
+
 /// The file that says how many entries a complete folder has.
 const COUNT: &str = "deskie-cdc.count";
 
 /// A fresh data folder of this version, to be copied.
 pub(super) fn data(installation: &Installation, account: Account) -> io::Result<PathBuf> {
     let name = format!("initdb-{}", slug(installation.full_version()));
-    cached(&name, account, |target| {
+    cached(in_temp_dir(&name, account), account, |target| {
         let mut initdb = account.command(installation.bin().join("initdb"));
         initdb
             .args([
@@ -50,22 +53,19 @@ pub(super) fn runnable(installation: &Installation, account: Account) -> io::Res
     if usable {
         return Ok(installation.clone());
     }
-    let prefix = installation
-        .bin()
-        .parent()
-        .ok_or_else(|| io::Error::other("the programs are in no folder"))?;
+    let root = installation.root();
     let name = format!(
         "programs-{}",
-        slug(&format!("{}{}", installation.full_version(), prefix.display()))
+        slug(&format!("{}{}", installation.full_version(), root.display()))
     );
-    let copy = cached(&name, account, |target| {
+    let copy = cached(in_temp_dir(&name, account), account, |target| {
         // As ourselves: the account cannot read the source.
         let mut copy = std::process::Command::new("cp");
-        copy.arg("-RP").arg(prefix.join(".")).arg(target);
+        copy.arg("-RP").arg(root.join(".")).arg(target);
         run(&mut copy)?;
         give_all(target, account)
     })?;
-    Ok(installation.moved_to(copy.join(installation.bin().file_name().unwrap_or("bin".as_ref()))))
+    Ok(installation.moved_to(&copy))
 }
 
 /// Copies a cached data folder to a new place that belongs to the account.
@@ -81,15 +81,21 @@ pub(super) fn duplicate(source: &Path, target: &Path, account: Account) -> io::R
     run(&mut copy)
 }
 
-/// The cached folder of this name, built if it is not there or not whole.
-fn cached(name: &str, account: Account, build: impl Fn(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
-    let place = std::env::temp_dir().join(format!("deskie-cdc-{LAYOUT}-{}-{name}", account.uid()));
+fn in_temp_dir(name: &str, account: Account) -> PathBuf {
+    std::env::temp_dir().join(format!("deskie-cdc-{LAYOUT}-{}-{name}", account.uid()))
+}
+
+/// A folder that is built if it is not there or not whole.
+pub(super) fn cached(
+    place: PathBuf,
+    account: Account,
+    build: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<PathBuf> {
     if is_whole(&place, account) {
         return Ok(place);
     }
-    let building = tempfile::Builder::new()
-        .prefix("deskie-cdc-building-")
-        .tempdir()?;
+    let parent = place.parent().unwrap_or(Path::new("/"));
+    let building = tempfile::Builder::new().prefix(BUILDING).tempdir_in(parent)?;
     account.give(building.path())?;
     let target = building.path().join("new");
     fs::create_dir(&target)?;
@@ -113,12 +119,20 @@ fn cached(name: &str, account: Account, build: impl Fn(&Path) -> io::Result<()>)
 }
 
 /// Whether a cached folder is the account's own and has all its entries (temp dirs are cleaned file by file).
-fn is_whole(place: &Path, account: Account) -> bool {
+pub(super) fn is_whole(place: &Path, account: Account) -> bool {
     let own = fs::symlink_metadata(place).is_ok_and(|entry| entry.is_dir() && entry.uid() == account.uid());
     own && fs::read_to_string(place.join(COUNT))
         .ok()
         .and_then(|count| count.parse().ok())
         .is_some_and(|expected: usize| count(place).is_ok_and(|found| found == expected))
+}
+
+/// Removes what killed processes have left half built in a folder; only for who knows that nobody builds there.
+pub(super) fn remove_remnants(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(BUILDING)) {
+        let _ = fs::remove_dir_all(entry.path());
+    }
 }
 
 fn count(folder: &Path) -> io::Result<usize> {
@@ -183,12 +197,12 @@ mod tests {
             fs::create_dir(target.join("base"))?;
             fs::write(target.join("base/1"), "1")
         };
-        let place = cached(&name, account, build).unwrap();
+        let place = cached(in_temp_dir(&name, account), account, build).unwrap();
         assert!(is_whole(&place, account));
 
         fs::remove_file(place.join("base/1")).unwrap();
         assert!(!is_whole(&place, account));
-        assert_eq!(cached(&name, account, build).unwrap(), place);
+        assert_eq!(cached(place.clone(), account, build).unwrap(), place);
         assert!(is_whole(&place, account));
         fs::remove_dir_all(place).unwrap();
     }

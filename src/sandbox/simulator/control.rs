@@ -26,8 +26,15 @@ pub(super) async fn serve(shared: &Arc<Shared>, request: Request) -> Response {
         .await
         .unwrap_or_default();
     if path.is_empty() {
-        let address = shared.with_quietly(|state| state.base_url.clone());
-        return Response::new(Body::from(describe(&address, &address)));
+        let (api, own_port) =
+            shared.with_quietly(|state| (state.base_url.clone(), state.options.control_listen.is_some()));
+        // On a port of its own the paths need no prefix, and the caller knows the address.
+        let control = if own_port {
+            String::new()
+        } else {
+            format!("{api}/_control")
+        };
+        return Response::new(Body::from(describe(&api, &control)));
     }
     let answer = handle(shared, head.method.as_str(), &path, &body);
     let (status, answer) = match answer {

@@ -167,7 +167,10 @@ impl Simulator {
         };
         let stop = CancellationToken::new();
         let mut state = State::new(options);
-        state.base_url = format!("http://{address}");
+        state.base_url = match &state.options.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{address}"),
+        };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             changed: watch::Sender::new(0),

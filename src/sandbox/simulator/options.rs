@@ -15,6 +15,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where the control port listens; without it, `/_control/` is served on `listen`.
     pub control_listen: Option<SocketAddr>,
+    /// What stands in the links that it gives out, if it is not reached at the address where it listens.
+    pub public_url: Option<String>,
     /// The staff member that the API key acts as.
     pub staff_email: String,
     /// His key.
@@ -110,6 +112,7 @@ impl Default for Options {
         Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             control_listen: None,
+            public_url: None,
             staff_email: "api@example.com".into(),
             api_key: "simulator-key".into(),
             key_valid: true,

@@ -67,6 +67,14 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     assert_eq!(get(format!("{open}/health/live")).await.0, 200);
     let (status, body) = get(format!("{open}/health/ready")).await;
     assert_eq!((status, json(&body)["role"].as_str()), (503, Some("starting")));
+
+    // healthcheck: a container is healthy when it is ready, else the reason is told.
+    place.command(&["healthcheck"]).await.exits(1);
+    let port = open.rsplit(':').next().unwrap();
+    place.change_config(&place.places.admin_listen, &format!("0.0.0.0:{port}"));
+    let refused = place.command(&["healthcheck"]).await.exits(1);
+    assert!(refused.stderr.contains("starting"), "{}", refused.stderr);
+
     vital.set_role(Role::Standby);
     let (status, body) = get(format!("{open}/health/ready")).await;
     assert!(status == 200 && body.contains("another instance leads"), "{body}");
@@ -81,8 +89,6 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         "leader, waits for Deskie: connection <refused>"
     );
 
-    // healthcheck
-    let port = open.rsplit(':').next().unwrap();
     place
         .command(&["healthcheck", "--url", &format!("{open}/health/ready")])
         .await
@@ -91,8 +97,6 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         .command(&["healthcheck", "--url", &format!("{open}/nowhere")])
         .await
         .exits(1);
-    place.command(&["healthcheck"]).await.exits(1);
-    place.change_config(&place.places.admin_listen, &format!("0.0.0.0:{port}"));
     place.command(&["healthcheck"]).await.ok();
 
     // `status` asks the running connector for its budget.

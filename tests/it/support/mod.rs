@@ -16,10 +16,9 @@ mod stage;
 use std::future::Future;
 use std::net::TcpListener;
 use std::panic::Location;
-use std::path::Path;
 use std::time::Duration;
 
-use deskie_cdc::sandbox::postgres::Installation;
+use deskie_cdc::sandbox::postgres::{Installation, installed};
 
 pub use connector::{Connector, Finished, Workplace};
 pub use network::Network;
@@ -29,16 +28,36 @@ pub use stage::{AYSE, Building, IVAN, Stage, WAITING, prepared, says, stage, sta
 /// The longest that any single wait of a test may take.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// The versions that the tests run on: `DESKIE_CDC_TEST_PG`, a comma list of major versions.
-const VERSIONS: &str = "15,18";
+/// The versions that the tests run on where `DESKIE_CDC_TEST_PG`, a comma list of major versions, names none.
+const VERSIONS: [u16; 2] = [15, 18];
 
-/// One installation for each version to test; fails where one is missing, with the line that installs it.
+/// One installation for each version to test. Of those that were asked for none may be missing; of the usual ones some.
 pub fn installations() -> Vec<Installation> {
-    let versions = env("DESKIE_CDC_TEST_PG").unwrap_or_else(|| VERSIONS.to_owned());
+    let missing = |versions: &str| -> ! {
+        panic!(
+            "PostgreSQL {versions} is not here; `./test` fetches what it needs, `DESKIE_CDC_TEST_PG` chooses"
+        )
+    };
+    let Some(versions) = env("DESKIE_CDC_TEST_PG") else {
+        let here: Vec<_> = VERSIONS
+            .into_iter()
+            .filter_map(|version| {
+                let found = installed(Some(version)).ok();
+                if found.is_none() {
+                    eprintln!("not tested on PostgreSQL {version}, which is not here; `./test` fetches it");
+                }
+                found
+            })
+            .collect();
+        if here.is_empty() {
+            missing("15 or 18");
+        }
+        return here;
+    };
     versions
         .split(',')
         .map(|version| match version.trim().parse() {
-            Ok(version) => installation(version),
+            Ok(number) => installed(Some(number)).unwrap_or_else(|_| missing(version)),
             Err(_) => panic!("DESKIE_CDC_TEST_PG: `{version}` is not a major version"),
         })
         .collect()
@@ -50,21 +69,6 @@ pub fn newest() -> Installation {
         .into_iter()
         .max_by_key(Installation::version)
         .expect("DESKIE_CDC_TEST_PG names a version")
-}
-
-fn installation(version: u16) -> Installation {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres");
-    let places = [
-        format!("/usr/lib/postgresql/{version}/bin").into(),
-        format!("/usr/pgsql-{version}/bin").into(),
-        format!("/opt/homebrew/opt/postgresql@{version}/bin").into(),
-        format!("/usr/local/opt/postgresql@{version}/bin").into(),
-        here.join(format!("node_modules/pg{version}/native/bin")),
-    ];
-    let found = places.iter().find_map(|bin| Installation::at(bin).ok());
-    found.unwrap_or_else(|| {
-        panic!("PostgreSQL {version} is not installed; run `tests/postgres/install.sh {version}`, or all with `./test`")
-    })
 }
 
 #[expect(

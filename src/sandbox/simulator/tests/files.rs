@@ -148,3 +148,32 @@ async fn attachment_urls_are_downloaded_from_loopback_only_and_may_fail() {
         [Some(here.as_str()), Some("https://cdn.example/a.jpg")]
     );
 }
+
+#[tokio::test]
+async fn links_name_the_address_that_others_reach_it_at() {
+    let (_simulator, caller) = start(Options {
+        public_url: Some("http://desk.example:1/".to_owned()),
+        ..Options::default()
+    })
+    .await;
+    let form = reqwest::multipart::Form::new()
+        .text("case[user_email]", "ada@example.com")
+        .text("case[subject]", "A file")
+        .text("case[content]", "see")
+        .part(
+            "case[attachments][1]",
+            reqwest::multipart::Part::bytes(b"x".to_vec()).file_name("a"),
+        );
+    let answer = caller
+        .request("POST", "cases.json")
+        .multipart(form)
+        .send()
+        .await
+        .unwrap();
+    let case = answer.json::<Value>().await.unwrap()["case"].clone();
+    let url = case["attachments"][0]["url"].as_str().unwrap();
+    assert!(
+        url.starts_with("http://desk.example:1/user/attachments/"),
+        "{url}"
+    );
+}
