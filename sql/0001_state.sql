@@ -20,10 +20,20 @@ create table {schema}.meta (
     created_at_kept boolean,       -- whether Deskie keeps the created_at that we send; null: not seen yet
     baseline        text,          -- which [message] expand the elements from before the start were noted for
     swept_to        timestamptz,   -- cases updated before this have been compared
+    account         text,          -- which Deskie account our cases are of: its address (rule 11)
+    account_since   timestamptz,   -- older cases of it are not the connector's business; null: since started_at
     last_error      text,
     last_error_at   timestamptz
 );
 insert into {schema}.meta default values;
+
+-- What a person has to decide before anything is sent, written or resolved: whether our state belongs to what is there
+-- (rule 11). While a row stands here, only capture and the receivers work.
+create table {schema}.hold (
+    kind    text primary key check (kind in ('start', 'account', 'keys', 'copy')),
+    reason  text not null,
+    since   timestamptz not null default clock_timestamp()
+);
 
 -- The mapped tables as they were last seen in our publications: one that was away meanwhile left a gap (rule 12).
 create table {schema}.published (
@@ -64,6 +74,18 @@ begin
     perform 1 from {schema}.lease where server_started <> pg_postmaster_start_time();
     if found then
         raise exception 'the server was restarted, or another one has taken its place' using errcode = 'DC001';
+    end if;
+    return true;
+end $$;
+
+-- Raises while a person has to decide whether our state belongs to what is there.
+create function {schema}.unheld() returns boolean language plpgsql stable as $$
+declare
+    why text;
+begin
+    select reason into why from {schema}.hold order by kind limit 1;
+    if found then
+        raise exception 'nothing is sent or written: %', why using errcode = 'DC003';
     end if;
     return true;
 end $$;
@@ -127,6 +149,7 @@ create table {schema}.ticket (
     gone             boolean not null default false,   -- the site deleted the row
     case_id          bigint unique,
     case_number      text,
+    case_key         text,             -- what the case's ticket field holds: the key at its opening; null: the key
     merged_into      bigint,           -- messages go into this case, which is another ticket's
     child_of         bigint,           -- this parent is none that the case was merged into
     read_from        timestamptz,      -- what the case holds from before is another customer's, from before a merge
@@ -144,6 +167,7 @@ create table {schema}.ticket (
     case_updated_at  timestamptz,      -- what our last read of the case explains
     called_at        timestamptz,      -- when Deskie answered our last write to the case, by its own clock
     ask_first        boolean not null default false,   -- held: Deskie may have messages of ours that we forgot (rule 11)
+    estranged        text,             -- held: why its case is another ticket's (rule 11)
     status           text,             -- the case's status that both sides have: sent by us, or written to the site
     status_at        timestamptz,      -- since when, by Deskie's clock: what it said before is past
     status_seen_at   timestamptz,      -- when we learned it; a message since then may have changed it
@@ -153,6 +177,7 @@ create table {schema}.ticket (
 );
 create index ticket_called on {schema}.ticket (called_at) where called_at is not null;
 create index ticket_merged on {schema}.ticket (merged_into) where merged_into is not null;
+create index ticket_estranged on {schema}.ticket (id) where estranged is not null;
 create index ticket_ask on {schema}.ticket (id) where ask_first;
 create index ticket_read on {schema}.ticket (read_wanted, read_wanted_at) where read_wanted is not null;
 

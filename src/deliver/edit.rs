@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Deliverer, SEND_WITHIN};
+use super::{Deliverer, SEND_WITHIN, Stored};
 use crate::deskie::{Content, Outcome};
 use crate::lanes::{Call, backoff};
 use crate::model::{CrashPoint, clock};
@@ -64,7 +64,7 @@ impl Deliverer {
                     step.edit_done(delivery, message, answer.date).await?;
                     step.commit().await
                 };
-                if !self.stored("an edited message", done).await {
+                if !matches!(self.stored("an edited message", done).await, Stored::Done) {
                     return;
                 }
                 tracing::info!(ticket = %delivery.ticket_key, %case, %message, "edit sent");

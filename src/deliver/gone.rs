@@ -15,6 +15,10 @@ impl Deliverer {
     /// Finds out why, at the cost of two reads at most.
     pub(super) async fn case_gone(&self, delivery: &Delivery, case: CaseId, error: &CallError) {
         let answer = self.get(case).await;
+        if answer.as_ref().is_err_and(CallError::is_case_not_found) {
+            // Deleted, or never of this account (rule 11).
+            self.store.wake.account.notify_one();
+        }
         let why = match answer {
             Ok(found) => match parent(&found, case) {
                 Some(parent) => return self.follow(delivery, &found, case, parent).await,

@@ -28,13 +28,23 @@ use crate::deskie::{CallError, CaseQuery, Client, Meter, Outcome};
 use crate::files::SiteFiles;
 use crate::lanes::{Class, Cost, CreatedAtKept, DoubtState};
 use crate::model::{DeliveryId, clock};
-use crate::store::{Store, StoreError};
+use crate::store::{Delivery, HoldKind, Store, StoreError};
 
 /// No call is begun later than this after its intent was made durable.
 const SEND_WITHIN: Duration = Duration::from_secs(5);
 
 /// So many calls with files are under way at once.
 const UPLOADS: usize = 4;
+
+/// What became of a durable step.
+enum Stored {
+    /// It is done.
+    Done,
+    /// Another instance leads.
+    Lost,
+    /// What was to be stored contradicts what is stored, and why.
+    Contradicts(String),
+}
 
 /// Sends deliveries.
 pub struct Deliverer {
@@ -135,34 +145,59 @@ impl Deliverer {
         }
     }
 
+    /// What Deskie has answered contradicts what we know: two tickets have one case, or two messages one number. Trying to
+    /// store it again would not help (rule 11). It is parked; a case that is known already is of another account, or one
+    /// that has begun its numbers anew, and everything is held.
+    async fn contradicted(&self, delivery: &Delivery, why: &str, is_case: bool) {
+        let why = format!(
+            "Deskie has done it, but its answer contradicts what is known ({why}): it has begun its numbers anew, or is \
+             another account"
+        );
+        tracing::error!(ticket = %delivery.ticket_key, delivery = %delivery.id, "parked: {why}");
+        // In doubt it stays: when the other account is adopted, it is looked for there before it is sent.
+        self.durably("a contradiction", || self.store.delivery_park_doubted(delivery.id, &why))
+            .await;
+        if is_case {
+            self.durably("a hold", || async {
+                self.store.hold_set(HoldKind::Account, &why).await.map(drop)
+            })
+            .await;
+        } else {
+            self.store.wake.account.notify_one();
+        }
+    }
+
     /// As [`Deliverer::stored`], where nothing depends on it.
     async fn durably<F>(&self, what: &str, step: impl Fn() -> F)
     where
         F: Future<Output = Result<(), StoreError>>,
     {
-        self.stored(what, step).await;
+        if let Stored::Contradicts(why) = self.stored(what, step).await {
+            tracing::error!("{what} contradicts what is stored, and is given up: {why}");
+        }
     }
 
     /// Repeats a durable step until it is done or another instance leads: what Deskie has answered must not be lost.
-    /// Whether it was done; the other instance finds it out for itself.
-    async fn stored<F>(&self, what: &str, step: impl Fn() -> F) -> bool
+    /// The other instance finds it out for itself.
+    async fn stored<F>(&self, what: &str, step: impl Fn() -> F) -> Stored
     where
         F: Future<Output = Result<(), StoreError>>,
     {
         let mut attempt = 0u32;
         loop {
             match step().await {
-                Ok(()) => return true,
+                Ok(()) => return Stored::Done,
+                Err(error) if error.is_contradiction() => return Stored::Contradicts(error.to_string()),
                 Err(error) if error.lost_leadership() => {
                     tracing::warn!("{what}: {error}");
-                    return false;
+                    return Stored::Lost;
                 }
                 // A promoted server that lacks our last steps: Deskie is asked again in the next term.
                 Err(error @ StoreError::Damaged(_)) if self.store.is_elsewhere().await => {
                     tracing::warn!(
                         "{what}: {error}; another server has taken the place of the one it was begun on"
                     );
-                    return false;
+                    return Stored::Lost;
                 }
                 Err(error) => {
                     attempt += 1;

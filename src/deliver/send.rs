@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Deliverer, SEND_WITHIN};
+use super::{Deliverer, SEND_WITHIN, Stored};
 use crate::config::AgentAs;
 use crate::deskie::{
     Author, CallError, Contact, Content, File, NewCase, NewMessage, NewNote, Outcome, Status,
@@ -397,8 +397,10 @@ impl Deliverer {
                 .await?;
             step.commit().await
         });
-        if !stored.await {
-            return;
+        match stored.await {
+            Stored::Done => {}
+            Stored::Lost => return,
+            Stored::Contradicts(why) => return self.contradicted(delivery, &why, true).await,
         }
         tracing::info!(ticket = %delivery.ticket_key, %case, "case opened");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);
@@ -431,8 +433,10 @@ impl Deliverer {
             step.remote_add(case, delivery.ticket_id, &ours).await?;
             step.commit().await
         });
-        if !stored.await {
-            return;
+        match stored.await {
+            Stored::Done => {}
+            Stored::Lost => return,
+            Stored::Contradicts(why) => return self.contradicted(delivery, &why, false).await,
         }
         tracing::info!(ticket = %delivery.ticket_key, %case, %message, "message sent");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);

@@ -118,7 +118,7 @@ impl Resolver {
                     idle = idle.saturating_add(1);
                     if idle < IDLE_AFTER { LOOK_EVERY } else { LOOK_IDLE }
                 }
-                Err(ResolveError::Store(error)) if error.lost_leadership() => return,
+                Err(ResolveError::Store(error)) if error.lost_leadership() || error.is_held() => return,
                 Err(error) => {
                     failures += 1;
                     *self.compiled.lock().await = None;
@@ -199,6 +199,8 @@ impl Resolver {
             batch.stray(&step, stray).await?;
         }
         CrashPoint::ResolveDecided.reached();
+        // Last of all: what was read by key up to now was read by the keys that are noted.
+        step.unheld().await?;
         step.commit().await?;
         let kept = batch.emptied.into_iter().filter(|(xid, _)| Some(*xid) == cut);
         *self.emptied.lock().await = kept.collect();

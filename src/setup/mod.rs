@@ -10,6 +10,7 @@
 mod admin;
 mod attached;
 mod baseline;
+mod bind;
 mod blame;
 mod check;
 mod error;
@@ -94,6 +95,7 @@ pub async fn prepare(
     admin::carry_out(&client, &steps, admin_url.is_some(), say).await?;
     drop(client);
     let (slot, outcome) = own::prepare(config, &url, &facts, options, !had_publications, say).await?;
+    bind::settle(config, &url, options, say).await?;
     Ok(Report { slot, outcome })
 }
 

@@ -14,6 +14,7 @@ mod delivery_step;
 mod edit;
 mod event;
 mod files;
+mod hold;
 mod inbox;
 mod link;
 mod merge;
@@ -32,6 +33,7 @@ pub use coalesce::Follower;
 pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
 pub use edit::{FollowUp, LastSent};
 pub use event::{Event, Position, TransactionWriter};
+pub use hold::{HoldKind, Witness};
 pub use files::{FileRef, NewFile, Prepared};
 pub use inbox::{InboxRow, NewWebhook};
 pub use link::{Link, LinkState, RowLink};
@@ -70,7 +72,21 @@ pub enum StoreError {
 impl StoreError {
     /// Whether another instance has taken over.
     pub fn lost_leadership(&self) -> bool {
-        matches!(self, StoreError::Postgres(error) if error.code().is_some_and(|code| code.code() == "DC001"))
+        self.is("DC001")
+    }
+
+    /// Whether a person has to decide something before anything goes on (`unheld`).
+    pub fn is_held(&self) -> bool {
+        self.is("DC003")
+    }
+
+    /// Whether what was to be stored contradicts what is stored: trying again does not help.
+    pub fn is_contradiction(&self) -> bool {
+        self.is("23505")
+    }
+
+    fn is(&self, sqlstate: &str) -> bool {
+        matches!(self, StoreError::Postgres(error) if error.code().is_some_and(|code| code.code() == sqlstate))
     }
 }
 
@@ -85,6 +101,10 @@ pub struct Wake {
     pub inbox: Notify,
     /// A message waits for being written to the site.
     pub remotes: Notify,
+    /// Something was held.
+    pub hold: Notify,
+    /// Something speaks against Deskie's account being the one that our cases are of.
+    pub account: Notify,
 }
 
 /// The connector's state in the site's database.
@@ -221,6 +241,11 @@ impl Step<'_> {
         let sql = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
         self.execute(sql, &[&ticket, &what, &detail]).await?;
         Ok(())
+    }
+
+    /// Fails while a person has to decide something before anything goes on.
+    pub async fn unheld(&self) -> Result<(), StoreError> {
+        self.query("select {s}.unheld()", &[]).await.map(drop)
     }
 
     /// Makes the step durable.

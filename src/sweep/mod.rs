@@ -6,6 +6,8 @@
 //!
 //! Invariant: nothing is decided here about a message; a case that was updated is read like any other.
 
+mod account;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +61,8 @@ impl Sweeper {
 
     async fn sweep(&self, asked: &CancellationToken) {
         let (mut failures, mut held) = (0u32, None);
+        // After a silence of Deskie's it may be another one that answers.
+        let mut is_proved = false;
         let mut due = clock::monotonic();
         loop {
             if due <= clock::monotonic() {
@@ -69,9 +73,11 @@ impl Sweeper {
                     false => Ok(None),
                 };
                 let round = match end {
+                    Ok(_) if !is_proved && !self.account_is_ours().await.unwrap_or(false) => Ok(None),
                     Ok(end) => self.round(is_first).await.map(|asked| asked.then_some(end)),
                     Err(error) => Err(error),
                 };
+                is_proved = matches!(round, Ok(Some(_)));
                 let pause = match round {
                     Ok(Some(end)) => {
                         held = end.or(held);
@@ -105,25 +111,26 @@ impl Sweeper {
             }
             let wake = due.saturating_duration_since(clock::monotonic());
             let wake = held.map_or(wake, |_| wake.min(SETTLE_EVERY));
-            tokio::time::sleep(wake).await;
+            tokio::select! {
+                () = tokio::time::sleep(wake) => {}
+                () = self.store.wake.account.notified() => {
+                    if let Err(error) = self.account_is_ours().await {
+                        tracing::warn!("Deskie's account could not be proved: {error}");
+                    }
+                }
+            }
         }
     }
 
     /// What the cases of a page say of our own state: of known ones in the first sweep of a term, of unknown ones always.
     async fn recall(&self, cases: &[Case], unknown: &[CaseId], is_first: bool) -> Result<(), StoreError> {
-        let field = format!("cf_{}", self.config.deskie.ticket_field);
+        let field = self.config.deskie.ticket_field;
         let claims: Vec<Claim> = cases
             .iter()
             .filter(|case| unknown.contains(&case.case_id))
             .filter_map(|case| {
-                Some(Claim {
-                    case_id: case.case_id,
-                    key: case
-                        .custom_fields
-                        .get(&field)
-                        .filter(|key| !key.is_empty())?
-                        .clone(),
-                })
+                let key = case.claims(field)?.to_owned();
+                Some(Claim { case_id: case.case_id, key })
             })
             .collect();
         let kept = match claims.is_empty() {
@@ -146,6 +153,29 @@ impl Sweeper {
             }
         }
         Ok(())
+    }
+
+    /// The cases without those that say that they are another ticket's than that which we know: nothing is believed of
+    /// them, and they speak against the account.
+    async fn own_cases(&self, mut cases: Vec<Case>) -> Result<Vec<Case>, StoreError> {
+        let field = self.config.deskie.ticket_field;
+        let claims: Vec<Claim> = cases
+            .iter()
+            .filter_map(|case| {
+                let key = case.claims(field)?.to_owned();
+                Some(Claim { case_id: case.case_id, key })
+            })
+            .collect();
+        let contradicted = self.store.ticket_contradicted(&claims).await?;
+        for (case, ticket, key) in &contradicted {
+            let why = format!("case {case} says in its ticket field that it is another ticket's");
+            if self.store.ticket_estrange(*ticket, Some(&why)).await? {
+                tracing::error!(ticket = %key, "{why}: nothing is sent to it or written from it");
+            }
+            self.store.wake.account.notify_one();
+        }
+        cases.retain(|case| contradicted.iter().all(|(id, ..)| *id != case.case_id));
+        Ok(cases)
     }
 
     /// The list brings each case's status for nothing.
@@ -272,7 +302,8 @@ impl Sweeper {
                 }
             };
             begun = begun.or(answer.date);
-            let cases = &answer.value.items;
+            let count = answer.value.items.len();
+            let cases = &self.own_cases(answer.value.items).await?;
             // First of all: a case that is part of another one is not read by its own number any more.
             self.merges(cases).await?;
             let seen = seen(cases);
@@ -282,13 +313,13 @@ impl Sweeper {
             let births: Vec<Birth> = cases
                 .iter()
                 .filter(|case| unknown.contains(&case.case_id))
-                .filter_map(|case| Birth::of_case(&self.config, case, meta.started_at))
+                .filter_map(|case| Birth::of_case(&self.config, case, meta.cases_since()))
                 .collect();
             self.store.birth_add(&births).await?;
             self.statuses(cases).await?;
             let fresh = cases.iter().filter(|case| met.insert(case.case_id)).count();
             // A server that knows no pages gives the same one again.
-            if cases.len() < 100 || (page > 1 && fresh == 0) {
+            if count < 100 || (page > 1 && fresh == 0) {
                 CrashPoint::SweepWanted.reached();
                 let swept_to = begun.unwrap_or_else(clock::now);
                 self.store.meta_set_swept(swept_to).await?;

@@ -296,6 +296,7 @@ impl WriteBack {
                 plan.push((statement.sql(), values));
             }
         }
+        plan.push((store.sql("select {s}.unheld()"), Vec::new()));
         let is_written = self.config.ticket.open_on == OpenOn::Ticket;
         let message = first.filter(|_| is_written);
         let kind = message.map(|message| match message.staff_id {

@@ -75,6 +75,7 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
     };
     match database.code().code() {
         "DC001" => WriteError::NotLeader,
+        "DC003" => WriteError::Passing(database.message().to_owned()),
         "DC002" if database.message() == ALREADY => WriteError::Already,
         "DC002" if database.message() == UNSURE => WriteError::Unsure,
         "DC002" => WriteError::Refused(database.message().to_owned()),
