@@ -78,13 +78,73 @@ begin
     return true;
 end $$;
 
+-- The columns by which rows are known, as they were when their numbers were last believed (rule 11): a key that is made
+-- anew, or a table that takes another one's place, numbers the rows anew, and the stream does not say so.
+create table {schema}.key_column (
+    section     text not null,         -- ticket, message, or the table of an attachment
+    part        text not null check (part in ('key', 'parent')),   -- of the row itself, or of what it belongs to
+    place       integer not null,
+    schema_name text not null,
+    table_name  text not null,
+    column_name text not null,
+    relation    oid not null,
+    attnum      smallint not null,
+    type        oid not null,
+    is_primary  boolean not null,      -- the key is whatever the primary key is
+    primary key (section, part, place)
+);
+
+-- What has changed of them, in words; null: nothing. Neither a table or column that is renamed or away (nothing can be
+-- read by it then), nor a wider number or text, nor a table that became a partition of one in its place changes a key.
+create function {schema}.keys_changed() returns text language sql stable as $$
+    with recursive now as (
+        select k.*, c.oid as here
+        from {schema}.key_column k
+        join pg_catalog.pg_namespace n on n.nspname::text = k.schema_name
+        join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname::text = k.table_name),
+    below as (
+        select here, here as part from now
+        union
+        select b.here, i.inhrelid from below b join pg_catalog.pg_inherits i on i.inhparent = b.part),
+    seen as (
+        select now.*, a.attnum as attnum_now, a.atttypid as type_now,
+               exists (select from below b where b.here = now.here and b.part = now.relation) as is_there
+        from now left join pg_catalog.pg_attribute a on a.attrelid = case
+                when exists (select from below b where b.here = now.here and b.part = now.relation) then now.relation
+                else now.here end
+            and a.attname::text = now.column_name and a.attnum > 0 and not a.attisdropped),
+    primaries as (
+        select s.section, s.here, array_agg(s.column_name order by s.place) as noted,
+               (select array_agg(a.attname::text order by u.place)
+                from pg_catalog.pg_index i, unnest(i.indkey::int2[]) with ordinality u (attnum, place)
+                join pg_catalog.pg_attribute a on a.attrelid = s.here and a.attnum = u.attnum
+                where i.indrelid = s.here and i.indisprimary) as found
+        from seen s where s.part = 'key' and s.is_primary group by s.section, s.here)
+    select what from (
+        select 1 as place, schema_name || '.' || table_name || ' is another table than before' as what
+            from seen where not is_there
+        union all
+        select 2, 'the column ' || column_name || ' of ' || schema_name || '.' || table_name || ' is another one than before'
+            from seen where is_there and attnum_now <> attnum
+        union all
+        select 3, 'the column ' || column_name || ' of ' || schema_name || '.' || table_name || ' is of another type than before'
+            from seen where is_there and attnum_now = attnum and type_now <> type
+                and not (type in (20, 21, 23) and type_now in (20, 21, 23))
+                and not (type in (25, 1043) and type_now in (25, 1043))
+        union all
+        select 4, 'the primary key of ' || here::regclass || ' is made of other columns than before'
+            from primaries where found is not null and found <> noted) changed
+    order by place, what limit 1
+$$;
+
 -- Raises while a person has to decide whether our state belongs to what is there.
 create function {schema}.unheld() returns boolean language plpgsql stable as $$
 declare
     why text;
 begin
     select reason into why from {schema}.hold order by kind limit 1;
-    if found then
+    why := coalesce(why, {schema}.keys_changed());
+    if why is not null then
         raise exception 'nothing is sent or written: %', why using errcode = 'DC003';
     end if;
     return true;

@@ -32,6 +32,8 @@ struct Gathered {
     bytes: usize,
     transaction: Option<Transaction>,
     position: Option<Position>,
+    /// A mapped table was described anew.
+    is_described: bool,
 }
 
 impl Capture {
@@ -51,6 +53,10 @@ impl Capture {
         loop {
             if let Some(bytes) = next.take() {
                 self.gather(relations, keys, &bytes, &mut gathered)?;
+            }
+            if std::mem::take(&mut gathered.is_described) {
+                // What comes behind a change of its key has other numbers (rule 11).
+                writer.keys_compare().await?;
             }
             if gathered.events.len() >= CHUNK_ROWS || gathered.bytes >= CHUNK_BYTES {
                 writer.append(&gathered.events).await?;
@@ -167,7 +173,8 @@ impl Capture {
                     xid: transaction.map(|transaction| transaction.xid),
                 });
             }
-            Step::Change(_) | Step::Emitted { .. } | Step::Described(_) | Step::Nothing => {}
+            Step::Described(relation) => gathered.is_described |= self.is_mapped(&relation.name),
+            Step::Change(_) | Step::Emitted { .. } | Step::Nothing => {}
         }
         Ok(())
     }

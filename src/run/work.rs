@@ -473,6 +473,9 @@ async fn begin(shared: &Shared) -> Result<Begun, String> {
         .await
         .map_err(|error| text(&error))?;
     compare_account(shared).await.map_err(|error| text(&error))?;
+    crate::setup::note_keys(&shared.config, &shared.store)
+        .await
+        .map_err(|error| text(&error))?;
     let holds = shared.store.holds().await.map_err(|error| text(&error))?;
     let held = (!holds.is_empty()).then(|| holds.join("; "));
     // Which rows of the gap are new depends on what is held.

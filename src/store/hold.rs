@@ -46,6 +46,19 @@ pub struct Witness {
     pub user_id: Option<UserId>,
 }
 
+/// What a case says of the ticket that we know it as.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The case.
+    pub case_id: CaseId,
+    /// The ticket.
+    pub ticket_id: i64,
+    /// Its key.
+    pub key: TicketKey,
+    /// Its ticket field names this ticket.
+    pub is_own: bool,
+}
+
 /// So many cases are asked about before an account is taken for another one.
 const WITNESSES: i64 = 5;
 
@@ -123,16 +136,18 @@ impl Store {
         Ok(rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).map(CaseId))
     }
 
-    /// Which of these cases say that they are another ticket's than that which we know: case, ticket, its key.
-    pub async fn ticket_contradicted(
-        &self,
-        claims: &[Claim],
-    ) -> Result<Vec<(CaseId, i64, TicketKey)>, StoreError> {
+    /// What these cases say of the tickets that we know them as.
+    pub async fn ticket_claims(&self, claims: &[Claim]) -> Result<Vec<Claimed>, StoreError> {
         let ids: Vec<i64> = claims.iter().map(|claim| claim.case_id.0).collect();
         let keys: Vec<&str> = claims.iter().map(|claim| claim.key.as_str()).collect();
-        let sql = "select t.case_id, t.id, t.key from unnest($1::int8[], $2::text[]) u (case_id, key)
-            join {s}.ticket t using (case_id) where btrim(u.key) <> btrim(coalesce(t.case_key, t.key))";
-        let read = |row: &tokio_postgres::Row| (CaseId(row.get(0)), row.get(1), TicketKey(row.get(2)));
+        let sql = "select t.case_id, t.id, t.key, btrim(u.key) = btrim(coalesce(t.case_key, t.key))
+            from unnest($1::int8[], $2::text[]) u (case_id, key) join {s}.ticket t using (case_id)";
+        let read = |row: &tokio_postgres::Row| Claimed {
+            case_id: CaseId(row.get(0)),
+            ticket_id: row.get(1),
+            key: TicketKey(row.get(2)),
+            is_own: row.get(3),
+        };
         Ok(self.query(sql, &[&ids, &keys]).await?.iter().map(read).collect())
     }
 

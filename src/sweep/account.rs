@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Sweeper;
 use crate::deskie::{Case, CaseQuery, Identity, Sort};
 use crate::lanes::{Class, Cost};
-use crate::store::{HoldKind, StoreError, Witness};
+use crate::store::{Claimed, HoldKind, StoreError, Witness};
 
 /// How soon an account that could not be proved is asked about again.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
@@ -63,6 +63,13 @@ impl Sweeper {
                 Ok(false)
             }
         }
+    }
+
+    /// Whether a page of cases proves the account by itself: one of ours says so, none contradicts, and Deskie is where it
+    /// always was.
+    pub(super) async fn list_proves(&self, said: &[Claimed]) -> Result<bool, StoreError> {
+        let proves = !said.is_empty() && said.iter().all(|claimed| claimed.is_own);
+        Ok(proves && self.store.account().await? == Some(self.config.deskie.account()))
     }
 
     /// While the account is held: asks until it is proved, then ends.

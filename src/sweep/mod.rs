@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::deskie::{Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Writer};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, clock};
-use crate::store::{Birth, Claim, Delivery, Parent, SeenCase, SeenStatus, Store, StoreError};
+use crate::store::{Birth, Claim, Claimed, Delivery, Parent, SeenCase, SeenStatus, Store, StoreError};
 use crate::text;
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
@@ -73,8 +73,7 @@ impl Sweeper {
                     false => Ok(None),
                 };
                 let round = match end {
-                    Ok(_) if !is_proved && !self.account_is_ours().await.unwrap_or(false) => Ok(None),
-                    Ok(end) => self.round(is_first).await.map(|asked| asked.then_some(end)),
+                    Ok(end) => self.round(is_first, is_proved).await.map(|asked| asked.then_some(end)),
                     Err(error) => Err(error),
                 };
                 is_proved = matches!(round, Ok(Some(_)));
@@ -155,26 +154,34 @@ impl Sweeper {
         Ok(())
     }
 
+    /// What the cases of a page say of the tickets that we know them as.
+    async fn said(&self, cases: &[Case]) -> Result<Vec<Claimed>, StoreError> {
+        let field = self.config.deskie.ticket_field;
+        let claim = |case: &Case| {
+            let key = case.claims(field)?.to_owned();
+            Some(Claim {
+                case_id: case.case_id,
+                key,
+            })
+        };
+        let claims: Vec<Claim> = cases.iter().filter_map(claim).collect();
+        self.store.ticket_claims(&claims).await
+    }
+
     /// The cases without those that say that they are another ticket's than that which we know: nothing is believed of
     /// them, and they speak against the account.
-    async fn own_cases(&self, mut cases: Vec<Case>) -> Result<Vec<Case>, StoreError> {
-        let field = self.config.deskie.ticket_field;
-        let claims: Vec<Claim> = cases
-            .iter()
-            .filter_map(|case| {
-                let key = case.claims(field)?.to_owned();
-                Some(Claim { case_id: case.case_id, key })
-            })
-            .collect();
-        let contradicted = self.store.ticket_contradicted(&claims).await?;
-        for (case, ticket, key) in &contradicted {
-            let why = format!("case {case} says in its ticket field that it is another ticket's");
-            if self.store.ticket_estrange(*ticket, Some(&why)).await? {
-                tracing::error!(ticket = %key, "{why}: nothing is sent to it or written from it");
+    async fn own_cases(&self, mut cases: Vec<Case>, said: &[Claimed]) -> Result<Vec<Case>, StoreError> {
+        for other in said.iter().filter(|claimed| !claimed.is_own) {
+            let why = format!(
+                "case {} says in its ticket field that it is another ticket's",
+                other.case_id
+            );
+            if self.store.ticket_estrange(other.ticket_id, Some(&why)).await? {
+                tracing::error!(ticket = %other.key, "{why}: nothing is sent to it or written from it");
             }
             self.store.wake.account.notify_one();
         }
-        cases.retain(|case| contradicted.iter().all(|(id, ..)| *id != case.case_id));
+        cases.retain(|case| said.iter().all(|claimed| claimed.is_own || claimed.case_id != case.case_id));
         Ok(cases)
     }
 
@@ -271,7 +278,7 @@ impl Sweeper {
     }
 
     /// One sweep; false where Deskie could not be asked.
-    async fn round(&self, is_first: bool) -> Result<bool, StoreError> {
+    async fn round(&self, is_first: bool, mut is_proved: bool) -> Result<bool, StoreError> {
         let meta = self.store.meta().await?;
         let from = meta.swept_to.unwrap_or(meta.started_at);
         let from = from.checked_sub(MARGIN).unwrap_or(from);
@@ -303,7 +310,13 @@ impl Sweeper {
             };
             begun = begun.or(answer.date);
             let count = answer.value.items.len();
-            let cases = &self.own_cases(answer.value.items).await?;
+            let said = self.said(&answer.value.items).await?;
+            // First of all: is it ours? Mostly the list itself tells.
+            if !is_proved && !self.list_proves(&said).await? && !self.account_is_ours().await? {
+                return Ok(false);
+            }
+            is_proved = true;
+            let cases = &self.own_cases(answer.value.items, &said).await?;
             // First of all: a case that is part of another one is not read by its own number any more.
             self.merges(cases).await?;
             let seen = seen(cases);

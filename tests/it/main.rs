@@ -6,6 +6,7 @@
     reason = "tests measure real time and spawn what they watch"
 )]
 
+mod account;
 mod architecture;
 mod check;
 mod commands;

@@ -126,7 +126,10 @@ impl State {
             options[key] = value.clone();
         }
         self.options =
-            serde_json::from_value::<Options>(options).map_err(|error| Error::Invalid(error.to_string()))?;
+            Options {
+                books: self.options.books.clone(),
+                ..serde_json::from_value::<Options>(options).map_err(|error| Error::Invalid(error.to_string()))?
+            };
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What the simulated Deskie is like: its account, its unpleasant habits, its rules and channels.
 
+use std::path::PathBuf;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where the control port listens; without it, `/_control/` is served on `listen`.
     pub control_listen: Option<SocketAddr>,
+    /// The folder that keeps the books from one start to the next; without one they are in memory alone.
+    #[serde(skip)]
+    pub books: Option<PathBuf>,
     /// The staff member that the API key acts as.
     pub staff_email: String,
     /// His key.
@@ -110,6 +114,7 @@ impl Default for Options {
         Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             control_listen: None,
+            books: None,
             staff_email: "api@example.com".into(),
             api_key: "simulator-key".into(),
             key_valid: true,
