@@ -22,6 +22,7 @@ create table {schema}.meta (
     swept_to        timestamptz,   -- cases updated before this have been compared
     account         text,          -- which Deskie account our cases are of: its address (rule 11)
     account_since   timestamptz,   -- older cases of it are not the connector's business; null: since started_at
+    copied_until    timestamptz,   -- until then the server may turn out to be a copy of the one that sends
     last_error      text,
     last_error_at   timestamptz
 );

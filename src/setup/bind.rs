@@ -28,6 +28,9 @@ pub(super) async fn settle(
              what is said there does not come to the site, and the next message of a customer opens a new case"
         ));
     }
+    if options.adopt && store.copy_adopt().await? {
+        say("adopted: this server may send, whatever Deskie has from another one");
+    }
     let columns = key_columns(config, &store).await?;
     match options.rekey {
         Some(Rekey::Same) => {

@@ -96,6 +96,27 @@ impl Store {
             .map(|row| row.get(0)))
     }
 
+    /// The server may be a copy of the one that sends: its slot was lost, or its timeline is new. If Deskie shows cases of
+    /// the site that we do not know within a day, it is (rule 11).
+    pub async fn copy_suspect(&self) -> Result<(), StoreError> {
+        let sql = "update {s}.meta set copied_until = clock_timestamp() + interval '1 day'";
+        self.execute(sql, &[]).await?;
+        Ok(())
+    }
+
+    /// Whether the server may be a copy of the one that sends.
+    pub async fn copy_is_suspected(&self) -> Result<bool, StoreError> {
+        let sql = "select coalesce(copied_until > clock_timestamp(), false) from {s}.meta";
+        Ok(self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0)))
+    }
+
+    /// It may send all the same. True where that was in question.
+    pub async fn copy_adopt(&self) -> Result<bool, StoreError> {
+        self.execute("update {s}.meta set copied_until = null where copied_until is not null", &[])
+            .await?;
+        self.hold_lift(HoldKind::Copy).await
+    }
+
     /// The account that our cases are of; `None`: it was not noted yet.
     pub async fn account(&self) -> Result<Option<String>, StoreError> {
         let rows = self.query("select account from {s}.meta", &[]).await?;

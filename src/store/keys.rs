@@ -78,6 +78,14 @@ impl Store {
         step.commit().await
     }
 
+    /// Another server, or another database, has the same rows in other tables: they are noted anew.
+    pub async fn keys_adopt(&self) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let step = self.step_aside(&mut client).await?;
+        step.keys_forget().await?;
+        step.commit().await
+    }
+
     /// The rows have kept their numbers, whatever was done to the columns: they are noted as they are now.
     pub async fn keys_same(&self, columns: &[KeyColumn]) -> Result<(), StoreError> {
         let mut client = self.client().await?;

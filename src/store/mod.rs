@@ -66,6 +66,17 @@ pub enum StoreError {
     /// Postgres refused a statement, or the connection broke.
     #[error("{}", crate::postgres::describe(.0))]
     Postgres(#[from] tokio_postgres::Error),
+    /// A newer program has brought our tables up to date.
+    #[error(
+        "the tables in {schema} were brought up to date by deskie-cdc {made_by}, and this is {}: run that version, or a newer one",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// Our schema.
+        schema: String,
+        /// The version.
+        made_by: String,
+    },
     /// What stands in our tables cannot be read.
     #[error("the connector's own state is damaged: {0}")]
     Damaged(String),

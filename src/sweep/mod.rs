@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::deskie::{Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Writer};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, clock};
-use crate::store::{Birth, Claim, Claimed, Delivery, Parent, SeenCase, SeenStatus, Store, StoreError};
+use crate::store::{Birth, Claim, Claimed, Delivery, HoldKind, Parent, SeenCase, SeenStatus, Store, StoreError};
 use crate::text;
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
@@ -142,6 +142,17 @@ impl Sweeper {
                  state went back (a restore, a failover), or somebody has filled in the field; they are laid aside, see \
                  `failed list`"
             );
+            if self.store.copy_is_suspected().await? {
+                let reason = format!(
+                    "this server may be a copy of another one: its slot was lost, or its timeline is new, and Deskie has {kept} \
+                     cases of the site that are not known here. Nothing is sent, so that no customer gets a message twice or \
+                     from a test. If it is to take over, run `deskie-cdc setup --adopt`; if it is a copy, stop the connector \
+                     here and run `deskie-cdc uninstall`"
+                );
+                if self.store.hold_set(HoldKind::Copy, &reason).await? {
+                    tracing::error!("{reason}");
+                }
+            }
         }
         if is_first {
             let held = self.store.recall_hold(&seen(cases)).await?;
