@@ -323,8 +323,13 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, watched: Watched
             () = tokio::time::sleep(watch_every) => {}
             () = shared.store.wake.hold.notified() => {}
         }
+        if let Err(error) = shared.store.keys_compare().await {
+            tracing::debug!("the keys could not be compared: {error}");
+        }
         match shared.store.holds().await {
             Ok(holds) if holds.is_empty() == watched.held.is_some() => return,
+            // What is learned of it meanwhile is told as well.
+            Ok(holds) if !holds.is_empty() => vital.set_held(Some(holds.join("; "))),
             Ok(_) => {}
             Err(error) => tracing::debug!("what is held could not be read: {error}"),
         }
@@ -498,10 +503,7 @@ async fn begin(shared: &Shared) -> Result<Begun, String> {
 async fn compare_account(shared: &Shared) -> Result<(), StoreError> {
     let (store, here) = (&shared.store, shared.config.deskie.account());
     match store.account().await? {
-        Some(noted) if noted == here => {
-            // It was put back, or only suspected: the first sweep asks its cases again.
-            store.hold_lift(HoldKind::Account).await?;
-        }
+        Some(noted) if noted == here => {}
         noted if !store.account_matters().await? => {
             store.account_note(&here).await?;
             if noted.is_some() {

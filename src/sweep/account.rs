@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Sweeper;
-use crate::deskie::{Case, CaseQuery, Identity, Sort};
+use crate::deskie::{Case, CaseQuery, Identity, Outcome, Sort};
 use crate::lanes::{Class, Cost};
 use crate::store::{Claimed, HoldKind, StoreError, Witness};
 
@@ -33,6 +33,8 @@ enum Testimony {
     Proves,
     Contradicts(String),
     Absent,
+    /// We may not read it.
+    Silent,
     Unknown(String),
 }
 
@@ -100,11 +102,12 @@ impl Sweeper {
         if witnesses.is_empty() {
             return Ok(Verdict::Same);
         }
-        let (mut against, mut absent) = (None, None);
+        let (mut against, mut absent, mut is_silent) = (None, None, false);
         for witness in &witnesses {
             match self.testimony(witness, has_moved).await? {
                 Testimony::Proves => return Ok(Verdict::Same),
                 Testimony::Contradicts(why) => against = against.or(Some(why)),
+                Testimony::Silent => is_silent = true,
                 Testimony::Absent => absent = absent.or(Some(witness.case_id)),
                 Testimony::Unknown(why) => return Ok(Verdict::Unknown(why)),
             }
@@ -112,8 +115,11 @@ impl Sweeper {
         if let Some(why) = against {
             return Ok(Verdict::Another(why));
         }
-        let Some(absent) = absent else {
-            return Ok(Verdict::Same);
+        let Some(absent) = absent.filter(|_| has_moved || !is_silent) else {
+            return Ok(match has_moved {
+                true => Verdict::Unknown("none of the connector's cases may be read there".into()),
+                false => Verdict::Same,
+            });
         };
         if has_moved {
             return Ok(Verdict::Another(format!("it knows no case {absent}")));
@@ -150,6 +156,7 @@ impl Sweeper {
         let case = match answer {
             Ok(answer) => answer.value,
             Err(error) if error.is_case_not_found() => return Ok(Testimony::Absent),
+            Err(error) if error.outcome() == Outcome::Refused => return Ok(Testimony::Silent),
             Err(error) => return Ok(Testimony::Unknown(error.to_string())),
         };
         let claims = case.claims(self.config.deskie.ticket_field);

@@ -12,12 +12,12 @@ const QUICK: [(&str, &str); 1] = [("DESKIE_CDC_WATCH_MS", "100")];
 const ANEW: &str = "
     alter table messages drop constraint messages_ticket_id_fkey;
     alter table tickets rename column id to old_id;
-    alter table tickets drop constraint tickets_pkey;
     alter table tickets alter column old_id drop identity if exists;
     alter table tickets add column id bigint;
     update tickets t set id = n.place
         from (select old_id, row_number() over (order by old_id desc) as place from tickets) n where n.old_id = t.old_id;
     alter table tickets alter column id set not null;
+    alter table tickets drop constraint tickets_pkey;
     alter table tickets add primary key (id);
     create sequence tickets_new_seq owned by tickets.id;
     select setval('tickets_new_seq', (select max(id) from tickets));
@@ -121,11 +121,11 @@ async fn a_key_swapped_with_its_values_goes_on_once_a_person_has_said_so() {
     migrate(
         &stage,
         "alter table messages drop constraint messages_ticket_id_fkey;
-         alter table tickets drop constraint tickets_pkey;
          alter table tickets rename column id to old_id;
          alter table tickets alter column old_id drop identity if exists;
          alter table tickets add column id bigint;
          update tickets set id = old_id;
+         alter table tickets drop constraint tickets_pkey;
          alter table tickets add primary key (id);
          alter table tickets drop column old_id;
          alter table messages add constraint messages_ticket_id_fkey foreign key (ticket_id) references tickets (id)",
