@@ -97,12 +97,13 @@ create table {schema}.key_column (
 
 -- What has changed of them, in words; null: nothing. Neither a table or column that is renamed or away (nothing can be
 -- read by it then), nor a wider number or text, nor a table that became a partition of one in its place changes a key.
-create function {schema}.keys_changed() returns text language sql stable as $$
+create function {schema}.keys_changed(sections text default '%') returns text language sql stable as $$
     with recursive now as (
         select k.*, c.oid as here
         from {schema}.key_column k
         join pg_catalog.pg_namespace n on n.nspname::text = k.schema_name
-        join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname::text = k.table_name),
+        join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname::text = k.table_name
+        where k.section like sections),
     below as (
         select here, here as part from now
         union

@@ -323,7 +323,7 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, watched: Watched
             () = tokio::time::sleep(watch_every) => {}
             () = shared.store.wake.hold.notified() => {}
         }
-        if let Err(error) = shared.store.keys_compare().await {
+        if let Err(error) = crate::setup::note_keys(&shared.config, &shared.store).await {
             tracing::debug!("the keys could not be compared: {error}");
         }
         match shared.store.holds().await {

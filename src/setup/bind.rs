@@ -1,6 +1,6 @@
 //! What a person decides of what is held (rule 11).
 
-use super::{Options, Rekey};
+use super::{Options, Rekey, compare};
 use super::error::SetupError;
 use crate::config::{Config, Expr, TableName};
 use crate::mapping::Shape;
@@ -52,7 +52,7 @@ pub(super) async fn settle(
                 done.tickets, done.events, done.skipped
             ));
         }
-        None => store.keys_note(&columns).await?,
+        None => note_keys(config, &store).await?,
     }
     for why in store.holds().await? {
         say(&format!("held: {why}"));
@@ -60,10 +60,23 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// Compares the keys of the mapped tables with what is noted of them, and notes what is new.
+/// Compares the keys of the mapped tables with what is noted of them, and notes what is new. Keys that were made anew are
+/// held, unless the rows tell that they have kept their numbers.
 pub async fn note_keys(config: &Config, store: &Store) -> Result<(), StoreError> {
     let columns = key_columns(config, store).await?;
-    store.keys_note(&columns).await
+    store.keys_note(&columns).await?;
+    if store.hold_reason(HoldKind::Keys).await?.is_none() {
+        return Ok(());
+    }
+    match compare::rows_are_the_same(config, store).await {
+        Ok(true) => {
+            store.keys_same(&columns).await?;
+            tracing::warn!("a key of the site's was made anew, and its rows have kept their numbers: it goes on");
+        }
+        Ok(false) => {}
+        Err(error) => tracing::debug!("the rows could not be compared: {error}"),
+    }
+    Ok(())
 }
 
 /// The columns by which the site's rows are known. A table that cannot be looked up now is left out: resolving says so.
@@ -113,7 +126,7 @@ fn unseen(table: &TableName, error: &dyn std::fmt::Display) {
 }
 
 /// The column that an expression is, where it is nothing else.
-fn column_named<'a>(expr: &Expr, shape: &'a Shape, alias: &str) -> Option<&'a String> {
+pub(super) fn column_named<'a>(expr: &Expr, shape: &'a Shape, alias: &str) -> Option<&'a String> {
     let text = expr.sql.trim();
     let text = text.strip_prefix(alias).and_then(|text| text.strip_prefix('.')).unwrap_or(text);
     let name = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);

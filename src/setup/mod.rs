@@ -12,6 +12,7 @@ mod attached;
 mod baseline;
 mod bind;
 mod blame;
+mod compare;
 mod check;
 mod error;
 mod mapped;

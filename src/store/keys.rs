@@ -57,6 +57,12 @@ impl Store {
         Ok(())
     }
 
+    /// What has changed of the key columns of these sections (a pattern of LIKE).
+    pub async fn keys_changed(&self, sections: &str) -> Result<Option<String>, StoreError> {
+        let rows = self.query("select {s}.keys_changed($1)", &[&sections]).await?;
+        Ok(rows.first().and_then(|row| row.get(0)))
+    }
+
     /// Compares the key columns with those that are noted, and notes what is new. A section that is mapped by other columns
     /// than before is held as well, unless they are the same ones under other names.
     pub async fn keys_note(&self, columns: &[KeyColumn]) -> Result<(), StoreError> {

@@ -109,28 +109,49 @@ async fn numbers_made_anew_are_not_believed_and_nothing_crosses() {
     assert_eq!(texts(&stage.case(second_case)), ["private", "for Ivan"]);
 }
 
+/// The column is exchanged for another one with the same values.
+const SWAPPED: &str = "
+    alter table messages drop constraint messages_ticket_id_fkey;
+    alter table tickets rename column id to old_id;
+    alter table tickets alter column old_id drop identity if exists;
+    alter table tickets add column id bigint;
+    update tickets set id = old_id;
+    alter table tickets drop constraint tickets_pkey;
+    alter table tickets add primary key (id);
+    alter table tickets drop column old_id;
+    alter table messages add constraint messages_ticket_id_fkey foreign key (ticket_id) references tickets (id);";
+
 #[tokio::test]
-async fn a_key_swapped_with_its_values_goes_on_once_a_person_has_said_so() {
-    // GIVEN a ticket with a case
+async fn a_key_swapped_with_its_values_goes_on_by_itself() {
+    // GIVEN a ticket with a case and a message
     let stage = stage().build().await;
+    let connector = begun(&stage).await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    stage.settled().await;
+    // WHEN the site exchanges its key, both sides going on
+    migrate(&stage, SWAPPED).await;
+    stage.writes(ticket, "iki").await;
+    stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+    // THEN the rows tell that they are the same
+    connector.wait_for_log("have kept their numbers").await;
+    stage.until_deskie(case, 4).await;
+    stage.until_site(ticket, 3).await;
+    assert_eq!(stage.rows(ticket).await, ["bir", "iki", "cevap"]);
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "cevap", "iki"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_compared_goes_on_once_a_person_has_said_so() {
+    // GIVEN a ticket with a case, and a mapping that does not tell when rows were made
+    let stage = stage().config("created_at = \"created_at\"\n", "").build().await;
     let connector = begun(&stage).await;
     let (ticket, case) = stage.open("Soru").await;
     stage.settled().await;
     assert!(connector.sigterm_and_wait().await.success());
-    // WHEN the column is exchanged for a wider one with the same values, while it is stopped
-    migrate(
-        &stage,
-        "alter table messages drop constraint messages_ticket_id_fkey;
-         alter table tickets rename column id to old_id;
-         alter table tickets alter column old_id drop identity if exists;
-         alter table tickets add column id bigint;
-         update tickets set id = old_id;
-         alter table tickets drop constraint tickets_pkey;
-         alter table tickets add primary key (id);
-         alter table tickets drop column old_id;
-         alter table messages add constraint messages_ticket_id_fkey foreign key (ticket_id) references tickets (id)",
-    )
-    .await;
+    // WHEN the site exchanges its key while the connector is stopped
+    migrate(&stage, SWAPPED).await;
     stage.writes(ticket, "bir").await;
     let _connector = begun(&stage).await;
     is_held(&stage).await;
@@ -164,12 +185,14 @@ async fn int_to_uuid_and_a_table_in_anothers_place_are_held() {
     ] {
         let stage = stage().build().await;
         let _connector = begun(&stage).await;
-        let (_, case) = stage.open("Soru").await;
+        let (ticket, case) = stage.open("Soru").await;
+        stage.writes(ticket, "bir").await;
+        stage.until_deskie(case, 2).await;
         stage.settled().await;
         migrate(&stage, change).await;
         stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
         is_held(&stage).await;
-        assert_eq!(texts(&stage.case(case)).len(), 2, "{change}");
+        assert_eq!(texts(&stage.case(case)).len(), 3, "{change}");
     }
 }
 
