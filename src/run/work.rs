@@ -450,7 +450,7 @@ async fn begin(shared: &Shared) -> Result<Begun, String> {
     .await;
     for line in said
         .iter()
-        .filter(|line| line.starts_with("gap:") || line.starts_with("failover:"))
+        .filter(|line| ["gap:", "failover:", "renamed:"].iter().any(|word| line.starts_with(word)))
     {
         tracing::warn!("{line}");
     }
