@@ -60,7 +60,9 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     }
     match status.report.held.is_empty() {
         true => Ok(()),
-        false => Err(Failure::Failed("error: nothing is sent or written until a person has decided (see `held`)".into())),
+        false => Err(Failure::Failed(
+            "error: nothing is sent or written until a person has decided (see `held`)".into(),
+        )),
     }
 }
 

@@ -147,7 +147,12 @@ pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, St
     drop(client);
     let unreadable = store.unreadable().await?;
     let estranged = store.ticket_estranged().await?;
-    Ok(refused.iter().map(hazard).chain(unreadable).chain(estranged).collect())
+    Ok(refused
+        .iter()
+        .map(hazard)
+        .chain(unreadable)
+        .chain(estranged)
+        .collect())
 }
 
 async fn slot_report(store: &Store, name: &str) -> Result<SlotReport, StoreError> {

@@ -155,8 +155,10 @@ impl Deliverer {
         );
         tracing::error!(ticket = %delivery.ticket_key, delivery = %delivery.id, "parked: {why}");
         // In doubt it stays: when the other account is adopted, it is looked for there before it is sent.
-        self.durably("a contradiction", || self.store.delivery_park_doubted(delivery.id, &why))
-            .await;
+        self.durably("a contradiction", || {
+            self.store.delivery_park_doubted(delivery.id, &why)
+        })
+        .await;
         if is_case {
             self.durably("a hold", || async {
                 self.store.hold_set(HoldKind::Account, &why).await.map(drop)

@@ -237,7 +237,13 @@ pub async fn work(
             sweeper.run(term, asked).await;
             "sweep"
         });
-    } else if store.hold_reason(HoldKind::Account).await.ok().flatten().is_some() {
+    } else if store
+        .hold_reason(HoldKind::Account)
+        .await
+        .ok()
+        .flatten()
+        .is_some()
+    {
         let term = term.clone();
         tasks.spawn(async move {
             sweeper.prove_account(term).await;
@@ -448,10 +454,11 @@ async fn begin(shared: &Shared) -> Result<Begun, String> {
         said.push(line.to_owned())
     })
     .await;
-    for line in said
-        .iter()
-        .filter(|line| ["gap:", "failover:", "renamed:"].iter().any(|word| line.starts_with(word)))
-    {
+    for line in said.iter().filter(|line| {
+        ["gap:", "failover:", "renamed:"]
+            .iter()
+            .any(|word| line.starts_with(word))
+    }) {
         tracing::warn!("{line}");
     }
     kept.map_err(|error| text(&error))?;

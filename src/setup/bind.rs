@@ -1,7 +1,7 @@
 //! What a person decides of what is held (rule 11).
 
-use super::{Options, Rekey, compare};
 use super::error::SetupError;
+use super::{Options, Rekey, compare};
 use crate::config::{Config, Expr, TableName};
 use crate::mapping::Shape;
 use crate::postgres::shape::{load_message_shape, load_shape};
@@ -71,7 +71,9 @@ pub async fn note_keys(config: &Config, store: &Store) -> Result<(), StoreError>
     match compare::rows_are_the_same(config, store).await {
         Ok(true) => {
             store.keys_same(&columns).await?;
-            tracing::warn!("a key of the site's was made anew, and its rows have kept their numbers: it goes on");
+            tracing::warn!(
+                "a key of the site's was made anew, and its rows have kept their numbers: it goes on"
+            );
         }
         Ok(false) => {}
         Err(error) => tracing::debug!("the rows could not be compared: {error}"),
@@ -113,7 +115,13 @@ async fn key_columns(config: &Config, store: &Store) -> Result<Vec<KeyColumn>, S
         match load_shape(&client, &attachment.table, &attachment.key).await {
             Ok(shape) => {
                 let section = format!("attachment {}", shape.relation);
-                add(&section, &shape, attachment.key.is_empty(), &attachment.parent, "a");
+                add(
+                    &section,
+                    &shape,
+                    attachment.key.is_empty(),
+                    &attachment.parent,
+                    "a",
+                );
             }
             Err(error) => unseen(&attachment.table, &error),
         }
@@ -128,7 +136,17 @@ fn unseen(table: &TableName, error: &dyn std::fmt::Display) {
 /// The column that an expression is, where it is nothing else.
 pub(super) fn column_named<'a>(expr: &Expr, shape: &'a Shape, alias: &str) -> Option<&'a String> {
     let text = expr.sql.trim();
-    let text = text.strip_prefix(alias).and_then(|text| text.strip_prefix('.')).unwrap_or(text);
-    let name = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    shape.columns.iter().map(|column| &column.name).find(|column| *column == name)
+    let text = text
+        .strip_prefix(alias)
+        .and_then(|text| text.strip_prefix('.'))
+        .unwrap_or(text);
+    let name = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
+    shape
+        .columns
+        .iter()
+        .map(|column| &column.name)
+        .find(|column| *column == name)
 }

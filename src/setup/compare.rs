@@ -29,7 +29,11 @@ pub(super) async fn rows_are_the_same(config: &Config, store: &Store) -> Result<
         let Ok(messages) = load_message_shape(&client, message).await else {
             return Ok(false);
         };
-        let parent = message.ticket.iter().map(|expr| named(Some(expr), &messages, "m")).collect();
+        let parent = message
+            .ticket
+            .iter()
+            .map(|expr| named(Some(expr), &messages, "m"))
+            .collect();
         let at = named(message.created_at.as_ref(), &messages, "m");
         comparisons.push(of_messages(&messages, parent, at));
     }

@@ -42,6 +42,23 @@ pub fn slot_name(config: &Config, database: &str) -> String {
     }
 }
 
+/// The slot's name where our state knows one: that of this database, whatever the database was called when it was made.
+pub(super) async fn slot_name_here(
+    config: &Config,
+    client: &Client,
+    database: &str,
+    known: Option<&str>,
+) -> Result<String, SetupError> {
+    if let (None, Some(known)) = (&config.postgres.slot, known)
+        && catalog::slot(client, known)
+            .await?
+            .is_some_and(|slot| slot.is_this_database)
+    {
+        return Ok(known.to_owned());
+    }
+    Ok(slot_name(config, database))
+}
+
 /// Why our state belongs to another server or database; `None`: it is this one's, or new.
 pub(super) fn foreign(meta: &Meta, identity: &SystemIdentity, database: &str) -> Option<String> {
     match (&meta.system_id, &meta.database) {
@@ -57,7 +74,7 @@ pub(super) fn foreign(meta: &Meta, identity: &SystemIdentity, database: &str) ->
 }
 
 /// Our slot, where the database was renamed: a slot belongs to a database whatever its name, and a clone has none of it.
-async fn renamed(
+pub(super) async fn renamed(
     client: &Client,
     meta: &Meta,
     identity: &SystemIdentity,
@@ -69,7 +86,9 @@ async fn renamed(
         return Ok(None);
     };
     let found = catalog::slot(client, slot).await?;
-    Ok(found.filter(|found| found.is_this_database).map(|found| found.name))
+    Ok(found
+        .filter(|found| found.is_this_database)
+        .map(|found| found.name))
 }
 
 /// Makes tables, slot and position. `renew`: a publication was made just now, so a slot from before is stuck.
@@ -124,7 +143,9 @@ pub(super) async fn prepare(
     }
     let name = match (&config.postgres.slot, &meta.slot, &meta.database) {
         // It keeps its name where the database gets another one.
-        (None, Some(slot), Some(database)) if *database == facts.database && foreign.is_none() => slot.clone(),
+        (None, Some(slot), Some(database)) if *database == facts.database && foreign.is_none() => {
+            slot.clone()
+        }
         _ => slot_name(config, &facts.database),
     };
     let now = ours(catalog::slot(&client, &name).await?, &name)?;

@@ -112,8 +112,11 @@ impl Store {
 
     /// It may send all the same. True where that was in question.
     pub async fn copy_adopt(&self) -> Result<bool, StoreError> {
-        self.execute("update {s}.meta set copied_until = null where copied_until is not null", &[])
-            .await?;
+        self.execute(
+            "update {s}.meta set copied_until = null where copied_until is not null",
+            &[],
+        )
+        .await?;
         self.hold_lift(HoldKind::Copy).await
     }
 
@@ -154,7 +157,10 @@ impl Store {
     /// The largest number of a case that we know.
     pub async fn account_newest_case(&self) -> Result<Option<CaseId>, StoreError> {
         let rows = self.query("select max(case_id) from {s}.ticket", &[]).await?;
-        Ok(rows.first().and_then(|row| row.get::<_, Option<i64>>(0)).map(CaseId))
+        Ok(rows
+            .first()
+            .and_then(|row| row.get::<_, Option<i64>>(0))
+            .map(CaseId))
     }
 
     /// What these cases say of the tickets that we know them as.

@@ -141,7 +141,8 @@ impl Store {
                 gap_since = least(gap_since, (select min(committed_at) from {s}.event)), gap_xid = pg_current_xact_id()
             where exists (select from {s}.event) and captured_lsn is not null";
         step.execute(gap, &[]).await?;
-        let unresolved = "update {s}.delivery set state = 'skipped', error = $1, done_at = now(), image = null
+        let unresolved =
+            "update {s}.delivery set state = 'skipped', error = $1, done_at = now(), image = null
             where state = 'unresolved' or (state = 'parked' and body is null and act <> 'status')
                or (act = 'file' and state in ('queued', 'parked'))";
         let mut skipped = step.execute(unresolved, &[&REKEYED]).await?;
@@ -179,7 +180,8 @@ impl Step<'_> {
 
     /// Forgets what is noted, and that it was held.
     async fn keys_forget(&self) -> Result<(), StoreError> {
-        self.execute("delete from {s}.hold where kind = 'keys'", &[]).await?;
+        self.execute("delete from {s}.hold where kind = 'keys'", &[])
+            .await?;
         self.execute("delete from {s}.key_column", &[]).await?;
         Ok(())
     }

@@ -17,7 +17,9 @@ use crate::config::Config;
 use crate::deskie::{Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Writer};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, clock};
-use crate::store::{Birth, Claim, Claimed, Delivery, HoldKind, Parent, SeenCase, SeenStatus, Store, StoreError};
+use crate::store::{
+    Birth, Claim, Claimed, Delivery, HoldKind, Parent, SeenCase, SeenStatus, Store, StoreError,
+};
 use crate::text;
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
@@ -73,7 +75,10 @@ impl Sweeper {
                     false => Ok(None),
                 };
                 let round = match end {
-                    Ok(end) => self.round(is_first, is_proved).await.map(|asked| asked.then_some(end)),
+                    Ok(end) => self
+                        .round(is_first, is_proved)
+                        .await
+                        .map(|asked| asked.then_some(end)),
                     Err(error) => Err(error),
                 };
                 is_proved = matches!(round, Ok(Some(_)));
@@ -129,7 +134,10 @@ impl Sweeper {
             .filter(|case| unknown.contains(&case.case_id))
             .filter_map(|case| {
                 let key = case.claims(field)?.to_owned();
-                Some(Claim { case_id: case.case_id, key })
+                Some(Claim {
+                    case_id: case.case_id,
+                    key,
+                })
             })
             .collect();
         let kept = match claims.is_empty() {
@@ -192,7 +200,10 @@ impl Sweeper {
             }
             self.store.wake.account.notify_one();
         }
-        cases.retain(|case| said.iter().all(|claimed| claimed.is_own || claimed.case_id != case.case_id));
+        cases.retain(|case| {
+            said.iter()
+                .all(|claimed| claimed.is_own || claimed.case_id != case.case_id)
+        });
         Ok(cases)
     }
 

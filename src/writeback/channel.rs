@@ -67,7 +67,11 @@ impl WriteBack {
         // hold: only the case tells when it was written, which is what the site shows it by.
         let is_unknown = self.store.remote_known(&[message.message_id]).await?.is_empty();
         // Only the case itself tells whose it is where the webhook does not name the ticket's own customer (rule 11).
-        let known = self.store.ticket_get(ticket).await?.and_then(|ticket| ticket.custom_id);
+        let known = self
+            .store
+            .ticket_get(ticket)
+            .await?
+            .and_then(|ticket| ticket.custom_id);
         let is_customers = known.is_some() && known == message.custom_user_id;
         let needs_read = !is_agent
             || !is_customers

@@ -93,7 +93,11 @@ impl WriteBack {
     }
 
     /// Before anything of a case is written to the site: whether the case is another ticket's, and why (rule 11).
-    pub(super) async fn is_anothers(&self, ticket: &Ticket, case: CaseId) -> Result<Option<Whose>, StoreError> {
+    pub(super) async fn is_anothers(
+        &self,
+        ticket: &Ticket,
+        case: CaseId,
+    ) -> Result<Option<Whose>, StoreError> {
         let shown = match self.show(case).await {
             Ok(shown) => shown,
             Err(error) => return Ok(Some(Whose::Unknown(error.to_string()))),
@@ -118,7 +122,10 @@ impl WriteBack {
                     phone: opening.phone.as_deref(),
                     custom_id: opening.custom_id.as_deref(),
                 };
-                match shown.is_of(identity, &self.client, &self.meter, Class::WebhookRead).await {
+                match shown
+                    .is_of(identity, &self.client, &self.meter, Class::WebhookRead)
+                    .await
+                {
                     Ok(true) => self.reconcile(ticket).await,
                     Ok(false) => Ok(Some(Whose::Anothers(format!(
                         "case {case} does not say which ticket it is, and is another customer's"

@@ -2,14 +2,16 @@
 
 use deskie_cdc::sandbox::simulator::Says;
 
-use crate::support::{AYSE, Stage, stage, texts, wait_until};
+use crate::support::{IVAN, Stage, stage, texts, wait_until};
 
 /// Makes the watch look often, so that what a command decides is seen at once.
 const QUICK: [(&str, &str); 1] = [("DESKIE_CDC_WATCH_MS", "100")];
 
 async fn not_ready(stage: &Stage, word: &str) {
     wait_until("it is not ready, and says why", || async {
-        let answer = reqwest::get(stage.workplace.admin_url("/health/ready")).await.ok()?;
+        let answer = reqwest::get(stage.workplace.admin_url("/health/ready"))
+            .await
+            .ok()?;
         let refused = answer.status() == 503;
         (refused && answer.text().await.ok()?.contains(word)).then_some(())
     })
@@ -40,7 +42,7 @@ async fn a_physical_copy_beside_the_original_is_held_until_it_is_adopted() {
         .sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
         .await;
     let before = stage.simulator.books().messages().count();
-    let ticket = stage.ticket(AYSE, "Copy", "from a copy").await;
+    let ticket = stage.ticket(IVAN, "Copy", "from a copy").await;
     let _connector = stage.workplace.run_with(&QUICK);
     // THEN it is held, and its customers hear nothing
     not_ready(&stage, "may be a copy").await;
@@ -70,7 +72,10 @@ async fn a_renamed_database_goes_on_from_its_slot() {
     stage.writes(ticket, "bir").await;
     stage.site.client = stage.site.cluster.connect("postgres").await.unwrap();
     wait_until("it is renamed", || async {
-        other.batch_execute("alter database site rename to shop").await.ok()
+        other
+            .batch_execute("alter database site rename to shop")
+            .await
+            .ok()
     })
     .await;
     stage.site.client = stage.site.cluster.connect("shop").await.unwrap();
@@ -108,7 +113,9 @@ async fn a_refused_start_is_not_ready_and_status_says_so() {
         .await
         .ok();
     wait_until("it is ready", || async {
-        let answer = reqwest::get(stage.workplace.admin_url("/health/ready")).await.ok()?;
+        let answer = reqwest::get(stage.workplace.admin_url("/health/ready"))
+            .await
+            .ok()?;
         (answer.status() == 200).then_some(())
     })
     .await;
@@ -124,6 +131,10 @@ async fn a_newer_programs_tables_are_refused_with_the_version_that_fits() {
         .await;
     for command in ["run", "status", "setup"] {
         let finished = stage.workplace.command(&[command]).await.exits(1);
-        assert!(finished.stderr.contains("9.8.7"), "{command}: {}", finished.stderr);
+        assert!(
+            finished.stderr.contains("9.8.7"),
+            "{command}: {}",
+            finished.stderr
+        );
     }
 }

@@ -39,7 +39,9 @@ async fn migrate(stage: &Stage, sql: &str) {
 
 async fn is_held(stage: &Stage) {
     wait_until("it is held", || async {
-        let answer = reqwest::get(stage.workplace.admin_url("/health/ready")).await.ok()?;
+        let answer = reqwest::get(stage.workplace.admin_url("/health/ready"))
+            .await
+            .ok()?;
         let held = answer.status() == 503;
         (held && answer.text().await.ok()?.contains("made anew")).then_some(())
     })
@@ -50,7 +52,9 @@ async fn is_held(stage: &Stage) {
 
 async fn is_ready(stage: &Stage) {
     wait_until("it is ready", || async {
-        let answer = reqwest::get(stage.workplace.admin_url("/health/ready")).await.ok()?;
+        let answer = reqwest::get(stage.workplace.admin_url("/health/ready"))
+            .await
+            .ok()?;
         (answer.status() == 200).then_some(())
     })
     .await;
@@ -67,7 +71,9 @@ async fn rekey(stage: &Stage, word: &str) {
 
 /// The key of a ticket by its subject.
 async fn key_of(stage: &Stage, subject: &str) -> i64 {
-    let rows = stage.query("select id::int8 from tickets where subject = $1", &[&subject]).await;
+    let rows = stage
+        .query("select id::int8 from tickets where subject = $1", &[&subject])
+        .await;
     rows[0].get(0)
 }
 
@@ -85,11 +91,16 @@ async fn numbers_made_anew_are_not_believed_and_nothing_crosses() {
     let (now, now_second) = (key_of(&stage, "Ayse").await, key_of(&stage, "Ivan").await);
     assert_ne!((now, now_second), (first, second));
     stage.simulator.agent_reply(case, Says::text("for Ayse")).unwrap();
-    stage.simulator.agent_reply(second_case, Says::text("for Ivan")).unwrap();
+    stage
+        .simulator
+        .agent_reply(second_case, Says::text("for Ivan"))
+        .unwrap();
     stage.writes(now, "of Ayse").await;
     is_held(&stage).await;
     // THEN nothing is written or sent
-    let rows = stage.count("select count(*) from messages where body like 'for %'").await;
+    let rows = stage
+        .count("select count(*) from messages where body like 'for %'")
+        .await;
     assert_eq!(rows, 0);
     assert_eq!(texts(&stage.case(case)), ["Ayse: body", "for Ayse"]);
     assert_eq!(texts(&stage.case(second_case)), ["private", "for Ivan"]);

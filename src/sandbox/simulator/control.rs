@@ -125,11 +125,10 @@ impl State {
         for (key, value) in patch {
             options[key] = value.clone();
         }
-        self.options =
-            Options {
-                books: self.options.books.clone(),
-                ..serde_json::from_value::<Options>(options).map_err(|error| Error::Invalid(error.to_string()))?
-            };
+        self.options = Options {
+            books: self.options.books.clone(),
+            ..serde_json::from_value::<Options>(options).map_err(|error| Error::Invalid(error.to_string()))?
+        };
         Ok(())
     }
 

@@ -60,7 +60,12 @@ impl Keeper {
             attachment.bytes = std::fs::read(file_of(folder, attachment))?.into();
         }
         state.labels = kept.labels;
-        [state.next_case, state.next_message, state.next_user, state.next_file] = kept.next;
+        [
+            state.next_case,
+            state.next_message,
+            state.next_user,
+            state.next_file,
+        ] = kept.next;
         // Not the same chances again.
         let seed = state.options.seed ^ state.next_message.unsigned_abs();
         state.rng = StdRng::seed_from_u64(seed);
@@ -75,7 +80,12 @@ impl Keeper {
             cases: state.cases.values().cloned().collect(),
             attachments: state.attachments.clone(),
             labels: state.labels.clone(),
-            next: [state.next_case, state.next_message, state.next_user, state.next_file],
+            next: [
+                state.next_case,
+                state.next_message,
+                state.next_user,
+                state.next_file,
+            ],
         };
         let text = serde_json::to_string(&kept)?;
         if text == self.written {

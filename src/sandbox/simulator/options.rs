@@ -1,7 +1,7 @@
 //! What the simulated Deskie is like: its account, its unpleasant habits, its rules and channels.
 
-use std::path::PathBuf;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
