@@ -19,7 +19,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 FROM ${BASE_IMAGE}
 COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=builder /deskie-cdc /usr/local/bin/deskie-cdc
-# The simulator keeps its books there, in a volume.
+# Where the simulator of docker-compose.yml keeps its books: a new volume takes over whose folder it is.
 RUN install -d -o 10001 -g 10001 /var/lib/deskie
 ENV DESKIE_CDC_CONFIG=/etc/deskie-cdc/deskie-cdc.toml
 WORKDIR /etc/deskie-cdc

@@ -20,10 +20,21 @@ create table {schema}.meta (
     created_at_kept boolean,       -- whether Deskie keeps the created_at that we send; null: not seen yet
     baseline        text,          -- which [message] expand the elements from before the start were noted for
     swept_to        timestamptz,   -- cases updated before this have been compared
+    account         text,          -- which Deskie account our cases are of: its address (rule 11)
+    account_since   timestamptz,   -- older cases of it are not the connector's business; null: since started_at
+    copied_until    timestamptz,   -- until then the server may turn out to be a copy of the one that sends
     last_error      text,
     last_error_at   timestamptz
 );
 insert into {schema}.meta default values;
+
+-- What a person has to decide before anything is sent, written or resolved: whether our state belongs to what is there
+-- (rule 11). While a row stands here, only capture and the receivers work.
+create table {schema}.hold (
+    kind    text primary key check (kind in ('start', 'account', 'keys', 'copy')),
+    reason  text not null,
+    since   timestamptz not null default clock_timestamp()
+);
 
 -- The mapped tables as they were last seen in our publications: one that was away meanwhile left a gap (rule 12).
 create table {schema}.published (
@@ -53,7 +64,7 @@ insert into {schema}.lease default values;
 -- (rule 4).
 
 -- Raises an error of ours.
-create function {schema}.refuse(what text, code text) returns boolean language plpgsql
+create function {schema}.refuse(what text, code text) returns boolean language plpgsql strict
 set search_path = pg_catalog, pg_temp as $$
 begin
     raise exception '%', what using errcode = code;
@@ -76,6 +87,72 @@ create function {schema}.same_server() returns boolean language sql stable begin
         then {schema}.refuse('the server was restarted, or another one has taken its place', 'DC001')
         else true
     end;
+end;
+
+-- The columns by which rows are known, as they were when their numbers were last believed (rule 11): a key that is made
+-- anew, or a table that takes another one's place, numbers the rows anew, and the stream does not say so.
+create table {schema}.key_column (
+    section     text not null,         -- ticket, message, or the table of an attachment
+    part        text not null check (part in ('key', 'parent')),   -- of the row itself, or of what it belongs to
+    place       integer not null,
+    schema_name text not null,
+    table_name  text not null,
+    column_name text not null,
+    relation    oid not null,
+    attnum      smallint not null,
+    type        oid not null,
+    is_primary  boolean not null,      -- the key is whatever the primary key is
+    primary key (section, part, place)
+);
+
+-- What has changed of them, in words; null: nothing. Neither a table or column that is renamed or away (nothing can be
+-- read by it then), nor a wider number or text, nor a table that became a partition of one in its place changes a key.
+create function {schema}.keys_changed(sections text default '%') returns text language sql stable begin atomic
+    with recursive now as (
+        select k.*, c.oid as here
+        from {schema}.key_column k
+        join pg_catalog.pg_namespace n on n.nspname::text = k.schema_name
+        join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname::text = k.table_name
+        where k.section like sections),
+    below as (
+        select here, here as part from now
+        union
+        select b.here, i.inhrelid from below b join pg_catalog.pg_inherits i on i.inhparent = b.part),
+    seen as (
+        select now.*, a.attnum as attnum_now, a.atttypid as type_now,
+               exists (select from below b where b.here = now.here and b.part = now.relation) as is_there
+        from now left join pg_catalog.pg_attribute a on a.attrelid = case
+                when exists (select from below b where b.here = now.here and b.part = now.relation) then now.relation
+                else now.here end
+            and a.attname::text = now.column_name and a.attnum > 0 and not a.attisdropped),
+    primaries as (
+        select s.section, s.here, array_agg(s.column_name order by s.place) as noted,
+               (select array_agg(a.attname::text order by u.place)
+                from pg_catalog.pg_index i, unnest(i.indkey::int2[]) with ordinality u (attnum, place)
+                join pg_catalog.pg_attribute a on a.attrelid = s.here and a.attnum = u.attnum
+                where i.indrelid = s.here and i.indisprimary) as found
+        from seen s where s.part = 'key' and s.is_primary group by s.section, s.here)
+    select what from (
+        select 1 as place, schema_name || '.' || table_name || ' is another table than before' as what
+            from seen where not is_there
+        union all
+        select 2, 'the column ' || column_name || ' of ' || schema_name || '.' || table_name || ' is another one than before'
+            from seen where is_there and attnum_now <> attnum
+        union all
+        select 3, 'the column ' || column_name || ' of ' || schema_name || '.' || table_name || ' is of another type than before'
+            from seen where is_there and attnum_now = attnum and type_now <> type
+                and not (type in (20, 21, 23) and type_now in (20, 21, 23))
+                and not (type in (25, 1043) and type_now in (25, 1043))
+        union all
+        select 4, 'the primary key of ' || here::regclass || ' is made of other columns than before'
+            from primaries where found is not null and found <> noted) changed
+    order by place, what limit 1;
+end;
+
+-- Raises while a person has to decide whether our state belongs to what is there.
+create function {schema}.unheld() returns boolean language sql stable begin atomic
+    select coalesce({schema}.refuse('nothing is sent or written: ' || coalesce(
+        (select h.reason from {schema}.hold h order by h.kind limit 1), {schema}.keys_changed()), 'DC005'), true);
 end;
 
 -- Raises where a statement of a write-back met no row: the transaction must not commit. DC002: a person has to mend
@@ -148,6 +225,7 @@ create table {schema}.ticket (
     gone             boolean not null default false,   -- the site deleted the row
     case_id          bigint unique,
     case_number      text,
+    case_key         text,             -- what the case's ticket field holds: the key at its opening; null: the key
     merged_into      bigint,           -- messages go into this case, which is another ticket's
     child_of         bigint,           -- this parent is none that the case was merged into
     read_from        timestamptz,      -- what the case holds from before is another customer's, from before a merge
@@ -165,6 +243,7 @@ create table {schema}.ticket (
     case_updated_at  timestamptz,      -- what our last read of the case explains
     called_at        timestamptz,      -- when Deskie answered our last write to the case, by its own clock
     ask_first        boolean not null default false,   -- held: Deskie may have messages of ours that we forgot (rule 11)
+    estranged        text,             -- held: why its case is another ticket's (rule 11)
     status           text,             -- the case's status that both sides have: sent by us, or written to the site
     status_at        timestamptz,      -- since when, by Deskie's clock: what it said before is past
     status_seen_at   timestamptz,      -- when we learned it; a message since then may have changed it
@@ -178,6 +257,7 @@ create index ticket_key on {schema}.ticket using hash (key);
 create index ticket_opened_by on {schema}.ticket (opened_by) where opened_by is not null;
 create index ticket_called on {schema}.ticket (called_at) where called_at is not null;
 create index ticket_merged on {schema}.ticket (merged_into) where merged_into is not null;
+create index ticket_estranged on {schema}.ticket (id) where estranged is not null;
 create index ticket_ask on {schema}.ticket (id) where ask_first;
 create index ticket_read on {schema}.ticket (read_wanted, read_wanted_at) where read_wanted is not null;
 

@@ -34,6 +34,8 @@ struct Gathered {
     transaction: Option<Transaction>,
     position: Option<Position>,
     asked: Asked,
+    /// A mapped table was described anew.
+    is_described: bool,
 }
 
 impl Capture {
@@ -62,6 +64,10 @@ impl Capture {
                     &mut gathered,
                 )
                 .await?;
+            }
+            if std::mem::take(&mut gathered.is_described) {
+                // What comes behind a change of its key has other numbers (rule 11).
+                writer.keys_compare().await?;
             }
             if gathered.events.len() >= CHUNK_ROWS || gathered.bytes >= CHUNK_BYTES {
                 writer.append(&gathered.events).await?;
@@ -181,7 +187,8 @@ async fn gather(
                 xid: transaction.map(|transaction| transaction.xid),
             });
         }
-        Step::Emitted { .. } | Step::Described(_) | Step::Nothing => {}
+        Step::Described(_) => gathered.is_described = true,
+        Step::Emitted { .. } | Step::Nothing => {}
     }
     Ok(())
 }

@@ -25,6 +25,10 @@ pub struct Arguments {
     /// This database is a restore or a clone, and may send.
     #[arg(long, conflicts_with = "print_sql")]
     adopt: bool,
+    /// The site's keys were made anew: its rows have kept their numbers (same), or not (anew: the known tickets are
+    /// known no more, and rows written meanwhile are looked for).
+    #[arg(long, value_name = "NUMBERS", conflicts_with = "print_sql")]
+    rekey: Option<setup::Rekey>,
     /// How long the slot may wait for transactions that are open now, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     slot_wait: u64,
@@ -55,6 +59,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     }
     let options = Options {
         adopt: arguments.adopt,
+        rekey: arguments.rekey,
         slot_wait: Duration::from_secs(arguments.slot_wait),
     };
     let mut say = |line: &str| println!("{line}");

@@ -22,6 +22,9 @@ pub struct Arguments {
     /// A custom channel whose messages go to `--webhook`, such as `cch3`.
     #[arg(long, value_name = "CHANNEL", requires = "webhook")]
     channel: Option<String>,
+    /// A folder that keeps cases, customers and messages from one start to the next.
+    #[arg(long, value_name = "PATH")]
+    books: Option<std::path::PathBuf>,
     /// The account's limit.
     #[arg(long, default_value_t = 1500, value_name = "N")]
     requests_per_minute: u32,
@@ -57,6 +60,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let simulator = Simulator::start(Options {
         listen: arguments.listen,
         public_url: public_url.clone(),
+        books: arguments.books.clone(),
         requests_per_minute: arguments.requests_per_minute,
         staff_email: arguments.staff_email.clone(),
         api_key: arguments.api_key.clone(),

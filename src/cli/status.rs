@@ -55,8 +55,14 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         budget,
     };
     match arguments.json {
-        true => print_json(&status),
-        false => print(&text(&status)),
+        true => print_json(&status)?,
+        false => print(&text(&status))?,
+    }
+    match status.report.held.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Failed(
+            "error: nothing is sent or written until a person has decided (see `held`)".into(),
+        )),
     }
 }
 
@@ -113,6 +119,9 @@ fn text(status: &Status) -> String {
     rows.push(("  cases to read", queues.reads.to_string()));
     rows.push(("  for the site", queues.replies.to_string()));
     rows.push(("parked", parked(report)));
+    for why in &report.held {
+        rows.push(("held", why.clone()));
+    }
     for hazard in &report.hazards {
         rows.push(("the site", hazard.clone()));
     }

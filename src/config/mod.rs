@@ -146,6 +146,21 @@ pub struct Deskie {
     pub channel: Option<String>,
 }
 
+impl Deskie {
+    /// The account's address, however it is written: without scheme, `www.`, case, and the usual port.
+    pub fn account(&self) -> String {
+        let host = self
+            .url
+            .host_str()
+            .unwrap_or_default()
+            .trim_end_matches('.')
+            .to_lowercase();
+        let host = host.strip_prefix("www.").unwrap_or(&host);
+        let port = self.url.port().map_or(String::new(), |port| format!(":{port}"));
+        format!("{host}{port}{}", self.url.path().trim_end_matches('/'))
+    }
+}
+
 /// `[server]`: what we listen on.
 #[derive(Debug, Clone)]
 pub struct Server {

@@ -27,6 +27,8 @@ pub struct Report {
     pub queues: Queues,
     /// Rows that were passed over, by reason.
     pub skipped: serde_json::Map<String, serde_json::Value>,
+    /// What a person has to decide before anything is sent or written.
+    pub held: Vec<String>,
     /// What the site did to its tables and cannot go on with, and what Deskie does not let us read.
     pub hazards: Vec<String>,
     /// What waits for a person.
@@ -123,6 +125,7 @@ impl Report {
                 .into_iter()
                 .map(|(reason, count)| (reason, count.into()))
                 .collect(),
+            held: store.holds().await?,
             hazards,
             parked,
             last_error_at: meta.last_error.as_ref().and(standing.last_error_at),
@@ -159,12 +162,14 @@ pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, St
     };
     let troubles = store.published_troubles().await?;
     let unreadable = store.unreadable().await?;
+    let estranged = store.ticket_estranged().await?;
     Ok(refused
         .iter()
         .map(hazard)
         .chain(standbys)
         .chain(troubles)
         .chain(unreadable)
+        .chain(estranged)
         .collect())
 }
 

@@ -142,6 +142,9 @@ fn state_words(vital: &super::vital::Snapshot) -> String {
         (Role::Starting, _) => "starting".into(),
         (Role::Stopping, _) => "stopping".into(),
         (Role::Standby, _) => "standby: another instance leads; webhooks are taken here too".into(),
+        (Role::Leader, _) if vital.held.is_some() => {
+            "leader, held: nothing is sent or written until a person has decided".into()
+        }
         (Role::Leader, DeskieState::KeyRevoked) => "leader, waits: Deskie refuses the API key".into(),
         (Role::Leader, DeskieState::Unreachable(why)) => format!("leader, waits for Deskie: {why}"),
         (Role::Leader, _) => "leader".into(),

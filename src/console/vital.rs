@@ -8,7 +8,8 @@
 //! The instance can take webhooks, so the database answers; and its own part moves: a standby has none, a leader's
 //! capture is connected or has moved within [`STALLED`], and its other flows have moved within [`STALLED`]. A leader
 //! that waits for Deskie is ready: webhooks are stored and the site is captured, only nothing is sent. Parked things do
-//! not count: they wait for a person, and no restart mends them.
+//! not count: they wait for a person, and no restart mends them. A refused start, and what is held until a person has
+//! decided, do: nothing at all goes on.
 //!
 //! What it does not guarantee: a flow that never reported is not judged.
 
@@ -100,6 +101,7 @@ struct State {
     deskie: DeskieState,
     database_seen: Option<Instant>,
     last_error: Option<(String, jiff::Timestamp)>,
+    held: Option<String>,
 }
 
 /// What the running parts say of themselves.
@@ -128,6 +130,8 @@ pub struct Snapshot {
     pub last_error: Option<String>,
     /// When it came.
     pub last_error_at: Option<jiff::Timestamp>,
+    /// Why nothing is sent or written until a person has decided.
+    pub held: Option<String>,
 }
 
 impl Vital {
@@ -143,6 +147,7 @@ impl Vital {
                 deskie: DeskieState::Unknown,
                 database_seen: None,
                 last_error: None,
+                held: None,
             }),
         })
     }
@@ -200,6 +205,11 @@ impl Vital {
         self.state().last_error = None;
     }
 
+    /// Why nothing is sent or written until a person has decided, or a start is not refused any more; `None`: it is not so.
+    pub fn set_held(&self, why: Option<String>) {
+        self.state().held = why;
+    }
+
     /// Whether the database was reached lately.
     pub fn database_is_fresh(&self) -> bool {
         let seen = self.state().database_seen;
@@ -224,6 +234,7 @@ impl Vital {
                 .collect(),
             last_error: state.last_error.as_ref().map(|(error, _)| error.clone()),
             last_error_at: state.last_error.as_ref().map(|(_, at)| *at),
+            held: state.held.clone(),
         }
     }
 
@@ -245,6 +256,9 @@ fn judge(vital: &Snapshot, database: Option<&str>) -> Vec<String> {
         Role::Stopping => reasons.push("stopping".into()),
         Role::Standby => {}
         Role::Leader => reasons.extend(stalled(vital)),
+    }
+    if let (Role::Leader | Role::Starting, Some(why)) = (vital.role, &vital.held) {
+        reasons.push(format!("held: {why}"));
     }
     reasons
 }
@@ -292,6 +306,7 @@ mod tests {
                 .into(),
             last_error: None,
             last_error_at: None,
+            held: None,
         }
     }
 
@@ -334,6 +349,16 @@ mod tests {
                     v.idle_seconds.remove(&Flow::Capture);
                 },
                 "the stream of the site's changes has been down for 1000 s",
+            ),
+            (
+                "a person has to decide",
+                |v| v.held = Some("another account".into()),
+                "held: another account",
+            ),
+            (
+                "another instance leads",
+                |v| (v.role, v.held) = (Role::Standby, Some("another account".into())),
+                "",
             ),
             (
                 "an idle stream",

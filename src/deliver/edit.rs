@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Deliverer, SEND_WITHIN};
+use super::{Deliverer, SEND_WITHIN, Stored};
 use crate::deskie::{Content, Outcome};
 use crate::lanes::{Call, backoff};
 use crate::model::{CrashPoint, clock};
@@ -64,7 +64,7 @@ impl Deliverer {
                     step.edit_done(delivery, message, answer.date).await?;
                     step.commit().await
                 };
-                if !self.answered(delivery, "an edited message", done).await {
+                if !self.answered(delivery, "an edited message", false, done).await {
                     return;
                 }
                 tracing::info!(ticket = %delivery.ticket_key, %case, %message, "edit sent");

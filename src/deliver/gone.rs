@@ -23,6 +23,10 @@ impl Deliverer {
         attempts: i32,
     ) {
         let answer = self.get(case).await;
+        if answer.as_ref().is_err_and(CallError::is_case_not_found) {
+            // Deleted, or never of this account (rule 11).
+            self.store.wake.account.notify_one();
+        }
         let why = match answer {
             Ok(found) => match parent(&found, case) {
                 Some(parent) => return self.follow(delivery, &found, case, parent, attempts).await,

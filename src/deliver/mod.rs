@@ -28,7 +28,7 @@ use crate::deskie::{CallError, CaseQuery, Client, Meter, Outcome};
 use crate::files::SiteFiles;
 use crate::lanes::{Class, Cost, CreatedAtKept, DoubtState};
 use crate::model::{DeliveryId, clock};
-use crate::store::{Delivery, Store, StoreError};
+use crate::store::{Delivery, HoldKind, Store, StoreError};
 
 /// No call is begun later than this after its intent was made durable.
 const SEND_WITHIN: Duration = Duration::from_secs(5);
@@ -44,12 +44,12 @@ const UPLOADS: usize = 4;
 
 /// What became of a durable step.
 enum Stored {
-    /// It was done.
+    /// It is done.
     Done,
     /// Another instance leads, and finds it out for itself.
     Elsewhere,
-    /// It contradicts what stands there.
-    Conflict(String),
+    /// What was to be stored contradicts what is stored, and why.
+    Contradicts(String),
 }
 
 /// Sends deliveries.
@@ -184,39 +184,59 @@ impl Deliverer {
         answer.map(drop).map_err(|error| error.outcome())
     }
 
+    /// What Deskie has answered contradicts what we know: two tickets have one case, or two messages one number. Trying to
+    /// store it again would not help (rule 11). It is parked; a case that is known already is of another account, or one
+    /// that has begun its numbers anew, and everything is held.
+    async fn contradicted(&self, delivery: &Delivery, why: &str, is_case: bool) {
+        let why = format!(
+            "Deskie has done it, but its answer contradicts what is known ({why}): it has begun its numbers anew, or is \
+             another account"
+        );
+        tracing::error!(ticket = %delivery.ticket_key, delivery = %delivery.id, "parked: {why}");
+        // In doubt it stays: when the other account is adopted, it is looked for there before it is sent.
+        self.durably("a contradiction", || {
+            self.store.delivery_park_doubted(delivery.id, &why)
+        })
+        .await;
+        if is_case {
+            self.durably("a hold", || async {
+                self.store.hold_set(HoldKind::Account, &why).await.map(drop)
+            })
+            .await;
+        } else {
+            self.store.wake.account.notify_one();
+        }
+    }
+
     /// As [`Deliverer::stored`], where nothing depends on it.
     async fn durably<F>(&self, what: &str, step: impl Fn() -> F)
     where
         F: Future<Output = Result<(), StoreError>>,
     {
-        self.stored(what, step).await;
+        if let Stored::Contradicts(why) = self.stored(what, step).await {
+            tracing::error!("{what} contradicts what is stored, and is given up: {why}");
+        }
     }
 
-    /// Stores what Deskie has answered; whether it was. What contradicts our own state is permanent, such as a number that
-    /// another message or ticket has already: it is parked with the cause, and keeps no place of work for ever.
-    async fn answered<F>(&self, delivery: &Delivery, what: &str, step: impl Fn() -> F) -> bool
+    /// Stores what Deskie has answered; whether it was. `is_case`: the answer names a case.
+    async fn answered<F>(
+        &self,
+        delivery: &Delivery,
+        what: &str,
+        is_case: bool,
+        step: impl Fn() -> F,
+    ) -> bool
     where
         F: Future<Output = Result<(), StoreError>>,
     {
-        let conflict = match self.stored(what, step).await {
-            Stored::Done => return true,
-            Stored::Elsewhere => return false,
-            Stored::Conflict(error) => error,
-        };
-        let why = format!(
-            "Deskie's answer for {what} contradicts what is known: {conflict}; Deskie has done it: compare the case in Deskie, \
-             then `failed discard`, or `failed retry` to send it again"
-        );
-        tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
-        // What went in the same call was done with it, and is not sent by itself.
-        let park = || async {
-            self.store
-                .delivery_doubt(delivery.id, &why, Duration::ZERO)
-                .await?;
-            self.store.delivery_park(delivery.id, &why).await
-        };
-        self.durably("a contradiction", park).await;
-        false
+        match self.stored(what, step).await {
+            Stored::Done => true,
+            Stored::Elsewhere => false,
+            Stored::Contradicts(why) => {
+                self.contradicted(delivery, &why, is_case).await;
+                false
+            }
+        }
     }
 
     /// Repeats a durable step until it is done or another instance leads: what Deskie has answered must not be lost.
@@ -232,9 +252,8 @@ impl Deliverer {
                     tracing::warn!("{what}: {error}");
                     return Stored::Elsewhere;
                 }
-                Err(error) if error.is_conflict() => {
-                    tracing::error!("{what} cannot be stored: {error}");
-                    return Stored::Conflict(error.to_string());
+                Err(error) if error.is_contradiction() => {
+                    return Stored::Contradicts(error.to_string());
                 }
                 // A promoted server that lacks our last steps: Deskie is asked again in the next term.
                 Err(error @ StoreError::Damaged(_)) if self.store.is_elsewhere().await => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Deliverer, SEND_WITHIN};
+use super::{Deliverer, SEND_WITHIN, Stored};
 use crate::config::AgentAs;
 use crate::deskie::{
     Author, CallError, Contact, Content, File, NewCase, NewMessage, NewNote, Outcome, Status,
@@ -385,7 +385,7 @@ impl Deliverer {
         (status, changed_at): (&str, Option<jiff::Timestamp>),
         answered_at: Option<jiff::Timestamp>,
     ) {
-        let stored = self.answered(delivery, "a new case", || async {
+        let stored = self.answered(delivery, "a new case", true, || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_case(delivery, case, number, user, answered_at)
@@ -421,7 +421,7 @@ impl Deliverer {
             payload: None,
             delivery: Some(delivery.id),
         };
-        let stored = self.answered(delivery, "a sent message", || async {
+        let stored = self.answered(delivery, "a sent message", false, || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_message(delivery, message, answered_at).await?;

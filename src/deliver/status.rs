@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Deliverer, SEND_WITHIN};
+use super::{Deliverer, SEND_WITHIN, Stored};
 use crate::deskie::{CaseUpdate, Outcome, Status};
 use crate::lanes::{Call, backoff};
 use crate::model::{CrashPoint, clock};
@@ -59,7 +59,7 @@ impl Deliverer {
                         .await?;
                     step.commit().await
                 };
-                if !self.answered(delivery, "a sent status", sent).await {
+                if !self.answered(delivery, "a sent status", false, sent).await {
                     return;
                 }
                 tracing::info!(ticket = %delivery.ticket_key, %case, status = delivery.body.text, "status sent");

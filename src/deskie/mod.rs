@@ -16,6 +16,7 @@
 //! Invariant: no key and no text of a message is ever part of an error, a log line or a `Debug` form.
 
 mod client;
+mod customer;
 mod entity;
 mod error;
 mod file;
@@ -27,6 +28,7 @@ pub mod webhook;
 mod wire;
 
 pub use client::{Answer, Client, ClientError};
+pub use customer::Identity;
 pub use entity::{Attachment, Case, CustomChannel, CustomField, Label, Message, Staff, Status, User, Writer};
 pub use error::{CallError, ErrorKind, Outcome, Quota};
 pub use file::{DeskieFile, FileError};

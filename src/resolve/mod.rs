@@ -131,7 +131,7 @@ impl Resolver {
                     idle = idle.saturating_add(1);
                     if idle < IDLE_AFTER { LOOK_EVERY } else { LOOK_IDLE }
                 }
-                Err(ResolveError::Store(error)) if error.lost_leadership() => return,
+                Err(ResolveError::Store(error)) if error.lost_leadership() || error.is_held() => return,
                 Err(error) => {
                     failures += 1;
                     *self.compiled.lock().await = None;

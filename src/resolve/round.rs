@@ -284,6 +284,8 @@ impl Resolver {
             batch.transactions_end(&step).await?;
         }
         CrashPoint::ResolveDecided.reached();
+        // Last of all: what was read by key up to now was read by the keys that are noted.
+        step.unheld().await?;
         step.commit().await?;
         CrashPoint::ResolveStored.reached();
         self.store.wake.lanes.notify_one();

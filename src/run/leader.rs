@@ -13,6 +13,7 @@ use super::{RunError, Shared, work};
 use crate::console::{Role, Vital};
 use crate::model::CrashPoint;
 use crate::postgres::{SessionOptions, connect, describe};
+use crate::store::StoreError;
 
 /// How often the lease is renewed.
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
@@ -105,7 +106,11 @@ async fn try_lead(
 ) -> Result<Option<tokio_postgres::Client>, Trouble> {
     let passing = |error: &dyn std::fmt::Display| Trouble::Passing(error.to_string());
     let store = &shared.store;
-    if !store.is_set_up().await.map_err(|error| passing(&error))? {
+    let is_set_up = store.is_set_up().await.map_err(|error| match error {
+        StoreError::Newer { .. } => Trouble::Fatal(RunError::Fatal(error.to_string())),
+        error => passing(&error),
+    })?;
+    if !is_set_up {
         return Err(Trouble::Fatal(RunError::NotSetUp));
     }
     if stood_by {

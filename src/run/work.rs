@@ -16,7 +16,7 @@ use crate::files::SiteFiles;
 use crate::model::clock;
 use crate::postgres::catalog;
 use crate::resolve::Resolver;
-use crate::store::Meta;
+use crate::store::{HoldKind, Meta, StoreError};
 use crate::sweep::Sweeper;
 use crate::writeback::WriteBack;
 
@@ -69,9 +69,19 @@ pub async fn work(
             return Ok(());
         }
     };
-    let (meta, adopted, repaired) = match begun {
+    let Begun {
+        meta,
+        adopted,
+        repaired,
+        held,
+    } = match begun {
         Ok(begun) => begun,
         Err(error) => {
+            // `status` tells it as well, wherever it is asked.
+            if let Err(unsaid) = shared.store.hold_set(HoldKind::Start, &error).await {
+                tracing::debug!("the refused start could not be noted: {unsaid}");
+            }
+            vital.set_held(Some(error.clone()));
             // Told once, not at each attempt.
             if vital.snapshot().last_error.as_ref() != Some(&error) {
                 tracing::error!("nothing is sent, and it is tried again: {error}");
@@ -86,6 +96,10 @@ pub async fn work(
         }
     };
     vital.clear_error();
+    vital.set_held(held.clone());
+    if let Some(reason) = &held {
+        tracing::error!("held: {reason}");
+    }
     if adopted > 0 {
         tracing::warn!("{adopted} calls were cut off by the last stop; they are looked for in Deskie");
     }
@@ -152,7 +166,7 @@ pub async fn work(
             resolver.run(term, || vital.moved(Flow::Resolve)).await;
             "resolve"
         });
-    } else {
+    } else if held.is_none() {
         let (term, shared) = (term.clone(), shared.clone());
         tasks.spawn(async move {
             repair::repair_later(shared, term).await;
@@ -217,11 +231,23 @@ pub async fn work(
             "write-back"
         });
     }
-    {
+    if held.is_none() {
         let term = term.clone();
         tasks.spawn(async move {
             sweeper.run(term, asked).await;
             "sweep"
+        });
+    } else if store
+        .hold_reason(HoldKind::Account)
+        .await
+        .ok()
+        .flatten()
+        .is_some()
+    {
+        let term = term.clone();
+        tasks.spawn(async move {
+            sweeper.prove_account(term).await;
+            "the proof of Deskie's account"
         });
     }
     {
@@ -236,7 +262,7 @@ pub async fn work(
     {
         let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
         tasks.spawn(async move {
-            watch(shared, vital, slot, repaired, term).await;
+            watch(shared, vital, slot, Watched { repaired, held }, term).await;
             "the watch over slot and publications"
         });
     }
@@ -254,8 +280,19 @@ pub async fn work(
     Ok(())
 }
 
+/// What a term begins with.
+struct Begun {
+    meta: Meta,
+    /// Calls that the last stop cut off.
+    adopted: u64,
+    /// No gap is open any more.
+    repaired: bool,
+    /// Why nothing but capture may work.
+    held: Option<String>,
+}
+
 /// [`begin`], with the lease renewed meanwhile: a look through large tables takes its time.
-async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64, bool), String> {
+async fn begin_renewing(shared: &Shared) -> Result<Begun, String> {
     let begun = begin(shared);
     tokio::pin!(begun);
     loop {
@@ -281,21 +318,33 @@ pub fn watch_every(usual: Duration) -> Duration {
 
 /// Watches the WAL that our slot holds (rule 3) and the publications. Ends, and with it the term, where the slot is to be
 /// dropped, or where a gap is open: the next term makes what is missing and repairs the gap. One whose repair is being
-/// tried (not `repaired`) ends no term.
-async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, repaired: bool, term: CancellationToken) {
+/// tried (not `repaired`) ends no term. It ends as well where something came to be held, or is held no more: then it is
+/// told, and the next term does what may be done.
+async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, watched: Watched, term: CancellationToken) {
     let watch_every = watch_every(WATCH_EVERY);
     let (mut told, mut hazards) = (Told::default(), Vec::new());
     while !term.is_cancelled() {
         tokio::select! {
             () = term.cancelled() => return,
             () = tokio::time::sleep(watch_every) => {}
+            () = shared.store.wake.hold.notified() => {}
+        }
+        if let Err(error) = crate::setup::note_keys(&shared.config, &shared.store).await {
+            tracing::debug!("the keys could not be compared: {error}");
+        }
+        match shared.store.holds().await {
+            Ok(holds) if holds.is_empty() == watched.held.is_some() => return,
+            // What is learned of it meanwhile is told as well.
+            Ok(holds) if !holds.is_empty() => vital.set_held(Some(holds.join("; "))),
+            Ok(_) => {}
+            Err(error) => tracing::debug!("what is held could not be read: {error}"),
         }
         tell_hazards(&shared, &mut hazards).await;
         if wal_is_too_much(&shared, &vital, &slot, &mut told.wal).await {
             return;
         }
         match watch_publications(&shared, &vital, &mut told.publications).await {
-            Ok(Watched::Gap) if repaired => {
+            Ok(Watched::Gap) if watched.repaired && watched.held.is_none() => {
                 tracing::warn!("rows were not streamed for a while: the gap is repaired");
                 return;
             }
@@ -309,6 +358,12 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, repaired: bool, 
             Err(error) => tracing::debug!("the publications could not be looked at: {error}"),
         }
     }
+}
+
+/// What a term was begun with.
+struct Watched {
+    repaired: bool,
+    held: Option<String>,
 }
 
 /// What was told already.
@@ -406,8 +461,8 @@ async fn drop_slot(shared: &Shared) -> Result<(), String> {
 }
 
 /// What comes before the first piece of work: is this our server (rule 11), is the slot there, is a gap to be repaired
-/// (rule 12), which calls were cut off. The last word: whether no gap is open any more.
-async fn begin(shared: &Shared) -> Result<(Meta, u64, bool), String> {
+/// (rule 12), which calls were cut off.
+async fn begin(shared: &Shared) -> Result<Begun, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     if shared.drop_slot.load(Ordering::SeqCst) {
         drop_slot(shared).await?;
@@ -417,10 +472,11 @@ async fn begin(shared: &Shared) -> Result<(Meta, u64, bool), String> {
         said.push(line.to_owned())
     })
     .await;
-    for line in said
+    for line in said.iter().filter(|line| {
+        ["gap:", "failover:", "renamed:"]
         .iter()
-        .filter(|line| line.starts_with("gap:") || line.starts_with("failover:"))
-    {
+            .any(|word| line.starts_with(word))
+    }) {
         tracing::warn!("{line}");
     }
     kept.map_err(|error| text(&error))?;
@@ -441,14 +497,56 @@ async fn begin(shared: &Shared) -> Result<(Meta, u64, bool), String> {
             .await
             .map_err(|error| text(&error))?;
     }
-    let repaired = repair::repair(shared).await?;
+    shared
+        .store
+        .hold_lift(HoldKind::Start)
+        .await
+        .map_err(|error| text(&error))?;
+    compare_account(shared).await.map_err(|error| text(&error))?;
+    crate::setup::note_keys(&shared.config, &shared.store)
+        .await
+        .map_err(|error| text(&error))?;
+    let holds = shared.store.holds().await.map_err(|error| text(&error))?;
+    let held = (!holds.is_empty()).then(|| holds.join("; "));
+    // Which rows of the gap are new depends on what is held.
+    let repaired = held.is_none() && repair::repair(shared).await?;
     let meta = shared.store.meta().await.map_err(|error| text(&error))?;
     let adopted = shared
         .store
         .delivery_adopt(shared.config.deskie.timeout)
         .await
         .map_err(|error| text(&error))?;
-    Ok((meta, adopted, repaired))
+    Ok(Begun {
+        meta,
+        adopted,
+        repaired,
+        held,
+    })
+}
+
+/// Where Deskie is at another address than before, nothing is sent until its cases have proved the account (rule 11).
+async fn compare_account(shared: &Shared) -> Result<(), StoreError> {
+    let (store, here) = (&shared.store, shared.config.deskie.account());
+    match store.account().await? {
+        Some(noted) if noted == here => {}
+        noted if !store.account_matters().await? => {
+            store.account_note(&here).await?;
+            if noted.is_some() {
+                store.hold_lift(HoldKind::Account).await?;
+            }
+        }
+        None => {}
+        Some(noted) if store.hold_reason(HoldKind::Account).await?.is_none() => {
+            let reason = format!(
+                "[deskie] url leads to {here}, and the connector's cases are of {noted}: nothing is sent or written until \
+                 one of those cases has proved that this is the same account. If it is another one that is to take over, \
+                 run `deskie-cdc setup --adopt`"
+            );
+            store.hold_set(HoldKind::Account, &reason).await?;
+        }
+        Some(_) => {}
+    }
+    Ok(())
 }
 
 /// The publications that are there: that of tables with a replica identity, and that of the others. One that is

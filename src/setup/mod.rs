@@ -10,8 +10,10 @@
 mod admin;
 mod attached;
 mod baseline;
+mod bind;
 mod blame;
 mod check;
+mod compare;
 mod error;
 mod mapped;
 mod needs;
@@ -26,6 +28,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tokio_postgres::Client;
 
+pub use bind::note_keys;
 pub use check::{Check, Status, check, sample_parameters};
 pub use error::SetupError;
 pub use own::{SlotOutcome, slot_name};
@@ -43,6 +46,8 @@ use crate::postgres::{ConnectUrl, SessionOptions};
 pub struct Options {
     /// This database is a restore or a clone, and may send (rule 11).
     pub adopt: bool,
+    /// What became of the numbers of the site's rows, where their keys were made anew.
+    pub rekey: Option<Rekey>,
     /// How long the slot's creation may wait for open transactions.
     pub slot_wait: Duration,
 }
@@ -51,9 +56,19 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             adopt: false,
+            rekey: None,
             slot_wait: Duration::from_secs(30),
         }
     }
+}
+
+/// What a person says of keys that were made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Rekey {
+    /// The rows have kept their numbers.
+    Same,
+    /// The rows were numbered anew: what is known by the former numbers is known no more.
+    Anew,
 }
 
 /// What [`prepare`] left behind.
@@ -94,6 +109,7 @@ pub async fn prepare(
     admin::carry_out(&client, &steps, admin_url.is_some(), say).await?;
     drop(client);
     let (slot, outcome) = own::prepare(config, &url, &facts, options, !had_publications, say).await?;
+    bind::settle(config, &url, options, say).await?;
     Ok(Report { slot, outcome })
 }
 

@@ -42,6 +42,23 @@ pub fn slot_name(config: &Config, database: &str) -> String {
     }
 }
 
+/// The slot's name where our state knows one: that of this database, whatever the database was called when it was made.
+pub(super) async fn slot_name_here(
+    config: &Config,
+    client: &Client,
+    database: &str,
+    known: Option<&str>,
+) -> Result<String, SetupError> {
+    if let (None, Some(known)) = (&config.postgres.slot, known)
+        && catalog::slot(client, known)
+            .await?
+            .is_some_and(|slot| slot.is_this_database)
+    {
+        return Ok(known.to_owned());
+    }
+    Ok(slot_name(config, database))
+}
+
 /// Why our state belongs to another server or database; `None`: it is this one's, or new.
 pub(super) fn foreign(meta: &Meta, identity: &SystemIdentity, database: &str) -> Option<String> {
     match (&meta.system_id, &meta.database) {
@@ -54,6 +71,24 @@ pub(super) fn foreign(meta: &Meta, identity: &SystemIdentity, database: &str) ->
         )),
         _ => None,
     }
+}
+
+/// Our slot, where the database was renamed: a slot belongs to a database whatever its name, and a clone has none of it.
+pub(super) async fn renamed(
+    client: &Client,
+    meta: &Meta,
+    identity: &SystemIdentity,
+    database: &str,
+) -> Result<Option<String>, SetupError> {
+    let is_here = meta.system_id.as_ref() == Some(&identity.system_id);
+    let is_other = meta.database.as_deref().is_some_and(|stored| stored != database);
+    let Some(slot) = meta.slot.as_ref().filter(|_| is_here && is_other) else {
+        return Ok(None);
+    };
+    let found = catalog::slot(client, slot).await?;
+    Ok(found
+        .filter(|found| found.is_this_database)
+        .map(|found| found.name))
 }
 
 /// Makes tables, slot and position. `renew`: a publication was made just now, so a slot from before is stuck.
@@ -80,6 +115,19 @@ pub(super) async fn prepare(
     let mut replication = ReplicationConnection::connect(url, "deskie-cdc setup").await?;
     let identity = replication.identify_system().await?;
     let meta = store.meta().await?;
+    let client = crate::postgres::connect(url, &SessionOptions::new("setup")).await?;
+    let mut meta = meta;
+    if let Some(slot) = renamed(&client, &meta, &identity, &facts.database).await? {
+        let former = meta.database.replace(facts.database.clone()).unwrap_or_default();
+        let timeline = meta.timeline.unwrap_or_else(|| timeline(&identity));
+        store
+            .meta_set_server(&identity.system_id, timeline, &facts.database, &slot)
+            .await?;
+        say(&format!(
+            "renamed: the database {former} is called {} now; it goes on from its slot {slot}",
+            facts.database
+        ));
+    }
     let foreign = foreign(&meta, &identity, &facts.database);
     if let Some(why) = &foreign {
         if !options.adopt {
@@ -91,9 +139,17 @@ pub(super) async fn prepare(
                  connector's state in it: `deskie-cdc uninstall`",
             ));
         }
+        // Its tables were made anew, with the same rows: other oids say nothing here.
+        store.keys_adopt().await?;
         say(&format!("adopted: {why}, and may send now"));
     }
-    let name = slot_name(config, &facts.database);
+    let name = match (&config.postgres.slot, &meta.slot, &meta.database) {
+        // It keeps its name where the database gets another one.
+        (None, Some(slot), Some(database)) if *database == facts.database && foreign.is_none() => {
+            slot.clone()
+        }
+        _ => slot_name(config, &facts.database),
+    };
     let now = ours(catalog::slot(&client, &name).await?, &name)?;
     let position = if foreign.is_some() {
         None
@@ -134,6 +190,7 @@ pub(super) async fn prepare(
             {
                 // We acknowledge only what is stored, so somebody else has moved it, or made it anew.
                 store.meta_open_gap(confirmed).await?;
+                store.copy_suspect().await?;
                 let why = match meta.timeline.is_some_and(|known| known != timeline(&identity)) {
                     true => "the promoted server lacks the last of our state",
                     false => "somebody moved it",
@@ -148,6 +205,7 @@ pub(super) async fn prepare(
                     "failover: the server is on timeline {} now",
                     identity.timeline
                 ));
+                store.copy_suspect().await?;
                 store
                     .meta_set_server(&identity.system_id, timeline(&identity), &facts.database, &name)
                     .await?;
@@ -200,6 +258,10 @@ pub(super) async fn prepare(
         return Ok((name, SlotOutcome::Made));
     }
     store.meta_open_gap(consistent).await?;
+    if foreign.is_none() {
+        // A backup of the server's files has no slot: if Deskie has more of ours than we know, another server is at work.
+        store.copy_suspect().await?;
+    }
     CrashPoint::GapStored.reached();
     let from = meta.captured_lsn.unwrap_or_default();
     say(&format!("slot {name}: made anew at {consistent}"));

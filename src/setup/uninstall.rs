@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use super::error::SetupError;
 use super::publication::publications;
-use super::{own_url, slot_name};
+use super::{own, own_url};
 use crate::config::Config;
 use crate::model::clock;
 use crate::postgres::catalog;
@@ -78,6 +78,19 @@ pub async fn removal(config: &Config, admin_url: Option<&ConnectUrl>) -> Result<
     find(&client, config, &own).await
 }
 
+/// The slot that our state knows, where there is a state.
+async fn known_slot(client: &Client, config: &Config) -> Result<Option<String>, SetupError> {
+    let meta = format!("{}.meta", quote_ident(&config.postgres.schema));
+    let there = client
+        .query_one("SELECT pg_catalog.to_regclass($1) IS NOT NULL", &[&meta])
+        .await?;
+    if !there.try_get::<_, bool>(0)? {
+        return Ok(None);
+    }
+    let rows = client.query(&format!("SELECT slot FROM {meta}"), &[]).await?;
+    Ok(rows.first().and_then(|row| row.get(0)))
+}
+
 async fn find(client: &Client, config: &Config, own: &ConnectUrl) -> Result<Removal, SetupError> {
     let row = client
         .query_one("SELECT pg_catalog.current_database()::pg_catalog.text", &[])
@@ -86,7 +99,8 @@ async fn find(client: &Client, config: &Config, own: &ConnectUrl) -> Result<Remo
         database: row.try_get(0)?,
         ..Removal::default()
     };
-    let name = slot_name(config, &removal.database);
+    let known = known_slot(client, config).await?;
+    let name = own::slot_name_here(config, client, &removal.database, known.as_deref()).await?;
     match catalog::slot(client, &name).await? {
         Some(slot) if !slot.is_this_database || slot.plugin.as_deref() != Some("pgoutput") => {
             let whose = slot.database.unwrap_or_else(|| "none".into());

@@ -111,7 +111,8 @@ impl Store {
     /// The statuses that can be written to the site now.
     pub async fn status_writes(&self, limit: i64) -> Result<Vec<StatusWrite>, StoreError> {
         let sql = "select ticket_id, status, attempts from {s}.status_write
-            where state = 'pending' and not_before <= clock_timestamp() order by seen_at limit $1";
+            where state = 'pending' and not_before <= clock_timestamp() and not exists (select from {s}.hold)
+            order by seen_at limit $1";
         let read = |row: &tokio_postgres::Row| StatusWrite {
             ticket_id: row.get(0),
             status: row.get(1),

@@ -258,7 +258,7 @@ impl Store {
                   where d.state in ('queued', 'doubt') and {backfill} and d.not_before <= clock_timestamp()
                     and d.ticket_id <> all($1) and {IS_HEAD}
                     and not exists (select from {{s}}.ticket t where t.id = d.ticket_id
-                                    and (t.ask_first or t.opened_by is not null))
+                                    and (t.ask_first or t.opened_by is not null or t.estranged is not null))
                   order by d.id limit {limit})"
             )
         };
@@ -266,7 +266,7 @@ impl Store {
             "select {COLUMNS} from ({} union all {}) head
              join {{s}}.delivery d on d.id = head.id
              join {{s}}.ticket t on t.id = d.ticket_id
-             where (select {{s}}.same_server())
+             where (select {{s}}.same_server()) and not exists (select from {{s}}.hold)
              order by d.id",
             some("not d.backfill"),
             some("d.backfill")
@@ -360,6 +360,14 @@ impl Store {
         Ok(())
     }
 
+    /// The same where Deskie has done it, and what it answered cannot be true.
+    pub async fn delivery_park_doubted(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set doubt_since = coalesce(doubt_since, clock_timestamp())
+            where id = $1 and state in ('sending', 'doubt') and (select {s}.fence($2))";
+        self.execute(sql, &[&id.0, &self.epoch().0]).await?;
+        self.delivery_park(id, error).await
+    }
+
     /// A delivery turns out not to be for Deskie.
     pub async fn delivery_skip(&self, id: DeliveryId, reason: &str) -> Result<(), StoreError> {
         let sql =
@@ -390,7 +398,8 @@ impl Store {
                 l.key, d.error, d.failures
              from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
              join {{s}}.link l on l.id = d.link_id
-             where d.state = 'unresolved' and d.not_before <= now() and {IS_HEAD} order by d.id limit $1"
+             where d.state = 'unresolved' and d.not_before <= now() and not exists (select from {{s}}.hold) and {IS_HEAD}
+             order by d.id limit $1"
         );
         let read = |row: &tokio_postgres::Row| {
             Ok(Unresolved {
@@ -418,7 +427,8 @@ impl Store {
         let sql =
             "select d.id, d.link_id, l.key, coalesce(d.image, '{}'), d.position, coalesce(d.written_at, 0), d.failures
             from {s}.delivery d join {s}.link l on l.id = d.link_id
-            where d.ticket_id is null and d.state = 'unresolved' and d.not_before <= now() order by d.id limit $1";
+            where d.ticket_id is null and d.state = 'unresolved' and d.not_before <= now()
+                and not exists (select from {s}.hold) order by d.id limit $1";
         let read = |row: &tokio_postgres::Row| Stray {
             id: DeliveryId(row.get(0)),
             link: LinkId(row.get(1)),

@@ -85,7 +85,7 @@ impl Store {
             from (select e.*, sum(e.size) over (order by e.id) - e.size as before from {s}.event e
                   where e.id <= (select id from last)
                      or (e.xid = (select xid from last) and e.id <= (select id from last) + 10000)) e
-            where before < $3
+            where before < $3 and not exists (select from {s}.hold)
             order by e.id";
         let rows = self
             .query(sql, &[&limit, &settle.as_secs_f64(), &TAKEN_BYTES])

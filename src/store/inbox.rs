@@ -64,7 +64,7 @@ impl Store {
 
     /// Whether anything waits: most of the time nothing does, and this is all that is asked.
     pub async fn inbox_has_waiting(&self) -> Result<bool, StoreError> {
-        let sql = "select exists (select from {s}.inbox where state = 'waiting')";
+        let sql = "select exists (select from {s}.inbox where state = 'waiting') and not exists (select from {s}.hold)";
         Ok(self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0)))
     }
 

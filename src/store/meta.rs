@@ -27,8 +27,17 @@ pub struct Meta {
     pub swept_to: Option<jiff::Timestamp>,
     /// The last error that concerned everything.
     pub last_error: Option<String>,
+    /// Cases of the Deskie account from before are not our business.
+    pub account_since: Option<jiff::Timestamp>,
     /// Which `[message] expand` the elements from before the start were noted for.
     pub baseline: Option<String>,
+}
+
+impl Meta {
+    /// Since when cases that are born in Deskie are our business.
+    pub fn cases_since(&self) -> jiff::Timestamp {
+        self.account_since.unwrap_or(self.started_at)
+    }
 }
 
 /// What was not streamed between a lost slot and the new one.
@@ -48,7 +57,7 @@ impl Store {
         let rows = self
             .query(
                 "select started_at, system_id, timeline, database_name, slot, captured_lsn, created_at_kept, swept_to,
-                        last_error, baseline from {s}.meta",
+                        last_error, baseline, account_since from {s}.meta",
                 &[],
             )
             .await?;
@@ -67,6 +76,7 @@ impl Store {
             swept_to: row.get(7),
             last_error: row.get(8),
             baseline: row.get(9),
+            account_since: row.get(10),
         })
     }
 

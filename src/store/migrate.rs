@@ -33,12 +33,13 @@ impl Store {
                 &[&self.schema()],
             )
             .await?;
-        let create = "create table if not exists {s}.migration (step integer primary key, at timestamptz default now())";
+        let create = "create table if not exists {s}.migration (step integer primary key, at timestamptz default now(), version text)";
         transaction.batch_execute(&self.sql(create)).await?;
         let done: i64 = transaction
             .query_one(&self.sql("select count(*) from {s}.migration"), &[])
             .await?
             .get(0);
+        self.refuse_newer(&*transaction, done).await?;
         let mut taken = 0;
         for (n, step) in STEPS
             .iter()
@@ -51,14 +52,32 @@ impl Store {
             let number = i32::try_from(n + 1).unwrap_or(i32::MAX);
             transaction
                 .execute(
-                    &self.sql("insert into {s}.migration (step) values ($1)"),
-                    &[&number],
+                    &self.sql("insert into {s}.migration (step, version) values ($1, $2)"),
+                    &[&number, &env!("CARGO_PKG_VERSION")],
                 )
                 .await?;
             taken += 1;
         }
         transaction.commit().await?;
         Ok(taken)
+    }
+
+    /// Tables that a newer program has made are not understood: which one fits stands in them.
+    async fn refuse_newer(
+        &self,
+        client: &impl tokio_postgres::GenericClient,
+        done: i64,
+    ) -> Result<(), StoreError> {
+        let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+        if done <= known {
+            return Ok(());
+        }
+        let sql = self.sql("select version from {s}.migration order by step desc limit 1");
+        let made_by: Option<String> = client.query_one(&sql, &[]).await?.get(0);
+        Err(StoreError::Newer {
+            schema: self.schema().to_owned(),
+            made_by: made_by.unwrap_or_else(|| "a newer version".into()),
+        })
     }
 
     /// Whether `setup` has been run.
@@ -75,6 +94,7 @@ impl Store {
             .query_one(&self.sql("select count(*) from {s}.migration"), &[])
             .await?
             .get(0);
+        self.refuse_newer(&**client, done).await?;
         Ok(done >= 1)
     }
 }

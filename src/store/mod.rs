@@ -15,7 +15,9 @@ mod delivery_step;
 mod edit;
 mod event;
 mod files;
+mod hold;
 mod inbox;
+mod keys;
 mod link;
 mod merge;
 mod meta;
@@ -38,7 +40,9 @@ pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stra
 pub use edit::{FollowUp, LastSent};
 pub use event::{Event, Position, TransactionWriter};
 pub use files::{FileRef, NewFile, Prepared};
+pub use hold::{Claimed, HoldKind, Witness};
 pub use inbox::{InboxRow, NewWebhook};
+pub use keys::{KeyColumn, Rekeyed};
 pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
 pub use meta::{Gap, Meta};
@@ -68,6 +72,17 @@ pub enum StoreError {
     /// Postgres refused a statement, or the connection broke.
     #[error("{}", crate::postgres::describe(.0))]
     Postgres(#[from] tokio_postgres::Error),
+    /// A newer program has brought our tables up to date.
+    #[error(
+        "the tables in {schema} were brought up to date by deskie-cdc {made_by}, and this is {}: run that version, or a newer one",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// Our schema.
+        schema: String,
+        /// The version.
+        made_by: String,
+    },
     /// What stands in our tables cannot be read.
     #[error("the connector's own state is damaged: {0}")]
     Damaged(String),
@@ -95,11 +110,20 @@ impl StoreError {
 
     /// Whether another instance has taken over.
     pub fn lost_leadership(&self) -> bool {
-        matches!(self, StoreError::Postgres(error) if error.code().is_some_and(|code| code.code() == "DC001"))
+        self.is("DC001")
+    }
+
+    /// Whether a person has to decide something before anything goes on (`unheld`).
+    pub fn is_held(&self) -> bool {
+        self.is("DC005")
+    }
+
+    fn is(&self, sqlstate: &str) -> bool {
+        matches!(self, StoreError::Postgres(error) if error.code().is_some_and(|code| code.code() == sqlstate))
     }
 
     /// Whether what was to be stored contradicts what is (class 23): it will the next time, too.
-    pub fn is_conflict(&self) -> bool {
+    pub fn is_contradiction(&self) -> bool {
         matches!(self, StoreError::Postgres(error) if error.code().is_some_and(|code| code.code().starts_with("23")))
     }
 }
@@ -115,6 +139,10 @@ pub struct Wake {
     pub inbox: Notify,
     /// A message waits for being written to the site.
     pub remotes: Notify,
+    /// Something was held.
+    pub hold: Notify,
+    /// Something speaks against Deskie's account being the one that our cases are of.
+    pub account: Notify,
 }
 
 /// The connector's state in the site's database.
@@ -251,6 +279,11 @@ impl Step<'_> {
         let sql = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
         self.execute(sql, &[&ticket, &what, &detail]).await?;
         Ok(())
+    }
+
+    /// Fails while a person has to decide something before anything goes on.
+    pub async fn unheld(&self) -> Result<(), StoreError> {
+        self.query("select {s}.unheld()", &[]).await.map(drop)
     }
 
     /// Makes the step durable.

@@ -106,7 +106,7 @@ impl Store {
         let sql = "select message_id, case_id, ticket_id, kind, payload, attempts from (
                 select distinct on (ticket_id) * from {s}.remote
                 where state in ('pending', 'parked') and ticket_id is not null order by ticket_id, seq) head
-            where state = 'pending' and not_before <= clock_timestamp()
+            where state = 'pending' and not_before <= clock_timestamp() and not exists (select from {s}.hold)
               and ($2::bool is null or $2 = (coalesce(jsonb_array_length(payload->'attachments'), 0) > 0))
             order by seq limit $1";
         let read = |row: &tokio_postgres::Row| {

@@ -16,6 +16,10 @@ pub struct Ticket {
     pub case_id: Option<CaseId>,
     /// The number of the case that people see.
     pub case_number: Option<String>,
+    /// What the case's ticket field holds.
+    pub claim: String,
+    /// The case is another ticket's, as it seems.
+    pub is_estranged: bool,
     /// Deskie's number of the customer.
     pub user_id: Option<UserId>,
     /// The custom channel of the case.
@@ -36,7 +40,7 @@ pub struct Ticket {
 
 const COLUMNS: &str = "t.id, t.key, t.gone, t.case_id, t.case_number, t.user_id, t.channel, t.custom_id,
     t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts, t.read_surplus,
-    t.read_from";
+    t.read_from, coalesce(t.case_key, t.key), t.estranged is not null";
 
 fn ticket(row: &tokio_postgres::Row) -> Ticket {
     let wanted: Option<i16> = row.get(9);
@@ -55,6 +59,8 @@ fn ticket(row: &tokio_postgres::Row) -> Ticket {
         read_attempts: row.get(11),
         read_surplus: row.get::<_, Option<i32>>(12).map(i64::from),
         read_from: row.get(13),
+        claim: row.get(14),
+        is_estranged: row.get(15),
     }
 }
 
@@ -97,6 +103,7 @@ impl Store {
             "select {COLUMNS} from {{s}}.ticket t
              where read_wanted is not null and case_id is not null and merged_into is null and not ask_first
                and (read_not_before is null or read_not_before <= clock_timestamp()) and t.id <> all($2)
+               and not exists (select from {{s}}.hold)
              order by read_wanted, read_wanted_at limit $1"
         );
         Ok(self

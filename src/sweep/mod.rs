@@ -6,6 +6,8 @@
 //!
 //! Invariant: nothing is decided here about a message; a case that was updated is read like any other.
 
+mod account;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,9 @@ use crate::config::Config;
 use crate::deskie::{self, Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Unreadable, Writer};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, clock};
-use crate::store::{Birth, Claim, Delivery, Parent, SeenCase, SeenStatus, Store, StoreError};
+use crate::store::{
+    Birth, Claim, Claimed, Delivery, HoldKind, Parent, SeenCase, SeenStatus, Store, StoreError,
+};
 use crate::text;
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
@@ -59,6 +63,8 @@ impl Sweeper {
 
     async fn sweep(&self, asked: &CancellationToken) {
         let (mut failures, mut held) = (0u32, None);
+        // After a silence of Deskie's it may be another one that answers.
+        let mut is_proved = false;
         let mut due = clock::monotonic();
         loop {
             if due <= clock::monotonic() {
@@ -69,9 +75,13 @@ impl Sweeper {
                     false => Ok(None),
                 };
                 let round = match end {
-                    Ok(end) => self.round(is_first).await.map(|asked| asked.then_some(end)),
+                    Ok(end) => self
+                        .round(is_first, is_proved)
+                        .await
+                        .map(|asked| asked.then_some(end)),
                     Err(error) => Err(error),
                 };
+                is_proved = matches!(round, Ok(Some(_)));
                 let pause = match round {
                     Ok(Some(end)) => {
                         held = end.or(held);
@@ -108,24 +118,28 @@ impl Sweeper {
             }
             let wake = due.saturating_duration_since(clock::monotonic());
             let wake = held.map_or(wake, |_| wake.min(SETTLE_EVERY));
-            tokio::time::sleep(wake).await;
+            tokio::select! {
+                () = tokio::time::sleep(wake) => {}
+                () = self.store.wake.account.notified() => {
+                    if let Err(error) = self.account_is_ours().await {
+                        tracing::warn!("Deskie's account could not be proved: {error}");
+                    }
+                }
+            }
         }
     }
 
     /// What the cases of a page say of our own state: of known ones in the first sweep of a term, of unknown ones always.
     async fn recall(&self, cases: &[Case], unknown: &[CaseId], is_first: bool) -> Result<(), StoreError> {
-        let field = format!("cf_{}", self.config.deskie.ticket_field);
+        let field = self.config.deskie.ticket_field;
         let claims: Vec<Claim> = cases
             .iter()
             .filter(|case| unknown.contains(&case.case_id))
             .filter_map(|case| {
+                let key = case.claims(field)?.to_owned();
                 Some(Claim {
                     case_id: case.case_id,
-                    key: case
-                        .custom_fields
-                        .get(&field)
-                        .filter(|key| !key.is_empty())?
-                        .clone(),
+                    key,
                 })
             })
             .collect();
@@ -139,6 +153,17 @@ impl Sweeper {
                  state went back (a restore, a failover), or somebody has filled in the field; they are laid aside, see \
                  `failed list`"
             );
+            if self.store.copy_is_suspected().await? {
+                let reason = format!(
+                    "this server may be a copy of another one: its slot was lost, or its timeline is new, and Deskie has {kept} \
+                     cases of the site that are not known here. Nothing is sent, so that no customer gets a message twice or \
+                     from a test. If it is to take over, run `deskie-cdc setup --adopt`; if it is a copy, stop the connector \
+                     here and run `deskie-cdc uninstall`"
+                );
+                if self.store.hold_set(HoldKind::Copy, &reason).await? {
+                    tracing::error!("{reason}");
+                }
+            }
         }
         if is_first {
             let held = self.store.recall_hold(&seen(cases)).await?;
@@ -161,6 +186,40 @@ impl Sweeper {
             tracing::warn!("{line}; it is passed over, and looked at again with the next sweep");
         }
         Ok(())
+    }
+
+    /// What the cases of a page say of the tickets that we know them as.
+    async fn said(&self, cases: &[Case]) -> Result<Vec<Claimed>, StoreError> {
+        let field = self.config.deskie.ticket_field;
+        let claim = |case: &Case| {
+            let key = case.claims(field)?.to_owned();
+            Some(Claim {
+                case_id: case.case_id,
+                key,
+            })
+        };
+        let claims: Vec<Claim> = cases.iter().filter_map(claim).collect();
+        self.store.ticket_claims(&claims).await
+    }
+
+    /// The cases without those that say that they are another ticket's than that which we know: nothing is believed of
+    /// them, and they speak against the account.
+    async fn own_cases(&self, mut cases: Vec<Case>, said: &[Claimed]) -> Result<Vec<Case>, StoreError> {
+        for other in said.iter().filter(|claimed| !claimed.is_own) {
+            let why = format!(
+                "case {} says in its ticket field that it is another ticket's",
+                other.case_id
+            );
+            if self.store.ticket_estrange(other.ticket_id, Some(&why)).await? {
+                tracing::error!(ticket = %other.key, "{why}: nothing is sent to it or written from it");
+            }
+            self.store.wake.account.notify_one();
+        }
+        cases.retain(|case| {
+            said.iter()
+                .all(|claimed| claimed.is_own || claimed.case_id != case.case_id)
+        });
+        Ok(cases)
     }
 
     /// The list brings each case's status for nothing.
@@ -256,7 +315,7 @@ impl Sweeper {
     }
 
     /// One sweep; false where Deskie could not be asked.
-    async fn round(&self, is_first: bool) -> Result<bool, StoreError> {
+    async fn round(&self, is_first: bool, mut is_proved: bool) -> Result<bool, StoreError> {
         let meta = self.store.meta().await?;
         let from = meta.swept_to.unwrap_or(meta.started_at);
         let from = from.checked_sub(MARGIN).unwrap_or(from);
@@ -290,8 +349,15 @@ impl Sweeper {
                 }
             };
             begun = begun.or(answer.date);
-            let cases = &answer.value.items;
+            let count = answer.value.len();
             self.tell_unreadable(&answer.value.unreadable).await?;
+            let said = self.said(&answer.value.items).await?;
+            // First of all: is it ours? Mostly the list itself tells.
+            if !is_proved && !self.list_proves(&said).await? && !self.account_is_ours().await? {
+                return Ok(false);
+            }
+            is_proved = true;
+            let cases = &self.own_cases(answer.value.items, &said).await?;
             // First of all: a case that is part of another one is not read by its own number any more.
             self.merges(cases).await?;
             let seen = seen(cases);
@@ -301,13 +367,13 @@ impl Sweeper {
             let births: Vec<Birth> = cases
                 .iter()
                 .filter(|case| unknown.contains(&case.case_id))
-                .filter_map(|case| Birth::of_case(&self.config, case, meta.started_at))
+                .filter_map(|case| Birth::of_case(&self.config, case, meta.cases_since()))
                 .collect();
             self.store.birth_add(&births).await?;
             self.statuses(cases).await?;
             let fresh = cases.iter().filter(|case| met.insert(case.case_id)).count();
             // A server that knows no pages gives the same one again.
-            if answer.value.len() < 100 || (page > 1 && fresh == 0) {
+            if count < 100 || (page > 1 && fresh == 0) {
                 CrashPoint::SweepWanted.reached();
                 let swept_to = begun.unwrap_or_else(clock::now);
                 self.store.meta_set_swept(swept_to).await?;

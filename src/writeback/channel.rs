@@ -65,7 +65,15 @@ impl WriteBack {
         // first one of a case is not: for that the case is read. So it is for one that was overtaken by more than the
         // hold: only the case tells when it was written, which is what the site shows it by.
         let is_unknown = self.store.remote_known(&[message.message_id]).await?.is_empty();
+        // Only the case itself tells whose it is where the webhook does not name the ticket's own customer (rule 11).
+        let known = self
+            .store
+            .ticket_get(ticket)
+            .await?
+            .and_then(|ticket| ticket.custom_id);
+        let is_customers = known.is_some() && known == message.custom_user_id;
         let needs_read = !is_agent
+            || !is_customers
             || self
                 .store
                 .remote_overtaken(row.case_id, message.message_id)
@@ -201,8 +209,8 @@ impl WriteBack {
         }
         let field = format!("cf_{}", self.config.deskie.ticket_field);
         let ticket = case.custom_fields.get(&field).filter(|key| !key.is_empty());
-        let started_at = self.store.meta().await?.started_at;
-        if let Some(birth) = Birth::of_case(&self.config, case, started_at) {
+        let since = self.store.meta().await?.cases_since();
+        if let Some(birth) = Birth::of_case(&self.config, case, since) {
             self.store.birth_add(&[birth]).await?;
             return Ok(());
         }

@@ -1,13 +1,25 @@
 //! A case that holds a stranger's message: was it merged, this one into another, or another one into this?
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use super::WriteBack;
 use super::read::DEFERRED;
-use crate::deskie::{CallError, Case, Message, Outcome, Writer};
+use crate::deskie::{CallError, Case, Identity, Message, Outcome, Writer};
 use crate::lanes::{Class, Cost};
 use crate::model::{CaseId, MessageId, UserId};
-use crate::store::{Parent, Ticket};
+use crate::store::{Parent, StoreError, Ticket};
+
+/// A case that is another ticket's is looked at again after this; a webhook brings it sooner.
+const ASKED_AGAIN: Duration = Duration::from_secs(600);
+
+/// Why nothing is taken from a case.
+pub(super) enum Whose {
+    /// It is another ticket's, and why.
+    Anothers(String),
+    /// That could not be asked.
+    Unknown(String),
+}
 
 impl WriteBack {
     /// A message of a customer whom the case did not have before: perhaps his other address, perhaps Deskie shows another
@@ -78,6 +90,78 @@ impl WriteBack {
             }
         }
         false
+    }
+
+    /// Before anything of a case is written to the site: whether the case is another ticket's, and why (rule 11).
+    pub(super) async fn is_anothers(
+        &self,
+        ticket: &Ticket,
+        case: CaseId,
+    ) -> Result<Option<Whose>, StoreError> {
+        let shown = match self.show(case).await {
+            Ok(shown) => shown,
+            Err(error) => return Ok(Some(Whose::Unknown(error.to_string()))),
+        };
+        // Another one is shown in place of one that was merged into it: that is a merge's business.
+        if shown.case_id != case {
+            return Ok(None);
+        }
+        match shown.claims(self.config.deskie.ticket_field) {
+            Some(claims) if claims == ticket.claim.trim() => self.reconcile(ticket).await,
+            Some(claims) => Ok(Some(Whose::Anothers(format!(
+                "case {case} says in its ticket field that it is the ticket {claims}"
+            )))),
+            // An agent may have given the case to somebody else, or merged it; what he could not do is begin it anew.
+            None if ticket.read_from.is_some() => Ok(None),
+            None => {
+                let Some(opening) = self.store.delivery_opening(ticket.id).await? else {
+                    return self.reconcile(ticket).await;
+                };
+                let identity = Identity {
+                    email: opening.email.as_deref(),
+                    phone: opening.phone.as_deref(),
+                    custom_id: opening.custom_id.as_deref(),
+                };
+                match shown
+                    .is_of(identity, &self.client, &self.meter, Class::WebhookRead)
+                    .await
+                {
+                    Ok(true) => self.reconcile(ticket).await,
+                    Ok(false) => Ok(Some(Whose::Anothers(format!(
+                        "case {case} does not say which ticket it is, and is another customer's"
+                    )))),
+                    Err(error) => Ok(Some(Whose::Unknown(error.to_string()))),
+                }
+            }
+        }
+    }
+
+    /// The case is the ticket's own, whatever was said before.
+    async fn reconcile(&self, ticket: &Ticket) -> Result<Option<Whose>, StoreError> {
+        if ticket.is_estranged {
+            self.store.ticket_estrange(ticket.id, None).await?;
+        }
+        Ok(None)
+    }
+
+    /// Nothing is taken from the case, and nothing added to it, until it is the ticket's own again.
+    pub(super) async fn estrange(&self, ticket: &Ticket, whose: &Whose) -> Result<(), StoreError> {
+        match whose {
+            Whose::Unknown(why) => {
+                tracing::warn!(ticket = %ticket.key, "whose the case is could not be asked: {why}");
+                self.store.ticket_read_failed(ticket.id, why, DEFERRED).await
+            }
+            Whose::Anothers(why) => {
+                if self.store.ticket_estrange(ticket.id, Some(why)).await? {
+                    tracing::error!(
+                        ticket = %ticket.key,
+                        "{why}: nothing is sent to it or written from it; put the field right in Deskie"
+                    );
+                }
+                self.store.wake.account.notify_one();
+                self.store.ticket_read_failed(ticket.id, why, ASKED_AGAIN).await
+            }
+        }
     }
 
     async fn show(&self, case: CaseId) -> Result<Case, CallError> {

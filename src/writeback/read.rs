@@ -280,6 +280,11 @@ impl WriteBack {
             }
         }
         CrashPoint::ReadFetched.reached();
+        if new.iter().any(|remote| remote.state == RemoteState::Pending)
+            && let Some(why) = self.is_anothers(ticket, case).await?
+        {
+            return self.estrange(ticket, &why).await.map(|()| 0);
+        }
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
         let mut pending = 0;

@@ -77,14 +77,15 @@ impl WriteBack {
 }
 
 impl Sighting {
-    /// The statements that raise where it is not our ticket's row; the last one locks it: by key, in a statement of its
-    /// own, and weakly enough not to block the site's INSERT of a message (rule 2).
+    /// The statements that raise where it is not our ticket's row. The second one locks it: by key, in a statement of its
+    /// own, and weakly enough not to block the site's INSERT of a message (rule 2). The last one raises while a person has
+    /// to decide whether our state belongs to what is there.
     pub(super) fn guards(
         &self,
         store: &Store,
         ticket: &Ticket,
         tickets: &Shape,
-    ) -> Result<[Planned; 2], WriteError> {
+    ) -> Result<[Planned; 3], WriteError> {
         let key = key(ticket, tickets)?;
         let image: serde_json::Map<String, serde_json::Value> = tickets
             .key
@@ -122,7 +123,9 @@ impl Sighting {
         );
         let version = TextParam(Some(self.version.clone().unwrap_or_default()));
         let lock = [text(&missing), version].into_iter().chain(key).collect();
-        Ok([Planned::ours(ours, values), Planned::on_site(locked, lock)])
+        // Once the lock is held, nobody can make the table's keys anew.
+        let unheld = Planned::ours(store.sql("select {s}.unheld()"), Vec::new());
+        Ok([Planned::ours(ours, values), Planned::on_site(locked, lock), unheld])
     }
 }
 

@@ -122,6 +122,7 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
         "DC001" => WriteError::NotLeader,
         "DC003" => WriteError::Already,
         "DC004" => WriteError::Unsure,
+        "DC005" => WriteError::Passing(database.message().to_owned()),
         "DC002" => WriteError::Refused(database.message().to_owned()),
         // Plans of tables that have changed, and of types that were dropped with that.
         "0A000" | "XX000" => WriteError::Stale(text),

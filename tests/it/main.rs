@@ -6,6 +6,7 @@
     reason = "tests measure real time and spawn what they watch"
 )]
 
+mod account;
 mod architecture;
 mod check;
 mod commands;
@@ -13,8 +14,10 @@ mod faults;
 mod features;
 mod flows;
 mod hostile;
+mod moved;
 mod postgres;
 mod recall;
+mod rekey;
 mod repair;
 mod review;
 mod setup;

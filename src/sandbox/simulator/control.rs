@@ -132,8 +132,10 @@ impl State {
         for (key, value) in patch {
             options[key] = value.clone();
         }
-        self.options =
-            serde_json::from_value::<Options>(options).map_err(|error| Error::Invalid(error.to_string()))?;
+        self.options = Options {
+            books: self.options.books.clone(),
+            ..serde_json::from_value::<Options>(options).map_err(|error| Error::Invalid(error.to_string()))?
+        };
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! A Deskie to try things against: real HTTP, in memory, built from the facts known of the API and not from what our
+//! A Deskie to try things against: real HTTP, in memory (or kept in a folder), built from the facts known of the API and not from what our
 //! client sends. It has the real one's unpleasant habits (numeric-key lists in no order, `"-"` for no date, writes
 //! that cost two), takes faults by script, and keeps its own books of what really exists.
 //!
@@ -27,6 +27,7 @@ mod connection;
 mod control;
 mod fault;
 mod form;
+mod kept;
 mod options;
 mod people;
 mod server;
@@ -62,6 +63,7 @@ pub use spoil::Spoilt;
 
 use crate::model::{CaseId, MessageId};
 use connection::{Connection, CuttingListener};
+use kept::Keeper;
 use state::State;
 
 /// How long [`Simulator::wait_for`] waits.
@@ -75,6 +77,14 @@ pub enum Error {
     Listen {
         /// Where.
         address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The kept books cannot be read, or not be written.
+    #[error("cannot keep the books in `{folder}`")]
+    Books {
+        /// Where.
+        folder: std::path::PathBuf,
         /// Why.
         source: std::io::Error,
     },
@@ -117,6 +127,7 @@ pub struct Simulator {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
+    keeper: Mutex<Option<Keeper>>,
     changed: watch::Sender<u64>,
     http: reqwest::Client,
     stop: CancellationToken,
@@ -127,9 +138,20 @@ struct Shared {
 impl Shared {
     /// Does something to the state, and wakes those who wait for a change.
     fn with<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
-        let result = self.with_quietly(act);
+        let result = self.with_quietly(|state| {
+            let result = act(state);
+            self.keep(state);
+            result
+        });
         self.changed.send_modify(|version| *version += 1);
         result
+    }
+
+    fn keep(&self, state: &State) {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Err(error)) = keeper.as_mut().map(|keeper| keeper.keep(state)) {
+            tracing::error!("the simulator's books could not be kept: {error}");
+        }
     }
 
     /// As [`Shared::with`], where nothing changes that the books show.
@@ -166,13 +188,21 @@ impl Simulator {
             None => None,
         };
         let stop = CancellationToken::new();
-        let mut state = State::new(options);
+        let (keeper, mut state) = match options.books.clone() {
+            Some(folder) => {
+                let opened = Keeper::open(&folder, options);
+                let (keeper, state) = opened.map_err(|source| Error::Books { folder, source })?;
+                (Some(keeper), state)
+            }
+            None => (None, State::new(options)),
+        };
         state.base_url = match &state.options.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => format!("http://{address}"),
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
+            keeper: Mutex::new(keeper),
             changed: watch::Sender::new(0),
             http: reqwest::Client::builder().no_proxy().build()?,
             stop: stop.clone(),

@@ -1,6 +1,7 @@
 //! What the simulated Deskie is like: its account, its unpleasant habits, its rules and channels.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ pub struct Options {
     pub control_listen: Option<SocketAddr>,
     /// What stands in the links that it gives out, if it is not reached at the address where it listens.
     pub public_url: Option<String>,
+    /// The folder that keeps the books from one start to the next; without one they are in memory alone.
+    #[serde(skip)]
+    pub books: Option<PathBuf>,
     /// The staff member that the API key acts as.
     pub staff_email: String,
     /// His key.
@@ -113,6 +117,7 @@ impl Default for Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             control_listen: None,
             public_url: None,
+            books: None,
             staff_email: "api@example.com".into(),
             api_key: "simulator-key".into(),
             key_valid: true,

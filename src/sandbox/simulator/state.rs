@@ -8,6 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -22,11 +23,15 @@ use crate::model::{CaseId, MessageId, StaffId, UserId, clock};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refusal(pub u16, pub &'static str);
 
-#[derive(Debug, Clone)]
+/// A name of its own, so that serde does not try to borrow it.
+type Kind = &'static str;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct User {
     pub id: UserId,
     /// `email`, `call`, `whatsapp` or `custom`.
-    pub kind: &'static str,
+    #[serde(deserialize_with = "kind")]
+    pub kind: Kind,
     pub contact: String,
     pub custom_channel: String,
     pub full_name: String,
@@ -39,7 +44,7 @@ pub(super) struct User {
     pub updated_at: Timestamp,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Case {
     pub id: CaseId,
     pub number: String,
@@ -64,12 +69,13 @@ pub(super) struct Case {
     pub updated_at: Timestamp,
     pub closed_at: Option<Timestamp>,
     pub last_response_at: Option<Timestamp>,
+    #[serde(skip, default = "clock::monotonic")]
     pub visible_at: Instant,
     pub messages: Vec<Message>,
     pub changelog: Vec<Change>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Message {
     pub id: MessageId,
     pub origin: Origin,
@@ -82,11 +88,12 @@ pub(super) struct Message {
     pub deleted: bool,
     pub created_at: Timestamp,
     pub sent_at: Timestamp,
+    #[serde(skip, default = "clock::monotonic")]
     pub visible_at: Instant,
     pub attachments: Vec<i64>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Change {
     pub at: Timestamp,
     pub event: String,
@@ -95,13 +102,23 @@ pub(super) struct Change {
     pub new: String,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Attachment {
     pub name: String,
     pub mime: String,
+    #[serde(skip)]
     pub bytes: Bytes,
     pub sha256: String,
     pub source_url: Option<String>,
+}
+
+/// One of the kinds that there are.
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    ["email", "call", "whatsapp", "custom"]
+        .into_iter()
+        .find(|kind| *kind == word)
+        .ok_or_else(|| serde::de::Error::custom(format!("no kind of user: {word}")))
 }
 
 /// Who writes a message.
@@ -175,10 +192,10 @@ pub(super) struct State {
     /// The webhook that waits to be overtaken, by source.
     pub held: BTreeMap<String, Outgoing>,
     pub rng: StdRng,
-    next_case: i64,
-    next_message: i64,
-    next_user: i64,
-    next_file: i64,
+    pub next_case: i64,
+    pub next_message: i64,
+    pub next_user: i64,
+    pub next_file: i64,
 }
 
 impl State {

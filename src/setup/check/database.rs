@@ -10,7 +10,7 @@ use crate::postgres::{ConnectUrl, Pool, SessionOptions, qualified, quote_ident};
 use crate::setup::error::{ASK_ADMINISTRATOR, SetupError};
 use crate::setup::mapped::Mapped;
 use crate::setup::publication::{self, publications as publication_names};
-use crate::setup::{own, slot_name, unfit};
+use crate::setup::{own, unfit};
 use crate::store::{Meta, Store};
 
 pub(super) fn server(facts: &ServerFacts, found: &mut Found) {
@@ -83,7 +83,15 @@ pub(super) async fn state(
         return Ok((found.0, None));
     }
     let meta = store.meta().await?;
-    let foreign = identity.and_then(|identity| own::foreign(&meta, identity, &facts.database));
+    let mut foreign = None;
+    if let Some(identity) = identity
+        && own::renamed(client, &meta, identity, &facts.database)
+            .await?
+            .is_none()
+    {
+        foreign = own::foreign(&meta, identity, &facts.database);
+    }
+    held(config, &store, &mut found).await?;
     match foreign {
         Some(why) => found.fail(
             "state",
@@ -103,6 +111,38 @@ pub(super) async fn state(
         );
     }
     Ok((found.0, Some(meta)))
+}
+
+/// What a person has to decide, and what the next start will find.
+async fn held(config: &Config, store: &Store, found: &mut Found) -> Result<(), SetupError> {
+    let (holds, here) = (store.holds().await?, config.deskie.account());
+    for why in &holds {
+        found.fail(
+            "held",
+            why.clone(),
+            "see docs/bound.md for what each decision means",
+        );
+    }
+    if !holds.is_empty() {
+        return Ok(());
+    }
+    if let Some(what) = store.keys_changed("%").await? {
+        found.fail(
+            "held",
+            format!("{what}: unless the rows have certainly kept their numbers, nothing is sent or written"),
+            "start the connector, which compares them, or say it: `deskie-cdc setup --rekey same`, or `anew`",
+        );
+    }
+    if let Some(noted) = store.account().await?.filter(|noted| *noted != here)
+        && store.account_matters().await?
+    {
+        found.warn(
+            "account",
+            format!("[deskie] url leads to {here}, and the connector's cases are of {noted}"),
+            "nothing, if it is the same account: its cases prove it at the start; else see docs/bound.md",
+        );
+    }
+    Ok(())
 }
 
 pub(super) async fn publications(
@@ -193,7 +233,8 @@ pub(super) async fn slot(
     meta: Option<&Meta>,
 ) -> Result<Found, SetupError> {
     let mut found = Found::default();
-    let name = slot_name(config, &facts.database);
+    let known = meta.and_then(|meta| meta.slot.as_deref());
+    let name = own::slot_name_here(config, client, &facts.database, known).await?;
     let slot = own::ours(catalog::slot(client, &name).await?, &name)?;
     match &slot {
         None => {

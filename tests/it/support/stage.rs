@@ -219,6 +219,21 @@ impl Stage {
         .await
     }
 
+    /// The case of a ticket whose row the site still has under this key.
+    #[track_caller]
+    pub fn case_of_open(&self, ticket: i64) -> impl Future<Output = CaseId> {
+        let what = format!("{}: the case of ticket {ticket}", Location::caller());
+        let sql = "select case_id from deskie_cdc.ticket where key = $1 and case_id is not null and not gone";
+        let key = ticket.to_string();
+        async move {
+            wait_until(&what, || async {
+                let rows = self.query(sql, &[&key]).await;
+                rows.first().map(|row| CaseId(row.get(0)))
+            })
+            .await
+        }
+    }
+
     /// The site's end, Deskie and the connector's place, for those who work at each at the same time.
     pub fn parts(&mut self) -> (&mut Site, &Simulator, &Workplace) {
         (&mut self.site, &self.simulator, &self.workplace)

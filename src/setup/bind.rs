@@ -1,0 +1,152 @@
+//! What a person decides of what is held (rule 11).
+
+use super::error::SetupError;
+use super::{Options, Rekey, compare};
+use crate::config::{Config, Expr, TableName};
+use crate::mapping::Shape;
+use crate::postgres::shape::{load_message_shape, load_shape};
+use crate::postgres::{ConnectUrl, Pool, SessionOptions};
+use crate::store::{HoldKind, KeyColumn, Store, StoreError};
+
+/// Carries out what the options say, and tells what is still to be decided.
+pub(super) async fn settle(
+    config: &Config,
+    url: &ConnectUrl,
+    options: &Options,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), SetupError> {
+    let pool = Pool::new(url.clone(), SessionOptions::new("setup"), 1)?;
+    let store = Store::new(pool, &config.postgres.schema);
+    let here = config.deskie.account();
+    if store.account().await?.is_none() && !store.account_matters().await? {
+        store.account_note(&here).await?;
+    }
+    if options.adopt && store.hold_reason(HoldKind::Account).await?.is_some() {
+        let unbound = store.account_adopt(&here).await?;
+        say(&format!(
+            "adopted: the Deskie account {here}. The cases of {unbound} tickets are of the former one and not ours any more: \
+             what is said there does not come to the site, and the next message of a customer opens a new case"
+        ));
+    }
+    if options.adopt && store.copy_adopt().await? {
+        say("adopted: this server may send, whatever Deskie has from another one");
+    }
+    let columns = key_columns(config, &store).await?;
+    match options.rekey {
+        Some(Rekey::Same) => {
+            store.keys_same(&columns).await?;
+            say("keys: the rows have kept their numbers");
+        }
+        Some(Rekey::Anew) if store.hold_reason(HoldKind::Keys).await?.is_none() => {
+            return Err(SetupError::with(
+                "no key was made anew, as far as the connector sees; nothing was changed",
+                "run `deskie-cdc status`: where keys were made anew, it says `held`",
+            ));
+        }
+        Some(Rekey::Anew) => {
+            let done = store.keys_anew(&columns).await?;
+            say(&format!(
+                "keys: the rows were numbered anew. {} tickets are known no more: what is said in their cases does not come \
+                 to the site, and the next message of a customer opens a new case. The rows of {} changes that waited are \
+                 looked for in the tables by their created_at; {} that waited for a row, or with a file, are skipped",
+                done.tickets, done.events, done.skipped
+            ));
+        }
+        None => note_keys(config, &store).await?,
+    }
+    for why in store.holds().await? {
+        say(&format!("held: {why}"));
+    }
+    Ok(())
+}
+
+/// Compares the keys of the mapped tables with what is noted of them, and notes what is new. Keys that were made anew are
+/// held, unless the rows tell that they have kept their numbers.
+pub async fn note_keys(config: &Config, store: &Store) -> Result<(), StoreError> {
+    let columns = key_columns(config, store).await?;
+    store.keys_note(&columns).await?;
+    if store.hold_reason(HoldKind::Keys).await?.is_none() {
+        return Ok(());
+    }
+    match compare::rows_are_the_same(config, store).await {
+        Ok(true) => {
+            store.keys_same(&columns).await?;
+            tracing::warn!(
+                "a key of the site's was made anew, and its rows have kept their numbers: it goes on"
+            );
+        }
+        Ok(false) => {}
+        Err(error) => tracing::debug!("the rows could not be compared: {error}"),
+    }
+    Ok(())
+}
+
+/// The columns by which the site's rows are known. A table that cannot be looked up now is left out: resolving says so.
+async fn key_columns(config: &Config, store: &Store) -> Result<Vec<KeyColumn>, StoreError> {
+    let client = store.client().await?;
+    let mut found = Vec::new();
+    let mut add = |section: &str, shape: &Shape, is_primary: bool, parent: &[Expr], alias: &str| {
+        let column = |part, name: &String, is_primary| KeyColumn {
+            section: section.to_owned(),
+            part,
+            schema: shape.relation.schema.clone(),
+            table: shape.relation.table.clone(),
+            column: name.clone(),
+            is_primary,
+        };
+        found.extend(shape.key.iter().map(|name| column("key", name, is_primary)));
+        // What is more than a column is read with the row, and not known by a number of its own.
+        let parents = parent.iter().filter_map(|expr| column_named(expr, shape, alias));
+        found.extend(parents.map(|name| column("parent", name, false)));
+    };
+    let (ticket, message) = (&config.ticket, config.message.as_ref());
+    match load_shape(&client, &ticket.table, &ticket.key).await {
+        Ok(shape) => add("ticket", &shape, ticket.key.is_empty(), &[], "t"),
+        Err(error) => unseen(&ticket.table, &error),
+    }
+    if let Some(message) = message {
+        match load_message_shape(&client, message).await {
+            Ok(shape) => add("message", &shape, message.key.is_empty(), &message.ticket, "m"),
+            Err(error) => unseen(&message.table, &error),
+        }
+    }
+    for attachment in &config.attachments {
+        // With `expand` the key holds what is no column.
+        match load_shape(&client, &attachment.table, &attachment.key).await {
+            Ok(shape) => {
+                let section = format!("attachment {}", shape.relation);
+                add(
+                    &section,
+                    &shape,
+                    attachment.key.is_empty(),
+                    &attachment.parent,
+                    "a",
+                );
+            }
+            Err(error) => unseen(&attachment.table, &error),
+        }
+    }
+    Ok(found)
+}
+
+fn unseen(table: &TableName, error: &dyn std::fmt::Display) {
+    tracing::debug!("the keys of {} cannot be looked at: {error}", table.table);
+}
+
+/// The column that an expression is, where it is nothing else.
+pub(super) fn column_named<'a>(expr: &Expr, shape: &'a Shape, alias: &str) -> Option<&'a String> {
+    let text = expr.sql.trim();
+    let text = text
+        .strip_prefix(alias)
+        .and_then(|text| text.strip_prefix('.'))
+        .unwrap_or(text);
+    let name = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text);
+    shape
+        .columns
+        .iter()
+        .map(|column| &column.name)
+        .find(|column| *column == name)
+}

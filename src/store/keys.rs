@@ -1,0 +1,221 @@
+//! The identity of the columns by which the site's rows are known (rule 11).
+//!
+//! `keys_changed()` compares what is noted with the catalog. It is asked at each start; by capture, in the transaction that
+//! stores the first rows behind any change of a table's description; and by `unheld()`, last of all in each transaction
+//! that believes a number. Numbers are never used a second time by the server (an attnum, an oid), so what is unchanged
+//! afterwards was unchanged before.
+
+use super::event::TransactionWriter;
+use super::{Step, Store, StoreError, execute_in};
+
+/// A column by which rows are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// `ticket`, `message`, or the table of an attachment.
+    pub section: String,
+    /// `key`, or `parent`.
+    pub part: &'static str,
+    /// The table's schema.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// The key is whatever the primary key is.
+    pub is_primary: bool,
+}
+
+/// What a person is told; `what` is the SQL of what has changed.
+fn told(what: &str) -> String {
+    format!(
+        "insert into {{s}}.hold (kind, reason)
+         select 'keys', 'the keys of the site''s rows may have been made anew: ' || what || '. A number may be another row''s \
+             than the one that the connector knows by it, so that nothing is sent or written. If the rows have kept their \
+             numbers, run `deskie-cdc setup --rekey same`; if they were numbered anew, `deskie-cdc setup --rekey anew`'
+         from (select {what} as what) changed where what is not null
+         on conflict (kind) do nothing"
+    )
+}
+
+/// The mapped columns as the catalog has them; the parameters are the fields of [`KeyColumn`], in order.
+const MAPPED: &str = "with mapped as materialized (
+        select u.section, u.part, u.s as schema_name, u.t as table_name, u.c as column_name, u.p as is_primary,
+               (row_number() over (partition by u.section, u.part order by u.n))::int as place,
+               c.oid as relation, a.attnum, a.atttypid as type
+        from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[])
+             with ordinality u (section, part, s, t, c, p, n)
+        join pg_catalog.pg_namespace n on n.nspname::text = u.s
+        join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname::text = u.t
+        join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname::text = u.c and a.attnum > 0)";
+
+impl Store {
+    /// Holds everything where the catalog shows other keys than those that are noted.
+    pub async fn keys_compare(&self) -> Result<(), StoreError> {
+        if self.execute(&told("{s}.keys_changed()"), &[]).await? > 0 {
+            self.wake.hold.notify_one();
+        }
+        Ok(())
+    }
+
+    /// What has changed of the key columns of these sections (a pattern of LIKE).
+    pub async fn keys_changed(&self, sections: &str) -> Result<Option<String>, StoreError> {
+        let rows = self.query("select {s}.keys_changed($1)", &[&sections]).await?;
+        Ok(rows.first().and_then(|row| row.get(0)))
+    }
+
+    /// Compares the key columns with those that are noted, and notes what is new. A section that is mapped by other columns
+    /// than before is held as well, unless they are the same ones under other names.
+    pub async fn keys_note(&self, columns: &[KeyColumn]) -> Result<(), StoreError> {
+        self.keys_compare().await?;
+        let mut client = self.client().await?;
+        let step = self.step_aside(&mut client).await?;
+        let others = "(select 'the config knows the rows of ' || min(m.table_name) || ' by other columns than before'
+            from mapped m join (select distinct section, part from {s}.key_column) noted using (section, part)
+            full join {s}.key_column k using (section, part, place)
+            where (m.relation, m.attnum) is distinct from (k.relation, k.attnum)
+              and (m.schema_name, m.table_name, m.column_name) is distinct from (k.schema_name, k.table_name, k.column_name)
+              and exists (select from mapped o where o.section = k.section and o.part = k.part
+                          or o.section = m.section and o.part = m.part))";
+        let compare = format!("{MAPPED} {}", told(others));
+        if step.mapped(&compare, columns).await? > 0 {
+            self.wake.hold.notify_one();
+        }
+        step.keys_renew(columns).await?;
+        step.commit().await
+    }
+
+    /// Another server, or another database, has the same rows in other tables: they are noted anew.
+    pub async fn keys_adopt(&self) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let step = self.step_aside(&mut client).await?;
+        step.keys_forget().await?;
+        step.commit().await
+    }
+
+    /// The rows have kept their numbers, whatever was done to the columns: they are noted as they are now.
+    pub async fn keys_same(&self, columns: &[KeyColumn]) -> Result<(), StoreError> {
+        let mut client = self.client().await?;
+        let step = self.step_aside(&mut client).await?;
+        step.keys_forget().await?;
+        step.keys_renew(columns).await?;
+        step.commit().await
+    }
+}
+
+/// Why something is not sent any more.
+const REKEYED: &str = "the site's rows were numbered anew while it waited";
+
+/// What became of what was known by the former numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rekeyed {
+    /// Tickets that are known no more.
+    pub tickets: u64,
+    /// Captured changes that were not resolved: the repair looks for their rows.
+    pub events: u64,
+    /// Deliveries that would have been read by a former number, and files of others.
+    pub skipped: u64,
+}
+
+impl Store {
+    /// The rows were numbered anew: nothing is known by its number any more. Tickets are gone, as if the site had deleted
+    /// them: what is queued for their cases is still sent, what is said there is not written. What was captured since the
+    /// oldest change that waits is looked for in the tables, and older rows are not the connector's business.
+    pub async fn keys_anew(&self, columns: &[KeyColumn]) -> Result<Rekeyed, StoreError> {
+        let mut client = self.client().await?;
+        let step = self.step_aside(&mut client).await?;
+        let tickets = step
+            .execute(
+                "with t as (update {s}.ticket set gone = true where not gone returning id)
+                 insert into {s}.journal (ticket_id, what) select id, 'the site''s rows were numbered anew' from t",
+                &[],
+            )
+            .await?;
+        // Out of the way of the new numbers, and kept.
+        let links = "update {s}.link set gone = true, gone_xid = null, key = key || '~' || id, row_key = row_key || '~' || id
+            where key not like '%~' || id";
+        step.execute(links, &[]).await?;
+        let since = "update {s}.published set since = (select coalesce(min(committed_at), clock_timestamp()) from {s}.event),
+            since_xid = pg_current_xact_id()";
+        step.execute(since, &[]).await?;
+        let gap = "update {s}.meta set baseline = null, gap_from = coalesce(gap_from, captured_lsn),
+                gap_since = least(gap_since, (select min(committed_at) from {s}.event)), gap_xid = pg_current_xact_id()
+            where exists (select from {s}.event) and captured_lsn is not null";
+        step.execute(gap, &[]).await?;
+        let unresolved =
+            "update {s}.delivery set state = 'skipped', error = $1, done_at = now(), image = null
+            where state = 'unresolved' or (state = 'parked' and body is null and act <> 'status')
+               or (act = 'file' and state in ('queued', 'parked'))";
+        let mut skipped = step.execute(unresolved, &[&REKEYED]).await?;
+        let files = "update {s}.delivery set files = null where state in ('queued', 'doubt', 'parked') and files is not null";
+        skipped += step.execute(files, &[]).await?;
+        let events = step.execute("delete from {s}.event", &[]).await?;
+        step.keys_forget().await?;
+        step.keys_renew(columns).await?;
+        step.commit().await?;
+        Ok(Rekeyed {
+            tickets,
+            events,
+            skipped,
+        })
+    }
+}
+
+impl Step<'_> {
+    async fn mapped(&self, sql: &str, columns: &[KeyColumn]) -> Result<u64, StoreError> {
+        let column = |of: fn(&KeyColumn) -> &str| columns.iter().map(of).collect::<Vec<&str>>();
+        let primary: Vec<bool> = columns.iter().map(|column| column.is_primary).collect();
+        self.execute(
+            sql,
+            &[
+                &column(|column| &column.section),
+                &column(|column| column.part),
+                &column(|column| &column.schema),
+                &column(|column| &column.table),
+                &column(|column| &column.column),
+                &primary,
+            ],
+        )
+        .await
+    }
+
+    /// Forgets what is noted, and that it was held.
+    async fn keys_forget(&self) -> Result<(), StoreError> {
+        self.execute("delete from {s}.hold where kind = 'keys'", &[])
+            .await?;
+        self.execute("delete from {s}.key_column", &[]).await?;
+        Ok(())
+    }
+
+    /// Notes the columns as they are, unless they are held.
+    async fn keys_renew(&self, columns: &[KeyColumn]) -> Result<(), StoreError> {
+        let sql = format!(
+            "{MAPPED},
+             free as (select not exists (select from {{s}}.hold where kind = 'keys') as is_free),
+             gone as (delete from {{s}}.key_column k where (select is_free from free)
+                 and not exists (select from mapped m where (m.section, m.part, m.place) = (k.section, k.part, k.place)))
+             insert into {{s}}.key_column as k
+                 (section, part, place, schema_name, table_name, column_name, relation, attnum, type, is_primary)
+             select section, part, place, schema_name, table_name, column_name, relation, attnum, type, is_primary
+             from mapped where (select is_free from free)
+             on conflict (section, part, place) do update set schema_name = excluded.schema_name,
+                 table_name = excluded.table_name, column_name = excluded.column_name, relation = excluded.relation,
+                 attnum = excluded.attnum, type = excluded.type, is_primary = excluded.is_primary
+             where (k.schema_name, k.table_name, k.column_name, k.relation, k.attnum, k.type, k.is_primary)
+                 is distinct from (excluded.schema_name, excluded.table_name, excluded.column_name, excluded.relation,
+                                   excluded.attnum, excluded.type, excluded.is_primary)"
+        );
+        self.mapped(&sql, columns).await?;
+        Ok(())
+    }
+}
+
+impl TransactionWriter<'_> {
+    /// A table is described anew: if its key is another one, everything is held from these rows on.
+    pub async fn keys_compare(&self) -> Result<(), StoreError> {
+        let sql = self.store.sql(&told("{s}.keys_changed()"));
+        if execute_in(&self.transaction, sql, &[]).await? > 0 {
+            self.store.wake.hold.notify_one();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! Our state belongs to one server and database (rule 11): a copy is held, a rename is not, a newer program's is refused.
+
+use deskie_cdc::sandbox::simulator::Says;
+
+use crate::support::{IVAN, Stage, stage, texts, wait_until};
+
+/// Makes the watch look often, so that what a command decides is seen at once.
+const QUICK: [(&str, &str); 1] = [("DESKIE_CDC_WATCH_MS", "100")];
+
+async fn not_ready(stage: &Stage, word: &str) {
+    wait_until("it is not ready, and says why", || async {
+        let answer = reqwest::get(stage.workplace.admin_url("/health/ready"))
+            .await
+            .ok()?;
+        let refused = answer.status() == 503;
+        (refused && answer.text().await.ok()?.contains(word)).then_some(())
+    })
+    .await;
+    let status = stage.workplace.command(&["status"]).await.exits(1);
+    assert!(status.stdout.contains(word), "{}", status.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_physical_copy_beside_the_original_is_held_until_it_is_adopted() {
+    // GIVEN a backup of the server's files, which has no slot, and an original that goes on
+    let mut stage = stage().build().await;
+    let connector = stage.workplace.run_with(&QUICK);
+    connector.wait_for_log("leading").await;
+    stage.open("Soru").await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    let backup = stage.site.cluster.snapshot("backup").unwrap();
+    stage.reconnect().await;
+    let connector = stage.workplace.run_with(&QUICK);
+    connector.wait_for_log("leading").await;
+    let (_, newer) = stage.open("Newer").await;
+    assert!(connector.sigterm_and_wait().await.success());
+    // WHEN the backup is started with the same config
+    stage.site.cluster.roll_back(&backup).unwrap();
+    stage.reconnect().await;
+    stage
+        .sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
+        .await;
+    let before = stage.simulator.books().messages().count();
+    let ticket = stage.ticket(IVAN, "Copy", "from a copy").await;
+    let _connector = stage.workplace.run_with(&QUICK);
+    // THEN it is held, and its customers hear nothing
+    not_ready(&stage, "may be a copy").await;
+    assert_eq!(stage.simulator.books().messages().count(), before);
+    stage.simulator.agent_reply(newer, Says::text("cevap")).unwrap();
+    // WHEN a person says so, THEN it goes on
+    let admin_url = stage.site.admin_url();
+    stage
+        .workplace
+        .command(&["setup", "--adopt", "--admin-url", &admin_url])
+        .await
+        .ok();
+    let case = stage.case_of(ticket).await;
+    assert_eq!(texts(&stage.case(case)), ["from a copy"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renamed_database_goes_on_from_its_slot() {
+    // GIVEN a ticket with a case
+    let mut stage = stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    // WHEN the database gets another name
+    let other = stage.site.cluster.connect("postgres").await.unwrap();
+    stage.writes(ticket, "bir").await;
+    stage.site.client = stage.site.cluster.connect("postgres").await.unwrap();
+    wait_until("it is renamed", || async {
+        other
+            .batch_execute("alter database site rename to shop")
+            .await
+            .ok()
+    })
+    .await;
+    stage.site.client = stage.site.cluster.connect("shop").await.unwrap();
+    let url = stage.workplace.places.database_url.clone();
+    let renamed = url.replace("/site", "/shop");
+    assert_ne!(url, renamed);
+    stage.workplace.change_config(&url, &renamed);
+    // THEN it goes on by itself, from its own slot, and makes no second one
+    let connector = stage.run().await;
+    stage.until_deskie(case, 2).await;
+    assert_eq!(stage.count("select count(*) from pg_replication_slots").await, 1);
+    assert!(connector.sigterm_and_wait().await.success());
+    // AND the next start, and the commands, know it
+    let connector = stage.run().await;
+    stage.writes(ticket, "iki").await;
+    stage.until_deskie(case, 3).await;
+    assert_eq!(stage.count("select count(*) from pg_replication_slots").await, 1);
+    stage.workplace.command(&["check"]).await.ok();
+    assert!(connector.sigterm_and_wait().await.success());
+}
+
+#[tokio::test]
+async fn a_refused_start_is_not_ready_and_status_says_so() {
+    // GIVEN state of another server
+    let stage = stage().build().await;
+    stage.sql("update deskie_cdc.meta set system_id = '1'").await;
+    let connector = stage.workplace.run_with(&QUICK);
+    // THEN it is told where people look
+    not_ready(&stage, "setup --adopt").await;
+    // AND once it is adopted, it is ready
+    let admin_url = stage.site.admin_url();
+    stage
+        .workplace
+        .command(&["setup", "--adopt", "--admin-url", &admin_url])
+        .await
+        .ok();
+    wait_until("it is ready", || async {
+        let answer = reqwest::get(stage.workplace.admin_url("/health/ready"))
+            .await
+            .ok()?;
+        (answer.status() == 200).then_some(())
+    })
+    .await;
+    stage.workplace.command(&["status"]).await.ok();
+    assert!(connector.sigterm_and_wait().await.success());
+}
+
+#[tokio::test]
+async fn a_newer_programs_tables_are_refused_with_the_version_that_fits() {
+    let stage = stage().build().await;
+    stage
+        .sql("insert into deskie_cdc.migration (step, version) values (99, '9.8.7')")
+        .await;
+    for command in ["run", "status", "setup"] {
+        let finished = stage.workplace.command(&[command]).await.exits(1);
+        assert!(
+            finished.stderr.contains("9.8.7"),
+            "{command}: {}",
+            finished.stderr
+        );
+    }
+}

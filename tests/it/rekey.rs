@@ -1,0 +1,235 @@
+//! A key of the site's that is made anew (rule 11): its numbers are other rows' then, and the stream does not say so.
+
+use deskie_cdc::sandbox::simulator::Says;
+
+use crate::support::{AYSE, Connector, IVAN, Stage, stage, texts, wait_until};
+
+/// Makes the watch look often, so that what a command decides is seen at once.
+const QUICK: [(&str, &str); 1] = [("DESKIE_CDC_WATCH_MS", "100")];
+
+/// What TypeORM makes of number → bigint where it cannot alter the column: everything is numbered anew, here the other way
+/// round.
+const ANEW: &str = "
+    alter table messages drop constraint messages_ticket_id_fkey;
+    alter table tickets rename column id to old_id;
+    alter table tickets alter column old_id drop identity if exists;
+    alter table tickets add column id bigint;
+    update tickets t set id = n.place
+        from (select old_id, row_number() over (order by old_id desc) as place from tickets) n where n.old_id = t.old_id;
+    alter table tickets alter column id set not null;
+    alter table tickets drop constraint tickets_pkey;
+    alter table tickets add primary key (id);
+    create sequence tickets_new_seq owned by tickets.id;
+    select setval('tickets_new_seq', (select max(id) from tickets));
+    alter table tickets alter column id set default nextval('tickets_new_seq');
+    update messages m set ticket_id = t.id from tickets t where t.old_id = m.ticket_id;
+    alter table messages add constraint messages_ticket_id_fkey foreign key (ticket_id) references tickets (id);
+    alter table tickets drop column old_id;
+    grant usage on sequence tickets_new_seq to public;";
+
+async fn begun(stage: &Stage) -> Connector {
+    let connector = stage.workplace.run_with(&QUICK);
+    connector.wait_for_log("leading").await;
+    connector
+}
+
+async fn migrate(stage: &Stage, sql: &str) {
+    stage.sql(&format!("begin; {sql}; commit")).await;
+}
+
+async fn is_held(stage: &Stage) {
+    wait_until("it is held", || async {
+        let answer = reqwest::get(stage.workplace.admin_url("/health/ready"))
+            .await
+            .ok()?;
+        let held = answer.status() == 503;
+        (held && answer.text().await.ok()?.contains("made anew")).then_some(())
+    })
+    .await;
+    let status = stage.workplace.command(&["status"]).await.exits(1);
+    assert!(status.stdout.contains("--rekey"), "{}", status.stdout);
+}
+
+async fn is_ready(stage: &Stage) {
+    wait_until("it is ready", || async {
+        let answer = reqwest::get(stage.workplace.admin_url("/health/ready"))
+            .await
+            .ok()?;
+        (answer.status() == 200).then_some(())
+    })
+    .await;
+}
+
+async fn rekey(stage: &Stage, word: &str) {
+    let admin_url = stage.site.admin_url();
+    stage
+        .workplace
+        .command(&["setup", "--rekey", word, "--admin-url", &admin_url])
+        .await
+        .ok();
+}
+
+/// The key of a ticket by its subject.
+async fn key_of(stage: &Stage, subject: &str) -> i64 {
+    let rows = stage
+        .query("select id::int8 from tickets where subject = $1", &[&subject])
+        .await;
+    rows[0].get(0)
+}
+
+#[tokio::test]
+async fn numbers_made_anew_are_not_believed_and_nothing_crosses() {
+    // GIVEN two customers' tickets with cases
+    let stage = stage().build().await;
+    let _connector = begun(&stage).await;
+    let (first, case) = stage.open("Ayse").await;
+    let second = stage.ticket(IVAN, "Ivan", "private").await;
+    let second_case = stage.case_of(second).await;
+    stage.settled().await;
+    // WHEN the site numbers its tickets anew, both sides going on
+    migrate(&stage, ANEW).await;
+    let (now, now_second) = (key_of(&stage, "Ayse").await, key_of(&stage, "Ivan").await);
+    assert_ne!((now, now_second), (first, second));
+    stage.simulator.agent_reply(case, Says::text("for Ayse")).unwrap();
+    stage
+        .simulator
+        .agent_reply(second_case, Says::text("for Ivan"))
+        .unwrap();
+    stage.writes(now, "of Ayse").await;
+    is_held(&stage).await;
+    // THEN nothing is written or sent
+    let rows = stage
+        .count("select count(*) from messages where body like 'for %'")
+        .await;
+    assert_eq!(rows, 0);
+    assert_eq!(texts(&stage.case(case)), ["Ayse: body", "for Ayse"]);
+    assert_eq!(texts(&stage.case(second_case)), ["private", "for Ivan"]);
+    // WHEN a person says that the numbers are others
+    rekey(&stage, "anew").await;
+    is_ready(&stage).await;
+    // THEN what was written meanwhile is found, in a new case; what was said in the old ones is told, and not written
+    let anew = stage.case_of_open(now).await;
+    assert_eq!(texts(&stage.case(anew))[0], "of Ayse");
+    let next = stage.ticket(AYSE, "Later", "later").await;
+    assert_eq!(texts(&stage.case(stage.case_of_open(next).await)), ["later"]);
+    stage.simulator.agent_reply(anew, Says::text("again")).unwrap();
+    stage.until_site(now, 2).await;
+    assert_eq!(stage.rows(now).await, ["of Ayse", "again"]);
+    assert_eq!(stage.rows(now_second).await, [""; 0]);
+    assert_eq!(texts(&stage.case(case)), ["Ayse: body", "for Ayse"]);
+    assert_eq!(texts(&stage.case(second_case)), ["private", "for Ivan"]);
+}
+
+/// The column is exchanged for another one with the same values.
+const SWAPPED: &str = "
+    alter table messages drop constraint messages_ticket_id_fkey;
+    alter table tickets rename column id to old_id;
+    alter table tickets alter column old_id drop identity if exists;
+    alter table tickets add column id bigint;
+    update tickets set id = old_id;
+    alter table tickets drop constraint tickets_pkey;
+    alter table tickets add primary key (id);
+    alter table tickets drop column old_id;
+    alter table messages add constraint messages_ticket_id_fkey foreign key (ticket_id) references tickets (id);";
+
+#[tokio::test]
+async fn a_key_swapped_with_its_values_goes_on_by_itself() {
+    // GIVEN a ticket with a case and a message
+    let stage = stage().build().await;
+    let connector = begun(&stage).await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    stage.settled().await;
+    // WHEN the site exchanges its key, both sides going on
+    migrate(&stage, SWAPPED).await;
+    stage.writes(ticket, "iki").await;
+    stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+    // THEN the rows tell that they are the same
+    connector.wait_for_log("have kept their numbers").await;
+    stage.until_deskie(case, 4).await;
+    stage.until_site(ticket, 3).await;
+    assert_eq!(stage.rows(ticket).await, ["bir", "iki", "cevap"]);
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "cevap", "iki"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_compared_goes_on_once_a_person_has_said_so() {
+    // GIVEN a ticket with a case, and a mapping that does not tell when rows were made
+    let stage = stage().config("created_at = \"created_at\"\n", "").build().await;
+    let connector = begun(&stage).await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    // WHEN the site exchanges its key while the connector is stopped
+    migrate(&stage, SWAPPED).await;
+    stage.writes(ticket, "bir").await;
+    let _connector = begun(&stage).await;
+    is_held(&stage).await;
+    assert_eq!(texts(&stage.case(case)), ["Soru: body"]);
+    // THEN it goes on where it was, once a person has said so
+    rekey(&stage, "same").await;
+    is_ready(&stage).await;
+    stage.until_deskie(case, 2).await;
+    stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+    stage.until_site(ticket, 2).await;
+    assert_eq!(stage.rows(ticket).await, ["bir", "cevap"]);
+}
+
+#[tokio::test]
+async fn int_to_uuid_and_a_table_in_anothers_place_are_held() {
+    for change in [
+        "alter table messages drop constraint messages_ticket_id_fkey;
+         alter table tickets drop constraint tickets_pkey;
+         alter table tickets rename column id to old_id;
+         alter table tickets add column id uuid primary key default gen_random_uuid();
+         alter table messages rename column ticket_id to old_ticket_id;
+         alter table messages add column ticket_id uuid;
+         update messages m set ticket_id = t.id from tickets t where t.old_id = m.old_ticket_id",
+        "alter table messages drop constraint messages_ticket_id_fkey;
+         alter table messages rename to former;
+         create table messages (like former including all)",
+        "alter table messages drop constraint messages_ticket_id_fkey;
+         alter table tickets alter column id drop identity if exists;
+         alter table tickets alter column id drop default;
+         alter table tickets alter column id type text using md5(id::text)",
+    ] {
+        let stage = stage().build().await;
+        let _connector = begun(&stage).await;
+        let (ticket, case) = stage.open("Soru").await;
+        stage.writes(ticket, "bir").await;
+        stage.until_deskie(case, 2).await;
+        stage.settled().await;
+        migrate(&stage, change).await;
+        stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+        is_held(&stage).await;
+        assert_eq!(texts(&stage.case(case)).len(), 3, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_change_a_key_holds_nothing() {
+    let stage = stage().build().await;
+    let _connector = begun(&stage).await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    // WHEN the site widens the key in place, adds and drops columns, rewrites, renames there and back
+    migrate(
+        &stage,
+        "alter table tickets alter column id type int; alter table messages alter column ticket_id type int;
+         alter table tickets alter column id type bigint; alter table messages alter column ticket_id type bigint;
+         alter table tickets add column extra text default 'x'; alter table messages add column extra int;
+         alter table tickets rename to t2; alter table t2 rename to tickets;
+         alter table tickets rename column id to x; alter table tickets rename column x to id;
+         alter table tickets drop column extra",
+    )
+    .await;
+    stage.sql("vacuum full tickets").await;
+    stage.sql("cluster messages using messages_pkey").await;
+    // THEN both sides go on
+    stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+    stage.until_site(ticket, 2).await;
+    assert!(stage.workplace.command(&["status"]).await.status.success());
+}
