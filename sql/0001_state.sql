@@ -36,6 +36,16 @@ create table {schema}.published (
     checked_xid xid8 not null default pg_snapshot_xmin(pg_current_snapshot())
 );
 
+-- What created_at is worth (rule 22): how far it lay from the commit in the last rows whose INSERT was streamed.
+create table {schema}.clock (
+    section    text primary key check (section in ('ticket', 'message')),
+    expression text not null,          -- of which created_at; another one is learned anew
+    zoned      boolean not null,       -- its type has a time zone
+    lags       float8[] not null default '{}',  -- seconds from created_at to the commit, the newest first
+    last_xid   xid8,                   -- one row of a transaction is enough
+    sampled_at timestamptz
+);
+
 -- The leader (rule 13). Its epoch is checked in each of its transactions.
 create table {schema}.lease (
     only_row    boolean primary key default true check (only_row),

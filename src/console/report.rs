@@ -143,7 +143,8 @@ pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, St
     };
     drop(client);
     let unreadable = store.unreadable().await?;
-    Ok(refused.iter().map(hazard).chain(unreadable).collect())
+    let clocks = store.clock_troubles(false).await?;
+    Ok(refused.iter().map(hazard).chain(unreadable).chain(clocks).collect())
 }
 
 async fn slot_report(store: &Store, name: &str) -> Result<SlotReport, StoreError> {

@@ -7,6 +7,7 @@ pub mod crash;
 mod ids;
 mod lsn;
 mod row;
+pub mod row_clock;
 
 pub use crash::CrashPoint;
 pub use ids::{
@@ -14,3 +15,4 @@ pub use ids::{
 };
 pub use lsn::{Lsn, ParseLsnError};
 pub use row::{BodyFormat, Cell, Kind, Op, RelationName, Row, Section};
+pub use row_clock::RowClock;

@@ -96,3 +96,14 @@ pub fn shape_of(table: &Table, key: &[String]) -> Result<Shape, ShapeError> {
             .collect(),
     })
 }
+
+/// Whether the one output of a statement is a time with its zone.
+pub async fn is_zoned(client: &tokio_postgres::Client, sql: &str) -> Result<bool, ShapeError> {
+    use tokio_postgres::types::{Kind, Type};
+    let statement = client.prepare(sql).await?;
+    let mut kind = statement.columns().first().map(|column| column.type_().clone());
+    while let Some(Kind::Domain(base)) = kind.as_ref().map(Type::kind) {
+        kind = Some(base.clone());
+    }
+    Ok(kind == Some(Type::TIMESTAMPTZ))
+}

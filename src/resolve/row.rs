@@ -3,6 +3,7 @@
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
+use super::clock::seconds;
 use super::files::{Resolved, names};
 use super::status::status_word;
 use super::{Batch, ResolveError, cell};
@@ -102,7 +103,7 @@ impl Batch<'_> {
             _ => return Ok(None),
         };
         match self.ask_image(reading, section, image).await? {
-            Outputs::Row(row) => Ok(Outputs::get(&row, place).and_then(|text| text.parse().ok())),
+            Outputs::Row(row) => Ok(seconds(row.get(place))),
             _ => Ok(None),
         }
     }
@@ -177,11 +178,12 @@ impl Batch<'_> {
         if row.first().cloned().flatten().as_deref() != Some("true") {
             return Ok(Found::NotNow("[ticket] where does not hold".into()));
         }
-        let created_at = Outputs::get(&row, 5).and_then(|text| text.parse::<f64>().ok());
-        if let Some(age) = self.is_import(created_at, committed_at) {
+        let created_at = seconds(row.get(5));
+        if let Some(age) = self.is_import(Section::Ticket, created_at, committed_at).await {
             return Ok(Found::Never(age));
         }
-        let opening = match self.opening(&row, key) {
+        let made = self.made(Section::Ticket, created_at, committed_at).await;
+        let opening = match self.opening(&row, key).await {
             Ok(opening) => opening,
             Err(found) => return Ok(*found),
         };
@@ -203,7 +205,7 @@ impl Batch<'_> {
                 author: "customer".into(),
                 bodies: text::split(&body, format, self.config.deskie.max_body),
                 opening: Some(opening),
-                written_at: created_at.map_or(committed_at, |at| at as i64),
+                written_at: made.map_or(committed_at, |at| at as i64),
                 files: Vec::new(),
             },
             files,
@@ -286,10 +288,11 @@ impl Batch<'_> {
                 )));
             }
         }
-        let created_at = Outputs::get(&row, 5).and_then(|text| text.parse::<f64>().ok());
-        if let Some(age) = self.is_import(created_at, committed_at) {
+        let created_at = seconds(row.get(5));
+        if let Some(age) = self.is_import(Section::Message, created_at, committed_at).await {
             return Ok(Found::Never(age));
         }
+        let made = self.made(Section::Message, created_at, committed_at).await;
         let mut files = match key {
             Some(key) => match self.files_of(step, AttachmentOf::Message, key).await? {
                 Ok(files) => files,
@@ -320,7 +323,7 @@ impl Batch<'_> {
                 .ask_table(&self.compiled.ticket_table, &self.compiled.ticket, ticket)
                 .await?;
             match found {
-                Outputs::Row(row) => match self.opening(&row, ticket) {
+                Outputs::Row(row) => match self.opening(&row, ticket).await {
                     Ok(opening) => Some(opening),
                     Err(found) => return Ok(*found),
                 },
@@ -343,7 +346,7 @@ impl Batch<'_> {
                     None => text::split(&body, format, self.config.deskie.max_body),
                 },
                 opening,
-                written_at: created_at.map_or(committed_at, |at| at as i64),
+                written_at: made.map_or(committed_at, |at| at as i64),
                 files: Vec::new(),
             },
             files,
@@ -351,15 +354,10 @@ impl Batch<'_> {
         })))
     }
 
-    fn is_import(&self, created_at: Option<f64>, committed_at: i64) -> Option<String> {
-        let age = committed_at as f64 - created_at?;
-        (age > self.config.capture.max_age.as_secs_f64())
-            .then(|| "an import: created_at is older than [capture] max_age".to_owned())
-    }
-
     /// What create_case needs; an identity that is not there is waited for.
-    fn opening(&self, row: &[Option<String>], key: &TicketKey) -> Result<Opening, Box<Found>> {
+    async fn opening(&self, row: &[Option<String>], key: &TicketKey) -> Result<Opening, Box<Found>> {
         let value = |n: usize| Outputs::get(row, n);
+        let clock = self.clock(Section::Ticket).await;
         let mut opening = Opening {
             subject: value(1).unwrap_or_else(|| format!("#{key}")),
             name: value(10),
@@ -374,9 +372,7 @@ impl Batch<'_> {
             language_id: value(15)
                 .and_then(|text| text.parse().ok())
                 .or(self.config.deskie.language_id),
-            created_at: value(5)
-                .and_then(|text| text.parse::<f64>().ok())
-                .map(|at| at as i64),
+            created_at: seconds(row.get(5)).map(|at| clock.earliest(at) as i64),
             ..Opening::default()
         };
         let fields: std::collections::BTreeMap<String, Option<String>> = value(11)

@@ -8,6 +8,7 @@
 
 mod birth;
 mod case_status;
+mod clock;
 mod coalesce;
 mod delivery;
 mod delivery_step;
@@ -28,6 +29,7 @@ mod ticket;
 
 pub use birth::Birth;
 pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
+pub use clock::CreatedAt;
 pub use coalesce::Follower;
 pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
 pub use edit::{FollowUp, LastSent};
