@@ -17,6 +17,9 @@ create table {schema}.meta (
     gap_from        pg_lsn,        -- a slot was lost: where capture ended then, until the repair has closed the gap
     gap_since       timestamptz,   -- its commit time
     gap_xid         xid8,
+    gap_by_keys     boolean not null default false, -- its transactions are another server's: they say nothing here
+    gap_position    bigint,        -- the next of the numbers in event that are kept free for its rows
+    repair_note     text,          -- what the repair is at, or what came of the last one
     created_at_kept boolean,       -- whether Deskie keeps the created_at that we send; null: not seen yet
     baseline        text,          -- which [message] expand the elements from before the start were noted for
     swept_to        timestamptz,   -- cases updated before this have been compared
@@ -123,7 +126,8 @@ create table {schema}.event (
     image        jsonb,                -- column → text or null; an unchanged or large cell is absent
     old_key      jsonb,                -- the old key, where the change sent one
     size         integer not null,     -- bytes of image and old_key: a round of resolving takes so much at most
-    echo         boolean not null      -- written by ourselves (rule 8)
+    echo         boolean not null,     -- written by ourselves (rule 8)
+    found        boolean not null default false        -- brought in by a look through the tables, not by the stream
 );
 -- Does a row of this key wait to be taken for deleted, or for renamed? Asked before each write-back (rule 6).
 create index event_old_key on {schema}.event using gin (old_key jsonb_path_ops) where old_key is not null;
@@ -192,7 +196,7 @@ create table {schema}.delivery (
     ticket_id    bigint references {schema}.ticket,    -- null: parked, since the mapping could not tell the ticket
     link_id      bigint references {schema}.link,
     section      text not null,
-    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note', 'file')),
+    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note', 'file', 'held')),
     backfill     boolean not null default false,       -- behind live traffic
     part         integer not null default 1,           -- negative: it follows up on a message that was sent
     parts        integer not null default 1,
@@ -237,6 +241,17 @@ create index delivery_doubt on {schema}.delivery (ticket_id) where state in ('se
 create index delivery_ticket on {schema}.delivery (ticket_id);
 create index delivery_lead on {schema}.delivery (lead) where lead is not null;
 create index delivery_prune on {schema}.delivery (done_at) where body is not null;
+
+-- Rows that a repair found and could not tell from old ones: they wait for a person, all of them as one delivery.
+create table {schema}.held (
+    id           bigint generated always as identity primary key,
+    delivery_id  bigint not null references {schema}.delivery,
+    schema_name  text not null,
+    table_name   text not null,
+    image        jsonb not null,
+    committed_at timestamptz           -- their created_at stands for it
+);
+create index held_delivery on {schema}.held (delivery_id);
 
 -- A message that stands in Deskie. Set difference over message_id decides what is new, never a high-water mark.
 create table {schema}.remote (

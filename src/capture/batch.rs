@@ -194,6 +194,7 @@ impl Gathered {
             image: image.map_or(serde_json::Value::Null, Row::to_json),
             old_key: old_key.map(Row::to_json),
             echo: transaction.echo,
+            found: false,
         });
         Ok(())
     }

@@ -143,7 +143,7 @@ pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, St
     };
     drop(client);
     let unreadable = store.unreadable().await?;
-    let clocks = store.clock_troubles(false).await?;
+    let clocks = store.clock_troubles().await?;
     Ok(refused.iter().map(hazard).chain(unreadable).chain(clocks).collect())
 }
 

@@ -19,6 +19,9 @@ impl Batch<'_> {
         event: &Event,
         section: Section,
     ) -> Result<(), ResolveError> {
+        if event.found {
+            return Ok(());
+        }
         let mut clocks = self.clocks.lock().await;
         let known = clocks.iter_mut().find(|known| known.section == section);
         let Some(known) = known.filter(|known| known.wants(event.xid)) else {

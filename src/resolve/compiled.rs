@@ -7,9 +7,9 @@ use crate::config::Config;
 use crate::files::{self, Attached};
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::key_text;
-use crate::mapping::{Shape, Source, expand, moment};
+use crate::mapping::{Shape, Source, expand};
 use crate::model::{RelationName, Section};
-use crate::postgres::shape::{is_zoned, load_message_shape, load_shape};
+use crate::postgres::shape::{CreatedAtTypes, created_at_types, load_message_shape, load_shape};
 
 /// All statements of a mapping.
 pub struct Compiled {
@@ -30,7 +30,7 @@ pub struct Compiled {
     /// With `expand`, which messages a row holds.
     pub thread: Option<Thread>,
     /// How `created_at` is mapped, and whether its type has a time zone.
-    pub created_at: [(Section, Option<(String, bool)>); 2],
+    pub created_at: CreatedAtTypes,
 }
 
 /// How a row that holds many messages is read.
@@ -79,23 +79,9 @@ impl Compiled {
                 reads_ticket: expand::reads_ticket(message),
             }
         });
-        let message_moment = with_shape
-            .and_then(|(message, shape)| moment::of_message(message, &config.ticket, shape, &ticket));
-        let mut created_at = [
-            (Section::Ticket, None),
-            (Section::Message, None),
-        ];
-        let of_message = config.message.as_ref().and_then(|message| message.created_at.as_ref());
-        let mapped = [
-            (config.ticket.created_at.as_ref(), moment::of_ticket(&config.ticket, &ticket)),
-            (of_message, message_moment),
-        ];
-        for ((_, found), (expression, probe)) in created_at.iter_mut().zip(mapped) {
-            if let (Some(expression), Some(probe)) = (expression, probe) {
-                let zoned = is_zoned(client, &probe).await.map_err(mapping)?;
-                *found = Some((expression.sql.trim().to_owned(), zoned));
-            }
-        }
+        let created_at = created_at_types(client, config, &ticket, message.as_ref())
+            .await
+            .map_err(mapping)?;
         Ok(Compiled {
             created_at,
             attachments,

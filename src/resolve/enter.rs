@@ -188,6 +188,7 @@ impl Batch<'_> {
                 image: stray.image.clone(),
                 old_key: None,
                 echo: false,
+                found: false,
             };
             return self.thread_written(step, &event, &stray.key, None).await;
         }

@@ -153,10 +153,7 @@ impl Resolver {
             .await
             .map_err(|error| ResolveError::Site(error.to_string()))?;
         let made = Arc::new(Compiled::load(&client, &self.config).await?);
-        for (section, mapped) in &made.created_at {
-            let mapped = mapped.as_ref().map(|(expression, zoned)| (expression.as_str(), *zoned));
-            self.store.clock_declare(*section, mapped).await?;
-        }
+        self.store.clock_declare(&made.created_at).await?;
         *compiled = Some(made.clone());
         Ok(made)
     }

@@ -69,7 +69,7 @@ pub async fn work(
             return Ok(());
         }
     };
-    let (meta, adopted, repaired) = match begun {
+    let (meta, adopted) = match begun {
         Ok(begun) => begun,
         Err(error) => {
             // Told once, not at each attempt.
@@ -146,17 +146,17 @@ pub async fn work(
             "capture"
         });
     }
-    if repaired {
-        let (term, vital) = (term.clone(), vital.clone());
+    // A gap is repaired before anything is resolved; all else goes on meanwhile.
+    let repaired = Arc::new(AtomicBool::new(false));
+    {
+        let (term, vital, shared) = (term.clone(), vital.clone(), shared.clone());
+        let repaired = repaired.clone();
         tasks.spawn(async move {
-            resolver.run(term, || vital.moved(Flow::Resolve)).await;
+            if repair::until_repaired(&shared, &term).await {
+                repaired.store(true, Ordering::SeqCst);
+                resolver.run(term, || vital.moved(Flow::Resolve)).await;
+            }
             "resolve"
-        });
-    } else {
-        let (term, shared) = (term.clone(), shared.clone());
-        tasks.spawn(async move {
-            repair::repair_later(shared, term).await;
-            "the repair"
         });
     }
     {
@@ -255,7 +255,7 @@ pub async fn work(
 }
 
 /// [`begin`], with the lease renewed meanwhile: a look through large tables takes its time.
-async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64, bool), String> {
+async fn begin_renewing(shared: &Shared) -> Result<(Meta, u64), String> {
     let begun = begin(shared);
     tokio::pin!(begun);
     loop {
@@ -282,7 +282,13 @@ pub fn watch_every(usual: Duration) -> Duration {
 /// Watches the WAL that our slot holds (rule 3) and the publications. Ends, and with it the term, where the slot is to be
 /// dropped, or where a gap is open: the next term makes what is missing and repairs the gap. One whose repair is being
 /// tried (not `repaired`) ends no term.
-async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, repaired: bool, term: CancellationToken) {
+async fn watch(
+    shared: Shared,
+    vital: Arc<Vital>,
+    slot: String,
+    repaired: Arc<AtomicBool>,
+    term: CancellationToken,
+) {
     let watch_every = watch_every(WATCH_EVERY);
     let (mut told, mut hazards) = (Told::default(), Vec::new());
     while !term.is_cancelled() {
@@ -295,7 +301,7 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, repaired: bool, 
             return;
         }
         match watch_publications(&shared, &vital, &mut told.publications).await {
-            Ok(true) if repaired => {
+            Ok(true) if repaired.load(Ordering::SeqCst) => {
                 tracing::warn!("rows were not streamed for a while: the gap is repaired");
                 return;
             }
@@ -388,8 +394,8 @@ async fn drop_slot(shared: &Shared) -> Result<(), String> {
 }
 
 /// What comes before the first piece of work: is this our server (rule 11), is the slot there, is a gap to be repaired
-/// (rule 12), which calls were cut off. The last word: whether no gap is open any more.
-async fn begin(shared: &Shared) -> Result<(Meta, u64, bool), String> {
+/// (rule 12), which calls were cut off.
+async fn begin(shared: &Shared) -> Result<(Meta, u64), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     if shared.drop_slot.load(Ordering::SeqCst) {
         drop_slot(shared).await?;
@@ -423,14 +429,14 @@ async fn begin(shared: &Shared) -> Result<(Meta, u64, bool), String> {
             .await
             .map_err(|error| text(&error))?;
     }
-    let repaired = repair::repair(shared).await?;
+    shared.store.gap_reserve().await.map_err(|error| text(&error))?;
     let meta = shared.store.meta().await.map_err(|error| text(&error))?;
     let adopted = shared
         .store
         .delivery_adopt(shared.config.deskie.timeout)
         .await
         .map_err(|error| text(&error))?;
-    Ok((meta, adopted, repaired))
+    Ok((meta, adopted))
 }
 
 /// The publications that are there: that of tables with a replica identity, and that of the others. One that is

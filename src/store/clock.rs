@@ -3,6 +3,7 @@
 use super::{Step, Store, StoreError};
 use crate::model::row_clock::REMEMBERED;
 use crate::model::{RowClock, Section};
+use crate::postgres::shape::CreatedAtTypes;
 
 /// What is known of a section's `created_at`.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,26 +36,74 @@ impl CreatedAt {
         self.last_xid != Some(xid)
             && (self.lags.len() < REMEMBERED || self.sampled_ago.is_none_or(|ago| ago > AGAIN_AFTER))
     }
+
+    /// What is wrong with it, and the mend. `zone`: that of the database's sessions, and its seconds from UTC.
+    pub fn trouble(&self, zone: Option<&(String, f64)>) -> (String, String) {
+        let (section, expression, rows) = (self.section.as_str(), &self.expression, self.lags.len());
+        let span = |lag: f64| format!("{:#}", jiff::SignedDuration::from_secs(lag as i64));
+        match self.clock() {
+            RowClock::Right => (format!("[{section}] created_at is right"), String::new()),
+            RowClock::Off(lag) => {
+                let side = if lag < 0 { "ahead of" } else { "behind" };
+                let known = zone.filter(|(_, offset)| (offset + lag as f64).abs() < 1.0);
+                let known = known.map_or("the zone that the site writes in", |(name, _)| name.as_str());
+                let mend = match self.zoned {
+                    true => "its type has a time zone, so that the expression turns it wrongly: mend that".to_owned(),
+                    false => {
+                        format!("it holds local time: write created_at = \"{expression} at time zone '{known}'\"")
+                    }
+                };
+                let by = span(lag.unsigned_abs() as f64);
+                let trouble = format!(
+                    "[{section}] created_at is {by} {side} the commit in the last {rows} new rows, and is corrected by that"
+                );
+                (trouble, mend)
+            }
+            RowClock::Unproven => {
+                let own = zone.map_or("UTC", |(name, _)| name.as_str());
+                let trouble = format!(
+                    "[{section}] created_at has no time zone, and too few new rows were seen to tell which one the site \
+                     writes in: until then it does not tell new rows from old ones"
+                );
+                let mend = format!(
+                    "say it: created_at = \"{expression} at time zone '{own}'\", if the site writes in the database's own \
+                     zone; many frameworks write in 'UTC'"
+                );
+                (trouble, mend)
+            }
+            RowClock::Erratic => {
+                let least = self.lags.iter().copied().fold(f64::INFINITY, f64::min);
+                let most = self.lags.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let trouble = format!(
+                    "[{section}] created_at is not when a row was made: in the last {rows} new rows it lay from {} to {} \
+                     before the commit, so that it does not tell new rows from old ones",
+                    span(least),
+                    span(most)
+                );
+                let mend = "map the column that the INSERT fills, or leave created_at out".to_owned();
+                (trouble, mend)
+            }
+        }
+    }
 }
 
 impl Store {
-    /// How the mapping has it now; what was learned of another expression is forgotten. `None`: it is not mapped.
-    pub async fn clock_declare(
-        &self,
-        section: Section,
-        mapped: Option<(&str, bool)>,
-    ) -> Result<(), StoreError> {
-        let Some((expression, zoned)) = mapped else {
-            let sql = "delete from {s}.clock where section = $1";
-            self.execute(sql, &[&section.as_str()]).await?;
-            return Ok(());
-        };
+    /// How the mapping has it now; what was learned of another expression is forgotten.
+    pub async fn clock_declare(&self, types: &CreatedAtTypes) -> Result<(), StoreError> {
         let sql = "insert into {s}.clock as c (section, expression, zoned) values ($1, $2, $3)
             on conflict (section) do update set expression = excluded.expression, zoned = excluded.zoned, lags = '{}',
                 last_xid = null, sampled_at = null
                 where c.expression <> excluded.expression or c.zoned <> excluded.zoned";
-        self.execute(sql, &[&section.as_str(), &expression, &zoned])
-            .await?;
+        for (section, mapped) in types {
+            let section = section.as_str();
+            match mapped {
+                Some((expression, zoned)) => self.execute(sql, &[&section, expression, zoned]).await?,
+                None => {
+                    let sql = "delete from {s}.clock where section = $1";
+                    self.execute(sql, &[&section]).await?
+                }
+            };
+        }
         Ok(())
     }
 
@@ -85,67 +134,19 @@ impl Store {
         Ok(rows.first().map(|row| (row.get(0), row.get(1))))
     }
 
-    /// Which `created_at` is not what it seems, and how to say in the config what it is. With `all` also where that is not
-    /// known yet.
-    pub async fn clock_troubles(&self, all: bool) -> Result<Vec<String>, StoreError> {
-        let clocks = self.clocks().await?;
-        let is_told = |clock: RowClock| match clock {
-            RowClock::Right => false,
-            RowClock::Unproven => all,
-            RowClock::Off(_) | RowClock::Erratic => true,
-        };
-        if !clocks.iter().any(|known| is_told(known.clock())) {
+    /// Which `created_at` is not what it seems, as the rows of late show, and how to say in the config what it is.
+    pub async fn clock_troubles(&self) -> Result<Vec<String>, StoreError> {
+        let mut clocks = self.clocks().await?;
+        clocks.retain(|known| matches!(known.clock(), RowClock::Off(_) | RowClock::Erratic));
+        if clocks.is_empty() {
             return Ok(Vec::new());
         }
         let zone = self.clock_zone().await?;
-        let told = clocks.iter().filter(|known| is_told(known.clock()));
-        Ok(told.map(|known| trouble(known, zone.as_ref())).collect())
-    }
-}
-
-fn trouble(known: &CreatedAt, zone: Option<&(String, f64)>) -> String {
-    let section = known.section.as_str();
-    let (expression, rows) = (&known.expression, known.lags.len());
-    let seconds = |lag: f64| jiff::SignedDuration::from_secs(lag as i64);
-    let name = |seconds: f64| {
-        zone.filter(|(_, offset)| (offset - seconds).abs() < 1.0)
-            .map_or("<the zone that the site writes in>", |(name, _)| name.as_str())
-    };
-    match known.clock() {
-        RowClock::Right => format!("[{section}] created_at is right"),
-        RowClock::Off(lag) => {
-            let side = if lag < 0 { "ahead of" } else { "behind" };
-            let mend = match known.zoned {
-                true => "its type has a time zone, so the expression turns it wrongly: mend that".to_owned(),
-                false => format!(
-                    "it has no time zone and holds local time: write created_at = \"{expression} at time zone '{}'\"",
-                    name(-(lag as f64))
-                ),
-            };
-            format!(
-                "[{section}] created_at is {:#} {side} the commit in the last {rows} rows, and is corrected by that; {mend}",
-                seconds(lag as f64).abs()
-            )
-        }
-        RowClock::Unproven => {
-            let (name, _) = zone.cloned().unwrap_or_default();
-            format!(
-                "[{section}] created_at has no time zone, and too few new rows were seen to tell which one the site writes in, \
-                 so that it does not tell new rows from old ones yet; say it: created_at = \"{expression} at time zone 'UTC'\", \
-                 or '{name}', which is the database's own"
-            )
-        }
-        RowClock::Erratic => {
-            let least = known.lags.iter().copied().fold(f64::INFINITY, f64::min);
-            let most = known.lags.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            format!(
-                "[{section}] created_at is not when the row was made: in the last {rows} new rows it lay from {:#} to {:#} \
-                 before the commit. It does not tell new rows from old ones; map the column that the INSERT fills, or leave \
-                 created_at out",
-                seconds(least),
-                seconds(most)
-            )
-        }
+        let told = |known: &CreatedAt| {
+            let (trouble, mend) = known.trouble(zone.as_ref());
+            format!("{trouble}; {mend}")
+        };
+        Ok(clocks.iter().map(told).collect())
     }
 }
 

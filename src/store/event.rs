@@ -31,6 +31,8 @@ pub struct Event {
     pub old_key: Option<Value>,
     /// Whether we wrote it ourselves.
     pub echo: bool,
+    /// Whether a look through the tables brought it, not the stream.
+    pub found: bool,
 }
 
 /// Where capture stands after a transaction.
@@ -65,7 +67,8 @@ impl Store {
     }
 
     /// The oldest events whose turn it is, in order, up to whole transactions of at least `limit` rows, but not more than
-    /// memory should hold (what is left of a transaction comes with the next round): visible to everybody (rule 7), and committed at least `settle` ago. An event that is not ready holds those behind it.
+    /// memory should hold (what is left of a transaction comes with the next round): visible to everybody (rule 7; a number beyond all that servers count to is
+    /// another server's), and committed at least `settle` ago. An event that is not ready holds those behind it.
     pub async fn event_take(
         &self,
         limit: i64,
@@ -73,13 +76,13 @@ impl Store {
     ) -> Result<Vec<Event>, StoreError> {
         let sql = "with head as (
                 select id, xid,
-                       pg_visible_in_snapshot(xid, pg_current_snapshot())
+                       (pg_visible_in_snapshot(xid, pg_current_snapshot()) or xid >= '4611686018427387904')
                        and committed_at <= clock_timestamp() - make_interval(secs => $2) as ready
                 from {s}.event order by id limit $1),
             blocked as (select min(id) as id from head where not ready),
             last as (select xid, id from head
                      where id < coalesce((select id from blocked), 9223372036854775807) order by id desc limit 1)
-            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo
+            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, found
             from (select e.*, sum(e.size) over (order by e.id) - e.size as before from {s}.event e
                   where e.id <= (select id from last)
                      or (e.xid = (select xid from last) and e.id <= (select id from last) + 10000)) e
@@ -105,9 +108,9 @@ impl Store {
         relation: &RelationName,
         key: &Value,
     ) -> Result<Vec<Event>, StoreError> {
-        let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo
+        let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, found
             from {s}.event
-            where id > $1 and schema_name = $2 and table_name = $3 and pg_visible_in_snapshot(xid, pg_current_snapshot())
+            where id > $1 and schema_name = $2 and table_name = $3 and (pg_visible_in_snapshot(xid, pg_current_snapshot()) or xid >= '4611686018427387904')
               and (op = 'T' or image @> $4 or old_key @> $4)
             order by id";
         let rows = self
@@ -142,6 +145,7 @@ fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
         image: row.get::<_, Option<Value>>(7).unwrap_or(Value::Null),
         old_key: row.get(8),
         echo: row.get(9),
+        found: row.get(10),
     })
 }
 

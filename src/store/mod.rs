@@ -15,6 +15,7 @@ mod delivery_step;
 mod edit;
 mod event;
 mod files;
+mod gap;
 mod inbox;
 mod link;
 mod merge;
@@ -35,6 +36,7 @@ pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stra
 pub use edit::{FollowUp, LastSent};
 pub use event::{Event, Position, TransactionWriter};
 pub use files::{FileRef, NewFile, Prepared};
+pub use gap::{FoundRow, KnownRow};
 pub use inbox::{InboxRow, NewWebhook};
 pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
