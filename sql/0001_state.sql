@@ -225,7 +225,7 @@ create table {schema}.delivery (
     queued_at    timestamptz not null default now(),
     done_at      timestamptz,
     unique (link_id, part),
-    check (link_id is not null or act = 'status'),
+    check (link_id is not null or act in ('status', 'held')),
     check (ticket_id is not null or state not in ('queued', 'sending', 'doubt', 'delivered'))
 );
 -- A status is a state: only the newest counts, so a ticket has one row for it.

@@ -77,7 +77,7 @@ impl std::fmt::Display for Repaired {
 /// A row that nothing is known of.
 struct Unknown {
     section: Section,
-    name: String,
+    key: String,
     row: FoundRow,
     ticket: Option<String>,
     /// `None`: that cannot be told.
@@ -162,15 +162,17 @@ impl Backfill {
                 (Some(true), section) => {
                     // A ticket's row that opens no case by itself is made known only.
                     let opens = section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message;
-                    done.new += usize::from(!opens && section != Section::Attachment);
+                    let is_counted = found.row.op == Op::Insert && section != Section::Attachment;
+                    done.new += usize::from(!opens && is_counted);
                     fresh.push(found.row);
                 }
-                // An update of it, as far as is known.
+                // It opens no case by itself, and counts as an update.
+                (None, Section::Ticket) if self.config.ticket.open_on == OpenOn::Message => {}
                 (None, Section::Attachment) => fresh.push(FoundRow {
                     op: Op::Update,
                     ..found.row
                 }),
-                (None, _) => held.push((found.name, found.row)),
+                (None, section) => held.push((format!("{} {}", section.as_str(), found.key), found.row)),
                 (Some(false), _) => {}
             }
         }
@@ -325,7 +327,7 @@ impl Backfill {
         self.unknown_of(&tickets, gap, &sql, "", now, done, &mut found).await?;
         if let (Some(config), Some(shape)) = (&self.config.message, &self.messages) {
             if config.expand.is_some() {
-                self.unknown_in_lists(&mut found).await?;
+                self.unknown_in_lists(done, &mut found).await?;
             } else {
                 let messages = table(Section::Message, shape, greatest_message);
                 let sql = |among, has_xid| gap::messages(config, shape, &self.tickets, among, has_xid);
@@ -397,7 +399,7 @@ impl Backfill {
                 if is_new != Some(false) {
                     found.push(Unknown {
                         section: table.section,
-                        name: format!("{} {key}", table.section.as_str()),
+                        key,
                         row: FoundRow {
                             relation: relation.clone(),
                             op: Op::Insert,
@@ -414,7 +416,7 @@ impl Backfill {
     }
 
     /// All that stood in lists before is known, so a row in which something is not known was changed.
-    async fn unknown_in_lists(&self, found: &mut Vec<Unknown>) -> Result<(), BackfillError> {
+    async fn unknown_in_lists(&self, done: &mut Repaired, found: &mut Vec<Unknown>) -> Result<(), BackfillError> {
         let (Some(config), Some(shape)) = (&self.config.message, &self.messages) else {
             return Ok(());
         };
@@ -427,6 +429,7 @@ impl Backfill {
         let client = self.scanner().await?;
         let mut seen = HashSet::new();
         for row in self.look_with(&client, &sql, Vec::new()).await? {
+            done.new += 1;
             let Some((row_key, _)) = row.of_list(self.tickets.key.len()) else {
                 continue;
             };
@@ -445,7 +448,7 @@ impl Backfill {
             let image: String = now.try_get(2)?;
             found.push(Unknown {
                 section: Section::Message,
-                name: format!("message {}", row.key),
+                key: row.key.clone(),
                 row: FoundRow {
                     relation: shape.relation.clone(),
                     op: Op::Update,

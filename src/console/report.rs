@@ -33,6 +33,8 @@ pub struct Report {
     pub parked: Vec<Parked>,
     /// The last error that concerned everything.
     pub last_error: Option<String>,
+    /// What the repair of a gap in the stream is at, or what came of the last one.
+    pub repair: Option<String>,
     /// When it came.
     pub last_error_at: Option<jiff::Timestamp>,
 }
@@ -125,6 +127,7 @@ impl Report {
                 .collect(),
             hazards,
             parked,
+            repair: meta.repair_note,
             last_error_at: meta.last_error.as_ref().and(standing.last_error_at),
             last_error: meta.last_error,
         })
