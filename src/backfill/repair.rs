@@ -18,10 +18,10 @@ use futures::{StreamExt, pin_mut};
 use serde_json::Value;
 
 use super::{Backfill, BackfillError};
+use crate::config::{OnEdit, OpenOn};
 use crate::mapping::gap::{self, Among};
 use crate::mapping::shape::{key_text, key_values};
 use crate::mapping::{Shape, expand};
-use crate::config::{OnEdit, OpenOn};
 use crate::model::{CrashPoint, Op, RowClock, Section, clock};
 use crate::postgres::TextParam;
 use crate::store::{FoundRow, Gap, MappedSince};
@@ -205,7 +205,8 @@ impl Backfill {
             (None, Some(_)) => "case_id is not null",
             (None, None) => "false",
         };
-        self.known_of(Section::Ticket, tickets, ticket_matters, gap, done).await?;
+        self.known_of(Section::Ticket, tickets, ticket_matters, gap, done)
+            .await?;
         if let (Some(config), Some(shape)) = (&self.config.message, &self.messages) {
             let columns = gap::message_columns(config, shape, &self.tickets);
             let matters = match config.on_edit {
@@ -213,7 +214,8 @@ impl Backfill {
                 _ => "state in ('seen', 'queued', 'parked', 'delivered')",
             };
             let messages = (shape, columns, config.expand.is_some());
-            self.known_of(Section::Message, messages, matters, gap, done).await?;
+            self.known_of(Section::Message, messages, matters, gap, done)
+                .await?;
         }
         CrashPoint::RowsQueued.reached();
         Ok(())
@@ -233,12 +235,18 @@ impl Backfill {
         let (mut after, mut looked) = (0, 0);
         loop {
             let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
-            let known = self.store.gap_known(section, matters, in_lists, after, limit).await?;
+            let known = self
+                .store
+                .gap_known(section, matters, in_lists, after, limit)
+                .await?;
             let Some(last) = known.last() else { return Ok(()) };
             after = last.id;
             looked += known.len();
-            self.progress(&format!("{looked} known rows of {} were compared", shape.relation))
-                .await?;
+            self.progress(&format!(
+                "{looked} known rows of {} were compared",
+                shape.relation
+            ))
+            .await?;
             let mut values: Vec<Vec<String>> = vec![Vec::new(); shape.key.len()];
             let keyed: Vec<_> = known
                 .iter()
@@ -252,7 +260,10 @@ impl Backfill {
             let xid = gap.xid.clone().map(|xid| TextParam(Some(xid)));
             let mut params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
                 values.iter().map(|column| column as _).collect();
-            params.extend(xid.iter().map(|xid| xid as &(dyn tokio_postgres::types::ToSql + Sync)));
+            params.extend(
+                xid.iter()
+                    .map(|xid| xid as &(dyn tokio_postgres::types::ToSql + Sync)),
+            );
             let rows = client.query(&statement, &params).await?;
             let mut found = Vec::new();
             for row in &rows {
@@ -263,13 +274,20 @@ impl Backfill {
                 let (is_there, is_written): (bool, bool) = (row.try_get(1)?, row.try_get(3)?);
                 let (op, image) = if !is_there {
                     done.deleted += 1;
-                    let cells = shape.key.iter().cloned().zip(key.iter().cloned().map(Value::String));
+                    let cells = shape
+                        .key
+                        .iter()
+                        .cloned()
+                        .zip(key.iter().cloned().map(Value::String));
                     (Op::Delete, Value::Object(cells.collect()))
                 } else if is_written && known.matters {
                     done.changed += 1;
                     let image: String = row.try_get(2)?;
                     let image = serde_json::from_str(&image);
-                    (Op::Update, image.map_err(|error| BackfillError::Site(error.to_string()))?)
+                    (
+                        Op::Update,
+                        image.map_err(|error| BackfillError::Site(error.to_string()))?,
+                    )
                 } else {
                     continue;
                 };
@@ -324,21 +342,24 @@ impl Backfill {
         let mut found = Vec::new();
         let tickets = table(Section::Ticket, &self.tickets, greatest_ticket);
         let sql = |among, has_xid| gap::tickets(&self.config.ticket, &self.tickets, among, has_xid);
-        self.unknown_of(&tickets, gap, &sql, "", now, done, &mut found).await?;
+        self.unknown_of(&tickets, gap, &sql, "", now, done, &mut found)
+            .await?;
         if let (Some(config), Some(shape)) = (&self.config.message, &self.messages) {
             if config.expand.is_some() {
                 self.unknown_in_lists(done, &mut found).await?;
             } else {
                 let messages = table(Section::Message, shape, greatest_message);
                 let sql = |among, has_xid| gap::messages(config, shape, &self.tickets, among, has_xid);
-                self.unknown_of(&messages, gap, &sql, "", now, done, &mut found).await?;
+                self.unknown_of(&messages, gap, &sql, "", now, done, &mut found)
+                    .await?;
             }
         }
         for (attached, greatest) in self.attachments.iter().zip(greatest_files) {
             let files = table(Section::Attachment, &attached.shape, greatest);
             let sql = |among, has_xid| gap::files(&attached.shape, among, has_xid);
             let prefix = attached.link_key("");
-            self.unknown_of(&files, gap, &sql, &prefix, now, done, &mut found).await?;
+            self.unknown_of(&files, gap, &sql, &prefix, now, done, &mut found)
+                .await?;
         }
         Ok(found)
     }
@@ -359,7 +380,8 @@ impl Backfill {
             return Ok(());
         };
         let relation = &table.shape.relation;
-        self.progress(&format!("{relation} is looked through for new rows")).await?;
+        self.progress(&format!("{relation} is looked through for new rows"))
+            .await?;
         let second = table.xid.clone().filter(|_| among != Among::Written);
         let sql = sql(among, second.is_some());
         let values: Vec<TextParam> = [Some(value), second]
@@ -380,7 +402,8 @@ impl Backfill {
             }
             let known = self.store.gap_links(table.section, &keyed).await?;
             looked += page.len();
-            self.progress(&format!("{looked} rows of {relation} were looked at")).await?;
+            self.progress(&format!("{looked} rows of {relation} were looked at"))
+                .await?;
             for (row, key) in page.iter().zip(keyed).filter(|(_, key)| !known.contains(key)) {
                 let text = |n: usize| row.try_get::<_, Option<String>>(n).map_err(BackfillError::from);
                 let key = key.get(prefix.len()..).unwrap_or_default().to_owned();
@@ -390,9 +413,12 @@ impl Backfill {
                 let ticket = match table.section {
                     Section::Ticket => Some(key.clone()),
                     _ => {
-                        let cells: Vec<Option<String>> = (4..row.len()).map(text).collect::<Result<_, _>>()?;
+                        let cells: Vec<Option<String>> =
+                            (4..row.len()).map(text).collect::<Result<_, _>>()?;
                         let cells: Option<Vec<String>> = cells.into_iter().collect();
-                        cells.filter(|cells| !cells.is_empty()).map(|cells| key_text(&cells))
+                        cells
+                            .filter(|cells| !cells.is_empty())
+                            .map(|cells| key_text(&cells))
                     }
                 };
                 let is_new = table.is_new(&key, at, is_written, now);
@@ -404,7 +430,7 @@ impl Backfill {
                             relation: relation.clone(),
                             op: Op::Insert,
                             image: image.map_err(|error| BackfillError::Site(error.to_string()))?,
-                            at,
+                            at: at.map(|at| table.clock.made(at, now).unwrap_or(at.min(now))),
                         },
                         ticket,
                         is_new,
@@ -416,11 +442,16 @@ impl Backfill {
     }
 
     /// All that stood in lists before is known, so a row in which something is not known was changed.
-    async fn unknown_in_lists(&self, done: &mut Repaired, found: &mut Vec<Unknown>) -> Result<(), BackfillError> {
+    async fn unknown_in_lists(
+        &self,
+        done: &mut Repaired,
+        found: &mut Vec<Unknown>,
+    ) -> Result<(), BackfillError> {
         let (Some(config), Some(shape)) = (&self.config.message, &self.messages) else {
             return Ok(());
         };
-        self.progress(&format!("{} is looked through for new messages", shape.relation)).await?;
+        self.progress(&format!("{} is looked through for new messages", shape.relation))
+            .await?;
         let links = self.store.sql("{s}.link");
         let wanted = expand::Wanted::Unknown(&links);
         let sql = expand::scan(config, &self.config.ticket, shape, &self.tickets, wanted);
@@ -452,7 +483,8 @@ impl Backfill {
                 row: FoundRow {
                     relation: shape.relation.clone(),
                     op: Op::Update,
-                    image: serde_json::from_str(&image).map_err(|error| BackfillError::Site(error.to_string()))?,
+                    image: serde_json::from_str(&image)
+                        .map_err(|error| BackfillError::Site(error.to_string()))?,
                     at: None,
                 },
                 ticket: None,

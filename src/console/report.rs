@@ -147,7 +147,12 @@ pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, St
     drop(client);
     let unreadable = store.unreadable().await?;
     let clocks = store.clock_troubles().await?;
-    Ok(refused.iter().map(hazard).chain(unreadable).chain(clocks).collect())
+    Ok(refused
+        .iter()
+        .map(hazard)
+        .chain(unreadable)
+        .chain(clocks)
+        .collect())
 }
 
 async fn slot_report(store: &Store, name: &str) -> Result<SlotReport, StoreError> {

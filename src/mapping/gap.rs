@@ -37,7 +37,11 @@ fn condition(among: Among, created_at: Option<&Expr>, alias: &str, shape: &Shape
             let is_plain = bare_column(created_at, shape)
                 .and_then(|name| shape.column(name))
                 .is_some_and(|column| compares(&column.cast) && !column.cast.ends_with("[]"));
-            let value = if is_plain { value } else { format!("({value})::timestamptz") };
+            let value = if is_plain {
+                value
+            } else {
+                format!("({value})::timestamptz")
+            };
             let null = match has_xid {
                 true => format!(" or ({value} is null and {})", written(alias, 2)),
                 false => String::new(),
@@ -79,7 +83,12 @@ fn rows(
 /// Tickets that may be new.
 pub fn tickets(config: &Ticket, shape: &Shape, among: Among, has_xid: bool) -> String {
     let image = image_of(&shape.key, "t");
-    rows((shape, "t"), config.created_at.as_ref(), (among, has_xid), (&image, &[], ""))
+    rows(
+        (shape, "t"),
+        config.created_at.as_ref(),
+        (among, has_xid),
+        (&image, &[], ""),
+    )
 }
 
 /// Messages that may be new; behind the outputs the columns of the ticket's key.
@@ -89,15 +98,28 @@ pub fn messages(config: &Message, shape: &Shape, tickets: &Shape, among: Among, 
     let keys: Vec<String> = keys
         .map(|(expr, cast)| format!("({})::{cast}::text", value_sql(expr, "m", shape)))
         .collect();
-    let join = config.join.as_ref().filter(|_| config.ticket.iter().any(needs_joins));
+    let join = config
+        .join
+        .as_ref()
+        .filter(|_| config.ticket.iter().any(needs_joins));
     let image = image_of(&message_columns(config, shape, tickets), "m");
     let join = join.map_or("", |join| join.sql.as_str());
-    rows((shape, "m"), config.created_at.as_ref(), (among, has_xid), (&image, &keys, join))
+    rows(
+        (shape, "m"),
+        config.created_at.as_ref(),
+        (among, has_xid),
+        (&image, &keys, join),
+    )
 }
 
 /// Files that may be new.
 pub fn files(shape: &Shape, among: Among, has_xid: bool) -> String {
-    rows((shape, "a"), None, (among, has_xid), (&image_of(&shape.key, "a"), &[], ""))
+    rows(
+        (shape, "a"),
+        None,
+        (among, has_xid),
+        (&image_of(&shape.key, "a"), &[], ""),
+    )
 }
 
 /// The columns of a message's row that its image has to hold: the key, and what names the ticket.
@@ -127,7 +149,10 @@ pub fn known(shape: &Shape, columns: &[String], has_xid: bool) -> String {
         true => written("s", count + 1),
         false => "true".to_owned(),
     };
-    let first = shape.key.first().map_or_else(String::new, |name| quote_ident(name));
+    let first = shape
+        .key
+        .first()
+        .map_or_else(String::new, |name| quote_ident(name));
     format!(
         "select k.place, s.{first} is not null, {}, coalesce({is_written}, false)
          from unnest({}) with ordinality as k ({}, place) left join {} s on {}",
@@ -168,7 +193,10 @@ mod tests {
             ("at", "m.\"at\" >="),
             ("naive", "m.\"naive\" >="),
             ("word", "(m.\"word\")::timestamptz >="),
-            ("m.naive at time zone 'Asia/Kolkata'", "((m.naive at time zone 'Asia/Kolkata'))::timestamptz >="),
+            (
+                "m.naive at time zone 'Asia/Kolkata'",
+                "((m.naive at time zone 'Asia/Kolkata'))::timestamptz >=",
+            ),
         ] {
             let expr = Expr {
                 sql: sql.into(),

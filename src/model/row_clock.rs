@@ -48,7 +48,11 @@ impl RowClock {
     /// What the last rows say: seconds from `created_at` to the commit. `zoned`: its type has a time zone.
     pub fn of(zoned: bool, lags: &[f64]) -> RowClock {
         if lags.len() < TELLING {
-            return if zoned { RowClock::Right } else { RowClock::Unproven };
+            return if zoned {
+                RowClock::Right
+            } else {
+                RowClock::Unproven
+            };
         }
         let offset = |lag: f64| {
             if lag.abs() <= NEAR {
@@ -159,23 +163,53 @@ mod tests {
             ("naive, nothing seen", false, vec![], RowClock::Unproven),
             ("naive, two rows", false, lags(0.1, 2), RowClock::Unproven),
             ("naive, in UTC", false, lags(0.1, 3), RowClock::Right),
-            ("Istanbul", false, lags(-3.0 * HOUR + 2.0, 5), RowClock::Off(-10_800)),
-            ("Los Angeles", false, lags(8.0 * HOUR + 1.0, 5), RowClock::Off(28_800)),
+            (
+                "Istanbul",
+                false,
+                lags(-3.0 * HOUR + 2.0, 5),
+                RowClock::Off(-10_800),
+            ),
+            (
+                "Los Angeles",
+                false,
+                lags(8.0 * HOUR + 1.0, 5),
+                RowClock::Off(28_800),
+            ),
             ("Kolkata", false, lags(-5.5 * HOUR, 5), RowClock::Off(-19_800)),
-            ("a wrong zone in the mapping", true, lags(HOUR, 3), RowClock::Off(3600)),
+            (
+                "a wrong zone in the mapping",
+                true,
+                lags(HOUR, 3),
+                RowClock::Off(3600),
+            ),
             ("a slow application", true, lags(100.0, 9), RowClock::Right),
-            ("a few offline phones", true, mixed(0.2, 8, 5000.0, 2), RowClock::Right),
+            (
+                "a few offline phones",
+                true,
+                mixed(0.2, 8, 5000.0, 2),
+                RowClock::Right,
+            ),
             (
                 "a day, not a time",
                 true,
                 (1..12).map(|n| f64::from(n) * 6211.0).collect(),
                 RowClock::Erratic,
             ),
-            ("summer is over", false, mixed(8.0 * HOUR, 9, 7.0 * HOUR, 11), RowClock::Off(28_800)),
-            ("two zones at once", false, {
-                let both = [0.0, 3.0 * HOUR];
-                both.iter().cycle().take(20).copied().collect()
-            }, RowClock::Erratic),
+            (
+                "summer is over",
+                false,
+                mixed(8.0 * HOUR, 9, 7.0 * HOUR, 11),
+                RowClock::Off(28_800),
+            ),
+            (
+                "two zones at once",
+                false,
+                {
+                    let both = [0.0, 3.0 * HOUR];
+                    both.iter().cycle().take(20).copied().collect()
+                },
+                RowClock::Erratic,
+            ),
         ] {
             assert_eq!(RowClock::of(zoned, &lags), expected, "{name}");
         }
@@ -196,7 +230,11 @@ mod tests {
             (RowClock::Unproven, start - 15.0 * HOUR, Some(false)),
             (RowClock::Erratic, start - 900.0 * HOUR, None),
         ] {
-            assert_eq!(clock.is_after(created_at, start, now), expected, "{clock:?} {created_at}");
+            assert_eq!(
+                clock.is_after(created_at, start, now),
+                expected,
+                "{clock:?} {created_at}"
+            );
         }
     }
 

@@ -42,7 +42,10 @@ impl Batch<'_> {
         step.clock_sample(section, lag, event.xid).await?;
         let now = known.clock();
         if now != before {
-            tracing::info!("[{}] created_at: {before:?} before, {now:?} now", section.as_str());
+            tracing::info!(
+                "[{}] created_at: {before:?} before, {now:?} now",
+                section.as_str()
+            );
         }
         Ok(())
     }
@@ -86,7 +89,11 @@ impl Batch<'_> {
     pub(super) async fn made(&self, section: Section, created_at: Option<f64>, by: i64) -> Option<f64> {
         let created_at = created_at?;
         // Its own time stands for its commit's where the stream did not bring it.
-        let by = if created_at as i64 == by { f64::INFINITY } else { by as f64 };
+        let by = if created_at as i64 == by {
+            f64::INFINITY
+        } else {
+            by as f64
+        };
         self.clock(section).await.made(created_at, by)
     }
 
@@ -111,4 +118,3 @@ impl Batch<'_> {
 pub(super) fn seconds(cell: Option<&Option<String>>) -> Option<f64> {
     cell?.as_deref()?.trim().parse().ok()
 }
-

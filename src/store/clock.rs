@@ -48,9 +48,12 @@ impl CreatedAt {
                 let known = zone.filter(|(_, offset)| (offset + lag as f64).abs() < 1.0);
                 let known = known.map_or("the zone that the site writes in", |(name, _)| name.as_str());
                 let mend = match self.zoned {
-                    true => "its type has a time zone, so that the expression turns it wrongly: mend that".to_owned(),
+                    true => "its type has a time zone, so that the expression turns it wrongly: mend that"
+                        .to_owned(),
                     false => {
-                        format!("it holds local time: write created_at = \"{expression} at time zone '{known}'\"")
+                        format!(
+                            "it holds local time: write created_at = \"{expression} at time zone '{known}'\""
+                        )
                     }
                 };
                 let by = span(lag.unsigned_abs() as f64);

@@ -49,7 +49,8 @@ impl Store {
 
     /// What the repair is at, for `status`.
     pub async fn gap_progress(&self, text: &str) -> Result<(), StoreError> {
-        self.execute("update {s}.meta set repair_note = $1", &[&text]).await?;
+        self.execute("update {s}.meta set repair_note = $1", &[&text])
+            .await?;
         Ok(())
     }
 
@@ -80,7 +81,12 @@ impl Store {
             key: row.get(1),
             matters: row.get(2),
         };
-        Ok(self.query(&sql, &[&after, &limit]).await?.iter().map(read).collect())
+        Ok(self
+            .query(&sql, &[&after, &limit])
+            .await?
+            .iter()
+            .map(read)
+            .collect())
     }
 
     /// Which of these keys are known, whatever became of their rows.
@@ -147,7 +153,10 @@ impl Step<'_> {
             from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::float8[]) with ordinality as u (s, t, o, i, at, place),
                 {s}.meta m";
         let texts = |text: fn(&FoundRow) -> String| rows.iter().map(text).collect::<Vec<String>>();
-        let times: Vec<Option<f64>> = rows.iter().map(|row| row.at.filter(|at| at.is_finite())).collect();
+        let times: Vec<Option<f64>> = rows
+            .iter()
+            .map(|row| row.at.filter(|at| at.is_finite()))
+            .collect();
         self.execute(
             sql,
             &[
@@ -183,8 +192,10 @@ impl Step<'_> {
             let schemas: Vec<&str> = rows.iter().map(|(_, row)| row.relation.schema.as_str()).collect();
             let tables: Vec<&str> = rows.iter().map(|(_, row)| row.relation.table.as_str()).collect();
             let images: Vec<String> = rows.iter().map(|(_, row)| row.image.to_string()).collect();
-            let times: Vec<Option<f64>> =
-                rows.iter().map(|(_, row)| row.at.filter(|at| at.is_finite())).collect();
+            let times: Vec<Option<f64>> = rows
+                .iter()
+                .map(|(_, row)| row.at.filter(|at| at.is_finite()))
+                .collect();
             self.execute(sql, &[&delivery, &schemas, &tables, &images, &times])
                 .await?;
         }
@@ -193,7 +204,8 @@ impl Step<'_> {
 
     /// The gap is repaired; what came of it stands in `status` and in the journal.
     pub async fn gap_close(&self, told: &str) -> Result<(), StoreError> {
-        let sql = "update {s}.meta set gap_from = null, gap_since = null, gap_xid = null, gap_position = null,
+        let sql =
+            "update {s}.meta set gap_from = null, gap_since = null, gap_xid = null, gap_position = null,
                 gap_by_keys = false, repair_note = $1";
         self.execute(sql, &[&told]).await?;
         self.journal_add(None, "repaired", told).await

@@ -63,7 +63,10 @@ fn created_at(text: &mut String, alias: &str, column: &TableColumn) {
         text.push_str(&format!(
             "# It has no time zone, and is read as UTC. Where the site writes local time in it, say so:\n\
              # created_at = {}\n",
-            string(&format!("{} at time zone 'Europe/Istanbul'", dotted(alias, &column.name)))
+            string(&format!(
+                "{} at time zone 'Europe/Istanbul'",
+                dotted(alias, &column.name)
+            ))
         ));
     }
 }

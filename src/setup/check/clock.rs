@@ -23,7 +23,11 @@ pub(super) async fn check(
         Pool::new(url.clone(), SessionOptions::new("check"), 1)?,
         &config.postgres.schema,
     );
-    let learned = if is_set_up { store.clocks().await? } else { Vec::new() };
+    let learned = if is_set_up {
+        store.clocks().await?
+    } else {
+        Vec::new()
+    };
     let shape = |section| mapped.table(section).and_then(|table| table.shape.as_ref());
     let Some(tickets) = shape("ticket") else {
         return Ok(found);
@@ -33,7 +37,9 @@ pub(super) async fn check(
         return Ok(found);
     };
     for (section, mapped) in types {
-        let Some((expression, zoned)) = mapped else { continue };
+        let Some((expression, zoned)) = mapped else {
+            continue;
+        };
         let known = learned
             .iter()
             .find(|known| known.section == section && known.expression == expression);
@@ -53,7 +59,10 @@ pub(super) async fn check(
         found.warn("clock", trouble, mend);
     }
     if found.0.is_empty() {
-        found.ok("clock", "nothing says that created_at is anything but when a row was made");
+        found.ok(
+            "clock",
+            "nothing says that created_at is anything but when a row was made",
+        );
     }
     Ok(found)
 }
