@@ -17,6 +17,9 @@ create table {schema}.meta (
     gap_from        pg_lsn,        -- a slot was lost: where capture ended then, until the repair has closed the gap
     gap_since       timestamptz,   -- its commit time
     gap_xid         xid8,
+    gap_by_keys     boolean not null default false, -- its transactions are another server's: they say nothing here
+    gap_position    bigint,        -- the next of the numbers in event that are kept free for its rows
+    repair_note     text,          -- what the repair is at, or what came of the last one
     created_at_kept boolean,       -- whether Deskie keeps the created_at that we send; null: not seen yet
     baseline        text,          -- which [message] expand the elements from before the start were noted for
     swept_to        timestamptz,   -- cases updated before this have been compared
@@ -47,6 +50,16 @@ create table {schema}.published (
     since_xid   xid8,
     checked_at  timestamptz not null default clock_timestamp(),   -- when it was last seen published
     checked_xid xid8 not null default pg_snapshot_xmin(pg_current_snapshot())
+);
+
+-- What created_at is worth (rule 22): how far it lay from the commit in the last rows whose INSERT was streamed.
+create table {schema}.clock (
+    section    text primary key check (section in ('ticket', 'message')),
+    expression text not null,          -- of which created_at; another one is learned anew
+    zoned      boolean not null,       -- its type has a time zone
+    lags       float8[] not null default '{}',  -- seconds from created_at to the commit, the newest first
+    last_xid   xid8,                   -- one row of a transaction is enough
+    sampled_at timestamptz
 );
 
 -- The leader (rule 13). Its epoch is checked in each of its transactions.
@@ -203,7 +216,8 @@ create table {schema}.event (
     old_key      jsonb,                -- the old key, where the change sent one
     size         integer not null,     -- bytes of image and old_key: a round of resolving takes so much at most
     echo         boolean not null,     -- written by ourselves (rule 8)
-    failures     smallint not null default 0  -- counted before it is tried again by itself: a process may die of it (rule 19)
+    failures     smallint not null default 0, -- counted before it is tried again by itself: a process may die of it (rule 19)
+    found        boolean not null default false        -- brought in by a look through the tables, not by the stream
 );
 -- Does a row of this key wait to be taken for deleted, or for renamed? Asked before each write-back (rule 6).
 create index event_old_key on {schema}.event using gin (old_key jsonb_path_ops) where old_key is not null;
@@ -310,7 +324,7 @@ create table {schema}.delivery (
     ticket_id    bigint references {schema}.ticket,    -- null: parked, since the mapping could not tell the ticket
     link_id      bigint references {schema}.link,
     section      text not null,
-    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note', 'file')),
+    act          text not null default 'message' check (act in ('message', 'status', 'edit', 'note', 'file', 'held')),
     backfill     boolean not null default false,       -- behind live traffic
     part         integer not null default 1,           -- negative: it follows up on a message that was sent
     parts        integer not null default 1,
@@ -340,7 +354,7 @@ create table {schema}.delivery (
     queued_at    timestamptz not null default now(),
     done_at      timestamptz,
     unique (link_id, part),
-    check (link_id is not null or act = 'status'),
+    check (link_id is not null or act in ('status', 'held')),
     check (ticket_id is not null or state not in ('queued', 'sending', 'doubt', 'delivered'))
 );
 -- A status is a state: only the newest counts, so a ticket has one row for it.
@@ -356,6 +370,17 @@ create index delivery_doubt on {schema}.delivery (ticket_id) where state in ('se
 create index delivery_ticket on {schema}.delivery (ticket_id);
 create index delivery_lead on {schema}.delivery (lead) where lead is not null;
 create index delivery_prune on {schema}.delivery (done_at) where body is not null;
+
+-- Rows that a repair found and could not tell from old ones: they wait for a person, all of them as one delivery.
+create table {schema}.held (
+    id           bigint generated always as identity primary key,
+    delivery_id  bigint not null references {schema}.delivery,
+    schema_name  text not null,
+    table_name   text not null,
+    image        jsonb not null,
+    committed_at timestamptz           -- their created_at stands for it
+);
+create index held_delivery on {schema}.held (delivery_id);
 
 -- A message that stands in Deskie. Set difference over message_id decides what is new, never a high-water mark.
 create table {schema}.remote (

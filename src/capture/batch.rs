@@ -215,6 +215,7 @@ impl Gathered {
             old_key: old_key.map(Row::to_json),
             echo: transaction.echo,
             failures: 0,
+            found: false,
         });
         Ok(())
     }

@@ -140,6 +140,9 @@ fn text(status: &Status) -> String {
         "API budget",
         status.budget.as_ref().map_or("not running".into(), budget),
     ));
+    if let Some(repair) = &report.repair {
+        rows.push(("repair", repair.clone()));
+    }
     rows.push(("last error", error(report)));
     let mut table = Table::new();
     table.load_style(NOTHING);

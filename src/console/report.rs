@@ -35,6 +35,8 @@ pub struct Report {
     pub parked: Vec<Parked>,
     /// The last error that concerned everything.
     pub last_error: Option<String>,
+    /// What the repair of a gap in the stream is at, or what came of the last one.
+    pub repair: Option<String>,
     /// When it came.
     pub last_error_at: Option<jiff::Timestamp>,
 }
@@ -128,6 +130,7 @@ impl Report {
             held: store.holds().await?,
             hazards,
             parked,
+            repair: meta.repair_note,
             last_error_at: meta.last_error.as_ref().and(standing.last_error_at),
             last_error: meta.last_error,
         })
@@ -163,6 +166,7 @@ pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, St
     let troubles = store.published_troubles().await?;
     let unreadable = store.unreadable().await?;
     let estranged = store.ticket_estranged().await?;
+    let clocks = store.clock_troubles().await?;
     Ok(refused
         .iter()
         .map(hazard)
@@ -170,6 +174,7 @@ pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, St
         .chain(troubles)
         .chain(unreadable)
         .chain(estranged)
+        .chain(clocks)
         .collect())
 }
 

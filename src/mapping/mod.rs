@@ -2,7 +2,7 @@
 //!
 //! [`shape`] is what the catalog says of a mapped table; [`lexer`] finds `:names`; [`read`] compiles the statements
 //! that turn a row into what Deskie needs; [`expand`] those that tell the messages of one row apart; [`attachment`]
-//! those that find its files; [`scan`] those that look through the tables; [`mod@write`] those that turn a
+//! those that find its files; [`moment`] tells the type of its time; [`gap`] those of the repair; [`scan`] those that look through the tables; [`mod@write`] those that turn a
 //! Deskie message into rows of the site.
 //!
 //! Invariant: no expression language of ours. A value is the user's SQL, at most a bare column name is quoted, a
@@ -10,7 +10,9 @@
 
 pub mod attachment;
 pub mod expand;
+pub mod gap;
 pub mod lexer;
+pub mod moment;
 pub mod read;
 pub mod scan;
 pub mod shape;

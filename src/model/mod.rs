@@ -8,6 +8,7 @@ pub mod crash;
 mod ids;
 mod lsn;
 mod row;
+pub mod row_clock;
 
 pub use charset::Charset;
 pub use crash::CrashPoint;
@@ -16,3 +17,4 @@ pub use ids::{
 };
 pub use lsn::{Lsn, ParseLsnError};
 pub use row::{BodyFormat, Cell, Kind, Op, RelationName, Row, Section};
+pub use row_clock::RowClock;

@@ -2,8 +2,9 @@
 
 use super::catalog::{self, Table};
 use super::{describe, qualified, quote_ident};
-use crate::config::{Message, TableName};
-use crate::mapping::{Column, Shape};
+use crate::config::{Config, Message, TableName};
+use crate::mapping::{Column, Shape, moment};
+use crate::model::Section;
 
 /// Why a table cannot be mapped.
 #[derive(Debug, thiserror::Error)]
@@ -96,4 +97,44 @@ pub fn shape_of(table: &Table, key: &[String]) -> Result<Shape, ShapeError> {
             })
             .collect(),
     })
+}
+
+/// How `created_at` is mapped in a section, and whether its type has a time zone; `None`: it is not mapped.
+pub type CreatedAtTypes = [(Section, Option<(String, bool)>); 2];
+
+/// The same for both sections.
+pub async fn created_at_types(
+    client: &tokio_postgres::Client,
+    config: &Config,
+    tickets: &Shape,
+    messages: Option<&Shape>,
+) -> Result<CreatedAtTypes, ShapeError> {
+    let mut types = [(Section::Ticket, None), (Section::Message, None)];
+    let message = config.message.as_ref().zip(messages);
+    let of_message = message.and_then(|(message, shape)| {
+        let probe = moment::of_message(message, &config.ticket, shape, tickets)?;
+        Some((message.created_at.as_ref()?, probe))
+    });
+    let of_ticket = config
+        .ticket
+        .created_at
+        .as_ref()
+        .zip(moment::of_ticket(&config.ticket, tickets));
+    for ((_, found), mapped) in types.iter_mut().zip([of_ticket, of_message]) {
+        if let Some((expression, probe)) = mapped {
+            *found = Some((expression.sql.trim().to_owned(), is_zoned(client, &probe).await?));
+        }
+    }
+    Ok(types)
+}
+
+/// Whether the one output of a statement is a time with its zone.
+async fn is_zoned(client: &tokio_postgres::Client, sql: &str) -> Result<bool, ShapeError> {
+    use tokio_postgres::types::{Kind, Type};
+    let statement = client.prepare(sql).await?;
+    let mut kind = statement.columns().first().map(|column| column.type_().clone());
+    while let Some(Kind::Domain(base)) = kind.as_ref().map(Type::kind) {
+        kind = Some(base.clone());
+    }
+    Ok(kind == Some(Type::TIMESTAMPTZ))
 }

@@ -9,7 +9,7 @@ use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::key_text;
 use crate::mapping::{Shape, Source, expand};
 use crate::model::{RelationName, Section};
-use crate::postgres::shape::{load_message_shape, load_shape};
+use crate::postgres::shape::{CreatedAtTypes, created_at_types, load_message_shape, load_shape};
 
 /// All statements of a mapping.
 pub struct Compiled {
@@ -29,6 +29,8 @@ pub struct Compiled {
     pub attachments: Vec<Attached>,
     /// With `expand`, which messages a row holds.
     pub thread: Option<Thread>,
+    /// How `created_at` is mapped, and whether its type has a time zone.
+    pub created_at: CreatedAtTypes,
 }
 
 /// How a row that holds many messages is read.
@@ -77,7 +79,11 @@ impl Compiled {
                 reads_ticket: expand::reads_ticket(message),
             }
         });
+        let created_at = created_at_types(client, config, &ticket, message.as_ref())
+            .await
+            .map_err(mapping)?;
         Ok(Compiled {
+            created_at,
             attachments,
             thread,
             ticket_image: read::ticket(&config.ticket, &ticket, Source::Image),

@@ -192,6 +192,7 @@ impl Batch<'_> {
                 old_key: None,
                 echo: false,
                 failures: 0,
+                found: false,
             };
             return self.thread_written(step, &event, &stray.key, None).await;
         }

@@ -11,6 +11,7 @@
 //! Invariant: nothing here calls Deskie, and nothing here writes to the site.
 
 mod ask;
+mod clock;
 mod compiled;
 mod edit;
 mod enter;
@@ -35,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, OpenOn};
 use crate::model::{DeliveryId, EventId, Op, Section};
 use crate::postgres::Pool;
-use crate::store::{Event, Link, LinkState, MappedSince, Step, Store, StoreError};
+use crate::store::{CreatedAt, Event, Link, LinkState, MappedSince, Step, Store, StoreError};
 
 use compiled::{Compiled, cell, key_of};
 use enter::DROPPED;
@@ -82,6 +83,9 @@ const LOADED_AGAIN: &str = "its whole table was loaded again in one transaction"
 
 /// Why a row that was there before is passed over.
 const FROM_BEFORE: &str = "an update of a row from before the connector";
+
+/// The same where its `created_at` says neither that nor the contrary.
+const UNTOLD: &str = "an update of a row that created_at tells neither new nor old: its INSERT was not seen, so it counts as old";
 
 /// The tables are looked at again after this even if nothing rang: an event may be there that is not visible yet.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -162,6 +166,7 @@ impl Resolver {
             .await
             .map_err(|error| ResolveError::Site(error.to_string()))?;
         let made = Arc::new(Compiled::load(&client, &self.config).await?);
+        self.store.clock_declare(&made.created_at).await?;
         *compiled = Some(made.clone());
         Ok(made)
     }
@@ -176,6 +181,8 @@ struct Batch<'a> {
     started_at: jiff::Timestamp,
     /// The tables that were mapped after the start.
     later: HashMap<String, MappedSince>,
+    /// What is known of `created_at`.
+    clocks: tokio::sync::Mutex<Vec<CreatedAt>>,
     moves: HashSet<(EventId, Section)>,
     /// The transaction that goes on in the next round.
     cut: Option<u64>,
@@ -340,12 +347,15 @@ impl Batch<'_> {
             }
             Some(link) => self.changed(step, event, section, key, link).await,
             None if is_insert && self.emptied.contains(&(event.xid, section)) => {
-                if self.made_after_start(section, event).await? {
+                if self.made_after_start(section, event).await? == Some(true) {
                     return self.first_seen(step, event, section, key, 1).await;
                 }
                 Ok(step.skipped_count(LOADED_AGAIN).await?)
             }
-            None if is_insert => self.first_seen(step, event, section, key, 1).await,
+            None if is_insert => {
+                self.learn_clock(step, event, section).await?;
+                self.first_seen(step, event, section, key, 1).await
+            }
             None => self.changed_unknown(step, event, section, key).await,
         }
     }
@@ -363,10 +373,11 @@ impl Batch<'_> {
         {
             step.delivery_wake(ticket.id).await?;
         }
-        if self.made_after_start(section, event).await? {
-            return self.first_seen(step, event, section, key, 1).await;
+        match self.made_after_start(section, event).await? {
+            Some(true) => return self.first_seen(step, event, section, key, 1).await,
+            Some(false) => step.skipped_count(FROM_BEFORE).await?,
+            None => step.skipped_count(UNTOLD).await?,
         }
-        step.skipped_count(FROM_BEFORE).await?;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! A row as it stands when it is resolved, and when it was made.
+//! A row as it stands when it is resolved.
 
 use serde_json::Value;
 
@@ -41,39 +41,5 @@ impl Batch<'_> {
             }
         }
         Ok(deleted_by.is_none().then_some(image))
-    }
-
-    /// Whether the mapping says that a row was made after the connector's start, or after its table was mapped.
-    pub(super) async fn made_after_start(
-        &self,
-        section: Section,
-        event: &Event,
-    ) -> Result<bool, ResolveError> {
-        let mapped = match section {
-            Section::Ticket => self.config.ticket.created_at.is_some(),
-            Section::Message => self
-                .config
-                .message
-                .as_ref()
-                .is_some_and(|message| message.created_at.is_some()),
-            Section::Attachment => false,
-        };
-        if !mapped {
-            return Ok(false);
-        }
-        Ok(self
-            .created_at(section, &event.image, event.committed_at.as_second())
-            .await?
-            .is_some_and(|at| at > self.began(section)))
-    }
-
-    /// Since when a section's rows are our business, in seconds since 1970: the connector's start, or when its table was
-    /// mapped.
-    pub(super) fn began(&self, section: Section) -> f64 {
-        let relation = self.compiled.shape(section).relation.to_string();
-        match self.later.get(&relation) {
-            Some(since) => since.at,
-            None => self.started_at.as_second() as f64,
-        }
     }
 }

@@ -99,7 +99,10 @@ impl Batch<'_> {
         let Some(sql) = read::created_before(created_at, alias, shape) else {
             return Ok(None);
         };
-        let started_at = self.began(section);
+        // So small a created_at is certainly old, whatever zone the site writes in.
+        let Some(started_at) = self.clock(section).await.certainly_until(self.began(section)) else {
+            return Ok(None);
+        };
         match site::query_cached(&self.site, &sql, &[&keys, &started_at]).await {
             Ok(rows) => Ok(Some(rows.iter().map(|row| row.get(0)).collect())),
             Err(error) => {

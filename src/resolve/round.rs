@@ -247,6 +247,7 @@ impl Resolver {
             compiled,
             started_at: self.store.meta().await?.started_at,
             later: self.store.published_later().await?,
+            clocks: tokio::sync::Mutex::new(self.store.clocks().await?),
             has_parked: self.store.parked_event_any().await?,
             opens: std::sync::Mutex::default(),
         })

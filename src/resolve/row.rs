@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::clock::seconds;
 use super::files::{Resolved, names};
 use super::status::status_word;
 use super::{Batch, ResolveError, cell};
@@ -93,7 +94,6 @@ impl Batch<'_> {
         &self,
         section: Section,
         image: &Value,
-        committed_at: i64,
     ) -> Result<Option<f64>, ResolveError> {
         let (reading, place) = match (section, &self.compiled.messages) {
             (Section::Message, Some((from_image, _))) => (from_image, 5),
@@ -101,7 +101,7 @@ impl Batch<'_> {
             _ => return Ok(None),
         };
         match self.ask_image(reading, section, image).await? {
-            Outputs::Row(row) => Ok(instant(Outputs::get(&row, place), committed_at)),
+            Outputs::Row(row) => Ok(seconds(row.get(place))),
             _ => Ok(None),
         }
     }
@@ -176,11 +176,12 @@ impl Batch<'_> {
         if row.first().cloned().flatten().as_deref() != Some("true") {
             return Ok(Found::NotNow("[ticket] where does not hold".into()));
         }
-        let created_at = instant(Outputs::get(&row, 5), committed_at);
-        if let Some(age) = self.is_import(created_at, committed_at) {
+        let created_at = seconds(row.get(5));
+        if let Some(age) = self.is_import(Section::Ticket, created_at, committed_at).await {
             return Ok(Found::Never(age));
         }
-        let opening = match self.opening(&row, key) {
+        let made = self.made(Section::Ticket, created_at, committed_at).await;
+        let opening = match self.opening(&row, key).await {
             Ok(opening) => opening,
             Err(found) => return Ok(*found),
         };
@@ -202,7 +203,7 @@ impl Batch<'_> {
                 author: "customer".into(),
                 bodies: self.parts(&body, format, key),
                 opening: Some(opening),
-                written_at: created_at.map_or(committed_at, |at| at as i64),
+                written_at: made.map_or(committed_at, |at| at as i64),
                 files: Vec::new(),
             },
             files,
@@ -285,10 +286,11 @@ impl Batch<'_> {
                 )));
             }
         }
-        let created_at = instant(Outputs::get(&row, 5), committed_at);
-        if let Some(age) = self.is_import(created_at, committed_at) {
+        let created_at = seconds(row.get(5));
+        if let Some(age) = self.is_import(Section::Message, created_at, committed_at).await {
             return Ok(Found::Never(age));
         }
+        let made = self.made(Section::Message, created_at, committed_at).await;
         let mut files = match key {
             Some(key) => match self.files_of(step, AttachmentOf::Message, key).await? {
                 Ok(files) => files,
@@ -319,7 +321,7 @@ impl Batch<'_> {
                 .ask_table(&self.compiled.ticket_table, &self.compiled.ticket, ticket)
                 .await?;
             match found {
-                Outputs::Row(row) => match self.opening(&row, ticket) {
+                Outputs::Row(row) => match self.opening(&row, ticket).await {
                     Ok(opening) => Some(opening),
                     Err(found) => return Ok(*found),
                 },
@@ -342,7 +344,7 @@ impl Batch<'_> {
                     None => self.parts(&body, format, ticket),
                 },
                 opening,
-                written_at: created_at.map_or(committed_at, |at| at as i64),
+                written_at: made.map_or(committed_at, |at| at as i64),
                 files: Vec::new(),
             },
             files,
@@ -361,15 +363,10 @@ impl Batch<'_> {
         text::parts(body, format, deskie.max_body, deskie.max_text)
     }
 
-    fn is_import(&self, created_at: Option<f64>, committed_at: i64) -> Option<String> {
-        let age = committed_at as f64 - created_at?;
-        (age > self.config.capture.max_age.as_secs_f64())
-            .then(|| "an import: created_at is older than [capture] max_age".to_owned())
-    }
-
     /// What create_case needs; an identity that is not there is waited for.
-    fn opening(&self, row: &[Option<String>], key: &TicketKey) -> Result<Opening, Box<Found>> {
+    async fn opening(&self, row: &[Option<String>], key: &TicketKey) -> Result<Opening, Box<Found>> {
         let value = |n: usize| Outputs::get(row, n);
+        let clock = self.clock(Section::Ticket).await;
         let mut opening = Opening {
             subject: value(1).unwrap_or_else(|| format!("#{key}")),
             name: value(10),
@@ -384,7 +381,10 @@ impl Batch<'_> {
             language_id: value(15)
                 .and_then(|text| text.parse().ok())
                 .or(self.config.deskie.language_id),
-            created_at: instant(value(5), crate::model::clock::now().as_second()).map(|at| at as i64),
+            // A day for a zone and a clock: what lies further ahead is no time at all.
+            created_at: seconds(row.get(5))
+                .filter(|at| *at <= crate::model::clock::now().as_second() as f64 + 86_400.0)
+                .map(|at| clock.earliest(at) as i64),
             ..Opening::default()
         };
         let fields: std::collections::BTreeMap<String, Option<String>> = value(11)
@@ -541,18 +541,6 @@ fn unanswered(outputs: &Outputs, section: &str) -> Found {
             bounded: true,
         },
     }
-}
-
-/// A time of the site's that can be one: `infinity`, NaN, the year 1, and what lies more than a day (a time zone, a clock)
-/// behind `now` stand for none, and are neither sent nor taken for old or new.
-fn instant(seconds: Option<String>, now: i64) -> Option<f64> {
-    /// 1980: no ticket system is older, and dates before it are zeros of some kind.
-    const EARLIEST: f64 = 315_532_800.0;
-    const DAY: f64 = 86_400.0;
-    // An edit has no time of its own.
-    let now = if now > 0 { now } else { crate::model::clock::now().as_second() };
-    let at: f64 = seconds?.parse().ok()?;
-    (EARLIEST..=now as f64 + DAY).contains(&at).then_some(at)
 }
 
 pub(super) fn body_format(word: Option<String>) -> Option<BodyFormat> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, work};
-use crate::backfill::{Backfill, BackfillError};
+use crate::backfill::{Backfill, BackfillError, Repaired};
 use crate::store::Gap;
 
 /// How often a repair that failed is tried again.
@@ -23,11 +23,8 @@ pub async fn repair(shared: &Shared) -> Result<bool, String> {
     let trouble = match &gap {
         None => None,
         Some(gap) => match look_through(shared, gap).await {
-            Ok(rows) => {
-                tracing::warn!(
-                    "repaired: {rows} rows that were not streamed are queued, since {}",
-                    gap.from
-                );
+            Ok(done) => {
+                tracing::warn!("repaired: {done} (since {})", gap.from);
                 None
             }
             Err(BackfillError::Store(error)) if error.lost_leadership() => return Err(error.to_string()),
@@ -50,7 +47,7 @@ pub async fn repair(shared: &Shared) -> Result<bool, String> {
     Ok(trouble.is_none())
 }
 
-async fn look_through(shared: &Shared, gap: &Gap) -> Result<usize, BackfillError> {
+async fn look_through(shared: &Shared, gap: &Gap) -> Result<Repaired, BackfillError> {
     let backfill = Backfill::new(
         shared.store.clone(),
         shared.reading.clone(),
@@ -60,23 +57,23 @@ async fn look_through(shared: &Shared, gap: &Gap) -> Result<usize, BackfillError
     backfill.repair(gap).await
 }
 
-/// In place of resolving, while a gap is open: tries again, and ends once it is repaired; the next term resolves. What
-/// was streamed meanwhile waits, and is in the tables, too: it is found with the gap's rows, in the order of its time.
-pub async fn repair_later(shared: Shared, term: CancellationToken) {
+/// Before resolving, while a gap is open: tries until it is repaired; false where the term has ended before. What was
+/// streamed meanwhile waits behind what the repair brings in.
+pub async fn until_repaired(shared: &Shared, term: &CancellationToken) -> bool {
     let pause = work::watch_every(AGAIN_EVERY);
     loop {
-        let trying = async {
-            tokio::time::sleep(pause).await;
-            repair(&shared).await
-        };
         let tried = tokio::select! {
-            () = term.cancelled() => return,
-            tried = trying => tried,
+            () = term.cancelled() => return false,
+            tried = repair(shared) => tried,
         };
         match tried {
-            Ok(true) => return,
+            Ok(true) => return true,
             Ok(false) => {}
             Err(error) => tracing::debug!("the repair was not tried: {error}"),
+        }
+        tokio::select! {
+            () = term.cancelled() => return false,
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

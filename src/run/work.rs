@@ -69,12 +69,7 @@ pub async fn work(
             return Ok(());
         }
     };
-    let Begun {
-        meta,
-        adopted,
-        repaired,
-        held,
-    } = match begun {
+    let Begun { meta, adopted, held } = match begun {
         Ok(begun) => begun,
         Err(error) => {
             // `status` tells it as well, wherever it is asked.
@@ -160,17 +155,20 @@ pub async fn work(
             "capture"
         });
     }
-    if repaired {
-        let (term, vital) = (term.clone(), vital.clone());
+    // A gap is repaired before anything is resolved; all else goes on meanwhile. What is held resolves nothing: which rows
+    // of the gap are new depends on it.
+    let repaired = Arc::new(AtomicBool::new(false));
+    {
+        let (term, vital, shared) = (term.clone(), vital.clone(), shared.clone());
+        let (repaired, is_held) = (repaired.clone(), held.is_some());
         tasks.spawn(async move {
-            resolver.run(term, || vital.moved(Flow::Resolve)).await;
+            if is_held {
+                term.cancelled().await;
+            } else if repair::until_repaired(&shared, &term).await {
+                repaired.store(true, Ordering::SeqCst);
+                resolver.run(term, || vital.moved(Flow::Resolve)).await;
+            }
             "resolve"
-        });
-    } else if held.is_none() {
-        let (term, shared) = (term.clone(), shared.clone());
-        tasks.spawn(async move {
-            repair::repair_later(shared, term).await;
-            "the repair"
         });
     }
     {
@@ -285,8 +283,6 @@ struct Begun {
     meta: Meta,
     /// Calls that the last stop cut off.
     adopted: u64,
-    /// No gap is open any more.
-    repaired: bool,
     /// Why nothing but capture may work.
     held: Option<String>,
 }
@@ -344,7 +340,7 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, watched: Watched
             return;
         }
         match watch_publications(&shared, &vital, &mut told.publications).await {
-            Ok(Watched::Gap) if watched.repaired && watched.held.is_none() => {
+            Ok(Watched::Gap) if watched.repaired.load(Ordering::SeqCst) && watched.held.is_none() => {
                 tracing::warn!("rows were not streamed for a while: the gap is repaired");
                 return;
             }
@@ -362,7 +358,7 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, watched: Watched
 
 /// What a term was begun with.
 struct Watched {
-    repaired: bool,
+    repaired: Arc<AtomicBool>,
     held: Option<String>,
 }
 
@@ -508,20 +504,14 @@ async fn begin(shared: &Shared) -> Result<Begun, String> {
         .map_err(|error| text(&error))?;
     let holds = shared.store.holds().await.map_err(|error| text(&error))?;
     let held = (!holds.is_empty()).then(|| holds.join("; "));
-    // Which rows of the gap are new depends on what is held.
-    let repaired = held.is_none() && repair::repair(shared).await?;
+    shared.store.gap_reserve().await.map_err(|error| text(&error))?;
     let meta = shared.store.meta().await.map_err(|error| text(&error))?;
     let adopted = shared
         .store
         .delivery_adopt(shared.config.deskie.timeout)
         .await
         .map_err(|error| text(&error))?;
-    Ok(Begun {
-        meta,
-        adopted,
-        repaired,
-        held,
-    })
+    Ok(Begun { meta, adopted, held })
 }
 
 /// Where Deskie is at another address than before, nothing is sent until its cases have proved the account (rule 11).

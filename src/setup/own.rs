@@ -249,6 +249,9 @@ pub(super) async fn prepare(
         baseline::note(config, url, &store, made.snapshot.as_deref(), say).await?;
     }
     replication.close().await;
+    if foreign.is_some() && !fresh {
+        void_transactions(&store, say).await?;
+    }
     store
         .meta_set_server(&identity.system_id, timeline(&identity), &facts.database, &name)
         .await?;
@@ -270,6 +273,16 @@ pub(super) async fn prepare(
          written down, and the repair brings those rows in by a look through the tables"
     ));
     Ok((name, SlotOutcome::MadeAfterLoss))
+}
+
+/// A transaction id of another server means nothing here.
+async fn void_transactions(store: &Store, say: &mut (dyn FnMut(&str) + Send)) -> Result<(), SetupError> {
+    store.gap_void_xids().await?;
+    say(
+        "transactions: those of the former server tell nothing here; which rows are new is decided by created_at and by the \
+         greatest keys",
+    );
+    Ok(())
 }
 
 fn timeline(identity: &SystemIdentity) -> i32 {

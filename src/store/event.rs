@@ -33,6 +33,8 @@ pub struct Event {
     pub echo: bool,
     /// How often work on it has failed, or the process died of it.
     pub failures: i16,
+    /// Whether a look through the tables brought it, not the stream.
+    pub found: bool,
 }
 
 /// Where capture stands after a transaction.
@@ -67,7 +69,8 @@ impl Store {
     }
 
     /// The oldest events whose turn it is, in order, up to whole transactions of at least `limit` rows, but not more than
-    /// memory should hold (what is left of a transaction comes with the next round): visible to everybody (rule 7), and committed at least `settle` ago. An event that is not ready holds those behind it.
+    /// memory should hold (what is left of a transaction comes with the next round): visible to everybody (rule 7; a number beyond all that servers count to is
+    /// another server's), and committed at least `settle` ago. An event that is not ready holds those behind it.
     pub async fn event_take(
         &self,
         limit: i64,
@@ -75,13 +78,13 @@ impl Store {
     ) -> Result<Vec<Event>, StoreError> {
         let sql = "with head as (
                 select id, xid,
-                       pg_visible_in_snapshot(xid, pg_current_snapshot())
+                       (pg_visible_in_snapshot(xid, pg_current_snapshot()) or xid >= '4611686018427387904')
                        and committed_at <= clock_timestamp() - make_interval(secs => $2) as ready
                 from {s}.event order by id limit $1),
             blocked as (select min(id) as id from head where not ready),
             last as (select xid, id from head
                      where id < coalesce((select id from blocked), 9223372036854775807) order by id desc limit 1)
-            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures
+            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures, found
             from (select e.*, sum(e.size) over (order by e.id) - e.size as before from {s}.event e
                   where e.id <= (select id from last)
                      or (e.xid = (select xid from last) and e.id <= (select id from last) + 10000)) e
@@ -107,9 +110,10 @@ impl Store {
         relation: &RelationName,
         key: &Value,
     ) -> Result<Vec<Event>, StoreError> {
-        let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures
+        let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures,
+                found
             from {s}.event
-            where id > $1 and schema_name = $2 and table_name = $3 and pg_visible_in_snapshot(xid, pg_current_snapshot())
+            where id > $1 and schema_name = $2 and table_name = $3 and (pg_visible_in_snapshot(xid, pg_current_snapshot()) or xid >= '4611686018427387904')
               and (op = 'T' or image @> $4 or old_key @> $4)
             order by id";
         let rows = self
@@ -145,6 +149,7 @@ pub(super) fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
         old_key: row.get(8),
         echo: row.get(9),
         failures: row.get(10),
+        found: row.get(11),
     })
 }
 

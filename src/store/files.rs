@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Delivery, Step, Store, StoreError};
-use crate::model::{DeliveryId, LinkId, Op, RelationName};
+use crate::model::{DeliveryId, LinkId};
 use crate::text::Body;
 
 /// A file that goes with a delivery.
@@ -82,19 +82,6 @@ fn json<T: Serialize>(value: &T) -> Result<Value, StoreError> {
 }
 
 impl Step<'_> {
-    /// A row of an attachment table that the stream did not bring: it is resolved as if it were streamed now. One that is
-    /// `new` counts as inserted, any other as changed.
-    pub async fn file_event(&self, table: &RelationName, image: &Value, new: bool) -> Result<(), StoreError> {
-        let sql = "insert into {s}.event (xid, commit_lsn, committed_at, schema_name, table_name, op, image, size, echo)
-            select pg_current_xact_id(), coalesce(captured_lsn, '0/0'), clock_timestamp(), $1, $2, $3, $4,
-                pg_column_size($4::jsonb), false
-            from {s}.meta";
-        let op = if new { Op::Insert } else { Op::Update };
-        self.execute(sql, &[&table.schema, &table.table, &op.letter(), &image])
-            .await?;
-        Ok(())
-    }
-
     /// The greatest key that is known of a section's files, where keys are numbers.
     pub async fn file_greatest_number(&self, source: &str) -> Result<Option<i64>, StoreError> {
         let sql = "select max(number::int8) from (select substr(key, length($1) + 1) as number from {s}.link

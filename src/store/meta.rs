@@ -31,6 +31,8 @@ pub struct Meta {
     pub account_since: Option<jiff::Timestamp>,
     /// Which `[message] expand` the elements from before the start were noted for.
     pub baseline: Option<String>,
+    /// What the repair of a gap is at, or what came of the last one.
+    pub repair_note: Option<String>,
 }
 
 impl Meta {
@@ -48,7 +50,8 @@ pub struct Gap {
     /// The last captured commit's time.
     pub since: Option<jiff::Timestamp>,
     /// The last captured transaction; the connector's start where none was captured.
-    pub xid: String,
+    /// `None`: it was captured on another server, whose transactions say nothing here.
+    pub xid: Option<String>,
 }
 
 impl Store {
@@ -57,7 +60,7 @@ impl Store {
         let rows = self
             .query(
                 "select started_at, system_id, timeline, database_name, slot, captured_lsn, created_at_kept, swept_to,
-                        last_error, baseline, account_since from {s}.meta",
+                        last_error, baseline, account_since, repair_note from {s}.meta",
                 &[],
             )
             .await?;
@@ -77,6 +80,7 @@ impl Store {
             last_error: row.get(8),
             baseline: row.get(9),
             account_since: row.get(10),
+            repair_note: row.get(11),
         })
     }
 
@@ -120,7 +124,7 @@ impl Store {
 
     /// An open gap: rows from there to the new slot were not streamed.
     pub async fn meta_gap(&self) -> Result<Option<Gap>, StoreError> {
-        let sql = "select gap_from, gap_since, greatest(coalesce(gap_xid, started_xid), started_xid)::text
+        let sql = "select gap_from, gap_since, case when not gap_by_keys then greatest(coalesce(gap_xid, started_xid), started_xid)::text end
             from {s}.meta where gap_from is not null";
         let rows = self.query(sql, &[]).await?;
         Ok(rows.first().map(|row| Gap {
@@ -128,13 +132,6 @@ impl Store {
             since: row.get(1),
             xid: row.get(2),
         }))
-    }
-
-    /// The gap is repaired.
-    pub async fn meta_close_gap(&self) -> Result<(), StoreError> {
-        let sql = "update {s}.meta set gap_from = null, gap_since = null, gap_xid = null where (select {s}.fence($1))";
-        self.execute(sql, &[&self.epoch().0]).await?;
-        Ok(())
     }
 
     /// Remembers whether Deskie keeps `created_at`.

@@ -192,7 +192,8 @@ impl Store {
     /// Counts what waits; by partial indexes, and without a look through what is done, since it is asked at each scrape.
     pub async fn status_queues(&self) -> Result<Queues, StoreError> {
         let sql = "select
-            (select case when n < 10000 then n else greatest(n, (select max(id) - min(id) + 1 from {s}.event)) end
+            (select case when n < 10000 then n else greatest(n, (select reltuples::int8 from pg_class
+                    where oid = '{s}.event'::regclass)) end
                 from (select count(*) as n from (select from {s}.event limit 10000) e) c),
             (select count(*) from {s}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt')),
             (select count(*) from {s}.delivery where state = 'doubt'),
@@ -294,11 +295,16 @@ impl Store {
     /// are a decision of their own, and takes the cases that could not be read.
     pub async fn parked_retry(&self, id: Option<&str>) -> Result<u64, StoreError> {
         let sql = "with d as (
-                update {s}.delivery set state = case when body is null then 'unresolved' else 'queued' end,
+                update {s}.delivery set state = case when act = 'held' then 'skipped' when body is null then 'unresolved' else 'queued' end,
                     not_before = now(), attempts = 0, failures = 0, doubt_since = null,
                     waits_since = case when act = 'file' then now() - interval '100 years' end,
                     intent_at = case when lead is null then intent_at end, lead = null
-                where state = 'parked' and ($1::text is null or 'd' || coalesce(lead, id) = $1) returning link_id),
+                where state = 'parked' and ($1::text is null or 'd' || coalesce(lead, id) = $1) returning link_id, id),
+            h as (delete from {s}.held where delivery_id in (select id from d) returning *),
+            e as (insert into {s}.event (xid, commit_lsn, committed_at, schema_name, table_name, op, image, size, echo, found)
+                select pg_current_xact_id(), coalesce(m.captured_lsn, '0/0'), coalesce(h.committed_at, clock_timestamp()),
+                    h.schema_name, h.table_name, 'I', h.image, pg_column_size(h.image), false, true
+                from h, {s}.meta m order by h.id),
             l as (update {s}.link set state = 'queued', reason = null where id in (select link_id from d)),
             r as (update {s}.remote set state = 'pending', not_before = now(), attempts = 0
                   where state = 'parked' and ($1::text is null or 'r' || message_id = $1) returning 1),
@@ -323,7 +329,8 @@ impl Store {
     pub async fn parked_discard(&self, id: &str, reason: &str) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery set state = 'discarded', error = $2 || ' (was: ' || coalesce(error, '') || ')', done_at = now()
-                where state = 'parked' and 'd' || coalesce(lead, id) = $1 returning link_id, files),
+                where state = 'parked' and 'd' || coalesce(lead, id) = $1 returning link_id, files, id),
+            h as (delete from {s}.held where delivery_id in (select id from d)),
             l as (update {s}.link set state = 'discarded', reason = $2 where id in (select link_id from d
                 union all select (f->>'link')::int8 from d, jsonb_array_elements(d.files) f)),
             r as (update {s}.remote set state = 'discarded', reason = $2, done_at = now()

@@ -15,6 +15,7 @@ mod features;
 mod flows;
 mod hostile;
 mod moved;
+mod gap;
 mod postgres;
 mod recall;
 mod rekey;

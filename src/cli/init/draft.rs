@@ -56,6 +56,21 @@ fn line(text: &mut String, name: &str, value: &str, why: &str) {
     text.push_str(&format!("{name} = {}{comment}\n", string(value)));
 }
 
+/// A type without a time zone does not say whose clock it shows.
+fn created_at(text: &mut String, alias: &str, column: &TableColumn) {
+    line(text, "created_at", &column.name, "");
+    if column.type_text.starts_with("timestamp") && column.type_text.contains("without time zone") {
+        text.push_str(&format!(
+            "# It has no time zone, and is read as UTC. Where the site writes local time in it, say so:\n\
+             # created_at = {}\n",
+            string(&format!(
+                "{} at time zone 'Europe/Istanbul'",
+                dotted(alias, &column.name)
+            ))
+        ));
+    }
+}
+
 fn table_name(table: &Table) -> String {
     let plain = |name: &str| dotted("", name).trim_start_matches('.').to_owned();
     format!("{}.{}", plain(&table.name.schema), plain(&table.name.table))
@@ -111,7 +126,7 @@ fn ticket(text: &mut String, found: &Found) {
             .push_str("# open_on = \"message\"   # the default: no column of the ticket looks like a text\n"),
     }
     if let Some(column) = column(table, words::CREATED, "D") {
-        line(text, "created_at", &column.name, "");
+        created_at(text, "t", column);
     }
     if let Some(status) = column(table, &["status", "state", "durum", "статус"], "SE") {
         let name = dotted("t", &status.name);
@@ -198,7 +213,7 @@ fn message(text: &mut String, message: &Message) {
         html(text, body);
     }
     if let Some(column) = column(table, words::CREATED, "D") {
-        line(text, "created_at", &column.name, "");
+        created_at(text, "m", column);
     }
 }
 

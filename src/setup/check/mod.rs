@@ -1,6 +1,7 @@
 //! `check`: everything tested beforehand, nothing changed. Each test gives one [`Check`]; a failure of one does not keep
 //! the others from being made, as far as they do not stand on it.
 
+mod clock;
 mod database;
 mod deskie;
 mod folders;
@@ -156,6 +157,11 @@ async fn with_database(config: &Config, url: &ConnectUrl, found: &mut Found) {
     mapping::row_security(&mapped, found);
     mapping::lists(config, &mapped, found);
     found_or(found, "keys", mapping::keys(&client, &mapped).await);
+    found_or(
+        found,
+        "clock",
+        clock::check(config, &client, url, &mapped, meta.is_some()).await,
+    );
     let result = trial::write_back(config, url, &options, &mapped, found).await;
     found.try_add("write-back", result);
 }

@@ -1,0 +1,167 @@
+//! What is known of `created_at`: how far it lies from the commit in rows whose INSERT was streamed (rule 22).
+
+use super::{Step, Store, StoreError};
+use crate::model::row_clock::REMEMBERED;
+use crate::model::{RowClock, Section};
+use crate::postgres::shape::CreatedAtTypes;
+
+/// What is known of a section's `created_at`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreatedAt {
+    /// The section.
+    pub section: Section,
+    /// How it is mapped.
+    pub expression: String,
+    /// Its type has a time zone.
+    pub zoned: bool,
+    /// Seconds from it to the commit, the newest first.
+    pub lags: Vec<f64>,
+    /// The transaction of the newest.
+    pub last_xid: Option<u64>,
+    /// How many seconds ago that one was looked at.
+    pub sampled_ago: Option<f64>,
+}
+
+/// Once enough is known a further row is looked at so often, in seconds.
+const AGAIN_AFTER: f64 = 60.0;
+
+impl CreatedAt {
+    /// What it is worth.
+    pub fn clock(&self) -> RowClock {
+        RowClock::of(self.zoned, &self.lags)
+    }
+
+    /// Whether a row of this transaction is to be looked at.
+    pub fn wants(&self, xid: u64) -> bool {
+        self.last_xid != Some(xid)
+            && (self.lags.len() < REMEMBERED || self.sampled_ago.is_none_or(|ago| ago > AGAIN_AFTER))
+    }
+
+    /// What is wrong with it, and the mend. `zone`: that of the database's sessions, and its seconds from UTC.
+    pub fn trouble(&self, zone: Option<&(String, f64)>) -> (String, String) {
+        let (section, expression, rows) = (self.section.as_str(), &self.expression, self.lags.len());
+        let span = |lag: f64| format!("{:#}", jiff::SignedDuration::from_secs(lag as i64));
+        match self.clock() {
+            RowClock::Right => (format!("[{section}] created_at is right"), String::new()),
+            RowClock::Off(lag) => {
+                let side = if lag < 0 { "ahead of" } else { "behind" };
+                let known = zone.filter(|(_, offset)| (offset + lag as f64).abs() < 1.0);
+                let known = known.map_or("the zone that the site writes in", |(name, _)| name.as_str());
+                let mend = match self.zoned {
+                    true => "its type has a time zone, so that the expression turns it wrongly: mend that"
+                        .to_owned(),
+                    false => {
+                        format!(
+                            "it holds local time: write created_at = \"{expression} at time zone '{known}'\""
+                        )
+                    }
+                };
+                let by = span(lag.unsigned_abs() as f64);
+                let trouble = format!(
+                    "[{section}] created_at is {by} {side} the commit in the last {rows} new rows, and is corrected by that"
+                );
+                (trouble, mend)
+            }
+            RowClock::Unproven => {
+                let own = zone.map_or("UTC", |(name, _)| name.as_str());
+                let trouble = format!(
+                    "[{section}] created_at has no time zone, and too few new rows were seen to tell which one the site \
+                     writes in: until then it does not tell new rows from old ones"
+                );
+                let mend = format!(
+                    "say it: created_at = \"{expression} at time zone '{own}'\", if the site writes in the database's own \
+                     zone; many frameworks write in 'UTC'"
+                );
+                (trouble, mend)
+            }
+            RowClock::Erratic => {
+                let least = self.lags.iter().copied().fold(f64::INFINITY, f64::min);
+                let most = self.lags.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let trouble = format!(
+                    "[{section}] created_at is not when a row was made: in the last {rows} new rows it lay from {} to {} \
+                     before the commit, so that it does not tell new rows from old ones",
+                    span(least),
+                    span(most)
+                );
+                let mend = "map the column that the INSERT fills, or leave created_at out".to_owned();
+                (trouble, mend)
+            }
+        }
+    }
+}
+
+impl Store {
+    /// How the mapping has it now; what was learned of another expression is forgotten.
+    pub async fn clock_declare(&self, types: &CreatedAtTypes) -> Result<(), StoreError> {
+        let sql = "insert into {s}.clock as c (section, expression, zoned) values ($1, $2, $3)
+            on conflict (section) do update set expression = excluded.expression, zoned = excluded.zoned, lags = '{}',
+                last_xid = null, sampled_at = null
+                where c.expression <> excluded.expression or c.zoned <> excluded.zoned";
+        for (section, mapped) in types {
+            let section = section.as_str();
+            match mapped {
+                Some((expression, zoned)) => self.execute(sql, &[&section, expression, zoned]).await?,
+                None => {
+                    let sql = "delete from {s}.clock where section = $1";
+                    self.execute(sql, &[&section]).await?
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// What is known.
+    pub async fn clocks(&self) -> Result<Vec<CreatedAt>, StoreError> {
+        let sql = "select section, expression, zoned, lags, last_xid::text,
+                extract(epoch from clock_timestamp() - sampled_at)::float8 from {s}.clock order by section desc";
+        let read = |row: &tokio_postgres::Row| CreatedAt {
+            section: if row.get::<_, &str>(0) == Section::Ticket.as_str() {
+                Section::Ticket
+            } else {
+                Section::Message
+            },
+            expression: row.get(1),
+            zoned: row.get(2),
+            lags: row.get(3),
+            last_xid: row.get::<_, Option<&str>>(4).and_then(|xid| xid.parse().ok()),
+            sampled_ago: row.get(5),
+        };
+        Ok(self.query(sql, &[]).await?.iter().map(read).collect())
+    }
+
+    /// The zone that sessions of this database have, where they set none themselves, and its seconds from UTC now.
+    pub async fn clock_zone(&self) -> Result<Option<(String, f64)>, StoreError> {
+        let sql = "select reset_val, extract(epoch from (now() at time zone reset_val) - (now() at time zone 'UTC'))::float8
+            from pg_catalog.pg_settings where name = 'TimeZone'";
+        let rows = self.query(sql, &[]).await?;
+        Ok(rows.first().map(|row| (row.get(0), row.get(1))))
+    }
+
+    /// Which `created_at` is not what it seems, as the rows of late show, and how to say in the config what it is.
+    pub async fn clock_troubles(&self) -> Result<Vec<String>, StoreError> {
+        let mut clocks = self.clocks().await?;
+        clocks.retain(|known| matches!(known.clock(), RowClock::Off(_) | RowClock::Erratic));
+        if clocks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let zone = self.clock_zone().await?;
+        let told = |known: &CreatedAt| {
+            let (trouble, mend) = known.trouble(zone.as_ref());
+            format!("{trouble}; {mend}")
+        };
+        Ok(clocks.iter().map(told).collect())
+    }
+}
+
+impl Step<'_> {
+    /// A row's INSERT was streamed: so far lies its `created_at` from its commit.
+    pub async fn clock_sample(&self, section: Section, lag: f64, xid: u64) -> Result<(), StoreError> {
+        let sql = "update {s}.clock set lags = (array[$2::float8] || lags)[1:$4], last_xid = $3::text::xid8,
+                sampled_at = clock_timestamp()
+            where section = $1";
+        let remembered = i32::try_from(REMEMBERED).unwrap_or(i32::MAX);
+        self.execute(sql, &[&section.as_str(), &lag, &xid.to_string(), &remembered])
+            .await?;
+        Ok(())
+    }
+}
