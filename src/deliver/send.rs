@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Deliverer, SEND_WITHIN, Stored};
+use super::{Deliverer, SEND_WITHIN};
 use crate::config::AgentAs;
 use crate::deskie::{
     Author, CallError, Contact, Content, File, NewCase, NewMessage, NewNote, Outcome, Status,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Deliverer, SEND_WITHIN, Stored};
+use super::{Deliverer, SEND_WITHIN};
 use crate::deskie::{CaseUpdate, Outcome, Status};
 use crate::lanes::{Call, backoff};
 use crate::model::{CrashPoint, clock};

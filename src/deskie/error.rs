@@ -211,6 +211,11 @@ impl CallError {
         }
     }
 
+    /// Whether the API's own word is that there is no such case.
+    pub fn is_case_not_found(&self) -> bool {
+        matches!(self.kind, ErrorKind::Gone { code: Some(_), .. })
+    }
+
     /// True where the case does not exist (any more), as far as this answer tells: a read of it confirms that.
     pub fn is_gone(&self) -> bool {
         matches!(self.kind, ErrorKind::Gone { .. })

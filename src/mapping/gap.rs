@@ -175,6 +175,7 @@ mod tests {
         let column = |name: &str, cast: &str| Column {
             name: name.into(),
             cast: cast.into(),
+            equals: crate::mapping::shape::EQUALS.into(),
         };
         let shape = Shape {
             relation: RelationName {

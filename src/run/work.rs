@@ -260,7 +260,7 @@ pub async fn work(
     {
         let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
         tasks.spawn(async move {
-            watch(shared, vital, slot, Watched { repaired, held }, term).await;
+            watch(shared, vital, slot, BegunWith { repaired, held }, term).await;
             "the watch over slot and publications"
         });
     }
@@ -316,7 +316,7 @@ pub fn watch_every(usual: Duration) -> Duration {
 /// dropped, or where a gap is open: the next term makes what is missing and repairs the gap. One whose repair is being
 /// tried (not `repaired`) ends no term. It ends as well where something came to be held, or is held no more: then it is
 /// told, and the next term does what may be done.
-async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, watched: Watched, term: CancellationToken) {
+async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, begun: BegunWith, term: CancellationToken) {
     let watch_every = watch_every(WATCH_EVERY);
     let (mut told, mut hazards) = (Told::default(), Vec::new());
     while !term.is_cancelled() {
@@ -329,7 +329,7 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, watched: Watched
             tracing::debug!("the keys could not be compared: {error}");
         }
         match shared.store.holds().await {
-            Ok(holds) if holds.is_empty() == watched.held.is_some() => return,
+            Ok(holds) if holds.is_empty() == begun.held.is_some() => return,
             // What is learned of it meanwhile is told as well.
             Ok(holds) if !holds.is_empty() => vital.set_held(Some(holds.join("; "))),
             Ok(_) => {}
@@ -340,7 +340,7 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, watched: Watched
             return;
         }
         match watch_publications(&shared, &vital, &mut told.publications).await {
-            Ok(Watched::Gap) if watched.repaired.load(Ordering::SeqCst) && watched.held.is_none() => {
+            Ok(Watched::Gap) if begun.repaired.load(Ordering::SeqCst) && begun.held.is_none() => {
                 tracing::warn!("rows were not streamed for a while: the gap is repaired");
                 return;
             }
@@ -357,7 +357,7 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, watched: Watched
 }
 
 /// What a term was begun with.
-struct Watched {
+struct BegunWith {
     repaired: Arc<AtomicBool>,
     held: Option<String>,
 }

@@ -96,13 +96,13 @@ impl StoreError {
     /// Whether only this step's own values can be the cause; `None`: a look at the connection decides (rule 19).
     pub fn is_of_the_values(&self) -> Option<bool> {
         match self {
-            StoreError::Unavailable(_) => Some(false),
+            StoreError::Unavailable(_) | StoreError::Newer { .. } => Some(false),
             StoreError::Damaged(_) => Some(true),
             StoreError::Postgres(error) => match error.code().map(|code| code.code()) {
                 None if error.is_closed() => Some(false),
                 None => None,
-                // Our own tables or rights, another leader, a server that cannot, or not now.
-                Some("DC001") => Some(false),
+                // Our own tables or rights, another leader, what is held, a server that cannot, or not now.
+                Some("DC001" | "DC005") => Some(false),
                 Some(code) => Some(
                     !["08", "25", "40", "42", "53", "55", "57", "58", "3F"]
                         .iter()

@@ -322,7 +322,7 @@ impl WriteBack {
                 plan.push(Planned::site(statement, parameters));
             }
         }
-        plan.push((store.sql("select {s}.unheld()"), Vec::new()));
+        plan.push(Planned::ours(store.sql("select {s}.unheld()"), Vec::new()));
         let is_written = self.config.ticket.open_on == OpenOn::Ticket;
         let message = first.filter(|_| is_written);
         let kind = message.map(|message| match message.staff_id {
