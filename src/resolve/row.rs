@@ -539,7 +539,11 @@ fn instant(seconds: Option<String>, now: i64) -> Option<f64> {
     const EARLIEST: f64 = 315_532_800.0;
     const DAY: f64 = 86_400.0;
     // An edit has no time of its own.
-    let now = if now > 0 { now } else { crate::model::clock::now().as_second() };
+    let now = if now > 0 {
+        now
+    } else {
+        crate::model::clock::now().as_second()
+    };
     let at: f64 = seconds?.parse().ok()?;
     (EARLIEST..=now as f64 + DAY).contains(&at).then_some(at)
 }
