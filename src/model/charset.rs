@@ -101,7 +101,8 @@ impl Charset {
         }
         let mut buffer = [0; 4];
         let (bytes, _, unmappable) = encoding.encode(c.encode_utf8(&mut buffer));
-        !unmappable && !(self.is_iso && bytes.iter().any(|byte| (0x80..0xa0).contains(byte)))
+        let is_control = self.is_iso && bytes.iter().any(|byte| (0x80..0xa0).contains(byte));
+        !unmappable && !is_control
     }
 }
 
@@ -122,7 +123,10 @@ pub fn fitted(mut value: Value) -> Value {
     value
 }
 
+/// Whether anything was replaced.
 fn fit_value(charset: Charset, value: &mut Value) -> bool {
+    // All of them, whatever the first says.
+    let count = |replaced: Vec<bool>| replaced.contains(&true);
     match value {
         Value::String(text) => match charset.fit(text) {
             Cow::Owned(fitted) => {
@@ -131,12 +135,8 @@ fn fit_value(charset: Charset, value: &mut Value) -> bool {
             }
             Cow::Borrowed(_) => false,
         },
-        Value::Array(items) => items
-            .iter_mut()
-            .fold(false, |any, item| fit_value(charset, item) || any),
-        Value::Object(object) => object
-            .iter_mut()
-            .fold(false, |any, (_, item)| fit_value(charset, item) || any),
+        Value::Array(items) => count(items.iter_mut().map(|item| fit_value(charset, item)).collect()),
+        Value::Object(object) => count(object.values_mut().map(|item| fit_value(charset, item)).collect()),
         _ => false,
     }
 }
