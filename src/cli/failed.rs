@@ -186,7 +186,9 @@ fn advice(detail: &ParkedDetail) -> Vec<String> {
         return vec![
             "Look at the tickets above: are they new ones for Deskie, or an import of what was there?".into(),
             format!("They are for Deskie: `deskie-cdc failed retry {id}` opens a case for each."),
-            format!("They are not: `deskie-cdc failed discard {id}` drops them; a later message on one of them opens its case."),
+            format!(
+                "They are not: `deskie-cdc failed discard {id}` drops them; a later message on one of them opens its case."
+            ),
         ];
     }
     let mut lines = match (is_reply(detail), detail.in_doubt) {

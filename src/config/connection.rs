@@ -220,7 +220,9 @@ pub(super) fn capture(section: Option<&Section<'_>>) -> Capture {
         max_new_cases: section
             .value("max_new_cases")
             .and_then(|value| value.number(None))
-            .map_or(defaults.max_new_cases, |number| usize::try_from(number).unwrap_or(usize::MAX)),
+            .map_or(defaults.max_new_cases, |number| {
+                usize::try_from(number).unwrap_or(usize::MAX)
+            }),
         max_wal: section.size("max_wal", defaults.max_wal),
         on_max_wal: on_max_wal.unwrap_or(defaults.on_max_wal),
         retain: section.duration("retain", defaults.retain),

@@ -82,9 +82,11 @@ impl Charset {
     /// The text with what the database cannot hold replaced.
     pub fn fit(self, text: &str) -> Cow<'_, str> {
         match self.encoding {
-            Some(_) if !text.is_ascii() && !text.chars().all(|c| self.holds(c)) => {
-                Cow::Owned(text.chars().map(|c| if self.holds(c) { c } else { '?' }).collect())
-            }
+            Some(_) if !text.is_ascii() && !text.chars().all(|c| self.holds(c)) => Cow::Owned(
+                text.chars()
+                    .map(|c| if self.holds(c) { c } else { '?' })
+                    .collect(),
+            ),
             _ => Cow::Borrowed(text),
         }
     }
@@ -99,7 +101,8 @@ impl Charset {
         }
         let mut buffer = [0; 4];
         let (bytes, _, unmappable) = encoding.encode(c.encode_utf8(&mut buffer));
-        !unmappable && !(self.is_iso && bytes.iter().any(|byte| (0x80..0xa0).contains(byte)))
+        let is_control = self.is_iso && bytes.iter().any(|byte| (0x80..0xa0).contains(byte));
+        !unmappable && !is_control
     }
 }
 
@@ -113,12 +116,17 @@ pub fn is_database_of(server_encoding: &str) {
 pub fn fitted(mut value: Value) -> Value {
     let charset = *OURS.read().unwrap_or_else(PoisonError::into_inner);
     if charset.encoding.is_some() && fit_value(charset, &mut value) && !TOLD.swap(true, Ordering::Relaxed) {
-        tracing::warn!("Deskie holds characters that the database's encoding lacks: each of them becomes `?`");
+        tracing::warn!(
+            "Deskie holds characters that the database's encoding lacks: each of them becomes `?`"
+        );
     }
     value
 }
 
+/// Whether anything was replaced.
 fn fit_value(charset: Charset, value: &mut Value) -> bool {
+    // All of them, whatever the first says.
+    let count = |replaced: Vec<bool>| replaced.contains(&true);
     match value {
         Value::String(text) => match charset.fit(text) {
             Cow::Owned(fitted) => {
@@ -127,10 +135,8 @@ fn fit_value(charset: Charset, value: &mut Value) -> bool {
             }
             Cow::Borrowed(_) => false,
         },
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| fit_value(charset, item) || any),
-        Value::Object(object) => object
-            .iter_mut()
-            .fold(false, |any, (_, item)| fit_value(charset, item) || any),
+        Value::Array(items) => count(items.iter_mut().map(|item| fit_value(charset, item)).collect()),
+        Value::Object(object) => count(object.values_mut().map(|item| fit_value(charset, item)).collect()),
         _ => false,
     }
 }
@@ -146,7 +152,11 @@ mod tests {
         };
         check("LATIN5", "\u{15f}ey \u{1f600} \u{20ac}", "\u{15f}ey ? ?");
         check("WIN1254", "\u{15f}ey \u{1f600} \u{20ac}", "\u{15f}ey ? \u{20ac}");
-        check("WIN1251", "\u{442}\u{435}\u{441}\u{442} \u{e9}", "\u{442}\u{435}\u{441}\u{442} ?");
+        check(
+            "WIN1251",
+            "\u{442}\u{435}\u{441}\u{442} \u{e9}",
+            "\u{442}\u{435}\u{441}\u{442} ?",
+        );
         check("LATIN1", "caf\u{e9} \u{2019}", "caf\u{e9} ?");
         assert_eq!(Charset::default().fit("\u{1f600}"), "\u{1f600}");
         assert!(Charset::named("UTF8").is_none() && Charset::named("SQL_ASCII").is_none());

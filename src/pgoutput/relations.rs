@@ -222,12 +222,7 @@ impl Relations {
         })
     }
 
-    fn cell(
-        &self,
-        relation: &Relation,
-        column: &Column,
-        cell: &TupleCell,
-    ) -> (String, Cell) {
+    fn cell(&self, relation: &Relation, column: &Column, cell: &TupleCell) -> (String, Cell) {
         let is_key = column.is_key && relation.replica_identity != ReplicaIdentity::Full;
         let value = match cell {
             TupleCell::Null => Cell::Null,

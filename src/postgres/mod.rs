@@ -113,10 +113,19 @@ mod tests {
     fn values_are_cut_out_of_a_servers_words() {
         let check = |text: &str, expected: &str| assert_eq!(without_quoted(text), expected, "{text}");
         check("division by zero", "division by zero");
-        check("invalid input syntax for type integer: \"my card 4111\"", "invalid input syntax for type integer: \"...\"");
+        check(
+            "invalid input syntax for type integer: \"my card 4111\"",
+            "invalid input syntax for type integer: \"...\"",
+        );
         check("a \"value with \" a mark\" in it", "a \"...\" in it");
-        check("ung\u{fc}ltige Eingabe: \u{201e}geheim\u{201c}", "ung\u{fc}ltige Eingabe: \u{201e}...\u{201c}");
-        check("\u{ab}\u{442}\u{430}\u{439}\u{43d}\u{430}\u{bb} bad", "\u{ab}...\u{bb} bad");
+        check(
+            "ung\u{fc}ltige Eingabe: \u{201e}geheim\u{201c}",
+            "ung\u{fc}ltige Eingabe: \u{201e}...\u{201c}",
+        );
+        check(
+            "\u{ab}\u{442}\u{430}\u{439}\u{43d}\u{430}\u{bb} bad",
+            "\u{ab}...\u{bb} bad",
+        );
         check("open \"never closed", "open \"...\"");
     }
 }

@@ -50,11 +50,7 @@ impl Batch<'_> {
 }
 
 /// Judges the transactions that are over, all but `cut`.
-pub(super) async fn judge(
-    step: &Step<'_>,
-    config: &Config,
-    cut: Option<u64>,
-) -> Result<(), ResolveError> {
+pub(super) async fn judge(step: &Step<'_>, config: &Config, cut: Option<u64>) -> Result<(), ResolveError> {
     if step.bulk_counted().await?.is_empty() {
         return Ok(());
     }

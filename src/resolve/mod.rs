@@ -77,7 +77,6 @@ pub struct Resolver {
     owed: tokio::sync::Mutex<(Vec<EventId>, Vec<DeliveryId>)>,
 }
 
-
 /// Why a row is passed over whose table was emptied in the same transaction.
 const LOADED_AGAIN: &str = "its whole table was loaded again in one transaction";
 

@@ -253,12 +253,7 @@ impl Resolver {
         })
     }
 
-    async fn try_piece(
-        &self,
-        piece: &[Item],
-        cut: Option<u64>,
-        is_fresh: bool,
-    ) -> Result<(), ResolveError> {
+    async fn try_piece(&self, piece: &[Item], cut: Option<u64>, is_fresh: bool) -> Result<(), ResolveError> {
         let batch = self.batch(piece, cut, is_fresh).await?;
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
@@ -412,9 +407,8 @@ fn pieces(items: &[Item]) -> Vec<(usize, usize)> {
     };
     for (n, item) in items.iter().enumerate() {
         let before = n.checked_sub(1).and_then(|before| items.get(before));
-        let joins = before.is_some_and(|before| {
-            before.kind() == item.kind() && before.failures() == item.failures()
-        });
+        let joins =
+            before.is_some_and(|before| before.kind() == item.kind() && before.failures() == item.failures());
         match found.last_mut() {
             Some((from, to)) if joins && *to - *from < most(item) => *to = n + 1,
             _ => found.push((n, n + 1)),

@@ -386,10 +386,15 @@ impl Batch<'_> {
             .key
             .iter()
             .map(|column| super::cell(image, column).map(str::to_owned));
-        Ok(match self.ask_all(&from_table.sql, values.collect(), (shape, &shape.key)).await? {
-            Ok(rows) => Told::There(rows),
-            Err(why) => Told::Refused(why),
-        })
+        Ok(
+            match self
+                .ask_all(&from_table.sql, values.collect(), (shape, &shape.key))
+                .await?
+            {
+                Ok(rows) => Told::There(rows),
+                Err(why) => Told::Refused(why),
+            },
+        )
     }
 
     /// A message left its list.

@@ -49,7 +49,10 @@ impl Step<'_> {
             union select opened_by::text from {s}.ticket where opened_by is not null
                 and not exists (select from {s}.bulk b where b.xid = opened_by and b.held_since is not null)";
         let rows = self.query(sql, &[]).await?;
-        Ok(rows.iter().filter_map(|row| row.get::<_, &str>(0).parse().ok()).collect())
+        Ok(rows
+            .iter()
+            .filter_map(|row| row.get::<_, &str>(0).parse().ok())
+            .collect())
     }
 
     /// The transaction `xid` brings the first messages of these lanes, which have no case.

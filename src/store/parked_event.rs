@@ -46,7 +46,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         let events: Vec<i64> = events.iter().map(|id| id.0).collect();
         let deliveries: Vec<i64> = deliveries.iter().map(|id| id.0).collect();
-        for (table, ids) in [("event", &events), ("parked_event", &events), ("delivery", &deliveries)] {
+        for (table, ids) in [
+            ("event", &events),
+            ("parked_event", &events),
+            ("delivery", &deliveries),
+        ] {
             let sql = format!(
                 "update {{s}}.{table} set failures = failures - 1 where id = any($1) and failures > 0 and (select {{s}}.fence($2))"
             );

@@ -245,8 +245,7 @@ impl WriteBack {
             .get()
             .await
             .map_err(|error| WriteError::Passing(error.to_string()))?;
-        let tickets = load_shape(&client, &self.config.ticket.table, &self.config.ticket.key)
-            .await?;
+        let tickets = load_shape(&client, &self.config.ticket.table, &self.config.ticket.key).await?;
         let mut names = write::reply_names(&tickets, None);
         names.retain(|name| name != "ticket" && !name.starts_with("ticket_"));
         let mut statements = Vec::new();

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::write::WriteError;
+use crate::mapping::Statement;
 use crate::model::clock;
 use crate::store::{Store, StoreError};
 
@@ -116,6 +118,30 @@ impl Gate {
         let pause = Duration::from_millis(500 << tried.min(4)).min(LONGEST);
         state.stop = Some((tried + 1, clock::monotonic() + pause));
         (Meaning::Stopped, tried == 0)
+    }
+}
+
+impl WriteError {
+    /// A column that none of these statements names has to be mapped; the value of one that they name is the message's.
+    pub(super) fn of_statements<'a>(self, statements: impl IntoIterator<Item = &'a Statement>) -> WriteError {
+        match self {
+            WriteError::NoValue { column, text } => {
+                match statements
+                    .into_iter()
+                    .any(|statement| statement.sql().contains(&column))
+                {
+                    true => WriteError::Refused(text),
+                    false => WriteError::Mapping(text),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// The server has refused it: nothing of it is there.
+    pub(super) fn is_refusal(&self) -> bool {
+        use WriteError::{Mapping, NoValue, Refused, Stale};
+        matches!(self, Refused(_) | Mapping(_) | Stale(_) | NoValue { .. })
     }
 }
 

@@ -25,8 +25,7 @@ pub(super) struct StatusStatements {
 
 impl StatusStatements {
     async fn load(client: &tokio_postgres::Client, config: &Config) -> Result<StatusStatements, WriteError> {
-        let tickets = load_shape(client, &config.ticket.table, &config.ticket.key)
-            .await?;
+        let tickets = load_shape(client, &config.ticket.table, &config.ticket.key).await?;
         let names = write::reply_names(&tickets, None);
         let mut sql = Vec::new();
         for expr in config.status.iter().flat_map(|status| &status.sql) {

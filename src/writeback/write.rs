@@ -73,27 +73,6 @@ pub enum WriteError {
     NotLeader,
 }
 
-impl WriteError {
-    /// A column that none of these statements names has to be mapped; the value of one that they name is the message's.
-    pub(super) fn of_statements<'a>(self, statements: impl IntoIterator<Item = &'a Statement>) -> WriteError {
-        match self {
-            WriteError::NoValue { column, text } => {
-                match statements.into_iter().any(|statement| statement.sql().contains(&column)) {
-                    true => WriteError::Refused(text),
-                    false => WriteError::Mapping(text),
-                }
-            }
-            other => other,
-        }
-    }
-
-    /// The server has refused it: nothing of it is there.
-    pub(super) fn is_refusal(&self) -> bool {
-        use WriteError::{Mapping, NoValue, Refused, Stale};
-        matches!(self, Refused(_) | Mapping(_) | Stale(_) | NoValue { .. })
-    }
-}
-
 impl From<crate::postgres::shape::ShapeError> for WriteError {
     fn from(error: crate::postgres::shape::ShapeError) -> WriteError {
         match error.is_about_the_connection() {
@@ -157,8 +136,7 @@ impl ReplyStatements {
         let Some(reply) = &config.reply else {
             return Ok(None);
         };
-        let tickets = load_shape(client, &config.ticket.table, &config.ticket.key)
-            .await?;
+        let tickets = load_shape(client, &config.ticket.table, &config.ticket.key).await?;
         let messages = match &config.message {
             Some(message) => Some(load_message_shape(client, message).await?),
             None => None,

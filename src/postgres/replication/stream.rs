@@ -190,7 +190,11 @@ impl ReplicationStream {
         // Not a task of the program's logic but the other half of this stream; it is aborted with it.
         #[allow(clippy::disallowed_methods)]
         let task = tokio::spawn(pump.run());
-        Self { shared, task, charset }
+        Self {
+            shared,
+            task,
+            charset,
+        }
     }
 
     /// The next frame, in order. May be dropped and called again. After an error the stream is over.

@@ -248,7 +248,10 @@ async fn a_row_of_any_size_is_never_held() {
     while rows.len() < 3 {
         let bytes = next_data(&mut stream).await;
         longest = longest.max(bytes.len());
-        match relations.step(decode(&bytes).expect("a message")).expect("a step") {
+        match relations
+            .step(decode(&bytes).expect("a message"))
+            .expect("a step")
+        {
             Step::Change(change) => rows.push(change.row),
             Step::Emitted { prefix, content, .. } => {
                 assert_eq!((prefix.as_str(), content.len()), ("another program", 0));

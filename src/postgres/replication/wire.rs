@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::Rows;
-use super::sieve::Sieve;
 use super::error::{ReplicationError, Stage};
+use super::sieve::Sieve;
 use crate::pgoutput::MAX_CELL;
 use crate::postgres::dial::Attempt;
 use crate::postgres::error::ServerError;

@@ -46,7 +46,10 @@ async fn an_enum_type_made_anew_under_traffic_loses_and_parks_nothing() {
         }
         let (ticket, case) = tickets[tickets.len() - 1];
         stage.sql(&format!("begin; {ENUM_ANEW}; commit")).await;
-        stage.simulator.agent_reply(case, Says::text(format!("reply {n}"))).unwrap();
+        stage
+            .simulator
+            .agent_reply(case, Says::text(format!("reply {n}")))
+            .unwrap();
         stage.until_site(ticket, 1).await;
         stage.sql(&format!("begin; {ENUM_ANEW}; commit")).await;
         stage.simulator.set_status(case, "closed").unwrap();
@@ -70,7 +73,10 @@ async fn a_fault_of_the_whole_reply_mapping_parks_nothing_and_ends_by_itself() {
     let (ticket, case) = stage.open("Soru").await;
     let (other, other_case) = stage.open("Other").await;
     let faults = [
-        ("revoke insert on messages from deskie_cdc", "grant insert on messages to deskie_cdc"),
+        (
+            "revoke insert on messages from deskie_cdc",
+            "grant insert on messages to deskie_cdc",
+        ),
         (
             "alter table messages rename column author_name to writer",
             "alter table messages rename column writer to author_name",
@@ -88,26 +94,43 @@ async fn a_fault_of_the_whole_reply_mapping_parks_nothing_and_ends_by_itself() {
         // WHEN the site breaks the mapping, and agents answer meanwhile
         let seen = connector.log().len();
         stage.sql(breaks).await;
-        stage.simulator.agent_reply(case, Says::text(format!("one {n}"))).unwrap();
-        stage.simulator.agent_reply(other_case, Says::text(format!("two {n}"))).unwrap();
+        stage
+            .simulator
+            .agent_reply(case, Says::text(format!("one {n}")))
+            .unwrap();
+        stage
+            .simulator
+            .agent_reply(other_case, Says::text(format!("two {n}")))
+            .unwrap();
         // THEN that is said once, and nothing is parked
-        connector.wait_for_log_after(seen, "writing to the site stopped: [reply]").await;
+        connector
+            .wait_for_log_after(seen, "writing to the site stopped: [reply]")
+            .await;
         wait_until("it is told", || async {
             let status = stage.workplace.command(&["status"]).await;
-            status.stdout.contains("writing to the site stopped").then_some(())
+            status
+                .stdout
+                .contains("writing to the site stopped")
+                .then_some(())
         })
         .await;
         nothing_parked(&stage).await;
         // AND it goes on by itself once the site is mended
         stage.sql(mends).await;
-        connector.wait_for_log_after(seen, "writing to the site goes on").await;
+        connector
+            .wait_for_log_after(seen, "writing to the site goes on")
+            .await;
         stage.until_site(ticket, n + 1).await;
         stage.until_site(other, n + 1).await;
         nothing_parked(&stage).await;
     }
     assert_eq!(stage.rows(ticket).await, ["one 0", "one 1", "one 2", "one 3"]);
     let status = stage.workplace.command(&["status"]).await;
-    assert!(!status.stdout.contains("writing to the site stopped"), "{}", status.stdout);
+    assert!(
+        !status.stdout.contains("writing to the site stopped"),
+        "{}",
+        status.stdout
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,13 +153,22 @@ async fn a_reply_that_the_site_refuses_for_its_own_sake_parks_alone() {
     let (_, by_value) = stage.open("Value").await;
     let (_, by_right) = stage.open("Right").await;
     // WHEN one reply breaks each, and others are well
-    stage.simulator.agent_reply(by_value, Says::text("forbidden")).unwrap();
-    stage.simulator.agent_reply(by_right, Says::text("policy")).unwrap();
+    stage
+        .simulator
+        .agent_reply(by_value, Says::text("forbidden"))
+        .unwrap();
+    stage
+        .simulator
+        .agent_reply(by_right, Says::text("policy"))
+        .unwrap();
     let parked = "select count(*) from deskie_cdc.remote where state = 'parked'";
     let mut n = 0;
     // THEN the others go on, and each of the two is parked in the end
     while stage.count(parked).await < 2 {
-        stage.simulator.agent_reply(case, Says::text(format!("well {n}"))).unwrap();
+        stage
+            .simulator
+            .agent_reply(case, Says::text(format!("well {n}")))
+            .unwrap();
         n += 1;
         stage.until_site(ticket, n).await;
         assert!(n < 60, "it is never parked");

@@ -17,7 +17,11 @@ async fn play(encoding: &str, words: &str, heard: &str) -> String {
     // THEN Deskie hears them
     let case = scene.case_of("1").await;
     assert_eq!(case.subject, heard, "{encoding}");
-    scene.app(&format!("insert into messages (ticket_id, author, body) values (1, 'customer', {words})")).await;
+    scene
+        .app(&format!(
+            "insert into messages (ticket_id, author, body) values (1, 'customer', {words})"
+        ))
+        .await;
     scene.until_heard("1", 2).await;
     assert_eq!(scene.heard().await["1"], [heard, heard], "{encoding}");
     // WHEN an agent answers with what the database lacks
@@ -29,8 +33,13 @@ async fn play(encoding: &str, words: &str, heard: &str) -> String {
     assert!(scene.reasons().await.is_empty());
     scene.app(&format!("{OPEN} 'plain', 'plain')")).await;
     scene.case_of("2").await;
-    let told = connector.log().iter().any(|line| line.contains("the database's encoding lacks"));
-    let shown = scene.column("select body from messages where author = 'agent'").await;
+    let told = connector
+        .log()
+        .iter()
+        .any(|line| line.contains("the database's encoding lacks"));
+    let shown = scene
+        .column("select body from messages where author = 'agent'")
+        .await;
     assert_eq!(told, !shown[0].contains('\u{1f600}'), "{encoding}");
     shown[0].clone()
 }
@@ -43,18 +52,33 @@ async fn a_turkish_database_of_one_byte_a_character() {
 
 #[tokio::test]
 async fn a_russian_database_of_one_byte_a_character() {
-    let shown = play("WIN1251", "'\u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c}'", "\u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c}").await;
+    let shown = play(
+        "WIN1251",
+        "'\u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c}'",
+        "\u{43f}\u{430}\u{440}\u{43e}\u{43b}\u{44c}",
+    )
+    .await;
     assert_eq!(shown, "Hello ? \u{20ac}!");
 }
 
 #[tokio::test]
 async fn bytes_without_a_character_do_not_stop_the_stream() {
-    let shown = play("WIN1252", "convert_from('\\x61e98162'::bytea, 'WIN1252')", "a\u{e9}?b").await;
+    let shown = play(
+        "WIN1252",
+        "convert_from('\\x61e98162'::bytea, 'WIN1252')",
+        "a\u{e9}?b",
+    )
+    .await;
     assert_eq!(shown, "Hello ? \u{20ac}!");
 }
 
 #[tokio::test]
 async fn bytes_of_no_encoding_at_all_do_not_stop_the_stream() {
-    let shown = play("SQL_ASCII", "convert_from('\\x61ff62'::bytea, 'SQL_ASCII')", "a\u{fffd}b").await;
+    let shown = play(
+        "SQL_ASCII",
+        "convert_from('\\x61ff62'::bytea, 'SQL_ASCII')",
+        "a\u{fffd}b",
+    )
+    .await;
     assert_eq!(shown, "Hello \u{1f600} \u{20ac}!");
 }

@@ -75,7 +75,10 @@ impl Scene {
         let installation = newest();
         eprintln!("on {}", installation.full_version());
         let cluster = Cluster::start(&installation, ClusterOptions::default()).expect("the cluster starts");
-        let sql = format!("create database {} encoding '{encoding}' template template0", Site::DATABASE);
+        let sql = format!(
+            "create database {} encoding '{encoding}' template template0",
+            Site::DATABASE
+        );
         let made = cluster.connect("postgres").await.expect("a connection");
         made.batch_execute(&sql).await.expect("a database");
         let client = cluster.connect(Site::DATABASE).await.expect("a connection");
