@@ -4,6 +4,7 @@ use super::name;
 use crate::config::{Attachment, AttachmentSource, Config};
 use crate::mapping::attachment::{self, Around};
 use crate::mapping::{Reading, Shape};
+use crate::postgres::names::{self, Sections};
 use crate::postgres::shape::{ShapeError, load_shape};
 
 /// One `[[attachment]]`, compiled.
@@ -67,7 +68,7 @@ pub struct FileRow {
     pub source: Option<String>,
 }
 
-/// Reads the catalog and compiles.
+/// Reads the catalog and compiles. A name anywhere in the mapping that does not mean what it says is an error (rule 22).
 pub async fn load(
     client: &tokio_postgres::Client,
     config: &Config,
@@ -99,5 +100,15 @@ pub async fn load(
             shape,
         });
     }
+    names::verify(
+        client,
+        &Sections {
+            config,
+            ticket: tickets,
+            message: messages,
+            attachments: all.iter().map(|attached| &attached.shape).collect(),
+        },
+    )
+    .await?;
     Ok(all)
 }

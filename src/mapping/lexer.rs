@@ -125,7 +125,7 @@ pub fn tokens(sql: &str) -> Vec<Token> {
                     subscriptable = false;
                     continue;
                 }
-                let name = name.to_lowercase();
+                let name = folded(name);
                 subscriptable = name != "array";
                 found.push(Token::Ident(name, at(end) == b'.'));
                 index = end;
@@ -143,6 +143,34 @@ pub fn tokens(sql: &str) -> Vec<Token> {
         }
     }
     found
+}
+
+/// A name without quotes as Postgres folds it: in UTF-8 the letters of ASCII alone.
+pub(super) fn folded(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+/// Whether a text is one name without quotes.
+pub(super) fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.first().copied().is_some_and(starts_name) && end_of_name(bytes, 0) == bytes.len()
+}
+
+/// The dotted name that begins at a position (in characters, from 1, as Postgres counts) of a statement.
+pub fn name_at(sql: &str, position: u32) -> Option<Vec<String>> {
+    let start = sql
+        .char_indices()
+        .nth(usize::try_from(position).ok()?.checked_sub(1)?)?
+        .0;
+    let mut names = Vec::new();
+    for token in tokens(sql.get(start..)?) {
+        let Token::Ident(name, dotted) = token else { break };
+        names.push(name);
+        if !dotted {
+            break;
+        }
+    }
+    (!names.is_empty()).then_some(names)
 }
 
 fn is_operator(byte: u8) -> bool {
@@ -275,6 +303,16 @@ mod tests {
                 Token::Ident("createdAt".into(), false)
             ]
         );
+    }
+
+    #[test]
+    fn the_name_at_a_place_is_read_whole() {
+        assert_eq!(
+            name_at("select u.emial from x u", 8),
+            Some(vec!["u".into(), "emial".into()])
+        );
+        assert_eq!(name_at("select ş, nmae from x", 11), Some(vec!["nmae".into()]));
+        assert_eq!(name_at("select 1", 80), None);
     }
 
     proptest! {

@@ -155,13 +155,14 @@ impl Resolver {
 
     /// One round; true where there may be more to do.
     async fn round(&self) -> Result<bool, ResolveError> {
+        // Before there is anything to do: a mapping that does not fit is told at the start, not with the first row.
+        let compiled = self.compiled().await?;
         let events = self.store.event_take(BATCH, self.config.capture.settle).await?;
         let unresolved = self.store.delivery_unresolved(BATCH).await?;
         let strays = self.store.delivery_strays(BATCH).await?;
         if events.is_empty() && unresolved.is_empty() && strays.is_empty() {
             return Ok(false);
         }
-        let compiled = self.compiled().await?;
         // A transaction may be longer than a round: it goes on in the next one.
         let cut = match events.last() {
             Some(last) if self.store.event_goes_on(last).await? => Some(last.xid),

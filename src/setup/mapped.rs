@@ -7,9 +7,11 @@ use tokio_postgres::types::Type;
 use super::blame;
 use crate::config::{Config, Expr, Span, TableName};
 use crate::mapping::read::{self, TicketKeyOf};
+use crate::mapping::shape::nearest;
 use crate::mapping::write;
 use crate::mapping::{Shape, Source, expand, value_sql};
 use crate::postgres::catalog::{self, Table};
+use crate::postgres::names::{self, Sections};
 use crate::postgres::shape::{row_key, shape_of};
 use crate::postgres::{quote_ident, server_error};
 
@@ -136,6 +138,8 @@ pub(super) struct Reader<'a> {
     pub(super) client: &'a Client,
     pub(super) config: &'a Config,
     pub(super) mapped: Mapped,
+    /// Where names stand that are no column of their section's own row.
+    strays: Vec<Span>,
 }
 
 /// Reads the catalog and prepares everything. An error is the connection's; what is wrong with the mapping is in
@@ -145,6 +149,7 @@ pub(super) async fn read(client: &Client, config: &Config) -> Result<Mapped, tok
         client,
         config,
         mapped: Mapped::default(),
+        strays: Vec::new(),
     };
     let tickets = reader
         .table("ticket", &config.ticket.table, &config.ticket.key)
@@ -165,6 +170,18 @@ pub(super) async fn read(client: &Client, config: &Config) -> Result<Mapped, tok
         attached.extend(shape.map(|shape| (attachment, shape)));
     }
     if let Some(tickets) = &tickets {
+        if attached.len() == config.attachments.len() {
+            let sections = Sections {
+                config,
+                ticket: tickets,
+                message: messages.as_ref(),
+                attachments: attached.iter().map(|(_, shape)| shape).collect(),
+            };
+            for stray in names::strays(client, &sections).await? {
+                reader.fault(&stray.span, stray.message, stray.hint);
+                reader.strays.push(stray.span);
+            }
+        }
         reader.tickets(tickets).await?;
         if let (Some(message), Some(messages)) = (&config.message, &messages) {
             reader.messages(message, messages, tickets).await?;
@@ -252,7 +269,7 @@ impl Reader<'_> {
                     .find(|column| table.column(column).is_none())
                     .and_then(|column| {
                         let near =
-                            blame::nearest(column, table.columns.iter().map(|column| column.name.as_str()))?;
+                            nearest(column, table.columns.iter().map(|column| column.name.as_str()))?;
                         Some(format!("did you mean `{near}`?"))
                     });
                 self.fault(&name.span, error.to_string(), hint);
@@ -313,7 +330,10 @@ impl Reader<'_> {
             .collect();
         let found = blame::find(self.client, self.config, &tables, &error, sql, span, parts).await?;
         for fault in found {
-            let known = |other: &MappingFault| other.span == fault.span && other.message == fault.message;
+            // An expression whose name is told already is not told twice.
+            let known = |other: &MappingFault| {
+                other.span == fault.span && (other.message == fault.message || self.strays.contains(&fault.span))
+            };
             if !self.mapped.faults.iter().any(known) {
                 self.mapped.faults.push(fault);
             }
