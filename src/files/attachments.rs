@@ -18,6 +18,8 @@ pub struct Attached {
     pub shape: Shape,
     /// The files of a message or ticket.
     pub of_parent: Reading,
+    /// Which of them are for Deskie.
+    pub eligible: Reading,
     /// A file by its key.
     pub by_key: Reading,
     /// What a file belongs to, by its key.
@@ -93,6 +95,7 @@ pub async fn load(
         all.push(Attached {
             source,
             of_parent: attachment::of_parent(section, &shape, &around),
+            eligible: attachment::eligible(section, &shape, &around),
             by_key: attachment::by_key(section, &shape, &around),
             parent_of: attachment::parent_of(section, &shape, parent),
             content: attachment::content(section, &shape, &around),

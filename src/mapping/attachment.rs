@@ -138,25 +138,38 @@ fn outputs(config: &Attachment, shape: &Shape) -> String {
 
 /// The files of one message or ticket, whose key's texts are the parameters; the outputs are [`FILE_OUTPUTS`].
 pub fn of_parent(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Reading {
+    all(config, shape, around, &outputs(config, shape))
+}
+
+/// The same files, only whether `where` holds of each: for the case that another of their values is refused.
+pub fn eligible(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Reading {
+    let asked = [
+        shape.key_sql("a"),
+        read::condition(config.filter.as_ref(), "a", shape),
+        order(shape),
+    ];
+    all(config, shape, around, &format!("distinct {}", asked.join(", ")))
+}
+
+fn all(config: &Attachment, shape: &Shape, around: &Around<'_>, outputs: &str) -> Reading {
     let (parent, alias) = match (config.of, around.message) {
         (AttachmentOf::Message, Some((_, messages))) => (messages, "m"),
         _ => (around.ticket.1, "t"),
     };
-    let order: Vec<String> = shape
-        .key
-        .iter()
-        .map(|column| format!("a.{}", quote_ident(column)))
-        .collect();
     Reading {
         sql: format!(
-            "select {}\n{}\nwhere {}\norder by {}",
-            outputs(config, shape),
+            "select {outputs}\n{}\nwhere {}\norder by {}",
             from_sql(config, shape, around),
             parent.key_condition(alias, 1),
-            order.join(", ")
+            order(shape)
         ),
         columns: parent.key.clone(),
     }
+}
+
+fn order(shape: &Shape) -> String {
+    let columns = shape.key.iter().map(|column| format!("a.{}", quote_ident(column)));
+    columns.collect::<Vec<String>>().join(", ")
 }
 
 /// One file by its key; the outputs are [`FILE_OUTPUTS`]. No row: it is gone, or belongs to nothing any more.

@@ -3,11 +3,12 @@
 //! [`shape`] is what the catalog says of a mapped table; [`lexer`] finds `:names`; [`read`] compiles the statements
 //! that turn a row into what Deskie needs; [`expand`] those that tell the messages of one row apart; [`attachment`]
 //! those that find its files; [`scan`] those that look through the tables; [`mod@write`] those that turn a
-//! Deskie message into rows of the site; [`scope`] says what each name may mean.
+//! Deskie message into rows of the site; [`scope`] says what each name may mean; [`alone`] asks one expression by itself.
 //!
 //! Invariant: no expression language of ours. A value is the user's SQL, at most a bare column name is quoted, a
 //! `:name` becomes `$n`. No value ever becomes part of a statement's text.
 
+pub mod alone;
 pub mod attachment;
 pub mod expand;
 pub mod lexer;

@@ -6,7 +6,7 @@ use tokio_postgres::error::ErrorPosition;
 use super::shape::ShapeError;
 use crate::config::{Config, Span};
 use crate::mapping::attachment::Around;
-use crate::mapping::lexer::name_at;
+use crate::mapping::lexer::{folded, name_at};
 use crate::mapping::scope::{self, Names, Question, Scope};
 use crate::mapping::shape::nearest;
 use crate::mapping::{Shape, lone_name};
@@ -144,7 +144,12 @@ async fn stray_name(
         return Ok(None);
     }
     let Some(decoyed) = &question.decoyed else {
-        return Ok(lone_name(&question.expr.sql));
+        return Ok(lone_name(&question.expr.sql).map(|name| {
+            match question.expr.sql.trim_start().starts_with('"') {
+                true => name,
+                false => folded(&name),
+            }
+        }));
     };
     Ok(match ask(client, decoyed).await? {
         // One of the own row's that another row has as well is refused as ambiguous without any decoy.

@@ -20,6 +20,7 @@ mod passed;
 mod row;
 mod status;
 mod thread;
+mod verdict;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

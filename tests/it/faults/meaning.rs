@@ -56,7 +56,7 @@ async fn a_name_that_is_no_column_of_its_own_row_is_refused() {
         ] {
             assert!(refused.to_lowercase().contains(text), "{sql}: `{text}` is not in\n{refused}");
         }
-        assert_eq!(refused.matches("error: ").count(), 1, "{sql}: {refused}");
+        assert_eq!(refused.matches("message.body: ").count(), 1, "{sql}: {refused}");
     }
 }
 

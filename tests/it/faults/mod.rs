@@ -7,6 +7,7 @@ mod failover;
 mod guest;
 mod intake;
 mod later;
+mod left_out;
 mod meaning;
 mod ordeal;
 mod readme;
