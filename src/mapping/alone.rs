@@ -9,9 +9,7 @@ use std::collections::HashSet;
 
 use super::expand;
 use super::lexer::{Token, conjuncts, tokens};
-use super::read::{
-    Piece, Reading, Source, condition, message_pieces, seconds, source_sql, text,
-};
+use super::read::{Piece, Reading, Source, condition, message_pieces, seconds, source_sql, text};
 use super::shape::Shape;
 use crate::config::{Expr, Message, Ticket};
 
@@ -66,7 +64,10 @@ pub fn ticket(config: &Ticket, shape: &Shape) -> Deciding {
     Deciding {
         filter: ground.filter(config.filter.as_ref()),
         author: None,
-        created_at: config.created_at.as_ref().map(|expr| ground.alone(expr, &seconds)),
+        created_at: config
+            .created_at
+            .as_ref()
+            .map(|expr| ground.alone(expr, &seconds)),
         status: config.status.as_ref().map(|expr| ground.alone(expr, &text)),
         element: None,
     }
@@ -75,7 +76,11 @@ pub fn ticket(config: &Ticket, shape: &Shape) -> Deciding {
 /// The deciding expressions of `[message]`.
 pub fn message(config: &Message, ticket: &Ticket, shape: &Shape, ticket_shape: &Shape) -> Deciding {
     let identity = config.expand.is_some().then(|| {
-        let parts = config.element.iter().chain([&config.body]).chain(&config.created_at);
+        let parts = config
+            .element
+            .iter()
+            .chain([&config.body])
+            .chain(&config.created_at);
         (expand::identity(config, shape), parts.collect())
     });
     let ground = Ground {
@@ -88,13 +93,20 @@ pub fn message(config: &Message, ticket: &Ticket, shape: &Shape, ticket_shape: &
     let whole = |source| {
         let mut reading = super::read::message(config, ticket, shape, ticket_shape, source);
         let identity = expand::identity(config, shape);
-        reading.sql = format!("{}\nwhere {identity} = ${}::text", reading.sql, reading.columns.len() + 1);
+        reading.sql = format!(
+            "{}\nwhere {identity} = ${}::text",
+            reading.sql,
+            reading.columns.len() + 1
+        );
         reading
     };
     Deciding {
         filter: ground.filter(config.filter.as_ref()),
         author: config.author.as_ref().map(|expr| ground.alone(expr, &text)),
-        created_at: config.created_at.as_ref().map(|expr| ground.alone(expr, &seconds)),
+        created_at: config
+            .created_at
+            .as_ref()
+            .map(|expr| ground.alone(expr, &seconds)),
         status: None,
         element: config.expand.is_some().then(|| Alone {
             image: whole(Source::Image),
@@ -162,7 +174,10 @@ impl Ground<'_> {
                 None => String::new(),
             };
             Reading {
-                sql: format!("select distinct {output}\nfrom {from}\n{}{is_it}\nlimit 2", joins.join("\n")),
+                sql: format!(
+                    "select distinct {output}\nfrom {from}\n{}{is_it}\nlimit 2",
+                    joins.join("\n")
+                ),
                 columns,
             }
         };

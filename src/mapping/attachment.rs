@@ -168,7 +168,10 @@ fn all(config: &Attachment, shape: &Shape, around: &Around<'_>, outputs: &str) -
 }
 
 fn order(shape: &Shape) -> String {
-    let columns = shape.key.iter().map(|column| format!("a.{}", quote_ident(column)));
+    let columns = shape
+        .key
+        .iter()
+        .map(|column| format!("a.{}", quote_ident(column)));
     columns.collect::<Vec<String>>().join(", ")
 }
 

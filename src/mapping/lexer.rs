@@ -162,14 +162,16 @@ pub fn conjuncts(sql: &str) -> Vec<&str> {
         match token {
             Token::Open => depth += 1,
             Token::Close => depth = depth.saturating_sub(1),
-            Token::Ident(word, _) if depth == 0 && sql.as_bytes().get(at) != Some(&b'"') => match word.as_str() {
-                "and" => {
-                    parts.push(sql.get(start..at).unwrap_or_default());
-                    start = at + word.len();
+            Token::Ident(word, _) if depth == 0 && sql.as_bytes().get(at) != Some(&b'"') => {
+                match word.as_str() {
+                    "and" => {
+                        parts.push(sql.get(start..at).unwrap_or_default());
+                        start = at + word.len();
+                    }
+                    "or" | "case" | "between" | "select" | "array" => return whole,
+                    _ => {}
                 }
-                "or" | "case" | "between" | "select" | "array" => return whole,
-                _ => {}
-            },
+            }
             _ => {}
         }
     }
@@ -355,7 +357,10 @@ mod tests {
             ("a AND (b and c) And d", vec!["a ", " (b and c) ", " d"]),
             ("a and b or c", vec!["a and b or c"]),
             ("a between 1 and 2 and b", vec!["a between 1 and 2 and b"]),
-            ("case when a and b then c end", vec!["case when a and b then c end"]),
+            (
+                "case when a and b then c end",
+                vec!["case when a and b then c end"],
+            ),
             ("\"and\" and m.x = ' and '", vec!["\"and\" ", " m.x = ' and '"]),
             ("a -- b\n and c", vec!["a -- b\n and c"]),
             ("array[a and b] = x and c", vec!["array[a and b] = x and c"]),

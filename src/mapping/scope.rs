@@ -161,7 +161,11 @@ impl<'a> Scope<'a> {
     /// A statement that finds a column under the alias that it has in scope, for a hint.
     pub fn has(&self, alias: &str, column: &str) -> String {
         let from = self.from(self.pieces.len());
-        format!("select {}.{}\n{from}\nlimit 0", quote_ident(alias), quote_ident(column))
+        format!(
+            "select {}.{}\n{from}\nlimit 0",
+            quote_ident(alias),
+            quote_ident(column)
+        )
     }
 
     /// The words of FROM: the aliases are among them.
@@ -219,7 +223,11 @@ impl<'a> Scope<'a> {
         let question = |(n, piece): (usize, &Piece<'a>)| {
             let expr = piece.own?;
             // A join that merges columns of one name has them on both sides.
-            let of = if merges_columns(expr) { n } else { self.pieces.len() };
+            let of = if merges_columns(expr) {
+                n
+            } else {
+                self.pieces.len()
+            };
             let (from, decoy) = (self.from(n), self.decoy(names, of));
             Some(Question {
                 expr,

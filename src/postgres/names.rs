@@ -65,7 +65,12 @@ pub async fn verify(client: &Client, sections: &Sections<'_>) -> Result<(), Shap
     };
     let config = sections.config;
     let fault = config.fault(&stray.span, stray.message.clone(), None);
-    let place = format!("{}:{}:{}", config.source.path.display(), fault.line(), fault.column());
+    let place = format!(
+        "{}:{}:{}",
+        config.source.path.display(),
+        fault.line(),
+        fault.column()
+    );
     let hint = stray.hint.map_or(String::new(), |hint| format!("; {hint}"));
     Err(ShapeError::Stray(format!("{place}: {}{hint}", stray.message)))
 }
@@ -100,7 +105,10 @@ async fn ask(client: &Client, sql: &str) -> Result<Said, tokio_postgres::Error> 
         return Ok(Said::Ambiguous(name.and_then(|mut names| names.pop())));
     }
     // What is wrong with a statement, other than with the server or the connection.
-    match ["22", "3F", "42", "0A", "54"].iter().any(|class| code.starts_with(class)) {
+    match ["22", "3F", "42", "0A", "54"]
+        .iter()
+        .any(|class| code.starts_with(class))
+    {
         true => Ok(Said::Refused),
         false => Err(error),
     }

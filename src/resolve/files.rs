@@ -115,7 +115,9 @@ impl Batch<'_> {
                 Outputs::Row(cells) => rows.push(attached.row(&cells)),
                 Outputs::NoRow => {}
                 Outputs::SeveralRows => {
-                    return Ok(Err("the join of [[attachment]] gives several rows for one row".to_owned()));
+                    return Ok(Err(
+                        "the join of [[attachment]] gives several rows for one row".to_owned()
+                    ));
                 }
                 Outputs::Refused(error) => return Ok(Err(format!("[[attachment]]: {error}"))),
             }

@@ -103,7 +103,11 @@ impl Batch<'_> {
             }
             _ => false,
         };
-        Ok(if is_left_out { Lane::None } else { Lane::Untold(why) })
+        Ok(if is_left_out {
+            Lane::None
+        } else {
+            Lane::Untold(why)
+        })
     }
 
     /// When a row was made, where the mapping tells.
@@ -153,7 +157,9 @@ impl Batch<'_> {
                 let of = image.map_or(Of::Key(key), |image| Of::Image(image, None));
                 let deciding = &compiled.deciding_ticket;
                 match &deciding.status {
-                    Some(status) if self.holds(&deciding.filter, Section::Ticket, of).await? == Holds::Yes => {
+                    Some(status)
+                        if self.holds(&deciding.filter, Section::Ticket, of).await? == Holds::Yes =>
+                    {
                         let status = self.alone(status, Section::Ticket, of).await?.flatten();
                         Outputs::get(&[status], 0)
                     }

@@ -300,7 +300,12 @@ impl Batch<'_> {
         let of = Of::Image(image, Some(element.identity.as_str()));
         let outputs = match spoken {
             // One of them may be to blame for all.
-            Told::Refused(why) => match self.compiled.deciding_message.as_ref().and_then(|d| d.element.as_ref()) {
+            Told::Refused(why) => match self
+                .compiled
+                .deciding_message
+                .as_ref()
+                .and_then(|d| d.element.as_ref())
+            {
                 Some(alone) => self.alone_row(alone, Section::Message, of).await?,
                 None => Outputs::Refused(why.clone()),
             },

@@ -143,7 +143,11 @@ impl Batch<'_> {
         let shape = self.compiled.shape(section);
         let (key, identity) = match of {
             Of::Image(image, identity) => {
-                let by_key = self.compiled.thread.as_ref().is_some_and(|thread| thread.reads_ticket);
+                let by_key = self
+                    .compiled
+                    .thread
+                    .as_ref()
+                    .is_some_and(|thread| thread.reads_ticket);
                 if !(by_key && section == Section::Message) {
                     let outputs = self.alone_image(&alone.image, section, image, identity).await?;
                     if !matches!(outputs, Outputs::Refused(_)) {

@@ -268,8 +268,7 @@ impl Reader<'_> {
                     .iter()
                     .find(|column| table.column(column).is_none())
                     .and_then(|column| {
-                        let near =
-                            nearest(column, table.columns.iter().map(|column| column.name.as_str()))?;
+                        let near = nearest(column, table.columns.iter().map(|column| column.name.as_str()))?;
                         Some(format!("did you mean `{near}`?"))
                     });
                 self.fault(&name.span, error.to_string(), hint);
@@ -332,7 +331,8 @@ impl Reader<'_> {
         for fault in found {
             // An expression whose name is told already is not told twice.
             let known = |other: &MappingFault| {
-                other.span == fault.span && (other.message == fault.message || self.strays.contains(&fault.span))
+                other.span == fault.span
+                    && (other.message == fault.message || self.strays.contains(&fault.span))
             };
             if !self.mapped.faults.iter().any(known) {
                 self.mapped.faults.push(fault);

@@ -5,6 +5,7 @@ use lol_html::{RewriteStrSettings, element, rewrite_str};
 use super::escape::{attribute, html_of_text};
 use super::render::{Links, text_of_html};
 use super::sanitise::{Relative, is_web, sanitise, without_nul};
+use super::tame::tame;
 
 /// A message in both forms. Its text never appears in the `Debug` form.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -23,6 +24,13 @@ impl std::fmt::Debug for Incoming {
             self.text.len(),
             self.html.len()
         )
+    }
+}
+
+impl Incoming {
+    /// The same as Markdown: what a site stores that renders it; signs of its own in the text are escaped.
+    pub fn markdown(&self) -> String {
+        htmd::convert(&tame(&self.html)).unwrap_or_else(|_| self.text.clone())
     }
 }
 

@@ -79,14 +79,19 @@ async fn a_ticket_that_is_left_out_takes_its_messages_along() {
     stage.writes(spam, "boom").await;
     let (_, case) = stage.open("Soru").await;
     // THEN nothing of it is parked
-    connector.wait_for_log("waits: [ticket] where does not hold").await;
+    connector
+        .wait_for_log("waits: [ticket] where does not hold")
+        .await;
     assert_eq!(stage.case(case).conversation().len(), 1);
     let parked = "select count(*) from deskie_cdc.delivery where state = 'parked'";
     assert_eq!(stage.count(parked).await, 0);
     // AND where the ticket is for Deskie the same message is
     let (ticket, _) = stage.open("Soru 2").await;
     stage.writes(ticket, "boom").await;
-    wait_until("it is parked", || async { (stage.count(parked).await == 1).then_some(()) }).await;
+    wait_until("it is parked", || async {
+        (stage.count(parked).await == 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -94,8 +99,14 @@ async fn a_message_of_a_list_that_is_left_out_takes_none_of_its_neighbours_along
     let scene = Scene::mutated(
         "thread",
         &[
-            ("where = \"m.visible\"", "where = \"m.visible and e.said->>'hidden' is null\""),
-            ("when 'staff' then 'agent'", "when 'staff' then 'agent' when 'boom' then (1 / (m.id - m.id))::text"),
+            (
+                "where = \"m.visible\"",
+                "where = \"m.visible and e.said->>'hidden' is null\"",
+            ),
+            (
+                "when 'staff' then 'agent'",
+                "when 'staff' then 'agent' when 'boom' then (1 / (m.id - m.id))::text",
+            ),
         ],
     )
     .await;
@@ -115,7 +126,10 @@ async fn a_message_of_a_list_that_is_left_out_takes_none_of_its_neighbours_along
         .await;
     scene.until_heard("3", 3).await;
     scene
-        .until("select count(*) from deskie_cdc.delivery where state = 'parked'", "1")
+        .until(
+            "select count(*) from deskie_cdc.delivery where state = 'parked'",
+            "1",
+        )
         .await;
     assert_eq!(scene.heard().await["3"], ["one", "two", "three"]);
 }
@@ -143,7 +157,11 @@ async fn a_file_that_is_left_out_keeps_nothing_back() {
         .await;
     let books = scene.until_heard("1", 1).await;
     let message = &books.cases[0].messages[0];
-    let names: Vec<&str> = message.attachments.iter().map(|file| file.file_name.as_str()).collect();
+    let names: Vec<&str> = message
+        .attachments
+        .iter()
+        .map(|file| file.file_name.as_str())
+        .collect();
     assert_eq!(names, ["good"]);
     assert_eq!(scene.reasons().await, Vec::<String>::new());
 }

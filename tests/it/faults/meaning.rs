@@ -10,14 +10,15 @@ const NOWHERE: &str = "http://127.0.0.1:9";
 /// How `setup` takes a mapping: what it says where it refuses, nothing where it does not.
 async fn refusal(schema: &str, changes: &[(&str, &str)]) -> String {
     let site = Site::start().await;
-    site.client.batch_execute(schema).await.expect("the site's schema");
+    site.client
+        .batch_execute(schema)
+        .await
+        .expect("the site's schema");
     let work = Workplace::new(&site, NOWHERE);
     for (from, to) in changes {
         work.change_config(from, to);
     }
-    let done = work
-        .command(&["setup", "--admin-url", &site.admin_url()])
-        .await;
+    let done = work.command(&["setup", "--admin-url", &site.admin_url()]).await;
     if done.status.success() {
         return String::new();
     }
@@ -54,7 +55,10 @@ async fn a_name_that_is_no_column_of_its_own_row_is_refused() {
             "deskie-cdc.toml:",
             "^",
         ] {
-            assert!(refused.to_lowercase().contains(text), "{sql}: `{text}` is not in\n{refused}");
+            assert!(
+                refused.to_lowercase().contains(text),
+                "{sql}: `{text}` is not in\n{refused}"
+            );
         }
         assert_eq!(refused.matches("message.body: ").count(), 1, "{sql}: {refused}");
     }
@@ -63,18 +67,78 @@ async fn a_name_that_is_no_column_of_its_own_row_is_refused() {
 #[tokio::test]
 async fn it_is_so_in_every_section() {
     for (schema, from, to, texts) in [
-        ("", "email = \"u.email\"", "email = \"email\"", ["ticket.customer.email", "`u.email`"]),
-        ("", "email = \"u.email\"", "email = \"lower(email)\"", ["ticket.customer.email", "`u.email`"]),
-        ("", "subject = \"subject\"", "subject = \"subjekt\"", ["ticket.subject", "`subject`"]),
-        ("", "subject = \"subject\"", "subject = \"t\"", ["ticket.subject", "`t` is no column"]),
-        ("", "subject = \"subject\"", "subject = \"u\"", ["ticket.subject", "`u` is no column"]),
-        ("", "subject = \"subject\"", "subject = \"ctid\"", ["ticket.subject", "`ctid` is no column"]),
-        ("", "subject = \"subject\"", "subject = \"subject\"\nfields = { cf_9 = \"full_name\" }", ["ticket.fields.cf_9", "`u.full_name`"]),
-        ("", BODY, "author = \"author\"\nbody = \"t\"", ["message.body", "`t` is no column"]),
-        ("", BODY, "author = \"author\"\nbody = \"subject\"", ["message.body", "`t.subject`"]),
-        ("", "body = \":text\"", "body = \"t\"", ["reply.set.body", "does not exist"]),
-        ("", "body = \":text\"", "body = \"author\"", ["reply.set.body", "author"]),
-        ("", "body = \":text\"", "bodi = \":text\"", ["reply.set.bodi", "did you mean `body`?"]),
+        (
+            "",
+            "email = \"u.email\"",
+            "email = \"email\"",
+            ["ticket.customer.email", "`u.email`"],
+        ),
+        (
+            "",
+            "email = \"u.email\"",
+            "email = \"lower(email)\"",
+            ["ticket.customer.email", "`u.email`"],
+        ),
+        (
+            "",
+            "subject = \"subject\"",
+            "subject = \"subjekt\"",
+            ["ticket.subject", "`subject`"],
+        ),
+        (
+            "",
+            "subject = \"subject\"",
+            "subject = \"t\"",
+            ["ticket.subject", "`t` is no column"],
+        ),
+        (
+            "",
+            "subject = \"subject\"",
+            "subject = \"u\"",
+            ["ticket.subject", "`u` is no column"],
+        ),
+        (
+            "",
+            "subject = \"subject\"",
+            "subject = \"ctid\"",
+            ["ticket.subject", "`ctid` is no column"],
+        ),
+        (
+            "",
+            "subject = \"subject\"",
+            "subject = \"subject\"\nfields = { cf_9 = \"full_name\" }",
+            ["ticket.fields.cf_9", "`u.full_name`"],
+        ),
+        (
+            "",
+            BODY,
+            "author = \"author\"\nbody = \"t\"",
+            ["message.body", "`t` is no column"],
+        ),
+        (
+            "",
+            BODY,
+            "author = \"author\"\nbody = \"subject\"",
+            ["message.body", "`t.subject`"],
+        ),
+        (
+            "",
+            "body = \":text\"",
+            "body = \"t\"",
+            ["reply.set.body", "does not exist"],
+        ),
+        (
+            "",
+            "body = \":text\"",
+            "body = \"author\"",
+            ["reply.set.body", "author"],
+        ),
+        (
+            "",
+            "body = \":text\"",
+            "bodi = \":text\"",
+            ["reply.set.bodi", "did you mean `body`?"],
+        ),
         (
             "alter table messages add editor bigint; alter table tickets add redactor bigint",
             BODY,
@@ -99,9 +163,27 @@ async fn it_is_so_in_every_section() {
 #[tokio::test]
 async fn values_that_look_like_names_are_none() {
     let words = [
-        "true", "null", "current_timestamp", "CURRENT_DATE", "current_user", "user", "session_user", "localtimestamp",
-        "localtime", "current_role", "current_catalog", "current_schema", "'text'", "7", "Subject", "SUBJECT",
-        "\\\"subject\\\"", "upper(subject)", "(select max(full_name) from users)", "to_jsonb(t)", "to_jsonb(u)->>'email'",
+        "true",
+        "null",
+        "current_timestamp",
+        "CURRENT_DATE",
+        "current_user",
+        "user",
+        "session_user",
+        "localtimestamp",
+        "localtime",
+        "current_role",
+        "current_catalog",
+        "current_schema",
+        "'text'",
+        "7",
+        "Subject",
+        "SUBJECT",
+        "\\\"subject\\\"",
+        "upper(subject)",
+        "(select max(full_name) from users)",
+        "to_jsonb(t)",
+        "to_jsonb(u)->>'email'",
     ];
     let fields: Vec<String> = words
         .iter()
@@ -122,8 +204,20 @@ async fn writes_into(stage: &Stage, ticket: i64, column: &str, text: &str) {
 async fn a_column_that_goes_while_it_runs_never_leaves_its_name_to_the_ticket() {
     for (schema, column, mapped, change, back) in [
         // The ticket has a column of that name.
-        ("", "body", "body", RENAMED, "alter table messages rename content to body"),
-        ("", "body", "coalesce(m.body, '')", RENAMED, "alter table messages rename content to body"),
+        (
+            "",
+            "body",
+            "body",
+            RENAMED,
+            "alter table messages rename content to body",
+        ),
+        (
+            "",
+            "body",
+            "coalesce(m.body, '')",
+            RENAMED,
+            "alter table messages rename content to body",
+        ),
         // It gets one, in the same moment.
         (
             "alter table messages rename body to said",
