@@ -4,6 +4,7 @@ use super::name;
 use crate::config::{Attachment, AttachmentSource, Config};
 use crate::mapping::attachment::{self, Around};
 use crate::mapping::{Reading, Shape};
+use crate::postgres::names::{self, Sections};
 use crate::postgres::shape::{ShapeError, load_shape};
 
 /// One `[[attachment]]`, compiled.
@@ -17,6 +18,8 @@ pub struct Attached {
     pub shape: Shape,
     /// The files of a message or ticket.
     pub of_parent: Reading,
+    /// Which of them are for Deskie.
+    pub eligible: Reading,
     /// A file by its key.
     pub by_key: Reading,
     /// What a file belongs to, by its key.
@@ -67,7 +70,7 @@ pub struct FileRow {
     pub source: Option<String>,
 }
 
-/// Reads the catalog and compiles.
+/// Reads the catalog and compiles. A name anywhere in the mapping that does not mean what it says is an error (rule 22).
 pub async fn load(
     client: &tokio_postgres::Client,
     config: &Config,
@@ -92,6 +95,7 @@ pub async fn load(
         all.push(Attached {
             source,
             of_parent: attachment::of_parent(section, &shape, &around),
+            eligible: attachment::eligible(section, &shape, &around),
             by_key: attachment::by_key(section, &shape, &around),
             parent_of: attachment::parent_of(section, &shape, parent),
             content: attachment::content(section, &shape, &around),
@@ -99,5 +103,15 @@ pub async fn load(
             shape,
         });
     }
+    names::verify(
+        client,
+        &Sections {
+            config,
+            ticket: tickets,
+            message: messages,
+            attachments: all.iter().map(|attached| &attached.shape).collect(),
+        },
+    )
+    .await?;
     Ok(all)
 }

@@ -3,7 +3,7 @@
 //! A file's row is always the table's row as it is now: of attachment tables only the key is captured. `a` is its
 //! alias; `t` with the ticket's joins, and `m` where it belongs to a message, are in scope.
 
-use super::read::{self, Reading, reads_beyond};
+use super::read::{self, Piece, Reading, reads_beyond};
 use super::shape::{Shape, quote_ident};
 use super::value_sql;
 use crate::config::{Attachment, AttachmentOf, AttachmentSource, Expr, Message, Ticket};
@@ -49,48 +49,66 @@ fn belongs(config: &Attachment, shape: &Shape, parent: &Shape, alias: &str) -> S
     parent.key_joins(alias, &values)
 }
 
+/// All expressions of a section.
+pub fn expressions(config: &Attachment) -> Vec<&Expr> {
+    let single = [&config.join, &config.filter, &config.name, &config.mime];
+    let single = single.into_iter().flatten();
+    single.chain(&config.parent).chain([source(config)]).collect()
+}
+
 /// `from`, with everything that is in scope.
-pub fn from_sql(config: &Attachment, shape: &Shape, around: &Around<'_>) -> String {
+fn from_sql(config: &Attachment, shape: &Shape, around: &Around<'_>) -> String {
+    let pieces = pieces(config, shape, around);
+    let pieces: Vec<&str> = pieces.iter().map(|piece| piece.sql.as_str()).collect();
+    format!("from {}", pieces.join("\n"))
+}
+
+/// [`from_sql`], piece by piece.
+pub(super) fn pieces<'a>(config: &'a Attachment, shape: &Shape, around: &Around<'a>) -> Vec<Piece<'a>> {
+    let plain = |sql: String| Piece { sql, own: None };
     let (ticket, tickets) = around.ticket;
-    let mut lines = vec![format!("from {} a", shape.sql())];
-    let own = config.join.as_ref().map(|join| join.sql.clone());
+    let mut asked = expressions(config);
+    asked.extend(&ticket.join);
+    if let Some((message, _)) = around.message {
+        asked.extend(message.ticket.iter().chain(&message.join));
+    }
+    let mut pieces = vec![plain(read::table_sql("a", shape, &asked))];
+    let own = config.join.iter().map(|join| Piece {
+        sql: join.sql.clone(),
+        own: Some(join),
+    });
     let own_first = config.parent.iter().any(|expr| reads_beyond("a", expr));
-    lines.extend(own.clone().filter(|_| own_first));
+    let (first, last): (Vec<Piece>, Vec<Piece>) = own.partition(|_| own_first);
+    pieces.extend(first);
+    let tickets_sql = read::table_sql("t", tickets, &asked);
     match (config.of, around.message) {
         (AttachmentOf::Message, Some((message, messages))) => {
-            lines.push(format!(
-                "join {} m on {}",
-                messages.sql(),
+            pieces.push(plain(format!(
+                "join {} on {}",
+                read::table_sql("m", messages, &asked),
                 belongs(config, shape, messages, "m")
-            ));
+            )));
             let joined = message.ticket.iter().any(read::needs_joins);
-            lines.extend(
-                message
-                    .join
-                    .iter()
-                    .filter(|_| joined)
-                    .map(|join| join.sql.clone()),
-            );
+            let joins = message.join.iter().filter(|_| joined);
+            pieces.extend(joins.map(|join| plain(join.sql.clone())));
             let on: Vec<String> = message
                 .ticket
                 .iter()
                 .map(|expr| value_sql(expr, "m", messages))
                 .collect();
-            lines.push(format!(
-                "join {} t on {}",
-                tickets.sql(),
+            pieces.push(plain(format!(
+                "join {tickets_sql} on {}",
                 tickets.key_joins("t", &on)
-            ));
+            )));
         }
-        _ => lines.push(format!(
-            "join {} t on {}",
-            tickets.sql(),
+        _ => pieces.push(plain(format!(
+            "join {tickets_sql} on {}",
             belongs(config, shape, tickets, "t")
-        )),
+        ))),
     }
-    lines.extend(ticket.join.iter().map(|join| join.sql.clone()));
-    lines.extend(own.filter(|_| !own_first));
-    lines.join("\n")
+    pieces.extend(ticket.join.iter().map(|join| plain(join.sql.clone())));
+    pieces.extend(last);
+    pieces
 }
 
 fn outputs(config: &Attachment, shape: &Shape) -> String {
@@ -113,25 +131,41 @@ fn outputs(config: &Attachment, shape: &Shape) -> String {
 
 /// The files of one message or ticket, whose key's texts are the parameters; the outputs are [`FILE_OUTPUTS`].
 pub fn of_parent(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Reading {
+    all(config, shape, around, &outputs(config, shape))
+}
+
+/// The same files, only whether `where` holds of each: for the case that another of their values is refused.
+pub fn eligible(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Reading {
+    let asked = [
+        shape.key_sql("a"),
+        read::condition(config.filter.as_ref(), "a", shape),
+        order(shape),
+    ];
+    all(config, shape, around, &format!("distinct {}", asked.join(", ")))
+}
+
+fn all(config: &Attachment, shape: &Shape, around: &Around<'_>, outputs: &str) -> Reading {
     let (parent, alias) = match (config.of, around.message) {
         (AttachmentOf::Message, Some((_, messages))) => (messages, "m"),
         _ => (around.ticket.1, "t"),
     };
-    let order: Vec<String> = shape
-        .key
-        .iter()
-        .map(|column| format!("a.{}", quote_ident(column)))
-        .collect();
     Reading {
         sql: format!(
-            "select {}\n{}\nwhere {}\norder by {}",
-            outputs(config, shape),
+            "select {outputs}\n{}\nwhere {}\norder by {}",
             from_sql(config, shape, around),
             parent.key_condition(alias, 1),
-            order.join(", ")
+            order(shape)
         ),
         columns: parent.key.clone(),
     }
+}
+
+fn order(shape: &Shape) -> String {
+    let columns = shape
+        .key
+        .iter()
+        .map(|column| format!("a.{}", quote_ident(column)));
+    columns.collect::<Vec<String>>().join(", ")
 }
 
 /// One file by its key; the outputs are [`FILE_OUTPUTS`]. No row: it is gone, or belongs to nothing any more.
@@ -172,9 +206,9 @@ pub fn parent_of(config: &Attachment, shape: &Shape, parent: &Shape) -> Reading 
     let join = config.join.as_ref().filter(|_| joined);
     Reading {
         sql: format!(
-            "select {}\nfrom {} a\n{}\nwhere {}\nlimit 2",
+            "select {}\nfrom {}\n{}\nwhere {}\nlimit 2",
             outputs.join(", "),
-            shape.sql(),
+            read::table_sql("a", shape, &expressions(config)),
             join.map_or("", |join| join.sql.as_str()),
             shape.key_condition("a", 1)
         ),

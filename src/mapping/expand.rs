@@ -13,7 +13,9 @@
 //! Everything is compared by Postgres: the statements here give the keys as they are stored.
 
 use super::lexer::{Token, tokens};
-use super::read::{Reading, Source, message_joins, seconds, source_sql, text};
+use super::read::{
+    Reading, Source, message_expressions, message_joins, seconds, source_sql, table_sql, text,
+};
 use super::shape::{EQUALS, Shape, quote_ident};
 use super::{bare_column, value_sql};
 use crate::config::{Expr, Message, Ticket};
@@ -237,7 +239,7 @@ pub fn baseline(
     until: bool,
 ) -> String {
     let at = format!("{} as at", seconds(config.created_at.as_ref(), "m", shape));
-    let from = format!("{} m", shape.sql());
+    let from = table_sql("m", shape, &message_expressions(config));
     let found = identified(config, ticket, (shape, ticket_shape), &from, "", &[at]);
     let condition = if until {
         "where at is null or at::pg_catalog.numeric OPERATOR(pg_catalog.<=) $1::pg_catalog.text::pg_catalog.numeric"
@@ -306,7 +308,7 @@ pub fn scan(
             ),
         ),
     };
-    let from = format!("{} m", shape.sql());
+    let from = table_sql("m", shape, &message_expressions(config));
     let found = identified(config, ticket, (shape, ticket_shape), &from, &inside, &outputs);
     let tickets: Vec<String> = (0..keys.len()).map(|n| format!("ticket_{n}")).collect();
     format!(

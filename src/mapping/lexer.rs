@@ -35,6 +35,11 @@ enum Bracket {
 
 /// Splits `sql` into [`Token`]s. Never fails: what is not understood is skipped, since Postgres will say what is wrong.
 pub fn tokens(sql: &str) -> Vec<Token> {
+    spanned(sql).into_iter().map(|(token, _)| token).collect()
+}
+
+/// The same, each with the place in bytes where it begins.
+fn spanned(sql: &str) -> Vec<(Token, usize)> {
     let bytes = sql.as_bytes();
     let at = |index: usize| bytes.get(index).copied().unwrap_or(0);
     let mut found = Vec::new();
@@ -52,7 +57,7 @@ pub fn tokens(sql: &str) -> Vec<Token> {
             b'"' => {
                 let end = end_of_quoted(bytes, index, b'"', false);
                 let inner = sql.get(index + 1..end.saturating_sub(1)).unwrap_or_default();
-                found.push(Token::Ident(inner.replace("\"\"", "\""), at(end) == b'.'));
+                found.push((Token::Ident(inner.replace("\"\"", "\""), at(end) == b'.'), index));
                 subscriptable = true;
                 index = end;
             }
@@ -74,7 +79,7 @@ pub fn tokens(sql: &str) -> Vec<Token> {
             b':' if brackets.last() != Some(&Bracket::Subscript) && starts_name(at(index + 1)) => {
                 let end = end_of_name(bytes, index + 1);
                 let name = sql.get(index + 1..end).unwrap_or_default();
-                found.push(Token::Param(name.to_owned(), index..end));
+                found.push((Token::Param(name.to_owned(), index..end), index));
                 subscriptable = true;
                 index = end;
             }
@@ -94,23 +99,23 @@ pub fn tokens(sql: &str) -> Vec<Token> {
             }
             b'(' => {
                 brackets.push(Bracket::Paren);
-                found.push(Token::Open);
+                found.push((Token::Open, index));
                 subscriptable = false;
                 index += 1;
             }
             b')' => {
                 brackets.pop();
-                found.push(Token::Close);
+                found.push((Token::Close, index));
                 subscriptable = true;
                 index += 1;
             }
             b'*' | b'=' | b',' | b';' => {
                 let alone = !is_operator(at(index + 1)) && (index == 0 || !is_operator(at(index - 1)));
                 match byte {
-                    b'*' => found.push(Token::Star),
-                    b'=' if alone => found.push(Token::Equals),
-                    b',' => found.push(Token::Comma),
-                    b';' => found.push(Token::Semicolon),
+                    b'*' => found.push((Token::Star, index)),
+                    b'=' if alone => found.push((Token::Equals, index)),
+                    b',' => found.push((Token::Comma, index)),
+                    b';' => found.push((Token::Semicolon, index)),
                     _ => {}
                 }
                 subscriptable = false;
@@ -125,9 +130,9 @@ pub fn tokens(sql: &str) -> Vec<Token> {
                     subscriptable = false;
                     continue;
                 }
-                let name = name.to_lowercase();
+                let name = folded(name);
                 subscriptable = name != "array";
-                found.push(Token::Ident(name, at(end) == b'.'));
+                found.push((Token::Ident(name, at(end) == b'.'), index));
                 index = end;
             }
             b'0'..=b'9' => {
@@ -143,6 +148,63 @@ pub fn tokens(sql: &str) -> Vec<Token> {
         }
     }
     found
+}
+
+/// The conditions that an expression joins by AND, where it is certain that it does nothing else.
+pub fn conjuncts(sql: &str) -> Vec<&str> {
+    let whole = vec![sql];
+    // What stands behind a comment would be part of it once it is taken out of its line.
+    if sql.contains("--") {
+        return whole;
+    }
+    let (mut depth, mut start, mut parts) = (0usize, 0, Vec::new());
+    for (token, at) in spanned(sql) {
+        match token {
+            Token::Open => depth += 1,
+            Token::Close => depth = depth.saturating_sub(1),
+            Token::Ident(word, _) if depth == 0 && sql.as_bytes().get(at) != Some(&b'"') => {
+                match word.as_str() {
+                    "and" => {
+                        parts.push(sql.get(start..at).unwrap_or_default());
+                        start = at + word.len();
+                    }
+                    "or" | "case" | "between" | "select" | "array" => return whole,
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    parts.push(sql.get(start..).unwrap_or_default());
+    parts
+}
+
+/// A name without quotes as Postgres folds it: in UTF-8 the letters of ASCII alone.
+pub fn folded(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+/// Whether a text is one name without quotes.
+pub(super) fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.first().copied().is_some_and(starts_name) && end_of_name(bytes, 0) == bytes.len()
+}
+
+/// The dotted name that begins at a position (in characters, from 1, as Postgres counts) of a statement.
+pub fn name_at(sql: &str, position: u32) -> Option<Vec<String>> {
+    let start = sql
+        .char_indices()
+        .nth(usize::try_from(position).ok()?.checked_sub(1)?)?
+        .0;
+    let mut names = Vec::new();
+    for token in tokens(sql.get(start..)?) {
+        let Token::Ident(name, dotted) = token else { break };
+        names.push(name);
+        if !dotted {
+            break;
+        }
+    }
+    (!names.is_empty()).then_some(names)
 }
 
 fn is_operator(byte: u8) -> bool {
@@ -275,6 +337,36 @@ mod tests {
                 Token::Ident("createdAt".into(), false)
             ]
         );
+    }
+
+    #[test]
+    fn the_name_at_a_place_is_read_whole() {
+        assert_eq!(
+            name_at("select u.emial from x u", 8),
+            Some(vec!["u".into(), "emial".into()])
+        );
+        assert_eq!(name_at("select ş, nmae from x", 11), Some(vec!["nmae".into()]));
+        assert_eq!(name_at("select 1", 80), None);
+    }
+
+    #[test]
+    fn conditions_are_told_apart_only_where_that_is_certain() {
+        for (sql, expected) in [
+            ("not m.private", vec!["not m.private"]),
+            ("not m.private and u.active", vec!["not m.private ", " u.active"]),
+            ("a AND (b and c) And d", vec!["a ", " (b and c) ", " d"]),
+            ("a and b or c", vec!["a and b or c"]),
+            ("a between 1 and 2 and b", vec!["a between 1 and 2 and b"]),
+            (
+                "case when a and b then c end",
+                vec!["case when a and b then c end"],
+            ),
+            ("\"and\" and m.x = ' and '", vec!["\"and\" ", " m.x = ' and '"]),
+            ("a -- b\n and c", vec!["a -- b\n and c"]),
+            ("array[a and b] = x and c", vec!["array[a and b] = x and c"]),
+        ] {
+            assert_eq!(conjuncts(sql), expected, "{sql}");
+        }
     }
 
     proptest! {

@@ -62,14 +62,21 @@ pub const MESSAGE_OUTPUTS: [&str; 6] = ["where", "ticket_where", "author", "body
 /// The columns of `shape` that any of `expressions` may read through `alias`, and the key. A superset: a name counts
 /// wherever it stands.
 pub(super) fn mentioned(expressions: &[&Expr], alias: &str, shape: &Shape) -> Vec<String> {
+    mentions(expressions, alias, shape).0
+}
+
+/// The same, and whether something besides columns is asked of the row: the row as a whole, a system column, a
+/// function of it.
+fn mentions(expressions: &[&Expr], alias: &str, shape: &Shape) -> (Vec<String>, bool) {
     let mut words = std::collections::HashSet::new();
-    let mut whole_row = false;
+    let (mut whole_row, mut more) = (false, false);
     for expression in expressions {
         let mut previous_is_alias = false;
         for token in tokens(&expression.sql) {
             match token {
                 Token::Ident(name, dotted) => {
                     whole_row |= name == alias && !dotted;
+                    more |= previous_is_alias && shape.column(&name).is_none();
                     previous_is_alias = name == alias && dotted;
                     words.insert(name);
                 }
@@ -82,13 +89,27 @@ pub(super) fn mentioned(expressions: &[&Expr], alias: &str, shape: &Shape) -> Ve
         }
     }
     let wanted = |name: &String| whole_row || words.contains(name) || shape.key.contains(name);
-    shape
-        .columns
+    let names = shape.columns.iter().map(|column| &column.name);
+    let columns = names.filter(|name| wanted(name)).cloned().collect();
+    (columns, whole_row || more)
+}
+
+/// A table with only those of its columns that any of `expressions` may read through `alias`, each by its name: where
+/// one of them is gone the statement fails, and its name falls to no other table (rule 22).
+pub(super) fn table_sql(alias: &str, shape: &Shape, expressions: &[&Expr]) -> String {
+    let (columns, more) = mentions(expressions, alias, shape);
+    match more {
+        true => format!("{} {alias}", shape.sql()),
+        false => format!("(select {} from {} s) {alias}", list(&columns), shape.sql()),
+    }
+}
+
+fn list(columns: &[String]) -> String {
+    let columns: Vec<String> = columns
         .iter()
-        .map(|column| &column.name)
-        .filter(|name| wanted(name))
-        .cloned()
-        .collect()
+        .map(|column| format!("s.{}", quote_ident(column)))
+        .collect();
+    columns.join(", ")
 }
 
 /// The row source, and the columns whose values are its parameters.
@@ -115,7 +136,8 @@ pub(super) fn source_sql(
         }
         Source::Table => (
             format!(
-                "(select * from {} s where {}) {alias}",
+                "(select {} from {} s where {}) {alias}",
+                list(&mentioned(expressions, alias, shape)),
                 shape.sql(),
                 shape.key_condition("s", 1)
             ),
@@ -294,26 +316,58 @@ pub(super) fn message_joins(
     shape: &Shape,
     ticket_shape: &Shape,
 ) -> String {
+    let pieces = message_pieces(config, ticket, shape, ticket_shape);
+    let pieces: Vec<&str> = pieces.iter().map(|piece| piece.sql.as_str()).collect();
+    pieces.join("\n")
+}
+
+/// A piece of FROM.
+pub(super) struct Piece<'a> {
+    pub(super) sql: String,
+    /// The join of the section itself that it is.
+    pub(super) own: Option<&'a Expr>,
+}
+
+/// [`message_joins`], piece by piece.
+pub(super) fn message_pieces<'a>(
+    config: &'a Message,
+    ticket: &Ticket,
+    shape: &Shape,
+    ticket_shape: &Shape,
+) -> Vec<Piece<'a>> {
     let on: Vec<String> = config
         .ticket
         .iter()
         .map(|expr| value_sql(expr, "m", shape))
         .collect();
-    let ticket_from = format!(
-        "join {} t on {}",
-        ticket_shape.sql(),
-        ticket_shape.key_joins("t", &on)
-    );
-    let ticket_join = ticket.join.as_ref().map_or("", |join| join.sql.as_str());
-    let own_join = config.join.as_ref().map_or("", |join| join.sql.as_str());
-    let lateral = config.expand.as_ref().map(expand::lateral).unwrap_or_default();
-    let (before, after) = match expand::reads_ticket(config) {
-        true => ("", lateral.as_str()),
-        false => (lateral.as_str(), ""),
+    let mut asked = ticket_expressions(ticket);
+    asked.extend(message_expressions(config));
+    let tickets = Piece {
+        sql: format!(
+            "join {} on {}",
+            table_sql("t", ticket_shape, &asked),
+            ticket_shape.key_joins("t", &on)
+        ),
+        own: None,
     };
+    let of_ticket = ticket.join.iter().map(|join| Piece {
+        sql: join.sql.clone(),
+        own: None,
+    });
+    let own = config.join.iter().map(|join| Piece {
+        sql: join.sql.clone(),
+        own: Some(join),
+    });
+    let list = config.expand.iter().map(|list| Piece {
+        sql: expand::lateral(list),
+        own: Some(list),
+    });
+    let is_late = expand::reads_ticket(config);
+    let (before, after): (Vec<Piece>, Vec<Piece>) = list.partition(|_| !is_late);
+    let ticket = std::iter::once(tickets).chain(of_ticket).chain(after);
     match config.ticket.iter().any(needs_joins) {
-        true => format!("{before}\n{own_join}\n{ticket_from}\n{ticket_join}\n{after}"),
-        false => format!("{before}\n{ticket_from}\n{ticket_join}\n{after}\n{own_join}"),
+        true => before.into_iter().chain(own).chain(ticket).collect(),
+        false => before.into_iter().chain(ticket).chain(own).collect(),
     }
 }
 
@@ -464,7 +518,10 @@ mod tests {
             ("user", "m.\"user\""),
             ("createdAt", "m.\"createdAt\""),
             ("\"createdAt\"", "m.\"createdAt\""),
-            ("USER", "(USER)"),
+            ("USER", "m.\"user\""),
+            ("CreatedAt", "(CreatedAt)"),
+            ("\"USER\"", "(\"USER\")"),
+            ("\"id\" || \"user\"", "(\"id\" || \"user\")"),
             ("m.id + 1", "(m.id + 1)"),
         ] {
             assert_eq!(value_sql(&expr(sql), "m", &shape), expected, "{sql}");

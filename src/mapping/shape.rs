@@ -146,6 +146,21 @@ pub fn quote_ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// The nearest of the names, if any is near.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .filter(|other| *other != name)
+        .map(|other| {
+            (
+                strsim::jaro_winkler(&other.to_lowercase(), &name.to_lowercase()),
+                other,
+            )
+        })
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, other)| other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,5 +171,14 @@ mod tests {
         fn a_key_survives_its_text(values in proptest::collection::vec(".*", 1..4)) {
             prop_assert_eq!(key_values(&key_text(&values), values.len()), Some(values));
         }
+    }
+
+    #[test]
+    fn only_near_names_are_offered() {
+        assert_eq!(
+            nearest("emial", ["id", "email", "full_name"].into_iter()),
+            Some("email")
+        );
+        assert_eq!(nearest("zzz", ["id", "email"].into_iter()), None);
     }
 }

@@ -12,12 +12,15 @@ use crate::model::{Kind, TicketKey};
 pub const ROW_SETTING: &str = "deskie_cdc.row";
 
 /// The names that `[reply]` knows, besides `:ticket_N` and `:row_N`.
-pub const REPLY_NAMES: [&str; 18] = [
+pub const REPLY_NAMES: [&str; 21] = [
     "ticket",
     "kind",
     "text",
     "html",
+    "markdown",
     "author_name",
+    "author_email",
+    "is_customer",
     "agent_email",
     "agent_id",
     "customer_email",
@@ -37,7 +40,7 @@ pub const REPLY_NAMES: [&str; 18] = [
 pub const TICKET_SETTING: &str = "deskie_cdc.ticket";
 
 /// The names of one file, in the statements of `[reply] attachments`.
-pub const FILE_NAMES: [&str; 5] = ["name", "url", "mime", "bytes", "path"];
+pub const FILE_NAMES: [&str; 6] = ["name", "url", "mime", "bytes", "size", "path"];
 
 /// A `:name` that the section does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +99,7 @@ fn own_type(name: &str) -> &'static str {
         "created_at" => "pg_catalog.timestamptz",
         "attachments" => "pg_catalog.jsonb",
         "bytes" => "pg_catalog.bytea",
+        "size" => "pg_catalog.int8",
         _ => "pg_catalog.text",
     }
 }
@@ -172,7 +176,8 @@ impl Builder {
 
     fn finish(mut self, name: &str) -> Statement {
         self.pieces.push(self.open);
-        let casts = vec![false; self.parameters.len()];
+        // Of a function for texts and bytes alike Postgres would take the one for texts, and count the digits.
+        let casts = self.parameters.iter().map(|name| name == "bytes").collect();
         Statement {
             name: name.to_owned(),
             pieces: self.pieces,

@@ -20,6 +20,7 @@ mod connect;
 mod connect_tests;
 mod dial;
 mod error;
+pub mod names;
 mod param;
 mod quote;
 pub mod replication;

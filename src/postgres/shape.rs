@@ -23,6 +23,9 @@ pub enum ShapeError {
         /// The column.
         column: String,
     },
+    /// A name of the mapping is no column of its section's own row; where, what and what may have been meant.
+    #[error("{0}")]
+    Stray(String),
     /// The catalog could not be read.
     #[error("{}", describe(.0))]
     Postgres(#[from] tokio_postgres::Error),

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::ResolveError;
 use crate::config::Config;
 use crate::files::{self, Attached};
+use crate::mapping::alone::{self, Deciding};
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::key_text;
 use crate::mapping::{Shape, Source, expand};
@@ -23,6 +24,10 @@ pub struct Compiled {
     pub ticket_table: Reading,
     /// A message from its image, and by its key.
     pub messages: Option<(Reading, Reading)>,
+    /// What decides whether a ticket is for Deskie, expression by expression.
+    pub deciding_ticket: Deciding,
+    /// What decides whether a message is.
+    pub deciding_message: Option<Deciding>,
     /// How a message's ticket is found.
     pub ticket_key_of: Option<TicketKeyOf>,
     /// The attachment tables.
@@ -82,8 +87,12 @@ impl Compiled {
         let created_at = created_at_types(client, config, &ticket, message.as_ref())
             .await
             .map_err(mapping)?;
+        let deciding_message = with_shape
+            .map(|(config_message, shape)| alone::message(config_message, &config.ticket, shape, &ticket));
         Ok(Compiled {
             created_at,
+            deciding_ticket: alone::ticket(&config.ticket, &ticket),
+            deciding_message,
             attachments,
             thread,
             ticket_image: read::ticket(&config.ticket, &ticket, Source::Image),

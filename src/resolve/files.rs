@@ -14,6 +14,7 @@ use super::row::{Found, Outputs};
 use super::{Batch, ResolveError, key_of};
 use crate::config::AttachmentOf;
 use crate::files::{Attached, FileRow};
+use crate::mapping::Shape;
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{DeliveryId, LinkId, Op, Section, TicketKey};
 use crate::store::{Event, FileRef, LinkState, NewFile, Resolution, Step, Ticket};
@@ -60,20 +61,28 @@ impl Batch<'_> {
             let Some(values) = key_values(parent, attached.of_parent.columns.len()) else {
                 continue;
             };
-            let values = values.into_iter().map(Some).collect();
+            let values: Vec<Option<String>> = values.into_iter().map(Some).collect();
             let shape = self.compiled.shape(match of {
                 AttachmentOf::Ticket => Section::Ticket,
                 AttachmentOf::Message => Section::Message,
             });
             let of_parent = (shape, shape.key.as_slice());
-            let rows = match self.ask_all(&attached.of_parent.sql, values, of_parent).await? {
+            let rows = match self
+                .ask_all(&attached.of_parent.sql, values.clone(), of_parent)
+                .await?
+            {
+                Ok(rows) => rows.iter().map(|cells| attached.row(cells)).collect(),
+                Err(error) => match self.files_one_by_one(attached, values, of_parent, error).await? {
                 Ok(rows) => rows,
-                Err(error) => return Ok(Err(Found::Park(format!("[[attachment]]: {error}")))),
+                    Err(why) => return Ok(Err(Found::Park(why))),
+                },
             };
-            for cells in &rows {
-                let row = attached.row(cells);
+            for row in rows {
                 let link_key = attached.link_key(&row.key);
-                if found.iter().any(|other| other.link_key == link_key) {
+                if let Some(other) = found.iter().find(|other| other.link_key == link_key) {
+                    if !row.is_ours && !other.is_ours() {
+                        continue;
+                    }
                     let why = "the join of [[attachment]] gives several rows for one row";
                     return Ok(Err(Found::Park(why.to_owned())));
                 }
@@ -88,6 +97,42 @@ impl Batch<'_> {
             }
         }
         Ok(Ok(found))
+    }
+
+    /// The same where the database refuses a value of one of them: one that `where` leaves out does not matter.
+    async fn files_one_by_one(
+        &self,
+        attached: &Attached,
+        parent: Vec<Option<String>>,
+        of_parent: (&Shape, &[String]),
+        error: String,
+    ) -> Result<Result<Vec<FileRow>, String>, ResolveError> {
+        let Ok(eligible) = self.ask_all(&attached.eligible.sql, parent, of_parent).await? else {
+            return Ok(Err(format!("[[attachment]]: {error}")));
+        };
+        let mut rows = Vec::new();
+        for cells in eligible {
+            let of_where = FileRow {
+                name: String::new(),
+                ..attached.row(cells.get(..2).unwrap_or_default())
+            };
+            if !of_where.is_ours {
+                rows.push(of_where);
+                continue;
+            }
+            let key = TicketKey(of_where.key);
+            match self.ask_table(&attached.by_key, &attached.shape, &key).await? {
+                Outputs::Row(cells) => rows.push(attached.row(&cells)),
+                Outputs::NoRow => {}
+                Outputs::SeveralRows => {
+                    return Ok(Err(
+                        "the join of [[attachment]] gives several rows for one row".to_owned()
+                    ));
+                }
+                Outputs::Refused(error) => return Ok(Err(format!("[[attachment]]: {error}"))),
+            }
+        }
+        Ok(Ok(rows))
     }
 
     /// A row is resolved: it is queued, and takes its files along.

@@ -24,6 +24,7 @@ mod round;
 mod row;
 mod status;
 mod thread;
+mod verdict;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

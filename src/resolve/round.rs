@@ -70,6 +70,8 @@ impl Item {
 impl Resolver {
     /// One round; true where there may be more to do.
     pub(super) async fn round(&self) -> Result<bool, ResolveError> {
+        // Before there is anything to do: a mapping that does not fit is told at the start, not with the first row.
+        self.compiled().await?;
         self.settle_counts().await?;
         let events = self.store.event_take(BATCH, self.config.capture.settle).await?;
         let mut items: Vec<Item> = self

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::clock::seconds;
 use super::files::{Resolved, names};
 use super::status::status_word;
+use super::verdict::{Holds, Of};
 use super::{Batch, ResolveError, cell};
 use crate::config::{AgentAs, AttachmentOf};
 use crate::mapping::Shape;
@@ -13,6 +14,9 @@ use crate::mapping::shape::{key_text, key_values};
 use crate::model::{BodyFormat, Section, TicketKey};
 use crate::store::{Opening, Resolution, Step};
 use crate::text::{self, Body};
+
+/// Why an agent's answer stays on the site.
+pub(super) const AGENT_IGNORED: &str = "an agent's answer on the site ([message] agent_as = \"ignore\")";
 
 /// What the mapping says of a row.
 pub enum Found {
@@ -78,15 +82,31 @@ impl Batch<'_> {
                     Outputs::NoRow => None,
                     Outputs::SeveralRows => {
                         let why = "the join gives several rows, so [message] ticket several tickets for one message";
-                        return Ok(Lane::Untold(why.into()));
+                        return self.untold(image, why.into()).await;
                     }
                     Outputs::Refused(error) => {
-                        return Ok(Lane::Untold(format!("[message] ticket: {error}")));
+                        return self.untold(image, format!("[message] ticket: {error}")).await;
                     }
                 }
             }
         };
         Ok(values.map_or(Lane::None, |values| Lane::Of(TicketKey(key_text(&values)))))
+    }
+
+    /// A message whose ticket cannot be told is nobody's if `where` leaves it out.
+    async fn untold(&self, image: &Value, why: String) -> Result<Lane, ResolveError> {
+        let is_left_out = match &self.compiled.deciding_message {
+            Some(deciding) if self.compiled.thread.is_none() => {
+                let of = Of::Image(image, None);
+                self.holds(&deciding.filter, Section::Message, of).await? == Holds::No
+            }
+            _ => false,
+        };
+        Ok(if is_left_out {
+            Lane::None
+        } else {
+            Lane::Untold(why)
+        })
     }
 
     /// When a row was made, where the mapping tells.
@@ -95,15 +115,17 @@ impl Batch<'_> {
         section: Section,
         image: &Value,
     ) -> Result<Option<f64>, ResolveError> {
-        let (reading, place) = match (section, &self.compiled.messages) {
-            (Section::Message, Some((from_image, _))) => (from_image, 5),
-            (Section::Ticket, _) => (&self.compiled.ticket_image, 5),
-            _ => return Ok(None),
+        let deciding = match section {
+            Section::Ticket => Some(&self.compiled.deciding_ticket),
+            // A row that holds many messages was made at many times.
+            Section::Message if self.compiled.thread.is_none() => self.compiled.deciding_message.as_ref(),
+            Section::Message | Section::Attachment => None,
         };
-        match self.ask_image(reading, section, image).await? {
-            Outputs::Row(row) => Ok(seconds(row.get(place))),
-            _ => Ok(None),
-        }
+        let Some(created_at) = deciding.and_then(|deciding| deciding.created_at.as_ref()) else {
+            return Ok(None);
+        };
+        let created_at = self.alone(created_at, section, Of::Image(image, None)).await?;
+        Ok(seconds(Some(&created_at.flatten())))
     }
 
     /// The ticket's status as the mapping gives it, of an image or of the table's row; `None` where it gives none, or
@@ -128,7 +150,21 @@ impl Batch<'_> {
             Outputs::Row(row) if row.first().cloned().flatten().as_deref() == Some("true") => {
                 Outputs::get(&row, 4)
             }
+            Outputs::Row(_) => None,
+            // What the status does not need does not decide about it.
+            _ => {
+                let of = image.map_or(Of::Key(key), |image| Of::Image(image, None));
+                let deciding = &compiled.deciding_ticket;
+                match &deciding.status {
+                    Some(status)
+                        if self.holds(&deciding.filter, Section::Ticket, of).await? == Holds::Yes =>
+                    {
+                        let status = self.alone(status, Section::Ticket, of).await?.flatten();
+                        Outputs::get(&[status], 0)
+                    }
             _ => None,
+                }
+            }
         })
     }
 
@@ -171,7 +207,10 @@ impl Batch<'_> {
         }
         let row = match outputs {
             Outputs::Row(row) => row,
-            other => return Ok(unanswered(&other, "[ticket]")),
+            other => {
+                let verdict = self.ticket_verdict(image, committed_at).await?;
+                return Ok(verdict.unwrap_or_else(|| unanswered(&other, "[ticket]")));
+            }
         };
         if row.first().cloned().flatten().as_deref() != Some("true") {
             return Ok(Found::NotNow("[ticket] where does not hold".into()));
@@ -228,6 +267,13 @@ impl Batch<'_> {
                 .ask_table(from_table, self.compiled.shape(Section::Message), &TicketKey(key))
                 .await?;
         }
+        if !matches!(outputs, Outputs::Row(_))
+            && let Some(found) = self
+                .message_verdict(Of::Image(image, None), ticket, committed_at)
+                .await?
+        {
+            return Ok(found);
+        }
         let key = self.key_of(Section::Message, image);
         self.message_found(step, outputs, key.as_deref(), ticket, has_case, committed_at)
             .await
@@ -275,9 +321,7 @@ impl Batch<'_> {
             "customer" => {}
             "skip" => return Ok(Found::NotNow("[message] author is skip".into())),
             "agent" if agent_as == AgentAs::Ignore => {
-                return Ok(Found::NotNow(
-                    "an agent's answer on the site ([message] agent_as = \"ignore\")".into(),
-                ));
+                return Ok(Found::NotNow(AGENT_IGNORED.into()));
             }
             "agent" => {}
             other => {
@@ -518,7 +562,7 @@ impl Batch<'_> {
         }
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         sql: &str,
         values: Vec<Option<String>>,

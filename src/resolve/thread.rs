@@ -16,6 +16,7 @@ use std::collections::HashMap;
 
 use super::enter::{DROPPED, key_image};
 use super::row::{Found, Lane, Outputs, body_format};
+use super::verdict::Of;
 use super::{Batch, ResolveError};
 use crate::config::OnEdit;
 use crate::model::{LinkId, Section, TicketKey};
@@ -195,6 +196,7 @@ impl Batch<'_> {
             } else {
                 self.element_found(
                     step,
+                    &image,
                     &spoken,
                     &elements,
                     element,
@@ -224,6 +226,7 @@ impl Batch<'_> {
                     let found = self
                         .element_found(
                             step,
+                            &image,
                             &spoken,
                             &elements,
                             element,
@@ -245,7 +248,7 @@ impl Batch<'_> {
             }
             if on_edit != OnEdit::Ignore {
                 let found = self
-                    .element_found(step, &spoken, &elements, element, &ticket_key, true, 0)
+                    .element_found(step, &image, &spoken, &elements, element, &ticket_key, true, 0)
                     .await?;
                 self.edited_to(step, event, link, found).await?;
             }
@@ -270,6 +273,7 @@ impl Batch<'_> {
         let spoken = self.spoken(&waiting.image).await?;
         self.element_found(
             step,
+            &waiting.image,
             &spoken,
             &elements,
             element,
@@ -285,6 +289,7 @@ impl Batch<'_> {
     async fn element_found(
         &self,
         step: &Step<'_>,
+        image: &serde_json::Value,
         spoken: &Told<Spoken>,
         elements: &[Element],
         element: &Element,
@@ -292,8 +297,18 @@ impl Batch<'_> {
         has_case: bool,
         committed_at: i64,
     ) -> Result<Found, ResolveError> {
+        let of = Of::Image(image, Some(element.identity.as_str()));
         let outputs = match spoken {
-            Told::Refused(why) => Outputs::Refused(why.clone()),
+            // One of them may be to blame for all.
+            Told::Refused(why) => match self
+                .compiled
+                .deciding_message
+                .as_ref()
+                .and_then(|d| d.element.as_ref())
+            {
+                Some(alone) => self.alone_row(alone, Section::Message, of).await?,
+                None => Outputs::Refused(why.clone()),
+            },
             Told::Gone => Outputs::NoRow,
             Told::There(spoken) => {
                 let (place, count) = among_equals(elements, element);
@@ -306,6 +321,11 @@ impl Batch<'_> {
                 }
             }
         };
+        if !matches!(outputs, Outputs::Row(_))
+            && let Some(found) = self.message_verdict(of, ticket, committed_at).await?
+        {
+            return Ok(found);
+        }
         // A message in a list has no row of its own that a file could name.
         self.message_found(step, outputs, None, ticket, has_case, committed_at)
             .await

@@ -7,7 +7,8 @@ use tokio_postgres::error::ErrorPosition;
 use super::mapped::MappingFault;
 use super::written::prepare_typed;
 use crate::config::{Config, Expr, Reply, ReplyAttachments, ReplyPart, Span};
-use crate::mapping::lexer::{Token, tokens};
+use crate::mapping::lexer::{Token, name_at, tokens};
+use crate::mapping::shape::nearest;
 use crate::mapping::{Shape, Statement, write};
 use crate::model::Kind;
 use crate::postgres::catalog::Table;
@@ -193,9 +194,12 @@ async fn fault(
         }
         _ => None,
     };
-    let hint = match near {
-        Some(near) => Some(format!("did you mean `{near}`?")),
-        None => server.hint.clone(),
+    let hint = match (near, &pointed) {
+        (Some(near), _) => Some(format!("did you mean `{near}`?")),
+        (None, Some(pointed)) if server.code == "42702" && pointed.len() == 1 => {
+            Some("put the alias of the one that is meant before it, e.g. `t.`".to_owned())
+        }
+        (None, _) => server.hint.clone(),
     };
     let what = if name.is_empty() {
         String::new()
@@ -213,23 +217,6 @@ async fn fault(
 /// `relation "x" does not exist` and `missing FROM-clause entry` share a code; only the former has a table to offer.
 fn sql_names_relation(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().and_then(|error| error.routine()) == Some("parserOpenTable")
-}
-
-/// The dotted name that begins at a position (in characters, from 1) of the statement.
-fn name_at(sql: &str, position: u32) -> Option<Vec<String>> {
-    let start = sql
-        .char_indices()
-        .nth(usize::try_from(position).ok()?.checked_sub(1)?)?
-        .0;
-    let mut names = Vec::new();
-    for token in tokens(sql.get(start..)?) {
-        let Token::Ident(name, dotted) = token else { break };
-        names.push(name);
-        if !dotted {
-            break;
-        }
-    }
-    (!names.is_empty()).then_some(names)
 }
 
 /// The nearest column of the mapped tables and of those that their joins name, qualified as it was written.
@@ -301,21 +288,6 @@ fn words(sql: &str) -> Vec<String> {
     tokens(sql).into_iter().filter_map(word).collect()
 }
 
-/// The nearest of the names, if any is near.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .filter(|other| *other != name)
-        .map(|other| {
-            (
-                strsim::jaro_winkler(&other.to_lowercase(), &name.to_lowercase()),
-                other,
-            )
-        })
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, other)| other)
-}
-
 /// The nearest table of the database.
 pub(super) async fn nearest_table(
     client: &Client,
@@ -339,28 +311,4 @@ pub(super) async fn nearest_table(
     Ok(near
         .and_then(|near| known.iter().find(|(_, table)| *table == near))
         .map(|(schema, table)| format!("{schema}.{table}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_at_a_place_is_read_whole() {
-        assert_eq!(
-            name_at("select u.emial from x u", 8),
-            Some(vec!["u".into(), "emial".into()])
-        );
-        assert_eq!(name_at("select ş, nmae from x", 11), Some(vec!["nmae".into()]));
-        assert_eq!(name_at("select 1", 80), None);
-    }
-
-    #[test]
-    fn only_near_names_are_offered() {
-        assert_eq!(
-            nearest("emial", ["id", "email", "full_name"].into_iter()),
-            Some("email")
-        );
-        assert_eq!(nearest("zzz", ["id", "email"].into_iter()), None);
-    }
 }

@@ -8,9 +8,11 @@ use super::blame;
 use super::watch::inherits;
 use crate::config::{Config, Expr, Span, TableName};
 use crate::mapping::read::{self, TicketKeyOf};
+use crate::mapping::shape::nearest;
 use crate::mapping::write;
 use crate::mapping::{Shape, Source, expand, value_sql};
 use crate::postgres::catalog::{self, Table, Unidentified};
+use crate::postgres::names::{self, Sections};
 use crate::postgres::shape::{row_key, shape_of};
 use crate::postgres::{quote_ident, server_error, site};
 
@@ -141,6 +143,8 @@ pub(super) struct Reader<'a> {
     pub(super) mapped: Mapped,
     /// Our publication carries stored generated columns.
     stored: bool,
+    /// Where names stand that are no column of their section's own row.
+    strays: Vec<Span>,
 }
 
 /// Reads the catalog and prepares everything. An error is the connection's; what is wrong with the mapping is in
@@ -152,6 +156,7 @@ pub(super) async fn read(client: &Client, config: &Config) -> Result<Mapped, tok
         config,
         mapped: Mapped::default(),
         stored: main.is_some_and(|main| main.stored_generated),
+        strays: Vec::new(),
     };
     let tickets = reader
         .table("ticket", &config.ticket.table, &config.ticket.key)
@@ -172,6 +177,18 @@ pub(super) async fn read(client: &Client, config: &Config) -> Result<Mapped, tok
         attached.extend(shape.map(|shape| (attachment, shape)));
     }
     if let Some(tickets) = &tickets {
+        if attached.len() == config.attachments.len() {
+            let sections = Sections {
+                config,
+                ticket: tickets,
+                message: messages.as_ref(),
+                attachments: attached.iter().map(|(_, shape)| shape).collect(),
+            };
+            for stray in names::strays(client, &sections).await? {
+                reader.fault(&stray.span, stray.message, stray.hint);
+                reader.strays.push(stray.span);
+            }
+        }
         reader.tickets(tickets).await?;
         if let (Some(message), Some(messages)) = (&config.message, &messages) {
             reader.messages(message, messages, tickets).await?;
@@ -262,8 +279,7 @@ impl Reader<'_> {
                     .iter()
                     .find(|column| table.column(column).is_none())
                     .and_then(|column| {
-                        let near =
-                            blame::nearest(column, table.columns.iter().map(|column| column.name.as_str()))?;
+                        let near = nearest(column, table.columns.iter().map(|column| column.name.as_str()))?;
                         Some(format!("did you mean `{near}`?"))
                     });
                 self.fault(&name.span, error.to_string(), hint);
@@ -324,7 +340,11 @@ impl Reader<'_> {
             .collect();
         let found = blame::find(self.client, self.config, &tables, &error, sql, span, parts).await?;
         for fault in found {
-            let known = |other: &MappingFault| other.span == fault.span && other.message == fault.message;
+            // An expression whose name is told already is not told twice.
+            let known = |other: &MappingFault| {
+                other.span == fault.span
+                    && (other.message == fault.message || self.strays.contains(&fault.span))
+            };
             if !self.mapped.faults.iter().any(known) {
                 self.mapped.faults.push(fault);
             }

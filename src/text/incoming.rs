@@ -28,6 +28,13 @@ impl std::fmt::Debug for Incoming {
     }
 }
 
+impl Incoming {
+    /// The same as Markdown: what a site stores that renders it; signs of its own in the text are escaped.
+    pub fn markdown(&self) -> String {
+        htmd::convert(&self.html).unwrap_or_else(|_| self.text.clone())
+    }
+}
+
 /// Reads a message of which either form may be empty (`[C]` ref56, kb, iridi); where both are there the HTML counts,
 /// because only there the quoted mail history is marked.
 pub fn incoming(content: &str, content_html: &str) -> Incoming {

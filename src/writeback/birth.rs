@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::files::Ready;
 use super::gate::Meaning;
 use super::write::{ALREADY, Planned, WriteError, prepare, run_all, text};
+use super::writer::WrittenBy;
 use super::{File, Payload, WriteBack};
 use crate::config::OpenOn;
 use crate::deskie::{CallError, Message, Order, Outcome, User, Writer};
@@ -189,8 +190,6 @@ impl WriteBack {
         set("case_id", Some(birth.case_id.to_string()));
         set("case_number", Some(birth.case_number.clone()));
         set("subject", Some(birth.subject.clone()));
-        set("customer_email", opening.email.clone());
-        set("customer_name", opening.name.clone());
         let created_at = birth.created_at.or(first.and_then(|message| message.created_at));
         let created_at = created_at.unwrap_or_else(crate::model::clock::now);
         set("created_at", Some(created_at.to_string()));
@@ -207,6 +206,7 @@ impl WriteBack {
                     .collect();
                 crate::text::append_links(&mut body, &links);
             }
+            set("markdown", Some(body.markdown()));
             set("text", Some(body.text));
             set("html", Some(body.html));
             set("message_id", Some(message.message_id.to_string()));
@@ -223,14 +223,16 @@ impl WriteBack {
                 .map(|file| serde_json::json!({"name": file.name, "url": file.url, "mime": file.mime}))
                 .collect();
             set("attachments", Some(serde_json::Value::Array(files).to_string()));
-            if let Some(id) = message.staff_id {
-                let staff = self.staff.find(id.0).await.known();
-                set("agent_id", Some(id.0.to_string()));
-                set("author_name", staff.as_ref().map(|staff| staff.full_name.clone()));
-                set("agent_email", staff.map(|staff| staff.email));
-            } else {
-                set("author_name", opening.name.clone());
             }
+        let by = WrittenBy {
+            staff: first.and_then(|message| message.staff_id).map(|id| id.0),
+            user: first.and_then(|message| message.user_id).map(|id| id.0),
+            customer: birth.user_id,
+        };
+        // A name that cannot be had now holds up no ticket.
+        let named = self.set_writer(&mut parameters, &by, opening, i32::MAX).await;
+        if let Err(error) = named {
+            tracing::warn!(case = %birth.case_id, "the writer's name is not known: {error}");
         }
         Ok(parameters)
     }

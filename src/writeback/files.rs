@@ -71,6 +71,7 @@ impl WriteBack {
         for (n, file) in files.iter().enumerate() {
             let mut parameters = of_message.clone();
             let mut mime = file.mime.clone();
+            let mut size = file.size.map(|size| size.to_string());
             if uses("bytes") || folder.is_some() {
                 let fetched = match self.fetch(file, attempts).await {
                     Ok(fetched) => fetched,
@@ -82,6 +83,7 @@ impl WriteBack {
                 if mime.is_empty() {
                     mime = fetched.0.unwrap_or_default();
                 }
+                size = Some(fetched.1.len().to_string());
                 if uses("bytes") {
                     parameters.set("bytes", hex(&fetched.1));
                 }
@@ -104,6 +106,9 @@ impl WriteBack {
             }
             parameters.set("name", file.name.clone());
             parameters.set("url", file.url.clone());
+            if let Some(size) = size {
+                parameters.set("size", size);
+            }
             if !mime.is_empty() {
                 parameters.set("mime", mime);
             }

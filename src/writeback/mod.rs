@@ -24,6 +24,7 @@ mod same_row;
 mod staff;
 mod status;
 mod write;
+mod writer;
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use tokio_postgres::types::ToSql;
 use super::files::Ready;
 use super::gate::Meaning;
 use super::same_row::{Sighting, UNSURE, deleted, until_sure};
-use super::staff::Agent;
+use super::writer::WrittenBy;
 use super::{Payload, WriteBack};
 use crate::config::Config;
 use crate::lanes::backoff;
@@ -121,9 +121,6 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
         _ => WriteError::Refused(text),
     }
 }
-
-/// So often a reply waits for its agent's name.
-const NAME_ATTEMPTS: i32 = 3;
 
 pub(super) const ALREADY: &str = "already written";
 
@@ -397,6 +394,7 @@ impl WriteBack {
             text::append_links(&mut body, &links);
         }
         parameters.set("kind", head.kind.as_str());
+        parameters.set("markdown", body.markdown());
         parameters.set("text", body.text);
         parameters.set("html", body.html);
         let mut set_some = |name: &str, value: Option<String>| {
@@ -404,22 +402,7 @@ impl WriteBack {
                 parameters.set(name, value);
             }
         };
-        if let Some(id) = payload.staff_id {
-            let agent = self.staff.find(id).await;
-            // A name that Deskie does not tell holds up nothing, one that could not be asked for a little.
-            if agent == Agent::NotAsked && head.attempts < NAME_ATTEMPTS {
-                return Err(WriteError::Passing("the agents' names could not be read".into()));
-            }
-            let staff = agent.known();
-            set_some("agent_id", Some(id.to_string()));
-            set_some("author_name", staff.as_ref().map(|staff| staff.full_name.clone()));
-            set_some("agent_email", staff.map(|staff| staff.email));
-        } else {
-            set_some("author_name", opening.name.clone());
-        }
-        set_some("customer_email", opening.email);
-        set_some("customer_name", opening.name);
-        set_some("subject", Some(opening.subject));
+        set_some("subject", Some(opening.subject.clone()));
         set_some(
             "created_at",
             Some(
@@ -439,6 +422,13 @@ impl WriteBack {
             .map(|file| serde_json::json!({"name": file.name, "url": file.url, "mime": file.mime}))
             .collect();
         parameters.set("attachments", serde_json::Value::Array(files).to_string());
+        let by = WrittenBy {
+            staff: payload.staff_id,
+            user: payload.user_id,
+            customer: ticket.user_id,
+        };
+        self.set_writer(&mut parameters, &by, &opening, head.attempts)
+            .await?;
         Ok(parameters)
     }
 }

@@ -142,7 +142,13 @@ pub fn sample_parameters(key: &TicketKey, columns: usize, kind: Kind, status: Op
         ("kind", kind.as_str()),
         ("text", "deskie-cdc check"),
         ("html", "<p>deskie-cdc check</p>"),
+        ("markdown", "deskie-cdc check"),
         ("author_name", "deskie-cdc check"),
+        ("author_email", "check@example.com"),
+        (
+            "is_customer",
+            if kind == Kind::Customer { "true" } else { "false" },
+        ),
         ("customer_email", "check@example.com"),
         ("customer_name", "deskie-cdc check"),
         ("message_id", "1"),
@@ -156,6 +162,7 @@ pub fn sample_parameters(key: &TicketKey, columns: usize, kind: Kind, status: Op
         ("url", "https://example.com/check.txt"),
         ("mime", "text/plain"),
         ("bytes", "\\x00"),
+        ("size", "1"),
     ] {
         parameters.set(name, value);
     }

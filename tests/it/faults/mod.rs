@@ -9,6 +9,8 @@ mod failover;
 mod guest;
 mod intake;
 mod later;
+mod left_out;
+mod meaning;
 mod migration;
 mod mends;
 mod odd_answers;

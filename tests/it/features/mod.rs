@@ -7,5 +7,6 @@ mod copies;
 mod edits;
 mod files;
 mod odd;
+mod parameters;
 mod replied_files;
 mod status;

@@ -22,7 +22,7 @@ mod settle;
 mod tenants;
 mod thread;
 
-use scene::Scene;
+pub use scene::Scene;
 
 /// Each example of the page stands in a site that a test plays.
 #[test]
