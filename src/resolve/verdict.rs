@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::clock::seconds;
 use super::row::{Found, Outputs};
 use super::{Batch, ResolveError};
 use crate::config::AgentAs;
@@ -96,7 +97,7 @@ impl Batch<'_> {
             return Ok(None);
         };
         let created_at = self.alone(created_at, section, of).await?.flatten();
-        Ok(self.is_import(created_at.and_then(|text| text.parse().ok()), committed_at))
+        Ok(self.is_import(section, seconds(Some(&created_at)), committed_at).await)
     }
 
     /// Whether all parts of a condition hold; one that does not decides.
@@ -165,7 +166,8 @@ impl Batch<'_> {
             return Ok(Outputs::NoRow);
         };
         let values = values.into_iter().map(Some).collect();
-        self.ask(&alone.table.sql, with(values, identity)).await
+        let of_key = (shape, shape.key.as_slice());
+        self.ask(&alone.table.sql, with(values, identity), of_key).await
     }
 
     async fn alone_image(
@@ -176,7 +178,10 @@ impl Batch<'_> {
         identity: Option<&str>,
     ) -> Result<Outputs, ResolveError> {
         match self.image_values(reading, section, image).await? {
-            Ok(values) => self.ask(&reading.sql, with(values, identity)).await,
+            Ok(values) => {
+                let of_image = (self.compiled.shape(section), reading.columns.as_slice());
+                self.ask(&reading.sql, with(values, identity), of_image).await
+            }
             Err(outputs) => Ok(outputs),
         }
     }
