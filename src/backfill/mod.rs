@@ -230,6 +230,8 @@ impl Backfill {
             .map_err(|error| BackfillError::Site(error.to_string()))?;
         let client = deadpool_postgres::Object::take(client);
         client.batch_execute("set statement_timeout to 0").await?;
+        // Nothing but the mapping's statements runs on it.
+        client.batch_execute(site::ENTER).await?;
         Ok(client)
     }
 

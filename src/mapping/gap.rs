@@ -23,7 +23,10 @@ pub enum Among {
 
 /// Whether the row was written by a transaction that is not older than the parameter.
 fn written(alias: &str, parameter: usize) -> String {
-    format!("pg_catalog.age({alias}.xmin) <= pg_catalog.age(${parameter}::text::xid8::xid)")
+    format!(
+        "pg_catalog.age({alias}.xmin) OPERATOR(pg_catalog.<=) \
+         pg_catalog.age(${parameter}::pg_catalog.text::pg_catalog.xid8::pg_catalog.xid)"
+    )
 }
 
 fn condition(among: Among, created_at: Option<&Expr>, alias: &str, shape: &Shape, has_xid: bool) -> String {
@@ -40,17 +43,24 @@ fn condition(among: Among, created_at: Option<&Expr>, alias: &str, shape: &Shape
             let value = if is_plain {
                 value
             } else {
-                format!("({value})::timestamptz")
+                format!("({value})::pg_catalog.timestamptz")
             };
             let null = match has_xid {
                 true => format!(" or ({value} is null and {})", written(alias, 2)),
                 false => String::new(),
             };
-            format!("({value} >= pg_catalog.to_timestamp($1::text::float8){null})")
+            format!(
+                "({value} OPERATOR(pg_catalog.>=) pg_catalog.to_timestamp($1::pg_catalog.text::pg_catalog.float8){null})"
+            )
         }
         Among::Written => written(alias, 1),
         Among::Beyond => match (shape.key.as_slice(), shape.key_casts().as_slice()) {
-            ([key], [cast]) => format!("{alias}.{} > $1::text::{cast}", quote_ident(key)),
+            ([key], [cast]) => {
+                format!(
+                    "{alias}.{} OPERATOR(pg_catalog.>) $1::pg_catalog.text::{cast}",
+                    quote_ident(key)
+                )
+            },
             _ => "false".to_owned(),
         },
     }
@@ -67,12 +77,12 @@ fn rows(
     let time = time(created_at, alias, shape);
     let is_written = match (among, has_xid) {
         (Among::Written, _) => "'true'".to_owned(),
-        (_, true) => format!("({})::text", written(alias, 2)),
-        (_, false) => "null::text".to_owned(),
+        (_, true) => format!("({})::pg_catalog.text", written(alias, 2)),
+        (_, false) => "null::pg_catalog.text".to_owned(),
     };
     let more: String = more.iter().map(|output| format!(", {output}")).collect();
     format!(
-        "select {image}, {}, {time}::text, {is_written}{more} from {} {alias} {join} where {} order by {time}, {}",
+        "select {image}, {}, {time}::pg_catalog.text, {is_written}{more} from {} {alias} {join} where {} order by {time}, {}",
         shape.key_sql(alias),
         shape.sql(),
         condition(among, created_at, alias, shape, has_xid),
@@ -96,7 +106,7 @@ pub fn messages(config: &Message, shape: &Shape, tickets: &Shape, among: Among, 
     let casts = tickets.key_casts();
     let keys = config.ticket.iter().zip(&casts);
     let keys: Vec<String> = keys
-        .map(|(expr, cast)| format!("({})::{cast}::text", value_sql(expr, "m", shape)))
+        .map(|(expr, cast)| format!("({})::{cast}::pg_catalog.text", value_sql(expr, "m", shape)))
         .collect();
     let join = config
         .join
@@ -136,14 +146,17 @@ pub fn message_columns(config: &Message, shape: &Shape, tickets: &Shape) -> Vec<
 /// comes after the arrays.
 pub fn known(shape: &Shape, columns: &[String], has_xid: bool) -> String {
     let count = shape.key.len();
-    let arrays: Vec<String> = (1..=count).map(|n| format!("${n}::text[]")).collect();
+    let arrays: Vec<String> = (1..=count).map(|n| format!("pg_catalog.unnest(${n}::pg_catalog.text[])")).collect();
     let names: Vec<String> = (1..=count).map(|n| format!("k{n}")).collect();
     let equal: Vec<String> = shape
         .key
         .iter()
         .zip(shape.key_casts())
+        .zip(shape.key_equals())
         .enumerate()
-        .map(|(n, (column, cast))| format!("s.{} = k.k{}::{cast}", quote_ident(column), n + 1))
+        .map(|(n, ((column, cast), equals))| {
+            format!("s.{} {equals} k.k{}::{cast}", quote_ident(column), n + 1)
+        })
         .collect();
     let is_written = match has_xid {
         true => written("s", count + 1),
@@ -155,7 +168,7 @@ pub fn known(shape: &Shape, columns: &[String], has_xid: bool) -> String {
         .map_or_else(String::new, |name| quote_ident(name));
     format!(
         "select k.place, s.{first} is not null, {}, coalesce({is_written}, false)
-         from unnest({}) with ordinality as k ({}, place) left join {} s on {}",
+         from rows from ({}) with ordinality as k ({}, place) left join {} s on {}",
         image_of(columns, "s"),
         arrays.join(", "),
         names.join(", "),

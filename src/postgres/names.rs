@@ -84,7 +84,7 @@ enum Said {
 }
 
 async fn ask(client: &Client, sql: &str) -> Result<Said, tokio_postgres::Error> {
-    let error = match client.prepare(sql).await {
+    let error = match super::site::prepare(client, sql).await {
         Ok(statement) => {
             let columns = statement.columns().iter();
             return Ok(Said::Understood(

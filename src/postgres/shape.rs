@@ -134,7 +134,7 @@ pub async fn created_at_types(
 /// Whether the one output of a statement is a time with its zone.
 async fn is_zoned(client: &tokio_postgres::Client, sql: &str) -> Result<bool, ShapeError> {
     use tokio_postgres::types::{Kind, Type};
-    let statement = client.prepare(sql).await?;
+    let statement = super::site::prepare(client, sql).await?;
     let mut kind = statement.columns().first().map(|column| column.type_().clone());
     while let Some(Kind::Domain(base)) = kind.as_ref().map(Type::kind) {
         kind = Some(base.clone());

@@ -26,7 +26,7 @@ pub(super) const KEEP: &str = "SELECT pg_catalog.set_config('deskie_cdc.site_pat
     pg_catalog.current_setting('search_path'), false); SET search_path TO pg_catalog, pg_temp";
 
 /// Puts the site's path in, for the session.
-pub(super) const ENTER: &str = "SELECT pg_catalog.set_config('search_path', \
+pub const ENTER: &str = "SELECT pg_catalog.set_config('search_path', \
     pg_catalog.current_setting('deskie_cdc.site_path'), false)";
 
 /// Puts ours in.
