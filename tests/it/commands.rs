@@ -146,6 +146,7 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
             "budget",
             "database",
             "hazards",
+            "held",
             "last_error",
             "last_error_at",
             "leader",
