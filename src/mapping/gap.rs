@@ -204,12 +204,12 @@ mod tests {
             ],
         };
         for (sql, expected) in [
-            ("at", "m.\"at\" >="),
-            ("naive", "m.\"naive\" >="),
-            ("word", "(m.\"word\")::timestamptz >="),
+            ("at", "(m.\"at\" OPERATOR(pg_catalog.>=)"),
+            ("naive", "(m.\"naive\" OPERATOR(pg_catalog.>=)"),
+            ("word", "(m.\"word\")::pg_catalog.timestamptz OPERATOR(pg_catalog.>=)"),
             (
                 "m.naive at time zone 'Asia/Kolkata'",
-                "((m.naive at time zone 'Asia/Kolkata'))::timestamptz >=",
+                "((m.naive at time zone 'Asia/Kolkata'))::pg_catalog.timestamptz OPERATOR(pg_catalog.>=)",
             ),
         ] {
             let expr = Expr {

@@ -110,7 +110,7 @@ async fn what_went_wrong_is_classified() {
     );
     assert_eq!(
         fault(&url("postgres://postgres@127.0.0.1/postgres?sslmode=require")).await,
-        ConnectFault::Tls
+        ConnectFault::NoTls
     );
     let unknown = ConnectUrl::parse("postgres://me@no.such.host.invalid/x?sslmode=disable").expect("a URL");
     assert_eq!(fault(&unknown).await, ConnectFault::HostUnknown);

@@ -301,7 +301,7 @@ impl Store {
                     intent_at = case when lead is null then intent_at end, lead = null
                 where state = 'parked' and ($1::text is null or 'd' || coalesce(lead, id) = $1) returning link_id, id),
             h as (delete from {s}.held where delivery_id in (select id from d) returning *),
-            e as (insert into {s}.event (xid, commit_lsn, committed_at, schema_name, table_name, op, image, size, echo, found)
+            f as (insert into {s}.event (xid, commit_lsn, committed_at, schema_name, table_name, op, image, size, echo, found)
                 select pg_current_xact_id(), coalesce(m.captured_lsn, '0/0'), coalesce(h.committed_at, clock_timestamp()),
                     h.schema_name, h.table_name, 'I', h.image, pg_column_size(h.image), false, true
                 from h, {s}.meta m order by h.id),
