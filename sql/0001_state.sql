@@ -27,7 +27,9 @@ insert into {schema}.meta default values;
 
 -- The mapped tables as they were last seen in our publications: one that was away meanwhile left a gap (rule 12).
 create table {schema}.published (
-    relation    text primary key,
+    relation    text primary key,      -- as the mapping calls it
+    table_oid   oid,                   -- which table that is: one that was renamed is still the same (until restored)
+    trouble     text,                  -- what a person is told of it
     member      oid not null,          -- what publishes it; another one: it was taken out and put in again
     is_away     boolean not null default false,
     since       timestamptz,           -- it was mapped later than the others: rows from before are not its business
@@ -46,39 +48,50 @@ create table {schema}.lease (
 );
 insert into {schema}.lease default values;
 
+-- Functions find their tables by what these are, not by a name that somebody may change or hide: a body in SQL is bound
+-- when it is made, so it holds when the schema is renamed; what is in plpgsql names no table, and has a path of its own
+-- (rule 4).
+
+-- Raises an error of ours.
+create function {schema}.refuse(what text, code text) returns boolean language plpgsql
+set search_path = pg_catalog, pg_temp as $$
+begin
+    raise exception '%', what using errcode = code;
+end $$;
+
 -- Raises where the caller is no longer the leader. A take-over locks the row FOR UPDATE, so it waits for us; renewing
 -- the lease does not.
-create function {schema}.fence(expected bigint) returns boolean language plpgsql as $$
-begin
-    perform 1 from {schema}.lease where epoch = expected for key share;
-    if not found then
-        raise exception 'another instance has taken over (epoch % is past)', expected using errcode = 'DC001';
-    end if;
-    return true;
-end $$;
+create function {schema}.fence(expected bigint) returns boolean language sql begin atomic
+    select case
+        when (select l.only_row from {schema}.lease l where l.epoch = expected for key share) then true
+        else {schema}.refuse(format('another instance has taken over (epoch %s is past)', expected), 'DC001')
+    end;
+end;
 
 -- Raises where the term was begun on another server: this one was restarted, or was promoted and may lack our last steps.
 -- Then nothing is sent before Deskie was asked again (rule 11).
-create function {schema}.same_server() returns boolean language plpgsql stable as $$
-begin
-    perform 1 from {schema}.lease where server_started <> pg_postmaster_start_time();
-    if found then
-        raise exception 'the server was restarted, or another one has taken its place' using errcode = 'DC001';
-    end if;
-    return true;
-end $$;
+create function {schema}.same_server() returns boolean language sql stable begin atomic
+    select case
+        when exists (select from {schema}.lease l where l.server_started <> pg_postmaster_start_time())
+        then {schema}.refuse('the server was restarted, or another one has taken its place', 'DC001')
+        else true
+    end;
+end;
 
--- Raises where a statement of a write-back met no row: the transaction must not commit.
-create function {schema}.expect(met boolean, what text) returns boolean language plpgsql as $$
+-- Raises where a statement of a write-back met no row: the transaction must not commit. DC002: a person has to mend
+-- something; DC003: it had been written already; DC004: the row is just being changed.
+create function {schema}.expect(met boolean, what text, code text default 'DC002') returns boolean language plpgsql
+set search_path = pg_catalog, pg_temp as $$
 begin
     if met is not true then
-        raise exception '%', what using errcode = 'DC002';
+        raise exception '%', what using errcode = code;
     end if;
     return true;
 end $$;
 
 -- How many rows of a table of ours are in a state: counted up to 10000, beyond that told by the server's statistics.
-create function {schema}.about(named regclass, wanted text) returns bigint language plpgsql stable as $$
+create function {schema}.about(named regclass, wanted text) returns bigint language plpgsql stable
+set search_path = pg_catalog, pg_temp as $$
 declare
     counted bigint;
 begin
@@ -95,11 +108,10 @@ begin
 end $$;
 
 -- What a person is told of a case that claims to be a ticket of the site.
-create function {schema}.orphan(case_id bigint, claims text) returns text language sql immutable as $$
-    select 'case ' || case_id || ' in Deskie says that it is ticket ' || claims || ', but the connector did not open it for '
+create function {schema}.orphan(case_id bigint, claims text) returns text language sql immutable return
+    'case ' || case_id || ' in Deskie says that it is ticket ' || claims || ', but the connector did not open it for '
         || 'that ticket: after a restore or a failover the key may be another customer''s now, or somebody has filled '
-        || 'in the field. What is said in it is not written to the site; compare it in Deskie, then `failed discard`'
-$$;
+        || 'in the field. What is said in it is not written to the site; compare it in Deskie, then `failed discard`';
 
 -- Row changes as captured, in commit order; deleted once resolved.
 create table {schema}.event (
@@ -361,6 +373,15 @@ create table {schema}.birth (
 );
 create index birth_open on {schema}.birth (not_before) where state in ('pending', 'parked');
 create index birth_ticket on {schema}.birth (ticket_id);
+
+-- Work that may end the process, noted before it begins: what was begun three times without an end is done another way.
+create table {schema}.risk (
+    kind  text not null,               -- body: a message's HTML
+    key   text not null,
+    begun integer not null default 1,
+    at    timestamptz not null default clock_timestamp(),
+    primary key (kind, key)
+);
 
 -- The story of each ticket, for `trace`.
 create table {schema}.journal (

@@ -21,7 +21,7 @@ use crate::mapping::shape::{key_text, key_values};
 use crate::mapping::{Shape, expand};
 use crate::model::{CrashPoint, DeliveryId, Section, TicketKey};
 use crate::postgres::shape::{ShapeError, load_message_shape, load_shape};
-use crate::postgres::{Pool, TextParam, describe};
+use crate::postgres::{Pool, TextParam, describe, site};
 use crate::store::{Gap, LinkState, MappedSince, NewDelivery, Step, Store, StoreError};
 use crate::text;
 
@@ -349,11 +349,10 @@ impl Backfill {
             .get()
             .await
             .map_err(|error| BackfillError::Site(error.to_string()))?;
-        let statement = client.prepare(sql).await?;
         let values: Vec<TextParam> = values.into_iter().map(|value| TextParam(Some(value))).collect();
         let values: Vec<&(dyn ToSql + Sync)> =
             values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let rows = client.query(&statement, &values).await?;
+        let rows = site::query_sql(&client, sql, &values).await?;
         let read = |row: &tokio_postgres::Row| {
             let text = |n: usize| row.try_get::<_, Option<String>>(n).map_err(BackfillError::from);
             let image = text(0)?.unwrap_or_default();

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
-use super::{Capture, CaptureError, KEEPALIVE_STEP, KeyColumns};
+use super::mapped::Asked;
+use super::{Capture, CaptureError, KEEPALIVE_STEP, Reading};
 use crate::model::{CrashPoint, EventId, Lsn, Op, RelationName, Row};
 use crate::pgoutput::{Message, Relations, Step, decode_in};
 use crate::postgres::replication::{Frame, ReplicationStream};
-use crate::store::{Event, Position};
+use crate::store::{Event, Position, TransactionWriter};
 
 /// Rows that are written at once.
 const CHUNK_ROWS: usize = 1000;
@@ -32,6 +33,7 @@ struct Gathered {
     bytes: usize,
     transaction: Option<Transaction>,
     position: Option<Position>,
+    asked: Asked,
 }
 
 impl Capture {
@@ -40,7 +42,7 @@ impl Capture {
         &self,
         stream: &mut ReplicationStream,
         relations: &mut Relations,
-        keys: &[KeyColumns],
+        reading: &Reading,
         first: Bytes,
     ) -> Result<Lsn, CaptureError> {
         let mut client = self.store.client().await?;
@@ -52,7 +54,14 @@ impl Capture {
             if let Some(bytes) = next.take() {
                 let message = decode_in(&bytes, stream.charset());
                 let message = message.map_err(|error| CaptureError::Damaged(error.to_string()))?;
-                self.gather(relations, keys, (message, bytes.len()), &mut gathered)?;
+                gather(
+                    &writer,
+                    relations,
+                    reading,
+                    (message, bytes.len()),
+                    &mut gathered,
+                )
+                .await?;
             }
             if gathered.events.len() >= CHUNK_ROWS || gathered.bytes >= CHUNK_BYTES {
                 writer.append(&gathered.events).await?;
@@ -97,81 +106,84 @@ impl Capture {
         tracing::debug!(rows = written, to = %position.end, "captured");
         Ok(position.end)
     }
+}
 
-    fn gather(
-        &self,
-        relations: &mut Relations,
-        keys: &[KeyColumns],
-        (message, size): (Message, usize),
-        gathered: &mut Gathered,
-    ) -> Result<(), CaptureError> {
-        let step = relations
-            .step(message)
-            .map_err(|error| CaptureError::Damaged(error.to_string()))?;
-        match step {
-            Step::Begin {
+async fn gather(
+    writer: &TransactionWriter<'_>,
+    relations: &mut Relations,
+    reading: &Reading,
+    (message, size): (Message, usize),
+    gathered: &mut Gathered,
+) -> Result<(), CaptureError> {
+    let step = relations
+        .step(message)
+        .map_err(|error| CaptureError::Damaged(error.to_string()))?;
+    match step {
+        Step::Begin {
+            commit_lsn,
+            commit_time,
+            xid,
+        } => {
+            gathered.asked.clear();
+            gathered.transaction = Some(Transaction {
                 commit_lsn,
-                commit_time,
+                // Without a replication origin's time set up the commit's time is that of the year 2000.
+                committed_at: if commit_time.as_second() < 1_000_000_000 {
+                    crate::model::clock::now()
+                } else {
+                    commit_time
+                },
                 xid,
-            } => {
-                gathered.transaction = Some(Transaction {
-                    commit_lsn,
-                    // Without a replication origin's time set up the commit's time is that of the year 2000.
-                    committed_at: if commit_time.as_second() < 1_000_000_000 {
-                        crate::model::clock::now()
-                    } else {
-                        commit_time
-                    },
-                    xid,
-                    echo: false,
-                });
-            }
-            Step::Emitted {
-                transactional: true,
-                prefix,
-                ..
-            } if prefix == ECHO_PREFIX => {
-                if let Some(transaction) = &mut gathered.transaction {
-                    transaction.echo = true;
-                }
-            }
-            Step::Change(change) if self.is_mapped(&change.relation.name) => {
-                let (mut image, mut old_key) = match change.op {
-                    Op::Delete => (None, Some(change.row)),
-                    _ => (Some(change.row), change.old_key),
-                };
-                match keys.iter().find(|(table, _)| *table == change.relation.name) {
-                    Some((_, key)) => {
-                        for row in [&mut image, &mut old_key].into_iter().flatten() {
-                            row.columns.retain(|(name, _)| key.contains(name));
-                        }
-                    }
-                    None => gathered.bytes += size,
-                }
-                gathered.push(
-                    change.relation.name.clone(),
-                    change.op,
-                    image.as_ref(),
-                    old_key.as_ref(),
-                )?;
-            }
-            Step::Truncate(tables) => {
-                for table in tables.iter().filter(|table| self.is_mapped(&table.name)) {
-                    gathered.push(table.name.clone(), Op::Truncate, None, None)?;
-                }
-            }
-            Step::Commit { end_lsn, .. } => {
-                let transaction = gathered.transaction.take();
-                gathered.position = Some(Position {
-                    end: end_lsn,
-                    committed_at: transaction.as_ref().map(|transaction| transaction.committed_at),
-                    xid: transaction.map(|transaction| transaction.xid),
-                });
-            }
-            Step::Change(_) | Step::Emitted { .. } | Step::Described(_) | Step::Nothing => {}
+                echo: false,
+            });
         }
-        Ok(())
+        Step::Emitted {
+            transactional: true,
+            prefix,
+            ..
+        } if prefix == ECHO_PREFIX => {
+            if let Some(transaction) = &mut gathered.transaction {
+                transaction.echo = true;
+            }
+        }
+        Step::Change(change) => {
+            let asked = &mut gathered.asked;
+            let Some(name) = reading.mapped.name(writer, &change.relation, asked).await? else {
+                return Ok(());
+            };
+            let (mut image, mut old_key) = match change.op {
+                Op::Delete => (None, Some(change.row)),
+                _ => (Some(change.row), change.old_key),
+            };
+            match reading.keys.iter().find(|(table, _)| *table == name) {
+                Some((_, key)) => {
+                    for row in [&mut image, &mut old_key].into_iter().flatten() {
+                        row.columns.retain(|(name, _)| key.contains(name));
+                    }
+                }
+                None => gathered.bytes += size,
+            }
+            gathered.push(name, change.op, image.as_ref(), old_key.as_ref())?;
+        }
+        Step::Truncate(tables) => {
+            for table in &tables {
+                let asked = &mut gathered.asked;
+                if let Some(name) = reading.mapped.name(writer, table, asked).await? {
+                    gathered.push(name, Op::Truncate, None, None)?;
+                }
+            }
+        }
+        Step::Commit { end_lsn, .. } => {
+            let transaction = gathered.transaction.take();
+            gathered.position = Some(Position {
+                end: end_lsn,
+                committed_at: transaction.as_ref().map(|transaction| transaction.committed_at),
+                xid: transaction.map(|transaction| transaction.xid),
+            });
+        }
+        Step::Emitted { .. } | Step::Described(_) | Step::Nothing => {}
     }
+    Ok(())
 }
 
 impl Gathered {

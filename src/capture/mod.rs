@@ -12,16 +12,18 @@
 //!
 //! Of an attachment table only the key is kept: what a file is, is read when it is sent.
 //!
-//! Invariant: what was captured is never changed here; rows of tables that the mapping does not name are dropped.
+//! Invariant: what was captured is never changed here; rows of tables that the mapping does not mean are dropped.
 
 mod batch;
+mod mapped;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Attachment, Config};
+use self::mapped::MappedTables;
+use crate::config::{Attachment, Config, TableName};
 use crate::model::{CrashPoint, Lsn, RelationName, clock};
 use crate::pgoutput::Relations;
 use crate::postgres::replication::{
@@ -76,13 +78,19 @@ pub struct Capture {
     url: ConnectUrl,
     slot: String,
     publications: Vec<String>,
-    tables: Vec<(Option<String>, String)>,
+    tables: Vec<TableName>,
     application_name: String,
     attachments: Vec<Attachment>,
 }
 
 /// An attachment table with the columns of its key, where they are known.
 type KeyColumns = (RelationName, Vec<String>);
+
+/// What of the stream is read.
+struct Reading {
+    keys: Vec<KeyColumns>,
+    mapped: MappedTables,
+}
 
 impl Capture {
     /// Streams `publications` from `slot` of the database at `url`, as this instance.
@@ -97,7 +105,7 @@ impl Capture {
         let message = config.message.as_ref().map(|message| &message.table);
         let tables = std::iter::once(&config.ticket.table)
             .chain(message)
-            .map(|name| (name.schema.clone(), name.table.clone()))
+            .cloned()
             .collect();
         Capture {
             store,
@@ -128,19 +136,22 @@ impl Capture {
         Ok(found)
     }
 
-    fn is_mapped(&self, relation: &RelationName) -> bool {
-        let is = |schema: &Option<String>, table: &str| {
-            *table == relation.table && schema.as_ref().is_none_or(|schema| *schema == relation.schema)
-        };
-        let mut attachments = self.attachments.iter().map(|attachment| &attachment.table);
-        self.is_read_whole(relation) || attachments.any(|name| is(&name.schema, &name.table))
-    }
-
     /// It is the ticket or the message table.
     fn is_read_whole(&self, relation: &RelationName) -> bool {
-        self.tables.iter().any(|(schema, table)| {
-            *table == relation.table && schema.as_ref().is_none_or(|schema| *schema == relation.schema)
+        self.tables.iter().any(|name| {
+            name.table == relation.table
+                && name
+                    .schema
+                    .as_ref()
+                    .is_none_or(|schema| *schema == relation.schema)
         })
+    }
+
+    /// All mapped tables, by what is known of them now.
+    async fn mapped(&self) -> Result<MappedTables, StoreError> {
+        let files = self.attachments.iter().map(|attachment| &attachment.table);
+        let tables = self.tables.iter().chain(files).cloned().collect();
+        Ok(MappedTables::new(tables, self.store.published_known().await?))
     }
 
     /// Captures until cancelled or until another instance leads.
@@ -169,12 +180,17 @@ impl Capture {
                 attempt = 0;
             }
             attempt += 1;
-            let text = explain(&error, &self.slot);
+            let gone = self.slot_gone(&error).await;
+            let text = match gone {
+                Some(why) => format!(
+                    "{error}; slot {}: {why}; a new one is made, and the gap is repaired",
+                    self.slot
+                ),
+                None => explain(&error, &self.slot),
+            };
             observer.stopped(&text);
             // The term ends with this task; the next one begins with a new slot and the repair (rule 12).
-            if let CaptureError::Replication(error) = &error
-                && (error.slot_missing() || error.slot_invalidated())
-            {
+            if gone.is_some() {
                 tracing::error!("capture stopped: {text}");
                 return;
             }
@@ -206,6 +222,28 @@ impl Capture {
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = tokio::time::sleep(Duration::from_millis(250 * u64::from(attempt.min(40)))) => {}
+            }
+        }
+    }
+
+    /// Why the slot can never go on; `None`: it may, or that cannot be asked now.
+    async fn slot_gone(&self, error: &CaptureError) -> Option<&'static str> {
+        let CaptureError::Replication(error) = error else {
+            return None;
+        };
+        if !error.is_about_the_stream() {
+            return None;
+        }
+        let client = self.store.client().await.ok()?;
+        match crate::postgres::catalog::slot(&**client, &self.slot).await {
+            Ok(None) => Some("it is gone"),
+            Ok(Some(slot)) if slot.is_lost() => Some(
+                "the server has given it up (max_slot_wal_keep_size, idle_replication_slot_timeout, wal_level)",
+            ),
+            Ok(Some(_)) => None,
+            Err(error) => {
+                tracing::debug!("what became of the slot cannot be asked: {error}");
+                None
             }
         }
     }
@@ -247,7 +285,10 @@ impl Capture {
         self.store.streamed_from(captured);
         observer.streaming();
         let mut relations = Relations::default().in_charset(stream.charset());
-        let keys = self.key_columns().await?;
+        let reading = Reading {
+            keys: self.key_columns().await?,
+            mapped: self.mapped().await?,
+        };
         loop {
             let frame = tokio::select! {
                 () = cancel.cancelled() => break,
@@ -259,7 +300,7 @@ impl Capture {
                     reply_requested,
                 } => self.keepalive(wal_end, reply_requested, captured).await?,
                 Frame::Data { bytes, .. } => {
-                    Some(self.batch(&mut stream, &mut relations, &keys, bytes).await?)
+                    Some(self.batch(&mut stream, &mut relations, &reading, bytes).await?)
                 }
             };
             observer.streaming();
@@ -316,10 +357,6 @@ fn explain(error: &CaptureError, slot: &str) -> String {
     };
     let mend = if replication.publication_missing() {
         "the publication is missing; run `deskie-cdc setup`, which makes it anew"
-    } else if replication.slot_missing() {
-        "the replication slot is gone; a new one is made, and the gap is repaired"
-    } else if replication.slot_invalidated() {
-        "the server has dropped WAL that the slot needed (max_slot_wal_keep_size); a new slot is made, and the gap is repaired"
     } else if replication.slot_active() {
         "another process streams from the slot; if it is a former instance of ours, the server lets go of it soon"
     } else if replication.not_a_replication_server() {

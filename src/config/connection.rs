@@ -78,6 +78,7 @@ pub(super) fn deskie(section: &Section<'_>) -> Option<Deskie> {
     let sweep = section.positive("sweep", Duration::from_secs(120));
     let doubt_wait = section.positive("doubt_wait", Duration::from_secs(120));
     let max_body = section.size("max_body", 60_000);
+    let max_text = section.size("max_text", 1_000_000);
     let channel = section.parsed("channel", value::channel);
     Some(Deskie {
         url: url?,
@@ -92,6 +93,7 @@ pub(super) fn deskie(section: &Section<'_>) -> Option<Deskie> {
         sweep,
         doubt_wait,
         max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
+        max_text: usize::try_from(max_text).unwrap_or(usize::MAX),
         channel,
     })
 }

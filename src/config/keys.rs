@@ -19,6 +19,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "sweep",
             "doubt_wait",
             "max_body",
+            "max_text",
             "channel",
         ],
     ),

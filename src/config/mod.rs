@@ -140,6 +140,8 @@ pub struct Deskie {
     pub doubt_wait: Duration,
     /// Longer texts go as several messages, in bytes (default 60 kB).
     pub max_body: usize,
+    /// Of a text no more is sent, in bytes; a line says so (default 1 MB).
+    pub max_text: usize,
     /// The custom channel (`cch3`) for customers without e-mail and phone.
     pub channel: Option<String>,
 }

@@ -134,16 +134,38 @@ impl Report {
 /// What makes the site's own statements fail (rule 1), or keeps replies from it, and how it is mended.
 pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, StoreError> {
     let client = store.client().await?;
-    let refused = catalog::publication_refuses(&**client, publication).await?;
-    let hazard = |table: &crate::model::RelationName| {
-        format!(
-            "{table} has lost its primary key and is published with its updates: the server refuses the site's UPDATE and \
-             DELETE on it; make the key anew, or run `deskie-cdc setup`, which publishes its INSERTs alone"
-        )
+    let inserts = format!("{publication}_insert");
+    let refused = catalog::publication_refuses(&**client, publication, &inserts).await?;
+    let standbys = match store.meta().await?.slot {
+        Some(slot) => catalog::standbys_waited_for(&**client, &slot).await?,
+        None => Vec::new(),
     };
     drop(client);
+    let standbys = standbys.into_iter().map(|(name, is_there)| {
+        let (what, mend) = crate::setup::standby_trouble(&name, is_there);
+        format!("{what}: {mend}")
+    });
+    let hazard = |refused: &catalog::Refused| {
+        let found = &refused.what;
+        format!(
+            "the server refuses the site's UPDATE and DELETE on {} NOW, since the publication {publication} carries them: \
+             {}. The publication's owner mends it at once with `{}` (or `deskie-cdc setup`, which does the same); its edits \
+             and deletions are not seen then. To have them seen: {}, then `deskie-cdc setup`",
+            found.table,
+            found.why,
+            refused.statements,
+            found.mend()
+        )
+    };
+    let troubles = store.published_troubles().await?;
     let unreadable = store.unreadable().await?;
-    Ok(refused.iter().map(hazard).chain(unreadable).collect())
+    Ok(refused
+        .iter()
+        .map(hazard)
+        .chain(standbys)
+        .chain(troubles)
+        .chain(unreadable)
+        .collect())
 }
 
 async fn slot_report(store: &Store, name: &str) -> Result<SlotReport, StoreError> {

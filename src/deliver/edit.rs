@@ -64,7 +64,7 @@ impl Deliverer {
                     step.edit_done(delivery, message, answer.date).await?;
                     step.commit().await
                 };
-                if !self.stored("an edited message", done).await {
+                if !self.answered(delivery, "an edited message", done).await {
                     return;
                 }
                 tracing::info!(ticket = %delivery.ticket_key, %case, %message, "edit sent");
@@ -75,17 +75,18 @@ impl Deliverer {
         };
         let text = format!("{error}; {}", error.remedy());
         metrics::counter!("deskie_cdc_call_errors_total").increment(1);
-        let after = match self.outcome(&error, delivery.attempts).await {
+        let attempts = delivery.attempts.saturating_add(1);
+        if error.is_gone() {
+            return self.case_gone(delivery, case, &error, attempts).await;
+        }
+        let after = match self.outcome(delivery, &error).await {
             Outcome::Refused => {
                 tracing::error!(ticket = %delivery.ticket_key, "parked: {text}");
                 let park = || self.store.delivery_park(id, &text);
                 return self.durably("a refusal", park).await;
             }
             Outcome::Throttled(_) | Outcome::KeyRevoked => Duration::ZERO,
-            Outcome::Retry | Outcome::Doubt => {
-                let attempt = delivery.attempts.unsigned_abs() + 1;
-                backoff::retry_delay(attempt, rand::random())
-            }
+            Outcome::Retry | Outcome::Doubt => backoff::retry_delay(attempts.unsigned_abs(), rand::random()),
         };
         tracing::warn!(ticket = %delivery.ticket_key, "the edit was not sent yet: {text}");
         let retry = || self.store.delivery_retry(id, &text, after);

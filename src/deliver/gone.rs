@@ -1,23 +1,31 @@
-//! Deskie does not find the case that a message is for: merged into another one, in the trash, in spam, or deleted.
+//! Deskie does not find the case that a call is for: merged into another one, in the trash, in spam, or deleted; or it is
+//! not Deskie that says so.
 //!
 //! A merged one is followed. Any other waits for a person: a case is never opened anew, since somebody has taken that one
 //! away on purpose.
 
 use std::time::Duration;
 
-use super::Deliverer;
+use super::{Deliverer, UNCLEAR};
 use crate::deskie::{CallError, Case, Outcome};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::CaseId;
 use crate::store::{Delivery, Parent};
 
 impl Deliverer {
-    /// Finds out why, at the cost of two reads at most.
-    pub(super) async fn case_gone(&self, delivery: &Delivery, case: CaseId, error: &CallError) {
+    /// Finds out why, at the cost of two reads at most; `attempts`: that failed. Whatever the call was, it is followed,
+    /// tried again or parked alike.
+    pub(super) async fn case_gone(
+        &self,
+        delivery: &Delivery,
+        case: CaseId,
+        error: &CallError,
+        attempts: i32,
+    ) {
         let answer = self.get(case).await;
         let why = match answer {
             Ok(found) => match parent(&found, case) {
-                Some(parent) => return self.follow(delivery, &found, case, parent).await,
+                Some(parent) => return self.follow(delivery, &found, case, parent, attempts).await,
                 None if found.deleted => format!(
                     "case {} is in Deskie's trash: restore it there, then `failed retry`, or `failed discard`",
                     found.case_number
@@ -27,16 +35,28 @@ impl Deliverer {
                      discard`",
                     found.case_number
                 ),
+                // It is there, so a 404 was not about it; and the API's own word once may have been a slip.
+                None if error.code().is_none() || attempts.unsigned_abs() < UNCLEAR => {
+                    return self.later(delivery, error, attempts).await;
+                }
                 None => format!("{error}; {}", error.remedy()),
             },
-            Err(error) if error.outcome() == Outcome::Refused => format!(
+            Err(error) if error.is_gone() && !self.is_gone_for_good(delivery, &error).await => {
+                return self.later(delivery, &error, attempts).await;
+            }
+            Err(error) if error.is_gone() || error.outcome() == Outcome::Refused => format!(
                 "the case {case} was deleted in Deskie ({error}); the message is not sent into a new case: `failed discard`"
             ),
-            Err(error) => return self.later(delivery, &error).await,
+            Err(error) => return self.later(delivery, &error, attempts).await,
         };
         tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
         self.durably("a refusal", || self.store.delivery_park(delivery.id, &why))
             .await;
+    }
+
+    /// Whether a case that a read does not find either is gone: the API says so itself, or answers other reads.
+    async fn is_gone_for_good(&self, delivery: &Delivery, error: &CallError) -> bool {
+        error.code().is_some() || self.confirmed(delivery).await.is_ok_and(|times| times >= UNCLEAR)
     }
 
     async fn get(&self, case: CaseId) -> Result<Case, CallError> {
@@ -46,12 +66,12 @@ impl Deliverer {
         answer.map(|answer| answer.value)
     }
 
-    async fn follow(&self, delivery: &Delivery, found: &Case, case: CaseId, parent: CaseId) {
+    async fn follow(&self, delivery: &Delivery, found: &Case, case: CaseId, parent: CaseId, attempts: i32) {
         let into = match found.case_id == parent {
             true => found.clone(),
             false => match self.get(parent).await {
                 Ok(into) => into,
-                Err(error) => return self.later(delivery, &error).await,
+                Err(error) => return self.later(delivery, &error, attempts).await,
             },
         };
         // Without the absorbed case nobody tells when it was merged: until now, that is.
@@ -79,9 +99,9 @@ impl Deliverer {
         self.store.wake.lanes.notify_one();
     }
 
-    async fn later(&self, delivery: &Delivery, error: &CallError) {
-        tracing::warn!(ticket = %delivery.ticket_key, "the case was not found, and why could not be asked: {error}");
-        let after = backoff::retry_delay(delivery.attempts.unsigned_abs(), rand::random());
+    async fn later(&self, delivery: &Delivery, error: &CallError, attempts: i32) {
+        tracing::warn!(ticket = %delivery.ticket_key, "the case was not found, and whether it is gone is not known yet: {error}");
+        let after = backoff::retry_delay(attempts.unsigned_abs(), rand::random());
         let text = error.to_string();
         self.durably("a retry", || self.store.delivery_retry(delivery.id, &text, after))
             .await;

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::Deliverer;
-use crate::deskie::{CallError, Case, CaseQuery, Message, Order, Outcome, Sort};
+use crate::deskie::{self, CallError, Case, CaseQuery, Message, Order, Outcome, Sort, Unreadable};
 use crate::lanes::{
     self, Call, CaseCandidate, CaseIntent, Class, Cost, DoubtState, Found, Judgement, MessageCandidate,
     MessageIntent,
@@ -17,6 +17,8 @@ use crate::text;
 enum Failed {
     Call(CallError),
     Store(StoreError),
+    /// What was looked for is not there, but it may be an entry that cannot be read. `true`: so it was all along.
+    Unreadable(String, bool),
 }
 
 impl Failed {
@@ -26,6 +28,7 @@ impl Failed {
                 permanent: error.outcome() == Outcome::Refused,
             },
             Failed::Store(_) => Found::LookupFailed { permanent: false },
+            Failed::Unreadable(_, lasts) => Found::LookupFailed { permanent: *lasts },
         }
     }
 
@@ -33,6 +36,7 @@ impl Failed {
         match self {
             Failed::Call(error) => format!("the look-up failed: {error}"),
             Failed::Store(error) => format!("the look-up failed: {error}"),
+            Failed::Unreadable(entry, _) => format!("it may be what cannot be read in Deskie: {entry}"),
         }
     }
 }
@@ -45,6 +49,9 @@ impl From<StoreError> for Failed {
 
 /// Deskie's clock may be so far behind.
 const BEFORE_THE_INTENT: Duration = Duration::from_secs(60);
+
+/// An entry that cannot be read in so many looks stays so: a person is asked.
+const LOOKS: i32 = 8;
 
 /// The most pages that one look reads.
 const PAGES: u32 = 5;
@@ -217,29 +224,28 @@ impl Deliverer {
             }
         }
         let (begun, mut intended) = (clock::monotonic(), None);
-        let (mut cases, mut page) = (Vec::new(), 1);
+        let (mut cases, mut unreadable, mut page) = (Vec::new(), Vec::new(), 1);
         loop {
-            let query = CaseQuery {
-                custom_field: Some((field.clone(), delivery.ticket_key.to_string())),
-                sort: Some(Sort::CreatedDesc),
-                page: Some(page),
-                limit: Some(100),
-                show_merged_cases: true,
-                show_active_chats: true,
-                ..CaseQuery::default()
+            let fetch = |page, limit| {
+                let query = CaseQuery {
+                    custom_field: Some((field.clone(), delivery.ticket_key.to_string())),
+                    sort: Some(Sort::CreatedDesc),
+                    page: Some(page),
+                    limit: Some(limit),
+                    show_merged_cases: true,
+                    show_active_chats: true,
+                    ..CaseQuery::default()
+                };
+                async move { self.client.cases(&query).await }
             };
-            let taken = match call.take() {
-                Some(call) => call,
-                None => self.meter.acquire(Class::Doubt, Cost::Read).await,
-            };
-            let answer = self.client.cases(&query).await;
-            self.meter.settle(taken, &answer);
+            let answer = deskie::page(&self.meter, Class::Doubt, call.take(), page, fetch).await;
             let answer = answer.map_err(Failed::Call)?;
             intended = intended
                 .or_else(|| delivery.intended_at(answer.date, clock::monotonic().duration_since(begun)));
             let list = answer.value;
-            let full = list.items.len() >= 100;
+            let full = list.len() >= 100;
             cases.extend(list.items);
+            unreadable.extend(list.unreadable);
             if !full || page >= PAGES {
                 break;
             }
@@ -250,21 +256,28 @@ impl Deliverer {
         };
         if !cases.iter().any(is_ours) && !delivery.ask_first {
             // Whether carets make a custom field's filter exact is not known (open question 3): without it, then.
-            let query = CaseQuery {
-                from_updated_time: intended.and_then(|at| at.checked_sub(BEFORE_THE_INTENT).ok()),
-                sort: Some(Sort::UpdatedDesc),
-                page: Some(1),
-                limit: Some(100),
-                show_merged_cases: true,
-                show_active_chats: true,
-                ..CaseQuery::default()
+            let fetch = |page, limit| {
+                let query = CaseQuery {
+                    from_updated_time: intended.and_then(|at| at.checked_sub(BEFORE_THE_INTENT).ok()),
+                    sort: Some(Sort::UpdatedDesc),
+                    page: Some(page),
+                    limit: Some(limit),
+                    show_merged_cases: true,
+                    show_active_chats: true,
+                    ..CaseQuery::default()
+                };
+                async move { self.client.cases(&query).await }
             };
-            let taken = self.meter.acquire(Class::Doubt, Cost::Read).await;
-            let answer = self.client.cases(&query).await;
-            self.meter.settle(taken, &answer);
-            cases = answer.map_err(Failed::Call)?.value.items;
+            let answer = deskie::page(&self.meter, Class::Doubt, None, 1, fetch).await;
+            let list = answer.map_err(Failed::Call)?.value;
+            unreadable.extend(list.unreadable);
+            cases = list.items;
         }
-        Ok((self.match_cases(delivery, &cases, intended).await?, cases))
+        let found = self.match_cases(delivery, &cases, intended).await?;
+        match may_be_unreadable(&found, &unreadable, delivery) {
+            Some(failed) => Err(failed),
+            None => Ok((found, cases)),
+        }
     }
 
     async fn match_cases(
@@ -329,20 +342,18 @@ impl Deliverer {
         };
         let mut call = Some(call);
         let (begun, mut intended) = (clock::monotonic(), None);
-        let (mut messages, mut page): (Vec<Message>, u32) = (Vec::new(), 1);
+        let (mut messages, mut unreadable, mut page): (Vec<Message>, Vec<Unreadable>, u32) =
+            (Vec::new(), Vec::new(), 1);
         loop {
-            let taken = match call.take() {
-                Some(call) => call,
-                None => self.meter.acquire(Class::Doubt, Cost::Read).await,
-            };
-            let answer = self.client.messages(case, Order::Desc, page, 100).await;
-            self.meter.settle(taken, &answer);
+            let fetch = |page, limit| self.client.messages(case, Order::Desc, page, limit);
+            let answer = deskie::page(&self.meter, Class::Doubt, call.take(), page, fetch).await;
             let answer = answer.map_err(Failed::Call)?;
             intended = intended
                 .or_else(|| delivery.intended_at(answer.date, clock::monotonic().duration_since(begun)));
             let list = answer.value;
-            let full = list.items.len() >= 100;
+            let full = list.len() >= 100;
             messages.extend(list.items);
+            unreadable.extend(list.unreadable);
             if !full || page >= PAGES {
                 break;
             }
@@ -396,6 +407,19 @@ impl Deliverer {
                 return Ok(Found::Many(ids));
             }
         }
-        Ok(found)
+        match may_be_unreadable(&found, &unreadable, delivery) {
+            Some(failed) => Err(failed),
+            None => Ok(found),
+        }
     }
+}
+
+/// What is not found among what can be read may be what cannot: then it is not absent, and is never sent again for that.
+fn may_be_unreadable<Id>(
+    found: &Found<Id>,
+    unreadable: &[Unreadable],
+    delivery: &Delivery,
+) -> Option<Failed> {
+    let entry = unreadable.first().filter(|_| matches!(found, Found::None))?;
+    Some(Failed::Unreadable(entry.to_string(), delivery.looks >= LOOKS))
 }

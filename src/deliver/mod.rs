@@ -28,13 +28,29 @@ use crate::deskie::{CallError, CaseQuery, Client, Meter, Outcome};
 use crate::files::SiteFiles;
 use crate::lanes::{Class, Cost, CreatedAtKept, DoubtState};
 use crate::model::{DeliveryId, clock};
-use crate::store::{Store, StoreError};
+use crate::store::{Delivery, Store, StoreError};
 
 /// No call is begun later than this after its intent was made durable.
 const SEND_WITHIN: Duration = Duration::from_secs(5);
 
+/// A refusal that nobody knows is the item's after so many in turn, while reads are answered.
+const UNCLEAR: u32 = 3;
+
+/// Of so many deliveries it is remembered how often they were refused; what is forgotten is tried a little longer.
+const REMEMBERED: usize = 10_000;
+
 /// So many calls with files are under way at once.
 const UPLOADS: usize = 4;
+
+/// What became of a durable step.
+enum Stored {
+    /// It was done.
+    Done,
+    /// Another instance leads, and finds it out for itself.
+    Elsewhere,
+    /// It contradicts what stands there.
+    Conflict(String),
+}
 
 /// Sends deliveries.
 pub struct Deliverer {
@@ -47,6 +63,8 @@ pub struct Deliverer {
     uploads: tokio::sync::Semaphore,
     /// The clocks of the doubts; after a restart they begin anew, which only makes us wait longer.
     doubts: Mutex<HashMap<DeliveryId, DoubtState>>,
+    /// How often in turn a delivery was refused in a way that has to be confirmed.
+    refusals: Mutex<HashMap<DeliveryId, u32>>,
     kept: Mutex<CreatedAtKept>,
 }
 
@@ -73,6 +91,7 @@ impl Deliverer {
             site_files,
             uploads: tokio::sync::Semaphore::new(UPLOADS),
             doubts: Mutex::default(),
+            refusals: Mutex::default(),
             kept: Mutex::new(kept),
         }
     }
@@ -113,12 +132,48 @@ impl Deliverer {
         }
     }
 
-    /// What a failed call means. An employee who is not active may be a matter of that call alone, or of all calls: a
-    /// read, which names nobody but the key's own, tells.
-    async fn outcome(&self, error: &CallError, attempts: i32) -> Outcome {
-        if error.outcome() != Outcome::Refused || !error.is_staff_inactive() {
-            return error.outcome();
+    /// What a failed call means. What may be a matter of that call alone, or of all calls, a read tells, which names nobody
+    /// but the key's own employee: only where that is answered is it the item's (rule 20).
+    async fn outcome(&self, delivery: &Delivery, error: &CallError) -> Outcome {
+        let tries = match error {
+            error if error.is_unclear() => UNCLEAR,
+            // Perhaps he was made active in between.
+            error if error.is_staff_inactive() => 2,
+            error if error.is_about_staff() => 1,
+            error => return error.outcome(),
+        };
+        match self.confirmed(delivery).await {
+            Ok(times) if times < tries => Outcome::Retry,
+            Ok(_) => Outcome::Refused,
+            // What could not be asked is found out with the next attempt.
+            Err(Outcome::Refused | Outcome::Doubt) => Outcome::Retry,
+            Err(outcome) => outcome,
         }
+    }
+
+    /// How often in turn a delivery was refused while a read was answered. Once is no proof: an outage may have ended
+    /// between the two.
+    async fn confirmed(&self, delivery: &Delivery) -> Result<u32, Outcome> {
+        let answered = self.is_answering().await;
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        match answered {
+            Ok(()) => {
+                let times = refusals.get(&delivery.id).copied().unwrap_or(0) + 1;
+                refusals.insert(delivery.id, times);
+                if refusals.len() > REMEMBERED {
+                    refusals.retain(|id, _| *id == delivery.id);
+                }
+                Ok(times)
+            }
+            Err(outcome) => {
+                refusals.remove(&delivery.id);
+                Err(outcome)
+            }
+        }
+    }
+
+    /// Whether Deskie answers a read that is about no item.
+    async fn is_answering(&self) -> Result<(), Outcome> {
         let query = CaseQuery {
             limit: Some(1),
             ..CaseQuery::default()
@@ -126,13 +181,7 @@ impl Deliverer {
         let call = self.meter.acquire(Class::Doubt, Cost::Read).await;
         let answer = self.client.cases(&query).await;
         self.meter.settle(call, &answer);
-        match answer {
-            // Perhaps he was made active in between.
-            Ok(_) if attempts <= 1 => Outcome::Retry,
-            Ok(_) => Outcome::Refused,
-            // What could not be asked is found out with the next attempt.
-            Err(error) => error.outcome(),
-        }
+        answer.map(drop).map_err(|error| error.outcome())
     }
 
     /// As [`Deliverer::stored`], where nothing depends on it.
@@ -143,26 +192,56 @@ impl Deliverer {
         self.stored(what, step).await;
     }
 
+    /// Stores what Deskie has answered; whether it was. What contradicts our own state is permanent, such as a number that
+    /// another message or ticket has already: it is parked with the cause, and keeps no place of work for ever.
+    async fn answered<F>(&self, delivery: &Delivery, what: &str, step: impl Fn() -> F) -> bool
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        let conflict = match self.stored(what, step).await {
+            Stored::Done => return true,
+            Stored::Elsewhere => return false,
+            Stored::Conflict(error) => error,
+        };
+        let why = format!(
+            "Deskie's answer for {what} contradicts what is known: {conflict}; Deskie has done it: compare the case in Deskie, \
+             then `failed discard`, or `failed retry` to send it again"
+        );
+        tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
+        // What went in the same call was done with it, and is not sent by itself.
+        let park = || async {
+            self.store
+                .delivery_doubt(delivery.id, &why, Duration::ZERO)
+                .await?;
+            self.store.delivery_park(delivery.id, &why).await
+        };
+        self.durably("a contradiction", park).await;
+        false
+    }
+
     /// Repeats a durable step until it is done or another instance leads: what Deskie has answered must not be lost.
-    /// Whether it was done; the other instance finds it out for itself.
-    async fn stored<F>(&self, what: &str, step: impl Fn() -> F) -> bool
+    async fn stored<F>(&self, what: &str, step: impl Fn() -> F) -> Stored
     where
         F: Future<Output = Result<(), StoreError>>,
     {
         let mut attempt = 0u32;
         loop {
             match step().await {
-                Ok(()) => return true,
+                Ok(()) => return Stored::Done,
                 Err(error) if error.lost_leadership() => {
                     tracing::warn!("{what}: {error}");
-                    return false;
+                    return Stored::Elsewhere;
+                }
+                Err(error) if error.is_conflict() => {
+                    tracing::error!("{what} cannot be stored: {error}");
+                    return Stored::Conflict(error.to_string());
                 }
                 // A promoted server that lacks our last steps: Deskie is asked again in the next term.
                 Err(error @ StoreError::Damaged(_)) if self.store.is_elsewhere().await => {
                     tracing::warn!(
                         "{what}: {error}; another server has taken the place of the one it was begun on"
                     );
-                    return false;
+                    return Stored::Elsewhere;
                 }
                 Err(error) => {
                     attempt += 1;

@@ -304,7 +304,10 @@ impl Deliverer {
     async fn failed(&self, delivery: &Delivery, error: CallError) {
         let attempt = u32::try_from(delivery.attempts).unwrap_or(1);
         let now = clock::monotonic();
-        let outcome = match self.outcome(&error, delivery.attempts).await {
+        if let Some(case) = delivery.case_id.filter(|_| error.is_gone()) {
+            return self.case_gone(delivery, case, &error, delivery.attempts).await;
+        }
+        let outcome = match self.outcome(delivery, &error).await {
             Outcome::Retry => lanes::Outcome::NotSent,
             Outcome::Refused => lanes::Outcome::Refused { permanent: true },
             Outcome::Throttled(retry_after) => lanes::Outcome::Throttled { retry_after },
@@ -313,9 +316,6 @@ impl Deliverer {
         };
         let text = error.to_string();
         metrics::counter!("deskie_cdc_call_errors_total").increment(1);
-        if let Some(case) = delivery.case_id.filter(|_| error.is_case_not_found()) {
-            return self.case_gone(delivery, case, &error).await;
-        }
         match lanes::verdict(outcome, Cost::Write, attempt, rand::random(), now) {
             Verdict::EnterDoubt => self.enter_doubt(delivery, &text).await,
             Verdict::Park => {
@@ -385,7 +385,7 @@ impl Deliverer {
         (status, changed_at): (&str, Option<jiff::Timestamp>),
         answered_at: Option<jiff::Timestamp>,
     ) {
-        let stored = self.stored("a new case", || async {
+        let stored = self.answered(delivery, "a new case", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_case(delivery, case, number, user, answered_at)
@@ -421,7 +421,7 @@ impl Deliverer {
             payload: None,
             delivery: Some(delivery.id),
         };
-        let stored = self.stored("a sent message", || async {
+        let stored = self.answered(delivery, "a sent message", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             step.delivery_done_message(delivery, message, answered_at).await?;

@@ -59,7 +59,7 @@ impl Deliverer {
                         .await?;
                     step.commit().await
                 };
-                if !self.stored("a sent status", sent).await {
+                if !self.answered(delivery, "a sent status", sent).await {
                     return;
                 }
                 tracing::info!(ticket = %delivery.ticket_key, %case, status = delivery.body.text, "status sent");
@@ -70,17 +70,18 @@ impl Deliverer {
         };
         let text = format!("{error}; {}", error.remedy());
         metrics::counter!("deskie_cdc_call_errors_total").increment(1);
-        let after = match self.outcome(&error, delivery.attempts).await {
+        let attempts = delivery.attempts.saturating_add(1);
+        if error.is_gone() {
+            return self.case_gone(delivery, case, &error, attempts).await;
+        }
+        let after = match self.outcome(delivery, &error).await {
             Outcome::Refused => {
                 tracing::error!(ticket = %delivery.ticket_key, "the status is parked: {text}");
                 let park = || self.store.delivery_park(id, &text);
                 return self.durably("a refusal", park).await;
             }
             Outcome::Throttled(_) | Outcome::KeyRevoked => Duration::ZERO,
-            Outcome::Retry | Outcome::Doubt => {
-                let attempt = delivery.attempts.unsigned_abs() + 1;
-                backoff::retry_delay(attempt, rand::random())
-            }
+            Outcome::Retry | Outcome::Doubt => backoff::retry_delay(attempts.unsigned_abs(), rand::random()),
         };
         tracing::warn!(ticket = %delivery.ticket_key, "the status was not sent yet: {text}");
         let retry = || self.store.delivery_retry(id, &text, after);

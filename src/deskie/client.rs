@@ -1,6 +1,8 @@
 //! The HTTP client: one method a call, one answer a call, nothing retried here.
 
 use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::error::{CallError, ErrorKind, Quota, RawAnswer, judge};
+use super::error::{CallError, ErrorKind, Judged, Oddity, Quota, RawAnswer, judge};
 use super::request::{self, CaseQuery, CaseUpdate, Content, File, NewCase, NewMessage, NewNote, Order};
 use super::wire::{self, Entity, List};
 use super::{Case, CustomChannel, CustomField, Label, Message, Staff, User};
@@ -66,6 +68,32 @@ pub struct Client {
     staff_email: String,
     api_key: SecretString,
     timeout: Duration,
+    told: Arc<Told>,
+}
+
+/// Which oddities of its answers were told: each once, not with every answer.
+#[derive(Default)]
+struct Told {
+    value: AtomicBool,
+    around: AtomicBool,
+}
+
+impl Told {
+    fn tell(&self, oddity: Oddity, call: &str) {
+        let (told, what) = match oddity {
+            Oddity::Value => (
+                &self.value,
+                "holds characters or values that cannot be stored; they are left out or replaced",
+            ),
+            Oddity::Around => (
+                &self.around,
+                "has something before or behind its JSON, such as a PHP notice; that is passed over",
+            ),
+        };
+        if !told.swap(true, Ordering::Relaxed) {
+            tracing::warn!("Deskie's answer to {call} {what}; this is told once");
+        }
+    }
 }
 
 impl std::fmt::Debug for Client {
@@ -104,6 +132,7 @@ impl Client {
             staff_email: staff_email.to_owned(),
             api_key: api_key.clone(),
             timeout,
+            told: Arc::default(),
         })
     }
 
@@ -235,7 +264,8 @@ impl Client {
 
     async fn read_one<T: Entity>(&self, path: &str) -> Result<Answer<T>, CallError> {
         let request = self.request(Method::GET, self.address(path, &[]));
-        self.send(format!("GET {path}"), false, request, one).await
+        self.send(format!("GET {path}"), false, request, T::ROOT, one)
+            .await
     }
 
     async fn read_list<T: Entity>(
@@ -244,7 +274,8 @@ impl Client {
         pairs: &[(String, String)],
     ) -> Result<Answer<List<T>>, CallError> {
         let request = self.request(Method::GET, self.address(path, pairs));
-        self.send(format!("GET {path}"), false, request, many).await
+        self.send(format!("GET {path}"), false, request, T::ROOT, many)
+            .await
     }
 
     async fn write<T: Entity>(
@@ -262,7 +293,7 @@ impl Client {
         } else {
             request.multipart(form(root, &body, files))
         };
-        self.send(call, true, request, one).await
+        self.send(call, true, request, T::ROOT, one).await
     }
 
     fn address(&self, path: &str, pairs: &[(String, String)]) -> Url {
@@ -287,6 +318,7 @@ impl Client {
         call: String,
         write: bool,
         request: reqwest::RequestBuilder,
+        root: &str,
         read: impl FnOnce(&Value) -> Result<T, String>,
     ) -> Result<Answer<T>, CallError> {
         let started = clock::monotonic();
@@ -323,7 +355,11 @@ impl Client {
             body: body.as_deref().map_err(Clone::clone),
             quota,
         };
-        match judge(raw, read) {
+        let Judged { result, oddity } = judge(raw, root, read);
+        if let Some(oddity) = oddity {
+            self.told.tell(oddity, &call);
+        }
+        match result {
             Ok(value) => Ok(Answer {
                 value,
                 quota,

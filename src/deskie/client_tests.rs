@@ -242,10 +242,10 @@ async fn a_body_that_stops_is_doubt() {
 }
 
 #[tokio::test]
-async fn a_refusal_counts_even_if_its_body_stops() {
+async fn a_refusal_whose_body_stops_is_nobodys_word_and_was_not_done() {
     let head = "HTTP/1.1 422 Unprocessable Entity\r\nContent-Length: 60\r\n\r\n{\"err";
     let client = client(raw_server(head, true).await, Duration::from_secs(5));
-    assert_eq!(outcomes(&client).await, (Outcome::Refused, Outcome::Refused));
+    assert_eq!(outcomes(&client).await, (Outcome::Retry, Outcome::Retry));
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn a_known_code_has_its_remedy() {
     let (client, _) = server(|| (StatusCode::NOT_FOUND, r#"{"error":"case_not_found"}"#)).await;
     let error = client.case(CaseId(7)).await.unwrap_err();
     assert_eq!(error.code(), Some("case_not_found"));
-    assert!(error.is_case_not_found() && error.remedy().contains("deleted or merged"));
+    assert!(error.is_gone() && error.remedy().contains("deleted or merged"));
     assert_eq!(
         error.to_string(),
         "GET cases/7.json: Deskie refused with `case_not_found` (HTTP 404)"

@@ -99,6 +99,11 @@ pub struct Case {
 
 impl Entity for Case {
     const ROOT: &'static str = "case";
+    const ID: &'static str = "case_id";
+
+    fn number(&self) -> i64 {
+        self.case_id.0
+    }
 
     fn read(object: &Map<String, Value>) -> Option<Case> {
         let first_of = |here: &str, there: &str| {
@@ -207,8 +212,22 @@ impl std::fmt::Debug for Message {
 
 impl Entity for Message {
     const ROOT: &'static str = "message";
+    const ID: &'static str = "message_id";
+
+    fn number(&self) -> i64 {
+        self.message_id.0
+    }
 
     fn read(object: &Map<String, Value>) -> Option<Message> {
+        // A text that cannot be read must not pass for a message without one.
+        let is_text = |key: &str| match object.get(key) {
+            Some(Value::Array(values)) => values.is_empty(),
+            Some(Value::Object(values)) => values.is_empty(),
+            _ => true,
+        };
+        if !is_text("content") || !is_text("content_html") {
+            return None;
+        }
         Some(Message {
             message_id: MessageId(wire::id(object, "message_id")?),
             user_id: wire::id(object, "user_id").map(UserId),
@@ -243,15 +262,33 @@ impl Attachment {
     fn list(object: &Map<String, Value>) -> Vec<Attachment> {
         wire::elements(object, "attachments")
             .into_iter()
-            .filter_map(|value| value.as_object().and_then(Attachment::read))
+            .filter_map(Attachment::of)
             .collect()
+    }
+
+    /// An attachment, also where only its address is given.
+    fn of(value: &Value) -> Option<Attachment> {
+        match value {
+            Value::Object(object) => Attachment::read(object),
+            Value::String(url) if url.contains('/') => Some(Attachment {
+                file_id: None,
+                file_name: String::new(),
+                file_size: None,
+                mime_type: String::new(),
+                url: url.clone(),
+            }),
+            _ => None,
+        }
     }
 
     fn read(object: &Map<String, Value>) -> Option<Attachment> {
         Some(Attachment {
             file_id: wire::id(object, "file_id"),
             file_name: wire::text(object, "file_name"),
-            file_size: object.get("file_size").and_then(wire::int),
+            file_size: object
+                .get("file_size")
+                .and_then(wire::int)
+                .filter(|size| *size >= 0),
             mime_type: wire::text(object, "mime_type"),
             url: wire::some_text(object, "url")?,
         })
@@ -296,6 +333,11 @@ impl User {
 
 impl Entity for User {
     const ROOT: &'static str = "user";
+    const ID: &'static str = "user_id";
+
+    fn number(&self) -> i64 {
+        self.user_id.0
+    }
 
     fn read(object: &Map<String, Value>) -> Option<User> {
         Some(User {
@@ -334,6 +376,11 @@ pub struct CustomField {
 
 impl Entity for CustomField {
     const ROOT: &'static str = "custom_field";
+    const ID: &'static str = "field_id";
+
+    fn number(&self) -> i64 {
+        self.field_id
+    }
 
     fn read(object: &Map<String, Value>) -> Option<CustomField> {
         Some(CustomField {
@@ -366,6 +413,11 @@ pub struct CustomChannel {
 
 impl Entity for CustomChannel {
     const ROOT: &'static str = "custom_channel";
+    const ID: &'static str = "channel_id";
+
+    fn number(&self) -> i64 {
+        self.channel_id
+    }
 
     fn read(object: &Map<String, Value>) -> Option<CustomChannel> {
         let channel_id = wire::id(object, "channel_id")?;
@@ -391,6 +443,11 @@ pub struct Label {
 
 impl Entity for Label {
     const ROOT: &'static str = "label";
+    const ID: &'static str = "label_id";
+
+    fn number(&self) -> i64 {
+        self.label_id
+    }
 
     fn read(object: &Map<String, Value>) -> Option<Label> {
         Some(Label {
@@ -415,6 +472,11 @@ pub struct Staff {
 
 impl Entity for Staff {
     const ROOT: &'static str = "staff";
+    const ID: &'static str = "staff_id";
+
+    fn number(&self) -> i64 {
+        self.staff_id.0
+    }
 
     fn read(object: &Map<String, Value>) -> Option<Staff> {
         Some(Staff {

@@ -80,10 +80,41 @@ fn what_is_no_list_is_never_taken_for_an_empty_one() {
         json!("ok"),
         json!(1),
         json!({"status":"maintenance"}),
-        json!({"0":{"case":{"subject":"no id"}}}),
+        json!({"0":"maintenance"}),
+        json!(["maintenance"]),
+        json!({"0":{"case":{"subject":"no id"}},"1":{"case":{"subject":"none"}}}),
+        json!({"0":{"id":1}}),
     ] {
         assert!(list::<Case>(&answer).is_err(), "{answer}");
     }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_costs_none_of_its_neighbours() {
+    for (odd, told) in [
+        (json!(null), "null in its place"),
+        (json!("deleted"), "a text in its place"),
+        (json!({"case":{}}), "it has no `case_id`"),
+        (json!({"case":{"case_id":null}}), "its `case_id` is null"),
+        (json!({"case":{"case_id":1.5}}), "its `case_id` is 1.5"),
+        (json!({"case":{"case_id":-3}}), "its `case_id` is -3"),
+        (
+            json!({"case":{"case_id":"99999999999999999999"}}),
+            "its `case_id` is a text",
+        ),
+        (json!({"case":[]}), "a list in its place"),
+        (json!({"user":{"user_id":1}}), "it has no `case_id`"),
+    ] {
+        let answer = json!({"0":{"case":{"case_id":"1"}},"1":odd,"2":{"case":{"case_id":2.0}},"3":{"case":{"case_id":1}},
+            "total_count":3});
+        let list = list::<Case>(&answer).unwrap();
+        let ids: Vec<i64> = list.items.iter().map(|case| case.case_id.0).collect();
+        assert_eq!((ids, list.len()), (vec![1, 2], 3), "{answer}");
+        let entry = list.unreadable[0].to_string();
+        assert_eq!(entry, format!("entry 2 of the list is no `case`: {told}"));
+    }
+    let lone = list::<Case>(&json!({"0":{"case":{"subject":"no id"}},"total_count":1})).unwrap();
+    assert_eq!((lone.items.len(), lone.unreadable.len()), (0, 1));
 }
 
 #[test]

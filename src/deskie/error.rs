@@ -1,18 +1,57 @@
-//! PURE: what an answer means, above all whether a write may have been done (rule 9).
+//! PURE: what an answer means: whose word it is, and whether a write may have been done (rules 9 and 20).
 //!
-//! A call is *not in doubt* only where the request was never written (name, connection, TLS), or where the API
-//! refused it (4xx, 429, an `error` code). Everything else after the first byte is: a time-out, a lost connection,
-//! a 5xx, a 408, and a 2xx that is not the expected answer. For a read doubt has no consequence: it is asked again.
+//! [`rule`] is one table. Only the API's own word about this one item parks it: its JSON `error`, of a code that is known
+//! to be about an item, or a 413. A case that is not found, and a code that nobody knows, are confirmed by a read first.
+//! Whatever else comes, from the API or from something in front of it, is an outage: it ends by itself.
+//!
+//! A call is *not in doubt* only where the request was never written (name, connection, TLS), or where it was refused
+//! (a 3xx that is no answer to a form, a 4xx, a known `error` code). Everything else after the first byte is: a time-out,
+//! a lost connection, a 5xx, a 408, and a 2xx that is not the expected answer. For a read doubt has no consequence: it is
+//! asked again.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::json;
 use crate::model::charset::fitted;
 
-/// How much of a refusal's body is kept for the operator.
-const EXCERPT_CHARS: usize = 300;
+/// Codes that are about the one item that a call carries (`[C]` vragov, edgar; others of the same kind `[I]`).
+const ITEM_CODES: [&str; 14] = [
+    "incorrect_user_email",
+    "wrong_email",
+    "incorrect_user_phone",
+    "wrong_phone",
+    "email_already_exist",
+    "phone_already_exist",
+    "user_not_found",
+    "message_not_found",
+    "subject_empty",
+    "content_empty",
+    "attachment_too_large",
+    "request_too_large",
+    "incorrect_created_at",
+    "incorrect_custom_fields",
+];
+
+/// Codes that are about the employee in whose name a call goes: one item's, or the key's own (`[C]` vragov).
+const STAFF_CODES: [&str; 2] = ["staff_not_active", "staff_has_not_access"];
+
+/// Codes that say what 429 says, whatever status they come with.
+const RATE_CODES: [&str; 5] = [
+    "too_many_requests",
+    "rate_limit",
+    "rate_limit_exceeded",
+    "limit_exceeded",
+    "api_limit_exceeded",
+];
+
+/// The case was deleted, merged or never there (`[C]` edgar, vragov).
+const CASE_NOT_FOUND: &str = "case_not_found";
+
+/// What stands for an `error` that is no code.
+const UNNAMED: &str = "unnamed";
 
 /// What the server says about its limit (`[D]` D-migr, D-limits): header names with underscores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,27 +99,47 @@ pub enum ErrorKind {
         /// The chain of causes.
         why: String,
     },
-    /// The API refused; sending the same again would be refused again.
+    /// The API refused this item; sending the same again would be refused again.
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The `error` code, such as `case_not_found`.
+        /// The `error` code, such as `wrong_email`; absent with a 413, which needs none.
         code: Option<String>,
-        /// The start of the answer, 300 characters at most.
-        body: String,
+    },
+    /// The API refused with a code that nobody knows: this item, or all.
+    Unclear {
+        /// The HTTP status.
+        status: u16,
+        /// The code.
+        code: String,
+    },
+    /// The case, or what else the address names, is not there; or a proxy knows no backend for it.
+    Gone {
+        /// The HTTP status.
+        status: u16,
+        /// `case_not_found`: the API says so itself.
+        code: Option<String>,
     },
     /// 401: the API key does not hold (`[C]` sabo).
-    Unauthorized {
-        /// The start of the answer, 300 characters at most.
-        body: String,
+    Unauthorized,
+    /// Not the API, or not its word about this item: nothing was done.
+    Outage {
+        /// The status, and what the answer looked like.
+        why: String,
     },
-    /// 429 (`[D]` D-migr), or a 403 that speaks of a rate limit (`[W]`).
+    /// 429 (`[D]` D-migr), or a code that says the same.
     Throttled {
         /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
     /// The request may have been carried out.
     InDoubt {
+        /// What was seen.
+        why: String,
+    },
+    /// The API answered, but not what can be read: nothing, JSON that breaks off, a fault of its own. One odd entry makes
+    /// it answer so for a whole page. A write may have been carried out.
+    Unreadable {
         /// What was seen.
         why: String,
     },
@@ -123,39 +182,53 @@ impl CallError {
     /// What the caller has to do (rule 9).
     pub fn outcome(&self) -> Outcome {
         match &self.kind {
-            ErrorKind::NotSent { .. } => Outcome::Retry,
+            ErrorKind::NotSent { .. } | ErrorKind::Outage { .. } | ErrorKind::Unclear { .. } => {
+                Outcome::Retry
+            }
+            ErrorKind::Gone { code: Some(_), .. } => Outcome::Refused,
+            ErrorKind::Gone { code: None, .. } => Outcome::Retry,
             // A read names no employee but the key's own.
             ErrorKind::Refused { .. } if self.is_staff_inactive() && !self.write => Outcome::KeyRevoked,
             ErrorKind::Refused { .. } => Outcome::Refused,
-            ErrorKind::Unauthorized { .. } => Outcome::KeyRevoked,
+            ErrorKind::Unauthorized => Outcome::KeyRevoked,
             ErrorKind::Throttled { retry_after } => Outcome::Throttled(*retry_after),
-            ErrorKind::InDoubt { .. } if self.write => Outcome::Doubt,
-            ErrorKind::InDoubt { .. } => Outcome::Retry,
+            ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. } if self.write => Outcome::Doubt,
+            ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. } => Outcome::Retry,
         }
+    }
+
+    /// True where the API answered a read with what nobody can read: a smaller page may show all but one entry of it.
+    pub fn is_unreadable(&self) -> bool {
+        !self.write && matches!(self.kind, ErrorKind::Unreadable { .. })
     }
 
     /// The API's `error` code, where it refused with one.
     pub fn code(&self) -> Option<&str> {
         match &self.kind {
-            ErrorKind::Refused { code, .. } => code.as_deref(),
+            ErrorKind::Refused { code, .. } | ErrorKind::Gone { code, .. } => code.as_deref(),
+            ErrorKind::Unclear { code, .. } => Some(code),
             _ => None,
         }
     }
 
-    /// True where the case does not exist (any more): `case_not_found`, or a bare 404 (`[C]` edgar, vragov).
-    pub fn is_case_not_found(&self) -> bool {
-        match &self.kind {
-            ErrorKind::Refused { code: Some(code), .. } => code == "case_not_found",
-            ErrorKind::Refused {
-                status, code: None, ..
-            } => *status == 404,
-            _ => false,
-        }
+    /// True where the case does not exist (any more), as far as this answer tells: a read of it confirms that.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.kind, ErrorKind::Gone { .. })
+    }
+
+    /// True where the API refused with a code that nobody knows: a read tells whether it answers at all.
+    pub fn is_unclear(&self) -> bool {
+        matches!(self.kind, ErrorKind::Unclear { .. })
     }
 
     /// True where an employee may not work: the one whom the call names, or the one whom the key belongs to (`[C]` vragov).
     pub fn is_staff_inactive(&self) -> bool {
         self.code() == Some("staff_not_active")
+    }
+
+    /// True where an employee may not work, or not there.
+    pub fn is_about_staff(&self) -> bool {
+        self.code().is_some_and(|code| STAFF_CODES.contains(&code))
     }
 
     /// One line for the operator: what to do.
@@ -164,21 +237,39 @@ impl CallError {
             ErrorKind::NotSent { .. } => {
                 "check `deskie.url`, and that this machine's DNS and firewall let it reach that host on its port"
             }
-            ErrorKind::Unauthorized { .. } => {
+            ErrorKind::Unauthorized => {
                 "make a new key in Deskie under Settings → API and put it into `deskie.api_key`; nothing is lost meanwhile"
             }
             ErrorKind::Throttled { .. } => {
                 "nothing: the connector waits; if this goes on, another script uses up the account's limit"
             }
-            ErrorKind::InDoubt { .. } if self.write => {
+            ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. } if self.write => {
                 "nothing: the connector looks in Deskie whether it was done before it sends again"
             }
-            ErrorKind::InDoubt { .. } => "nothing: it is asked again",
-            ErrorKind::Refused { status, code, .. } => code
+            ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. } => "nothing: it is asked again",
+            ErrorKind::Outage { .. } => {
+                "nothing: it is tried again until Deskie answers; if this goes on, check `deskie.url`, the account's state in \
+                 Deskie, `deskie.staff_email`, and what stands in front of it"
+            }
+            ErrorKind::Unclear { status, code } => {
+                remedy_of_code(code).unwrap_or_else(|| remedy_of_status(*status))
+            }
+            ErrorKind::Refused { status, code } | ErrorKind::Gone { status, code } => code
                 .as_deref()
                 .and_then(remedy_of_code)
                 .unwrap_or_else(|| remedy_of_status(*status)),
         }
+    }
+}
+
+impl ErrorKind {
+    /// True where it is nobody's word about this call: it ends by itself.
+    pub fn is_outage(&self) -> bool {
+        use ErrorKind::{InDoubt, NotSent, Outage, Unreadable};
+        matches!(
+            self,
+            NotSent { .. } | InDoubt { .. } | Unreadable { .. } | Outage { .. }
+        )
     }
 }
 
@@ -189,32 +280,28 @@ impl std::fmt::Display for ErrorKind {
             ErrorKind::Refused {
                 status,
                 code: Some(code),
-                ..
-            } => {
+            }
+            | ErrorKind::Gone {
+                status,
+                code: Some(code),
+            }
+            | ErrorKind::Unclear { status, code } => {
                 write!(f, "Deskie refused with `{code}` (HTTP {status})")
             }
-            ErrorKind::Refused {
-                status,
-                code: None,
-                body,
-            } if body.is_empty() => {
+            ErrorKind::Refused { status, code: None } | ErrorKind::Gone { status, code: None } => {
                 write!(f, "Deskie refused with HTTP {status}")
             }
-            ErrorKind::Refused {
-                status,
-                code: None,
-                body,
-            } => {
-                write!(f, "Deskie refused with HTTP {status}: {body}")
-            }
-            ErrorKind::Unauthorized { .. } => write!(f, "Deskie does not accept the API key (HTTP 401)"),
+            ErrorKind::Outage { why } => write!(f, "Deskie cannot be used: {why}"),
+            ErrorKind::Unauthorized => write!(f, "Deskie does not accept the API key (HTTP 401)"),
             ErrorKind::Throttled {
                 retry_after: Some(wait),
             } => {
                 write!(f, "the account's API limit is used up for {} s", wait.as_secs())
             }
             ErrorKind::Throttled { retry_after: None } => write!(f, "the account's API limit is used up"),
-            ErrorKind::InDoubt { why } => write!(f, "no usable answer: {why}"),
+            ErrorKind::InDoubt { why } | ErrorKind::Unreadable { why } => {
+                write!(f, "no usable answer: {why}")
+            }
         }
     }
 }
@@ -222,7 +309,7 @@ impl std::fmt::Display for ErrorKind {
 /// The codes that client code knows (`[C]` vragov, edgar).
 fn remedy_of_code(code: &str) -> Option<&'static str> {
     Some(match code {
-        "case_not_found" => {
+        CASE_NOT_FOUND => {
             "the case was deleted or merged in Deskie: restore it there and retry, or discard this item"
         }
         "staff_has_not_access" => {
@@ -249,13 +336,10 @@ fn remedy_of_code(code: &str) -> Option<&'static str> {
 
 fn remedy_of_status(status: u16) -> &'static str {
     match status {
-        301 | 307 | 308 => "`deskie.url` leads to another address: enter that one",
         403 => {
             "check `deskie.staff_email`, and that this employee has full access to the group and channel in Deskie"
         }
-        404 | 405 => {
-            "check the domain in `deskie.url`; if other calls work, the case or message is gone in Deskie"
-        }
+        404 => "check the domain in `deskie.url`; if other calls work, the case or message is gone in Deskie",
         413 => {
             "the message or its files are too large for Deskie (25 MB a file, 50 MB a message): send a link instead"
         }
@@ -274,238 +358,158 @@ pub(crate) struct RawAnswer<'a> {
     pub quota: Quota,
 }
 
-/// Sorts an answer into value and error. `read` yields the value from JSON, or says what it misses.
+/// What became of an answer.
+pub(crate) struct Judged<T> {
+    pub result: Result<T, ErrorKind>,
+    /// Its JSON was not as JSON should be, and was read all the same.
+    pub oddity: Option<Oddity>,
+}
+
+/// What was passed over to read an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Oddity {
+    /// A character or a value that nobody can store.
+    Value,
+    /// Something that is not JSON, before or behind it.
+    Around,
+}
+
+/// Sorts an answer into value and error. `root` is what its entities are wrapped in; `read` yields the value from JSON, or
+/// says what it misses.
 pub(crate) fn judge<T>(
     answer: RawAnswer<'_>,
+    root: &str,
     read: impl FnOnce(&Value) -> Result<T, String>,
-) -> Result<T, ErrorKind> {
+) -> Judged<T> {
     let RawAnswer { status, body, quota } = answer;
     let bytes = body.as_ref().ok().copied().unwrap_or_default();
-    let json = serde_json::from_slice::<Value>(bytes).ok().map(fitted);
-    let code = json.as_ref().and_then(error_code);
-    match status {
-        200..=299 => match (body, json) {
-            (Err(why), _) => Err(ErrorKind::InDoubt {
-                why: format!("HTTP {status}, but {why}"),
-            }),
-            (Ok(_), Some(json)) => read(&json).map_err(|missing| match code {
-                Some(code) => refused(status, Some(code), bytes),
-                None => ErrorKind::InDoubt {
-                    why: format!("HTTP {status}, but {missing}"),
-                },
-            }),
-            (Ok(_), None) => {
-                let what = if bytes.is_empty() {
-                    "without a body"
-                } else if looks_like_html(bytes) {
-                    "with an HTML page instead of JSON"
-                } else {
-                    "with a body that is not JSON, or cut off"
-                };
-                Err(ErrorKind::InDoubt {
-                    why: format!("HTTP {status} {what}"),
-                })
-            }
+    let found = json::read(bytes, |value| is_answer(value, root));
+    let oddity = found.as_ref().ok().and_then(|found| match found {
+        json::Found { surrounded: true, .. } => Some(Oddity::Around),
+        json::Found { mended: true, .. } => Some(Oddity::Value),
+        _ => None,
+    });
+    let found = found.map(|found| fitted(found.value));
+    let result = ruling(status, body, found, quota, read);
+    Judged { result, oddity }
+}
+
+/// Whether JSON that something stands around is an answer of the API.
+fn is_answer(value: &Value, root: &str) -> bool {
+    let wraps = |value: &Value| [root, "note"].iter().any(|root| value.get(root).is_some());
+    let is_error = |value: &Value| value.get("error").is_some_and(Value::is_string);
+    match value {
+        Value::Object(object) => {
+            let counts = object.contains_key("total_count");
+            counts || wraps(value) || is_error(value) || object.values().any(wraps)
+        }
+        Value::Array(values) => values.iter().any(wraps),
+        _ => false,
+    }
+}
+
+fn ruling<T>(
+    status: u16,
+    body: Result<&[u8], String>,
+    found: Result<Value, json::Unread>,
+    quota: Quota,
+    read: impl FnOnce(&Value) -> Result<T, String>,
+) -> Result<T, ErrorKind> {
+    let code = found.as_ref().ok().and_then(error_code);
+    let is_success = (200..=299).contains(&status);
+    // What the answer looked like; and whether it is an answer of the API's, though not one that can be read.
+    let (looks, is_apis) = match (body, &found) {
+        (Err(why), _) => (format!("but {why}"), true),
+        (Ok(_), Ok(json)) if is_success => match read(json) {
+            Ok(value) => return Ok(value),
+            Err(missing) => match &code {
+                Some(code) => (format!("with the error `{code}`"), true),
+                None => (format!("but {missing}"), true),
+            },
         },
-        401 => Err(ErrorKind::Unauthorized { body: excerpt(bytes) }),
-        429 => Err(ErrorKind::Throttled {
+        (Ok(_), Ok(_)) => match &code {
+            Some(code) => (format!("with the error `{code}`"), true),
+            None => ("with JSON that names no error".to_owned(), true),
+        },
+        (Ok(_), Err(unread)) => (unread.looks().to_owned(), *unread != json::Unread::Page),
+    };
+    let why = format!("HTTP {status} {looks}");
+    Err(match rule(status, code.as_deref()) {
+        Ruling::RateLimited => ErrorKind::Throttled {
             retry_after: quota.retry_after,
-        }),
-        403 if speaks_of_a_rate_limit(bytes) => Err(ErrorKind::Throttled {
-            retry_after: quota.retry_after,
-        }),
-        // moved for good: the API itself was not reached
-        301 | 307 | 308 => Err(refused(status, code, bytes)),
-        408 => Err(ErrorKind::InDoubt {
-            why: "HTTP 408: the server gave up waiting".to_owned(),
-        }),
-        400..=499 => Err(refused(status, code, bytes)),
-        _ => Err(ErrorKind::InDoubt {
-            why: format!("HTTP {status}"),
-        }),
+        },
+        Ruling::Auth => ErrorKind::Unauthorized,
+        Ruling::ItemRefused => ErrorKind::Refused { status, code },
+        Ruling::Gone => ErrorKind::Gone {
+            status,
+            code: code.filter(|code| code == CASE_NOT_FOUND),
+        },
+        Ruling::Unclear => ErrorKind::Unclear {
+            status,
+            code: code.unwrap_or_else(|| UNNAMED.to_owned()),
+        },
+        Ruling::Outage => ErrorKind::Outage { why },
+        Ruling::PerhapsDone if (is_success && is_apis && code.is_none()) || status == 500 => {
+            ErrorKind::Unreadable { why }
+        }
+        Ruling::PerhapsDone => ErrorKind::InDoubt { why },
+    })
+}
+
+/// What an answer that is not the expected one means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ruling {
+    /// The API's own word about this one item.
+    ItemRefused,
+    /// What the address names is not there: a read confirms it.
+    Gone,
+    /// The API refuses, and nobody knows what: a read tells whether it is about this item.
+    Unclear,
+    /// Later.
+    RateLimited,
+    /// The key.
+    Auth,
+    /// Whoever it was, nothing was done: later.
+    Outage,
+    /// Later; a write may have been done.
+    PerhapsDone,
+}
+
+/// The table (rules 9 and 20). A code counts only where the API's JSON names it.
+fn rule(status: u16, code: Option<&str>) -> Ruling {
+    let is_one_of = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
+    match status {
+        429 => Ruling::RateLimited,
+        401 => Ruling::Auth,
+        // Its own fault, whatever it says of it.
+        500.. => Ruling::PerhapsDone,
+        _ if is_one_of(&RATE_CODES) => Ruling::RateLimited,
+        413 => Ruling::ItemRefused,
+        200..=499 if is_one_of(&ITEM_CODES) || is_one_of(&STAFF_CODES) => Ruling::ItemRefused,
+        200..=499 if code == Some(CASE_NOT_FOUND) => Ruling::Gone,
+        404 => Ruling::Gone,
+        400 | 403 | 409 | 422 if code.is_some() => Ruling::Unclear,
+        // An answer to a form that was taken, and a server that gave up waiting for the rest of it.
+        ..=299 | 302 | 303 | 408 => Ruling::PerhapsDone,
+        _ => Ruling::Outage,
     }
 }
 
-fn refused(status: u16, code: Option<String>, bytes: &[u8]) -> ErrorKind {
-    ErrorKind::Refused {
-        status,
-        code,
-        body: excerpt(bytes),
-    }
-}
-
-/// `{"error": "code"}` (`[C]` vragov, edgar); an object or list there is kept as its JSON.
+/// `{"error": "code"}` (`[C]` vragov, edgar). What is no code is none of its text either.
 fn error_code(json: &Value) -> Option<String> {
     let code = match json.get("error")? {
         Value::Null | Value::Bool(false) => return None,
-        Value::String(code) => code.trim().to_owned(),
-        other => other.to_string(),
+        Value::String(code) => code.trim(),
+        _ => UNNAMED,
     };
-    let code: String = code.chars().filter(|c| !c.is_control()).take(100).collect();
-    Some(code).filter(|code| !code.is_empty())
-}
-
-fn speaks_of_a_rate_limit(bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes.get(..2_000).unwrap_or(bytes)).to_ascii_lowercase();
-    text.contains("rate limit") || text.contains("rate_limit") || text.contains("too many requests")
-}
-
-fn looks_like_html(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_start().first() == Some(&b'<')
-}
-
-/// The start of a body in one line, without control characters.
-fn excerpt(bytes: &[u8]) -> String {
-    let head = bytes.get(..4 * EXCERPT_CHARS).unwrap_or(bytes);
-    let text = String::from_utf8_lossy(head);
-    let line = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty());
-    let mut excerpt = String::new();
-    for word in line {
-        if !excerpt.is_empty() {
-            excerpt.push(' ');
-        }
-        excerpt.push_str(word);
+    let is_code = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    match code {
+        "" => None,
+        code if code.len() <= 60 && code.chars().all(is_code) => Some(code.to_owned()),
+        _ => Some(UNNAMED.to_owned()),
     }
-    excerpt.chars().take(EXCERPT_CHARS).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn judged(status: u16, body: &[u8]) -> Result<i64, ErrorKind> {
-        judge(
-            RawAnswer {
-                status,
-                body: Ok(body),
-                quota: Quota::default(),
-            },
-            |json| {
-                json.get("case")
-                    .and_then(|case| case.get("case_id"))
-                    .and_then(Value::as_i64)
-                    .ok_or("no `case`".into())
-            },
-        )
-    }
-
-    fn outcome(write: bool, kind: ErrorKind) -> Outcome {
-        let call = "POST cases.json".to_owned();
-        let took = Duration::ZERO;
-        CallError {
-            call,
-            write,
-            kind,
-            quota: Quota::default(),
-            date: None,
-            took,
-        }
-        .outcome()
-    }
-
-    #[test]
-    fn a_root_key_makes_a_success_even_beside_an_error() {
-        assert_eq!(judged(200, br#"{"case":{"case_id":7}}"#), Ok(7));
-        assert_eq!(judged(201, br#"{"error":"mail","case":{"case_id":7}}"#), Ok(7));
-    }
-
-    #[test]
-    fn an_error_key_on_200_is_a_refusal() {
-        let error = judged(200, br#"{"error":"wrong_email"}"#);
-        assert!(
-            matches!(&error, Err(ErrorKind::Refused { status: 200, code: Some(code), .. }) if code == "wrong_email")
-        );
-    }
-
-    #[test]
-    fn each_status_has_its_outcome() {
-        for (status, body, write, read) in [
-            (200, "<html>login</html>", Outcome::Doubt, Outcome::Retry),
-            (200, "", Outcome::Doubt, Outcome::Retry),
-            (201, r#"{"case":{"ca"#, Outcome::Doubt, Outcome::Retry),
-            (200, "{}", Outcome::Doubt, Outcome::Retry),
-            (302, "", Outcome::Doubt, Outcome::Retry),
-            (301, "", Outcome::Refused, Outcome::Refused),
-            (400, "", Outcome::Refused, Outcome::Refused),
-            (401, "", Outcome::KeyRevoked, Outcome::KeyRevoked),
-            (403, "no access", Outcome::Refused, Outcome::Refused),
-            (
-                403,
-                "rate limit exceeded",
-                Outcome::Throttled(None),
-                Outcome::Throttled(None),
-            ),
-            (
-                404,
-                r#"{"error":"case_not_found"}"#,
-                Outcome::Refused,
-                Outcome::Refused,
-            ),
-            (408, "", Outcome::Doubt, Outcome::Retry),
-            (409, "", Outcome::Refused, Outcome::Refused),
-            (
-                403,
-                r#"{"error":"staff_not_active"}"#,
-                Outcome::Refused,
-                Outcome::KeyRevoked,
-            ),
-            (413, "", Outcome::Refused, Outcome::Refused),
-            (422, "", Outcome::Refused, Outcome::Refused),
-            (429, "<html>", Outcome::Throttled(None), Outcome::Throttled(None)),
-            (500, r#"{"error":"wrong_email"}"#, Outcome::Doubt, Outcome::Retry),
-            (502, "", Outcome::Doubt, Outcome::Retry),
-            (503, "", Outcome::Doubt, Outcome::Retry),
-            (504, "", Outcome::Doubt, Outcome::Retry),
-        ] {
-            let kind = judged(status, body.as_bytes()).unwrap_err();
-            assert_eq!(outcome(true, kind.clone()), write, "{status} {body} as a write");
-            assert_eq!(outcome(false, kind), read, "{status} {body} as a read");
-        }
-    }
-
-    #[test]
-    fn a_refusal_keeps_a_short_single_line() {
-        let body = format!("{{\"error\":\"x\",\n\"detail\":\"{}\"}}", "ж".repeat(5_000));
-        match judged(400, body.as_bytes()) {
-            Err(ErrorKind::Refused { body, .. }) => {
-                assert!(body.chars().count() <= EXCERPT_CHARS && !body.contains('\n'));
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_limit_is_read_whatever_the_spelling() {
-        let headers = [
-            ("Rate_Limit_Per_Minute", "50"),
-            ("api-calls-left", "-1"),
-            ("retry_after", "37"),
-            ("content-type", "text/html"),
-        ];
-        let quota = Quota::from_headers(headers.into_iter());
-        assert_eq!(quota.limit_per_minute, Some(50));
-        assert_eq!(quota.calls_left, Some(-1));
-        assert_eq!(quota.retry_after, Some(Duration::from_secs(37)));
-        assert_eq!(
-            Quota::from_headers([("retry_after", "soon")].into_iter()),
-            Quota::default()
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn no_answer_makes_the_judge_panic(status in 100u16..600, body in any::<Vec<u8>>()) {
-            if let Err(kind) = judged(status, &body) {
-                let _ = kind.to_string();
-            }
-        }
-
-        #[test]
-        fn no_header_makes_the_quota_panic(name in "(retry_after|api_calls_left|x)", value in ".*") {
-            Quota::from_headers([(name.as_str(), value.as_str())].into_iter());
-        }
-    }
-}
+#[path = "error_tests.rs"]
+mod tests;

@@ -14,6 +14,9 @@ use super::{Answer, CallError, ErrorKind, Outcome};
 use crate::lanes::{Budget, Call, Class, Cost, Quota, Snapshot};
 use crate::model::clock;
 
+/// An outage that comes and goes is told again after this.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+
 /// The shared budget.
 #[derive(Debug)]
 pub struct Meter {
@@ -21,6 +24,7 @@ pub struct Meter {
     changed: Notify,
     refusal: Mutex<Option<KeyRefusal>>,
     unreachable: Mutex<Option<String>>,
+    outage_told: Mutex<Option<Instant>>,
     asked: AtomicBool,
 }
 
@@ -54,6 +58,7 @@ impl Meter {
             changed: Notify::new(),
             refusal: Mutex::default(),
             unreachable: Mutex::default(),
+            outage_told: Mutex::default(),
             asked: AtomicBool::new(false),
         }
     }
@@ -92,7 +97,9 @@ impl Meter {
         match kind {
             Some(ErrorKind::NotSent { .. }) => budget.not_sent(call, now),
             // A time-out or a lost connection brought no headers.
-            Some(ErrorKind::InDoubt { .. }) if quota == super::Quota::default() => {
+            Some(ErrorKind::InDoubt { .. } | ErrorKind::Unreadable { .. } | ErrorKind::Outage { .. })
+                if quota == super::Quota::default() =>
+            {
                 budget.answered(call, None, now)
             }
             _ => {
@@ -109,23 +116,35 @@ impl Meter {
         }
         drop(budget);
         self.asked.store(true, Ordering::SeqCst);
-        *self.unreachable.lock().unwrap_or_else(PoisonError::into_inner) = match kind {
-            Some(kind @ (ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. })) => Some(kind.to_string()),
-            _ => None,
-        };
+        self.tell_reach(kind.filter(|kind| kind.is_outage()), now);
         let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
         match answer {
-            Err(error) if matches!(error.kind, ErrorKind::Unauthorized { .. }) => {
+            Err(error) if matches!(error.kind, ErrorKind::Unauthorized) => {
                 *refusal = Some(KeyRefusal::Key);
             }
             Err(error) if error.outcome() == Outcome::KeyRevoked => *refusal = Some(KeyRefusal::Staff),
             // Whose fault it is shows at a read.
             Err(error) if error.is_staff_inactive() => {}
-            Err(error) if matches!(error.kind, ErrorKind::NotSent { .. } | ErrorKind::InDoubt { .. }) => {}
+            Err(error) if error.kind.is_outage() => {}
             _ => *refusal = None,
         }
         drop(refusal);
         self.changed.notify_waiters();
+    }
+
+    /// An outage is told once when it begins, whoever meets it, and one that comes and goes once a minute; the status tells
+    /// it as long as it lasts.
+    fn tell_reach(&self, outage: Option<&ErrorKind>, now: Instant) {
+        let mut unreachable = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.outage_told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_old = told.is_none_or(|told| now.duration_since(told) >= TELL_AGAIN);
+        if let (false, true, Some(kind)) = (unreachable.is_some(), is_old, outage) {
+            tracing::warn!(
+                "calls to Deskie do not go through: {kind}; what waits is tried again, nothing is lost"
+            );
+            *told = Some(now);
+        }
+        *unreachable = outage.map(ToString::to_string);
     }
 
     /// Brings back a call that was not made after all.

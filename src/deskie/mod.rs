@@ -4,12 +4,14 @@
 //! to be trusted: `[D]` documented by the vendor, `[C]` seen in client code, `[W]` weak, `[I]` inferred. What is read
 //! is therefore read tolerantly, and what is uncertain counts as uncertain: [`CallError::outcome`] is the heart.
 //!
+//! - `json`: PURE, bytes → JSON, however it comes; what one odd entry would spoil for its page is mended here.
 //! - `wire`, `entity`: PURE, JSON → cases, messages, users.
 //! - `request`: PURE, new cases and messages → JSON or form.
 //! - `error`: PURE, status and body → value, refusal or doubt (rule 9).
 //! - [`webhook`]: PURE, an incoming body → what it says.
 //! - `client`, `file`: the only files that do I/O.
 //! - `meter`: the account's budget, shared by all who call.
+//! - `pages`: a page of a list, or all of it but the entry that spoils it.
 //!
 //! Invariant: no key and no text of a message is ever part of an error, a log line or a `Debug` form.
 
@@ -17,7 +19,9 @@ mod client;
 mod entity;
 mod error;
 mod file;
+mod json;
 mod meter;
+mod pages;
 mod request;
 pub mod webhook;
 mod wire;
@@ -27,7 +31,8 @@ pub use entity::{Attachment, Case, CustomChannel, CustomField, Label, Message, S
 pub use error::{CallError, ErrorKind, Outcome, Quota};
 pub use file::{DeskieFile, FileError};
 pub use meter::{KeyRefusal, Meter, Reach};
+pub use pages::page;
 pub use request::{
     Author, CaseQuery, CaseUpdate, Contact, Content, File, NewCase, NewMessage, NewNote, Order, Sort,
 };
-pub use wire::List;
+pub use wire::{Entity, List, Unreadable};

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::wire;
+use super::{json, wire};
 use crate::model::{CaseId, MessageId, StaffId, UserId};
 
 /// What a webhook says.
@@ -116,7 +116,12 @@ pub fn parse(content_type: Option<&str>, query: Option<&str>, body: &[u8]) -> Re
 struct Fields(BTreeMap<String, String>);
 
 impl Fields {
+    /// What is put in can be stored: `%00` and `\u0000` come in forms and JSON alike.
     fn put(&mut self, name: String, value: String) {
+        let value = match value.contains('\0') {
+            true => value.replace('\0', ""),
+            false => value,
+        };
         self.0.entry(name).or_insert(value);
     }
 
@@ -279,7 +284,7 @@ impl Fields {
                 let number = last
                     .strip_prefix("custom_field_")
                     .or_else(|| last.strip_prefix("cf_"))?;
-                let value = decoded(value.trim().to_owned());
+                let value = decoded(value.trim().to_owned()).replace('\0', "");
                 (!value.is_empty() && !is_placeholder(&value)).then_some((number.parse().ok()?, value))
             })
             .collect()
@@ -308,29 +313,8 @@ fn json_within(text: &str) -> Option<Value> {
     };
     structured(text).or_else(|| {
         let inner = text.get(text.find('{')?..=text.rfind('}')?)?;
-        structured(inner).or_else(|| structured(&control_escaped(inner)))
+        structured(inner).or_else(|| structured(&json::mended(inner).0))
     })
-}
-
-/// A line break inside a quoted value, as a template without escaping makes it, becomes `\n`.
-fn control_escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len() + 16);
-    let (mut quoted, mut after_backslash) = (false, false);
-    for c in text.chars() {
-        match c {
-            '"' if !after_backslash => quoted = !quoted,
-            '\n' if quoted => escaped.push_str("\\n"),
-            '\r' if quoted => {}
-            '\t' if quoted => escaped.push_str("\\t"),
-            c if quoted && c.is_control() => {}
-            _ => {}
-        }
-        if !(quoted && c.is_control()) {
-            escaped.push(c);
-        }
-        after_backslash = c == '\\' && !after_backslash;
-    }
-    escaped
 }
 
 /// Finds the ids in a body that is broken JSON, XML, or anything else that names them.

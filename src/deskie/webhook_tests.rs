@@ -234,3 +234,41 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_webhook_brings_can_be_stored() {
+    for (kind, body) in [
+        (
+            "application/json",
+            r#"{"type":"message_new","object":{"message_id":1,"case_id":2,"content":"a\u0000b \ud83d"}}"#,
+        ),
+        (
+            "application/json",
+            "{\"type\":\"message_new\",\"object\":{\"message_id\":1,\"case_id\":2,\"content\":\"a\0b \\ud83d\"}}",
+        ),
+        (
+            "",
+            "type=message_new&object[message_id]=1&object[case_id]=2&object[content]=a%00b %ED%A0%BD",
+        ),
+    ] {
+        let Ok(Webhook::Channel(message)) = parse(Some(kind), None, body.as_bytes()) else {
+            panic!("{body}");
+        };
+        let content = message.content.trim_end_matches('\u{fffd}');
+        assert_eq!(content, "ab ", "{body}");
+    }
+    for body in [
+        r#"{"case_id":"7","custom_field_25":"4\u00002"}"#,
+        "case_id=7&custom_field_25=4%002",
+        "case_id=7&custom_field_25=4%25002",
+    ] {
+        let Ok(Webhook::Rule(hint)) = parse(None, None, body.as_bytes()) else {
+            panic!("{body}");
+        };
+        assert_eq!(
+            hint.custom_fields.get(&25).map(String::as_str),
+            Some("42"),
+            "{body}"
+        );
+    }
+}

@@ -3,7 +3,7 @@
 //!
 //! What cannot be a value of the wanted kind counts as absent; only a missing id makes an entity unreadable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -18,12 +18,79 @@ pub struct List<T> {
     pub items: Vec<T>,
     /// `total_count`, where the answer has one.
     pub total: Option<i64>,
+    /// Entries that cannot be read: they are left out, told, and met again with the next read (rule 19).
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl<T> List<T> {
+    pub(super) fn empty(total: Option<i64>) -> List<T> {
+        List {
+            items: Vec::new(),
+            total,
+            unreadable: Vec::new(),
+        }
+    }
+
+    /// How many entries the page has, readable or not.
+    pub fn len(&self) -> usize {
+        self.items.len() + self.unreadable.len()
+    }
+
+    /// Whether the page has no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T: Entity> List<T> {
+    /// Adds a later part of the list. An entity that comes twice is one.
+    pub(super) fn append(&mut self, part: List<T>) {
+        let known: HashSet<i64> = self.items.iter().map(Entity::number).collect();
+        let is_new = |entity: &T| !known.contains(&entity.number());
+        self.items.extend(part.items.into_iter().filter(is_new));
+        self.total = part.total.or(self.total);
+        self.unreadable.extend(part.unreadable);
+    }
+}
+
+impl<T> List<T> {
+    /// With places as they are in the whole list, of which so many entries come before this page.
+    pub(super) fn at(mut self, before: usize) -> List<T> {
+        self.unreadable.iter_mut().for_each(|entry| entry.place += before);
+        self
+    }
+}
+
+/// An entry of a list that cannot be read, told without any of its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What it should have been: `case`, `message` and so on.
+    pub what: &'static str,
+    /// Its place in the whole list, from 1.
+    pub place: usize,
+    /// What stands for its number, if it is short and a number, or what is in its stead.
+    pub id: String,
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "entry {} of the list is no `{}`: {}",
+            self.place, self.what, self.id
+        )
+    }
 }
 
 /// An entity that the API returns, alone or in a list.
-pub(crate) trait Entity: Sized {
+pub trait Entity: Sized {
     /// The key that wraps it: `{"case": {...}}`.
     const ROOT: &'static str;
+    /// The key of its number.
+    const ID: &'static str;
+
+    /// Its number.
+    fn number(&self) -> i64;
 
     /// Reads the object inside the wrapper; `None` where its id is missing.
     fn read(object: &Map<String, Value>) -> Option<Self>;
@@ -37,16 +104,9 @@ pub(crate) fn single<T: Entity>(value: &Value) -> Option<T> {
 
 /// The entities of a list answer; `Err` says why it is none.
 pub(crate) fn list<T: Entity>(value: &Value) -> Result<List<T>, String> {
-    let empty = |total| List {
-        items: Vec::new(),
-        total,
-    };
     match value {
-        Value::String(text) if text.is_empty() => Ok(empty(None)),
-        Value::Array(items) => Ok(List {
-            items: entities(items.iter())?,
-            total: None,
-        }),
+        Value::String(text) if text.is_empty() => Ok(List::empty(None)),
+        Value::Array(items) => entities(items.iter(), None),
         Value::Object(object) => {
             let total = object.get("total_count").and_then(int);
             let mut numbered: Vec<(u64, &Value)> = object
@@ -55,26 +115,17 @@ pub(crate) fn list<T: Entity>(value: &Value) -> Result<List<T>, String> {
                 .collect();
             numbered.sort_by_key(|(key, _)| *key);
             if !numbered.is_empty() {
-                return Ok(List {
-                    items: entities(numbered.into_iter().map(|(_, value)| value))?,
-                    total,
-                });
+                return entities(numbered.into_iter().map(|(_, value)| value), total);
             }
             if object.get("error").is_some_and(|error| !error.is_null()) {
                 return Err(format!("the answer is an error, not a list of `{}`", T::ROOT));
             }
             match object.get(T::ROOT) {
-                Some(Value::Array(items)) => Ok(List {
-                    items: entities(items.iter())?,
-                    total,
-                }),
-                Some(Value::String(text)) if text.is_empty() => Ok(empty(total)),
-                Some(Value::Object(inner)) if inner.is_empty() => Ok(empty(total)),
-                Some(single @ Value::Object(_)) => Ok(List {
-                    items: entities([single].into_iter())?,
-                    total,
-                }),
-                None if object.contains_key("total_count") || object.is_empty() => Ok(empty(total)),
+                Some(Value::Array(items)) => entities(items.iter(), total),
+                Some(Value::String(text)) if text.is_empty() => Ok(List::empty(total)),
+                Some(Value::Object(inner)) if inner.is_empty() => Ok(List::empty(total)),
+                Some(single @ Value::Object(_)) => entities([single].into_iter(), total),
+                None if object.contains_key("total_count") || object.is_empty() => Ok(List::empty(total)),
                 _ => Err(format!(
                     "the list holds neither numbered `{}` entries nor `total_count`",
                     T::ROOT
@@ -85,23 +136,67 @@ pub(crate) fn list<T: Entity>(value: &Value) -> Result<List<T>, String> {
     }
 }
 
-fn entities<'a, T: Entity>(values: impl Iterator<Item = &'a Value>) -> Result<Vec<T>, String> {
-    values
-        .enumerate()
-        .map(|(index, value)| {
-            let inner = value.get(T::ROOT).unwrap_or(value);
-            inner
-                .as_object()
-                .and_then(T::read)
-                .ok_or_else(|| format!("entry {index} of the list is not a `{}` with an id", T::ROOT))
-        })
-        .collect()
+/// The entries that can be read, and the others by their place. Where none can be read it is no list of these, unless it
+/// is a lone one that says what it should be.
+fn entities<'a, T: Entity>(
+    values: impl Iterator<Item = &'a Value>,
+    total: Option<i64>,
+) -> Result<List<T>, String> {
+    let mut list = List::empty(total);
+    let (mut is_one, mut seen) = (true, HashSet::new());
+    for (index, value) in values.enumerate() {
+        is_one = index == 0 && value.get(T::ROOT).is_some();
+        let inner = value.get(T::ROOT).unwrap_or(value);
+        match inner.as_object().and_then(T::read) {
+            Some(entity) if seen.insert(entity.number()) => list.items.push(entity),
+            Some(_) => {}
+            None => list.unreadable.push(Unreadable {
+                what: T::ROOT,
+                place: index + 1,
+                id: stands_for_an_id::<T>(inner),
+            }),
+        }
+    }
+    match list.items.is_empty() && !list.unreadable.is_empty() && !is_one {
+        true => Err(format!(
+            "none of the list's entries is a `{}` with an id",
+            T::ROOT
+        )),
+        false => Ok(list),
+    }
 }
 
-/// A whole number, also written as text.
+/// What a person needs to find an entry by; none of its text.
+fn stands_for_an_id<T: Entity>(value: &Value) -> String {
+    let kind = |value: &Value| match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    let Value::Object(object) = value else {
+        return format!("{} in its place", kind(value));
+    };
+    match object.get(T::ID) {
+        None => format!("it has no `{}`", T::ID),
+        Some(Value::Number(number)) => format!("its `{}` is {number}", T::ID),
+        Some(other) => format!("its `{}` is {}", T::ID, kind(other)),
+    }
+}
+
+/// A whole number, also written as text, or as PHP of 32 bits writes it: `5654846848.0`.
 pub(crate) fn int(value: &Value) -> Option<i64> {
+    /// Beyond this a float is not exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
     match value {
-        Value::Number(number) => number.as_i64(),
+        Value::Number(number) => number.as_i64().or_else(|| {
+            let float = number
+                .as_f64()
+                .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT)?;
+            Some(float as i64)
+        }),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     }
@@ -193,23 +288,24 @@ pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
         return unix(seconds);
     }
     let rfc2822 = rfc2822::DateTimeParser::new().relaxed_weekday(true);
-    if let Ok(time) = rfc2822
+    let civil = || {
+        let civil: DateTime = text.parse().ok()?;
+        civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    };
+    let read = rfc2822
         .parse_timestamp(text)
         .or_else(|_| rfc2822.parse_timestamp(format!("{text} +0000")))
-    {
-        return Some(time);
-    }
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time);
-    }
-    let civil: DateTime = text.parse().ok()?;
-    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+        .or_else(|_| text.parse::<Timestamp>());
+    read.ok().or_else(civil).filter(is_a_date)
 }
 
 fn unix(seconds: i64) -> Option<Timestamp> {
-    Timestamp::from_second(seconds)
-        .ok()
-        .filter(|time| time.as_second() > 0)
+    Timestamp::from_second(seconds).ok().filter(is_a_date)
+}
+
+/// A date before 1970 is a zero of somebody's, and one from before the calendar nothing that Postgres takes.
+fn is_a_date(time: &Timestamp) -> bool {
+    time.as_second() > 0
 }
 
 #[cfg(test)]

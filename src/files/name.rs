@@ -50,7 +50,7 @@ pub fn of_path(path: &str) -> Option<String> {
     Some(
         percent_encoding::percent_decode_str(last)
             .decode_utf8_lossy()
-            .into_owned(),
+            .replace('\0', ""),
     )
 }
 

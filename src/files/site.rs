@@ -14,7 +14,7 @@ use crate::config::{AttachmentSource, Config};
 use crate::mapping::Reading;
 use crate::mapping::shape::key_values;
 use crate::postgres::shape::{load_message_shape, load_shape};
-use crate::postgres::{Pool, TextParam, describe};
+use crate::postgres::{Pool, TextParam, describe, site};
 
 /// A file of the site.
 #[derive(Clone, PartialEq, Eq)]
@@ -201,11 +201,7 @@ impl SiteFiles {
         let values: Vec<TextParam> = values.into_iter().map(|value| TextParam(Some(value))).collect();
         let values: Vec<&(dyn ToSql + Sync)> =
             values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let answer = match client.prepare_cached(&reading.sql).await {
-            Ok(statement) => client.query(&statement, &values).await,
-            Err(error) => Err(error),
-        };
-        match answer {
+        match site::query_cached(&client, &reading.sql, &values).await {
             Ok(rows) => Ok(rows),
             Err(error) => {
                 // The table may have changed under the statement.

@@ -86,7 +86,7 @@ pub fn verdict(outcome: Outcome, cost: Cost, attempt: u32, random: f64, now: Ins
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lanes::backoff::LONGEST;
+    use crate::lanes::backoff::{LONGEST, LONGEST_ASKED};
     use crate::lanes::world::origin;
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(
             throttled(day),
             Verdict::PauseAll {
-                retry_after: Some(LONGEST)
+                retry_after: Some(LONGEST_ASKED)
             }
         );
     }

@@ -20,7 +20,7 @@ use super::budget::{Budget, Call, Class, Cost};
 use crate::model::{DeliveryId, LaneId};
 
 /// How often a revoked key is tried again.
-pub const PROBE_EVERY: Duration = Duration::from_secs(60);
+pub const PROBE_EVERY: Duration = Duration::from_secs(30);
 
 /// What is to be done; the scheduler only hands it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -41,19 +41,12 @@ pub fn source(config: &Attachment) -> &Expr {
 
 /// `column = parent`, for each key column of the parent.
 fn belongs(config: &Attachment, shape: &Shape, parent: &Shape, alias: &str) -> String {
-    let parts: Vec<String> = parent
-        .key
+    let values: Vec<String> = config
+        .parent
         .iter()
-        .zip(&config.parent)
-        .map(|(column, expr)| {
-            format!(
-                "{alias}.{} = {}",
-                quote_ident(column),
-                value_sql(expr, "a", shape)
-            )
-        })
+        .map(|expr| value_sql(expr, "a", shape))
         .collect();
-    parts.join(" and ")
+    parent.key_joins(alias, &values)
 }
 
 /// `from`, with everything that is in scope.
@@ -78,15 +71,16 @@ pub fn from_sql(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Stri
                     .filter(|_| joined)
                     .map(|join| join.sql.clone()),
             );
-            let on: Vec<String> = tickets
-                .key
+            let on: Vec<String> = message
+                .ticket
                 .iter()
-                .zip(&message.ticket)
-                .map(|(column, expr)| {
-                    format!("t.{} = {}", quote_ident(column), value_sql(expr, "m", messages))
-                })
+                .map(|expr| value_sql(expr, "m", messages))
                 .collect();
-            lines.push(format!("join {} t on {}", tickets.sql(), on.join(" and ")));
+            lines.push(format!(
+                "join {} t on {}",
+                tickets.sql(),
+                tickets.key_joins("t", &on)
+            ));
         }
         _ => lines.push(format!(
             "join {} t on {}",
@@ -102,7 +96,7 @@ pub fn from_sql(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Stri
 fn outputs(config: &Attachment, shape: &Shape) -> String {
     let source = match &config.source {
         AttachmentSource::Bytes(expr) => format!(
-            "pg_catalog.octet_length(({})::bytea)::text",
+            "pg_catalog.octet_length(({})::pg_catalog.bytea)::pg_catalog.text",
             value_sql(expr, "a", shape)
         ),
         _ => read::text(Some(source(config)), "a", shape),
@@ -150,7 +144,7 @@ pub fn content(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Optio
     let AttachmentSource::Bytes(expr) = &config.source else {
         return None;
     };
-    let bytes = format!("({})::bytea", value_sql(expr, "a", shape));
+    let bytes = format!("({})::pg_catalog.bytea", value_sql(expr, "a", shape));
     Some(one(config, shape, around, &bytes))
 }
 
@@ -172,7 +166,7 @@ pub fn parent_of(config: &Attachment, shape: &Shape, parent: &Shape) -> Reading 
         .parent
         .iter()
         .zip(parent.key_casts())
-        .map(|(expr, cast)| format!("({})::{cast}::text", value_sql(expr, "a", shape)))
+        .map(|(expr, cast)| format!("({})::{cast}::pg_catalog.text", value_sql(expr, "a", shape)))
         .collect();
     let joined = config.parent.iter().any(|expr| reads_beyond("a", expr));
     let join = config.join.as_ref().filter(|_| joined);

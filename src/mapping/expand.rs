@@ -14,7 +14,7 @@
 
 use super::lexer::{Token, tokens};
 use super::read::{Reading, Source, message_joins, seconds, source_sql, text};
-use super::shape::{Shape, quote_ident};
+use super::shape::{EQUALS, Shape, quote_ident};
 use super::{bare_column, value_sql};
 use crate::config::{Expr, Message, Ticket};
 
@@ -110,7 +110,7 @@ fn own_parts<'a>(config: &'a Message, shape: &Shape) -> Vec<&'a Expr> {
 fn own_name(config: &Message, shape: &Shape) -> String {
     let parts: Vec<String> = own_parts(config, shape)
         .into_iter()
-        .map(|expr| format!("({})::text", value_sql(expr, "m", shape)))
+        .map(|expr| format!("({})::pg_catalog.text", value_sql(expr, "m", shape)))
         .collect();
     if parts.is_empty() {
         return "null::pg_catalog.jsonb".to_owned();
@@ -126,8 +126,8 @@ fn own_name(config: &Message, shape: &Shape) -> String {
 /// What tells a message from the others of its row, as text: its own name, else its content.
 pub fn identity(config: &Message, shape: &Shape) -> String {
     format!(
-        "coalesce('i' || ({})::text, 'c' || pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(\
-         coalesce({}, '') || E'\\x01' || coalesce({}, ''), 'UTF8')), 'hex'))",
+        "coalesce('i' OPERATOR(pg_catalog.||) ({})::pg_catalog.text, 'c' OPERATOR(pg_catalog.||) pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(\
+         coalesce({}, '') OPERATOR(pg_catalog.||) E'\\x01' OPERATOR(pg_catalog.||) coalesce({}, ''), 'UTF8')), 'hex'))",
         own_name(config, shape),
         text(Some(&config.body), "m", shape),
         seconds(config.created_at.as_ref(), "m", shape),
@@ -174,7 +174,7 @@ fn identified(
     let row: Vec<String> = shape
         .key
         .iter()
-        .map(|column| format!("m.{}::text", quote_ident(column)))
+        .map(|column| format!("m.{}::pg_catalog.text", quote_ident(column)))
         .collect();
     // What an outer join gives for an empty list is no message.
     let entries = config.element.iter().filter(|entry| {
@@ -187,9 +187,11 @@ fn identified(
     let outputs: String = outputs.iter().map(|output| format!(", {output}")).collect();
     format!(
         "(select *, (case when own is null
-             then row_parts || pg_catalog.jsonb_build_array('~' || pg_catalog.substr(identity, 2, 32), nth::text)
-             when nth > 1 then row_parts || own || pg_catalog.jsonb_build_array(nth::text)
-             else row_parts || own end)::text as key
+             then row_parts OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_array(
+                 '~' OPERATOR(pg_catalog.||) pg_catalog.substr(identity, 2, 32), nth::pg_catalog.text)
+             when nth OPERATOR(pg_catalog.>) 1
+             then row_parts OPERATOR(pg_catalog.||) own OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_array(nth::pg_catalog.text)
+             else row_parts OPERATOR(pg_catalog.||) own end)::pg_catalog.text as key
          from (select *, pg_catalog.row_number() over (partition by row_key, identity order by place) as nth
            from (select pg_catalog.row_number() over () as place, {} as row_key,
                pg_catalog.jsonb_build_array({}) as row_parts, {} as own, {} as identity{outputs}
@@ -238,7 +240,7 @@ pub fn baseline(
     let from = format!("{} m", shape.sql());
     let found = identified(config, ticket, (shape, ticket_shape), &from, "", &[at]);
     let condition = if until {
-        "where at is null or at::numeric <= $1::text::numeric"
+        "where at is null or at::pg_catalog.numeric OPERATOR(pg_catalog.<=) $1::pg_catalog.text::pg_catalog.numeric"
     } else {
         ""
     };
@@ -284,27 +286,31 @@ pub fn scan(
     outputs.extend(
         keys.iter()
             .enumerate()
-            .map(|(n, key)| format!("{key}::text as ticket_{n}")),
+            .map(|(n, key)| format!("{key}::pg_catalog.text as ticket_{n}")),
     );
     let (inside, outside) = match wanted {
         Wanted::OfTicket => {
-            let equal = keys.iter().zip(&casts).enumerate();
+            let equal = keys.iter().zip(&casts).zip(ticket_shape.key_equals()).enumerate();
             let equal: String = equal
-                .map(|(n, (key, cast))| format!(" and {key} = ${}::text::{cast}", n + 1))
+                .map(|(n, ((key, cast), equals))| {
+                    format!(" and {key} {equals} ${}::pg_catalog.text::{cast}", n + 1)
+                })
                 .collect();
             (equal, String::new())
         }
         Wanted::Unknown(links) => (
             // Only so that the joins of the ticket's key are there.
             " and true".to_owned(),
-            format!("where not exists (select from {links} l where l.section = 'message' and l.key = e.key)"),
+            format!(
+                "where not exists (select from {links} l where l.section {EQUALS} 'message' and l.key {EQUALS} e.key)"
+            ),
         ),
     };
     let from = format!("{} m", shape.sql());
     let found = identified(config, ticket, (shape, ticket_shape), &from, &inside, &outputs);
     let tickets: Vec<String> = (0..keys.len()).map(|n| format!("ticket_{n}")).collect();
     format!(
-        "select image, key, at, {}, row_key, body from {found} {outside} order by at::numeric, place",
+        "select image, key, at, {}, row_key, body from {found} {outside} order by at::pg_catalog.numeric, place",
         tickets.join(", ")
     )
 }

@@ -108,7 +108,7 @@ pub(super) fn source_sql(
                     let cast = shape
                         .column(name)
                         .map_or("pg_catalog.text", |column| column.cast.as_str());
-                    format!("${}::text::{cast} as {}", n + 1, quote_ident(name))
+                    format!("${}::pg_catalog.text::{cast} as {}", n + 1, quote_ident(name))
                 })
                 .collect();
             (format!("(select {}) {alias}", casts.join(", ")), columns)
@@ -125,15 +125,15 @@ pub(super) fn source_sql(
 }
 
 pub(super) fn text(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
-    expression.map_or("null::text".to_owned(), |expr| {
-        format!("({})::text", value_sql(expr, alias, shape))
+    expression.map_or("null::pg_catalog.text".to_owned(), |expr| {
+        format!("({})::pg_catalog.text", value_sql(expr, alias, shape))
     })
 }
 
 pub(super) fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
         Some(expr) => format!(
-            "coalesce(({})::boolean, false)::text",
+            "coalesce(({})::pg_catalog.bool, false)::pg_catalog.text",
             value_sql(expr, alias, shape)
         ),
         None => "'true'".to_owned(),
@@ -144,10 +144,10 @@ pub(super) fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -
 pub(super) fn seconds(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
         Some(expr) => format!(
-            "extract(epoch from ({})::timestamptz)::text",
+            "extract(epoch from ({})::pg_catalog.timestamptz)::pg_catalog.text",
             value_sql(expr, alias, shape)
         ),
-        None => "null::text".to_owned(),
+        None => "null::pg_catalog.text".to_owned(),
     }
 }
 
@@ -206,11 +206,14 @@ pub fn ticket(config: &Ticket, shape: &Shape, source: Source) -> Reading {
     let fields: Vec<String> = config
         .fields
         .iter()
-        .map(|(n, expr)| format!("'cf_{n}', ({})::text", value_sql(expr, "t", shape)))
+        .map(|(n, expr)| format!("'cf_{n}', ({})::pg_catalog.text", value_sql(expr, "t", shape)))
         .collect();
     let labels = match &config.labels {
-        Some(expr) => format!("pg_catalog.to_jsonb({})::text", value_sql(expr, "t", shape)),
-        None => "null::text".to_owned(),
+        Some(expr) => format!(
+            "pg_catalog.to_jsonb({})::pg_catalog.text",
+            value_sql(expr, "t", shape)
+        ),
+        None => "null::pg_catalog.text".to_owned(),
     };
     let outputs = [
         condition(config.filter.as_ref(), "t", shape),
@@ -224,7 +227,10 @@ pub fn ticket(config: &Ticket, shape: &Shape, source: Source) -> Reading {
         value(&customer.phone),
         value(&customer.custom_id),
         value(&customer.name),
-        format!("pg_catalog.jsonb_build_object({})::text", fields.join(", ")),
+        format!(
+            "pg_catalog.jsonb_build_object({})::pg_catalog.text",
+            fields.join(", ")
+        ),
         labels,
         value(&config.priority),
         value(&config.group_id),
@@ -288,13 +294,16 @@ pub(super) fn message_joins(
     shape: &Shape,
     ticket_shape: &Shape,
 ) -> String {
-    let on: Vec<String> = ticket_shape
-        .key
+    let on: Vec<String> = config
+        .ticket
         .iter()
-        .zip(&config.ticket)
-        .map(|(column, expr)| format!("t.{} = {}", quote_ident(column), value_sql(expr, "m", shape)))
+        .map(|expr| value_sql(expr, "m", shape))
         .collect();
-    let ticket_from = format!("join {} t on {}", ticket_shape.sql(), on.join(" and "));
+    let ticket_from = format!(
+        "join {} t on {}",
+        ticket_shape.sql(),
+        ticket_shape.key_joins("t", &on)
+    );
     let ticket_join = ticket.join.as_ref().map_or("", |join| join.sql.as_str());
     let own_join = config.join.as_ref().map_or("", |join| join.sql.as_str());
     let lateral = config.expand.as_ref().map(expand::lateral).unwrap_or_default();
@@ -333,7 +342,7 @@ pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape) -> T
         .ticket
         .iter()
         .zip(casts)
-        .map(|(expr, cast)| format!("({})::{cast}::text", value_sql(expr, "m", shape)))
+        .map(|(expr, cast)| format!("({})::{cast}::pg_catalog.text", value_sql(expr, "m", shape)))
         .collect();
     let join = config
         .join
@@ -348,7 +357,7 @@ pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape) -> T
 pub fn cells_by_key(shape: &Shape, columns: &[String]) -> String {
     let outputs: Vec<String> = columns
         .iter()
-        .map(|column| format!("s.{}::text", quote_ident(column)))
+        .map(|column| format!("s.{}::pg_catalog.text", quote_ident(column)))
         .collect();
     format!(
         "select {} from {} s where {}",
@@ -369,10 +378,12 @@ pub fn created_before(created_at: &Expr, alias: &str, shape: &Shape) -> Option<S
         return None;
     }
     let casts = shape.key_casts();
-    let (key, cast) = (quote_ident(key), casts.first()?);
+    let equals = shape.key_equals();
+    let (key, cast, equals) = (quote_ident(key), casts.first()?, equals.first()?);
     Some(format!(
-        "select {alias}.{key}::text from {} {alias} where {alias}.{key} = any($1::text[]::{cast}[])
-           and extract(epoch from ({})::timestamptz)::float8 <= $2::float8",
+        "select {alias}.{key}::pg_catalog.text from {} {alias}
+         where {alias}.{key} {equals} any ($1::pg_catalog.text[]::{cast}[])
+           and extract(epoch from ({})::pg_catalog.timestamptz)::pg_catalog.float8 OPERATOR(pg_catalog.<=) $2::pg_catalog.float8",
         shape.sql(),
         value_sql(created_at, alias, shape)
     ))
@@ -405,6 +416,7 @@ mod tests {
                 .map(|(name, cast)| Column {
                     name: (*name).into(),
                     cast: (*cast).into(),
+                    equals: crate::mapping::shape::EQUALS.into(),
                 })
                 .collect(),
         }

@@ -22,30 +22,36 @@ pub(super) fn image(shape: &Shape, alias: &str) -> String {
         .iter()
         .map(|column| {
             format!(
-                "'{}', {alias}.{}::text",
+                "'{}', {alias}.{}::pg_catalog.text",
                 column.replace('\'', "''"),
                 quote_ident(column)
             )
         })
         .collect();
-    format!("pg_catalog.jsonb_build_object({})::text", parts.join(", "))
+    format!(
+        "pg_catalog.jsonb_build_object({})::pg_catalog.text",
+        parts.join(", ")
+    )
 }
 
 fn time(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
         Some(expr) => format!(
-            "extract(epoch from ({})::timestamptz)",
+            "extract(epoch from ({})::pg_catalog.timestamptz)",
             value_sql(expr, alias, shape)
         ),
-        None => "null::numeric".to_owned(),
+        None => "null::pg_catalog.numeric".to_owned(),
     }
 }
 
 fn since(condition: Since, time: &str, alias: &str) -> String {
     match condition {
-        Since::CreatedAt => format!("{time} >= $1::text::numeric"),
+        Since::CreatedAt => format!("{time} OPERATOR(pg_catalog.>=) $1::pg_catalog.text::pg_catalog.numeric"),
         Since::Transaction => {
-            format!("pg_catalog.age({alias}.xmin) <= pg_catalog.age($1::text::xid8::xid)")
+            format!(
+                "pg_catalog.age({alias}.xmin) OPERATOR(pg_catalog.<=) \
+                 pg_catalog.age($1::pg_catalog.text::pg_catalog.xid8::pg_catalog.xid)"
+            )
         }
     }
 }
@@ -59,13 +65,13 @@ pub fn tickets(config: &Ticket, shape: &Shape, condition: Option<Since>, eligibl
         .collect();
     if let Some(filter) = config.filter.as_ref().filter(|_| eligible) {
         conditions.push(format!(
-            "coalesce(({})::boolean, false)",
+            "coalesce(({})::pg_catalog.bool, false)",
             value_sql(filter, "t", shape)
         ));
     }
     let status = match config.status.as_ref().filter(|_| eligible) {
-        Some(expr) => format!("({})::text", value_sql(expr, "t", shape)),
-        None => "null::text".to_owned(),
+        Some(expr) => format!("({})::pg_catalog.text", value_sql(expr, "t", shape)),
+        None => "null::pg_catalog.text".to_owned(),
     };
     // The joins may leave rows out that wait for them: only what is asked of the joined rows needs them.
     let joined = eligible && (config.filter.is_some() || config.status.is_some());
@@ -80,7 +86,7 @@ pub fn tickets(config: &Ticket, shape: &Shape, condition: Option<Since>, eligibl
         conditions.join(" and ")
     };
     format!(
-        "select {}, {}, {time}::text, {status} from {} t {join} where {conditions} order by {time}, {}",
+        "select {}, {}, {time}::pg_catalog.text, {status} from {} t {join} where {conditions} order by {time}, {}",
         image(shape, "t"),
         shape.key_sql("t"),
         shape.sql(),
@@ -91,7 +97,7 @@ pub fn tickets(config: &Ticket, shape: &Shape, condition: Option<Since>, eligibl
 /// Files whose row is not older than the transaction `$1`, in the order of their keys: image, key, nothing.
 pub fn files(shape: &Shape) -> String {
     format!(
-        "select {}, {}, null::text from {} a where {} order by {}",
+        "select {}, {}, null::pg_catalog.text from {} a where {} order by {}",
         image(shape, "a"),
         shape.key_sql("a"),
         shape.sql(),
@@ -131,21 +137,26 @@ pub fn messages(
         .into_iter()
         .collect();
     if of_ticket {
-        let equal = keys.iter().zip(&casts).enumerate();
-        conditions.extend(equal.map(|(n, (key, cast))| format!("{key} = ${}::text::{cast}", n + 1)));
+        let equals = tickets.key_equals();
+        let equal = keys.iter().zip(&casts).zip(equals).enumerate();
+        conditions.extend(
+            equal.map(|(n, ((key, cast), equals))| {
+                format!("{key} {equals} ${}::pg_catalog.text::{cast}", n + 1)
+            }),
+        );
     }
     let join = config
         .join
         .as_ref()
         .filter(|_| config.ticket.iter().any(needs_joins));
-    let outputs: Vec<String> = keys.iter().map(|key| format!("{key}::text")).collect();
+    let outputs: Vec<String> = keys.iter().map(|key| format!("{key}::pg_catalog.text")).collect();
     let conditions = if conditions.is_empty() {
         "true".to_owned()
     } else {
         conditions.join(" and ")
     };
     format!(
-        "select {}, {}, {time}::text, {} from {} m {} where {conditions} order by {time}, {}",
+        "select {}, {}, {time}::pg_catalog.text, {} from {} m {} where {conditions} order by {time}, {}",
         image(shape, "m"),
         shape.key_sql("m"),
         outputs.join(", "),

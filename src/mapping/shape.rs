@@ -9,7 +9,13 @@ pub struct Column {
     pub name: String,
     /// The type that its text is cast to: schema-qualified, quoted, a domain's base type, without type modifier.
     pub cast: String,
+    /// The operator that finds equal values of that type, with its schema: what these statements add to the site's own
+    /// expressions runs on the site's path, and must not resolve to what somebody has put there (rule 4).
+    pub equals: String,
 }
+
+/// Equality of the server's own types.
+pub const EQUALS: &str = "OPERATOR(pg_catalog.=)";
 
 /// A mapped table as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,18 +54,50 @@ impl Shape {
             .collect()
     }
 
+    /// The operator that finds equal values of each key column.
+    pub fn key_equals(&self) -> Vec<&str> {
+        self.key
+            .iter()
+            .map(|name| self.column(name).map_or(EQUALS, |column| column.equals.as_str()))
+            .collect()
+    }
+
     /// `alias."k1" = $n::text::type and …`, the parameters counted from `first`.
     pub fn key_condition(&self, alias: &str, first: usize) -> String {
+        let casts = self.key_casts();
+        let values: Vec<String> = casts
+            .iter()
+            .enumerate()
+            .map(|(n, cast)| format!("${}::pg_catalog.text::{cast}", first + n))
+            .collect();
+        self.key_is(alias, &values)
+    }
+
+    /// `alias."k1" = value and …`, for values of the key's own types.
+    pub fn key_is(&self, alias: &str, values: &[String]) -> String {
         let parts: Vec<String> = self
             .key
             .iter()
-            .zip(self.key_casts())
-            .enumerate()
-            .map(|(n, (column, cast))| {
-                format!("{alias}.{} = ${}::text::{cast}", quote_ident(column), first + n)
-            })
+            .zip(self.key_equals())
+            .zip(values)
+            .map(|((column, equals), value)| format!("{alias}.{} {equals} {value}", quote_ident(column)))
             .collect();
         parts.join(" and ")
+    }
+
+    /// The same for the site's own expressions, which may be of other types. An operator of the server's own takes them
+    /// as `=` would; one of an extension (citext) takes its own type only.
+    pub fn key_joins(&self, alias: &str, expressions: &[String]) -> String {
+        let values: Vec<String> = expressions
+            .iter()
+            .zip(self.key_casts())
+            .zip(self.key_equals())
+            .map(|((expression, cast), equals)| match equals == EQUALS {
+                true => expression.clone(),
+                false => format!("({expression})::{cast}"),
+            })
+            .collect();
+        self.key_is(alias, &values)
     }
 
     /// An expression that gives the text of the key, as [`key_text`] does.
@@ -67,11 +105,14 @@ impl Shape {
         let parts: Vec<String> = self
             .key
             .iter()
-            .map(|column| format!("{alias}.{}::text", quote_ident(column)))
+            .map(|column| format!("{alias}.{}::pg_catalog.text", quote_ident(column)))
             .collect();
         match parts.as_slice() {
             [one] => one.clone(),
-            many => format!("pg_catalog.jsonb_build_array({})::text", many.join(", ")),
+            many => format!(
+                "pg_catalog.jsonb_build_array({})::pg_catalog.text",
+                many.join(", ")
+            ),
         }
     }
 }

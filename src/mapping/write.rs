@@ -93,10 +93,10 @@ impl Statement {
 /// The type that a parameter has where its place does not tell (contract: "Parameters").
 fn own_type(name: &str) -> &'static str {
     match name {
-        "created_at" => "timestamptz",
-        "attachments" => "jsonb",
-        "bytes" => "bytea",
-        _ => "text",
+        "created_at" => "pg_catalog.timestamptz",
+        "attachments" => "pg_catalog.jsonb",
+        "bytes" => "pg_catalog.bytea",
+        _ => "pg_catalog.text",
     }
 }
 
@@ -155,6 +155,21 @@ impl Builder {
         Ok(())
     }
 
+    /// `t` is the ticket's row.
+    fn of_ticket(&mut self, tickets: &Shape) {
+        let columns = tickets
+            .key
+            .iter()
+            .zip(tickets.key_casts())
+            .zip(tickets.key_equals());
+        for (n, ((column, cast), equals)) in columns.enumerate() {
+            let and = if n > 0 { " and " } else { "" };
+            self.push(&format!("{and}t.{} {equals} ", quote_ident(column)));
+            self.parameter(&format!("ticket_{}", n + 1));
+            self.push(&format!("::pg_catalog.text::{cast}"));
+        }
+    }
+
     fn finish(mut self, name: &str) -> Statement {
         self.pieces.push(self.open);
         let casts = vec![false; self.parameters.len()];
@@ -180,7 +195,10 @@ fn key_sql(name: &str, word: &str, setting: &str, shape: &Shape) -> Option<Strin
             let cast = many.get(n.checked_sub(1)?)?;
             Some(match many.len() {
                 1 => format!("({whole}::{cast})"),
-                _ => format!("(({whole}::jsonb->>{})::{cast})", n - 1),
+                _ => format!(
+                    "(({whole}::pg_catalog.jsonb OPERATOR(pg_catalog.->>) {})::{cast})",
+                    n - 1
+                ),
             })
         }
     }
@@ -282,7 +300,7 @@ pub fn reply(
         builder
             .user_sql(&expr.sql, &before_row, None)
             .map_err(|fault| (expr.clone(), fault))?;
-        builder.push(")::boolean, false)");
+        builder.push(")::pg_catalog.bool, false)");
         Ok(builder.finish(&expr.name))
     });
     Ok(Batch {
@@ -316,15 +334,7 @@ fn insert(
             .map_err(|fault| ((*expr).clone(), fault))?;
     }
     builder.push(&format!(" from {} t where ", tickets.sql()));
-    for (n, (column, cast)) in tickets.key.iter().zip(tickets.key_casts()).enumerate() {
-        builder.push(&format!(
-            "{}t.{} = ",
-            if n > 0 { " and " } else { "" },
-            quote_ident(column)
-        ));
-        builder.parameter(&format!("ticket_{}", n + 1));
-        builder.push(&format!("::text::{cast}"));
-    }
+    builder.of_ticket(tickets);
     builder.push(&format!(
         " returning {} as k) select pg_catalog.set_config('{ROW_SETTING}', r.k, true) from r",
         messages.key_sql(&quote_ident(&messages.relation.table))
@@ -338,13 +348,8 @@ pub fn value(expr: &Expr, tickets: &Shape) -> Result<Statement, UnknownParameter
     let mut builder = Builder::default();
     builder.push("select (");
     builder.user_sql(&value_sql(expr, "t", tickets), &names, None)?;
-    builder.push(&format!(")::text from {} t where ", tickets.sql()));
-    for (n, (column, cast)) in tickets.key.iter().zip(tickets.key_casts()).enumerate() {
-        let and = if n > 0 { " and " } else { "" };
-        builder.push(&format!("{and}t.{} = ", quote_ident(column)));
-        builder.parameter(&format!("ticket_{}", n + 1));
-        builder.push(&format!("::text::{cast}"));
-    }
+    builder.push(&format!(")::pg_catalog.text from {} t where ", tickets.sql()));
+    builder.of_ticket(tickets);
     Ok(builder.finish(&expr.name))
 }
 

@@ -13,109 +13,10 @@ use crate::model::charset;
 
 use super::dial::{Address, Attempt, Tls, first_that_connects};
 use super::error::{ConnectError, ConnectFault, ServerError};
-use super::quote::quote_literal;
+use super::session::SessionOptions;
+use super::site;
 use super::tls;
 use super::url::{ChannelBinding, ConnectUrl, Host, SslMode, TargetSession};
-
-/// What a connection is for, and its limits.
-#[derive(Debug, Clone)]
-pub struct SessionOptions {
-    /// One word for `application_name`, which becomes `deskie-cdc <role>`.
-    pub role: String,
-    /// Which of several instances it is: stands behind the role, so that a standby can end a frozen leader's sessions.
-    pub instance: Option<String>,
-    /// The longest wait for a lock (default 2 s).
-    pub lock_timeout: Duration,
-    /// The longest statement (default 30 s); `None`: no limit.
-    pub statement_timeout: Option<Duration>,
-    /// How long a transaction may stand idle; `None`: as the server has it.
-    pub idle_in_transaction_timeout: Option<Duration>,
-    /// The user's `[capture] session`, run last.
-    pub statements: Vec<String>,
-}
-
-impl SessionOptions {
-    /// The default limits.
-    pub fn new(role: impl Into<String>) -> Self {
-        Self {
-            role: role.into(),
-            instance: None,
-            lock_timeout: Duration::from_secs(2),
-            statement_timeout: Some(Duration::from_secs(30)),
-            idle_in_transaction_timeout: None,
-            statements: Vec::new(),
-        }
-    }
-
-    /// The same for one of several instances.
-    pub fn with_instance(self, instance: &str) -> Self {
-        Self {
-            instance: Some(instance.to_owned()),
-            ..self
-        }
-    }
-
-    fn application_name(&self) -> String {
-        application_name(&self.role, self.instance.as_deref())
-    }
-
-    /// The same with another limit of statements.
-    pub fn with_statement_timeout(self, statement_timeout: Option<Duration>) -> Self {
-        Self {
-            statement_timeout,
-            ..self
-        }
-    }
-
-    /// The same with a limit of idle transactions.
-    pub fn with_idle_in_transaction_timeout(self, limit: Duration) -> Self {
-        Self {
-            idle_in_transaction_timeout: Some(limit),
-            ..self
-        }
-    }
-
-    /// The same with the user's statements.
-    pub fn with_statements(self, statements: Vec<String>) -> Self {
-        Self { statements, ..self }
-    }
-
-    /// SET once connected, not as start-up options: these override ALTER ROLE and ALTER DATABASE, too, and a pooler
-    /// may refuse options. The parallel workers are the site's: a look every second is not to take them.
-    fn sql(&self) -> String {
-        let millis = |limit: Duration| limit.as_millis().max(1);
-        let mut sql = format!(
-            "SET DateStyle TO 'ISO, MDY'; SET TimeZone TO 'UTC'; SET IntervalStyle TO postgres; \
-             SET bytea_output TO hex; SET extra_float_digits TO 1; SET client_encoding TO 'UTF8'; \
-             SET standard_conforming_strings TO on; SET idle_session_timeout TO 0; SET default_transaction_isolation TO 'read committed'; \
-             SET jit TO off; SET max_parallel_workers_per_gather TO 0; \
-             SET application_name TO {}; SET lock_timeout TO {}; SET statement_timeout TO {};",
-            quote_literal(&self.application_name()),
-            millis(self.lock_timeout),
-            self.statement_timeout.map_or(0, millis),
-        );
-        if let Some(limit) = self.idle_in_transaction_timeout {
-            sql.push_str(&format!(
-                " SET idle_in_transaction_session_timeout TO {};",
-                millis(limit)
-            ));
-        }
-        // What is acknowledged has to survive a crash; `remote_apply` is more than `on` and stays.
-        sql.push_str(
-            " SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
-             WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');",
-        );
-        sql
-    }
-}
-
-/// `deskie-cdc <role>`, and which of several instances.
-pub fn application_name(role: &str, instance: Option<&str>) -> String {
-    match instance {
-        Some(instance) => format!("deskie-cdc {role} {instance}"),
-        None => format!("deskie-cdc {role}"),
-    }
-}
 
 /// Connects and makes the session ours.
 pub async fn connect(url: &ConnectUrl, options: &SessionOptions) -> Result<Client, ConnectError> {
@@ -215,7 +116,8 @@ async fn prepare(
     client: &Client,
 ) -> Result<(), ConnectError> {
     let failed = |error| ConnectError::from_client(&attempt.label, error);
-    client.batch_execute(&options.sql()).await.map_err(failed)?;
+    let sql = options.sql(&options.application_name());
+    client.batch_execute(&sql).await.map_err(failed)?;
     if url.target != TargetSession::Any {
         let sql = "SELECT pg_catalog.pg_is_in_recovery() OR \
                    pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool";
@@ -228,11 +130,16 @@ async fn prepare(
             return Err(ConnectError::new(ConnectFault::WrongServer, &attempt.label));
         }
     }
+    if options.statements.is_empty() {
+        return Ok(());
+    }
+    // The user's own statements, in the user's own words; the path that they leave is the site's.
+    client.batch_execute(site::ENTER).await.map_err(failed)?;
     for statement in &options.statements {
         let run = client.batch_execute(statement).await;
         run.map_err(|error| ConnectError::from_statement(&attempt.label, statement, &error))?;
     }
-    Ok(())
+    client.batch_execute(site::KEEP).await.map_err(failed)
 }
 
 /// A small pool of connections that are all alike.

@@ -34,7 +34,7 @@ async fn every_session_is_ours_whatever_the_role_has_set() {
     let site = cluster.url_of("postgres://site@localhost/postgres");
     let options = SessionOptions::new("store")
         .with_idle_in_transaction_timeout(Duration::from_secs(2))
-        .with_statements(vec!["SET search_path TO pg_catalog".into()]);
+        .with_statements(vec!["SET search_path TO site, public".into()]);
     let client = connect(&site, &options).await.expect("a connection");
     for (setting, expected) in [
         ("synchronous_commit", "on"),
@@ -45,7 +45,8 @@ async fn every_session_is_ours_whatever_the_role_has_set() {
         ("lock_timeout", "2s"),
         ("idle_in_transaction_session_timeout", "2s"),
         ("application_name", "deskie-cdc store"),
-        ("search_path", "pg_catalog"),
+        ("search_path", "pg_catalog, pg_temp"),
+        ("deskie_cdc.site_path", "site, public"),
     ] {
         assert_eq!(show(&client, setting).await, expected, "{setting}");
     }
@@ -56,7 +57,7 @@ async fn every_session_is_ours_whatever_the_role_has_set() {
     assert_eq!(show(&client, "synchronous_commit").await, "remote_apply");
 
     let text = [TextParam::from("agent"), TextParam::from("7"), TextParam(None)];
-    let sql = "SELECT $1 = 'agent'::word, $2 + 1::int8, $3::date IS NULL";
+    let sql = "SELECT $1 = 'agent'::public.word, $2 + 1::int8, $3::date IS NULL";
     let row = client
         .query_one(sql, &[&text[0], &text[1], &text[2]])
         .await
@@ -167,7 +168,7 @@ async fn the_catalog_tells() {
             upper text GENERATED ALWAYS AS (title::text) STORED, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
         ALTER TABLE "Odd"."Tickets" DROP COLUMN gone;
         CREATE TABLE "Odd".one PARTITION OF "Odd"."Tickets" FOR VALUES IN (1);
-        CREATE TABLE public.bare (a int);
+        CREATE EXTENSION citext; CREATE TABLE public.bare (a int, code citext);
         CREATE ROLE reader; GRANT SELECT (a) ON bare TO reader;
         CREATE PUBLICATION p FOR TABLE "Odd"."Tickets", bare WHERE (a > 1)
             WITH (publish = 'insert', publish_via_partition_root);"#;
@@ -192,15 +193,12 @@ async fn the_catalog_tells() {
         .await
         .expect("a query")
         .expect("a table");
-    assert_eq!(
-        (table.kind, table.is_partition, table.has_replica_identity),
-        ('p', false, true)
-    );
+    assert_eq!((table.kind, table.is_partition), ('p', false));
     assert_eq!(table.primary_key, ["id", "part"]);
     let title = table.column("title").expect("title");
     assert_eq!(
         (title.type_text.as_str(), title.cast_type.as_str()),
-        ("shorter", "pg_catalog.\"varchar\"")
+        ("public.shorter", "pg_catalog.\"varchar\"")
     );
     let state = table.column("state").expect("state");
     assert_eq!(
@@ -208,6 +206,10 @@ async fn the_catalog_tells() {
         (r#""Odd"."State""#, 'e')
     );
     assert_eq!((state.enum_labels.len(), state.has_default), (2, true));
+    // An enum's own schema may hold an operator of anybody's.
+    for column in &table.columns {
+        assert_eq!(column.equals, crate::mapping::shape::EQUALS, "{}", column.name);
+    }
     assert_eq!(
         table.column("states").expect("states").cast_type,
         r#""Odd"."State"[]"#
@@ -238,7 +240,15 @@ async fn the_catalog_tells() {
         .await
         .expect("a query")
         .expect("a table");
-    assert!(!bare.has_replica_identity && bare.primary_key.is_empty());
+    let code = bare.column("code").expect("code");
+    assert_eq!(code.equals, "OPERATOR(public.=)");
+    assert!(bare.primary_key.is_empty());
+    let without = catalog::unidentified(&admin, &[table.oid, leaf.oid, bare.oid], false).await;
+    let without = without.expect("a query");
+    assert_eq!(
+        (without.len(), &without[0].table, &without[0].why),
+        (1, &bare.name, &catalog::NoIdentity::NoKey)
+    );
     for name in ["missing", "no.such", "a.b.c.d", "", "\"", "x y"] {
         assert_eq!(
             catalog::table_by_text(&admin, name).await.expect(name),

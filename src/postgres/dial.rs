@@ -86,7 +86,10 @@ where
                     Ok(Err(error)) => last = error,
                     Err(_) => last = ConnectError::new(ConnectFault::TimedOut, &label),
                 }
-                if !matches!(last.fault, ConnectFault::Tls | ConnectFault::NotAllowed) {
+                if !matches!(
+                    last.fault,
+                    ConnectFault::Tls | ConnectFault::NoTls | ConnectFault::NotAllowed
+                ) {
                     break;
                 }
             }

@@ -17,6 +17,8 @@ pub struct ServerError {
     pub detail: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The function of the server that reported it: never translated. Absent: no Postgres reported it.
+    pub routine: Option<String>,
 }
 
 impl fmt::Display for ServerError {
@@ -35,6 +37,7 @@ impl From<&tokio_postgres::error::DbError> for ServerError {
             message: error.message().to_owned(),
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
+            routine: error.routine().map(str::to_owned),
         }
     }
 }
@@ -48,8 +51,12 @@ pub enum ConnectFault {
     Refused,
     /// No answer in time.
     TimedOut,
-    /// TLS failed, or the server has none.
+    /// This machine has no way to that address.
+    NoRoute,
+    /// TLS failed.
     Tls,
+    /// TLS is asked for, and the server has none.
+    NoTls,
     /// The password is wrong or missing, or the role does not exist.
     Authentication,
     /// `pg_hba.conf` has no line for us.
@@ -91,7 +98,9 @@ impl fmt::Display for ConnectError {
             ConnectFault::HostUnknown => "the host is not known",
             ConnectFault::Refused => "nothing listens there",
             ConnectFault::TimedOut => "no answer in time",
+            ConnectFault::NoRoute => "there is no way to that address from here",
             ConnectFault::Tls => "no secure connection",
+            ConnectFault::NoTls => "the server has no TLS",
             ConnectFault::Authentication => "the log-in was refused",
             ConnectFault::NotAllowed => "the server does not let us in",
             ConnectFault::DatabaseMissing => "there is no such database",
@@ -150,7 +159,12 @@ impl ConnectError {
         // tokio-postgres keeps its kinds to itself; its words are all there is.
         let text = format!("{error}: {}", innermost(&error));
         let fault = if text.contains("TLS handshake") {
-            ConnectFault::Tls
+            // A handshake that failed has its own error of the socket; without one none was begun: the server has no TLS.
+            if io.is_some() {
+                ConnectFault::Tls
+            } else {
+                ConnectFault::NoTls
+            }
         } else if text.contains("authentication") || text.contains("password missing") {
             ConnectFault::Authentication
         } else {
@@ -180,11 +194,18 @@ impl ConnectError {
     /// Trying again later may help, with nothing changed by a human.
     pub fn is_transient(&self) -> bool {
         use ConnectFault::{
-            HostUnknown, Other, Refused, TimedOut, TooManyConnections, Unavailable, WrongServer,
+            HostUnknown, NoRoute, Other, Refused, TimedOut, TooManyConnections, Unavailable, WrongServer,
         };
         matches!(
             self.fault,
-            HostUnknown | Refused | TimedOut | TooManyConnections | Unavailable | WrongServer | Other
+            HostUnknown
+                | NoRoute
+                | Refused
+                | TimedOut
+                | TooManyConnections
+                | Unavailable
+                | WrongServer
+                | Other
         )
     }
 
@@ -197,6 +218,14 @@ impl ConnectError {
             }
             ConnectFault::TimedOut => {
                 "check the firewall between this machine and the server, and its listen_addresses"
+            }
+            ConnectFault::NoRoute => {
+                "check this machine's network; a host that has IPv6 addresses alone needs IPv6 here: use the provider's IPv4 \
+                 address, or give this machine IPv6"
+            }
+            ConnectFault::NoTls => {
+                "turn TLS on at the server (ssl = on, with a certificate), or, where nobody can listen on the way, \
+                 sslmode=disable"
             }
             ConnectFault::Tls => {
                 "name the server's authority with sslrootcert=FILE; sslmode=require encrypts without checking whom"
@@ -236,32 +265,24 @@ fn io_fault(error: &io::Error) -> ConnectFault {
     match error.kind() {
         _ if is_tls => ConnectFault::Tls,
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => ConnectFault::Refused,
-        io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            ConnectFault::TimedOut
-        }
+        io::ErrorKind::TimedOut => ConnectFault::TimedOut,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ConnectFault::NoRoute,
         _ => ConnectFault::Other,
     }
 }
 
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>; the words are those of PgBouncer and Supavisor.
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>. The server's words come in its own language, so the
+/// code decides, and where one code says several things, the function that reported it. Postgres always names that; what
+/// names none is something in front of it: PgBouncer refuses a start-up parameter as 08P01, Supavisor all as XX000.
 fn fault_of(server: &ServerError) -> ConnectFault {
-    let message = server.message.to_lowercase();
-    let pooler = [
-        "unsupported startup parameter",
-        "pgbouncer",
-        "pooler",
-        "max_client_conn",
-        "tenant or user",
-    ];
-    if pooler.iter().any(|word| message.contains(word)) {
-        return ConnectFault::Pooler;
-    }
-    match server.code.as_str() {
-        "28000" if message.contains("pg_hba.conf") => ConnectFault::NotAllowed,
-        "28000" | "28P01" => ConnectFault::Authentication,
-        "3D000" => ConnectFault::DatabaseMissing,
-        "53300" => ConnectFault::TooManyConnections,
-        "57P01" | "57P02" | "57P03" => ConnectFault::Unavailable,
+    match (server.code.as_str(), server.routine.as_deref()) {
+        // `pg_hba.conf` is looked at there; that the role is missing or may not log in is said elsewhere.
+        ("28000", Some("ClientAuthentication")) => ConnectFault::NotAllowed,
+        ("28000" | "28P01", _) => ConnectFault::Authentication,
+        ("3D000", _) => ConnectFault::DatabaseMissing,
+        ("53300", _) => ConnectFault::TooManyConnections,
+        ("57P01" | "57P02" | "57P03", _) => ConnectFault::Unavailable,
+        (code, None) if code.starts_with("08") || code.starts_with("XX") => ConnectFault::Pooler,
         _ => ConnectFault::Other,
     }
 }
@@ -271,11 +292,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_servers_words_are_classified() {
-        let check = |code: &str, message: &str, expected: ConnectFault| {
+    fn a_network_without_a_way_is_not_a_firewall() {
+        for kind in [io::ErrorKind::NetworkUnreachable, io::ErrorKind::HostUnreachable] {
+            let error = ConnectError::from_io("db", io::Error::from(kind));
+            assert!(error.mend().contains("IPv6") && error.is_transient(), "{error}");
+        }
+        let late = ConnectError::from_io("db", io::Error::from(io::ErrorKind::TimedOut));
+        assert!(late.mend().contains("firewall"), "{late}");
+    }
+
+    #[test]
+    fn what_the_server_says_is_classified_in_any_language() {
+        let check = |code: &str, routine: Option<&str>, message: &str, expected: ConnectFault| {
             let server = ServerError {
                 code: code.into(),
                 message: message.into(),
+                routine: routine.map(str::to_owned),
                 ..ServerError::default()
             };
             assert_eq!(
@@ -284,32 +316,55 @@ mod tests {
                 "{message}"
             );
         };
+        let auth = Some("auth_failed");
         check(
             "28P01",
+            auth,
             "password authentication failed for user \"me\"",
             ConnectFault::Authentication,
         );
-        check("28000", "no pg_hba.conf entry for host", ConnectFault::NotAllowed);
+        let hba = Some("ClientAuthentication");
+        for message in [
+            "no pg_hba.conf entry for host",
+            "в pg_hba.conf нет записи для компьютера",
+            "kein Eintrag",
+        ] {
+            check("28000", hba, message, ConnectFault::NotAllowed);
+        }
+        let role = Some("InitializeSessionUserId");
+        check(
+            "28000",
+            role,
+            "роль \"pg_hba.conf\" не существует",
+            ConnectFault::Authentication,
+        );
+        let database = Some("InitPostgres");
         check(
             "3D000",
-            "database \"x\" does not exist",
+            database,
+            "database \"pooler\" does not exist",
             ConnectFault::DatabaseMissing,
         );
         check(
             "53300",
-            "sorry, too many clients already",
+            database,
+            "désolé, trop de clients sont déjà connectés",
             ConnectFault::TooManyConnections,
         );
         check(
             "57P03",
+            Some("ProcessStartupPacket"),
             "the database system is starting up",
             ConnectFault::Unavailable,
         );
+        let pooler = "unsupported startup parameter: replication";
+        check("08P01", None, pooler, ConnectFault::Pooler);
+        check("XX000", None, "Tenant or user not found", ConnectFault::Pooler);
         check(
-            "08P01",
-            "unsupported startup parameter: replication",
-            ConnectFault::Pooler,
+            "XX000",
+            Some("elog"),
+            "internal trouble of the server",
+            ConnectFault::Other,
         );
-        check("XX000", "Tenant or user not found", ConnectFault::Pooler);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`url`]: connection strings, read by ourselves (rule 18), strict about TLS away from this machine.
 //! - [`connect()`] and [`Pool`]: ordinary connections, all alike whatever the role has set (rule 4).
+//! - [`site`]: the site's own `search_path`, around the mapping's statements only.
 //! - [`replication`]: the walsender's connection and its stream of frames; [`pgoutput`](crate::pgoutput) reads them.
 //! - [`catalog`]: what the server, its tables, publications and slots are, and what we may do.
 //! - [`TextParam`] (rule 16), [`quote_ident`], [`quote_literal`], [`qualified`]: values and names in SQL.
@@ -22,17 +23,22 @@ mod error;
 mod param;
 mod quote;
 pub mod replication;
+mod session;
+#[cfg(test)]
+mod session_tests;
 pub mod shape;
+pub mod site;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tls;
 pub mod url;
 mod url_text;
 
-pub use connect::{Pool, PoolError, PooledClient, SessionOptions, application_name, connect, server_error};
+pub use connect::{Pool, PoolError, PooledClient, connect, server_error};
 pub use error::{ConnectError, ConnectFault, ServerError};
 pub use param::TextParam;
 pub use quote::{qualified, quote_ident, quote_literal};
+pub use session::{SessionOptions, application_name};
 pub use tls::{TlsSetupError, install_tls_provider};
 pub use url::{ConnectUrl, UrlError};
 

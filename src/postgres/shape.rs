@@ -92,6 +92,7 @@ pub fn shape_of(table: &Table, key: &[String]) -> Result<Shape, ShapeError> {
             .map(|column| Column {
                 name: column.name.clone(),
                 cast: column.cast_type.clone(),
+                equals: column.equals.clone(),
             })
             .collect(),
     })

@@ -124,10 +124,16 @@ impl Cluster {
         url
     }
 
+    /// A session such as the site's own: names are found in `public`.
     pub(crate) async fn client(&self) -> Client {
-        connect(&self.url(), &SessionOptions::new("test"))
+        let client = connect(&self.url(), &SessionOptions::new("test"))
             .await
-            .expect("a connection")
+            .expect("a connection");
+        client
+            .batch_execute("SET search_path TO public")
+            .await
+            .expect("a path");
+        client
     }
 }
 

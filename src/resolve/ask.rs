@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 use super::{Batch, ResolveError};
 use crate::mapping::Shape;
 use crate::mapping::shape::quote_ident;
-use crate::postgres::{TextParam, describe, describe_without_values};
+use crate::postgres::{TextParam, describe, describe_without_values, site};
 
 /// Whose fault a refusal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Batch<'_> {
             Fault::Stale | Fault::Open => {
                 let is_of_mapping = code.is_some_and(|code| code.starts_with("42") || code.starts_with("3F"));
                 // A plan of its own: what the catalog refuses by itself no row can help.
-                if is_of_mapping && let Err(error) = self.site.prepare(sql).await {
+                if is_of_mapping && let Err(error) = site::prepare(&self.site, sql).await {
                     return Err(ResolveError::Mapping(describe(&error)));
                 }
                 if self.is_of_this_row(sql, &values, of).await? {
@@ -98,7 +98,7 @@ impl Batch<'_> {
     ) -> Result<bool, ResolveError> {
         let texts: Vec<String> = columns
             .iter()
-            .map(|column| format!("{}::text", quote_ident(column)))
+            .map(|column| format!("{}::pg_catalog.text", quote_ident(column)))
             .collect();
         let others = format!(
             "select {} from {} limit {}",
@@ -106,7 +106,7 @@ impl Batch<'_> {
             shape.sql(),
             OTHERS + 1
         );
-        let others = match self.site.query(&others, &[]).await {
+        let others = match site::query_sql(&self.site, &others, &[]).await {
             Ok(rows) => rows,
             Err(error) => {
                 return match fault_of(error.code().map(|code| code.code())) {
@@ -139,8 +139,7 @@ impl Batch<'_> {
         let params: Vec<TextParam> = values.iter().cloned().map(TextParam).collect();
         let params: Vec<&(dyn ToSql + Sync)> =
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-        let statement = self.site.prepare_cached(sql).await?;
-        let rows = self.site.query(&statement, &params).await?;
+        let rows = site::query_cached(&self.site, sql, &params).await?;
         Ok(rows.iter().map(cells).collect())
     }
 }

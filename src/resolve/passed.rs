@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Batch, FROM_BEFORE, ResolveError, key_of};
 use crate::mapping::read;
 use crate::model::{EventId, Op, Section};
-use crate::postgres::describe;
+use crate::postgres::{describe, site};
 use crate::store::{Event, Step};
 
 /// Fewer are not worth the questions.
@@ -100,11 +100,7 @@ impl Batch<'_> {
             return Ok(None);
         };
         let started_at = self.began(section);
-        let asked = match self.site.prepare_cached(&sql).await {
-            Ok(statement) => self.site.query(&statement, &[&keys, &started_at]).await,
-            Err(error) => Err(error),
-        };
-        match asked {
+        match site::query_cached(&self.site, &sql, &[&keys, &started_at]).await {
             Ok(rows) => Ok(Some(rows.iter().map(|row| row.get(0)).collect())),
             Err(error) => {
                 // One by one it shows which row it is, or what of the mapping.

@@ -11,7 +11,7 @@ use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{BodyFormat, Section, TicketKey};
 use crate::store::{Opening, Resolution, Step};
-use crate::text;
+use crate::text::{self, Body};
 
 /// What the mapping says of a row.
 pub enum Found {
@@ -200,7 +200,7 @@ impl Batch<'_> {
         Ok(Found::Ready(Box::new(Resolved {
             resolution: Resolution {
                 author: "customer".into(),
-                bodies: text::split(&body, format, self.config.deskie.max_body),
+                bodies: self.parts(&body, format, key),
                 opening: Some(opening),
                 written_at: created_at.map_or(committed_at, |at| at as i64),
                 files: Vec::new(),
@@ -339,7 +339,7 @@ impl Batch<'_> {
                 author,
                 bodies: match only_names {
                     Some(names) => vec![names],
-                    None => text::split(&body, format, self.config.deskie.max_body),
+                    None => self.parts(&body, format, ticket),
                 },
                 opening,
                 written_at: created_at.map_or(committed_at, |at| at as i64),
@@ -348,6 +348,17 @@ impl Batch<'_> {
             files,
             is_files_only,
         })))
+    }
+
+    fn parts(&self, body: &str, format: BodyFormat, ticket: &TicketKey) -> Vec<Body> {
+        let deskie = &self.config.deskie;
+        if format == BodyFormat::Html && text::is_flattened("", body) {
+            tracing::warn!(%ticket, "a body goes to Deskie as plain text: its HTML would multiply without end");
+        }
+        if body.len() > deskie.max_text {
+            tracing::warn!(%ticket, bytes = body.len(), "a text is longer than [deskie] max_text: the rest is left out");
+        }
+        text::parts(body, format, deskie.max_body, deskie.max_text)
     }
 
     fn is_import(&self, created_at: Option<f64>, committed_at: i64) -> Option<String> {

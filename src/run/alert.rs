@@ -50,6 +50,8 @@ struct Seen {
     streaming: bool,
     /// `None`: the database did not say.
     slot_lost: Option<bool>,
+    /// The tables whose UPDATE the server refuses to the site because of us; `None`: the database did not say.
+    refused: Option<BTreeSet<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,7 @@ struct Told {
     unreachable_since: Option<Instant>,
     stream: Stream,
     down_since: Option<Instant>,
+    refused: BTreeSet<String>,
 }
 
 impl Told {
@@ -86,6 +89,7 @@ impl Told {
             unreachable_since: None,
             stream: Stream::Well,
             down_since: None,
+            refused: BTreeSet::new(),
         }
     }
 
@@ -95,7 +99,27 @@ impl Told {
         told.extend(self.look_at_parked(seen, now));
         told.extend(self.look_at_deskie(seen, now));
         told.extend(self.look_at_stream(seen, now));
+        told.extend(self.look_at_site(seen));
         told
+    }
+
+    /// The site's own statements fail at this moment (rule 1): told at once.
+    fn look_at_site(&mut self, seen: &Seen) -> Option<(&'static str, String)> {
+        let refused = seen
+            .refused
+            .as_ref()
+            .filter(|refused| **refused != self.refused)?;
+        self.refused.clone_from(refused);
+        if refused.is_empty() {
+            return Some(("site_well", "the site's UPDATEs are taken again".to_owned()));
+        }
+        let names: Vec<&str> = refused.iter().map(String::as_str).collect();
+        let text = format!(
+            "the server refuses the site's own UPDATE and DELETE on {} since our publication carries them: `deskie-cdc status` \
+             has the statements that mend it at once",
+            names.join(", ")
+        );
+        Some(("site_refused", text))
     }
 
     /// The first one after none is told at once, those that join it within a minute together.
@@ -292,6 +316,7 @@ fn unseen(vital: &Vital) -> Seen {
         deskie: vital.deskie,
         streaming: vital.role == Role::Leader && vital.stream_connected,
         slot_lost: None,
+        refused: None,
     }
 }
 
@@ -305,7 +330,18 @@ async fn look(shared: &Shared, vital: &Vital) -> Seen {
         Ok(lost) => seen.slot_lost = lost,
         Err(error) => tracing::debug!("the slot could not be read: {error}"),
     }
+    match refused(shared).await {
+        Ok(refused) => seen.refused = Some(refused),
+        Err(error) => tracing::debug!("the publication could not be read: {error}"),
+    }
     seen
+}
+
+async fn refused(shared: &Shared) -> Result<BTreeSet<String>, StoreError> {
+    let client = shared.store.client().await?;
+    let [main, inserts] = crate::setup::publications(&shared.config);
+    let found = catalog::publication_refuses(&**client, &main, &inserts).await?;
+    Ok(found.iter().map(|found| found.what.table.to_string()).collect())
 }
 
 async fn slot_lost(shared: &Shared) -> Result<Option<bool>, StoreError> {
@@ -330,6 +366,7 @@ mod tests {
             deskie: DeskieState::Reachable,
             streaming: true,
             slot_lost: Some(false),
+            refused: Some(BTreeSet::new()),
         }
     }
 
@@ -406,6 +443,30 @@ mod tests {
             (302, well()),
         ];
         assert_eq!(story(&long), [(60, "deskie_unreachable"), (300, "deskie_well")]);
+    }
+
+    #[test]
+    fn a_statement_of_the_site_that_fails_is_told_at_once_and_once() {
+        let refused = |tables: &[&str]| Seen {
+            refused: Some(tables.iter().map(|table| (*table).to_owned()).collect()),
+            ..well()
+        };
+        let unknown = || Seen {
+            refused: None,
+            ..well()
+        };
+        let looks = [
+            (0, well()),
+            (2, refused(&["public.a"])),
+            (4, refused(&["public.a"])),
+            (6, unknown()),
+            (8, refused(&["public.a", "public.b"])),
+            (10, well()),
+        ];
+        assert_eq!(
+            story(&looks),
+            [(2, "site_refused"), (8, "site_refused"), (10, "site_well")]
+        );
     }
 
     #[test]

@@ -295,8 +295,14 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, repaired: bool, 
             return;
         }
         match watch_publications(&shared, &vital, &mut told.publications).await {
-            Ok(true) if repaired => {
+            Ok(Watched::Gap) if repaired => {
                 tracing::warn!("rows were not streamed for a while: the gap is repaired");
+                return;
+            }
+            Ok(Watched::Renamed) => {
+                tracing::warn!(
+                    "a mapped table was moved to where the config means it as well: it goes on there"
+                );
                 return;
             }
             Ok(_) => {}
@@ -339,15 +345,22 @@ async fn wal_is_too_much(shared: &Shared, vital: &Vital, slot: &str, told: &mut 
     false
 }
 
-/// True where a gap is open: somebody has put a table back, or `setup` has made the slot anew beside us.
+/// What a look at the publications asks for.
+enum Watched {
+    Well,
+    /// A gap is open: somebody has put a table back, or `setup` has made the slot anew beside us.
+    Gap,
+    /// What we have of a table is to go on under another name.
+    Renamed,
+}
+
 async fn watch_publications(
     shared: &Shared,
     vital: &Vital,
     told: &mut Option<String>,
-) -> Result<bool, crate::store::StoreError> {
-    let trouble = crate::setup::look_at_publications(&shared.config, &shared.store)
-        .await?
-        .trouble();
+) -> Result<Watched, crate::store::StoreError> {
+    let found = crate::setup::look_at_publications(&shared.config, &shared.store, false).await?;
+    let trouble = found.trouble();
     if trouble != *told {
         match &trouble {
             Some(text) => {
@@ -359,7 +372,12 @@ async fn watch_publications(
         shared.store.meta_set_error(trouble.as_deref()).await?;
         *told = trouble;
     }
-    Ok(shared.store.meta_gap().await?.is_some())
+    let is_gap = shared.store.meta_gap().await?.is_some();
+    Ok(match (found.renamed, is_gap) {
+        (true, _) => Watched::Renamed,
+        (false, true) => Watched::Gap,
+        (false, false) => Watched::Well,
+    })
 }
 
 /// Says once what the site did to its tables and cannot go on with; `status` says it as long as it lasts.
@@ -406,7 +424,7 @@ async fn begin(shared: &Shared) -> Result<(Meta, u64, bool), String> {
         tracing::warn!("{line}");
     }
     kept.map_err(|error| text(&error))?;
-    let published = crate::setup::look_at_publications(&shared.config, &shared.store)
+    let published = crate::setup::look_at_publications(&shared.config, &shared.store, true)
         .await
         .map_err(|error| text(&error))?;
     let trouble = published.trouble();

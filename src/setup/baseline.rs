@@ -12,7 +12,7 @@ use super::error::SetupError;
 use crate::config::Config;
 use crate::mapping::expand;
 use crate::postgres::shape::{ShapeError, load_message_shape, load_shape};
-use crate::postgres::{ConnectUrl, SessionOptions, TextParam};
+use crate::postgres::{ConnectUrl, SessionOptions, TextParam, site};
 use crate::store::{Meta, Store};
 
 /// Whether what stands in lists is not noted yet, or for another mapping.
@@ -75,7 +75,8 @@ pub(super) async fn note(
         .iter()
         .map(|at| at as &(dyn tokio_postgres::types::ToSql + Sync))
         .collect();
-    let noted = client.execute(&sql, &params).await?;
+    let statement = site::prepare(&client, &sql).await?;
+    let noted = site::execute(&client, &statement, &params).await?;
     client
         .execute(&store.sql("update {s}.meta set baseline = $1"), &[&signature])
         .await?;

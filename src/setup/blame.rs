@@ -11,7 +11,7 @@ use crate::mapping::lexer::{Token, tokens};
 use crate::mapping::{Shape, Statement, write};
 use crate::model::Kind;
 use crate::postgres::catalog::Table;
-use crate::postgres::{describe, server_error};
+use crate::postgres::{describe, server_error, site};
 
 /// One expression of the config, as a statement that fails if and only if it is wrong.
 #[derive(Debug, Clone)]
@@ -150,7 +150,7 @@ pub(super) async fn find(
     let mut faults = Vec::new();
     for part in parts {
         let (result, sql) = match &part.probe {
-            PartSql::Text(sql) => (client.prepare(sql).await.map(|_| ()), sql.clone()),
+            PartSql::Text(sql) => (site::prepare(client, sql).await.map(|_| ()), sql.clone()),
             PartSql::Statement(statement) => {
                 let mut statement = statement.as_ref().clone();
                 let result = prepare_typed(client, &mut statement).await.map(|_| ());

@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use crate::postgres::replication::ReplicationError;
-use crate::postgres::{ConnectError, ConnectFault, PoolError, describe};
+use crate::postgres::replication::{Blocker, ReplicationError};
+use crate::postgres::{ConnectError, ConnectFault, PoolError, describe, quote_literal};
 use crate::store::StoreError;
 
 /// How an administrator comes into play where the connector's own user may not do something.
 pub(super) const ASK_ADMINISTRATOR: &str = "run `deskie-cdc setup --admin-url postgres://ADMIN@HOST/DATABASE` with the \
     tables' owner or a superuser, or give the output of `deskie-cdc setup --print-sql` to your administrator";
+
+/// Where a connection for replication is refused though ordinary ones are taken.
+const NO_SENDER: &str = "no connection for replication is left: raise max_wal_senders (0 forbids replication) and restart \
+    the server, or end another one's (select pid, application_name from pg_stat_replication)";
 
 /// A failure in the user's terms.
 #[derive(Debug)]
@@ -115,6 +119,14 @@ pub(super) fn replication_mend(error: &ReplicationError) -> Option<String> {
     }
     match error {
         ReplicationError::SlotBlocked { blockers, .. } => Some(match blockers.first() {
+            Some(Blocker {
+                prepared: Some((gid, database)),
+                ..
+            }) => format!(
+                "end it in the database {database}, as its owner: rollback prepared {gid} (or commit prepared {gid}, where its \
+                 transaction manager says so); then run setup again",
+                gid = quote_literal(gid)
+            ),
             Some(blocker) => format!(
                 "wait until that transaction ends, or end it: select pg_terminate_backend({}); then run setup again",
                 blocker.pid
@@ -127,6 +139,9 @@ pub(super) fn replication_mend(error: &ReplicationError) -> Option<String> {
         _ if error.sqlstate() == Some("42501") => {
             Some(format!("the user needs the REPLICATION attribute: {ASK_ADMINISTRATOR}"))
         }
+        ReplicationError::Connect(error) if error.fault == ConnectFault::TooManyConnections => {
+            Some(NO_SENDER.to_owned())
+        }
         ReplicationError::Connect(error) => Some(error.mend().to_owned()),
         _ => None,
     }
@@ -135,6 +150,11 @@ pub(super) fn replication_mend(error: &ReplicationError) -> Option<String> {
 impl From<ReplicationError> for SetupError {
     fn from(error: ReplicationError) -> SetupError {
         match (replication_mend(&error), error) {
+            (Some(mend), ReplicationError::Connect(error))
+                if error.fault == ConnectFault::TooManyConnections =>
+            {
+                SetupError::with(error.to_string(), mend)
+            }
             (_, ReplicationError::Connect(error)) => error.into(),
             (mend, error) => SetupError::Refused {
                 message: error.to_string(),

@@ -5,13 +5,14 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::blame;
+use super::watch::inherits;
 use crate::config::{Config, Expr, Span, TableName};
 use crate::mapping::read::{self, TicketKeyOf};
 use crate::mapping::write;
 use crate::mapping::{Shape, Source, expand, value_sql};
-use crate::postgres::catalog::{self, Table};
+use crate::postgres::catalog::{self, Table, Unidentified};
 use crate::postgres::shape::{row_key, shape_of};
-use crate::postgres::{quote_ident, server_error};
+use crate::postgres::{quote_ident, server_error, site};
 
 /// A table whose rows the mapping turns into something, hence captured.
 #[derive(Debug, Clone)]
@@ -22,8 +23,8 @@ pub(super) struct MappedTable {
     pub(super) table: Table,
     /// As the compiler wants it; `None` where the key is not known.
     pub(super) shape: Option<Shape>,
-    /// It, and each of its partitions, has a replica identity: UPDATE and DELETE may be published.
-    pub(super) has_identity: bool,
+    /// It, and each of its partitions, that has no replica identity: none, and UPDATE and DELETE may be published.
+    pub(super) unidentified: Vec<Unidentified>,
 }
 
 /// A statement that Postgres understood.
@@ -61,6 +62,22 @@ pub(super) struct Mapped {
     pub(super) reply: Option<[write::Batch; 2]>,
     /// What is wrong.
     pub(super) faults: Vec<MappingFault>,
+}
+
+impl MappedTable {
+    /// UPDATE and DELETE may be published (rule 1).
+    pub(super) fn has_identity(&self) -> bool {
+        self.unidentified.is_empty()
+    }
+
+    /// What it lacks, for a person.
+    pub(super) fn lacks(&self) -> String {
+        let of = |found: &Unidentified| match found.table == found.top {
+            true => found.why.to_string(),
+            false => format!("of its partition {} {}", found.table, found.why),
+        };
+        self.unidentified.first().map(of).unwrap_or_default()
+    }
 }
 
 impl Mapped {
@@ -117,34 +134,24 @@ pub(super) async fn find_table(
     }
 }
 
-/// Whether UPDATE and DELETE may be published: of a partitioned table each partition decides for itself.
-async fn has_identity(client: &Client, table: &Table) -> Result<bool, tokio_postgres::Error> {
-    if table.kind != 'p' {
-        return Ok(table.has_replica_identity);
-    }
-    let sql = "SELECT pg_catalog.bool_and(CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false ELSE EXISTS ( \
-            SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisvalid \
-            AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary AND i.indimmediate END) END) \
-        FROM pg_catalog.pg_partition_tree($1::pg_catalog.oid::pg_catalog.regclass) AS p \
-        JOIN pg_catalog.pg_class AS c ON c.oid = p.relid WHERE p.isleaf AND c.relkind <> 'p'";
-    let leaves: Option<bool> = client.query_one(sql, &[&table.oid]).await?.try_get(0)?;
-    Ok(leaves.unwrap_or(table.has_replica_identity) && table.has_replica_identity)
-}
-
 /// Gathers.
 pub(super) struct Reader<'a> {
     pub(super) client: &'a Client,
     pub(super) config: &'a Config,
     pub(super) mapped: Mapped,
+    /// Our publication carries stored generated columns.
+    stored: bool,
 }
 
 /// Reads the catalog and prepares everything. An error is the connection's; what is wrong with the mapping is in
 /// [`Mapped::faults`].
 pub(super) async fn read(client: &Client, config: &Config) -> Result<Mapped, tokio_postgres::Error> {
+    let main = catalog::publication(client, &config.postgres.publication).await?;
     let mut reader = Reader {
         client,
         config,
         mapped: Mapped::default(),
+        stored: main.is_some_and(|main| main.stored_generated),
     };
     let tickets = reader
         .table("ticket", &config.ticket.table, &config.ticket.key)
@@ -244,6 +251,10 @@ impl Reader<'_> {
                 );
             }
         }
+        let children = catalog::inheritors(self.client, table.oid).await?;
+        if let Some((what, mend)) = inherits(&table.name, &children) {
+            self.fault(&name.span, what, Some(mend));
+        }
         let shape = match shape_of(&table, key) {
             Ok(shape) => Some(shape),
             Err(error) => {
@@ -259,12 +270,12 @@ impl Reader<'_> {
                 None
             }
         };
-        let has_identity = has_identity(self.client, &table).await?;
+        let unidentified = catalog::unidentified(self.client, &[table.oid], self.stored).await?;
         self.mapped.tables.push(MappedTable {
             section,
             table,
             shape: shape.clone(),
-            has_identity,
+            unidentified,
         });
         Ok(shape)
     }
@@ -277,7 +288,7 @@ impl Reader<'_> {
         span: &Span,
         parts: &[blame::Part],
     ) -> Result<bool, tokio_postgres::Error> {
-        match self.client.prepare(sql).await {
+        match site::prepare(self.client, sql).await {
             Ok(statement) => {
                 let types = statement.params().iter().map(type_sql).collect();
                 self.mapped.probes.push(Probe {

@@ -150,9 +150,7 @@ async fn reach(
     if admin_url.is_some() {
         // Names without a schema mean what they will mean to the connector's user.
         let path = admin::search_path(&client).await?;
-        client
-            .batch_execute(&format!("set search_path to {path}"))
-            .await?;
+        crate::postgres::site::set_path(&client, &path).await?;
     } else {
         for statement in &config.capture.session {
             tracing::debug!(statement = statement.sql, "setup does not run [capture] session");
@@ -188,6 +186,35 @@ async fn has_publications(client: &Client, config: &Config) -> Result<bool, Setu
         }
     }
     Ok(true)
+}
+
+/// What a person is told of a standby's slot that holds up the stream.
+pub fn standby_trouble(name: &str, is_there: bool) -> (String, String) {
+    let what = match is_there {
+        true => "its standby is away",
+        false => "there is no such slot of a standby",
+    };
+    (
+        format!(
+            "synchronized_standby_slots names {name}, and {what}: the server holds back all changes of the site until it has \
+             them, and their WAL with them"
+        ),
+        format!(
+            "bring that standby back, or take {name} out of synchronized_standby_slots (alter system set \
+             synchronized_standby_slots = '…') and select pg_reload_conf()"
+        ),
+    )
+}
+
+/// pgpool-II lets commands through and no stream.
+pub(super) async fn refuse_pgpool(client: &Client) -> Result<(), SetupError> {
+    match catalog::is_pgpool(client).await? {
+        false => Ok(()),
+        true => Err(SetupError::with(
+            "pgpool-II answers, not the server itself: it lets the commands of replication through, but not the stream",
+            "use the direct connection string of the database in postgres.url, not pgpool's",
+        )),
+    }
 }
 
 /// Where `wal_level` is raised.

@@ -13,7 +13,7 @@ use super::mapped::{Mapped, Probe};
 use crate::config::Config;
 use crate::mapping::lexer::{Token, tokens};
 use crate::model::RelationName;
-use crate::postgres::quote_ident;
+use crate::postgres::{quote_ident, site};
 
 /// Bits of `requiredPerms` (`parsenodes.h`).
 const INSERT: u64 = 1;
@@ -121,6 +121,8 @@ async fn parsed(
     );
     client.batch_execute("begin").await?;
     let read = async {
+        // Only parsed, as the site would; nothing of it is run.
+        let create = format!("{}; {create}; {}", site::ENTER_LOCAL, site::LEAVE_LOCAL);
         client.batch_execute(&create).await?;
         let sql = "SELECT p.prosqlbody::pg_catalog.text, p.oid FROM pg_catalog.pg_proc AS p \
             WHERE p.proname = 'deskie_cdc_probe' AND p.pronamespace = pg_catalog.pg_my_temp_schema()";
@@ -132,8 +134,7 @@ async fn parsed(
               JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace \
               WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = $1 \
                 AND d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass \
-            UNION SELECT n.nspname::pg_catalog.text, pg_catalog.quote_ident(n.nspname) || '.' || \
-                pg_catalog.quote_ident(f.proname) || '(' || pg_catalog.pg_get_function_identity_arguments(f.oid) || ')' \
+            UNION SELECT n.nspname::pg_catalog.text, f.oid::pg_catalog.regprocedure::pg_catalog.text \
               FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_proc AS f ON f.oid = d.refobjid \
               JOIN pg_catalog.pg_namespace AS n ON n.oid = f.pronamespace \
               WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = $1 \

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use super::error::SetupError;
-use super::{Options, baseline};
+use super::{Options, baseline, refuse_pgpool};
 use crate::config::Config;
 use crate::model::CrashPoint;
 use crate::postgres::catalog::{self, ServerFacts, Slot};
@@ -65,6 +65,8 @@ pub(super) async fn prepare(
     renew: bool,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<(String, SlotOutcome), SetupError> {
+    let client = crate::postgres::connect(url, &SessionOptions::new("setup")).await?;
+    refuse_pgpool(&client).await?;
     let pool = Pool::new(url.clone(), SessionOptions::new("setup"), 2)?;
     let store = Store::new(pool, &config.postgres.schema);
     let schema = &config.postgres.schema;
@@ -92,7 +94,6 @@ pub(super) async fn prepare(
         say(&format!("adopted: {why}, and may send now"));
     }
     let name = slot_name(config, &facts.database);
-    let client = crate::postgres::connect(url, &SessionOptions::new("setup")).await?;
     let now = ours(catalog::slot(&client, &name).await?, &name)?;
     let position = if foreign.is_some() {
         None
@@ -164,7 +165,9 @@ pub(super) async fn prepare(
             ));
         }
         catalog::slot_drop(&client, &name).await?;
-        let why = if slot.is_lost() {
+        let why = if slot.invalidation_reason.as_deref() == Some("idle_timeout") {
+            "it had stood idle for too long (idle_replication_slot_timeout)"
+        } else if slot.is_lost() {
             "the server had thrown its WAL away"
         } else if unfinished {
             "what stood in lists at its start was not noted"

@@ -89,6 +89,18 @@ pub(super) fn takes(publication: &Publication, table: &MappedTable) -> bool {
             .is_some_and(|root| publication.streams.contains(root))
 }
 
+/// The table, and why its updates and deletes are not published where they are not.
+fn named(table: &MappedTable) -> String {
+    match table.has_identity() {
+        true => table.table.name.to_string(),
+        false => format!(
+            "{} (updates and deletes are not seen: {})",
+            table.table.name,
+            table.lacks()
+        ),
+    }
+}
+
 /// What is missing.
 pub(super) async fn steps(
     client: &Client,
@@ -98,7 +110,7 @@ pub(super) async fn steps(
     let [main, inserts] = publications(config);
     let captured = mapped.captured();
     let (with, without): (Vec<&MappedTable>, Vec<&MappedTable>) =
-        captured.into_iter().partition(|table| table.has_identity);
+        captured.into_iter().partition(|table| table.has_identity());
     let mut steps = Vec::new();
     for (name, tables, for_inserts) in [(&main, &with, false), (&inserts, &without, true)] {
         let quoted = quote_ident(name);
@@ -114,14 +126,11 @@ pub(super) async fn steps(
             } else {
                 format!(" for table {}", list.join(", "))
             };
-            let names: Vec<String> = tables.iter().map(|table| table.table.name.to_string()).collect();
+            let names: Vec<String> = tables.iter().map(|table| named(table)).collect();
             let says = match (names.is_empty(), for_inserts) {
                 (true, _) => format!("publication {name}: made, without a table"),
                 (false, false) => format!("publication {name}: made for {}", names.join(", ")),
-                (false, true) => format!(
-                    "publication {name}: made for the INSERTs of {} (no replica identity: updates and deletes are not seen)",
-                    names.join(", ")
-                ),
+                (false, true) => format!("publication {name}: made for the INSERTs of {}", names.join(", ")),
             };
             let with = format!("with (publish = '{publish}', publish_via_partition_root = true)");
             steps.push(Step::make(
@@ -145,7 +154,7 @@ pub(super) async fn steps(
         }
         for table in missing {
             steps.push(Step::make(
-                format!("publication {name}: added {}", table.table.name),
+                format!("publication {name}: added {}", named(table)),
                 format!(
                     "alter publication {quoted} add table {}",
                     qualified(&table.table.name)
@@ -161,7 +170,7 @@ pub(super) async fn steps(
         {
             steps.push(Step::make(
                 format!(
-                    "publication {main}: took out {}, which has no replica identity",
+                    "publication {main}: took out {}, whose UPDATE and DELETE the server would refuse to the site",
                     table.table.name
                 ),
                 format!(

@@ -155,16 +155,16 @@ async fn schema(client: &Client, config: &Config, removal: &mut Removal) -> Resu
             removal.schema = Some(format!("the connector's tables in {schema}"));
             let what =
                 format!("the connector's tables in the schema {schema}, which holds other things as well");
-            let mut sql = format!("drop table {}", drop.join(", "));
-            for name in there
+            let functions: Vec<String> = there
                 .iter()
                 .filter(|name| is_function(name))
                 .filter_map(|name| name.strip_suffix("()"))
-            {
-                sql.push_str(&format!(
-                    "; drop function if exists {quoted}.{}",
-                    quote_ident(name)
-                ));
+                .map(|name| format!("{quoted}.{}", quote_ident(name)))
+                .collect();
+            // The functions first, which stand on the tables, and all at once, since they stand on each other.
+            let mut sql = format!("drop table {}", drop.join(", "));
+            if !functions.is_empty() {
+                sql = format!("drop function if exists {}; {sql}", functions.join(", "));
             }
             removal.statements.push((what, sql));
         }

@@ -1,87 +1,247 @@
-//! What somebody may do to the publications while the connector runs: the server says nothing, it only sends less.
+//! What somebody may do to the mapped tables and the publications while the connector runs: the server says nothing, it
+//! only sends less.
+//!
+//! A table is known by its OID as well as by its name (rule 20): one that was renamed or moved is still the mapped one,
+//! its rows are captured under the mapping's name, and they wait until the name or the config is mended. Where another
+//! table has taken the name, that one is mapped now, and what it holds from before it was published is a gap (rule 12).
 
 use super::publications;
 use crate::config::{Config, TableName};
 use crate::model::RelationName;
-use crate::postgres::shape::load_table;
-use crate::store::{Store, StoreError};
+use crate::postgres::shape::{ShapeError, load_table};
+use crate::postgres::{catalog, qualified};
+use crate::store::{KnownTable, SeenTable, Store, StoreError};
 
 /// How the complaint of a missing table begins.
 pub const UNPUBLISHED: &str = "nothing publishes";
 
-/// What a look at the publications found.
+/// What a look at the mapped tables found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Published {
     /// Mapped tables that nothing publishes.
-    pub missing: Vec<RelationName>,
+    pub missing: Vec<String>,
     /// Some are published again; the gap is open.
     pub reopened: bool,
+    /// The config calls a table by a name that is new to us: a new term goes on under it.
+    pub renamed: bool,
 }
 
 impl Published {
     /// What a person is told; `None`: all is well.
     pub fn trouble(&self) -> Option<String> {
-        let names: Vec<String> = self.missing.iter().map(RelationName::to_string).collect();
-        (!names.is_empty()).then(|| {
+        (!self.missing.is_empty()).then(|| {
             format!(
                 "{UNPUBLISHED} {}: what the site writes there is not seen; run `deskie-cdc setup`, and the gap is \
                  repaired",
-                names.join(" and ")
+                self.missing.join(" and ")
             )
         })
     }
 }
 
-/// Looks which mapped tables are published. One that cannot be looked up now is left to resolving, which says so.
-pub async fn look_at_publications(config: &Config, store: &Store) -> Result<Published, StoreError> {
-    let names = publications(config);
+/// A table under the name by which the config calls it.
+enum Place {
+    There(RelationName, u32),
+    Gone,
+    /// It cannot be looked up now; resolving says so.
+    Unknown,
+}
+
+/// Looks which mapped tables are there and published. `begins`: nobody captures now, so that what we have of a renamed
+/// table may go along with it.
+pub async fn look_at_publications(
+    config: &Config,
+    store: &Store,
+    begins: bool,
+) -> Result<Published, StoreError> {
     let message = config.message.as_ref().map(|message| &message.table);
     let files = config.attachments.iter().map(|attachment| &attachment.table);
     let mut tables: Vec<&TableName> = Vec::new();
     for table in std::iter::once(&config.ticket.table).chain(message).chain(files) {
-        if !tables.contains(&table) {
+        let same = |other: &&TableName| other.schema == table.schema && other.table == table.table;
+        if !tables.iter().any(same) {
             tables.push(table);
         }
     }
-    let is_later = store.published_any().await?;
-    let mut found = Published::default();
+    let known = store.published_known().await?;
+    let is_later = !known.is_empty();
+    let mut places = Vec::new();
     for table in tables {
-        let Some(relation) = relation(store, table).await? else {
-            continue;
+        places.push((table, place(store, table).await?));
+    }
+    let mapped: Vec<String> = places
+        .iter()
+        .filter_map(|(_, place)| match place {
+            Place::There(relation, _) => Some(relation.to_string()),
+            _ => None,
+        })
+        .collect();
+    let (mut found, mut looked_at) = (Published::default(), mapped.clone());
+    for (table, place) in places {
+        let (name, seen) = match place {
+            Place::Unknown => continue,
+            Place::There(relation, oid) => {
+                let name = relation.to_string();
+                let before = known
+                    .iter()
+                    .find(|known| known.oid == Some(oid) && known.relation != name)
+                    .filter(|known| !mapped.contains(&known.relation));
+                if let Some(before) = before {
+                    if !begins {
+                        found.renamed = true;
+                        continue;
+                    }
+                    store.published_follow(&before.relation, &relation).await?;
+                    tracing::warn!(
+                        "{name} is the table that was called {} before: what waits of it goes on under its new name",
+                        before.relation
+                    );
+                }
+                let seen = SeenTable {
+                    oid: Some(oid),
+                    member: member(store, config, oid).await?,
+                    trouble: inherited(store, &relation, oid).await?,
+                };
+                (name, seen)
+            }
+            Place::Gone => match gone(store, config, table, &known).await? {
+                Some(gone) => gone,
+                None => continue,
+            },
         };
-        let sql = "with recursive above as (
-                select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                where n.nspname = $2 and c.relname = $3
-                union select i.inhparent from above join pg_catalog.pg_inherits i on i.inhrelid = above.oid)
-            select coalesce(
-                (select min(r.oid) from pg_catalog.pg_publication_rel r
-                     join pg_catalog.pg_publication p on p.oid = r.prpubid
-                     where p.pubname::text = any($1) and r.prrelid in (select oid from above)),
-                (select min(p.oid) from pg_catalog.pg_publication_tables v
-                     join pg_catalog.pg_publication p on p.pubname = v.pubname
-                     where v.pubname::text = any($1) and v.schemaname = $2 and v.tablename = $3))";
-        let client = store.client().await?;
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let row = client
-            .query_one(sql, &[&names, &relation.schema, &relation.table])
-            .await?;
-        drop(client);
-        let member: Option<u32> = row.try_get(0)?;
-        found.reopened |= store.published_see(&relation, member, is_later).await?;
-        if member.is_none() {
-            found.missing.push(relation);
+        found.reopened |= store.published_see(&name, &seen, is_later).await?;
+        looked_at.push(name.clone());
+        if seen.member.is_none() {
+            found.missing.push(name);
         }
+    }
+    if begins {
+        store.published_forget(&looked_at).await?;
     }
     Ok(found)
 }
 
-async fn relation(store: &Store, table: &TableName) -> Result<Option<RelationName>, StoreError> {
+/// Why a table cannot be mapped whole, and the mend; `None`: nothing inherits from it.
+pub(super) fn inherits(table: &RelationName, children: &[RelationName]) -> Option<(String, String)> {
+    let first = children.first()?;
+    let names: Vec<String> = children.iter().map(RelationName::to_string).collect();
+    Some((
+        format!(
+            "{} inherits from the mapped table {table} (INHERITS): its rows are not streamed as that table's, and no key \
+             holds over both",
+            names.join(" and ")
+        ),
+        format!(
+            "alter table {} no inherit {}; or make {table} a partitioned table: partitions are streamed as its own",
+            qualified(first),
+            qualified(table)
+        ),
+    ))
+}
+
+async fn inherited(store: &Store, table: &RelationName, oid: u32) -> Result<Option<String>, StoreError> {
     let client = store.client().await?;
-    match load_table(&client, table).await {
-        Ok(table) => Ok(Some(table.root.unwrap_or(table.name))),
+    let children = catalog::inheritors(&**client, oid).await?;
+    Ok(inherits(table, &children).map(|(what, mend)| format!("{what}: {mend}")))
+}
+
+async fn place(store: &Store, table: &TableName) -> Result<Place, StoreError> {
+    let client = store.client().await?;
+    let relation = match load_table(&client, table).await {
+        Ok(table) => table.root.unwrap_or(table.name),
+        Err(ShapeError::NoTable(_)) => return Ok(Place::Gone),
         Err(error) => {
             tracing::debug!("a mapped table cannot be looked at: {error}");
-            Ok(None)
+            return Ok(Place::Unknown);
         }
+    };
+    // A view may stand where the table was: rows are streamed of tables alone.
+    let sql =
+        "select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'p')";
+    let row = client
+        .query_opt(sql, &[&relation.schema, &relation.table])
+        .await?;
+    Ok(match row {
+        Some(row) => Place::There(relation, row.try_get(0)?),
+        None => Place::Gone,
+    })
+}
+
+/// What publishes a table; another one: it was taken out meanwhile and put in again.
+async fn member(store: &Store, config: &Config, oid: u32) -> Result<Option<u32>, StoreError> {
+    let names = publications(config);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let sql = "with recursive above as (
+            select $2::pg_catalog.oid as oid
+            union select i.inhparent from above join pg_catalog.pg_inherits i on i.inhrelid = above.oid)
+        select coalesce(
+            (select min(r.oid) from pg_catalog.pg_publication_rel r
+                 join pg_catalog.pg_publication p on p.oid = r.prpubid
+                 where p.pubname::text = any($1) and r.prrelid in (select oid from above)),
+            (select min(p.oid) from pg_catalog.pg_publication_tables v
+                 join pg_catalog.pg_publication p on p.pubname = v.pubname
+                 join pg_catalog.pg_class c on c.oid = $2 and c.relname = v.tablename
+                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname = v.schemaname
+                 where v.pubname::text = any($1)))";
+    let client = store.client().await?;
+    Ok(client.query_one(sql, &[&names, &oid]).await?.try_get(0)?)
+}
+
+/// A table that is not there under its name: as what it was known, and what became of it. `None`: it was never seen.
+async fn gone(
+    store: &Store,
+    config: &Config,
+    table: &TableName,
+    known: &[KnownTable],
+) -> Result<Option<(String, SeenTable)>, StoreError> {
+    let means = |relation: &str| match &table.schema {
+        Some(schema) => relation == format!("{schema}.{}", table.table),
+        None => relation
+            .strip_suffix(&table.table)
+            .is_some_and(|schema| schema.ends_with('.')),
+    };
+    let mut found = None;
+    for known in known.iter().filter(|known| means(&known.relation)) {
+        let name = &known.relation;
+        let now = match known.oid {
+            Some(oid) => named_now(store, oid).await?.map(|now| (oid, now)),
+            None => None,
+        };
+        if let Some((oid, now)) = now {
+            let trouble = format!(
+                "the mapped table {name} is called {now} now: what the site writes there is captured and waits; give it its \
+                 name back, or name it `{now}` in the config and restart"
+            );
+            let seen = SeenTable {
+                oid: Some(oid),
+                member: member(store, config, oid).await?,
+                trouble: Some(trouble),
+            };
+            return Ok(Some((name.clone(), seen)));
+        }
+        let trouble = format!(
+            "the mapped table {name} is gone: nothing can be resolved or written; make it anew and run `deskie-cdc setup`, or \
+             name another one in the config"
+        );
+        let seen = SeenTable {
+            trouble: Some(trouble),
+            ..SeenTable::default()
+        };
+        found.get_or_insert((name.clone(), seen));
     }
+    Ok(found)
+}
+
+async fn named_now(store: &Store, oid: u32) -> Result<Option<RelationName>, StoreError> {
+    let sql = "select n.nspname::text, c.relname::text from pg_catalog.pg_class c
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = $1 and c.relkind in ('r', 'p')";
+    let client = store.client().await?;
+    Ok(match client.query_opt(sql, &[&oid]).await? {
+        Some(row) => Some(RelationName {
+            schema: row.try_get(0)?,
+            table: row.try_get(1)?,
+        }),
+        None => None,
+    })
 }

@@ -8,6 +8,7 @@ use crate::config::Expr;
 use crate::mapping::write::{self, UnknownParameter};
 use crate::mapping::{Shape, Statement};
 use crate::model::Kind;
+use crate::postgres::site;
 
 impl Reader<'_> {
     pub(super) async fn replies(
@@ -113,7 +114,7 @@ pub async fn prepare_typed(
     statement: &mut Statement,
 ) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
     loop {
-        let error = match client.prepare(&statement.sql()).await {
+        let error = match site::prepare(client, &statement.sql()).await {
             Ok(prepared) => return Ok(prepared),
             Err(error) => error,
         };

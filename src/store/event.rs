@@ -48,8 +48,8 @@ pub struct Position {
 
 /// An open transaction into which capture writes a batch, so that a huge one needs no memory.
 pub struct TransactionWriter<'a> {
-    transaction: Transaction<'a>,
-    store: &'a Store,
+    pub(super) transaction: Transaction<'a>,
+    pub(super) store: &'a Store,
 }
 
 impl Store {

@@ -78,7 +78,11 @@ impl Store {
         database: &str,
         slot: &str,
     ) -> Result<(), StoreError> {
-        let sql = "update {s}.meta set system_id = $1, timeline = $2, database_name = $3, slot = $4";
+        // On another server, or in another database, an OID of a table means another table.
+        let sql =
+            "with moved as (update {s}.published set table_oid = null where exists (select from {s}.meta
+                where (system_id, database_name) is distinct from ($1::text, $3::text)))
+            update {s}.meta set system_id = $1, timeline = $2, database_name = $3, slot = $4";
         self.execute(sql, &[&system_id, &timeline, &database, &slot])
             .await?;
         Ok(())

@@ -24,9 +24,11 @@ mod parked_event;
 mod published;
 mod recall;
 mod remote;
+mod risk;
 mod status;
 mod streamed;
 mod ticket;
+mod unreadable;
 
 pub use birth::Birth;
 pub use bulk::Held;
@@ -42,7 +44,7 @@ pub use merge::{Followed, Parent};
 pub use meta::{Gap, Meta};
 pub use migrate::own_objects;
 pub use parked_event::Place;
-pub use published::MappedSince;
+pub use published::{KnownTable, MappedSince, SeenTable};
 pub use recall::Claim;
 pub use remote::{Heard, NewRemote, PendingRemote, RemoteState};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
@@ -94,6 +96,11 @@ impl StoreError {
     /// Whether another instance has taken over.
     pub fn lost_leadership(&self) -> bool {
         matches!(self, StoreError::Postgres(error) if error.code().is_some_and(|code| code.code() == "DC001"))
+    }
+
+    /// Whether what was to be stored contradicts what is (class 23): it will the next time, too.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, StoreError::Postgres(error) if error.code().is_some_and(|code| code.code().starts_with("23")))
     }
 }
 

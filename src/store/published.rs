@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Store, StoreError};
+use super::event::TransactionWriter;
+use super::{Store, StoreError, execute_in, query_in};
 use crate::model::RelationName;
 
 /// Stands for what publishes a table that nothing has published yet.
@@ -17,45 +18,109 @@ pub struct MappedSince {
     pub xid: u64,
 }
 
+/// A mapped table as it was seen last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownTable {
+    /// As the mapping calls it, `schema.table`.
+    pub relation: String,
+    /// Which table that is.
+    pub oid: Option<u32>,
+}
+
+/// A mapped table as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SeenTable {
+    /// Which one it is.
+    pub oid: Option<u32>,
+    /// What publishes it; `None`: nothing does.
+    pub member: Option<u32>,
+    /// What a person is told of it.
+    pub trouble: Option<String>,
+}
+
 impl Store {
-    /// Whether any table was looked at before: one that is new then was mapped later.
-    pub async fn published_any(&self) -> Result<bool, StoreError> {
-        let rows = self.query("select 1 from {s}.published limit 1", &[]).await?;
-        Ok(!rows.is_empty())
+    /// The tables as they were seen last; none: a table that is new is not mapped later than others.
+    pub async fn published_known(&self) -> Result<Vec<KnownTable>, StoreError> {
+        let rows = self
+            .query("select relation, table_oid from {s}.published order by 1", &[])
+            .await?;
+        let known = |row: &tokio_postgres::Row| KnownTable {
+            relation: row.get(0),
+            oid: row.get(1),
+        };
+        Ok(rows.iter().map(known).collect())
     }
 
-    /// Compares a table with how it was seen last. `member` is what publishes it, `None` where nothing does; `is_later`:
-    /// if it is new, it was mapped later than the others. True where it is published again after it was not: what was
-    /// written since is a gap, which is then open.
+    /// Compares a table with how it was seen last. `is_later`: if it is new, it was mapped later than the others. True
+    /// where it is published again after it was not: what was written since is a gap, which is then open.
     pub async fn published_see(
         &self,
-        relation: &RelationName,
-        member: Option<u32>,
+        relation: &str,
+        seen: &SeenTable,
         is_later: bool,
     ) -> Result<bool, StoreError> {
-        let name = relation.to_string();
-        let is_away = member.is_none();
-        let member = member.unwrap_or(NOTHING);
+        let is_away = seen.member.is_none();
+        let member = seen.member.unwrap_or(NOTHING);
         let mut client = self.client().await?;
         let step = self.step(&mut client).await?;
         let sql = "update {s}.meta m set
                 gap_since = least(m.gap_since, p.checked_at), gap_from = coalesce(m.gap_from, m.captured_lsn, '0/1'),
                 gap_xid = least(m.gap_xid, p.checked_xid)
             from {s}.published p where p.relation = $1 and (p.is_away or p.member <> $2) and not $3";
-        let reopened = step.execute(sql, &[&name, &member, &is_away]).await? > 0;
+        let reopened = step.execute(sql, &[&relation, &member, &is_away]).await? > 0;
         // While it is away it stays as it was seen last.
-        let sql = "insert into {s}.published as p (relation, member, is_away, since, since_xid)
+        let sql =
+            "insert into {s}.published as p (relation, member, is_away, since, since_xid, table_oid, trouble)
             values ($1, $2, $3, case when $4 then clock_timestamp() end,
-                case when $4 then pg_snapshot_xmin(pg_current_snapshot()) end)
-            on conflict (relation) do update set is_away = excluded.is_away,
+                case when $4 then pg_snapshot_xmin(pg_current_snapshot()) end, $5, $6)
+            on conflict (relation) do update set is_away = excluded.is_away, trouble = excluded.trouble,
                 member = case when $3 then p.member else excluded.member end,
+                table_oid = case when $3 then p.table_oid else excluded.table_oid end,
                 checked_at = case when $3 then p.checked_at else excluded.checked_at end,
                 checked_xid = case when $3 then p.checked_xid else excluded.checked_xid end
-            where case when $3 then not p.is_away else p.is_away or p.member <> excluded.member
-                or p.checked_at < excluded.checked_at - interval '1 minute' end";
-        step.execute(sql, &[&name, &member, &is_away, &is_later]).await?;
+            where p.trouble is distinct from excluded.trouble
+                or case when $3 then not p.is_away else p.is_away or p.member <> excluded.member
+                    or p.table_oid is distinct from excluded.table_oid
+                    or p.checked_at < excluded.checked_at - interval '1 minute' end";
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [&relation, &member, &is_away, &is_later, &seen.oid, &seen.trouble];
+        step.execute(sql, &values).await?;
         step.commit().await?;
         Ok(reopened)
+    }
+
+    /// The mapping calls a table by its new name: what we have of it goes along. Nobody may capture meanwhile.
+    pub async fn published_follow(&self, old: &str, new: &RelationName) -> Result<(), StoreError> {
+        let name = new.to_string();
+        let mut client = self.client().await?;
+        let step = self.step(&mut client).await?;
+        step.execute("delete from {s}.published where relation = $1", &[&name])
+            .await?;
+        let sql = "update {s}.published set relation = $2, trouble = null where relation = $1";
+        step.execute(sql, &[&old, &name]).await?;
+        let sql = "update {s}.event set schema_name = $2, table_name = $3 where schema_name || '.' || table_name = $1";
+        step.execute(sql, &[&old, &new.schema, &new.table]).await?;
+        // Keys of files bear their table's name.
+        let sql = "update {s}.link l set key = $2 || substr(l.key, length($1) + 1) where l.section = 'attachment'
+                and left(l.key, length($1) + 1) in ($1 || ' ', $1 || '#')
+                and not exists (select from {s}.link o where o.section = l.section and o.generation = l.generation
+                    and o.key = $2 || substr(l.key, length($1) + 1))";
+        step.execute(sql, &[&old, &name]).await?;
+        step.commit().await
+    }
+
+    /// What was told of tables that are not mapped any more is over.
+    pub async fn published_forget(&self, mapped: &[String]) -> Result<(), StoreError> {
+        let sql =
+            "update {s}.published set trouble = null where trouble is not null and relation <> all ($1)";
+        self.execute(sql, &[&mapped]).await?;
+        Ok(())
+    }
+
+    /// What a person is told of mapped tables.
+    pub async fn published_troubles(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "select trouble from {s}.published where trouble is not null order by relation";
+        Ok(self.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
     }
 
     /// The tables that were mapped later than the others.
@@ -69,5 +134,27 @@ impl Store {
             (row.get(0), MappedSince { at: row.get(1), xid })
         };
         Ok(rows.iter().map(since).collect())
+    }
+}
+
+impl TransactionWriter<'_> {
+    /// As what the mapping knows a table that bears another name now; `None`: it is none of the mapped ones, or another
+    /// table has taken its name. Then the mapped one counts as away from that moment on (rule 12).
+    pub async fn relation_of(&self, oid: u32) -> Result<Option<String>, StoreError> {
+        let sql = "select p.relation, exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                where n.nspname || '.' || c.relname = p.relation and c.oid <> p.table_oid and c.relkind in ('r', 'p'))
+            from {s}.published p where p.table_oid = $1";
+        let rows = query_in(&self.transaction, self.store.sql(sql), &[&oid]).await?;
+        let mut found = None;
+        for row in &rows {
+            let (relation, is_taken): (String, bool) = (row.get(0), row.get(1));
+            if is_taken {
+                let sql = "update {s}.published set is_away = true where relation = $1 and not is_away";
+                execute_in(&self.transaction, self.store.sql(sql), &[&relation]).await?;
+            } else {
+                found = Some(relation);
+            }
+        }
+        Ok(found)
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::deskie::{Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Writer};
+use crate::deskie::{self, Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Unreadable, Writer};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, clock};
 use crate::store::{Birth, Claim, Delivery, Parent, SeenCase, SeenStatus, Store, StoreError};
@@ -24,8 +24,8 @@ const MARGIN: Duration = Duration::from_secs(300);
 /// The most pages of one sweep; Deskie gives 500.
 const PAGES: u32 = 500;
 
-/// The first sweep of a term, where it failed, is tried again after this at most: nothing is sent before.
-const FIRST_AGAIN: Duration = Duration::from_secs(30);
+/// A sweep that failed is tried again after this at most; before the first one of a term nothing is sent.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// How often it is looked whether held tickets can be let go of.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
@@ -79,19 +79,22 @@ impl Sweeper {
                         asked.cancel();
                         self.config.deskie.sweep
                     }
-                    Ok(None) | Err(_) if is_first => {
+                    // Soon: an outage that is over is not waited out.
+                    Ok(None) | Err(_) => {
                         failures += 1;
-                        if let Err(error) = round {
-                            tracing::warn!(
+                        match round {
+                            Err(error) if is_first => tracing::warn!(
                                 "Deskie was not asked yet what it has, and nothing is sent before: {error}"
-                            );
+                            ),
+                            Err(error) => tracing::warn!("the sweep failed and is tried again: {error}"),
+                            Ok(_) => {}
                         }
-                        backoff::retry_delay(failures, rand::random()).min(FIRST_AGAIN)
-                    }
-                    Ok(None) => self.config.deskie.sweep,
-                    Err(error) => {
-                        tracing::warn!("the sweep failed and is tried again: {error}");
-                        self.config.deskie.sweep
+                        let longest = if is_first {
+                            AGAIN
+                        } else {
+                            self.config.deskie.sweep.min(AGAIN)
+                        };
+                        backoff::retry_delay(failures, rand::random()).min(longest)
                     }
                 };
                 due = begun.checked_add(pause).unwrap_or(begun);
@@ -144,6 +147,18 @@ impl Sweeper {
                     "{held} cases changed since our last call; what waits for them is looked for first"
                 );
             }
+        }
+        Ok(())
+    }
+
+    /// A case that cannot be read is passed over and not its neighbours; what happens to it is not learned meanwhile.
+    async fn tell_unreadable(&self, entries: &[Unreadable]) -> Result<(), StoreError> {
+        let lines: Vec<String> = entries
+            .iter()
+            .map(|entry| format!("the list of updated cases: {entry}"))
+            .collect();
+        for line in self.store.unreadable_add(None, &lines).await? {
+            tracing::warn!("{line}; it is passed over, and looked at again with the next sweep");
         }
         Ok(())
     }
@@ -251,8 +266,6 @@ impl Sweeper {
             let query = CaseQuery {
                 from_updated_time: Some(position),
                 sort: Some(Sort::UpdatedAsc),
-                page: Some(page),
-                limit: Some(100),
                 show_active_chats: true,
                 show_merged_cases: true,
                 ..CaseQuery::default()
@@ -261,10 +274,15 @@ impl Sweeper {
                 true => Class::WebhookRead,
                 false => Class::Sweep,
             };
-            let call = self.meter.acquire(class, Cost::Read).await;
-            let answer = self.client.cases(&query).await;
-            self.meter.settle(call, &answer);
-            let answer = match answer {
+            let fetch = |page, limit| {
+                let query = CaseQuery {
+                    page: Some(page),
+                    limit: Some(limit),
+                    ..query.clone()
+                };
+                async move { self.client.cases(&query).await }
+            };
+            let answer = match deskie::page(&self.meter, class, None, page, fetch).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     tracing::warn!("the sweep could not ask Deskie: {error}; {}", error.remedy());
@@ -273,6 +291,7 @@ impl Sweeper {
             };
             begun = begun.or(answer.date);
             let cases = &answer.value.items;
+            self.tell_unreadable(&answer.value.unreadable).await?;
             // First of all: a case that is part of another one is not read by its own number any more.
             self.merges(cases).await?;
             let seen = seen(cases);
@@ -288,7 +307,7 @@ impl Sweeper {
             self.statuses(cases).await?;
             let fresh = cases.iter().filter(|case| met.insert(case.case_id)).count();
             // A server that knows no pages gives the same one again.
-            if cases.len() < 100 || (page > 1 && fresh == 0) {
+            if answer.value.len() < 100 || (page > 1 && fresh == 0) {
                 CrashPoint::SweepWanted.reached();
                 let swept_to = begun.unwrap_or_else(clock::now);
                 self.store.meta_set_swept(swept_to).await?;

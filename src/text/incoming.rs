@@ -3,8 +3,10 @@
 use lol_html::{RewriteStrSettings, element, rewrite_str};
 
 use super::escape::{attribute, html_of_text};
-use super::render::{Links, text_of_html};
+use super::measure::{BOUNDS, Parse, is_within};
+use super::render::{Links, text_of_html, words_of};
 use super::sanitise::{Relative, is_web, sanitise, without_nul};
+use super::tame::flat;
 
 /// A message in both forms. Its text never appears in the `Debug` form.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -49,6 +51,28 @@ pub fn incoming(content: &str, content_html: &str) -> Incoming {
     }
     let text = without_nul(content).replace("\r\n", "\n");
     let text = text.trim_matches(['\n', '\r', ' ']).to_owned();
+    Incoming {
+        html: html_of_text(&text),
+        text,
+    }
+}
+
+/// Whether a message's HTML is more than is parsed, so that its tags are left out.
+pub fn is_flattened(content: &str, content_html: &str) -> bool {
+    [content_html, content].iter().any(|form| {
+        let is_html = is_markup(form) || *form == content_html;
+        is_html && !is_within(&without_nul(form), Parse::Fragment, BOUNDS)
+    })
+}
+
+/// The same as [`incoming()`] without any parser: the words of either form, and their lines.
+pub fn plain(content: &str, content_html: &str) -> Incoming {
+    let is_html = !content_html.trim().is_empty();
+    let text = match is_html || is_markup(content) {
+        true => words_of(&flat(&without_nul(if is_html { content_html } else { content }))),
+        false => without_nul(content).into_owned(),
+    };
+    let text = text.trim().to_owned();
     Incoming {
         html: html_of_text(&text),
         text,
@@ -172,6 +196,24 @@ mod tests {
         assert_eq!(incoming("text", "<p> </p>").text, "text");
         assert_eq!(incoming("<p>a</p>", "").text, "a");
         assert_eq!(incoming("", ""), Incoming::default());
+    }
+
+    #[test]
+    fn without_a_parser_the_words_are_the_same() {
+        for (content, html, text) in [
+            (
+                "",
+                "<p>a &lt; b &amp;amp; c</p><style>x</style><div>d</div>",
+                "a < b &amp; c\nd",
+            ),
+            ("a <b>", "", "a <b>"),
+            ("<p>a</p><p>b</p>", "", "a\nb"),
+        ] {
+            assert_eq!(plain(content, html).text, text, "{html}");
+            assert!(!is_flattened(content, html));
+        }
+        let much = "<div>".repeat(1_000);
+        assert!(is_flattened("", &much) && is_flattened(&much, "") && !is_flattened("x", ""));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! PURE: bodies between the site and Deskie, in text and HTML.
 //!
-//! - [`outgoing()`], [`split()`]: a site's body → what Deskie is sent, in parts where it is long.
-//! - [`incoming()`], [`append_links`]: a message of Deskie's → what the site is given.
+//! - [`outgoing()`], [`parts()`], [`split()`]: a site's body → what Deskie is sent, in parts where it is long.
+//! - [`incoming()`], [`plain`], [`append_links`]: a message of Deskie's → what the site is given.
 //! - [`names_of_files`], [`with_links`], [`same_files`]: files and the text around them.
 //! - [`joined`]: several bodies as one message.
 //! - [`same_text`], [`holds_text`], [`normalise`]: is this message in Deskie the one that we sent (rule 9)?
@@ -10,10 +10,12 @@
 //! Invariants: no visible word is ever lost or cut in two forms; what goes to the site holds no script; nothing is
 //! ever taken for a template.
 
+mod cut;
 mod escape;
 mod files;
 mod incoming;
 mod markdown;
+mod measure;
 mod outgoing;
 mod render;
 mod same;
@@ -23,7 +25,7 @@ mod split_html;
 mod tame;
 
 pub use files::{Told, names_of_files, same_files, with_links};
-pub use incoming::{Incoming, append_links, incoming};
+pub use incoming::{Incoming, append_links, incoming, is_flattened, plain};
 pub use outgoing::{Body, joined, outgoing};
 pub use same::{fingerprints, holds_text, normalise, same_text};
-pub use split::{MIN_PART, split};
+pub use split::{MIN_PART, parts, split};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use ammonia::{Builder, UrlRelative};
 
+use super::measure::Parse;
 use super::tame::tame;
 
 /// What becomes of addresses without a host.
@@ -30,7 +31,9 @@ pub(super) fn sanitise(html: &str, relative: Relative) -> String {
             ("img", "src") if !is_web(value) => None,
             _ => Some(Cow::Borrowed(value)),
         });
-    builder.clean(&tame(&without_nul(html))).to_string()
+    builder
+        .clean(&tame(&without_nul(html), Parse::Fragment))
+        .to_string()
 }
 
 /// True for an `http` or `https` address.

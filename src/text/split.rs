@@ -7,12 +7,18 @@
 //! sent as text. Markdown is cut like text and each part rendered by itself; one whose HTML is too large is shown as it
 //! was written.
 
+use super::cut::cut;
 use super::escape::{escaped, is_blank};
 use super::outgoing::{Body, of_html, of_markdown, of_text, outgoing};
 use crate::model::BodyFormat;
 
 /// A smaller limit counts as this one: a part has to hold at least one character.
 pub const MIN_PART: usize = 64;
+
+/// The same of a body of which no more than `max_text` bytes are sent.
+pub fn parts(body: &str, format: BodyFormat, max_bytes: usize, max_text: usize) -> Vec<Body> {
+    split(&cut(body, format, max_text), format, max_bytes)
+}
 
 /// The body in parts of at most `max_bytes` in either form. No part is empty, but a body without any text is one part.
 pub fn split(body: &str, format: BodyFormat, max_bytes: usize) -> Vec<Body> {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::files::Ready;
 use super::gate::Meaning;
-use super::write::{ALREADY, WriteError, prepare, run_all, text};
+use super::write::{ALREADY, Planned, WriteError, prepare, run_all, text};
 use super::{File, Payload, WriteBack};
 use crate::config::OpenOn;
 use crate::deskie::{CallError, Message, Order, Outcome, User, Writer};
 use crate::lanes::{Class, Cost, backoff};
-use crate::mapping::shape::{Shape, quote_ident};
+use crate::mapping::shape::Shape;
 use crate::mapping::write::TICKET_SETTING;
 use crate::mapping::{Parameters, Statement, write};
 use crate::model::CrashPoint;
@@ -124,7 +124,7 @@ impl WriteBack {
         let of_ticket = first.filter(|_| self.config.ticket.open_on == OpenOn::Ticket);
         // Statements about files that speak of a message's row cannot tell of a ticket's: links they are, then.
         let as_links = files.is_none() || self.files_are_links();
-        let parameters = self.birth_parameters(birth, &opening, first, as_links).await;
+        let parameters = self.birth_parameters(birth, &opening, first, as_links).await?;
         let ready = match (of_ticket, &files) {
             (Some(message), Some(files)) => {
                 let payload = payload(message);
@@ -173,7 +173,7 @@ impl WriteBack {
         opening: &Opening,
         first: Option<&Message>,
         as_links: bool,
-    ) -> Parameters {
+    ) -> Result<Parameters, WriteError> {
         let mut parameters = Parameters::default();
         let mut set = |name: &str, value: Option<String>| {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -196,7 +196,17 @@ impl WriteBack {
         set("created_at", Some(created_at.to_string()));
         if let Some(message) = first {
             let payload = payload(message);
-            let body = body(&payload, as_links);
+            let mut body = self
+                .body(None, &format!("case {}", birth.case_id), &payload)
+                .await?;
+            if as_links && !payload.attachments.is_empty() {
+                let links: Vec<(String, String)> = payload
+                    .attachments
+                    .iter()
+                    .map(|file| (file.name.clone(), file.url.clone()))
+                    .collect();
+                crate::text::append_links(&mut body, &links);
+            }
             set("text", Some(body.text));
             set("html", Some(body.html));
             set("message_id", Some(message.message_id.to_string()));
@@ -222,7 +232,7 @@ impl WriteBack {
                 set("author_name", opening.name.clone());
             }
         }
-        parameters
+        Ok(parameters)
     }
 
     /// The ticket table, the statements of `[case]`, and those for the files of the first message, where there can be
@@ -267,20 +277,20 @@ impl WriteBack {
     ) -> Result<(), WriteError> {
         let store = &self.store;
         let case = birth.case_id.to_string();
-        let mut plan: Vec<(String, Vec<TextParam>)> = vec![
-            (
-                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)".into(),
+        let mut plan: Vec<Planned> = vec![
+            Planned::ours(
+                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)",
                 vec![text(&format!("case {case}"))],
             ),
-            (
+            Planned::ours(
                 store.sql("select {s}.fence($1::text::int8)"),
                 vec![text(&store.epoch().to_string())],
             ),
-            (
+            Planned::ours(
                 store.sql(&format!(
                     "with claimed as (update {{s}}.birth set state = 'done', done_at = clock_timestamp(), error = null
                          where case_id = $1::text::int8 and state = 'pending' returning 1)
-                     select {{s}}.expect(count(*) = 1, '{ALREADY}') from claimed"
+                     select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from claimed"
                 )),
                 vec![text(&case)],
             ),
@@ -292,12 +302,14 @@ impl WriteBack {
                 false => statement.sql(),
             };
             let values = parameters.of(statement).into_iter().map(TextParam).collect();
-            plan.push((sql, values));
+            plan.push(Planned::on_site(sql, values));
         }
-        plan.push((
+        plan.push(Planned::on_site(
             store.sql(&format!(
-                "select {{s}}.expect(count(pg_catalog.set_config('{TICKET_SETTING}', {}, true)) = 1,
-                     'the last statement of [case] gave no key of a row of ' || $1::text) from {} t where {}",
+                "select {{s}}.expect(
+                     pg_catalog.count(pg_catalog.set_config('{TICKET_SETTING}', {}, true)) OPERATOR(pg_catalog.=) 1,
+                     'the last statement of [case] gave no key of a row of ' OPERATOR(pg_catalog.||) $1::pg_catalog.text)
+                 from {} t where {}",
                 tickets.key_sql("t"),
                 tickets.sql(),
                 has_the_key(&tickets)
@@ -306,8 +318,7 @@ impl WriteBack {
         ));
         for parameters in &files.parameters {
             for statement in &of_files {
-                let values = parameters.of(statement).into_iter().map(TextParam).collect();
-                plan.push((statement.sql(), values));
+                plan.push(Planned::site(statement, parameters));
             }
         }
         let is_written = self.config.ticket.open_on == OpenOn::Ticket;
@@ -318,7 +329,7 @@ impl WriteBack {
         });
         let channel = Some(birth.channel.as_str()).filter(|channel| channel.starts_with("cch"));
         let some = |value: Option<String>| TextParam(value);
-        plan.push((
+        plan.push(Planned::ours(
             store.sql(LINK),
             vec![
                 text(&case),
@@ -370,10 +381,16 @@ const LINK: &str = "with k as (select pg_catalog.current_setting('deskie_cdc.tic
 fn keeping_the_key(sql: &str, tickets: &Shape) -> String {
     let names: Vec<String> = (1..=tickets.key.len()).map(|n| format!("k{n}")).collect();
     let key = match names.as_slice() {
-        [one] => format!("r.{one}::text"),
+        [one] => format!("r.{one}::pg_catalog.text"),
         many => {
-            let parts: Vec<String> = many.iter().map(|name| format!("r.{name}::text")).collect();
-            format!("pg_catalog.jsonb_build_array({})::text", parts.join(", "))
+            let parts: Vec<String> = many
+                .iter()
+                .map(|name| format!("r.{name}::pg_catalog.text"))
+                .collect();
+            format!(
+                "pg_catalog.jsonb_build_array({})::pg_catalog.text",
+                parts.join(", ")
+            )
         }
     };
     format!(
@@ -382,37 +399,21 @@ fn keeping_the_key(sql: &str, tickets: &Shape) -> String {
     )
 }
 
-/// `t` is the row whose key stands in the setting.
+/// `t` is the row whose key stands in the setting, where there is one: an empty text is none. (NULLIF would find its `=`
+/// by the path.)
 fn has_the_key(tickets: &Shape) -> String {
     let value = format!("pg_catalog.current_setting('{TICKET_SETTING}', true)");
+    let there = format!("case when pg_catalog.length({value}) OPERATOR(pg_catalog.>) 0 then {value} end");
     let casts = tickets.key_casts();
-    let parts: Vec<String> = tickets
-        .key
+    let values: Vec<String> = casts
         .iter()
-        .zip(&casts)
         .enumerate()
-        .map(|(n, (column, cast))| match casts.len() {
-            1 => format!("t.{} = nullif({value}, '')::{cast}", quote_ident(column)),
-            _ => format!(
-                "t.{} = (nullif({value}, '')::jsonb->>{n})::{cast}",
-                quote_ident(column)
-            ),
+        .map(|(n, cast)| match casts.len() {
+            1 => format!("({there})::{cast}"),
+            _ => format!("(({there})::pg_catalog.jsonb OPERATOR(pg_catalog.->>) {n})::{cast}"),
         })
         .collect();
-    parts.join(" and ")
-}
-
-fn body(payload: &Payload, as_links: bool) -> crate::text::Incoming {
-    let mut body = crate::text::incoming(&payload.content, &payload.content_html);
-    if as_links && !payload.attachments.is_empty() {
-        let links: Vec<(String, String)> = payload
-            .attachments
-            .iter()
-            .map(|file| (file.name.clone(), file.url.clone()))
-            .collect();
-        crate::text::append_links(&mut body, &links);
-    }
-    body
+    tickets.key_is("t", &values)
 }
 
 fn payload(message: &Message) -> Payload {

@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use super::{File, Payload, WriteBack};
-use crate::deskie::Outcome;
 use crate::deskie::webhook::ChannelMessage;
+use crate::deskie::{Case, CaseQuery, Outcome, Sort};
 use crate::files::name_of_path;
-use crate::lanes::{Class, Cost, backoff};
+use crate::lanes::{Call, Class, Cost, backoff};
 use crate::model::{CrashPoint, Kind};
 use crate::store::{Birth, InboxRow, NewRemote, RemoteState, StoreError};
 
 /// So long a channel's message is held: webhooks overtake each other, and each carries but its own message.
 const HOLD: Duration = Duration::from_millis(500);
+
+/// More unknown cases than these are no live traffic.
+const FEW: usize = 4;
 
 impl WriteBack {
     /// Deals with what waits in the inbox; true where something was done.
@@ -24,25 +27,21 @@ impl WriteBack {
             CrashPoint::InboxTaken.reached();
         }
         moved |= self.store.inbox_hasten_doubts().await? > 0;
-        let mut creates_under_way = None;
+        let mut unknown = Vec::new();
         for row in self.store.inbox_waiting(100, HOLD).await? {
             moved |= match (row.ticket_id, row.message.clone()) {
                 (Some(ticket), Some(message)) => self.channel_message(&row, ticket, message).await?,
                 (None, _) => {
-                    let wait = match creates_under_way {
-                        Some(wait) => wait,
-                        None => *creates_under_way.insert(self.store.inbox_must_wait_for_creates().await?),
-                    };
-                    if wait {
-                        continue;
-                    }
-                    // One a round, since it may wait for the budget: webhooks of known cases go first again.
-                    self.unknown_case(&row).await?;
-                    return Ok(true);
+                    unknown.push(row);
+                    false
                 }
                 // A rule webhook whose case has just become known: the next round turns it into a read.
                 (Some(_), None) => true,
             };
+        }
+        if !unknown.is_empty() && !self.store.inbox_must_wait_for_creates().await? {
+            self.unknown_cases(&unknown).await?;
+            return Ok(true);
         }
         if let (false, Some(held)) = (moved, self.store.inbox_held(HOLD).await?) {
             // A new webhook ends the wait: it may be the one that was overtaken.
@@ -118,43 +117,71 @@ impl WriteBack {
         Ok(true)
     }
 
-    /// A case that we do not know: perhaps one that is being opened right now, perhaps none of ours. Costs one read,
-    /// once.
-    async fn unknown_case(&self, row: &InboxRow) -> Result<(), StoreError> {
-        // The create may have been settled since the row was read.
-        if self.store.ticket_of_case(row.case_id).await?.is_some() {
+    /// Cases that we do not know: perhaps one that is being opened right now, perhaps none of ours. Each costs one read,
+    /// once; many of them, as when an agent closes hundreds of others, stand behind live traffic, and one list tells of a
+    /// hundred. A new webhook ends the wait for the budget: it may be of a known case.
+    async fn unknown_cases(&self, rows: &[InboxRow]) -> Result<(), StoreError> {
+        let (many, Some(first)) = (rows.len() > FEW, rows.first()) else {
+            return Ok(());
+        };
+        let class = if many { Class::Sweep } else { Class::WebhookRead };
+        let call = tokio::select! {
+            biased;
+            call = self.meter.acquire(class, Cost::Read) => call,
+            () = self.store.wake.inbox.notified() => return Ok(()),
+        };
+        let fresh: Vec<&InboxRow> = rows.iter().filter(|row| row.attempts == 0).collect();
+        match many && fresh.len() > FEW {
+            true => self.unknown_in_a_list(&fresh, call).await,
+            false => self.unknown_case(first, call).await,
+        }
+    }
+
+    /// What a webhook tells of was updated just now: the newest ones of the list tell what these cases are.
+    async fn unknown_in_a_list(&self, rows: &[&InboxRow], call: Call) -> Result<(), StoreError> {
+        let query = CaseQuery {
+            sort: Some(Sort::UpdatedDesc),
+            page: Some(1),
+            limit: Some(100),
+            show_merged_cases: true,
+            show_active_chats: true,
+            ..CaseQuery::default()
+        };
+        let answer = self.client.cases(&query).await;
+        self.meter.settle(call, &answer);
+        let cases = match answer {
+            Ok(answer) => answer.value.items,
+            Err(error) => {
+                tracing::debug!("unknown cases could not be looked up together: {error}");
+                Vec::new()
+            }
+        };
+        for row in rows {
+            match cases.iter().find(|case| case.case_id == row.case_id) {
+                Some(case) => self.unknown_is(row, case).await?,
+                // It is asked for by itself.
+                None => {
+                    let why = "not among the cases that were updated last";
+                    self.store.inbox_retry(row.id, why, Duration::ZERO).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn unknown_case(&self, row: &InboxRow, call: Call) -> Result<(), StoreError> {
+        // The create may have been settled since the row was read; so may another webhook of the case: this one is laid
+        // aside with the next round.
+        if self.store.ticket_of_case(row.case_id).await?.is_some()
+            || self.store.inbox_is_foreign(row.case_id).await?
+        {
+            self.meter.unused(call);
             return Ok(());
         }
-        // So may another webhook of the case: this one is laid aside with the next round.
-        if self.store.inbox_is_foreign(row.case_id).await? {
-            return Ok(());
-        }
-        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
         let answer = self.client.case(row.case_id).await;
         self.meter.settle(call, &answer);
         match answer {
-            Ok(answer) => {
-                let field = format!("cf_{}", self.config.deskie.ticket_field);
-                let ticket = answer
-                    .value
-                    .custom_fields
-                    .get(&field)
-                    .filter(|key| !key.is_empty());
-                let started_at = self.store.meta().await?.started_at;
-                if let Some(birth) = Birth::of_case(&self.config, &answer.value, started_at) {
-                    self.store.birth_add(&[birth]).await?;
-                    return Ok(());
-                }
-                if let Some(key) = ticket {
-                    tracing::warn!(
-                        case = %row.case_id,
-                        "a case that we did not open says that it is ticket {key}; it is laid aside, see `failed list`"
-                    );
-                }
-                self.store
-                    .inbox_foreign(row.case_id, ticket.map(String::as_str))
-                    .await?;
-            }
+            Ok(answer) => self.unknown_is(row, &answer.value).await?,
             Err(error) if error.outcome() == Outcome::Refused => {
                 self.store.inbox_foreign(row.case_id, None).await?
             }
@@ -164,5 +191,29 @@ impl WriteBack {
             }
         }
         Ok(())
+    }
+
+    /// What an unknown case is.
+    async fn unknown_is(&self, row: &InboxRow, case: &Case) -> Result<(), StoreError> {
+        // The create of it may have been settled since the row was read.
+        if self.store.ticket_of_case(row.case_id).await?.is_some() {
+            return Ok(());
+        }
+        let field = format!("cf_{}", self.config.deskie.ticket_field);
+        let ticket = case.custom_fields.get(&field).filter(|key| !key.is_empty());
+        let started_at = self.store.meta().await?.started_at;
+        if let Some(birth) = Birth::of_case(&self.config, case, started_at) {
+            self.store.birth_add(&[birth]).await?;
+            return Ok(());
+        }
+        if let Some(key) = ticket {
+            tracing::warn!(
+                case = %row.case_id,
+                "a case that we did not open says that it is ticket {key}; it is laid aside, see `failed list`"
+            );
+        }
+        self.store
+            .inbox_foreign(row.case_id, ticket.map(String::as_str))
+            .await
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::write::WriteError;
 use super::{File, WriteBack};
 use crate::config::ReplyAttachments;
-use crate::deskie::{DeskieFile, FileError};
+use crate::deskie::{DeskieFile, FileError, Reach};
 use crate::files::{self, FetchError};
 use crate::mapping::{Parameters, Statement};
 use crate::model::MessageId;
@@ -113,9 +113,11 @@ impl WriteBack {
     }
 
     async fn fetch(&self, file: &File, attempts: i32) -> Result<(Option<String>, Bytes), WriteError> {
+        // While nothing of Deskie's can be had its word about a file is nobody's (rule 20).
+        let is_away = matches!(self.meter.reach(), Reach::Unreachable(_) | Reach::KeyRevoked);
         let passing = |why: String| {
             let why = format!("the file `{}`: {why}", file.name);
-            match attempts < ATTEMPTS {
+            match attempts < ATTEMPTS || is_away {
                 true => WriteError::Passing(why),
                 false => WriteError::Refused(why),
             }
@@ -132,8 +134,8 @@ impl WriteBack {
                     Err(error) => return Err(refused(error.to_string())),
                 }
             }
-            Err(FileError::Passing(why)) => return Err(passing(why)),
-            Err(FileError::Refused(why)) => return Err(refused(why)),
+            Err(FileError::Refused(why)) if !is_away => return Err(refused(why)),
+            Err(FileError::Passing(why) | FileError::Refused(why)) => return Err(passing(why)),
         };
         match file.size.and_then(|size| u64::try_from(size).ok()) {
             Some(size) if size > 0 && size != fetched.1.len() as u64 => Err(passing(format!(

@@ -14,6 +14,7 @@
 //! Invariant: no lock on the site's rows is ever held while waiting for anybody but the database (rule 2).
 
 mod birth;
+mod body;
 mod channel;
 mod elsewhere;
 mod files;

@@ -1,18 +1,25 @@
 //! Reading a case: which of its messages are new, and whose they are.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{File, Payload, WriteBack};
-use crate::deskie::{CallError, Message, Order, Outcome, Writer};
+use crate::deskie::{self, CallError, Message, Order, Outcome, Writer};
 use crate::lanes::{
-    self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, backoff,
+    self, Author, Call, Class, CreatedAtKept, Found, MessageCandidate, MessageIntent, backoff,
 };
 use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId, clock};
 use crate::store::{Delivery, NewRemote, RemoteState, StoreError, Ticket};
 use crate::text;
 
-/// The most pages of one read: 50 pages of 100 messages.
-const PAGES: u32 = 50;
+/// Deskie shows so many pages of 100 messages.
+const PAGES: u32 = 500;
+
+/// So many new messages are taken at once, the oldest first; the others with the next read.
+const ROUND: usize = 5_000;
+
+/// So many pages of one read go by the class of the read; what is behind them is history and stands behind live traffic.
+const URGENT_PAGES: u32 = 10;
 
 /// How long a read is put off while one of our own messages is in doubt.
 pub(super) const DEFERRED: Duration = Duration::from_secs(5);
@@ -25,12 +32,16 @@ const CARRIED_OUT_WITHIN: i64 = 300;
 
 /// What a read found.
 struct Page {
-    /// Oldest first.
+    /// Those that are not known, oldest first.
     messages: Vec<Message>,
+    /// The oldest message of the case, where it is among them.
+    first: Option<MessageId>,
+    /// There are newer ones than these: they are left for the next read, so that the order stays.
+    has_more: bool,
+    /// What cannot be read.
+    unreadable: Vec<String>,
     /// Deskie's clock at the first page.
     date: Option<jiff::Timestamp>,
-    /// The oldest message of the case is among them.
-    complete: bool,
     /// How many messages the case has, where Deskie tells, and everything that it shows was read.
     whole: Option<i64>,
 }
@@ -63,8 +74,9 @@ impl WriteBack {
             Err(Failed::Call(error)) => {
                 let after = match error.outcome() {
                     Outcome::Throttled(_) => Duration::ZERO,
+                    // The API's own word about this case: a person has to do something, and a webhook hastens it.
                     Outcome::Refused => Duration::from_secs(3600),
-                    Outcome::KeyRevoked => Duration::from_secs(60),
+                    Outcome::KeyRevoked => Duration::from_secs(30),
                     Outcome::Retry | Outcome::Doubt => {
                         backoff::retry_delay(ticket.read_attempts.unsigned_abs() + 1, rand::random())
                     }
@@ -98,26 +110,34 @@ impl WriteBack {
         call: Call,
     ) -> Result<Page, Failed> {
         let mut call = Some(call);
+        // Newest first.
+        let mut messages: VecDeque<Message> = VecDeque::new();
         let mut page = Page {
             messages: Vec::new(),
+            first: None,
+            has_more: false,
+            unreadable: Vec::new(),
             date: None,
-            complete: false,
             whole: None,
         };
         let (mut new, mut seen) = (0, std::collections::HashSet::new());
         for number in 1..=PAGES {
-            let taken = match call.take() {
-                Some(call) => call,
-                None => self.meter.acquire(class, Cost::Read).await,
+            let class = if number > URGENT_PAGES {
+                Class::Sweep
+            } else {
+                class
             };
-            let answer = self.client.messages(case, Order::Desc, number, 100).await;
-            self.meter.settle(taken, &answer);
+            let fetch = |page, limit| self.client.messages(case, Order::Desc, page, limit);
+            let answer = deskie::page(&self.meter, class, call.take(), number, fetch).await;
             let answer = answer.map_err(Failed::Call)?;
             if number == 1 {
                 page.date = answer.date.or_else(|| Some(clock::now()));
             }
-            let (items, total) = (answer.value.items, answer.value.total);
-            page.complete = items.len() < 100;
+            let list = answer.value;
+            let complete = list.len() < 100;
+            page.unreadable
+                .extend(list.unreadable.iter().map(ToString::to_string));
+            let (items, total) = (list.items, list.total);
             let ids: Vec<MessageId> = items.iter().map(|message| message.message_id).collect();
             let known = self.store.remote_known(&ids).await.map_err(Failed::Store)?;
             // A message that arrived between two pages shifts them: the same one may come twice.
@@ -125,19 +145,30 @@ impl WriteBack {
                 .into_iter()
                 .filter(|message| seen.insert(message.message_id))
                 .collect();
-            let unknown = fresh
-                .iter()
+            if complete {
+                page.first = fresh.last().or(messages.back()).map(|message| message.message_id);
+            }
+            let is_fresh = !fresh.is_empty() || !list.unreadable.is_empty();
+            let unknown: Vec<Message> = fresh
+                .into_iter()
                 .filter(|message| !known.contains(&message.message_id))
-                .count();
+                .collect();
+            new += unknown.len();
             // A server that knows no pages gives the same one again.
-            let repeats = number > 1 && fresh.is_empty();
-            page.messages.extend(fresh);
-            new += unknown;
-            if page.complete || repeats || number == PAGES {
-                page.whole = total;
+            let repeats = number > 1 && !is_fresh;
+            let knows_all = unknown.is_empty();
+            messages.extend(unknown);
+            while messages.len() > ROUND {
+                messages.pop_front();
+                page.has_more = true;
+            }
+            if complete || repeats || number == PAGES {
+                // What cannot be read is not explained: the next read goes as far back, and asks for it again.
+                let unreadable = i64::try_from(page.unreadable.len()).unwrap_or(i64::MAX);
+                page.whole = total.map(|total| total - unreadable);
                 break;
             }
-            if unknown == 0
+            if knows_all
                 && self
                     .is_all(ticket, case, total, new)
                     .await
@@ -148,8 +179,12 @@ impl WriteBack {
         }
         // Oldest first, whichever way they came.
         let place = |message: &Message| (message.created_at, message.message_id);
+        page.messages = messages.into();
         if page.messages.first().map(place) > page.messages.last().map(place) {
             page.messages.reverse();
+            page.first = page
+                .first
+                .and(page.messages.first().map(|message| message.message_id));
         }
         Ok(page)
     }
@@ -191,7 +226,10 @@ impl WriteBack {
             let found = first_message(
                 &opening,
                 &unknown,
-                page.messages.first().filter(|_| page.complete),
+                unknown
+                    .iter()
+                    .copied()
+                    .find(|message| Some(message.message_id) == page.first),
                 page.date,
             );
             identified.extend(found.map(|id| (opening, id)));
@@ -260,6 +298,7 @@ impl WriteBack {
         }
         // Deskie's dates are whole seconds: the last two may still get company.
         let explained = page.date.and_then(|date| date.checked_sub(EXPLAINED_UNTIL).ok());
+        let deferred = deferred.or(page.has_more.then_some(Duration::ZERO));
         if let Some(explained) = explained.filter(|_| deferred.is_none()) {
             step.ticket_explained(ticket.id, explained).await?;
         }
@@ -269,6 +308,16 @@ impl WriteBack {
         step.ticket_read_done(ticket.id, wanted_at, deferred).await?;
         step.commit().await?;
         CrashPoint::ReadStored.reached();
+        for line in self
+            .store
+            .unreadable_add(Some(ticket.id), &page.unreadable)
+            .await?
+        {
+            tracing::warn!(ticket = %ticket.key, %case, "{line}; it is passed over, and looked at again with each read");
+        }
+        if page.has_more {
+            tracing::info!(ticket = %ticket.key, %case, "the case has more than {ROUND} new messages: it is read on");
+        }
         if pending > 0 {
             tracing::info!(ticket = %ticket.key, %case, "{pending} new in Deskie");
             self.store.wake.remotes.notify_one();

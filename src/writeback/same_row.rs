@@ -17,10 +17,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::WriteBack;
-use super::write::{WriteError, classify, text};
+use super::write::{Planned, WriteError, classify, text};
 use crate::mapping::shape::{Shape, key_values};
 use crate::model::Lsn;
-use crate::postgres::TextParam;
+use crate::postgres::{TextParam, site};
 use crate::store::{Store, Ticket};
 
 /// What a statement raises that met a row of another version; it stands in SQL between quotes.
@@ -42,7 +42,8 @@ impl WriteBack {
     /// Sights the ticket's row.
     pub(super) async fn sight(&self, ticket: &Ticket, tickets: &Shape) -> Result<Sighting, WriteError> {
         let sql = format!(
-            "select (select t.xmin::text from {} t where {}), pg_catalog.pg_current_wal_insert_lsn()::text",
+            "select (select t.xmin::pg_catalog.text from {} t where {}),
+                 pg_catalog.pg_current_wal_insert_lsn()::pg_catalog.text",
             tickets.sql(),
             tickets.key_condition("t", 1)
         );
@@ -52,17 +53,15 @@ impl WriteBack {
             .get()
             .await
             .map_err(|error| WriteError::Passing(error.to_string()))?;
-        let statement = client
-            .prepare_cached(&sql)
-            .await
-            .map_err(|error| classify(&error))?;
         let key: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
             key.iter().map(|value| value as _).collect();
-        let row = client
-            .query_one(&statement, &key)
+        let rows = site::query_cached(&client, &sql, &key)
             .await
             .map_err(|error| classify(&error))?;
         drop(client);
+        let [row] = rows.as_slice() else {
+            return Err(WriteError::Passing("one row was asked for".into()));
+        };
         let version: Option<String> = row.try_get(0).map_err(|error| classify(&error))?;
         let end: &str = row.try_get(1).map_err(|error| classify(&error))?;
         let end: Lsn = end
@@ -85,7 +84,7 @@ impl Sighting {
         store: &Store,
         ticket: &Ticket,
         tickets: &Shape,
-    ) -> Result<[(String, Vec<TextParam>); 2], WriteError> {
+    ) -> Result<[Planned; 2], WriteError> {
         let key = key(ticket, tickets)?;
         let image: serde_json::Map<String, serde_json::Value> = tickets
             .key
@@ -99,7 +98,7 @@ impl Sighting {
                          and e.schema_name = $4::text and e.table_name = $5::text
                          and (e.op = 'D' or not e.image @> $6::text::jsonb))
                  and not exists (select from {{s}}.event e where e.op = 'T' and e.schema_name = $4::text
-                         and e.table_name = $5::text), '{UNSURE}')
+                         and e.table_name = $5::text), '{UNSURE}', 'DC004')
              from {{s}}.ticket t where t.id = $1::text::int8"
         ));
         let values = vec![
@@ -111,8 +110,9 @@ impl Sighting {
             text(&serde_json::Value::Object(image).to_string()),
         ];
         let locked = store.sql(&format!(
-            "select {{s}}.expect(count(*) = 1, $1::text), {{s}}.expect(bool_and(version = $2::text), '{UNSURE}') from
-                 (select t.xmin::text as version from {} t where {} for no key update) locked",
+            "select {{s}}.expect(pg_catalog.count(*) OPERATOR(pg_catalog.=) 1, $1::pg_catalog.text),
+                 {{s}}.expect(pg_catalog.bool_and(version OPERATOR(pg_catalog.=) $2::pg_catalog.text), '{UNSURE}', 'DC004') from
+                 (select t.xmin::pg_catalog.text as version from {} t where {} for no key update) locked",
             tickets.sql(),
             tickets.key_condition("t", 3)
         ));
@@ -122,7 +122,7 @@ impl Sighting {
         );
         let version = TextParam(Some(self.version.clone().unwrap_or_default()));
         let lock = [text(&missing), version].into_iter().chain(key).collect();
-        Ok([(ours, values), (locked, lock)])
+        Ok([Planned::ours(ours, values), Planned::on_site(locked, lock)])
     }
 }
 

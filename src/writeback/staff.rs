@@ -133,7 +133,7 @@ impl Directory {
             let answer = self.client.staff(page).await;
             self.meter.settle(call, &answer);
             let list = answer?.value;
-            let (read, before) = (list.items.len(), found.len());
+            let (read, before) = (list.len(), found.len());
             found.extend(list.items.into_iter().map(|staff| (staff.staff_id.0, staff)));
             // A server that knows no pages gives the same one again.
             if read < 100 || found.len() == before {

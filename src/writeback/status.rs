@@ -6,14 +6,13 @@ use std::time::Duration;
 use super::WriteBack;
 use super::gate::Meaning;
 use super::same_row::{Sighting, until_sure};
-use super::write::{ALREADY, WriteError, prepare, run_all, text};
+use super::write::{ALREADY, Planned, WriteError, prepare, run_all, text};
 use crate::config::Config;
 use crate::deskie::{Case, Status};
 use crate::lanes::{Class, Cost, backoff};
 use crate::mapping::shape::Shape;
 use crate::mapping::{Parameters, Statement, write};
 use crate::model::{CaseId, CrashPoint};
-use crate::postgres::TextParam;
 use crate::postgres::shape::load_shape;
 use crate::store::{SeenStatus, StatusWrite, StoreError, Ticket};
 
@@ -178,18 +177,18 @@ impl WriteBack {
         let (store, tickets) = (&self.store, &statements.tickets);
         let sighting: Sighting = self.sight(ticket, tickets).await?;
         let id = ticket.id.to_string();
-        let mut plan: Vec<(String, Vec<TextParam>)> = vec![
-            (
-                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)".into(),
+        let mut plan: Vec<Planned> = vec![
+            Planned::ours(
+                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)",
                 vec![text(&format!("status {id}"))],
             ),
-            (
+            Planned::ours(
                 store.sql("select {s}.fence($1::text::int8)"),
                 vec![text(&store.epoch().to_string())],
             ),
             // Our own row before the site's: waiting for it holds up nobody. A status of the site that was queued
             // meanwhile has deleted what we are about to write.
-            (
+            Planned::ours(
                 store.sql(&format!(
                     "with held as (select id from {{s}}.ticket where id = $1::text::int8 for no key update),
                      written as (delete from {{s}}.status_write w using held
@@ -199,15 +198,14 @@ impl WriteBack {
                          where t.id = w.ticket_id),
                      told as (insert into {{s}}.journal (ticket_id, what, detail)
                          select ticket_id, 'status written', status || ' as ' || $3::text from written)
-                     select {{s}}.expect(count(*) = 1, '{ALREADY}') from written"
+                     select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from written"
                 )),
                 vec![text(&id), text(&write.status), text(value)],
             ),
         ];
         plan.extend(sighting.guards(store, ticket, tickets)?);
         for statement in &statements.sql {
-            let values = parameters.of(statement).into_iter().map(TextParam).collect();
-            plan.push((statement.sql(), values));
+            plan.push(Planned::site(statement, &parameters));
         }
         let done = run_all(&self.site, plan).await;
         done.map_err(|error| error.of_statements(&statements.sql))

@@ -22,7 +22,7 @@ use crate::mapping::{Batch, Parameters, Statement, write};
 use crate::model::{CrashPoint, Kind};
 use crate::postgres::TextParam;
 use crate::postgres::shape::{load_message_shape, load_shape};
-use crate::postgres::{Pool, describe};
+use crate::postgres::{Pool, describe, site};
 use crate::store::{PendingRemote, Store, StoreError, Ticket};
 use crate::text;
 
@@ -99,8 +99,8 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
     };
     match database.code().code() {
         "DC001" => WriteError::NotLeader,
-        "DC002" if database.message() == ALREADY => WriteError::Already,
-        "DC002" if database.message() == UNSURE => WriteError::Unsure,
+        "DC003" => WriteError::Already,
+        "DC004" => WriteError::Unsure,
         "DC002" => WriteError::Refused(database.message().to_owned()),
         // Plans of tables that have changed, and of types that were dropped with that.
         "0A000" | "XX000" => WriteError::Stale(text),
@@ -179,7 +179,7 @@ pub(super) async fn prepare(
     statement: &mut Statement,
 ) -> Result<(), WriteError> {
     loop {
-        let Err(error) = client.prepare(&statement.sql()).await else {
+        let Err(error) = site::prepare(client, &statement.sql()).await else {
             return Ok(());
         };
         let number = error
@@ -390,7 +390,8 @@ impl WriteBack {
             .iter()
             .map(|file| (file.name.clone(), file.url.clone()))
             .collect();
-        let mut body = text::incoming(&payload.content, &payload.content_html);
+        let key = format!("message {}", head.message_id);
+        let mut body = self.body(Some(ticket.id), &key, payload).await?;
         if self.files_are_links() && !links.is_empty() {
             text::append_links(&mut body, &links);
         }
@@ -446,14 +447,49 @@ async fn holds(
     filter: &Statement,
     parameters: &Parameters,
 ) -> Result<bool, tokio_postgres::Error> {
-    let statement = client.prepare_cached(&filter.sql()).await?;
     let values: Vec<TextParam> = parameters.of(filter).into_iter().map(TextParam).collect();
     let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-    client.query_one(&statement, &values).await?.try_get(0)
+    let rows = site::query_cached(client, &filter.sql(), &values).await?;
+    rows.first().map_or(Ok(false), |row| row.try_get(0))
 }
 
-/// One statement of the batch with the values of its parameters.
+/// A statement of a write-back with the values of its parameters.
+pub(super) struct Planned {
+    /// It touches the site's tables: their triggers and policies, and the mapping's own words, go by the site's path.
+    on_sites_path: bool,
+    sql: String,
+    values: Vec<TextParam>,
+}
+
+impl Planned {
+    /// On our own tables.
+    pub(super) fn ours(sql: impl Into<String>, values: Vec<TextParam>) -> Planned {
+        Planned {
+            on_sites_path: false,
+            sql: sql.into(),
+            values,
+        }
+    }
+
+    /// One of the mapping.
+    pub(super) fn site(statement: &Statement, parameters: &Parameters) -> Planned {
+        let values = parameters.of(statement).into_iter().map(TextParam).collect();
+        Planned::on_site(statement.sql(), values)
+    }
+
+    /// One on the site's tables; all that we say in it bears its schema.
+    pub(super) fn on_site(sql: String, values: Vec<TextParam>) -> Planned {
+        Planned {
+            on_sites_path: true,
+            sql,
+            values,
+        }
+    }
+}
+
+/// The same, prepared.
 struct Bound {
+    on_sites_path: bool,
     statement: tokio_postgres::Statement,
     values: Vec<TextParam>,
 }
@@ -473,29 +509,26 @@ async fn transaction(
     let texts = ["text", "html"].map(|name| parameters.get(name).unwrap_or_default());
     let said = format!("{{{}}}", text::fingerprints(texts[0], texts[1]).join(","));
     // Rule 8: marks the whole transaction as ours for capture, before anything else.
-    let mut plan: Vec<(String, Vec<TextParam>)> = vec![
-        (
-            "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)".into(),
+    let mut plan: Vec<Planned> = vec![
+        Planned::ours(
+            "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)",
             vec![text(&message_id)],
         ),
-        (store.sql("select {s}.fence($1::text::int8)"), vec![text(&store.epoch().to_string())]),
-        (
+        Planned::ours(store.sql("select {s}.fence($1::text::int8)"), vec![text(&store.epoch().to_string())]),
+        Planned::ours(
             store.sql(&format!(
                 "with claimed as (update {{s}}.remote set state = 'written', done_at = clock_timestamp(), error = null,
                          said = $2::text::text[], via_rule = $3::text::boolean
                      where message_id = $1::text::int8 and state = 'pending' returning 1)
-                 select {{s}}.expect(count(*) = 1, '{ALREADY}') from claimed"
+                 select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from claimed"
             )),
             vec![text(&message_id), text(&said), text(parameters.get("via_rule").unwrap_or("false"))],
         ),
     ];
     plan.extend(sighting.guards(store, ticket, &statements.tickets)?);
     if let Some(insert) = &batch.insert {
-        plan.push((
-            insert.sql(),
-            parameters.of(insert).into_iter().map(TextParam).collect(),
-        ));
-        plan.push((
+        plan.push(Planned::site(insert, parameters));
+        plan.push(Planned::ours(
             store.sql(&format!(
                 "select {{s}}.expect(coalesce(pg_catalog.current_setting('{}', true), '') <> '',
                      'the INSERT of [reply] gave no row')",
@@ -505,23 +538,17 @@ async fn transaction(
         ));
     }
     for after in &batch.after {
-        plan.push((
-            after.sql(),
-            parameters.of(after).into_iter().map(TextParam).collect(),
-        ));
+        plan.push(Planned::site(after, parameters));
     }
     for parameters in &files.parameters {
         for statement in &batch.files {
-            plan.push((
-                statement.sql(),
-                parameters.of(statement).into_iter().map(TextParam).collect(),
-            ));
+            plan.push(Planned::site(statement, parameters));
         }
     }
     if batch.insert.is_some() {
         let row = format!("pg_catalog.current_setting('{}')", write::ROW_SETTING);
         // The link is the second line against the echo, and what makes a later UPDATE of the row nothing new.
-        plan.push((
+        plan.push(Planned::ours(
             store.sql(&format!(
                 "with linked as (insert into {{s}}.link (section, key, generation, ticket_id, state, reason)
                      select 'message', {row}, coalesce(max(generation), 0) + 1, $1::text::int8, 'written', 'written by us'
@@ -539,31 +566,64 @@ pub(super) fn text(value: &str) -> TextParam {
 }
 
 /// Runs statements with their values as one pipelined transaction.
-pub(super) async fn run_all(site: &Pool, plan: Vec<(String, Vec<TextParam>)>) -> Result<(), WriteError> {
+pub(super) async fn run_all(site: &Pool, plan: Vec<Planned>) -> Result<(), WriteError> {
     let client = site
         .get()
         .await
         .map_err(|error| WriteError::Passing(error.to_string()))?;
+    let of_site: Vec<&str> = plan
+        .iter()
+        .filter(|planned| planned.on_sites_path)
+        .map(|planned| planned.sql.as_str())
+        .collect();
+    let of_site = site::prepare_all_cached(&client, &of_site).await;
+    let mut of_site = of_site.map_err(|error| classify(&error))?.into_iter();
     let mut bound = Vec::with_capacity(plan.len());
-    for (sql, values) in plan {
-        let statement = client
-            .prepare_cached(&sql)
-            .await
-            .map_err(|error| classify(&error))?;
-        bound.push(Bound { statement, values });
+    for planned in plan {
+        let prepared = match planned.on_sites_path {
+            true => of_site.next(),
+            false => None,
+        };
+        let statement = match prepared {
+            Some(statement) => statement,
+            None => client
+                .prepare_cached(&planned.sql)
+                .await
+                .map_err(|error| classify(&error))?,
+        };
+        bound.push(Bound {
+            on_sites_path: planned.on_sites_path,
+            statement,
+            values: planned.values,
+        });
     }
     run_pipelined(&client, &bound).await
 }
 
 async fn run_pipelined(client: &deadpool_postgres::Object, bound: &[Bound]) -> Result<(), WriteError> {
-    let mut sent: Vec<BoxFuture<'_, Result<(), tokio_postgres::Error>>> = Vec::with_capacity(bound.len() + 2);
+    let mut sent: Vec<BoxFuture<'_, Result<(), tokio_postgres::Error>>> = Vec::with_capacity(bound.len() + 8);
     sent.push(Box::pin(client.batch_execute("begin")));
-    for Bound { statement, values } in bound {
+    let mut on_sites_path = false;
+    for bound in bound {
+        if bound.on_sites_path != on_sites_path {
+            on_sites_path = bound.on_sites_path;
+            sent.push(Box::pin(client.batch_execute(match on_sites_path {
+                true => site::ENTER_LOCAL,
+                false => site::LEAVE_LOCAL,
+            })));
+        }
         sent.push(Box::pin(async move {
-            let values: Vec<&(dyn ToSql + Sync)> =
-                values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-            client.execute(statement, &values).await.map(|_| ())
+            let values: Vec<&(dyn ToSql + Sync)> = bound
+                .values
+                .iter()
+                .map(|value| value as &(dyn ToSql + Sync))
+                .collect();
+            client.execute(&bound.statement, &values).await.map(|_| ())
         }));
+    }
+    if !on_sites_path {
+        // The site's deferred triggers run in the COMMIT, and look for their names by the site's path.
+        sent.push(Box::pin(client.batch_execute(site::ENTER_LOCAL)));
     }
     if CrashPoint::WritebackOpen.is_armed() {
         // Only for a test: a round trip while the locks are held.

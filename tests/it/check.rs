@@ -148,7 +148,7 @@ async fn what_was_taken_away_is_named_with_its_mend() {
         &checked,
         &[
             "FAIL  publication: the table public.messages is not in the publication deskie_cdc\n      mend: alter publication \"deskie_cdc\" add table \"public\".\"messages\"",
-            "FAIL  publication: the table public.tickets in the publication deskie_cdc has no replica identity: the site's own UPDATE",
+            "FAIL  publication: the server refuses the site's own UPDATE and DELETE on public.tickets, which the publication deskie_cdc carries: it has no primary key\n      mend: begin; alter publication \"deskie_cdc\" drop table \"public\".\"tickets\"; alter publication \"deskie_cdc_insert\" add table \"public\".\"tickets\"; commit; or ",
             "FAIL  rights: deskie_cdc lacks INSERT on public.messages\n      mend: grant insert on \"public\".\"messages\" to \"deskie_cdc\"",
             "FAIL  required columns: channel of public.messages is NOT NULL without a default, and [reply.set] does not set it",
             "FAIL  write-back: a reply of kind `agent` could not be written: reply.set: permission denied for table messages",

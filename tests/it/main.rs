@@ -12,6 +12,7 @@ mod commands;
 mod faults;
 mod features;
 mod flows;
+mod hostile;
 mod postgres;
 mod recall;
 mod repair;

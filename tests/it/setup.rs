@@ -690,3 +690,77 @@ async fn partitions_schemas_serials_and_statements_get_just_what_they_need() {
         checked.stdout
     );
 }
+
+#[tokio::test]
+async fn functions_of_the_site_are_granted_however_they_are_declared() {
+    // GIVEN functions with named, default, variadic and out arguments, which not everybody may call
+    let site = Site::start().await;
+    let sql = r#"create schema "Help Desk";
+        create function "Help Desk"."Label"(in subject text, "Upper" boolean default true) returns text language sql
+            as $$ select case when "Upper" then pg_catalog.upper(subject) else subject end $$;
+        create function public.joined(variadic parts text[]) returns text language sql
+            as $$ select pg_catalog.array_to_string(parts, ' ') $$;
+        create function public.twice(a text, out b text) language sql as $$ select a $$;
+        revoke execute on all functions in schema public, "Help Desk" from public"#;
+    site.client.batch_execute(sql).await.unwrap();
+    let work = Workplace::new(&site, NOWHERE);
+    work.change_config(
+        "subject = \"subject\"\n",
+        r#"subject = 'public.joined("Help Desk"."Label"(subject => t.subject, "Upper" => false), public.twice(t.subject))'
+"#,
+    );
+
+    // WHEN it is set up
+    let done = work
+        .command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+
+    // THEN each of them may be called, and the connector's user finds nothing that it lacks
+    for function in [
+        r#""Help Desk"."Label"(text,boolean)"#,
+        "public.joined(text[])",
+        "public.twice(text)",
+    ] {
+        let line = format!("right: granted EXECUTE on {function}");
+        assert!(done.stdout.contains(&line), "`{line}` is not in\n{}", done.stdout);
+    }
+    let checked = work.command(&["check"]).await.stdout;
+    assert!(checked.contains("rights that the mapping needs"), "{checked}");
+    let again = work
+        .command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert!(!again.stdout.contains("granted"), "{}", again.stdout);
+}
+
+#[tokio::test]
+async fn our_schema_may_be_renamed() {
+    // GIVEN a connector that has worked
+    let stage = crate::support::stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("subject").await;
+    connector.sigterm_and_wait().await;
+
+    // WHEN its schema gets another name, in the database and in the config
+    stage.sql("alter schema deskie_cdc rename to moved").await;
+    let refused = stage.workplace.command(&["status"]).await;
+    assert!(refused.stderr.contains("setup"), "{}", refused.stderr);
+    stage
+        .workplace
+        .change_config("[postgres]\n", "[postgres]\nschema = \"moved\"\n");
+
+    // THEN both ways go on
+    let connector = stage.run().await;
+    stage.writes(ticket, "after the move").await;
+    stage.until_deskie(case, 2).await;
+    stage
+        .simulator
+        .agent_reply(
+            case,
+            deskie_cdc::sandbox::simulator::Says::text("to the moved one"),
+        )
+        .unwrap();
+    stage.until_site(ticket, 2).await;
+    connector.sigterm_and_wait().await;
+}

@@ -5,7 +5,7 @@ use tokio_postgres::{Client, Error};
 use super::guess::Message;
 use super::words::{self, same};
 use crate::postgres::catalog::{self, Table};
-use crate::postgres::quote_ident;
+use crate::postgres::{quote_ident, site};
 
 /// A table with where its foreign keys lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,11 +89,11 @@ pub(super) async fn author_words(client: &Client, message: &Message) -> Vec<Stri
     }
     let name = quote_ident(&column.name);
     let sql = format!(
-        "select distinct w from (select {name}::text as w from {}.{} limit 2000) s where w is not null limit 9",
+        "select distinct w from (select {name}::pg_catalog.text as w from {}.{} limit 2000) s where w is not null limit 9",
         quote_ident(&message.table.name.schema),
         quote_ident(&message.table.name.table)
     );
-    let Ok(rows) = client.query(&sql, &[]).await else {
+    let Ok(rows) = site::query_sql(client, &sql, &[]).await else {
         return Vec::new();
     };
     let mut found: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();

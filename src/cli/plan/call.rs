@@ -350,7 +350,7 @@ fn with_body(
             ));
         }
     };
-    let parts = text::split(body, format, config.deskie.max_body);
+    let parts = text::parts(body, format, config.deskie.max_body, config.deskie.max_text);
     if let Some(first) = parts.first() {
         call.insert("content".into(), first.text.clone().into());
         if parts.len() > 1 {

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::mapping::write::{assignments, value};
 use crate::model::{BodyFormat, Kind, TicketKey};
 use crate::postgres::shape::load_shape;
-use crate::postgres::{TextParam, describe};
+use crate::postgres::{TextParam, describe, site};
 use crate::setup::{prepare_typed, sample_parameters};
 use crate::text;
 
@@ -57,7 +57,7 @@ pub(super) async fn plan(
                 let values: Vec<TextParam> = parameters.of(&statement).into_iter().map(TextParam).collect();
                 let values: Vec<&(dyn ToSql + Sync)> =
                     values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-                let row = client.query_opt(&prepared, &values).await?;
+                let row = site::query(client, &prepared, &values).await?.pop();
                 row.map(|row| row.try_get::<_, Option<String>>(0)).transpose()
             };
             let shown = match found.await {

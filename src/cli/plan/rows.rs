@@ -16,7 +16,7 @@ use crate::mapping::shape::{key_text, key_values, quote_ident};
 use crate::mapping::{Shape, Source, bare_column, expand, value_sql};
 use crate::model::Section;
 use crate::postgres::shape::{load_message_shape, load_shape};
-use crate::postgres::{TextParam, describe};
+use crate::postgres::{TextParam, describe, site};
 use crate::store::Store;
 
 /// The most messages of one ticket that are shown.
@@ -447,7 +447,7 @@ impl<'a> Tables<'a> {
         let params: Vec<TextParam> = values.into_iter().map(TextParam).collect();
         let params: Vec<&(dyn ToSql + Sync)> =
             params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-        let rows = self.client.query(sql, &params).await?;
+        let rows = site::query_sql(self.client, sql, &params).await?;
         rows.iter()
             .map(|row| (0..row.len()).map(|n| row.try_get(n)).collect())
             .collect()

@@ -1,8 +1,9 @@
 //! What the catalog says: the server, tables, publications, slots, rights. Small queries, each a function.
 //!
-//! Invariant: reads only, but for [`slot_drop`]. All names are qualified with `pg_catalog`, so that no `search_path`
-//! of the role leads elsewhere.
+//! Invariant: reads only, but for [`slot_drop`]. All of it runs on our own path (rule 4); the name of a table alone is
+//! looked up on the site's.
 
+mod identity;
 mod publication;
 mod rights;
 mod slot;
@@ -11,10 +12,11 @@ mod table;
 use tokio_postgres::{Error, GenericClient, Row};
 
 use crate::model::Lsn;
-pub use publication::{Publication, PublishFlags, PublishedTable, publication, publication_refuses};
+pub use identity::{NoIdentity, Refused, Unidentified, publication_refuses, unidentified};
+pub use publication::{Publication, PublishFlags, PublishedTable, publication};
 pub use rights::{Role, current_role, may_any_column, may_column, may_schema, may_table};
-pub use slot::{Slot, slot, slot_drop};
-pub use table::{Table, TableColumn, table_by_name, table_by_oid, table_by_text};
+pub use slot::{Slot, is_pgpool, slot, slot_drop, standbys_waited_for};
+pub use table::{Table, TableColumn, inheritors, table_by_name, table_by_oid, table_by_text};
 
 /// The server and the database.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,8 @@ pub struct Publication {
     pub publish: PublishFlags,
     /// `publish_via_partition_root`.
     pub via_partition_root: bool,
+    /// `publish_generated_columns = stored` (18).
+    pub stored_generated: bool,
     /// The tables that were added to it by name, with what narrows them.
     pub tables: Vec<PublishedTable>,
     /// All tables whose rows it streams, `FOR ALL TABLES` and `FOR TABLES IN SCHEMA` included.
@@ -55,7 +57,8 @@ pub struct PublishedTable {
 pub async fn publication(client: &impl GenericClient, name: &str) -> Result<Option<Publication>, Error> {
     let sql = "SELECT p.oid, p.pubname::pg_catalog.text AS name, \
         pg_catalog.pg_get_userbyid(p.pubowner)::pg_catalog.text AS owner, p.puballtables, p.pubinsert, \
-        p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot \
+        p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot, \
+        coalesce(pg_catalog.to_jsonb(p) ->> 'pubgencols' = 's', false) AS stored_generated \
         FROM pg_catalog.pg_publication AS p WHERE p.pubname = $1::pg_catalog.text";
     let Some(row) = client.query_opt(sql, &[&name]).await? else {
         return Ok(None);
@@ -109,34 +112,8 @@ pub async fn publication(client: &impl GenericClient, name: &str) -> Result<Opti
             truncate: row.try_get("pubtruncate")?,
         },
         via_partition_root: row.try_get("pubviaroot")?,
+        stored_generated: row.try_get("stored_generated")?,
         tables,
         streams,
     }))
-}
-
-/// The published tables whose UPDATE and DELETE the server refuses to the site: they are in the publication with these,
-/// and have lost their replica identity since (rule 1).
-pub async fn publication_refuses(
-    client: &impl GenericClient,
-    name: &str,
-) -> Result<Vec<RelationName>, Error> {
-    let sql = "SELECT DISTINCT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name \
-        FROM pg_catalog.pg_publication AS p \
-        JOIN pg_catalog.pg_publication_rel AS r ON r.prpubid = p.oid \
-        JOIN pg_catalog.pg_class AS top ON top.oid = r.prrelid \
-        LEFT JOIN LATERAL pg_catalog.pg_partition_tree(top.oid) AS part ON top.relkind = 'p' \
-        JOIN pg_catalog.pg_class AS c ON c.oid = coalesce(part.relid, top.oid) AND c.relkind = 'r' \
-        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-        WHERE p.pubname = $1::pg_catalog.text AND (p.pubupdate OR p.pubdelete) AND (c.relreplident = 'n' \
-          OR c.relreplident IN ('d', 'i') AND NOT EXISTS (SELECT FROM pg_catalog.pg_index AS i \
-              WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary ELSE i.indisreplident END)) \
-        ORDER BY 1, 2";
-    let rows = client.query(sql, &[&name]).await?;
-    let relation = |row: &Row| -> Result<RelationName, Error> {
-        Ok(RelationName {
-            schema: row.try_get("schema")?,
-            table: row.try_get("name")?,
-        })
-    };
-    rows.iter().map(relation).collect()
 }

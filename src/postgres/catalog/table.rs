@@ -1,10 +1,11 @@
 //! Tables and their columns.
 
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Error, GenericClient, Row};
+use tokio_postgres::{Client, Error, GenericClient, Row};
 
 use crate::model::RelationName;
 use crate::pgoutput::ReplicaIdentity;
+use crate::postgres::site;
 
 /// A table, view or the like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,6 @@ pub struct Table {
     pub root: Option<RelationName>,
     /// What an UPDATE or DELETE is known by.
     pub replica_identity: ReplicaIdentity,
-    /// There is such an identity: without one the site's UPDATE fails where a publication takes updates.
-    pub has_replica_identity: bool,
     /// Row security holds for us.
     pub row_security: bool,
     /// The primary key's columns, in its order.
@@ -54,6 +53,9 @@ pub struct TableColumn {
     pub cast_type: String,
     /// The OID of that type.
     pub cast_oid: u32,
+    /// The operator by which that type's own indexes find equal values, e.g. `OPERATOR("pg_catalog".=)`: what `=` is
+    /// found by the path may be anybody's.
+    pub equals: String,
     /// `pg_type.typtype` of that type: `b` base, `e` enum, `c` composite, `r` range, …
     pub type_kind: char,
     /// `pg_type.typcategory` of that type: `S` string, `N` number, `D` date, `B` boolean, `E` enum, `U` user, …
@@ -76,16 +78,12 @@ fn letter(row: &Row, column: &str) -> Result<Option<char>, Error> {
 }
 
 /// Finds a table by its name as a user writes it, by the rules of SQL: `tickets`, `public.tickets`, `"Tickets"`.
-/// `None`: there is none (or no such schema, or the name is no name).
-pub async fn table_by_text(client: &impl GenericClient, name: &str) -> Result<Option<Table>, Error> {
-    let row = client
-        .query_one(
-            "SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid",
-            &[&name],
-        )
-        .await;
-    let oid: Option<u32> = match row {
-        Ok(row) => row.try_get(0)?,
+/// `None`: there is none (or no such schema, or the name is no name). A name without its schema is found by the site's
+/// path.
+pub async fn table_by_text(client: &Client, name: &str) -> Result<Option<Table>, Error> {
+    let sql = "SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid";
+    let oid: Option<u32> = match site::query_sql(client, sql, &[&name]).await {
+        Ok(rows) => rows.first().map(|row| row.try_get(0)).transpose()?.flatten(),
         // 42602: a text that cannot be a name; 42601: too many dots; 0A000: another database's table.
         Err(error)
             if [
@@ -123,12 +121,6 @@ pub async fn table_by_oid(client: &impl GenericClient, oid: u32) -> Result<Optio
         c.relkind::pg_catalog.text AS kind, c.relpersistence::pg_catalog.text AS persistence, \
         c.relispartition AS is_partition, c.relreplident::pg_catalog.text AS identity, \
         pg_catalog.row_security_active(c.oid) AS row_security, \
-        CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false \
-          WHEN 'i' THEN EXISTS (SELECT FROM pg_catalog.pg_index AS i \
-            WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid) \
-          ELSE EXISTS (SELECT FROM pg_catalog.pg_index AS i \
-            WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid AND i.indimmediate) \
-        END AS has_identity, \
         rn.nspname::pg_catalog.text AS root_schema, r.relname::pg_catalog.text AS root_name, \
         ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_index AS i, \
             pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(number, place), \
@@ -161,11 +153,26 @@ pub async fn table_by_oid(client: &impl GenericClient, oid: u32) -> Result<Optio
         is_partition: row.try_get("is_partition")?,
         root,
         replica_identity: identity.unwrap_or(ReplicaIdentity::Nothing),
-        has_replica_identity: row.try_get("has_identity")?,
         row_security: row.try_get("row_security")?,
         primary_key: row.try_get("primary_key")?,
         columns: columns(client, oid).await?,
     }))
+}
+
+/// The tables that inherit from a table and are no partitions of it (`INHERITS`). A publication streams their rows under
+/// their own names, a query of the table reads them as its own, and no key holds over all of them.
+pub async fn inheritors(client: &impl GenericClient, oid: u32) -> Result<Vec<RelationName>, Error> {
+    let sql = "SELECT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name \
+        FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid AND NOT c.relispartition \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE i.inhparent = $1 ORDER BY 1, 2";
+    let rows = client.query(sql, &[&oid]).await?;
+    let name = |row: &Row| {
+        Ok(RelationName {
+            schema: row.try_get("schema")?,
+            table: row.try_get("name")?,
+        })
+    };
+    rows.iter().map(name).collect()
 }
 
 async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColumn>, Error> {
@@ -179,6 +186,15 @@ async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColum
           THEN pg_catalog.quote_ident(bn.nspname) || '.' || pg_catalog.quote_ident(b.typname) \
           ELSE pg_catalog.quote_ident(en.nspname) || '.' || pg_catalog.quote_ident(e.typname) || '[]' \
         END AS cast_type, \
+        coalesce((SELECT 'OPERATOR(' || pg_catalog.quote_ident(on_.nspname) || '.' || o.oprname || ')' \
+          FROM pg_catalog.pg_opclass AS oc JOIN pg_catalog.pg_am AS am ON am.oid = oc.opcmethod \
+          JOIN pg_catalog.pg_amop AS ao ON ao.amopfamily = oc.opcfamily \
+            AND ao.amoplefttype = b.oid AND ao.amoprighttype = b.oid \
+            AND ao.amopstrategy = CASE am.amname WHEN 'btree' THEN 3 ELSE 1 END \
+          JOIN pg_catalog.pg_operator AS o ON o.oid = ao.amopopr \
+          JOIN pg_catalog.pg_namespace AS on_ ON on_.oid = o.oprnamespace \
+          WHERE oc.opcintype = b.oid AND oc.opcdefault AND am.amname IN ('btree', 'hash') \
+          ORDER BY am.amname LIMIT 1), 'OPERATOR(pg_catalog.=)') AS equals, \
         ARRAY(SELECT l.enumlabel::pg_catalog.text FROM pg_catalog.pg_enum AS l \
             WHERE l.enumtypid = b.oid ORDER BY l.enumsortorder) AS labels \
         FROM pg_catalog.pg_attribute AS a \
@@ -203,6 +219,7 @@ async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColum
             type_text: row.try_get("type_text")?,
             cast_type: row.try_get("cast_type")?,
             cast_oid: row.try_get("cast_oid")?,
+            equals: row.try_get("equals")?,
             type_kind: letter(row, "kind")?.unwrap_or('?'),
             type_category: letter(row, "category")?.unwrap_or('?'),
             enum_labels: row.try_get("labels")?,

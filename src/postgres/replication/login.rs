@@ -130,7 +130,10 @@ async fn request_tls(
                 end_point: None,
             });
         }
-        b'N' => return Err(no_tls("the server has no TLS (ssl = off)")),
+        b'N' => {
+            let error = ConnectError::new(ConnectFault::NoTls, &attempt.label);
+            return Err(error.caused("it answers that its ssl is off"));
+        }
         _ => return Err(no_tls("the server's answer to the TLS request is not understood")),
     }
     let setup =

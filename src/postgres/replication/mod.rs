@@ -33,6 +33,7 @@ use tokio::time::timeout;
 use super::dial::first_that_connects;
 use super::error::{ConnectError, ConnectFault};
 use super::quote::quote_ident;
+use super::session::SessionOptions;
 use super::url::{ConnectUrl, TargetSession};
 use crate::model::{Charset, Lsn};
 pub use error::{ReplicationError, Stage};
@@ -42,12 +43,6 @@ use wire::{Wire, protocol};
 
 /// How long a command other than slot creation may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// As for ordinary connections (rule 4): the text of cells depends on these.
-const SESSION: &str = "SET DateStyle TO 'ISO, MDY'; SET TimeZone TO 'UTC'; SET IntervalStyle TO postgres; \
-    SET bytea_output TO hex; SET extra_float_digits TO 1; SET client_encoding TO 'UTF8'; \
-    SET standard_conforming_strings TO on; SET statement_timeout TO 0; SET lock_timeout TO 0; \
-    SET idle_session_timeout TO 0";
 
 /// A connection to a walsender, not yet streaming.
 pub struct ReplicationConnection {
@@ -89,7 +84,8 @@ impl ReplicationConnection {
                 ReplicationError::Connect(error) => error,
                 other => ConnectError::new(ConnectFault::Other, &attempt.label).caused(other),
             };
-            query(&mut wire, SESSION, Stage::Command).await.map_err(failed)?;
+            let session = SessionOptions::replication().sql(application_name);
+            query(&mut wire, &session, Stage::Command).await.map_err(failed)?;
             if url.target != TargetSession::Any {
                 let sql = "SELECT pg_catalog.pg_is_in_recovery()";
                 let rows = query(&mut wire, sql, Stage::Command).await.map_err(failed)?;

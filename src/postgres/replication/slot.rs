@@ -32,11 +32,16 @@ pub struct Blocker {
     pub application_name: Option<String>,
     /// When its transaction began.
     pub since: Option<String>,
+    /// It is a prepared transaction, which no process holds: its name, and its database.
+    pub prepared: Option<(String, String)>,
 }
 
 impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pid {}", self.pid)?;
+        match &self.prepared {
+            Some((gid, database)) => write!(f, "the prepared transaction {gid} in the database {database}")?,
+            None => write!(f, "pid {}", self.pid)?,
+        }
         if let Some(user) = &self.user {
             write!(f, ", user {user}")?;
         }
@@ -111,10 +116,15 @@ impl ReplicationConnection {
 
 /// Whom a process waits for. What cannot be seen is left out: this only explains a failure.
 async fn blockers(observer: &Client, pid: i32) -> Vec<Blocker> {
-    let sql = "SELECT b.pid, a.usename::pg_catalog.text, a.application_name, \
-               pg_catalog.to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ') \
-               FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1)) AS b(pid) \
-               LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.pid ORDER BY a.xact_start";
+    // The server tells a prepared transaction as process 0, and not which one: all that are open are waited for.
+    let sql = "WITH b AS (SELECT b.pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1)) AS b(pid)) \
+               SELECT b.pid, a.usename::pg_catalog.text, a.application_name, \
+                 pg_catalog.to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), \
+                 NULL::pg_catalog.text, NULL::pg_catalog.text, a.xact_start \
+               FROM b LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.pid WHERE b.pid <> 0 \
+               UNION ALL SELECT 0, p.owner::pg_catalog.text, NULL, \
+                 pg_catalog.to_char(p.prepared, 'YYYY-MM-DD HH24:MI:SS TZ'), p.gid, p.database::pg_catalog.text, p.prepared \
+               FROM pg_catalog.pg_prepared_xacts AS p WHERE EXISTS (SELECT FROM b WHERE b.pid = 0) ORDER BY 7";
     let rows = match observer.query(sql, &[&pid]).await {
         Ok(rows) => rows,
         Err(error) => {
@@ -128,6 +138,10 @@ async fn blockers(observer: &Client, pid: i32) -> Vec<Blocker> {
             user: row.try_get(1).ok()?,
             application_name: row.try_get(2).ok()?,
             since: row.try_get(3).ok()?,
+            prepared: match (row.try_get(4).ok()?, row.try_get(5).ok()?) {
+                (Some(gid), Some(database)) => Some((gid, database)),
+                _ => None,
+            },
         })
     };
     rows.into_iter().filter_map(blocker).collect()

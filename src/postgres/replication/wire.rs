@@ -216,6 +216,7 @@ pub(super) fn server_error(body: &[u8]) -> Box<ServerError> {
             b'M' => error.message = value,
             b'D' => error.detail = Some(value),
             b'H' => error.hint = Some(value),
+            b'R' => error.routine = Some(value),
             _ => {}
         }
     }

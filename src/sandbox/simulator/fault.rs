@@ -4,6 +4,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+use super::spoil::Spoilt;
+
 /// One scripted fault. Over the control port: `{"match":"create","kind":"lose_answer_after","times":1,"skip":0}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fault {
@@ -132,6 +134,33 @@ pub enum FaultKind {
         #[serde(default)]
         done: bool,
     },
+    /// Any answer whatever, from the API or from something in front of it.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        #[serde(default)]
+        body: String,
+        /// Is the call done nevertheless?
+        #[serde(default)]
+        done: bool,
+    },
+    /// Done; something stands before and behind the answer's JSON.
+    Surround {
+        /// Such as a PHP notice.
+        #[serde(default)]
+        before: String,
+        /// Such as a comment.
+        #[serde(default)]
+        after: String,
+    },
+    /// Done; the answer's entry that says this is spoilt, where it has one, each time until the faults are cleared.
+    Spoil {
+        /// The text of a message or the subject of a case.
+        says: String,
+        /// What is odd about it.
+        how: Spoilt,
+    },
     /// 429; nothing is done.
     TooManyRequests {
         /// The value of the `retry_after` header, if there is one.
@@ -154,6 +183,10 @@ pub enum Done {
 }
 
 impl FaultKind {
+    fn only_spoils(&self) -> bool {
+        matches!(self, FaultKind::Spoil { .. })
+    }
+
     /// The word that the books hold.
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -164,6 +197,9 @@ impl FaultKind {
             FaultKind::RespondSlowly { .. } => "respond_slowly",
             FaultKind::HtmlWith200 { .. } => "html_with_200",
             FaultKind::NotJson { .. } => "not_json",
+            FaultKind::Answer { .. } => "answer",
+            FaultKind::Surround { .. } => "surround",
+            FaultKind::Spoil { .. } => "spoil",
             FaultKind::TooManyRequests { .. } => "too_many_requests",
         }
     }
@@ -232,7 +268,7 @@ impl Faults {
         for fault in self
             .script
             .iter_mut()
-            .filter(|fault| fault.matches.covers(method, path))
+            .filter(|fault| !fault.kind.only_spoils() && fault.matches.covers(method, path))
         {
             if fault.skip > 0 {
                 fault.skip -= 1;
@@ -244,6 +280,17 @@ impl Faults {
         }
         self.script.retain(|fault| fault.times > 0);
         hit.or_else(|| self.roll())
+    }
+
+    /// What is odd in the answer to this call, as long as the faults are there.
+    pub fn spoilt(&self, method: &str, path: &[&str]) -> Vec<(String, Spoilt)> {
+        let odd = |fault: &Fault| match &fault.kind {
+            FaultKind::Spoil { says, how } if fault.matches.covers(method, path) => {
+                Some((says.clone(), *how))
+            }
+            _ => None,
+        };
+        self.script.iter().filter_map(odd).collect()
     }
 
     fn roll(&mut self) -> Option<FaultKind> {

@@ -30,6 +30,7 @@ mod form;
 mod options;
 mod people;
 mod server;
+mod spoil;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -57,6 +58,7 @@ pub use options::{
     API_STAFF, Absorbed, Agent, Bodies, ChannelKind, CustomChannel, CustomField, DEFAULT_AGENT, Delivery,
     EmptyList, Encoding, Options, Rule, RuleBody, Trigger,
 };
+pub use spoil::Spoilt;
 
 use crate::model::{CaseId, MessageId};
 use connection::{Connection, CuttingListener};

@@ -15,6 +15,7 @@ use super::books::Call;
 use super::connection::Connection;
 use super::fault::{Done, FaultKind};
 use super::form::{self, Upload};
+use super::spoil::spoil;
 use super::state::{Refusal, State};
 use super::{Shared, control};
 use crate::model::clock;
@@ -193,6 +194,27 @@ async fn answer(shared: Arc<Shared>, request: Request) -> Option<Response> {
             }
             Some(Reply::page("Maintenance"))
         }
+        Some(FaultKind::Answer { status, body, done }) => {
+            if done {
+                perform.await;
+            }
+            let content_type = match body.starts_with('<') {
+                true => "text/html; charset=utf-8",
+                false => "application/json",
+            };
+            Some(Reply {
+                body,
+                content_type,
+                ..Reply::json(status, &Value::Null)
+            })
+        }
+        Some(FaultKind::Surround { before, after }) => {
+            let reply = perform.await;
+            Some(Reply {
+                body: format!("{before}{}{after}", reply.body),
+                ..reply
+            })
+        }
         Some(FaultKind::NotJson { done }) => {
             if done {
                 perform.await;
@@ -207,6 +229,21 @@ async fn answer(shared: Arc<Shared>, request: Request) -> Option<Response> {
             None
         }
     };
+    let odd = shared.with_quietly(|state| {
+        state
+            .faults
+            .spoilt(&method, segments.as_deref().unwrap_or_default())
+    });
+    let reply = reply.map(|reply| {
+        odd.into_iter().fold(reply, |reply, (says, how)| {
+            let (status, body) = spoil(reply.status, reply.body, &says, how);
+            Reply {
+                status,
+                body,
+                ..reply
+            }
+        })
+    });
     shared.finish(index, reply)
 }
 

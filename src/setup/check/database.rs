@@ -130,7 +130,7 @@ pub(super) async fn publications(
         for table in mapped
             .captured()
             .iter()
-            .filter(|table| table.has_identity != for_inserts)
+            .filter(|table| table.has_identity() != for_inserts)
         {
             if !publication::takes(&now, table) {
                 found.fail(
@@ -144,18 +144,35 @@ pub(super) async fn publications(
             }
         }
         if !for_inserts {
-            for table in without_identity(client, &now.name).await? {
+            for refused in catalog::publication_refuses(client, name, &inserts).await? {
+                let table = &refused.what;
                 found.fail(
                     "publication",
                     format!(
-                        "the table {table} in the publication {name} has no replica identity: the site's own UPDATE and \
-                         DELETE of it fail"
+                        "the server refuses the site's own UPDATE and DELETE on {}, which the publication {name} carries: {}",
+                        table.table, table.why
                     ),
-                    format!("alter publication {quoted} drop table {table}; or give the table a primary key"),
+                    format!("{}; or {}", refused.statements, table.mend()),
                 );
             }
         }
         if found.0.len() == before {
+            let without = mapped
+                .captured()
+                .into_iter()
+                .filter(|table| for_inserts && !table.has_identity());
+            for table in without {
+                found.warn(
+                    "publication",
+                    format!(
+                        "of {} the INSERTs alone are streamed: {}; edits and deletions on the site are not seen",
+                        table.table.name,
+                        table.lacks()
+                    ),
+                    table.unidentified.first().map(catalog::Unidentified::mend).unwrap_or_default()
+                        + ", then `deskie-cdc setup`",
+                );
+            }
             let names: Vec<String> = now.streams.iter().map(ToString::to_string).collect();
             let of = if names.is_empty() {
                 "no table".to_owned()
@@ -167,27 +184,6 @@ pub(super) async fn publications(
         }
     }
     Ok(found)
-}
-
-/// Tables of a publication that takes updates, or partitions of them, that cannot be updated for it.
-async fn without_identity(client: &Client, publication: &str) -> Result<Vec<String>, SetupError> {
-    let sql = "SELECT DISTINCT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) \
-        FROM pg_catalog.pg_publication AS p \
-        CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname::pg_catalog.text) AS g \
-        CROSS JOIN LATERAL pg_catalog.pg_partition_tree(g.relid) AS leaf \
-        JOIN pg_catalog.pg_class AS c ON c.oid = leaf.relid AND c.relkind = 'r' \
-        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-        WHERE p.pubname = $1::pg_catalog.text AND (p.pubupdate OR p.pubdelete) \
-          AND CASE c.relreplident WHEN 'f' THEN false WHEN 'n' THEN true ELSE NOT EXISTS ( \
-            SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = c.oid AND i.indisvalid \
-            AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary AND i.indimmediate END) END";
-    // pg_partition_tree is empty for a table that is no part of a partitioned one.
-    let sql = sql.replace(
-        "CROSS JOIN LATERAL pg_catalog.pg_partition_tree(g.relid) AS leaf",
-        "CROSS JOIN LATERAL (SELECT g.relid UNION SELECT t.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree(g.relid) AS t) AS leaf",
-    );
-    let rows = client.query(sql.as_str(), &[&publication]).await?;
-    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 pub(super) async fn slot(
@@ -221,11 +217,24 @@ pub(super) async fn slot(
                 );
             }
         }
-        Some(slot) if slot.is_lost() => found.fail(
-            "slot",
-            format!("the slot {name} was lost: the server has thrown its WAL away (max_slot_wal_keep_size)"),
-            "run `deskie-cdc setup`; raise max_slot_wal_keep_size",
-        ),
+        Some(slot) if slot.is_lost() => {
+            let (what, mend) = match slot.invalidation_reason.as_deref() {
+                Some("idle_timeout") => (
+                    "nobody streamed from it for longer than idle_replication_slot_timeout",
+                    "start the connector, which makes it anew and repairs the gap; keep it running, or set \
+                     idle_replication_slot_timeout = 0",
+                ),
+                Some("wal_level_insufficient") => (
+                    "wal_level was lowered",
+                    "set wal_level = logical and restart the server; then start the connector",
+                ),
+                _ => (
+                    "the server has thrown its WAL away (max_slot_wal_keep_size)",
+                    "run `deskie-cdc setup`; raise max_slot_wal_keep_size",
+                ),
+            };
+            found.fail("slot", format!("the slot {name} was lost: {what}"), mend);
+        }
         Some(slot) => {
             let held = u64::try_from(slot.held_bytes.unwrap_or(0)).unwrap_or(0);
             let megabytes = held / 1_000_000;
@@ -251,6 +260,10 @@ pub(super) async fn slot(
                 );
             }
         }
+    }
+    for (standby, is_there) in catalog::standbys_waited_for(client, &name).await? {
+        let (what, mend) = crate::setup::standby_trouble(&standby, is_there);
+        found.fail("slot", what, mend);
     }
     let in_use = slot.is_some_and(|slot| slot.active_pid.is_some());
     if facts.wal_senders.1 >= facts.wal_senders.0 && !in_use {

@@ -6,7 +6,7 @@ use super::{Found, Status};
 use crate::config::{Config, Reply};
 use crate::mapping::Shape;
 use crate::pgoutput::ReplicaIdentity;
-use crate::postgres::catalog;
+use crate::postgres::{catalog, site};
 use crate::setup::error::SetupError;
 use crate::setup::mapped::Mapped;
 use crate::setup::{admin, needs};
@@ -105,7 +105,7 @@ pub(super) fn row_security(mapped: &Mapped, found: &mut Found) {
 
 /// A list changes by UPDATE, which has to be streamed.
 pub(super) fn lists(config: &Config, mapped: &Mapped, found: &mut Found) {
-    let Some(messages) = mapped.table("message").filter(|table| !table.has_identity) else {
+    let Some(messages) = mapped.table("message").filter(|table| !table.has_identity()) else {
         return;
     };
     if config
@@ -116,13 +116,15 @@ pub(super) fn lists(config: &Config, mapped: &Mapped, found: &mut Found) {
         found.fail(
             "lists",
             format!(
-                "{} has no replica identity, so only its INSERTs are streamed: what is added to a list is never seen",
-                messages.table.name
+                "only the INSERTs of {} are streamed: what is added to a list is never seen ({})",
+                messages.table.name,
+                messages.lacks()
             ),
-            format!(
-                "give it a primary key, or: alter table {} replica identity full",
-                crate::postgres::qualified(&messages.table.name)
-            ),
+            messages
+                .unidentified
+                .first()
+                .map(crate::postgres::catalog::Unidentified::mend)
+                .unwrap_or_default(),
         );
     }
 }
@@ -201,12 +203,12 @@ pub(super) async fn keys(client: &Client, mapped: &Mapped) -> Result<Found, Setu
 async fn duplicate(client: &Client, shape: &Shape) -> Result<Option<String>, SetupError> {
     let sql = format!(
         "select key from (select {} as key from {} m limit 200000) found where key is not null \
-         group by key having count(*) > 1 limit 1",
+         group by key having pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 limit 1",
         shape.key_sql("m"),
         shape.sql()
     );
-    match client.query_opt(&sql, &[]).await {
-        Ok(row) => Ok(row.map(|row| row.try_get(0)).transpose()?),
+    match site::query_sql(client, &sql, &[]).await {
+        Ok(rows) => Ok(rows.first().map(|row| row.try_get(0)).transpose()?),
         // Without the right to read it: that is said elsewhere.
         Err(error) if error.code().is_some() => Ok(None),
         Err(error) => Err(error.into()),

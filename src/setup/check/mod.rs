@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::error::{SetupError, replication_mend};
 use super::{mapped, own_url};
 use crate::config::Config;
-use crate::postgres::replication::ReplicationConnection;
+use crate::postgres::replication::{ReplicationConnection, ReplicationError};
 use crate::postgres::{ConnectUrl, SessionOptions, catalog};
 
 /// How a check came out.
@@ -123,7 +123,7 @@ async fn with_database(config: &Config, url: &ConnectUrl, found: &mut Found) {
         Err(error) => return found.error("database", error.into()),
     };
     found.ok("database", format!("{} answers", url.redacted()));
-    let identity = replication(url, found).await;
+    let identity = replication(&client, url, found).await;
     database::server(&facts, found);
     found_or(found, "role", database::role(&client, url).await);
     let state = database::state(config, &client, url, identity.as_ref(), &facts).await;
@@ -167,16 +167,36 @@ fn found_or(found: &mut Found, name: &str, result: Result<Found, SetupError>) {
     }
 }
 
+/// Why nothing is replicated to us.
+enum Refusal {
+    Setup(SetupError),
+    Replication(ReplicationError),
+}
+
+impl From<SetupError> for Refusal {
+    fn from(error: SetupError) -> Refusal {
+        Refusal::Setup(error)
+    }
+}
+
+impl From<ReplicationError> for Refusal {
+    fn from(error: ReplicationError) -> Refusal {
+        Refusal::Replication(error)
+    }
+}
+
 /// A pooler does not know IDENTIFY_SYSTEM.
 async fn replication(
+    client: &tokio_postgres::Client,
     url: &ConnectUrl,
     found: &mut Found,
 ) -> Option<crate::postgres::replication::SystemIdentity> {
     let identify = async {
+        crate::setup::refuse_pgpool(client).await?;
         let mut connection = ReplicationConnection::connect(url, "deskie-cdc check").await?;
         let identity = connection.identify_system().await?;
         connection.close().await;
-        Ok::<_, crate::postgres::replication::ReplicationError>(identity)
+        Ok::<_, Refusal>(identity)
     };
     match identify.await {
         Ok(identity) => {
@@ -186,7 +206,11 @@ async fn replication(
             );
             Some(identity)
         }
-        Err(error) => {
+        Err(Refusal::Setup(error)) => {
+            found.error("direct connection", error);
+            None
+        }
+        Err(Refusal::Replication(error)) => {
             let mend = replication_mend(&error);
             let text = if error.not_a_replication_server() {
                 format!("a connection pooler answers, not the server itself: {error}")

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::mapping::shape::{Shape, key_values};
 use crate::mapping::{Parameters, Statement, write};
 use crate::model::{Kind, TicketKey, clock};
-use crate::postgres::{ConnectUrl, SessionOptions, TextParam, describe, quote_ident};
+use crate::postgres::{ConnectUrl, SessionOptions, TextParam, describe, quote_ident, site};
 use crate::setup::error::SetupError;
 use crate::setup::mapped::Mapped;
 use crate::setup::written::prepare_typed;
@@ -126,8 +126,9 @@ async fn newest_ticket(client: &Client, tickets: &Shape) -> Result<Option<Ticket
         tickets.sql(),
         order.join(", ")
     );
-    let row = client.query_opt(sql.as_str(), &[]).await?;
-    Ok(row
+    let rows = site::query_sql(client, &sql, &[]).await?;
+    Ok(rows
+        .first()
         .map(|row| row.try_get::<_, String>(0))
         .transpose()?
         .map(TicketKey))
@@ -193,7 +194,7 @@ async fn attempt(
     let values = key_values(key.as_str(), tickets.key.len()).unwrap_or_default();
     parts.push(Part {
         name: "locking the ticket".to_owned(),
-        statement: client.prepare(&lock).await?,
+        statement: site::prepare(client, &lock).await?,
         values: values.into_iter().map(TextParam::new).collect(),
         locks: true,
     });
@@ -239,11 +240,11 @@ async fn attempt(
 
 /// Rows met by each part, and by the deferred constraints; the first error is the cause.
 async fn run(client: &Client, parts: &[Part]) -> Vec<Result<u64, tokio_postgres::Error>> {
+    // All of it is the site's own work, on the site's path until the ROLLBACK.
+    let begin = format!("begin; {}", site::ENTER_LOCAL);
     let mut sent: Vec<BoxFuture<'_, Result<u64, tokio_postgres::Error>>> =
         Vec::with_capacity(parts.len() + 3);
-    sent.push(Box::pin(async {
-        client.batch_execute("begin").await.map(|()| 1)
-    }));
+    sent.push(Box::pin(async { client.batch_execute(&begin).await.map(|()| 1) }));
     for part in parts {
         sent.push(Box::pin(async move {
             let values: Vec<&(dyn ToSql + Sync)> = part
@@ -282,7 +283,18 @@ async fn failed(
         return Ok(());
     };
     let mend = match database.code().code() {
+        // Row security has the code of a missing right; where it was found out tells them apart in any language.
+        "42501" if database.routine() == Some("ExecWithCheckOptions") => {
+            "row security refuses the row: give the connector's user a policy for it (create policy … for insert … with check \
+             …), or BYPASSRLS"
+                .to_owned()
+        }
         "42501" => grant(client, name, database).await?,
+        "25006" => {
+            "the session is read-only: alter role … set default_transaction_read_only = off (or the database's), or name the \
+             primary in postgres.url"
+                .to_owned()
+        }
         "23502" => "set that column in [reply.set], or give it a default".to_owned(),
         "23503" | "23505" | "23514" | "22P02" => {
             format!("mend `{name}` in the config: it gives a value that the site's table does not take")

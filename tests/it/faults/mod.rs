@@ -2,6 +2,7 @@
 
 mod big;
 mod bulkhead;
+mod catalog;
 mod compare;
 mod crash;
 mod failover;
@@ -9,7 +10,11 @@ mod guest;
 mod intake;
 mod later;
 mod migration;
+mod mends;
+mod odd_answers;
 mod ordeal;
+mod outage;
 mod readme;
+mod renamed;
 mod schema;
 mod standby;

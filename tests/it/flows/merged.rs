@@ -87,6 +87,55 @@ async fn a_merge_that_only_a_refusal_tells_of_is_followed() {
 }
 
 #[tokio::test]
+async fn a_merge_that_only_a_refused_edit_or_status_tells_of_is_followed() {
+    for merged_by in ["edit", "status"] {
+        // GIVEN a ticket whose edits and statuses go to Deskie, and no sweep for an hour
+        let stage = stage()
+            .set("deskie", "sweep = \"1h\"")
+            .set("message", "on_edit = \"edit\"")
+            .set(
+                "ticket",
+                "status = \"case t.status when 'closed' then 'closed' else 'open' end\"",
+            )
+            .build()
+            .await;
+        let connector = stage.run().await;
+        let (ticket, case) = stage.open("Soru").await;
+        let message = stage.writes(ticket, "bir").await;
+        stage.until_deskie(case, 2).await;
+        let parent = foreign_case(&stage, IVAN, "Ivan's own");
+        stage.settled().await;
+        // WHEN its case is merged, and the site changes something there before anybody notices
+        stage.simulator.merge(case, parent).unwrap();
+        match merged_by {
+            "edit" => {
+                let edit = format!("update messages set body = 'bir!' where id = {message}");
+                stage.sql(&edit).await;
+            }
+            _ => {
+                stage
+                    .sql(&format!(
+                        "update tickets set status = 'closed' where id = {ticket}"
+                    ))
+                    .await;
+            }
+        }
+        connector.wait_for_log("a merge in Deskie").await;
+        // THEN it is done in the parent, and so is what comes behind it
+        stage.writes(ticket, "iki").await;
+        let done = |books: &Books| {
+            let parent = books.case(parent).unwrap();
+            let said = texts(parent);
+            said.contains(&"iki") && (said.contains(&"bir!") || merged_by == "status")
+        };
+        stage.deskie("both in the parent", done).await;
+        stage.settled().await;
+        let parked = "select count(*) from deskie_cdc.delivery where state = 'parked'";
+        assert_eq!(stage.count(parked).await, 0, "{merged_by}");
+    }
+}
+
+#[tokio::test]
 async fn a_deleted_case_parks_its_ticket_and_no_new_one_is_opened() {
     // GIVEN two tickets with cases
     let stage = stage().build().await;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use deskie_cdc::model::clock;
-use deskie_cdc::sandbox::simulator::{Books, Fault, FaultKind, Match, Says};
+use deskie_cdc::sandbox::simulator::{Action, Books, Fault, FaultKind, Match, Says};
 use reqwest::{Client, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Stage, stage};
+use crate::support::{IVAN, Stage, stage, wait_until};
 
 const SECOND: &str = "the-other-secret-0123456789";
 
@@ -301,4 +301,52 @@ async fn the_webhook_that_our_own_message_causes_costs_no_read() {
     );
     stage.quiet().await;
     assert_eq!(stage.count(&wanted).await, 1);
+}
+
+#[tokio::test]
+async fn hundreds_of_foreign_webhooks_do_not_delay_live_messages() {
+    // GIVEN a small account, and a hundred and twenty cases of its own that nobody knows
+    let stage = stage()
+        .without_rules()
+        .set("deskie", "sweep = \"1h\"")
+        .deskie(|options| options.requests_per_minute = 50)
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    let mut foreign = Vec::new();
+    for n in 0..120 {
+        let made = stage.simulator.act(Action::CreateCaseByMail {
+            user_email: IVAN.into(),
+            user_full_name: String::new(),
+            subject: format!("by mail {n}"),
+            says: Says::text("x"),
+        });
+        foreign.push(made.unwrap().case_id.unwrap());
+    }
+    // WHEN an agent closes them all, and each tells of it
+    let calls = stage.simulator.books().calls.len();
+    let client = Client::new();
+    for case in &foreign {
+        let sent = client
+            .post(stage.workplace.webhook_url())
+            .body(format!("case_id={case}"))
+            .send()
+            .await;
+        assert_eq!(sent.unwrap().status(), 200);
+    }
+    // THEN a message of the customer goes out meanwhile
+    let begun = clock::monotonic();
+    stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    // AND a list told of most of them
+    let foreign = "select count(*) from deskie_cdc.foreign_case";
+    wait_until("they are known", || async {
+        (stage.count(foreign).await >= 90).then_some(())
+    })
+    .await;
+    let reads = stage.simulator.books().calls.len() - calls;
+    assert!(reads <= 40, "{reads} calls");
 }

@@ -167,3 +167,23 @@ async fn html_of_the_site_stays_html_and_harmless() {
     stage.settled().await;
     assert_eq!(stage.rows(ticket).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_text_that_nobody_reads_to_its_end_is_cut_and_says_so() {
+    // GIVEN a limit
+    let stage = stage()
+        .set("deskie", "max_body = \"10kB\"\nmax_text = \"25kB\"")
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    // WHEN the customer pastes a log
+    stage.writes(ticket, &"satır ".repeat(50_000)).await;
+    stage.writes(ticket, "sonra").await;
+    // THEN its start comes, and a line that says so
+    let record = stage.until_deskie(case, 5).await;
+    let said = texts(&record);
+    assert_eq!(said.len(), 5, "one opens, three for the text, one behind it");
+    assert!(said[3].contains("kB of it are left out here"), "{}", said[3]);
+    assert_eq!(said[4], "sonra");
+}

@@ -1,0 +1,198 @@
+//! What every session of ours sets (rule 4), whoever opens it: ordinary ones, the lease's, the administrator's, and the
+//! replication connection. The role, the database or the URL may have set anything; a site's time-out made capture begin
+//! anew for ever, and a site's `search_path` lets whoever may create objects in it run code as us.
+//!
+//! All of it is set once connected, not as start-up options: so it overrides ALTER ROLE and ALTER DATABASE, too. What a
+//! server does not have yet is left out by asking that server, not by comparing versions.
+
+use std::time::Duration;
+
+use super::quote::quote_literal;
+use super::site;
+
+/// What a connection is for, and its limits.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// One word for `application_name`, which becomes `deskie-cdc <role>`.
+    pub role: String,
+    /// Which of several instances it is: stands behind the role, so that a standby can end a frozen leader's sessions.
+    pub instance: Option<String>,
+    /// The longest wait for a lock (default 2 s); `None`: no limit.
+    pub lock_timeout: Option<Duration>,
+    /// The longest statement (default 30 s); `None`: no limit.
+    pub statement_timeout: Option<Duration>,
+    /// How long a transaction may stand idle; `None`: no limit. Only what may hold a lock of the site's needs one.
+    pub idle_in_transaction_timeout: Option<Duration>,
+    /// The user's `[capture] session`, run last.
+    pub statements: Vec<String>,
+}
+
+impl SessionOptions {
+    /// The default limits.
+    pub fn new(role: impl Into<String>) -> Self {
+        Self {
+            role: role.into(),
+            instance: None,
+            lock_timeout: Some(Duration::from_secs(2)),
+            statement_timeout: Some(Duration::from_secs(30)),
+            idle_in_transaction_timeout: None,
+            statements: Vec::new(),
+        }
+    }
+
+    /// Those of a replication connection: what it waits for, its client bounds.
+    pub(super) fn replication() -> Self {
+        Self {
+            lock_timeout: None,
+            statement_timeout: None,
+            ..Self::new("")
+        }
+    }
+
+    /// The same for one of several instances.
+    pub fn with_instance(self, instance: &str) -> Self {
+        Self {
+            instance: Some(instance.to_owned()),
+            ..self
+        }
+    }
+
+    pub(super) fn application_name(&self) -> String {
+        application_name(&self.role, self.instance.as_deref())
+    }
+
+    /// The same with another limit of statements.
+    pub fn with_statement_timeout(self, statement_timeout: Option<Duration>) -> Self {
+        Self {
+            statement_timeout,
+            ..self
+        }
+    }
+
+    /// The same with a limit of idle transactions.
+    pub fn with_idle_in_transaction_timeout(self, limit: Duration) -> Self {
+        Self {
+            idle_in_transaction_timeout: Some(limit),
+            ..self
+        }
+    }
+
+    /// The same with the user's statements.
+    pub fn with_statements(self, statements: Vec<String>) -> Self {
+        Self { statements, ..self }
+    }
+
+    /// The statements that make a session ours, for one of this `application_name`.
+    pub(super) fn sql(&self, application_name: &str) -> String {
+        let millis = |limit: Option<Duration>| limit.map_or(0, |limit| limit.as_millis().max(1)).to_string();
+        let values: Vec<String> = SETTINGS
+            .iter()
+            .map(|setting| {
+                let value = match setting.value {
+                    Value::Fixed(value) => quote_literal(value),
+                    Value::Expression(sql) => sql.to_owned(),
+                    Value::ApplicationName => quote_literal(application_name),
+                    Value::LockTimeout => quote_literal(&millis(self.lock_timeout)),
+                    Value::StatementTimeout => quote_literal(&millis(self.statement_timeout)),
+                    Value::IdleInTransaction => quote_literal(&millis(self.idle_in_transaction_timeout)),
+                };
+                format!("({}, {value})", quote_literal(setting.name))
+            })
+            .collect();
+        // The path first and alone: the rest has operators and types, which it decides about.
+        format!(
+            "{}; SELECT pg_catalog.set_config(s.name, s.value, false) FROM (VALUES {}) AS s(name, value) \
+             WHERE pg_catalog.current_setting(s.name, true) IS NOT NULL",
+            site::KEEP,
+            values.join(", ")
+        )
+    }
+}
+
+/// `deskie-cdc <role>`, and which of several instances.
+pub fn application_name(role: &str, instance: Option<&str>) -> String {
+    match instance {
+        Some(instance) => format!("deskie-cdc {role} {instance}"),
+        None => format!("deskie-cdc {role}"),
+    }
+}
+
+/// One setting of every session.
+pub(super) struct Setting {
+    pub(super) name: &'static str,
+    value: Value,
+    /// The first version that has it, of those that we serve (14 and later).
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds it to the servers"))]
+    pub(super) since: u8,
+}
+
+enum Value {
+    Fixed(&'static str),
+    /// SQL that gives the value.
+    Expression(&'static str),
+    ApplicationName,
+    LockTimeout,
+    StatementTimeout,
+    IdleInTransaction,
+}
+
+const fn fixed(name: &'static str, value: &'static str) -> Setting {
+    set(name, Value::Fixed(value))
+}
+
+const fn set(name: &'static str, value: Value) -> Setting {
+    Setting {
+        name,
+        value,
+        since: 14,
+    }
+}
+
+/// The list. `search_path` is set before it, see [`site`]; `row_security` is the site's: `off` makes hidden rows an
+/// error, which is louder than what we would set.
+pub(super) const SETTINGS: [Setting; 27] = [
+    // What is acknowledged has to survive a crash; `remote_apply` is more than `on` and stays.
+    set(
+        "synchronous_commit",
+        Value::Expression(
+            "CASE pg_catalog.current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END",
+        ),
+    ),
+    // Rule 2: our waiting is bounded, and the site's for us; what is longer by nature says so itself.
+    set("lock_timeout", Value::LockTimeout),
+    set("statement_timeout", Value::StatementTimeout),
+    set("idle_in_transaction_session_timeout", Value::IdleInTransaction),
+    Setting {
+        name: "transaction_timeout",
+        value: Value::Fixed("0"),
+        since: 17,
+    },
+    fixed("idle_session_timeout", "0"),
+    // A client that the network has swallowed lets go of its locks and its snapshot within half a minute, not hours.
+    fixed("tcp_keepalives_idle", "10"),
+    fixed("tcp_keepalives_interval", "5"),
+    fixed("tcp_keepalives_count", "3"),
+    // Each step begins as it was written: at READ COMMITTED, and able to write.
+    fixed("default_transaction_isolation", "read committed"),
+    fixed("default_transaction_read_only", "off"),
+    fixed("default_transaction_deferrable", "off"),
+    set("application_name", Value::ApplicationName),
+    // The text of values: capture's cells are cast back by other sessions.
+    fixed("client_encoding", "UTF8"),
+    fixed("DateStyle", "ISO, MDY"),
+    fixed("TimeZone", "UTC"),
+    fixed("IntervalStyle", "postgres"),
+    fixed("bytea_output", "hex"),
+    fixed("extra_float_digits", "1"),
+    fixed("array_nulls", "on"),
+    fixed("xmloption", "content"),
+    // How our SQL is read.
+    fixed("standard_conforming_strings", "on"),
+    fixed("quote_all_identifiers", "off"),
+    fixed("transform_null_equals", "off"),
+    // A bitmap scan of our GIN index must not leave rows out.
+    fixed("gin_fuzzy_search_limit", "0"),
+    // Our statements are small, and the parallel workers are the site's: a look every second is not to take them.
+    fixed("jit", "off"),
+    fixed("max_parallel_workers_per_gather", "0"),
+];

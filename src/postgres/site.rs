@@ -1,0 +1,121 @@
+//! The site's own `search_path`, around the mapping's own statements and nothing else (rule 4).
+//!
+//! At rest every session of ours has [`LEAVE`]'s path: no name, type, operator or function of our SQL can resolve to
+//! something that somebody has put into a schema of the site's. What the role, the database, the URL or `[capture]
+//! session` have set is kept in a setting of the session. A mapping's statement means what it means to the site, so the
+//! path is put in right before it and taken out right after: all three go to the server at once, so it costs no round
+//! trip, and whoever drops the future in between leaves no session behind with the wrong path.
+//!
+//! A statement that touches the site's tables runs here whoever wrote it, since functions of the site's policies,
+//! triggers and defaults look for their names by the path that is in force. What we add to such a statement names
+//! everything with its schema: functions, types, and operators as `OPERATOR(pg_catalog.=)`.
+//!
+//! A statement that has none of the site's expressions does not belong here.
+
+use std::pin::pin;
+use std::task::Poll;
+
+use futures::future::try_join_all;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Row, Statement};
+
+use super::PooledClient;
+
+/// Keeps the path that is in force as the site's, and puts ours in. Names nothing that a path could lead astray.
+pub(super) const KEEP: &str = "SELECT pg_catalog.set_config('deskie_cdc.site_path', \
+    pg_catalog.current_setting('search_path'), false); SET search_path TO pg_catalog, pg_temp";
+
+/// Puts the site's path in, for the session.
+pub(super) const ENTER: &str = "SELECT pg_catalog.set_config('search_path', \
+    pg_catalog.current_setting('deskie_cdc.site_path'), false)";
+
+/// Puts ours in.
+const LEAVE: &str = "SET search_path TO pg_catalog, pg_temp";
+
+/// Puts the site's path in until the transaction ends, or until [`LEAVE_LOCAL`].
+pub const ENTER_LOCAL: &str = "SELECT pg_catalog.set_config('search_path', \
+    pg_catalog.current_setting('deskie_cdc.site_path'), true)";
+
+/// Puts ours in until the transaction ends.
+pub const LEAVE_LOCAL: &str = "SET LOCAL search_path TO pg_catalog, pg_temp";
+
+/// Takes another path than that of the login for the site's.
+pub async fn set_path(client: &Client, path: &str) -> Result<(), Error> {
+    let sql = "SELECT pg_catalog.set_config('deskie_cdc.site_path', $1::pg_catalog.text, false)";
+    client.execute(sql, &[&path]).await.map(|_| ())
+}
+
+/// Work that sends all it sends when it is polled first.
+async fn within<T>(client: &Client, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let (entered, done, left) =
+        futures::join!(client.batch_execute(ENTER), work, client.batch_execute(LEAVE));
+    entered?;
+    let done = done?;
+    left?;
+    Ok(done)
+}
+
+/// Prepares a statement of the mapping. What the driver asks about its types comes behind, on our path.
+pub async fn prepare(client: &Client, sql: &str) -> Result<Statement, Error> {
+    within(client, client.prepare(sql)).await
+}
+
+/// Runs a prepared statement.
+pub async fn query(
+    client: &Client,
+    statement: &Statement,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, Error> {
+    within(client, client.query(statement, values)).await
+}
+
+/// The same for one whose rows are counted.
+pub async fn execute(
+    client: &Client,
+    statement: &Statement,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<u64, Error> {
+    within(client, client.execute(statement, values)).await
+}
+
+/// Prepares a statement and runs it.
+pub async fn query_sql(
+    client: &Client,
+    sql: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, Error> {
+    let statement = prepare(client, sql).await?;
+    query(client, &statement, values).await
+}
+
+/// Runs a statement that the connection may have prepared already: then it is one round trip.
+pub async fn query_cached(
+    client: &PooledClient,
+    sql: &str,
+    values: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, Error> {
+    let work = async {
+        let mut preparing = pin!(client.prepare_cached(sql));
+        match futures::poll!(preparing.as_mut()) {
+            Poll::Ready(statement) => client.query(&statement?, values).await.map(Ok),
+            Poll::Pending => preparing.await.map(Err),
+        }
+    };
+    match within(client, work).await? {
+        Ok(rows) => Ok(rows),
+        Err(statement) => query(client, &statement, values).await,
+    }
+}
+
+/// So many are sent at once: of more, some would wait for their turn, behind the path.
+const PREPARED_AT_ONCE: usize = 16;
+
+/// Prepares statements that the connection may have prepared already.
+pub async fn prepare_all_cached(client: &PooledClient, statements: &[&str]) -> Result<Vec<Statement>, Error> {
+    let mut prepared = Vec::with_capacity(statements.len());
+    for some in statements.chunks(PREPARED_AT_ONCE) {
+        let preparing = try_join_all(some.iter().map(|sql| client.prepare_cached(sql)));
+        prepared.extend(within(client, preparing).await?);
+    }
+    Ok(prepared)
+}

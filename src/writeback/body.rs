@@ -1,0 +1,67 @@
+//! A message's body for the site. HTML comes from anybody who can write a mail: it is read beside the runtime, within a
+//! time, and that it is begun is noted before, so that one that ends the process is not read for ever (rule 19).
+
+use std::time::Duration;
+
+use super::{Payload, WriteBack};
+use crate::store::StoreError;
+use crate::text::{self, Incoming};
+
+/// A body of fewer bytes does no harm whatever it holds.
+const HARMLESS: usize = 8 << 10;
+
+/// How long reading may take.
+const READ_WITHIN: Duration = Duration::from_secs(20);
+
+/// A body that was begun so often and never read to its end is not begun again.
+const ATTEMPTS: i32 = 3;
+
+impl WriteBack {
+    /// The body of what waits under `key`, such as `message 5`.
+    pub(super) async fn body(
+        &self,
+        ticket: Option<i64>,
+        key: &str,
+        payload: &Payload,
+    ) -> Result<Incoming, StoreError> {
+        let (content, html) = (&payload.content, &payload.content_html);
+        if content.len().max(html.len()) < HARMLESS {
+            return Ok(text::incoming(content, html));
+        }
+        let begun = self.store.risk_begin("body", key).await?;
+        let (content, html) = (content.clone(), html.clone());
+        let read = match begun < ATTEMPTS {
+            true => {
+                let read = move || {
+                    (
+                        text::incoming(&content, &html),
+                        text::is_flattened(&content, &html),
+                    )
+                };
+                let read = tokio::task::spawn_blocking(read);
+                tokio::time::timeout(READ_WITHIN, read)
+                    .await
+                    .ok()
+                    .and_then(Result::ok)
+            }
+            false => None,
+        };
+        let (body, why) = match read {
+            Some((body, false)) => (body, None),
+            Some((body, true)) => (body, Some("its HTML would multiply without end")),
+            None => (
+                text::plain(&payload.content, &payload.content_html),
+                Some("its HTML could not be read, however often it was begun"),
+            ),
+        };
+        if let Some(why) = why {
+            tracing::warn!("{key} goes to the site as plain text: {why}");
+            let detail = format!("{key}: {why}");
+            self.store
+                .journal_add(ticket, "shown as plain text", &detail)
+                .await?;
+        }
+        self.store.risk_end("body", key).await?;
+        Ok(body)
+    }
+}
