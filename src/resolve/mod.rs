@@ -403,7 +403,8 @@ impl Batch<'_> {
         }
         match link.state {
             LinkState::Queued | LinkState::Parked => {
-                step.delivery_newer_image(link.id, &event.image).await?;
+                step.delivery_newer_image(link.id, &event.image, event.found)
+                    .await?;
                 // While it waits the site may hand it to another ticket.
                 if section == Section::Message
                     && let Lane::Of(ticket_key) = self.ticket_key_of(&event.image).await?

@@ -217,7 +217,8 @@ impl Batch<'_> {
             let link = &known.link;
             match link.state {
                 LinkState::Queued | LinkState::Parked => {
-                    step.delivery_newer_image(link.id, &event.image).await?;
+                    step.delivery_newer_image(link.id, &event.image, event.found)
+                        .await?;
                     if link.ticket_id != Some(ticket.id) {
                         step.delivery_move(link.id, ticket.id).await?;
                     }
@@ -447,7 +448,9 @@ impl Batch<'_> {
         let why = format!("[message] expand of the row {row_key}: {why}");
         let link = match step.link_find(Section::Message, row_key).await? {
             Some(link) if link.state == LinkState::Parked => {
-                return Ok(step.delivery_newer_image(link.id, &event.image).await?);
+                return Ok(step
+                    .delivery_newer_image(link.id, &event.image, event.found)
+                    .await?);
             }
             // It was one message before the config knew that it holds many.
             Some(link) if link.ticket_id.is_some() => {

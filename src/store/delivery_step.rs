@@ -169,12 +169,19 @@ impl Step<'_> {
         self.execute(sql, &[&link.0, &reason]).await
     }
 
-    /// A newer version of a row that is not resolved yet; one that is parked has it for the next attempt.
-    pub async fn delivery_newer_image(&self, link: LinkId, image: &Value) -> Result<(), StoreError> {
+    /// A newer version of a row that is not resolved yet; one that is parked has it for the next attempt. What was found in
+    /// the table has the key alone: all else is read anew.
+    pub async fn delivery_newer_image(
+        &self,
+        link: LinkId,
+        image: &Value,
+        found: bool,
+    ) -> Result<(), StoreError> {
         let sql =
-            "update {s}.delivery set image = coalesce(image, '{}'::jsonb) || $2::jsonb, not_before = now()
+            "update {s}.delivery set image = case when $3 then '{}'::jsonb else coalesce(image, '{}'::jsonb) end || $2::jsonb,
+                not_before = now()
             where link_id = $1 and (state = 'unresolved' or (state = 'parked' and body is null))";
-        self.execute(sql, &[&link.0, &image]).await?;
+        self.execute(sql, &[&link.0, &image, &found]).await?;
         Ok(())
     }
 
