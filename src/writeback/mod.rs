@@ -20,6 +20,7 @@ mod elsewhere;
 mod files;
 mod gate;
 mod read;
+mod refusal;
 mod same_row;
 mod staff;
 mod status;

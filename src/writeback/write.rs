@@ -12,7 +12,9 @@ use tokio_postgres::types::ToSql;
 
 use super::files::Ready;
 use super::gate::Meaning;
-use super::same_row::{Sighting, UNSURE, deleted, until_sure};
+pub use super::refusal::WriteError;
+pub(super) use super::refusal::classify;
+use super::same_row::{Sighting, deleted, until_sure};
 use super::writer::WrittenBy;
 use super::{Payload, WriteBack};
 use crate::config::Config;
@@ -22,7 +24,7 @@ use crate::mapping::{Batch, Parameters, Statement, write};
 use crate::model::{CrashPoint, Kind};
 use crate::postgres::TextParam;
 use crate::postgres::shape::{load_message_shape, load_shape};
-use crate::postgres::{Pool, describe, site};
+use crate::postgres::{Pool, site};
 use crate::store::{PendingRemote, Store, StoreError, Ticket};
 use crate::text;
 
@@ -37,89 +39,6 @@ pub struct ReplyStatements {
     pub agent: Batch,
     /// For customers' answers.
     pub customer: Batch,
-}
-
-/// Why a message could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// It may go better later.
-    #[error("{0}")]
-    Passing(String),
-    /// A person has to mend something.
-    #[error("{0}")]
-    Refused(String),
-    /// The database refuses what every message may ask of it: a column, a right, a table that is not as the mapping says.
-    #[error("{0}")]
-    Mapping(String),
-    /// The session may know the tables as they were.
-    #[error("{0}")]
-    Stale(String),
-    /// A column that must not be NULL got no value.
-    #[error("{text}")]
-    NoValue {
-        /// The column.
-        column: String,
-        /// In the server's words.
-        text: String,
-    },
-    /// The ticket's row is just being changed: it is looked at again.
-    #[error("{UNSURE}")]
-    Unsure,
-    /// It had been written already.
-    #[error("it had been written already")]
-    Already,
-    /// Another instance leads.
-    #[error("another instance leads")]
-    NotLeader,
-}
-
-impl From<crate::postgres::shape::ShapeError> for WriteError {
-    fn from(error: crate::postgres::shape::ShapeError) -> WriteError {
-        match error.is_about_the_connection() {
-            true => WriteError::Passing(error.to_string()),
-            false => WriteError::Mapping(error.to_string()),
-        }
-    }
-}
-
-impl From<StoreError> for WriteError {
-    fn from(error: StoreError) -> WriteError {
-        if error.lost_leadership() {
-            WriteError::NotLeader
-        } else {
-            WriteError::Passing(error.to_string())
-        }
-    }
-}
-
-pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
-    let text = describe(error);
-    let Some(database) = error.as_db_error() else {
-        return WriteError::Passing(text);
-    };
-    match database.code().code() {
-        "DC001" => WriteError::NotLeader,
-        "DC003" => WriteError::Already,
-        "DC004" => WriteError::Unsure,
-        "DC005" => WriteError::Passing(database.message().to_owned()),
-        "DC002" => WriteError::Refused(database.message().to_owned()),
-        // Plans of tables that have changed, and of types that were dropped with that.
-        "0A000" | "XX000" => WriteError::Stale(text),
-        "23502" => WriteError::NoValue {
-            column: database.column().unwrap_or_default().to_owned(),
-            text,
-        },
-        code if code.starts_with("42") || code.starts_with("3F") => WriteError::Mapping(text),
-        // Locks, deadlocks, serialisation, cancelled, shutting down, out of resources, idle too long.
-        code if ["40", "53", "57", "08"]
-            .iter()
-            .any(|class| code.starts_with(class)) =>
-        {
-            WriteError::Passing(text)
-        }
-        "55P03" | "25P03" | "25006" => WriteError::Passing(text),
-        _ => WriteError::Refused(text),
-    }
 }
 
 pub(super) const ALREADY: &str = "already written";

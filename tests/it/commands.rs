@@ -153,6 +153,7 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
             "parked",
             "positions",
             "queues",
+            "repair",
             "running",
             "skipped",
             "slot",

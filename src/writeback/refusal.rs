@@ -1,0 +1,89 @@
+//! Why something could not be written to the site, and whose matter that is: the connection's, the mapping's as a whole, or
+//! this one message's.
+
+use super::same_row::UNSURE;
+use crate::postgres::describe;
+use crate::store::StoreError;
+
+/// Why a message could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// It may go better later.
+    #[error("{0}")]
+    Passing(String),
+    /// A person has to mend something.
+    #[error("{0}")]
+    Refused(String),
+    /// The database refuses what every message may ask of it: a column, a right, a table that is not as the mapping says.
+    #[error("{0}")]
+    Mapping(String),
+    /// The session may know the tables as they were.
+    #[error("{0}")]
+    Stale(String),
+    /// A column that must not be NULL got no value.
+    #[error("{text}")]
+    NoValue {
+        /// The column.
+        column: String,
+        /// In the server's words.
+        text: String,
+    },
+    /// The ticket's row is just being changed: it is looked at again.
+    #[error("{UNSURE}")]
+    Unsure,
+    /// It had been written already.
+    #[error("it had been written already")]
+    Already,
+    /// Another instance leads.
+    #[error("another instance leads")]
+    NotLeader,
+}
+
+impl From<crate::postgres::shape::ShapeError> for WriteError {
+    fn from(error: crate::postgres::shape::ShapeError) -> WriteError {
+        match error.is_about_the_connection() {
+            true => WriteError::Passing(error.to_string()),
+            false => WriteError::Mapping(error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for WriteError {
+    fn from(error: StoreError) -> WriteError {
+        if error.lost_leadership() {
+            WriteError::NotLeader
+        } else {
+            WriteError::Passing(error.to_string())
+        }
+    }
+}
+
+pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
+    let text = describe(error);
+    let Some(database) = error.as_db_error() else {
+        return WriteError::Passing(text);
+    };
+    match database.code().code() {
+        "DC001" => WriteError::NotLeader,
+        "DC003" => WriteError::Already,
+        "DC004" => WriteError::Unsure,
+        "DC005" => WriteError::Passing(database.message().to_owned()),
+        "DC002" => WriteError::Refused(database.message().to_owned()),
+        // Plans of tables that have changed, and of types that were dropped with that.
+        "0A000" | "XX000" => WriteError::Stale(text),
+        "23502" => WriteError::NoValue {
+            column: database.column().unwrap_or_default().to_owned(),
+            text,
+        },
+        code if code.starts_with("42") || code.starts_with("3F") => WriteError::Mapping(text),
+        // Locks, deadlocks, serialisation, cancelled, shutting down, out of resources, idle too long.
+        code if ["40", "53", "57", "08"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            WriteError::Passing(text)
+        }
+        "55P03" | "25P03" | "25006" => WriteError::Passing(text),
+        _ => WriteError::Refused(text),
+    }
+}
