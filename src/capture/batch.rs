@@ -56,14 +56,7 @@ impl Capture {
             if let Some(bytes) = next.take() {
                 let message = decode_in(&bytes, stream.charset());
                 let message = message.map_err(|error| CaptureError::Damaged(error.to_string()))?;
-                gather(
-                    &writer,
-                    relations,
-                    reading,
-                    (message, bytes.len()),
-                    &mut gathered,
-                )
-                .await?;
+                gather(&writer, relations, reading, (message, bytes.len()), &mut gathered).await?;
             }
             if std::mem::take(&mut gathered.is_described) {
                 // What comes behind a change of its key has other numbers (rule 11).

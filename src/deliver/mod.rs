@@ -219,13 +219,7 @@ impl Deliverer {
     }
 
     /// Stores what Deskie has answered; whether it was. `is_case`: the answer names a case.
-    async fn answered<F>(
-        &self,
-        delivery: &Delivery,
-        what: &str,
-        is_case: bool,
-        step: impl Fn() -> F,
-    ) -> bool
+    async fn answered<F>(&self, delivery: &Delivery, what: &str, is_case: bool, step: impl Fn() -> F) -> bool
     where
         F: Future<Output = Result<(), StoreError>>,
     {

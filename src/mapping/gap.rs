@@ -60,7 +60,7 @@ fn condition(among: Among, created_at: Option<&Expr>, alias: &str, shape: &Shape
                     "{alias}.{} OPERATOR(pg_catalog.>) $1::pg_catalog.text::{cast}",
                     quote_ident(key)
                 )
-            },
+            }
             _ => "false".to_owned(),
         },
     }
@@ -146,7 +146,9 @@ pub fn message_columns(config: &Message, shape: &Shape, tickets: &Shape) -> Vec<
 /// comes after the arrays.
 pub fn known(shape: &Shape, columns: &[String], has_xid: bool) -> String {
     let count = shape.key.len();
-    let arrays: Vec<String> = (1..=count).map(|n| format!("pg_catalog.unnest(${n}::pg_catalog.text[])")).collect();
+    let arrays: Vec<String> = (1..=count)
+        .map(|n| format!("pg_catalog.unnest(${n}::pg_catalog.text[])"))
+        .collect();
     let names: Vec<String> = (1..=count).map(|n| format!("k{n}")).collect();
     let equal: Vec<String> = shape
         .key
@@ -206,7 +208,10 @@ mod tests {
         for (sql, expected) in [
             ("at", "(m.\"at\" OPERATOR(pg_catalog.>=)"),
             ("naive", "(m.\"naive\" OPERATOR(pg_catalog.>=)"),
-            ("word", "(m.\"word\")::pg_catalog.timestamptz OPERATOR(pg_catalog.>=)"),
+            (
+                "word",
+                "(m.\"word\")::pg_catalog.timestamptz OPERATOR(pg_catalog.>=)",
+            ),
             (
                 "m.naive at time zone 'Asia/Kolkata'",
                 "((m.naive at time zone 'Asia/Kolkata'))::pg_catalog.timestamptz OPERATOR(pg_catalog.>=)",

@@ -73,7 +73,7 @@ impl Batch<'_> {
             {
                 Ok(rows) => rows.iter().map(|cells| attached.row(cells)).collect(),
                 Err(error) => match self.files_one_by_one(attached, values, of_parent, error).await? {
-                Ok(rows) => rows,
+                    Ok(rows) => rows,
                     Err(why) => return Ok(Err(Found::Park(why))),
                 },
             };

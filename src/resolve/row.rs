@@ -162,7 +162,7 @@ impl Batch<'_> {
                         let status = self.alone(status, Section::Ticket, of).await?.flatten();
                         Outputs::get(&[status], 0)
                     }
-            _ => None,
+                    _ => None,
                 }
             }
         })

@@ -97,7 +97,9 @@ impl Batch<'_> {
             return Ok(None);
         };
         let created_at = self.alone(created_at, section, of).await?.flatten();
-        Ok(self.is_import(section, seconds(Some(&created_at)), committed_at).await)
+        Ok(self
+            .is_import(section, seconds(Some(&created_at)), committed_at)
+            .await)
     }
 
     /// Whether all parts of a condition hold; one that does not decides.

@@ -470,7 +470,7 @@ async fn begin(shared: &Shared) -> Result<Begun, String> {
     .await;
     for line in said.iter().filter(|line| {
         ["gap:", "failover:", "renamed:"]
-        .iter()
+            .iter()
             .any(|word| line.starts_with(word))
     }) {
         tracing::warn!("{line}");

@@ -223,7 +223,7 @@ impl WriteBack {
                 .map(|file| serde_json::json!({"name": file.name, "url": file.url, "mime": file.mime}))
                 .collect();
             set("attachments", Some(serde_json::Value::Array(files).to_string()));
-            }
+        }
         let by = WrittenBy {
             staff: first.and_then(|message| message.staff_id).map(|id| id.0),
             user: first.and_then(|message| message.user_id).map(|id| id.0),

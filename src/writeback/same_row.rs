@@ -125,7 +125,11 @@ impl Sighting {
         let lock = [text(&missing), version].into_iter().chain(key).collect();
         // Once the lock is held, nobody can make the table's keys anew.
         let unheld = Planned::ours(store.sql("select {s}.unheld()"), Vec::new());
-        Ok([Planned::ours(ours, values), Planned::on_site(locked, lock), unheld])
+        Ok([
+            Planned::ours(ours, values),
+            Planned::on_site(locked, lock),
+            unheld,
+        ])
     }
 }
 
