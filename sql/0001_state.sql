@@ -306,6 +306,7 @@ create table {schema}.parked_event (
     image        jsonb,
     old_key      jsonb,
     echo         boolean not null,
+    found        boolean not null,
     failures     smallint not null default 0,
     ticket_key   text,
     ticket_id    bigint references {schema}.ticket,    -- its lane, where it can be told: later things wait behind it

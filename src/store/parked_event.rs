@@ -61,7 +61,8 @@ impl Store {
 
     /// The parked changes that a person wants to be tried again, in order.
     pub async fn parked_event_retried(&self) -> Result<Vec<Event>, StoreError> {
-        let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures
+        let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures,
+                found
             from {s}.parked_event where state = 'retry' order by id limit 200";
         self.query(sql, &[]).await?.iter().map(event).collect()
     }
@@ -80,8 +81,8 @@ impl Step<'_> {
     pub async fn event_park(&self, id: EventId, place: &Place, error: &str) -> Result<(), StoreError> {
         let sql = "with e as (delete from {s}.event where id = $1 returning *),
             p as (insert into {s}.parked_event (id, xid, commit_lsn, committed_at, schema_name, table_name, op, image,
-                    old_key, echo, failures, ticket_key, ticket_id, position, error)
-                select id, xid, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures,
+                    old_key, echo, found, failures, ticket_key, ticket_id, position, error)
+                select id, xid, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, found, failures,
                     $2, $3, $4, $5 from e returning id),
             again as (update {s}.parked_event set state = 'parked', error = $5, parked_at = now()
                 where id = $1 and state = 'retry' returning id)

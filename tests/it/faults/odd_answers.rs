@@ -156,7 +156,7 @@ async fn a_foreign_case_whose_ticket_field_holds_a_nul_stops_no_start() {
     let (ticket, _) = stage.open("Soru").await;
     connector.kill9().await;
     stage
-        .sql("update deskie_cdc.ticket set case_id = case_id + 1000000")
+        .sql("update deskie_cdc.ticket set case_id = case_id - 1")
         .await;
     stage
         .simulator
