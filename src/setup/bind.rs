@@ -126,6 +126,9 @@ async fn key_columns(config: &Config, store: &Store) -> Result<Vec<KeyColumn>, S
             Err(error) => unseen(&attachment.table, &error),
         }
     }
+    // Several sections may be of one table.
+    let mut seen = std::collections::HashSet::new();
+    found.retain(|column| seen.insert((column.section.clone(), column.part, column.column.clone())));
     Ok(found)
 }
 

@@ -143,7 +143,7 @@ async fn joined_messages_that_are_refused_or_doubted_stay_together_only_in_doubt
     // WHEN Deskie refuses them
     let refusal = FaultKind::RejectBefore {
         status: 422,
-        body: String::new(),
+        body: r#"{"error":"content_empty"}"#.to_owned(),
     };
     stage.simulator.add_fault(Fault::on(Match::Add, refusal));
     let connector = stage.run().await;
