@@ -131,14 +131,13 @@ async fn a_file_that_cannot_be_had_parks_its_reply() {
     );
     // WHEN webhooks name a file inside, one that is gone, and the login page
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let customer = stage
-        .count("select user_id from deskie_cdc.ticket where user_id is not null")
-        .await;
+    let custom_id = "select custom_id from deskie_cdc.ticket where custom_id is not null";
+    let customer: String = stage.query(custom_id, &[]).await[0].get(0);
     let gone = format!("{}/user/attachments/999999", stage.simulator.url());
     for (number, url) in [(1, "http://127.0.0.1:9/secret.txt"), (2, &gone)] {
         let seen = connector.log().len();
         let body = serde_json::json!({"type": "message_new", "object": {
-            "message_id": 700_000_000 + number, "case_id": case.0, "staff_id": 330, "user_id": customer,
+            "message_id": 700_000_000 + number, "case_id": case.0, "staff_id": 330, "user_id": 1, "custom_user_id": customer,
             "content": format!("dosya {number}"), "attachments": [{"url": url}]}});
         let hooked = http
             .post(stage.workplace.webhook_url())

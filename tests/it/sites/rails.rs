@@ -167,5 +167,6 @@ async fn rails_with_a_broken_join_waits_and_says_so() {
     let scene = Scene::mutated("rails", &[wrong]).await;
     assert_eq!(play(&scene).await, expected([]));
     let reasons = scene.reasons().await;
-    assert!(reasons[0].contains("several rows for one row"), "{reasons:?}");
+    let several = |reason: &String| reason.contains("several rows for one row");
+    assert!(reasons.iter().any(several), "{reasons:?}");
 }
