@@ -1,7 +1,7 @@
 //! The same resolve over another row source: the tables.
 //!
 //! *Backfill* queues existing tickets behind live traffic, each once, however often it is asked for: a ticket that has
-//! a case, or anything in its lane, is left alone. [*Repair*](repair) brings in what a lost slot lost.
+//! a case, or anything in its lane, is left alone. *Repair* brings in what a lost slot lost.
 //!
 //! A queued row is its key; everything else is read when it is resolved.
 //!

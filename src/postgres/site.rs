@@ -1,6 +1,6 @@
 //! The site's own `search_path`, around the mapping's own statements and nothing else (rule 4).
 //!
-//! At rest every session of ours has [`LEAVE`]'s path: no name, type, operator or function of our SQL can resolve to
+//! At rest every session of ours has the path of `LEAVE`: no name, type, operator or function of our SQL can resolve to
 //! something that somebody has put into a schema of the site's. What the role, the database, the URL or `[capture]
 //! session` have set is kept in a setting of the session. A mapping's statement means what it means to the site, so the
 //! path is put in right before it and taken out right after: all three go to the server at once, so it costs no round
