@@ -20,8 +20,9 @@ use crate::store::{Event, Place, StoreError, Stray, Unresolved};
 /// The most events of one round; a transaction is taken whole.
 const BATCH: i64 = 200;
 
-/// At the third failure an item is parked.
-const FAILURES: i16 = 3;
+/// At so many failures an item is parked: three by itself, since two deaths of the process among others prove nothing
+/// about one of them; somebody may simply have killed it.
+const FAILURES: i16 = 5;
 
 /// So many go together that have failed, or died with the process, once.
 const SUSPECTS: usize = 20;

@@ -243,7 +243,7 @@ async fn what_kills_the_program_is_parked_in_the_end() {
     connector.kill9().await;
     stage.writes(ticket, "deadly").await;
     // WHEN it is started again and again
-    for _ in 0..3 {
+    for _ in 0..5 {
         let mut dying = stage.workplace.run_with(&[(CRASH_VARIABLE, "resolve.decided")]);
         dying.ends().await;
     }
