@@ -1,7 +1,7 @@
 //! One round: everything that waits is tried together, and what fails as a set is halved until it is alone (rule 19).
 //!
 //! A piece of a round is one transaction. A transaction of the site that falls into several pieces is dealt with like
-//! one that is longer than a round. What fails alone is counted, before it is tried again, and at the third time it is
+//! one that is longer than a round. What fails alone is counted, before it is tried again, and in the end it is
 //! parked with its cause; all others go on. After a start, while nothing has shown yet that the last process did not
 //! die of what waits, pieces are counted before they are tried: what kills the process finds itself alone in the end.
 //!
@@ -398,7 +398,7 @@ impl ResolveError {
     }
 }
 
-/// What is tried together: neighbours of one kind; suspects apart from the others, and alone at their third time.
+/// What is tried together: neighbours of one kind; suspects apart from the others, and alone from their third time on.
 fn pieces(items: &[Item]) -> Vec<(usize, usize)> {
     let mut found: Vec<(usize, usize)> = Vec::new();
     let most = |item: &Item| match (item.kind(), item.failures()) {
