@@ -34,7 +34,7 @@ struct Gathered {
     transaction: Option<Transaction>,
     position: Option<Position>,
     asked: Asked,
-    /// A mapped table was described anew.
+    /// A published table was described anew.
     is_described: bool,
 }
 
