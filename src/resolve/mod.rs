@@ -35,7 +35,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::model::{DeliveryId, EventId, Op, Section};
+use crate::model::{DeliveryId, EventId, Op, Section, Seen, TroubleKind};
 use crate::postgres::Pool;
 use crate::store::{CreatedAt, Event, Link, LinkState, MappedSince, Step, Store, StoreError};
 
@@ -121,8 +121,8 @@ impl Resolver {
                 if failures > 0 {
                     failures = 0;
                     tracing::info!("resolving goes on");
-                    if let Err(error) = self.store.meta_set_error(None).await {
-                        tracing::warn!("the error could not be cleared: {error}");
+                    if let Err(error) = self.store.trouble_over(TroubleKind::ResolvingStopped, "").await {
+                        tracing::warn!("that resolving goes on could not be noted: {error}");
                     }
                 }
             }
@@ -141,7 +141,8 @@ impl Resolver {
                     *self.compiled.lock().await = None;
                     tracing::error!(attempt = failures, "resolving stopped: {error}");
                     let text = format!("resolving stopped: {error}");
-                    if let Err(error) = self.store.meta_set_error(Some(&text)).await {
+                    let trouble = Seen::new(TroubleKind::ResolvingStopped, text);
+                    if let Err(error) = self.store.trouble_seen(&trouble).await {
                         tracing::warn!("the error could not be noted: {error}");
                     }
                     Duration::from_secs(u64::from(failures.min(10)))

@@ -2,7 +2,7 @@
 
 use super::{Step, Store, StoreError};
 use crate::model::row_clock::REMEMBERED;
-use crate::model::{RowClock, Section};
+use crate::model::{RowClock, Section, Seen, TroubleKind};
 use crate::postgres::shape::CreatedAtTypes;
 
 /// What is known of a section's `created_at`.
@@ -138,7 +138,7 @@ impl Store {
     }
 
     /// Which `created_at` is not what it seems, as the rows of late show, and how to say in the config what it is.
-    pub async fn clock_troubles(&self) -> Result<Vec<String>, StoreError> {
+    pub async fn clock_troubles(&self) -> Result<Vec<Seen>, StoreError> {
         let mut clocks = self.clocks().await?;
         clocks.retain(|known| matches!(known.clock(), RowClock::Off(_) | RowClock::Erratic));
         if clocks.is_empty() {
@@ -147,7 +147,8 @@ impl Store {
         let zone = self.clock_zone().await?;
         let told = |known: &CreatedAt| {
             let (trouble, mend) = known.trouble(zone.as_ref());
-            format!("{trouble}; {mend}")
+            let text = format!("{trouble}; {mend}");
+            Seen::of(TroubleKind::ClockUntrusted, known.section.as_str(), text)
         };
         Ok(clocks.iter().map(told).collect())
     }
