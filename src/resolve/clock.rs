@@ -1,6 +1,7 @@
 //! When a row was made, as far as its `created_at` is to be believed (rule 22).
 
 use super::{Batch, ResolveError};
+use crate::decide::Times;
 use crate::model::{RowClock, Section};
 use crate::store::{Event, Step};
 
@@ -85,41 +86,14 @@ impl Batch<'_> {
         }
     }
 
-    /// When a row was made, from the text of `created_at`. A time that its commit contradicts is none.
-    pub(super) async fn made(&self, section: Section, created_at: Option<f64>, by: i64) -> Option<f64> {
-        let created_at = created_at?;
-        // Its own time stands for its commit's where the stream did not bring it.
-        let by = if created_at as i64 == by {
-            f64::INFINITY
-        } else {
-            by as f64
-        };
-        self.clock(section).await.made(created_at, by)
-    }
-
-    /// Why a row counts as an import, if it does.
-    pub(super) async fn is_import(
-        &self,
-        section: Section,
-        created_at: Option<f64>,
-        committed_at: i64,
-    ) -> Option<String> {
-        let created_at = created_at?;
-        if created_at as i64 == committed_at {
-            return None;
+    /// When a row of the section that was committed at `committed_at`, in seconds since 1970, was made.
+    pub(super) async fn times(&self, section: Section, committed_at: i64) -> Times {
+        Times {
+            clock: self.clock(section).await,
+            ticket_clock: self.clock(Section::Ticket).await,
+            committed_at,
+            now: crate::model::clock::now().as_second() as f64,
+            ages: true,
         }
-        let age = committed_at as f64 - self.clock(section).await.latest(created_at);
-        (age > self.config.capture.max_age.as_secs_f64())
-            .then(|| "an import: created_at is older than [capture] max_age".to_owned())
     }
-}
-
-/// 1980: no ticket system is older, and dates before it are zeros of some kind.
-const EARLIEST: f64 = 315_532_800.0;
-
-/// The seconds of an output. `infinity`, NaN and a zero of some kind are no time: they are neither sent nor taken for old
-/// or new.
-pub(super) fn seconds(cell: Option<&Option<String>>) -> Option<f64> {
-    let at: f64 = cell?.as_deref()?.trim().parse().ok()?;
-    (at.is_finite() && at >= EARLIEST).then_some(at)
 }
