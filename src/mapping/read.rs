@@ -443,10 +443,10 @@ pub fn created_before(created_at: &Expr, alias: &str, shape: &Shape) -> Option<S
     ))
 }
 
-/// Whether the table has a row with that key.
+/// Whether the table has a row with that key: a row that says `true`, or none.
 pub fn row_exists(shape: &Shape) -> String {
     format!(
-        "select 1 from {} s where {}",
+        "select 'true' from {} s where {}",
         shape.sql(),
         shape.key_condition("s", 1)
     )
