@@ -3,7 +3,7 @@
 use super::{Batch, ResolveError};
 use crate::decide::Times;
 use crate::model::{RowClock, Section};
-use crate::store::{Event, Step};
+use crate::store::{CreatedAt, Event, Step};
 
 impl Batch<'_> {
     /// What the section's `created_at` is worth.
@@ -20,27 +20,45 @@ impl Batch<'_> {
         event: &Event,
         section: Section,
     ) -> Result<(), ResolveError> {
-        if event.found {
+        let wants = |known: &CreatedAt| known.section == section && known.wants(event.xid);
+        if event.found || !self.clocks.lock().await.iter().any(wants) {
             return Ok(());
         }
+        let created_at = self.created_at(section, &event.image).await?;
+        if self.learn_from(event, section, created_at).await
+            && let Some(known) = self
+                .clocks
+                .lock()
+                .await
+                .iter()
+                .find(|known| known.section == section)
+        {
+            step.clock_set(known).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether any row may tell something of a section's `created_at`.
+    pub(super) async fn wants_times(&self, section: Section) -> bool {
+        let clocks = self.clocks.lock().await;
+        clocks
+            .iter()
+            .any(|known| known.section == section && known.wants(0))
+    }
+
+    /// The same as [`Batch::learn_clock`] once `created_at` is known; true where that is to be written down.
+    pub(super) async fn learn_from(&self, event: &Event, section: Section, created_at: Option<f64>) -> bool {
         let mut clocks = self.clocks.lock().await;
         let known = clocks.iter_mut().find(|known| known.section == section);
-        let Some(known) = known.filter(|known| known.wants(event.xid)) else {
-            return Ok(());
+        let (Some(known), Some(created_at)) = (known.filter(|known| known.wants(event.xid)), created_at)
+        else {
+            return false;
         };
-        let Some(created_at) = self.created_at(section, &event.image).await? else {
-            return Ok(());
-        };
-        let lag = event.committed_at.as_millisecond() as f64 / 1000.0 - created_at;
-        known.last_xid = Some(event.xid);
-        if !RowClock::is_telling(lag) {
-            return Ok(());
-        }
         let before = known.clock();
-        known.lags.insert(0, lag);
-        known.lags.truncate(crate::model::row_clock::REMEMBERED);
-        known.sampled_ago = Some(0.0);
-        step.clock_sample(section, lag, event.xid).await?;
+        let lag = event.committed_at.as_millisecond() as f64 / 1000.0 - created_at;
+        if !known.note(lag, event.xid) {
+            return false;
+        }
         let now = known.clock();
         if now != before {
             tracing::info!(
@@ -48,7 +66,7 @@ impl Batch<'_> {
                 section.as_str()
             );
         }
-        Ok(())
+        true
     }
 
     /// Whether the mapping says that a row was made after the connector's start, or after its table was mapped; `None`:
@@ -71,9 +89,19 @@ impl Batch<'_> {
             return Ok(Some(false));
         }
         let created_at = self.created_at(section, &event.image).await?;
+        Ok(self.is_after_start(section, event, created_at).await)
+    }
+
+    /// The same once `created_at` is known.
+    pub(super) async fn is_after_start(
+        &self,
+        section: Section,
+        event: &Event,
+        created_at: Option<f64>,
+    ) -> Option<bool> {
         let by = event.committed_at.as_second() as f64;
         let clock = self.clock(section).await;
-        Ok(created_at.map_or(Some(false), |at| clock.is_after(at, self.began(section), by)))
+        created_at.map_or(Some(false), |at| clock.is_after(at, self.began(section), by))
     }
 
     /// Since when a section's rows are our business, in seconds since 1970: the connector's start, or when its table was

@@ -18,7 +18,10 @@ use crate::postgres::describe_without_values;
 use crate::store::{Event, Place, StoreError, Stray, Unresolved};
 
 /// The most events of one round; a transaction is taken whole.
-const BATCH: i64 = 200;
+const BATCH: i64 = 2000;
+
+/// The most rows of one round that are tried again one by one.
+const AGAIN: i64 = 200;
 
 /// At so many failures an item is parked: three by itself, since two deaths of the process among others prove nothing
 /// about one of them; somebody may simply have killed it.
@@ -88,9 +91,9 @@ impl Resolver {
             _ => None,
         };
         items.extend(events.into_iter().map(Item::Event));
-        let waiting = self.store.delivery_unresolved(BATCH).await?.into_iter();
+        let waiting = self.store.delivery_unresolved(AGAIN).await?.into_iter();
         items.extend(waiting.map(|waiting| Item::Waiting(Box::new(waiting))));
-        let strays = self.store.delivery_strays(BATCH).await?.into_iter();
+        let strays = self.store.delivery_strays(AGAIN).await?.into_iter();
         items.extend(strays.map(Item::Stray));
         if items.is_empty() {
             if self.begun.elapsed() > CAREFUL_FOR {
@@ -241,6 +244,7 @@ impl Resolver {
         let site = self.site.get().await;
         Ok(Batch {
             is_fresh,
+            one_by_one: self.one_by_one,
             cut,
             emptied,
             store: &self.store,
@@ -260,11 +264,17 @@ impl Resolver {
         let batch = self.batch(piece, cut, is_fresh).await?;
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
-        let events: Vec<&Event> = events_of(piece).collect();
-        let passed = batch.passed_over(&step, &events).await?;
+        step.by_index().await?;
+        let mut run = Vec::new();
         for item in piece {
+            if let Item::Event(event) = item
+                && let Some(entry) = batch.entry(event)
+            {
+                run.push(entry);
+                continue;
+            }
+            batch.run_of(&step, std::mem::take(&mut run)).await?;
             match item {
-                Item::Event(event) if passed.contains(&event.id) => {}
                 Item::Event(event) => batch.event(&step, event).await?,
                 Item::Again(event) => {
                     batch.event(&step, event).await?;
@@ -274,6 +284,7 @@ impl Resolver {
                 Item::Stray(stray) => batch.stray(&step, stray).await?,
             }
         }
+        batch.run_of(&step, run).await?;
         let (ids, deliveries) = ids(piece);
         step.event_delete(&ids).await?;
         if !deliveries.is_empty() {

@@ -29,6 +29,7 @@ mod published;
 mod recall;
 mod remote;
 mod risk;
+mod set;
 mod status;
 mod streamed;
 mod ticket;
@@ -55,6 +56,7 @@ pub use parked_event::Place;
 pub use published::{KnownTable, MappedSince, SeenTable};
 pub use recall::Claim;
 pub use remote::{Heard, NewRemote, PendingRemote, RemoteState};
+pub use set::{NewLink, NewRow};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
 
