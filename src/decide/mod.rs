@@ -10,6 +10,8 @@
 
 mod message;
 mod opening;
+#[cfg(test)]
+mod tests;
 mod ticket;
 
 pub use message::{AGENT_IGNORED, Author, MessageRow, message};

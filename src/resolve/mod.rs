@@ -205,6 +205,8 @@ struct Batch<'a> {
     one_by_one: bool,
     /// Some change is parked, which one of these may overtake.
     has_parked: bool,
+    /// The transactions of which something is kept and nothing was decided.
+    counted: HashSet<u64>,
     /// By which transactions lanes without a case got their first message.
     opens: std::sync::Mutex<Vec<(u64, i64)>>,
 }

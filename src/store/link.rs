@@ -311,11 +311,10 @@ impl Step<'_> {
         self.skipped_add(&[(reason, 1)]).await
     }
 
-    /// Removes events that are resolved.
-    pub async fn event_delete(&self, ids: &[EventId]) -> Result<(), StoreError> {
+    /// Removes events that are resolved; fails while a person has to decide something before anything goes on.
+    pub async fn event_delete_unheld(&self, ids: &[EventId]) -> Result<(), StoreError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        self.execute("delete from {s}.event where id = any($1)", &[&ids])
-            .await?;
-        Ok(())
+        let sql = "with d as (delete from {s}.event where id = any($1)) select {s}.unheld()";
+        self.query(sql, &[&ids]).await.map(drop)
     }
 }

@@ -3,7 +3,7 @@
 //! Each statement does what its namesake for one row does, in the order in which the rows are given: numbers are drawn in
 //! that order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -62,14 +62,6 @@ pub struct NewRow<'a> {
 }
 
 impl Step<'_> {
-    /// From here on the step looks rows up by their indexes, however small the tables were when a statement was planned:
-    /// a plan that reads a whole table is kept while the table grows.
-    pub async fn by_index(&self) -> Result<(), StoreError> {
-        self.query("select set_config('enable_seqscan', 'off', true)", &[])
-            .await
-            .map(drop)
-    }
-
     /// The newest generation of each of these keys.
     pub async fn link_find_all(&self, keys: &[(Section, &str)]) -> Result<Vec<Option<Link>>, StoreError> {
         let sql = "select u.n, l.* from unnest($1::text[], $2::text[]) with ordinality u (section, key, n)
@@ -88,13 +80,25 @@ impl Step<'_> {
         Ok(found)
     }
 
-    /// The newest lane of each of these keys, gone or not, by key.
-    pub async fn ticket_newest_all(&self, keys: &[&str]) -> Result<HashMap<String, Ticket>, StoreError> {
+    /// The newest lane of each of these keys, gone or not, by key; and to which of them a reply was written within the hour
+    /// before any moment of `between`, in seconds since 1970: a row of theirs may be a copy of it.
+    pub async fn ticket_newest_all(
+        &self,
+        keys: &[&str],
+        between: (i64, i64),
+    ) -> Result<(HashMap<String, Ticket>, HashSet<i64>), StoreError> {
         let sql = format!(
-            "select {COLUMNS} from unnest($1::text[]) u (key)
+            "select {COLUMNS}, exists (select from {{s}}.remote r
+                where r.ticket_id = t.id and r.state = 'written' and r.said is not null
+                  and r.done_at between to_timestamp($2::int8::float8) - interval '1 hour'
+                                    and to_timestamp($3::int8::float8) + interval '2 seconds')
+             from unnest($1::text[]) u (key)
              cross join lateral (select * from {{s}}.ticket where ticket.key = u.key order by generation desc limit 1) t"
         );
-        Ok(by_key(&self.query(&sql, &[&keys]).await?))
+        let rows = self.query(&sql, &[&keys, &between.0, &between.1]).await?;
+        let heard = rows.iter().filter(|row| row.get::<_, bool>(row.len() - 1));
+        let heard = heard.map(|row| ticket(row).id).collect();
+        Ok((by_key(&rows), heard))
     }
 
     /// Makes a lane for each of these keys, which are different; the lanes by key.
@@ -223,22 +227,6 @@ impl Step<'_> {
             "update {s}.delivery set not_before = now() where ticket_id = any($1) and state = 'unresolved'";
         self.execute(sql, &[&tickets]).await?;
         Ok(())
-    }
-
-    /// To which of these tickets a reply was written within the hour before any moment from `first` to `last`, in seconds
-    /// since 1970: a row of theirs may be a copy of it.
-    pub async fn remote_lately(
-        &self,
-        tickets: &[i64],
-        first: i64,
-        last: i64,
-    ) -> Result<Vec<i64>, StoreError> {
-        let sql = "select distinct ticket_id from {s}.remote
-            where ticket_id = any($1) and state = 'written' and said is not null
-              and done_at between to_timestamp($2::int8::float8) - interval '1 hour'
-                              and to_timestamp($3::int8::float8) + interval '2 seconds'";
-        let rows = self.query(sql, &[&tickets, &first, &last]).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// Counts rows that were passed over, by reasons that are different.

@@ -61,6 +61,19 @@ impl Known {
         self.lanes.get(key.as_str()).filter(|lane| !lane.gone)
     }
 
+    /// Looks up the lanes of these keys, and whether a row of the run may be a copy of a reply there.
+    async fn look(&mut self, step: &Step<'_>, run: &[Entry<'_>], keys: &[&str]) -> Result<(), ResolveError> {
+        let times = run.iter().map(|entry| entry.event.committed_at.as_second());
+        let between = times.clone().min().zip(times.max());
+        let Some(between) = between.filter(|_| !keys.is_empty()) else {
+            return Ok(());
+        };
+        let (lanes, heard) = step.ticket_newest_all(keys, between).await?;
+        self.lanes.extend(lanes);
+        self.heard.extend(heard);
+        Ok(())
+    }
+
     fn has_case(&self, key: &TicketKey) -> bool {
         self.lane(key).is_some_and(|lane| lane.case_id.is_some())
     }
@@ -118,10 +131,8 @@ impl Batch<'_> {
             entry.course = self.course(entry.event, entry.section, link);
         }
         self.find_lanes(&mut run).await?;
-        let mut known = Known {
-            lanes: step.ticket_newest_all(&lane_keys(&run)).await?,
-            ..Known::default()
-        };
+        let mut known = Known::default();
+        known.look(step, &run, &lane_keys(&run)).await?;
         for entry in &mut run {
             let lane = known.lanes.get(&entry.key).is_some_and(|lane| !lane.gone);
             // The status of a ticket that we have may have changed.
@@ -132,7 +143,6 @@ impl Batch<'_> {
         self.evaluate(&mut run).await?;
         self.find_times(&mut run).await?;
         self.find_openings(&run, &mut known).await?;
-        self.find_replies(step, &run, &mut known).await?;
         self.take_in_order(step, &run, known).await
     }
 
@@ -165,7 +175,7 @@ impl Batch<'_> {
                     // It is not known which lane it has made.
                     Some(Lane::Untold(_)) | None => lane_keys(run),
                 };
-                known.lanes.extend(step.ticket_newest_all(&lanes).await?);
+                known.look(step, run, &lanes).await?;
             }
         }
         self.write(step, &mut effects, &mut known).await
@@ -464,37 +474,6 @@ impl Batch<'_> {
                 known.openings.insert(key.0.clone(), outputs);
             }
         }
-        Ok(())
-    }
-
-    /// To which lanes a reply was written that one of these rows may be a copy of.
-    async fn find_replies(
-        &self,
-        step: &Step<'_>,
-        run: &[Entry<'_>],
-        known: &mut Known,
-    ) -> Result<(), ResolveError> {
-        let messages = run
-            .iter()
-            .filter(|entry| entry.section == Section::Message && entry.outputs.is_some());
-        let (mut lanes, mut times) = (HashSet::new(), Vec::new());
-        for entry in messages {
-            if let Some(Lane::Of(key)) = &entry.lane
-                && let Some(lane) = known.lane(key)
-            {
-                lanes.insert(lane.id);
-                times.push(entry.event.committed_at.as_second());
-            }
-        }
-        let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) else {
-            return Ok(());
-        };
-        let lanes: Vec<i64> = lanes.into_iter().collect();
-        known.heard = step
-            .remote_lately(&lanes, *first, *last)
-            .await?
-            .into_iter()
-            .collect();
         Ok(())
     }
 
