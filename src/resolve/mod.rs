@@ -19,9 +19,9 @@ mod files;
 mod flood;
 mod moves;
 mod newest;
-mod passed;
 mod round;
 mod row;
+mod set;
 mod status;
 mod thread;
 mod verdict;
@@ -76,6 +76,8 @@ pub struct Resolver {
     breaks: AtomicU32,
     /// What was counted for attempts that the process has survived.
     owed: tokio::sync::Mutex<(Vec<EventId>, Vec<DeliveryId>)>,
+    /// Each event goes the way of one event: what runs are compared with.
+    one_by_one: bool,
 }
 
 /// Why a row is passed over whose table was emptied in the same transaction.
@@ -108,6 +110,15 @@ impl Resolver {
             begun: crate::model::clock::monotonic(),
             breaks: AtomicU32::new(0),
             owed: tokio::sync::Mutex::default(),
+            one_by_one: false,
+        }
+    }
+
+    /// The same, with runs switched off: what the test of runs compares them with.
+    pub fn one_by_one(self) -> Resolver {
+        Resolver {
+            one_by_one: true,
+            ..self
         }
     }
 
@@ -191,8 +202,12 @@ struct Batch<'a> {
     emptied: HashSet<(u64, Section)>,
     /// The sessions were just made anew.
     is_fresh: bool,
+    /// No runs.
+    one_by_one: bool,
     /// Some change is parked, which one of these may overtake.
     has_parked: bool,
+    /// The transactions of which something is kept and nothing was decided.
+    counted: HashSet<u64>,
     /// By which transactions lanes without a case got their first message.
     opens: std::sync::Mutex<Vec<(u64, i64)>>,
 }

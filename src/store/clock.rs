@@ -37,6 +37,18 @@ impl CreatedAt {
             && (self.lags.len() < REMEMBERED || self.sampled_ago.is_none_or(|ago| ago > AGAIN_AFTER))
     }
 
+    /// A row of this transaction was looked at: so far lies its `created_at` from its commit. True where that says anything.
+    pub fn note(&mut self, lag: f64, xid: u64) -> bool {
+        self.last_xid = Some(xid);
+        if !RowClock::is_telling(lag) {
+            return false;
+        }
+        self.lags.insert(0, lag);
+        self.lags.truncate(REMEMBERED);
+        self.sampled_ago = Some(0.0);
+        true
+    }
+
     /// What is wrong with it, and the mend. `zone`: that of the database's sessions, and its seconds from UTC.
     pub fn trouble(&self, zone: Option<&(String, f64)>) -> (String, String) {
         let (section, expression, rows) = (self.section.as_str(), &self.expression, self.lags.len());
@@ -155,13 +167,11 @@ impl Store {
 }
 
 impl Step<'_> {
-    /// A row's INSERT was streamed: so far lies its `created_at` from its commit.
-    pub async fn clock_sample(&self, section: Section, lag: f64, xid: u64) -> Result<(), StoreError> {
-        let sql = "update {s}.clock set lags = (array[$2::float8] || lags)[1:$4], last_xid = $3::text::xid8,
-                sampled_at = clock_timestamp()
-            where section = $1";
-        let remembered = i32::try_from(REMEMBERED).unwrap_or(i32::MAX);
-        self.execute(sql, &[&section.as_str(), &lag, &xid.to_string(), &remembered])
+    /// What is known of a clock after further rows.
+    pub async fn clock_set(&self, known: &CreatedAt) -> Result<(), StoreError> {
+        let sql = "update {s}.clock set lags = $2, last_xid = $3::text::xid8, sampled_at = clock_timestamp() where section = $1";
+        let last_xid = known.last_xid.map(|xid| xid.to_string());
+        self.execute(sql, &[&known.section.as_str(), &known.lags, &last_xid])
             .await?;
         Ok(())
     }
