@@ -57,6 +57,8 @@ pub struct NewRow<'a> {
     pub part: i32,
     /// Of how many.
     pub parts: i32,
+    /// Unresolved, and its ticket is none of ours.
+    pub dormant: bool,
     /// Why it waits, or is parked.
     pub error: Option<&'a str>,
 }
@@ -158,16 +160,16 @@ impl Step<'_> {
     /// Puts rows into their lanes, each with what was found out about it: `delivery_add` and what follows it, in one.
     pub async fn delivery_add_all(&self, rows: &[NewRow<'_>]) -> Result<(), StoreError> {
         let sql = "insert into {s}.delivery (position, ticket_id, link_id, section, image, written_at, state, author, body,
-                opening, part, parts, error, attempts, waits_since, not_before)
+                opening, part, parts, error, dormant, attempts, waits_since, not_before)
             select u.position, u.ticket_id, u.link_id, u.section, case when u.part = 1 then e.image end, u.written_at, u.state,
-                u.author, u.body::jsonb, u.opening::jsonb, u.part, u.parts, u.error,
+                u.author, u.body::jsonb, u.opening::jsonb, u.part, u.parts, u.error, u.dormant,
                 case when u.state = 'unresolved' then 1 else 0 end,
                 case when u.state = 'unresolved' then clock_timestamp() end,
                 case when u.state = 'unresolved' then clock_timestamp() + interval '1 second' else now() end
             from unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::text[], $6::int8[], $7::text[], $8::text[],
-                    $9::text[], $10::text[], $11::int4[], $12::int4[], $13::text[])
+                    $9::text[], $10::text[], $11::int4[], $12::int4[], $13::text[], $14::bool[])
                 with ordinality u (event, position, ticket_id, link_id, section, written_at, state, author, body, opening,
-                    part, parts, error, n)
+                    part, parts, error, dormant, n)
             left join {s}.event e on e.id = u.event
             order by u.n";
         fn column<'a, T>(rows: &'a [NewRow<'a>], cell: impl Fn(&'a NewRow<'a>) -> T) -> Vec<T> {
@@ -206,6 +208,7 @@ impl Step<'_> {
                 &column(rows, |row| row.part),
                 &column(rows, |row| row.parts),
                 &column(rows, |row| row.error),
+                &column(rows, |row| row.dormant),
             ],
         )
         .await?;

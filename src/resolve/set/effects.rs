@@ -40,8 +40,8 @@ pub(super) struct Added<'a> {
 pub(super) enum Enters {
     /// To be sent.
     Ready(Box<Ready>),
-    /// Something is not there yet.
-    Waits(String),
+    /// Something is not there yet; or its ticket is none of ours, so that nobody waits for it.
+    Waits(String, bool),
     /// A person must look.
     Parked(String),
 }
@@ -181,10 +181,12 @@ impl Batch<'_> {
                 part: 1,
                 parts: 1,
                 error: None,
+                dormant: false,
             };
             match enters {
-                Enters::Waits(why) => rows.push(NewRow {
+                Enters::Waits(why, dormant) => rows.push(NewRow {
                     error: Some(why),
+                    dormant: *dormant,
                     ..row
                 }),
                 Enters::Parked(why) => rows.push(NewRow {

@@ -257,9 +257,12 @@ impl Batch<'_> {
                     (LinkState::Skipped, Some(why), None)
                 }
                 Some(Found::Ready(ready)) => (LinkState::Queued, None, Some(Enters::Ready(ready))),
-                Some(Found::Wait { why, .. }) => {
-                    tracing::info!(ticket = %lane, "waits: {why}");
-                    (LinkState::Queued, None, Some(Enters::Waits(why)))
+                Some(Found::Wait { why, bounded }) => {
+                    // A ticket that is none of ours is no news: it may be most of the site's.
+                    if bounded {
+                        tracing::info!(ticket = %lane, "waits: {why}");
+                    }
+                    (LinkState::Queued, None, Some(Enters::Waits(why, !bounded)))
                 }
                 Some(Found::Park(why)) => {
                     tracing::error!(ticket = %lane, "parked: {why}");
