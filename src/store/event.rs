@@ -8,7 +8,7 @@ use super::{Store, StoreError, execute_in, query_in};
 use crate::model::{EventId, Lsn, Op, RelationName};
 
 /// A round of resolving takes the events that begin within so many bytes.
-const TAKEN_BYTES: i64 = 8 << 20;
+const TAKEN_BYTES: i64 = 2 << 20;
 
 /// A captured row change.
 #[derive(Debug, Clone)]

@@ -258,7 +258,7 @@ impl Store {
             select 'e' || id, ticket_key, error, parked_at::text from {s}.parked_event where state = 'parked'
             union all
             select 'x' || xid, null, {s}.held(xid), held_since::text from {s}.bulk where held_since is not null
-            order by 4 desc limit $1";
+            order by 4 desc, 1 desc limit $1";
         let read = |row: &tokio_postgres::Row| Parked {
             id: row.get(0),
             ticket: row.get(1),
