@@ -10,8 +10,11 @@ use crate::config::AgentAs;
 const SAMPLE: &str = include_str!("../../sql/sample_site.toml");
 
 fn config(agent_as: AgentAs) -> Config {
-    let env =
-        |name: &str| (name == "DESKIE_CDC_DATABASE_URL").then(|| "postgres://site@127.0.0.1/site".into());
+    let env = |name: &str| match name {
+        "DESKIE_CDC_DATABASE_URL" => Some("postgres://site@127.0.0.1/site".to_owned()),
+        "DESKIE_URL" => Some("http://127.0.0.1:9".to_owned()),
+        _ => None,
+    };
     let mut config = Config::parse(Path::new("deskie-cdc.toml"), SAMPLE, &env).unwrap();
     config.message.as_mut().unwrap().agent_as = agent_as;
     config
