@@ -292,7 +292,9 @@ impl Both {
     async fn resolve(&self) {
         for (schema, _, resolver) in &self.ways {
             let cancel = CancellationToken::new();
-            let sql = format!("select count(*), (select last_error from {schema}.meta) from {schema}.event");
+            let sql = format!(
+                "select count(*), (select min(text) from {schema}.trouble where ended_at is null) from {schema}.event"
+            );
             let done = async {
                 wait_until("all events are resolved", || async {
                     let row = self.site.client.query_one(&sql, &[]).await.unwrap();
