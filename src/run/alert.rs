@@ -14,10 +14,13 @@ use super::Shared;
 use crate::console::{DeskieState, Role, Vital};
 use crate::model::clock;
 use crate::postgres::catalog;
-use crate::store::StoreError;
+use crate::store::{StoreError, Watched};
 
 /// How often is looked.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// So often whether the server refuses statements of the site's, unless the catalog has changed.
+const REFUSED_EVERY: Duration = Duration::from_secs(60);
 
 /// A trouble that is over within this is not told.
 const LASTING: Duration = Duration::from_secs(60);
@@ -246,7 +249,7 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, url: url::Url, stop: Cancell
         Err(error) => return tracing::error!("no alerts: the HTTP client could not be set up: {error}"),
     };
     let site = url.host_str().unwrap_or("?").to_owned();
-    let mut told = Told::new();
+    let (mut told, mut refused) = (Told::new(), None);
     let mut queue: VecDeque<Outgoing> = VecDeque::new();
     loop {
         tokio::select! {
@@ -255,7 +258,7 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, url: url::Url, stop: Cancell
         }
         if matches!(vital.role(), Role::Leader | Role::Starting) {
             // A database that hangs is not waited for.
-            let seen = tokio::time::timeout(TIMEOUT, look(&shared, &vital)).await;
+            let seen = tokio::time::timeout(TIMEOUT, look(&shared, &vital, &mut refused)).await;
             let seen = seen.unwrap_or_else(|_| unseen(&vital));
             for (event, text) in told.look(&seen, clock::monotonic()) {
                 tracing::info!(event, "alert: {text}");
@@ -320,18 +323,35 @@ fn unseen(vital: &Vital) -> Seen {
     }
 }
 
-async fn look(shared: &Shared, vital: &Vital) -> Seen {
+/// What the catalog was like when it was asked last whether statements of the site's are refused, and when that was.
+type Refused = Option<(i64, Instant)>;
+
+/// A leader's beat tells of the slot and of the catalog; without one they are asked for.
+async fn look(shared: &Shared, vital: &Vital, asked: &mut Refused) -> Seen {
     let mut seen = unseen(vital);
+    let beaten = (vital.role() == Role::Leader).then(|| shared.seen.borrow().clone());
     match shared.store.status_parked_ids().await {
         Ok(ids) => seen.parked = Some(ids.into_iter().collect()),
         Err(error) => tracing::debug!("what is parked could not be read: {error}"),
     }
-    match slot_lost(shared).await {
+    let lost = match &beaten {
+        Some(beaten) if *beaten == Watched::default() => Ok(None),
+        Some(beaten) => Ok(Some(beaten.gap || beaten.slot_lost)),
+        None => slot_lost(shared).await,
+    };
+    match lost {
         Ok(lost) => seen.slot_lost = lost,
         Err(error) => tracing::debug!("the slot could not be read: {error}"),
     }
+    let (catalog, now) = (beaten.map_or(0, |beaten| beaten.catalog), clock::monotonic());
+    if asked.is_some_and(|(known, at)| known == catalog && now.duration_since(at) < REFUSED_EVERY) {
+        return seen;
+    }
     match refused(shared).await {
-        Ok(refused) => seen.refused = Some(refused),
+        Ok(refused) => {
+            seen.refused = Some(refused);
+            *asked = Some((catalog, now));
+        }
         Err(error) => tracing::debug!("the publication could not be read: {error}"),
     }
     seen

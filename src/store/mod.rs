@@ -17,6 +17,7 @@ mod edit;
 mod event;
 mod files;
 mod gap;
+mod heads;
 mod hold;
 mod inbox;
 mod keys;
@@ -33,6 +34,7 @@ mod status;
 mod streamed;
 mod ticket;
 mod unreadable;
+mod waiting;
 
 pub use birth::Birth;
 pub use bulk::Held;
@@ -44,6 +46,7 @@ pub use edit::{FollowUp, LastSent};
 pub use event::{Event, Position, TransactionWriter};
 pub use files::{FileRef, NewFile, Prepared};
 pub use gap::{FoundRow, KnownRow};
+pub use heads::Heads;
 pub use hold::{Claimed, HoldKind, Witness};
 pub use inbox::{InboxRow, NewWebhook};
 pub use keys::{KeyColumn, Rekeyed};
@@ -57,6 +60,7 @@ pub use recall::Claim;
 pub use remote::{Heard, NewRemote, PendingRemote, RemoteState};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
+pub use waiting::{Beat, Due, Waiting, Watched};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -132,17 +136,21 @@ impl StoreError {
     }
 }
 
-/// Rings when there may be work; missing one costs a poll interval, never a message.
+/// Rings when there may be work; one that is missed is rung again by the next beat ([`Waiting`]).
 #[derive(Debug, Default)]
 pub struct Wake {
     /// Events were captured.
     pub events: Notify,
+    /// The tables show that something may be there to be resolved.
+    pub due_events: Notify,
     /// A lane may have something to send or to read.
     pub lanes: Notify,
     /// A webhook was stored.
     pub inbox: Notify,
     /// A message waits for being written to the site.
     pub remotes: Notify,
+    /// The same, of those whose files are fetched first.
+    pub files: Notify,
     /// Something was held.
     pub hold: Notify,
     /// Something speaks against Deskie's account being the one that our cases are of.
