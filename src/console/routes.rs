@@ -318,7 +318,7 @@ async fn retry(
     let count = console.store.parked_retry(one).await;
     console.store.wake.events.notify_one();
     console.store.wake.lanes.notify_one();
-    console.store.wake.remotes.notify_one();
+    console.store.wake.ring_remotes();
     Console::changed(&asked, count, &id, "is tried again")
 }
 
@@ -336,7 +336,7 @@ async fn discard(
     let reason = asked.reason.as_deref().unwrap_or("discarded in the console");
     let count = console.store.parked_discard(&id, reason).await;
     console.store.wake.lanes.notify_one();
-    console.store.wake.remotes.notify_one();
+    console.store.wake.ring_remotes();
     Console::changed(&asked, count, &id, "was discarded")
 }
 

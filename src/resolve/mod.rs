@@ -92,11 +92,11 @@ const UNTOLD: &str = "an update of a row that created_at tells neither new nor o
 /// The tables are looked at again after this even if nothing rang: an event may be there that is not visible yet.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// The same once nothing was found so many times: the site's server is not to be asked for nothing all day long.
-const LOOK_IDLE: Duration = Duration::from_secs(2);
+/// Once nothing was found so many times, only when rung: the site's server is not to be asked for nothing all day long.
+const IDLE_AFTER: u32 = 2;
 
-/// So many times.
-const IDLE_AFTER: u32 = 20;
+/// While nothing rings it is said so often that it is waited for.
+const TURN: Duration = Duration::from_secs(20);
 
 impl Resolver {
     /// A resolver; nothing is asked before the first round.
@@ -144,7 +144,7 @@ impl Resolver {
                 }
                 Ok(false) => {
                     idle = idle.saturating_add(1);
-                    if idle < IDLE_AFTER { LOOK_EVERY } else { LOOK_IDLE }
+                    LOOK_EVERY
                 }
                 Err(ResolveError::Store(error)) if error.lost_leadership() || error.is_held() => return,
                 Err(error) => {
@@ -159,10 +159,20 @@ impl Resolver {
                     Duration::from_secs(u64::from(failures.min(10)))
                 }
             };
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = self.store.wake.events.notified(), if failures == 0 => idle = 0,
-                () = tokio::time::sleep(pause) => {}
+            loop {
+                let is_idle = failures == 0 && idle >= IDLE_AFTER;
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    () = self.store.wake.events.notified(), if failures == 0 => idle = 0,
+                    () = self.store.wake.due_events.notified(), if is_idle => {}
+                    () = tokio::time::sleep(if is_idle { TURN } else { pause }) => {
+                        if is_idle {
+                            turned();
+                            continue;
+                        }
+                    }
+                }
+                break;
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::model::{Seen, TroubleKind, clock};
 use crate::store::{Parked, StoreError};
 
 /// How often is looked.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// More parked things within this are told together.
 const TOGETHER: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, work};
+use super::{Shared, watch};
 use crate::backfill::{Backfill, BackfillError, Repaired};
 use crate::model::{Seen, TroubleKind};
 use crate::store::{Gap, StoreError};
@@ -61,7 +61,7 @@ async fn look_through(shared: &Shared, gap: &Gap) -> Result<Repaired, BackfillEr
 /// Before resolving, while a gap is open: tries until it is repaired; false where the term has ended before. What was
 /// streamed meanwhile waits behind what the repair brings in.
 pub async fn until_repaired(shared: &Shared, term: &CancellationToken) -> bool {
-    let pause = work::watch_every(AGAIN_EVERY);
+    let pause = watch::watch_every(AGAIN_EVERY);
     loop {
         let tried = tokio::select! {
             () = term.cancelled() => return false,

@@ -9,13 +9,17 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, work};
+use super::Shared;
+use super::watch::watch_every;
 use crate::console::troubles::{self, Looked};
 use crate::console::{DeskieState, Role, Vital};
 use crate::model::{Seen, TroubleKind};
 
-/// How often is looked.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often is looked, unless the beat tells that something has changed.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// A process that leads nothing has no beat, and looks so often.
+const LOOK_WITHOUT_BEAT: Duration = Duration::from_secs(5);
 
 /// A start streams nothing for so long.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
@@ -25,12 +29,17 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Looks until `stop`.
 pub async fn run(shared: Shared, vital: Arc<Vital>, stop: CancellationToken) {
-    let pause = work::watch_every(LOOK_EVERY);
     let mut told = HashMap::new();
+    let mut beats = shared.seen.subscribe();
     loop {
+        let usual = match vital.role() {
+            Role::Leader => LOOK_EVERY,
+            _ => LOOK_WITHOUT_BEAT,
+        };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(watch_every(usual)) => {}
+            _ = beats.changed() => {}
         }
         if !matches!(vital.role(), Role::Leader | Role::Starting) {
             continue;

@@ -71,7 +71,7 @@ impl Store {
             .execute(sql, &[&ids, &words, &times, &write, &self.epoch().0])
             .await?;
         if wanted > 0 {
-            self.wake.remotes.notify_one();
+            self.wake.ring_remotes();
         }
         Ok(wanted)
     }

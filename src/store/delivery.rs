@@ -201,14 +201,14 @@ pub struct Intent {
 
 /// Nothing that is open stands before it in its lane; a status that Deskie refuses, and a file that cannot be had, hold
 /// up no message. One look into an index a row: a backlog of any length costs the site's server no more than its head.
-const IS_HEAD: &str = "not exists (select from {s}.delivery o where o.ticket_id = d.ticket_id
+pub(super) const IS_HEAD: &str = "not exists (select from {s}.delivery o where o.ticket_id = d.ticket_id
     and o.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')
     and not (o.act in ('status', 'file') and o.state = 'parked')
     and (o.position, o.part, o.id) < (d.position, d.part, d.id))
     and not exists (select from {s}.parked_event p where p.ticket_id = d.ticket_id and p.position < d.position)";
 
 /// What [`delivery`] reads, of `delivery d` and `ticket t`. The last one are the texts that go with it.
-const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_into, t.case_id), t.user_id, t.custom_id, d.link_id,
+pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_into, t.case_id), t.user_id, t.custom_id, d.link_id,
     d.section, d.part, d.parts,
     d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
     coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
@@ -218,38 +218,6 @@ const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_into, t.case_
     d.ask is not distinct from 'first'";
 
 impl Store {
-    /// The heads of lanes that can be sent or looked for now, the oldest first: `limit` of live traffic and as many of
-    /// a backfill. Lanes with work under way (`busy`) are left out.
-    pub async fn delivery_heads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Delivery>, StoreError> {
-        let some = |backfill: &str| {
-            format!(
-                "(select d.id from {{s}}.delivery d
-                  where d.state in ('queued', 'doubt') and {backfill} and d.not_before <= clock_timestamp()
-                    and d.ticket_id <> all($1) and {IS_HEAD}
-                    and not exists (select from {{s}}.ticket t where t.id = d.ticket_id
-                                    and (t.ask_first or t.opened_by is not null or t.estranged is not null))
-                  order by d.id limit {limit})"
-            )
-        };
-        let sql = format!(
-            "select {COLUMNS} from ({} union all {}) head
-             join {{s}}.delivery d on d.id = head.id
-             join {{s}}.ticket t on t.id = d.ticket_id
-             where (select {{s}}.same_server()) and not exists (select from {{s}}.hold)
-             order by d.id",
-            some("not d.backfill"),
-            some("d.backfill")
-        );
-        self.query(&sql, &[&busy]).await?.iter().map(delivery).collect()
-    }
-
-    /// When the next head's time comes, in seconds; `None` where nothing waits for a time.
-    pub async fn delivery_next_in(&self) -> Result<Option<f64>, StoreError> {
-        let sql = "select extract(epoch from min(not_before) - clock_timestamp())::float8 from {s}.delivery
-            where state in ('queued', 'doubt') and not_before > now()";
-        Ok(self.query(sql, &[]).await?.first().and_then(|row| row.get(0)))
-    }
-
     /// The call was not done and is tried again later.
     pub async fn delivery_retry(
         &self,
@@ -447,7 +415,7 @@ fn section(word: &str) -> Result<Section, StoreError> {
         .ok_or_else(|| StoreError::Damaged(format!("section is `{word}`")))
 }
 
-fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
+pub(super) fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
     let damaged =
         |error: serde_json::Error| StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>(0)));
     let body: Option<Value> = row.get(11);

@@ -2,7 +2,7 @@
 
 use deadpool_postgres::Transaction;
 use serde_json::Value;
-use tokio_postgres::types::PgLsn;
+use tokio_postgres::types::{PgLsn, ToSql};
 
 use super::{Store, StoreError, execute_in, query_in};
 use crate::model::{EventId, Lsn, Op, RelationName};
@@ -156,74 +156,110 @@ pub(super) fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
     })
 }
 
+/// Rows as the columns that [`INSERT`] takes.
+struct Columns {
+    xids: Vec<i64>,
+    lsns: Vec<PgLsn>,
+    times: Vec<jiff::Timestamp>,
+    schemas: Vec<String>,
+    tables: Vec<String>,
+    ops: Vec<&'static str>,
+    images: Vec<String>,
+    old_keys: Vec<Option<String>>,
+    echoes: Vec<bool>,
+}
+
+impl Columns {
+    fn of(events: &[Event]) -> Columns {
+        let all = || events.iter();
+        Columns {
+            xids: all().map(|event| i64::from(event.xid as u32)).collect(),
+            lsns: all().map(|event| PgLsn::from(event.commit_lsn.0)).collect(),
+            times: all().map(|event| event.committed_at).collect(),
+            schemas: all().map(|event| event.relation.schema.clone()).collect(),
+            tables: all().map(|event| event.relation.table.clone()).collect(),
+            ops: all().map(|event| event.op.letter()).collect(),
+            images: all().map(|event| event.image.to_string()).collect(),
+            old_keys: all()
+                .map(|event| event.old_key.as_ref().map(Value::to_string))
+                .collect(),
+            echoes: all().map(|event| event.echo).collect(),
+        }
+    }
+
+    fn values(&self) -> [&(dyn ToSql + Sync); 9] {
+        [
+            &self.xids,
+            &self.lsns,
+            &self.times,
+            &self.schemas,
+            &self.tables,
+            &self.ops,
+            &self.images,
+            &self.old_keys,
+            &self.echoes,
+        ]
+    }
+}
+
+/// Appends rows in order. `b.n` is the next transaction's number: the stream's 32 bits are widened to the nearest 64.
+const INSERT: &str = "insert into {s}.event
+        (xid, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, size, echo)
+    select (n + (x - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
+           l, at, s, t, o, nullif(i::jsonb, 'null'), k::jsonb, octet_length(i) + coalesce(octet_length(k), 0), e
+    from b, unnest($1::int8[], $2::pg_lsn[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[])
+         with ordinality as u (x, l, at, s, t, o, i, k, e, place)
+    order by place";
+
+/// What [`INSERT`] widens by.
+const NEXT_XID: &str = "pg_snapshot_xmax(pg_current_snapshot())::text::int8 as n";
+
+/// Moves the position: `$1` to `$3` are those of [`Position`]. `b` as in [`INSERT`].
+const MOVE: &str = "update {s}.meta set captured_lsn = greatest(captured_lsn, $1),
+        captured_at = coalesce($2, captured_at),
+        captured_xid = coalesce((n + ($3 - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
+                                captured_xid)
+    from b";
+
+impl Store {
+    /// Stores whole transactions and the position that may then be acknowledged, in one statement.
+    pub async fn event_store(&self, events: &[Event], position: Position) -> Result<(), StoreError> {
+        let moved = ["$1", "$2", "$3"].iter().zip(["$11", "$12", "$13"]);
+        let moved = moved.fold(MOVE.to_owned(), |sql, (from, to)| sql.replace(from, to));
+        let sql = format!(
+            "with b as materialized (select {{s}}.fence($10), {NEXT_XID}), stored as ({INSERT}) {moved}"
+        );
+        let columns = Columns::of(events);
+        let mut values = columns.values().to_vec();
+        let epoch = self.epoch().0;
+        let (end, xid) = (PgLsn::from(position.end.0), position.xid.map(i64::from));
+        values.extend([&epoch as &(dyn ToSql + Sync), &end, &position.committed_at, &xid]);
+        self.execute(&sql, &values).await?;
+        if !events.is_empty() {
+            self.wake.events.notify_one();
+        }
+        Ok(())
+    }
+}
+
 impl TransactionWriter<'_> {
-    /// Appends rows in order. The 32-bit xid is widened to the nearest 64-bit one.
+    /// Appends rows in order.
     pub async fn append(&self, events: &[Event]) -> Result<(), StoreError> {
-        let column = |text: fn(&Event) -> String| events.iter().map(text).collect::<Vec<String>>();
-        let xids: Vec<i64> = events.iter().map(|event| i64::from(event.xid as u32)).collect();
-        let lsns: Vec<PgLsn> = events
-            .iter()
-            .map(|event| PgLsn::from(event.commit_lsn.0))
-            .collect();
-        let times: Vec<jiff::Timestamp> = events.iter().map(|event| event.committed_at).collect();
-        let images = column(|event| event.image.to_string());
-        let old_keys: Vec<Option<String>> = events
-            .iter()
-            .map(|event| event.old_key.as_ref().map(Value::to_string))
-            .collect();
-        let echoes: Vec<bool> = events.iter().map(|event| event.echo).collect();
-        let sql = "insert into {s}.event
-                (xid, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, size, echo)
-            select (n + (x - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
-                   l, at, s, t, o, nullif(i::jsonb, 'null'), k::jsonb, octet_length(i) + coalesce(octet_length(k), 0), e
-            from unnest($1::int8[], $2::pg_lsn[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[])
-                 with ordinality as u (x, l, at, s, t, o, i, k, e, place),
-                 (select pg_snapshot_xmax(pg_current_snapshot())::text::int8 as n) b
-            order by place";
-        execute_in(
-            &self.transaction,
-            self.store.sql(sql),
-            &[
-                &xids,
-                &lsns,
-                &times,
-                &column(|event| event.relation.schema.clone()),
-                &column(|event| event.relation.table.clone()),
-                &column(|event| event.op.letter().to_owned()),
-                &images,
-                &old_keys,
-                &echoes,
-            ],
-        )
-        .await?;
+        let sql = format!("with b as materialized (select {NEXT_XID}) {INSERT}");
+        let columns = Columns::of(events);
+        execute_in(&self.transaction, self.store.sql(&sql), &columns.values()).await?;
         Ok(())
     }
 
-    /// Commits a position that covers no row, if it is `step` bytes ahead of the stored one; whether it was. Storing it
-    /// writes WAL, and servers before 15 stream each transaction, ours too, however little it concerns us: storing each
-    /// would never end.
-    pub async fn commit_if_far(self, position: Position, step: u64) -> Result<bool, StoreError> {
-        let sql = "update {s}.meta set captured_lsn = $1::pg_lsn, captured_at = coalesce($2, captured_at)
-            where captured_lsn is null or $1::pg_lsn - captured_lsn >= $3::int8";
-        let step = i64::try_from(step).unwrap_or(i64::MAX);
-        let stored = execute_in(
-            &self.transaction,
-            self.store.sql(sql),
-            &[&PgLsn::from(position.end.0), &position.committed_at, &step],
-        )
-        .await?;
-        self.transaction.commit().await?;
-        Ok(stored == 1)
+    /// Commits what was learned of tables, without a position.
+    pub async fn keep(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
     }
 
     /// Commits the batch together with the position that may then be acknowledged.
     pub async fn commit(self, position: Position) -> Result<(), StoreError> {
-        let sql = "update {s}.meta set captured_lsn = greatest(captured_lsn, $1),
-                captured_at = coalesce($2, captured_at),
-                captured_xid = coalesce((n + ($3 - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
-                                        captured_xid)
-            from (select pg_snapshot_xmax(pg_current_snapshot())::text::int8 as n) b";
-        let sql = self.store.sql(sql);
+        let sql = format!("with b as materialized (select {NEXT_XID}) {MOVE}");
+        let sql = self.store.sql(&sql);
         execute_in(
             &self.transaction,
             sql,

@@ -18,6 +18,7 @@ mod event;
 mod facts;
 mod files;
 mod gap;
+mod heads;
 mod hold;
 mod inbox;
 mod keys;
@@ -36,6 +37,7 @@ mod streamed;
 mod ticket;
 mod trouble;
 mod unreadable;
+mod waiting;
 
 pub use birth::Birth;
 pub use bulk::Held;
@@ -48,6 +50,7 @@ pub use event::{Event, Position, TransactionWriter};
 pub use facts::Facts;
 pub use files::{FileRef, NewFile, Prepared};
 pub use gap::{FoundRow, KnownRow};
+pub use heads::Heads;
 pub use hold::{Claimed, HoldKind, Witness};
 pub use inbox::{InboxRow, NewWebhook};
 pub use keys::{KeyColumn, Rekeyed};
@@ -63,6 +66,7 @@ pub use set::{NewLink, NewRow};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
 pub use trouble::Trouble;
+pub use waiting::{Beat, Due, Waiting, Watched};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -138,17 +142,21 @@ impl StoreError {
     }
 }
 
-/// Rings when there may be work; missing one costs a poll interval, never a message.
+/// Rings when there may be work; one that is missed is rung again by the next beat ([`Waiting`]).
 #[derive(Debug, Default)]
 pub struct Wake {
     /// Events were captured.
     pub events: Notify,
+    /// The tables show that something may be there to be resolved.
+    pub due_events: Notify,
     /// A lane may have something to send or to read.
     pub lanes: Notify,
     /// A webhook was stored.
     pub inbox: Notify,
     /// A message waits for being written to the site.
     pub remotes: Notify,
+    /// The same, of those whose files are fetched first.
+    pub files: Notify,
     /// Something was held.
     pub hold: Notify,
     /// Something speaks against Deskie's account being the one that our cases are of.

@@ -43,25 +43,33 @@ pub(super) const COLUMNS: &str =
     t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts, t.read_surplus,
     t.read_from, coalesce(t.case_key, t.key), t.estranged is not null";
 
+/// How many columns these are.
+pub(super) const COUNT: usize = 16;
+
 pub(super) fn ticket(row: &tokio_postgres::Row) -> Ticket {
-    let wanted: Option<i16> = row.get(9);
-    let wanted_at: Option<jiff::Timestamp> = row.get(10);
+    ticket_at(row, 0)
+}
+
+/// The ticket whose columns begin at `from`.
+pub(super) fn ticket_at(row: &tokio_postgres::Row, from: usize) -> Ticket {
+    let wanted: Option<i16> = row.get(from + 9);
+    let wanted_at: Option<jiff::Timestamp> = row.get(from + 10);
     Ticket {
-        id: row.get(0),
-        key: TicketKey(row.get(1)),
-        gone: row.get(2),
-        case_id: row.get::<_, Option<i64>>(3).map(CaseId),
-        case_number: row.get(4),
-        user_id: row.get::<_, Option<i64>>(5).map(UserId),
-        channel: row.get(6),
-        custom_id: row.get(7),
-        case_updated_at: row.get(8),
+        id: row.get(from),
+        key: TicketKey(row.get(from + 1)),
+        gone: row.get(from + 2),
+        case_id: row.get::<_, Option<i64>>(from + 3).map(CaseId),
+        case_number: row.get(from + 4),
+        user_id: row.get::<_, Option<i64>>(from + 5).map(UserId),
+        channel: row.get(from + 6),
+        custom_id: row.get(from + 7),
+        case_updated_at: row.get(from + 8),
         read_wanted: wanted.zip(wanted_at),
-        read_attempts: row.get(11),
-        read_surplus: row.get::<_, Option<i32>>(12).map(i64::from),
-        read_from: row.get(13),
-        claim: row.get(14),
-        is_estranged: row.get(15),
+        read_attempts: row.get(from + 11),
+        read_surplus: row.get::<_, Option<i32>>(from + 12).map(i64::from),
+        read_from: row.get(from + 13),
+        claim: row.get(from + 14),
+        is_estranged: row.get(from + 15),
     }
 }
 
@@ -96,23 +104,6 @@ impl Store {
     pub async fn ticket_of_key(&self, key: &str) -> Result<Vec<Ticket>, StoreError> {
         let sql = format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc");
         Ok(self.query(&sql, &[&key]).await?.iter().map(ticket).collect())
-    }
-
-    /// The lanes whose case is to be read, the most urgent first; those with work under way (`busy`) are left out.
-    pub async fn ticket_reads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Ticket>, StoreError> {
-        let sql = format!(
-            "select {COLUMNS} from {{s}}.ticket t
-             where read_wanted is not null and case_id is not null and merged_into is null and not ask_first
-               and (read_not_before is null or read_not_before <= clock_timestamp()) and t.id <> all($2)
-               and not exists (select from {{s}}.hold)
-             order by read_wanted, read_wanted_at limit $1"
-        );
-        Ok(self
-            .query(&sql, &[&limit, &busy])
-            .await?
-            .iter()
-            .map(ticket)
-            .collect())
     }
 
     /// Asks for a read of a ticket's case (class: 0 webhook, 2 sweep, 3 at leisure); the more urgent class wins. One

@@ -121,7 +121,7 @@ impl WriteBack {
         step.remote_add(row.case_id, ticket, &remote).await?;
         step.inbox_done(row.id).await?;
         step.commit().await?;
-        self.store.wake.remotes.notify_one();
+        self.store.wake.ring_remotes();
         Ok(true)
     }
 

@@ -325,7 +325,7 @@ impl WriteBack {
         }
         if pending > 0 {
             tracing::info!(ticket = %ticket.key, %case, "{pending} new in Deskie");
-            self.store.wake.remotes.notify_one();
+            self.store.wake.ring_remotes();
         }
         Ok(new.len())
     }

@@ -10,6 +10,7 @@ mod account;
 mod architecture;
 mod check;
 mod commands;
+mod cost;
 mod faults;
 mod features;
 mod flows;
