@@ -373,7 +373,7 @@ async fn a_row_whose_key_the_stream_leaves_out_is_parked_and_told() {
     // GIVEN a publication that carries what the server generates, and then does not any more
     let stage = stage_on(&installation)
         .schema(GENERATED_KEY)
-        .schema("create publication deskie_cdc for table tickets, messages with (publish_generated_columns = stored)")
+        .schema("create publication deskie_cdc for table tickets, messages with (publish_via_partition_root, publish_generated_columns = stored)")
         .build()
         .await;
     let _connector = stage.run().await;
