@@ -191,6 +191,7 @@ mod tests {
             name: name.into(),
             cast: cast.into(),
             equals: crate::mapping::shape::EQUALS.into(),
+            generated: false,
         };
         let shape = Shape {
             relation: RelationName {

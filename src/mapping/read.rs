@@ -405,7 +405,8 @@ pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape, sour
         .zip(&casts)
         .map(|(expr, cast)| {
             let column = shape.column(bare_column(expr, shape)?)?;
-            (column.cast == *cast).then(|| column.name.clone())
+            // One that is generated may be missing from the image, and is then read by key, as a statement's cells are.
+            (column.cast == *cast && !column.generated).then(|| column.name.clone())
         })
         .collect();
     if let Some(columns) = direct {
@@ -474,6 +475,7 @@ mod tests {
                     name: (*name).into(),
                     cast: (*cast).into(),
                     equals: crate::mapping::shape::EQUALS.into(),
+                    generated: false,
                 })
                 .collect(),
         }

@@ -61,6 +61,9 @@ pub enum ResolveError {
         "the mapping does not fit the database: {0}; mend the table or the config, nothing is lost meanwhile"
     )]
     Mapping(String),
+    /// A captured row does not hold what it would be known by.
+    #[error("{0}")]
+    Keyless(String),
 }
 
 /// Turns captured events into deliveries.
@@ -234,7 +237,8 @@ impl Batch<'_> {
                     .await?;
                 continue;
             }
-            let columns = &self.compiled.shape(section).key;
+            let shape = self.compiled.shape(section);
+            let columns = &shape.key;
             let row = if event.op == Op::Delete {
                 event.old_key.as_ref()
             } else {
@@ -243,6 +247,15 @@ impl Batch<'_> {
             let is_thread = section == Section::Message && self.compiled.thread.is_some();
             let key = |row: &Value| key_of(row, columns);
             let Some(new_key) = row.and_then(key) else {
+                if event.op == Op::Insert
+                    && let Some(column) = shape.generated_key()
+                {
+                    return Err(ResolveError::Keyless(format!(
+                        "the stream does not hold {column}, by which the mapping knows the rows of {}: the server generates \
+                         it; name columns that are not generated as `key`, restart, and `failed retry` takes it",
+                        shape.relation
+                    )));
+                }
                 step.skipped_count("a change without the mapped key (replica identity)")
                     .await?;
                 continue;

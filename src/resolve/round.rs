@@ -199,6 +199,7 @@ impl Resolver {
     async fn is_of_everybody(&self, error: &ResolveError) -> bool {
         match error {
             ResolveError::Mapping(_) | ResolveError::Stale(_) => true,
+            ResolveError::Keyless(_) => false,
             // A backend that dies of one row takes its connection along.
             ResolveError::Site(_) => {
                 let breaks = self.breaks.fetch_add(1, Ordering::Relaxed) + 1;
@@ -402,7 +403,11 @@ impl ResolveError {
 
     /// Another attempt a moment later ends no better.
     fn is_certain(&self) -> bool {
-        matches!(self, ResolveError::Store(error) if error.is_of_the_values() == Some(true))
+        match self {
+            ResolveError::Keyless(_) => true,
+            ResolveError::Store(error) => error.is_of_the_values() == Some(true),
+            _ => false,
+        }
     }
 }
 
