@@ -77,11 +77,11 @@ debian() {
   local program=$1 cache=${XDG_CACHE_HOME:-$HOME/.cache}/deskie-cdc-ci/debian found
   shift
   if command -v "$program"; then return; fi
-  found=$(find "$cache" -name "$program" -type f -perm -u+x 2>/dev/null | head -1)
+  found=$(find "$cache" -path "*bin/$program" -type f 2>/dev/null | head -1)
   if [ -z "$found" ]; then
     mkdir -p "$cache/packages"
     (cd "$cache/packages" && apt-get download -qq "$@" >/dev/null && for package in *.deb; do dpkg-deb -x "$package" "$cache"; done)
-    found=$(find "$cache" -name "$program" -type f -perm -u+x | head -1)
+    found=$(find "$cache" -path "*bin/$program" -type f | head -1)
   fi
   [ -n "$found" ] && echo "$found"
 }
