@@ -92,14 +92,39 @@ as_user=()
 
 # server NAME MAJOR: a cluster of that version, with logical replication; its port stands in $work/NAME.port.
 server() {
-  local name=$1 bin data=$work/$1
+  local name=$1 data=$work/$1
+  local bin
   bin=$("$binary" fetch-postgres "$2" | cut -d' ' -f2-)
+  # A cache below the home of root is closed to the user that the server runs as.
+  if [ "$(id -u)" = 0 ] && ! "${as_user[@]}" test -x "$bin/postgres"; then
+    [ -d "$work/postgres-$2" ] || cp -r --reflink=auto "${bin%/bin}" "$work/postgres-$2"
+    chmod -R a+rX "$work/postgres-$2"
+    bin=$work/postgres-$2/bin
+  fi
+  echo "$bin" >"$work/$name.bin"
   free_port >"$work/$name.port"
   mkdir "$data"
   [ "$(id -u)" != 0 ] || chown nobody "$data"
-  "${as_user[@]}" "$bin/initdb" -A trust -U postgres --no-sync --locale=C -E UTF8 -D "$data/pg" >"$work/$name.log"
-  start "$name" "${as_user[@]}" "$bin/postgres" -D "$data/pg" -p "$(cat "$work/$name.port")" -k "$data" -F -c wal_level=logical
-  until_true "the server $name" psql -qAt "$(url "$name" postgres)" -c 'select 1'
+  theirs "$name" initdb
+  "${theirs[@]}" -A trust -U postgres --no-sync --locale=C -E UTF8 -D "$data/pg" >"$work/$name.log"
+  serve "$name"
+}
+
+# theirs SERVER PROGRAM: fills the array `theirs` with how one of that server's programs is run; what npm brought has its
+# libraries beside it.
+theirs() {
+  local bin
+  bin=$(cat "$work/$1.bin")
+  theirs=("${as_user[@]}")
+  if [ -e "$bin/../lib/libpq.so.5" ]; then theirs+=(env "LD_LIBRARY_PATH=$bin/../lib"); fi
+  theirs+=("$bin/$2")
+}
+
+# serve SERVER: started, and answering.
+serve() {
+  theirs "$1" postgres
+  start "$1" "${theirs[@]}" -D "$work/$1/pg" -p "$(cat "$work/$1.port")" -k "$work/$1" -F -c wal_level=logical
+  until_true "the server $1" psql -qAt "$(url "$1" postgres)" -c 'select 1'
 }
 
 # url SERVER DATABASE [USER]; sql SERVER DATABASE STATEMENT…
