@@ -10,6 +10,7 @@ mod account;
 mod architecture;
 mod check;
 mod commands;
+mod documents;
 mod faults;
 mod features;
 mod flows;
