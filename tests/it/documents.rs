@@ -5,6 +5,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
+use clap::error::ErrorKind;
+use deskie_cdc::cli::Arguments;
+use deskie_cdc::config::Config;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -307,4 +312,97 @@ fn the_readme_is_short_and_the_same_in_turkish() {
     let english = read("README.md");
     assert!(english.len() <= 12_000, "{} bytes", english.len());
     assert_eq!(skeleton(&english), skeleton(&read("README.tr.md")));
+}
+
+/// A page's blocks of code of a language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    text.split("```")
+        .skip(1)
+        .step_by(2)
+        .filter_map(|block| block.split_once('\n'))
+        .filter(|(found, _)| *found == language)
+        .map(|(_, code)| code)
+        .collect()
+}
+
+/// The commands of ours on a page: whole ones in blocks, and what prose names, which may leave out what is needed.
+fn commands(text: &str) -> Vec<(bool, String)> {
+    const NAMES: [&str; 13] = [
+        "init",
+        "setup",
+        "check",
+        "plan",
+        "run",
+        "backfill",
+        "status",
+        "failed",
+        "trace",
+        "rules",
+        "uninstall",
+        "simulator",
+        "demo",
+    ];
+    let mut found = Vec::new();
+    for line in blocks(text, "sh").iter().flat_map(|block| block.lines()) {
+        let line = line
+            .split(" #")
+            .next()
+            .unwrap_or_default()
+            .split(" > ")
+            .next()
+            .unwrap_or_default();
+        for program in ["deskie-cdc ", "cargo run --release -- "] {
+            found.extend(line.strip_prefix(program).map(|rest| (true, rest.to_owned())));
+        }
+    }
+    for prose in text.split("```").step_by(2) {
+        for code in prose.split('`').skip(1).step_by(2) {
+            let rest = code.strip_prefix("deskie-cdc ").unwrap_or(code);
+            let name = rest.split(' ').next().unwrap_or_default();
+            if NAMES.contains(&name) && !rest.contains('=') {
+                found.push((false, rest.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_in_the_documents_is_one() {
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for page in pages() {
+        for (is_whole, command) in commands(&fs::read_to_string(&page).unwrap()) {
+            seen += 1;
+            let words = command
+                .split_whitespace()
+                .map(|word| word.trim_matches(['"', '\'']));
+            let Err(error) = Arguments::try_parse_from(std::iter::once("deskie-cdc").chain(words)) else {
+                continue;
+            };
+            let is_wrong = matches!(
+                error.kind(),
+                ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand
+            );
+            if is_whole || is_wrong {
+                wrong.push(format!("{}: {command}: {error}", page.display()));
+            }
+        }
+    }
+    assert!(seen > 60, "{seen} commands");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_configs_of_the_pages_load() {
+    let page = read("docs/config.md");
+    let whole = blocks(&page, "toml")[0];
+    let (connection, _) = whole.split_once("[ticket]").unwrap();
+    let english = read("README.md");
+    let short = format!("{connection}{}", blocks(&english, "toml")[0]);
+    for text in [whole, &short] {
+        let value = |_: &str| Some("a-secret-of-some-length".to_owned());
+        if let Err(faults) = Config::parse(Path::new("page.toml"), text, &value) {
+            panic!("{faults}");
+        }
+    }
 }
