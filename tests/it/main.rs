@@ -11,6 +11,7 @@ mod architecture;
 mod check;
 mod commands;
 mod cost;
+mod documents;
 mod faults;
 mod features;
 mod flows;
