@@ -6,6 +6,7 @@
 
 use super::lexer::{Token, tokens};
 use super::shape::{Shape, quote_ident};
+use super::write::written_key;
 use super::{bare_column, expand, value_sql};
 use crate::config::{Expr, Message, Ticket};
 
@@ -16,6 +17,8 @@ pub enum Source {
     Image,
     /// The table: one text parameter for each key column.
     Table,
+    /// The row that the INSERT of `[reply.set]` has just made in this transaction: no parameter.
+    Written,
 }
 
 /// A compiled statement over one row of the site.
@@ -142,6 +145,15 @@ pub(super) fn source_sql(
                 shape.key_condition("s", 1)
             ),
             shape.key.clone(),
+        ),
+        Source::Written => (
+            format!(
+                "(select {} from {} s where {}) {alias}",
+                list(&mentioned(expressions, alias, shape)),
+                shape.sql(),
+                shape.key_is("s", &written_key(shape))
+            ),
+            Vec::new(),
         ),
     }
 }
