@@ -9,9 +9,11 @@
 mod account;
 mod architecture;
 mod check;
+mod check_rows;
 mod commands;
 mod faults;
 mod features;
+mod first_hour;
 mod flows;
 mod gap;
 mod hostile;
