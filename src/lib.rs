@@ -14,7 +14,7 @@
 //! |---|---|
 //! | 0 | [`model`]: the domain's words |
 //! | 1 | [`config`]: text → a config that cannot be wrong |
-//! | 2, pure | [`pgoutput`]: bytes → messages; [`mapping`]: config → SQL; [`lanes`]: who may be sent now; [`text`]: bodies |
+//! | 2, pure | [`pgoutput`]: bytes → messages; [`mapping`]: config → SQL; [`lanes`]: who may be sent now; [`text`]: bodies; [`decide`]: what becomes of a row |
 //! | 3 | [`postgres`]: connections, replication, catalog; [`deskie`]: the API; [`sandbox`]: a site and a Deskie to try |
 //! | 4 | [`store`]: all SQL on our own schema; [`files`]: files on their way |
 //! | 5 | [`backfill`], [`capture`], [`resolve`], [`deliver`], [`receive`], [`writeback`], [`sweep`], [`setup`]: the flows; they meet only in the store |
@@ -39,6 +39,7 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod decide;
 pub mod deliver;
 pub mod deskie;
 pub mod files;

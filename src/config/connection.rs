@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use url::Url;
 
 use super::read::Value;
 use super::section::Section;
 use super::value::{self, Problem};
-use super::{Capture, Deskie, OnMaxWal, Postgres, Server};
+use super::{Alert, Capture, Deskie, OnMaxWal, Postgres, Server};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -230,8 +229,27 @@ pub(super) fn capture(section: Option<&Section<'_>>) -> Capture {
 }
 
 /// `[alert]`
-pub(super) fn alert(section: &Section<'_>) -> Option<Url> {
-    section
+pub(super) fn alert(section: &Section<'_>) -> Option<Alert> {
+    let name = section.parsed("name", name);
+    let after = section.positive("after", Alert::default().after);
+    let url = section
         .need("url", "url = \"https://hooks.example.com/deskie-cdc\"")?
-        .parsed(value::web_address)
+        .parsed(value::web_address);
+    Some(Alert {
+        url: Some(url?),
+        name,
+        after,
+    })
+}
+
+/// What a person calls the site; one line of a chat holds it.
+fn name(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
+        return Err(Problem::new(
+            "must be 1 to 100 characters in one line",
+            "name = \"shop\"",
+        ));
+    }
+    Ok(text.to_owned())
 }

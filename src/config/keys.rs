@@ -124,7 +124,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("status", &["sql", "map"]),
     ("status.map", &["open", "waiting", "closed"]),
     ("case", &["sql"]),
-    ("alert", &["url"]),
+    ("alert", &["url", "name", "after"]),
 ];
 
 /// Words that people write for one of ours.

@@ -75,8 +75,8 @@ pub struct Config {
     pub status: Option<Status>,
     /// `[case]`
     pub case: Option<Case>,
-    /// `[alert] url`
-    pub alert_url: Option<url::Url>,
+    /// `[alert]`
+    pub alert: Alert,
 }
 
 impl Config {
@@ -85,6 +85,27 @@ impl Config {
         match self.message.as_ref().map(|message| message.agent_as) {
             Some(AgentAs::Staff) => "add_message",
             _ => "add_note",
+        }
+    }
+}
+
+/// `[alert]`: who is told of troubles. Not `Debug`: the address may hold a secret.
+#[derive(Clone)]
+pub struct Alert {
+    /// Where a short JSON text is posted at each change of state; `None`: nowhere.
+    pub url: Option<url::Url>,
+    /// What the text calls the site; `None`: its database.
+    pub name: Option<String>,
+    /// Longer than this the oldest thing should not wait.
+    pub after: std::time::Duration,
+}
+
+impl Default for Alert {
+    fn default() -> Alert {
+        Alert {
+            url: None,
+            name: None,
+            after: std::time::Duration::from_secs(600),
         }
     }
 }

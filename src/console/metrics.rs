@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 
 use super::report::{BudgetReport, Report};
 use super::vital::{DeskieState, Role, Snapshot};
+use crate::model::TroubleKind;
 
 /// Takes the counters of the whole process; once a process.
 pub fn install_recorder() -> Result<PrometheusHandle, BuildError> {
@@ -121,6 +122,23 @@ fn of_report(text: &mut String, report: &Report) {
             help: "What waits, by queue",
             samples: waiting
                 .map(|(queue, count)| (Some(("queue", queue.to_owned())), count as f64))
+                .into(),
+        },
+    );
+    let there = |kind: &TroubleKind| {
+        report
+            .troubles
+            .iter()
+            .filter(|trouble| trouble.kind == *kind)
+            .count()
+    };
+    write_family(
+        text,
+        &Family {
+            name: "deskie_cdc_troubles",
+            help: "What goes wrong now, by kind",
+            samples: TroubleKind::ALL
+                .map(|kind| (Some(("kind", kind.as_str().to_owned())), there(&kind) as f64))
                 .into(),
         },
     );

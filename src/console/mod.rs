@@ -2,6 +2,7 @@
 //!
 //! - [`vital`]: what the running parts say of themselves; [`Vital::judge`] makes "ready" of it.
 //! - [`report`]: what the database says of our state; `status` shows the same.
+//! - [`troubles`]: what is looked for and told; the table of troubles has it.
 //! - `metrics`: both as Prometheus text; `page`: both as HTML.
 //!
 //! Invariants: the page works without JavaScript and loads nothing; nothing is changed without the admin token; no
@@ -11,6 +12,7 @@ mod metrics;
 mod page;
 pub mod report;
 mod routes;
+pub mod troubles;
 pub mod vital;
 
 pub use metrics::install_recorder;

@@ -62,6 +62,9 @@ pub fn html(page: &Page) -> String {
         part(&mut body, "<br>Not ready: ", reason, "");
     }
     body.push_str("</p>");
+    if let Ok(report) = &page.report {
+        troubles(&mut body, report);
+    }
     running(&mut body, page);
     match &page.report {
         Ok(report) => {
@@ -95,6 +98,28 @@ pub fn html(page: &Page) -> String {
         escape(&page.state),
         env!("CARGO_PKG_VERSION"),
     )
+}
+
+/// First what needs a person.
+fn troubles(body: &mut String, report: &Report) {
+    for trouble in &report.troubles {
+        let class = if trouble.needs_a_person {
+            "state bad"
+        } else {
+            "state warn"
+        };
+        let _ = write!(
+            body,
+            "<p class=\"{class}\"><strong>{}</strong>",
+            trouble.kind.as_str()
+        );
+        part(body, ": ", &trouble.text, "");
+        let _ = write!(
+            body,
+            " <span class=\"dim\">since {}</span></p>",
+            moment(trouble.since)
+        );
+    }
 }
 
 fn running(body: &mut String, page: &Page) {

@@ -46,6 +46,8 @@ pub struct Console {
     pub slot: Option<String>,
     /// The main publication.
     pub publication: String,
+    /// `[alert] after`.
+    pub alert_after: Duration,
     /// Needed to change things; `None`: nothing can be changed.
     pub admin_token: Option<SecretString>,
 }
@@ -93,7 +95,8 @@ impl Console {
     }
 
     async fn report(&self) -> Result<Report, String> {
-        let reading = Report::read(&self.store, self.slot.as_deref(), &self.publication);
+        let slot = self.slot.as_deref();
+        let reading = Report::read(&self.store, slot, &self.publication, self.alert_after);
         match tokio::time::timeout(READ_WITHIN, reading).await {
             Ok(Ok(report)) => {
                 self.vital.saw_database();

@@ -9,6 +9,7 @@ mod ids;
 mod lsn;
 mod row;
 pub mod row_clock;
+mod trouble;
 
 pub use charset::Charset;
 pub use crash::CrashPoint;
@@ -18,3 +19,4 @@ pub use ids::{
 pub use lsn::{Lsn, ParseLsnError};
 pub use row::{BodyFormat, Cell, Kind, Op, RelationName, Row, Section};
 pub use row_clock::RowClock;
+pub use trouble::{Seen, TroubleKind};

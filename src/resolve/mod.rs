@@ -19,9 +19,9 @@ mod files;
 mod flood;
 mod moves;
 mod newest;
-mod passed;
 mod round;
 mod row;
+mod set;
 mod status;
 mod thread;
 mod verdict;
@@ -35,7 +35,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::model::{DeliveryId, EventId, Op, Section};
+use crate::model::{DeliveryId, EventId, Op, Section, Seen, TroubleKind};
 use crate::postgres::Pool;
 use crate::store::{CreatedAt, Event, Link, LinkState, MappedSince, Step, Store, StoreError};
 
@@ -76,6 +76,8 @@ pub struct Resolver {
     breaks: AtomicU32,
     /// What was counted for attempts that the process has survived.
     owed: tokio::sync::Mutex<(Vec<EventId>, Vec<DeliveryId>)>,
+    /// Each event goes the way of one event: what runs are compared with.
+    one_by_one: bool,
 }
 
 /// Why a row is passed over whose table was emptied in the same transaction.
@@ -108,6 +110,15 @@ impl Resolver {
             begun: crate::model::clock::monotonic(),
             breaks: AtomicU32::new(0),
             owed: tokio::sync::Mutex::default(),
+            one_by_one: false,
+        }
+    }
+
+    /// The same, with runs switched off: what the test of runs compares them with.
+    pub fn one_by_one(self) -> Resolver {
+        Resolver {
+            one_by_one: true,
+            ..self
         }
     }
 
@@ -121,8 +132,8 @@ impl Resolver {
                 if failures > 0 {
                     failures = 0;
                     tracing::info!("resolving goes on");
-                    if let Err(error) = self.store.meta_set_error(None).await {
-                        tracing::warn!("the error could not be cleared: {error}");
+                    if let Err(error) = self.store.trouble_over(TroubleKind::ResolvingStopped, "").await {
+                        tracing::warn!("that resolving goes on could not be noted: {error}");
                     }
                 }
             }
@@ -141,7 +152,8 @@ impl Resolver {
                     *self.compiled.lock().await = None;
                     tracing::error!(attempt = failures, "resolving stopped: {error}");
                     let text = format!("resolving stopped: {error}");
-                    if let Err(error) = self.store.meta_set_error(Some(&text)).await {
+                    let trouble = Seen::new(TroubleKind::ResolvingStopped, text);
+                    if let Err(error) = self.store.trouble_seen(&trouble).await {
                         tracing::warn!("the error could not be noted: {error}");
                     }
                     Duration::from_secs(u64::from(failures.min(10)))
@@ -190,8 +202,12 @@ struct Batch<'a> {
     emptied: HashSet<(u64, Section)>,
     /// The sessions were just made anew.
     is_fresh: bool,
+    /// No runs.
+    one_by_one: bool,
     /// Some change is parked, which one of these may overtake.
     has_parked: bool,
+    /// The transactions of which something is kept and nothing was decided.
+    counted: HashSet<u64>,
     /// By which transactions lanes without a case got their first message.
     opens: std::sync::Mutex<Vec<(u64, i64)>>,
 }

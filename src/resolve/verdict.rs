@@ -4,10 +4,10 @@
 
 use serde_json::Value;
 
-use super::clock::seconds;
-use super::row::{Found, Outputs};
+use super::row::Found;
 use super::{Batch, ResolveError};
 use crate::config::AgentAs;
+use crate::decide::{AGENT_IGNORED, Outputs, seconds};
 use crate::mapping::Reading;
 use crate::mapping::alone::{Alone, Deciding};
 use crate::mapping::shape::key_values;
@@ -52,7 +52,7 @@ impl Batch<'_> {
         match author.as_deref().map(str::trim) {
             Some("skip") => return Ok(Some(Found::NotNow("[message] author is skip".into()))),
             Some("agent") if config.agent_as == AgentAs::Ignore => {
-                return Ok(Some(Found::NotNow(super::row::AGENT_IGNORED.into())));
+                return Ok(Some(Found::NotNow(AGENT_IGNORED.into())));
             }
             _ => {}
         }
@@ -97,9 +97,8 @@ impl Batch<'_> {
             return Ok(None);
         };
         let created_at = self.alone(created_at, section, of).await?.flatten();
-        Ok(self
-            .is_import(section, seconds(Some(&created_at)), committed_at)
-            .await)
+        let times = self.times(section, committed_at).await;
+        Ok(times.import(self.config, seconds(created_at.as_deref())))
     }
 
     /// Whether all parts of a condition hold; one that does not decides.

@@ -10,6 +10,7 @@ mod lanes;
 mod leader;
 mod repair;
 mod serve;
+mod trouble;
 mod work;
 
 use std::future::Future;
@@ -150,10 +151,12 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         recorder: recorder(),
         slot: config.postgres.slot.clone(),
         publication: config.postgres.publication.clone(),
+        alert_after: config.alert.after,
         admin_token: config.server.admin_token.clone(),
     };
     serve::spawn(&mut servers, admin, crate::console::router(console), &stop);
-    if let Some(url) = config.alert_url.clone() {
+    servers.spawn(trouble::run(shared.clone(), vital.clone(), stop.clone()));
+    if let Some(url) = config.alert.url.clone() {
         servers.spawn(alert::run(shared.clone(), vital.clone(), url, stop.clone()));
     }
     if config.server.webhook_secrets.is_empty() {

@@ -13,7 +13,7 @@ use crate::config::OnMaxWal;
 use crate::console::{Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::files::SiteFiles;
-use crate::model::clock;
+use crate::model::{Seen, TroubleKind, clock};
 use crate::postgres::catalog;
 use crate::resolve::Resolver;
 use crate::store::{HoldKind, Meta, StoreError};
@@ -318,7 +318,7 @@ pub fn watch_every(usual: Duration) -> Duration {
 /// told, and the next term does what may be done.
 async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, begun: BegunWith, term: CancellationToken) {
     let watch_every = watch_every(WATCH_EVERY);
-    let (mut told, mut hazards) = (Told::default(), Vec::new());
+    let mut told = Told::default();
     while !term.is_cancelled() {
         tokio::select! {
             () = term.cancelled() => return,
@@ -335,7 +335,6 @@ async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, begun: BegunWith
             Ok(_) => {}
             Err(error) => tracing::debug!("what is held could not be read: {error}"),
         }
-        tell_hazards(&shared, &mut hazards).await;
         if wal_is_too_much(&shared, &vital, &slot, &mut told.wal).await {
             return;
         }
@@ -380,11 +379,21 @@ async fn wal_is_too_much(shared: &Shared, vital: &Vital, slot: &str, told: &mut 
     };
     let held = state.held_bytes.unwrap_or_default();
     if held <= limit {
-        *told = false;
+        if std::mem::take(told) {
+            note(
+                shared
+                    .store
+                    .trouble_over(TroubleKind::WalHeld, "")
+                    .await
+                    .map(drop),
+            );
+        }
         return false;
     }
     let text = format!("the slot {slot} holds {held} bytes of WAL, more than [capture] max_wal");
     vital.set_error(&text);
+    let trouble = Seen::new(TroubleKind::WalHeld, &text);
+    note(shared.store.trouble_seen(&trouble).await.map(drop));
     if shared.config.capture.on_max_wal == OnMaxWal::DropSlot {
         tracing::error!("{text}: it is dropped, the site's disk comes first; the gap is repaired");
         shared.drop_slot.store(true, Ordering::SeqCst);
@@ -420,7 +429,7 @@ async fn watch_publications(
             }
             None => tracing::info!("all mapped tables are published again"),
         }
-        shared.store.meta_set_error(trouble.as_deref()).await?;
+        note_unpublished(shared, trouble.as_deref()).await?;
         *told = trouble;
     }
     let is_gap = shared.store.meta_gap().await?.is_some();
@@ -431,16 +440,25 @@ async fn watch_publications(
     })
 }
 
-/// Says once what the site did to its tables and cannot go on with; `status` says it as long as it lasts.
-async fn tell_hazards(shared: &Shared, told: &mut Vec<String>) {
-    let publication = &shared.config.postgres.publication;
-    let Ok(found) = crate::console::report::hazards(&shared.store, publication).await else {
-        return;
-    };
-    for hazard in found.iter().filter(|hazard| !told.contains(hazard)) {
-        tracing::error!("{hazard}");
+/// A trouble that could not be written down is told all the same, and written down at the next look.
+fn note(noted: Result<(), StoreError>) {
+    if let Err(error) = noted {
+        tracing::debug!("a trouble could not be noted: {error}");
     }
-    *told = found;
+}
+
+async fn note_unpublished(shared: &Shared, trouble: Option<&str>) -> Result<(), StoreError> {
+    match trouble {
+        Some(text) => {
+            let trouble = Seen::new(TroubleKind::Unpublished, text);
+            shared.store.trouble_seen(&trouble).await.map(drop)
+        }
+        None => shared
+            .store
+            .trouble_over(TroubleKind::Unpublished, "")
+            .await
+            .map(drop),
+    }
 }
 
 /// Drops our slot, once capture has let go of it.
@@ -479,20 +497,20 @@ async fn begin(shared: &Shared) -> Result<Begun, String> {
     let published = crate::setup::look_at_publications(&shared.config, &shared.store, true)
         .await
         .map_err(|error| text(&error))?;
-    let trouble = published.trouble();
-    let noted = shared
-        .store
-        .meta()
+    note_unpublished(shared, published.trouble().as_deref())
         .await
-        .map_err(|error| text(&error))?
-        .last_error;
-    if trouble.is_some() || noted.is_some_and(|noted| noted.starts_with(crate::setup::UNPUBLISHED)) {
-        shared
-            .store
-            .meta_set_error(trouble.as_deref())
-            .await
-            .map_err(|error| text(&error))?;
-    }
+        .map_err(|error| text(&error))?;
+    // What the last term met, this one meets again if it is still so.
+    let met = [
+        TroubleKind::ResolvingStopped,
+        TroubleKind::WritingStopped,
+        TroubleKind::WalHeld,
+    ];
+    shared
+        .store
+        .trouble_compare(&met, &[])
+        .await
+        .map_err(|error| text(&error))?;
     shared
         .store
         .hold_lift(HoldKind::Start)

@@ -417,7 +417,7 @@ impl Reader<'_> {
                 return Ok(());
             }
         }
-        if let TicketKeyOf::Reading(reading) = read::ticket_key_of(config, shape, tickets) {
+        if let TicketKeyOf::Reading(reading) = read::ticket_key_of(config, shape, tickets, Source::Image) {
             self.prepare("message.ticket", &reading.sql, &span, &parts)
                 .await?;
         }

@@ -34,7 +34,7 @@ pub use error::SetupError;
 pub use own::{SlotOutcome, slot_name};
 pub use publication::publications;
 pub use uninstall::{Removal, removal, removal_sql, uninstall};
-pub use watch::{Published, UNPUBLISHED, look_at_publications};
+pub use watch::{Published, look_at_publications};
 pub use written::prepare_typed;
 
 use crate::config::Config;

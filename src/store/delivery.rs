@@ -3,43 +3,12 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{FileRef, Store, StoreError};
+pub use crate::decide::Opening;
 use crate::model::{CaseId, DeliveryId, LinkId, Section, TicketKey, UserId};
 use crate::text::{self, Body};
-
-/// What create_case needs besides the body.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opening {
-    /// The subject.
-    pub subject: String,
-    /// The customer's e-mail address.
-    pub email: Option<String>,
-    /// The customer's phone number.
-    pub phone: Option<String>,
-    /// The custom channel, where the case goes through one.
-    pub channel: Option<String>,
-    /// The customer's identity in it.
-    pub custom_id: Option<String>,
-    /// The customer's name.
-    pub name: Option<String>,
-    /// Custom fields besides the ticket's key: `cf_N` → value.
-    pub fields: std::collections::BTreeMap<String, String>,
-    /// Label ids.
-    pub labels: Vec<i64>,
-    /// `low` … `critical`.
-    pub priority: Option<String>,
-    /// The group.
-    pub group_id: Option<i64>,
-    /// The language.
-    pub language_id: Option<i64>,
-    /// When the ticket was made, in seconds since 1970: a case is not older.
-    pub created_at: Option<i64>,
-    /// `open`, `waiting` or `closed`, where `[ticket] status` says so.
-    pub status: Option<String>,
-}
 
 /// What resolve found out about a row.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -109,13 +109,21 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// A row cannot be resolved yet; `waiting` says that something of the site is waited for.
-    pub async fn delivery_wait(&self, id: DeliveryId, why: &str, after: Duration) -> Result<(), StoreError> {
-        let sql = "update {s}.delivery set error = $2, attempts = attempts + 1,
+    /// A row cannot be resolved yet and is tried again `after` that; `dormant`: its ticket is none of ours as it is, so that
+    /// nobody waits for it.
+    pub async fn delivery_wait(
+        &self,
+        id: DeliveryId,
+        why: &str,
+        after: Duration,
+        dormant: bool,
+    ) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery set error = $2, attempts = attempts + 1, dormant = $4,
                 waits_since = coalesce(waits_since, clock_timestamp()),
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where id = $1 and state = 'unresolved'";
-        self.execute(sql, &[&id.0, &why, &after.as_secs_f64()]).await?;
+        self.execute(sql, &[&id.0, &why, &after.as_secs_f64(), &dormant])
+            .await?;
         Ok(())
     }
 

@@ -15,6 +15,7 @@ mod delivery;
 mod delivery_step;
 mod edit;
 mod event;
+mod facts;
 mod files;
 mod gap;
 mod hold;
@@ -29,9 +30,11 @@ mod published;
 mod recall;
 mod remote;
 mod risk;
+mod set;
 mod status;
 mod streamed;
 mod ticket;
+mod trouble;
 mod unreadable;
 
 pub use birth::Birth;
@@ -42,6 +45,7 @@ pub use coalesce::Follower;
 pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
 pub use edit::{FollowUp, LastSent};
 pub use event::{Event, Position, TransactionWriter};
+pub use facts::Facts;
 pub use files::{FileRef, NewFile, Prepared};
 pub use gap::{FoundRow, KnownRow};
 pub use hold::{Claimed, HoldKind, Witness};
@@ -55,8 +59,10 @@ pub use parked_event::Place;
 pub use published::{KnownTable, MappedSince, SeenTable};
 pub use recall::Claim;
 pub use remote::{Heard, NewRemote, PendingRemote, RemoteState};
+pub use set::{NewLink, NewRow};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
+pub use trouble::Trouble;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -248,6 +254,21 @@ impl Store {
         })
     }
 
+    /// A step that looks rows up by their indexes alone, however small the tables were when a statement was planned: a plan
+    /// that reads a whole table is kept while the table grows.
+    pub async fn step_by_index<'a>(
+        &'a self,
+        client: &'a mut deadpool_postgres::Object,
+    ) -> Result<Step<'a>, StoreError> {
+        let transaction = client.transaction().await?;
+        let sql = "select {s}.fence($1), set_config('enable_seqscan', 'off', true)";
+        query_in(&transaction, self.sql(sql), &[&self.epoch().0]).await?;
+        Ok(Step {
+            transaction,
+            store: self,
+        })
+    }
+
     /// A step of a command that runs beside the leader: only what is kept apart by unique keys may be done in it.
     pub async fn step_aside<'a>(
         &'a self,
@@ -283,11 +304,6 @@ impl Step<'_> {
         let sql = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
         self.execute(sql, &[&ticket, &what, &detail]).await?;
         Ok(())
-    }
-
-    /// Fails while a person has to decide something before anything goes on.
-    pub async fn unheld(&self) -> Result<(), StoreError> {
-        self.query("select {s}.unheld()", &[]).await.map(drop)
     }
 
     /// Makes the step durable.

@@ -38,11 +38,12 @@ pub struct Ticket {
     pub read_from: Option<jiff::Timestamp>,
 }
 
-const COLUMNS: &str = "t.id, t.key, t.gone, t.case_id, t.case_number, t.user_id, t.channel, t.custom_id,
+pub(super) const COLUMNS: &str =
+    "t.id, t.key, t.gone, t.case_id, t.case_number, t.user_id, t.channel, t.custom_id,
     t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts, t.read_surplus,
     t.read_from, coalesce(t.case_key, t.key), t.estranged is not null";
 
-fn ticket(row: &tokio_postgres::Row) -> Ticket {
+pub(super) fn ticket(row: &tokio_postgres::Row) -> Ticket {
     let wanted: Option<i16> = row.get(9);
     let wanted_at: Option<jiff::Timestamp> = row.get(10);
     Ticket {

@@ -15,7 +15,9 @@ use crate::support::{Site, Workplace, free_port};
 /// a ticket that is only seen.
 const STATE: &str = "
     update deskie_cdc.meta set slot = 'deskie_cdc_site', database_name = 'site', captured_lsn = '0/1A2B3C',
-        captured_at = '2026-01-02 03:04:05Z', last_error = 'Deskie was away', last_error_at = '2026-01-02 03:04:06Z';
+        captured_at = '2026-01-02 03:04:05Z';
+    insert into deskie_cdc.trouble (kind, text, since) values
+        ('resolving_stopped', 'resolving stopped: no table', '2026-01-02 03:04:06Z');
     update deskie_cdc.lease set epoch = 7, holder = 'host-a 4711', renewed_at = clock_timestamp();
     insert into deskie_cdc.ticket (key, case_id, case_number, user_id) values ('3', 1001, '130-809267', 77), ('31', null, null, null);
     insert into deskie_cdc.link (section, key, ticket_id, state, created_at) values
@@ -115,10 +117,13 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
     site.client.batch_execute(STATE).await.unwrap();
 
     // status
-    let shown = place.command(&["status"]).await.ok().stdout;
+    let shown = place.command(&["status"]).await.exits(1).stdout;
     in_order(
         &shown,
         &[
+            "TO DO",
+            "parked: 2 wait for a person",
+            "resolving_stopped: resolving stopped: no table (since 2026-01-02 03:04:06 UTC)",
             "host-a 4711, term 7",
             "deskie_cdc_site is not there",
             "0/1A2B3C",
@@ -129,10 +134,10 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
             "4: an echo",
             "API budget",
             "not running",
-            "Deskie was away (2026-01-02 03:04:06 UTC)",
+            "resolving stopped: no table (2026-01-02 03:04:06 UTC)",
         ],
     );
-    let status = json(&place.command(&["status", "--json"]).await.ok().stdout);
+    let status = json(&place.command(&["status", "--json"]).await.exits(1).stdout);
     assert_eq!(status["queues"]["parked"], 2);
     assert_eq!(status["leader"]["alive"], true);
     assert_eq!(status["slot"]["exists"], false);
@@ -146,7 +151,6 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
         [
             "budget",
             "database",
-            "hazards",
             "held",
             "last_error",
             "last_error_at",
@@ -158,7 +162,8 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
             "running",
             "skipped",
             "slot",
-            "started_at"
+            "started_at",
+            "troubles"
         ]
     );
 

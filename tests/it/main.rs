@@ -23,6 +23,7 @@ mod recall;
 mod rekey;
 mod repair;
 mod review;
+mod runs;
 mod setup;
 mod sites;
 mod support;

@@ -278,7 +278,7 @@ async fn a_table_that_is_taken_out_of_the_publication_is_told_and_its_gap_repair
     stage.writes(ticket, "bir").await;
     // THEN it is told
     connector.wait_for_log("nothing publishes public.messages").await;
-    let status = stage.workplace.command(&["status", "--json"]).await.ok();
+    let status = stage.workplace.command(&["status", "--json"]).await.exits(1);
     assert!(
         status.stdout.contains("nothing publishes public.messages"),
         "{}",
@@ -412,7 +412,7 @@ async fn what_is_done_is_not_counted_at_each_scrape_and_foreign_cases_are_forgot
     stage.sql(many).await;
     let _connector = stage.run().await;
     // THEN the total is near enough
-    let status = stage.workplace.command(&["status", "--json"]).await.ok();
+    let status = stage.workplace.command(&["status", "--json"]).await.exits(1);
     let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
     let written = status["queues"]["written"].as_i64().unwrap();
     assert!((27_000..33_000).contains(&written), "{written}");
@@ -520,7 +520,7 @@ async fn a_repair_that_fails_holds_up_neither_capture_nor_replies() {
         (stage.count(&passed).await == 1).then_some(())
     })
     .await;
-    let status = stage.workplace.command(&["status", "--json"]).await.ok();
+    let status = stage.workplace.command(&["status", "--json"]).await.exits(1);
     assert!(
         status.stdout.contains("cannot be queued yet"),
         "{}",

@@ -6,16 +6,17 @@ use serde_json::{Map, Value};
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use super::call::{self, Row};
+use super::call;
 use super::{Arguments, Outcome, Planned};
 use crate::cli::{Failure, failed};
 use crate::config::{AttachmentOf, Config, Message, TableName};
+use crate::decide::Outputs;
 use crate::files::{self, Attached};
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS};
 use crate::mapping::scan::newest_first;
 use crate::mapping::shape::{key_text, key_values};
 use crate::mapping::{Shape, Source, bare_column, expand, value_sql};
-use crate::model::Section;
+use crate::model::{Section, clock};
 use crate::postgres::shape::{load_message_shape, load_shape};
 use crate::postgres::{TextParam, describe, site};
 use crate::store::Store;
@@ -232,11 +233,11 @@ impl<'a> Tables<'a> {
     async fn plan_ticket(&self, key: &str, opened: &mut HashSet<String>) -> Result<Planned, Failure> {
         let row = self.ticket_row(key).await?;
         let values = match &row {
-            Row::One(cells) => self.ticket_values(cells),
+            Outputs::Row(cells) => self.ticket_values(cells),
             _ => Map::new(),
         };
         let files = self.files(AttachmentOf::Ticket, key).await?;
-        let outcome = call::of_ticket(self.config, key, &row, &files, opened);
+        let outcome = call::of_ticket(self.config, key, &row, &files, opened, now());
         Ok(Planned {
             section: Section::Ticket,
             key: key.to_owned(),
@@ -247,7 +248,7 @@ impl<'a> Tables<'a> {
     }
 
     /// What the mapping gives for a row: itself, or with `expand` each message that it holds.
-    async fn messages_of(&self, key: &str) -> Result<Vec<(String, Row)>, Failure> {
+    async fn messages_of(&self, key: &str) -> Result<Vec<(String, Outputs)>, Failure> {
         let Some((_, shape, reading)) = &self.message else {
             return Err(failed("no [message] is configured"));
         };
@@ -271,7 +272,7 @@ impl<'a> Tables<'a> {
         let (elements, rows) = match told.await {
             Ok(told) => told,
             Err(error) if is_of_the_row(&error) => {
-                return Ok(vec![(key.to_owned(), Row::Refused(describe(&error)))]);
+                return Ok(vec![(key.to_owned(), Outputs::Refused(describe(&error)))]);
             }
             Err(error) => return Err(refused("[message]", &error)),
         };
@@ -295,9 +296,9 @@ impl<'a> Tables<'a> {
             let several =
                 spoken.get(identity).map_or(0, VecDeque::len) > equals.get(identity).copied().unwrap_or(1);
             let row = match spoken.get_mut(identity) {
-                Some(_) if several => Row::Several,
-                Some(rows) => rows.pop_front().map_or(Row::None, Row::One),
-                None => Row::None,
+                Some(_) if several => Outputs::SeveralRows,
+                Some(rows) => rows.pop_front().map_or(Outputs::NoRow, Outputs::Row),
+                None => Outputs::NoRow,
             };
             equals
                 .entry(identity.clone())
@@ -310,7 +311,7 @@ impl<'a> Tables<'a> {
     async fn plan_message(
         &self,
         key: &str,
-        row: &Row,
+        row: &Outputs,
         ticket: Option<String>,
         opened: &mut HashSet<String>,
     ) -> Result<Planned, Failure> {
@@ -322,7 +323,7 @@ impl<'a> Tables<'a> {
             _ => None,
         };
         let values = match row {
-            Row::One(cells) => {
+            Outputs::Row(cells) => {
                 let mapped = |name: &str| match name {
                     "where" => config.filter.is_some(),
                     "ticket_where" => self.config.ticket.filter.is_some(),
@@ -342,14 +343,19 @@ impl<'a> Tables<'a> {
         if let Some(ticket) = ticket.as_ref().filter(|_| opening.is_some()) {
             files.of_ticket = self.files(AttachmentOf::Ticket, ticket).await?;
         }
-        let outcome = call::of_message(
-            (self.config, config),
-            ticket.as_deref(),
+        let ticket_exists = match (&ticket, row) {
+            (Some(ticket), Outputs::NoRow) => self.ticket_exists(ticket).await?,
+            _ => true,
+        };
+        let spoken = call::Spoken {
+            ticket: ticket.as_deref(),
             row,
-            opening.as_ref(),
-            &files,
-            opened,
-        );
+            opening: opening.as_ref(),
+            ticket_exists,
+            files: &files,
+            now: now(),
+        };
+        let outcome = call::of_message((self.config, config), &spoken, opened);
         Ok(Planned {
             section: Section::Message,
             key: key.to_owned(),
@@ -382,7 +388,16 @@ impl<'a> Tables<'a> {
         Ok(names)
     }
 
-    async fn ticket_row(&self, key: &str) -> Result<Row, Failure> {
+    async fn ticket_exists(&self, key: &str) -> Result<bool, Failure> {
+        let Some(values) = key_values(key, self.ticket.key.len()) else {
+            return Ok(false);
+        };
+        let values = values.into_iter().map(Some).collect();
+        let sql = read::row_exists(&self.ticket);
+        Ok(!self.query("[ticket]", &sql, values).await?.is_empty())
+    }
+
+    async fn ticket_row(&self, key: &str) -> Result<Outputs, Failure> {
         self.row("[ticket]", &self.ticket_reading, &self.ticket, key)
             .await
     }
@@ -413,18 +428,24 @@ impl<'a> Tables<'a> {
     }
 
     /// What the statement gives for the row with that key.
-    async fn row(&self, section: &str, reading: &Reading, shape: &Shape, key: &str) -> Result<Row, Failure> {
+    async fn row(
+        &self,
+        section: &str,
+        reading: &Reading,
+        shape: &Shape,
+        key: &str,
+    ) -> Result<Outputs, Failure> {
         let Some(values) = key_values(key, shape.key.len()) else {
-            return Ok(Row::None);
+            return Ok(Outputs::NoRow);
         };
         match self
             .try_query(&reading.sql, values.into_iter().map(Some).collect())
             .await
         {
-            Ok(mut rows) if rows.len() < 2 => Ok(rows.pop().map_or(Row::None, Row::One)),
-            Ok(_) => Ok(Row::Several),
+            Ok(mut rows) if rows.len() < 2 => Ok(rows.pop().map_or(Outputs::NoRow, Outputs::Row)),
+            Ok(_) => Ok(Outputs::SeveralRows),
             // The row's own values: another row may do.
-            Err(error) if is_of_the_row(&error) => Ok(Row::Refused(describe(&error))),
+            Err(error) if is_of_the_row(&error) => Ok(Outputs::Refused(describe(&error))),
             Err(error) => Err(refused(section, &error)),
         }
     }
@@ -453,6 +474,10 @@ impl<'a> Tables<'a> {
             .map(|row| (0..row.len()).map(|n| row.try_get(n)).collect())
             .collect()
     }
+}
+
+fn now() -> f64 {
+    clock::now().as_second() as f64
 }
 
 /// Whether a row's own values are refused, so that another row may do.

@@ -35,6 +35,7 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         recorder: Some(recorder.clone()),
         slot: None,
         publication: "deskie_cdc".into(),
+        alert_after: std::time::Duration::from_secs(600),
         admin_token: token.map(Into::into),
     };
     let open = serve(console(Some("t0ken"))).await;
@@ -100,11 +101,11 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     place.command(&["healthcheck"]).await.ok();
 
     // `status` asks the running connector for its budget.
-    let status = json(&place.command(&["status", "--json"]).await.ok().stdout);
+    let status = json(&place.command(&["status", "--json"]).await.exits(1).stdout);
     assert_eq!(status["running"]["role"], "leader");
     assert_eq!(status["budget"]["limit_known"], false);
     in_order(
-        &place.command(&["status"]).await.ok().stdout,
+        &place.command(&["status"]).await.exits(1).stdout,
         &["leader, waits for Deskie", "API budget", "a minute left"],
     );
 
@@ -117,6 +118,8 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         "deskie_cdc_ready 1",
         "deskie_cdc_deskie_reachable 0",
         "deskie_cdc_parked 2",
+        "deskie_cdc_troubles{kind=\"parked\"} 1",
+        "deskie_cdc_troubles{kind=\"held\"} 0",
         "deskie_cdc_waiting{queue=\"inbox\"} 0",
         "deskie_cdc_skipped{reason=\"an echo\"} 4",
         "deskie_cdc_slot_exists 0",
@@ -134,16 +137,16 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
             "leader, waits for Deskie",
             "connection &lt;refused&gt;",
             "a minute left",
-            "Deskie was away",
+            "resolving stopped: no table",
             "Queues",
             "deskie_cdc_site is not there",
             "host-a 4711",
             "Parked",
-            "r901",
-            "/failed/r901/retry",
             "d2",
             "Deskie refuses &lt;b&gt;it&lt;/b&gt;: 422",
             "/failed/d2/discard",
+            "r901",
+            "/failed/r901/retry",
         ],
     );
     assert!(

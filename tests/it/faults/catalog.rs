@@ -292,7 +292,7 @@ async fn a_table_that_loses_its_identity_later_is_told_with_the_very_statements(
         // THEN the log, `status` and `check` tell it, with the statements
         let says = format!("the server refuses the site's UPDATE and DELETE on public.{table} NOW");
         connector.wait_for_log_after(seen, &says).await;
-        let status = stage.workplace.command(&["status"]).await.ok();
+        let status = stage.workplace.command(&["status"]).await.exits(1);
         assert!(status.stdout.contains(&says), "{change}: {}", status.stdout);
         let checked = stage.workplace.command(&["check"]).await.exits(1);
         let top = table.trim_end_matches("_c");

@@ -74,7 +74,7 @@ async fn a_standby_that_the_server_waits_for_is_named() {
         // THEN log, status and check name it, with the mend
         let says = format!("synchronized_standby_slots names old, and {what}");
         connector.wait_for_log(&says).await;
-        let status = stage.workplace.command(&["status"]).await.ok();
+        let status = stage.workplace.command(&["status"]).await.exits(1);
         assert!(status.stdout.contains(&says), "{}", status.stdout);
         let checked = stage.workplace.command(&["check"]).await.exits(1);
         assert!(
