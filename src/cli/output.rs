@@ -36,9 +36,58 @@ pub(super) fn one_line(text: &str, width: usize) -> String {
     }
 }
 
+/// How many characters fit beside each other; `None`: no person reads it on a terminal, so nothing has to fit.
+pub(super) fn width() -> Option<usize> {
+    let stdout = console::Term::stdout();
+    let (_, columns) = stdout.size();
+    stdout.is_term().then(|| usize::from(columns).clamp(40, 400))
+}
+
+/// The lines of a text, none longer than `width` characters: broken between words where there are any.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(20);
+    let mut lines = Vec::new();
+    for given in text.lines() {
+        let mut line = String::new();
+        for word in given.split(' ') {
+            let mut word = word;
+            let room =
+                |line: &str| width.saturating_sub(line.chars().count() + usize::from(!line.is_empty()));
+            if !line.is_empty() && word.chars().count() > room(&line) {
+                lines.push(std::mem::take(&mut line));
+            }
+            while word.chars().count() > width {
+                let end = word.char_indices().nth(width).map_or(word.len(), |(end, _)| end);
+                let (head, tail) = word.split_at(end);
+                lines.push(head.to_owned());
+                word = tail;
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
-    use super::one_line;
+    use super::{one_line, wrapped};
+
+    #[test]
+    fn lines_are_broken_between_words_where_there_are_any() {
+        assert_eq!(
+            wrapped("Kargom üç gündür gelmedi, nerede acaba?", 20),
+            ["Kargom üç gündür", "gelmedi, nerede", "acaba?"]
+        );
+        assert_eq!(
+            wrapped(&"я".repeat(45), 20),
+            ["я".repeat(20), "я".repeat(20), "я".repeat(5)]
+        );
+        assert_eq!(wrapped("a\nb", 20), ["a", "b"]);
+    }
 
     #[test]
     fn a_line_is_cut_between_characters() {

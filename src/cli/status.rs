@@ -204,15 +204,14 @@ fn leader(report: &Report) -> String {
     let Some(holder) = leader.holder.as_deref() else {
         return "nobody yet".into();
     };
-    let age = leader.renewed_seconds.map_or("never".into(), |seconds| {
-        format!("{} ago", span(seconds.max(0.0)))
-    });
+    let age = leader
+        .renewed_seconds
+        .map_or("given back at its end".into(), |seconds| {
+            format!("renewed {} ago", span(seconds.max(0.0)))
+        });
     match leader.alive {
-        true => format!("{holder}, term {}, renewed {age}", leader.epoch),
-        false => format!(
-            "none; the last was {holder}, term {}, renewed {age}",
-            leader.epoch
-        ),
+        true => format!("{holder}, term {}, {age}", leader.epoch),
+        false => format!("none; the last was {holder}, term {}, {age}", leader.epoch),
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::lexer::{Token, tokens};
 use super::shape::{Shape, quote_ident};
+use super::write::written_key;
 use super::{bare_column, expand, many, value_sql};
 use crate::config::{Expr, Message, Ticket};
 
@@ -16,6 +17,8 @@ pub enum Source {
     Image,
     /// The table: one text parameter for each key column.
     Table,
+    /// The row that the INSERT of `[reply.set]` has just made in this transaction: no parameter.
+    Written,
     /// The captured images of many rows: an array of texts for each of [`Reading::columns`].
     Images,
     /// Many rows of the table: an array of texts for each key column.
@@ -26,7 +29,7 @@ impl Source {
     /// The text of the `n`th value, from 1.
     fn value(self, n: usize) -> String {
         match self {
-            Source::Image | Source::Table => format!("${n}::pg_catalog.text"),
+            Source::Image | Source::Table | Source::Written => format!("${n}::pg_catalog.text"),
             Source::Images | Source::Keys => many::value(n),
         }
     }
@@ -34,7 +37,7 @@ impl Source {
     /// The statement as it is asked.
     pub(super) fn reading(self, sql: String, columns: Vec<String>) -> Reading {
         match self {
-            Source::Image | Source::Table => Reading { sql, columns },
+            Source::Image | Source::Table | Source::Written => Reading { sql, columns },
             Source::Images | Source::Keys => many::reading(&sql, columns),
         }
     }
@@ -171,6 +174,15 @@ pub(super) fn source_sql(
                 shape.key_is("s", &values)
             );
             (from, shape.key.clone())
+        }
+        Source::Written => {
+            let from = format!(
+                "(select {} from {} s where {}) {alias}",
+                list(&mentioned(expressions, alias, shape)),
+                shape.sql(),
+                shape.key_is("s", &written_key(shape))
+            );
+            (from, Vec::new())
         }
     }
 }

@@ -5,6 +5,7 @@
 //! - [`site`]: the site's own `search_path`, around the mapping's statements only.
 //! - [`replication`]: the walsender's connection and its stream of frames; [`pgoutput`](crate::pgoutput) reads them.
 //! - [`catalog`]: what the server, its tables, publications and slots are, and what we may do.
+//! - [`provider`]: whose server it is, and each provider's own ways.
 //! - [`TextParam`] (rule 16), [`quote_ident`], [`quote_literal`], [`qualified`]: values and names in SQL.
 //!
 //! Both kinds of connections go through the same addresses, `sslmode`s and time-outs, and fail with the same
@@ -22,6 +23,7 @@ mod dial;
 mod error;
 pub mod names;
 mod param;
+pub mod provider;
 mod quote;
 pub mod replication;
 mod session;
@@ -38,6 +40,7 @@ mod url_text;
 pub use connect::{Pool, PoolError, PooledClient, connect, server_error};
 pub use error::{ConnectError, ConnectFault, ServerError};
 pub use param::TextParam;
+pub use provider::Provider;
 pub use quote::{qualified, quote_ident, quote_literal};
 pub use session::{SessionOptions, application_name};
 pub use tls::{TlsSetupError, install_tls_provider};

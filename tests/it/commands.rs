@@ -1,6 +1,7 @@
 //! The commands that look at a connector's state, and the admin port.
 
 mod console;
+mod drafts;
 mod init;
 
 use deskie_cdc::postgres::{ConnectUrl, Pool, SessionOptions};
@@ -251,8 +252,15 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
     }
     place.command(&["failed", "retry"]).await.exits(2);
     place.command(&["failed", "retry", "d2", "--all"]).await.exits(2);
-    let ended = place.command(&["failed", "retry", "d2"]).await.ok();
+    let ended = place
+        .command(&["failed", "retry", "d2", "--reason", "the field was emptied"])
+        .await
+        .ok();
     assert!(ended.stdout.starts_with("d2 is queued"), "{}", ended.stdout);
+    in_order(
+        &place.command(&["trace", "3"]).await.ok().stdout,
+        &["tried again", "d2: the field was emptied"],
+    );
     place
         .command(&["failed", "discard", "r901", "--reason", "said by phone"])
         .await
@@ -409,29 +417,68 @@ async fn rules_are_told_in_three_languages() {
     });
     let hook = "https://<your-server>/webhooks/<webhook_secret>";
     for (language, words) in [
-        ("en", "\n1. The case field"),
-        ("tr", "\n1. Bilet anahtarı"),
-        ("ru", "\n1. Поле обращения"),
+        (
+            "en",
+            [
+                "\n1. The case field",
+                "For updated cases",
+                "is not empty",
+                "Send webhook",
+            ],
+        ),
+        (
+            "tr",
+            [
+                "\n1. Sitedeki destek talebinin",
+                "Yönetici hesabı → Kanallar → Kurallar, \"güncellenen destek talepleri için\"",
+                "boş değil",
+                "Webhooku çalıştır",
+            ],
+        ),
+        (
+            "ru",
+            [
+                "\n1. Поле обращения",
+                "Каналы → Правила, «Для изменённых обращений»",
+                "не пустое",
+                "отправляет вебхук",
+            ],
+        ),
     ] {
         let text = place.command(&["rules", "--lang", language]).await.ok().stdout;
         in_order(
             &text,
             &[
                 "public_url",
-                words,
+                words[0],
                 "cf_25",
                 "\n2. ",
+                words[1],
+                words[2],
+                words[3],
                 hook,
-                "{\"case_id\": \"…\", \"last_message_id\": \"…\", \"custom_field_25\": \"…\"}",
+                "{\"case_id\": \"[case_id]\", \"last_message_id\": \"[last_message_id]\", \"custom_field_25\": \"[custom_field_25]\"}",
                 "\n3. ",
+                words[2],
                 hook,
                 "\n4. ",
                 "[deskie] labels",
                 "\n5. ",
+                "\n6. ",
                 "200",
             ],
         );
-        assert!(!text.contains("a secret") && !text.contains("\n6. "), "{text}");
+        assert!(!text.contains("a secret") && !text.contains("\n7. "), "{text}");
+        // The words of Deskie's own pages, and no others.
+        let lower = text.to_lowercase();
+        for foreign in [
+            "bilet",
+            "çağrı kazandır",
+            "пользовательские каналы",
+            "webhook gönder",
+        ] {
+            assert!(!lower.contains(foreign), "{foreign}");
+        }
     }
     place.change_config(
         "[server]\n",
@@ -445,11 +492,13 @@ async fn rules_are_told_in_three_languages() {
     in_order(
         &text,
         &[
+            "it has the label with the number 101",
             "https://hooks.example.com/webhooks/a%20secret",
-            "number 101",
-            "5. Custom channel",
+            "it has the label with the number 101",
+            "does not have the label with the number 101",
+            "6. Custom channel",
             "cch3",
-            "\n6. Test",
+            "\n7. Test",
         ],
     );
     assert!(!text.contains("your-server"), "{text}");

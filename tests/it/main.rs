@@ -9,11 +9,13 @@
 mod account;
 mod architecture;
 mod check;
+mod check_rows;
 mod commands;
 mod cost;
 mod documents;
 mod faults;
 mod features;
+mod first_hour;
 mod flows;
 mod gap;
 mod hostile;

@@ -9,11 +9,12 @@ use tokio_postgres::types::ToSql;
 use super::call;
 use super::{Arguments, Outcome, Planned};
 use crate::cli::{Failure, failed};
-use crate::config::{AttachmentOf, Config, Expr, Message, TableName};
+use crate::config::{AttachmentOf, Config, Message, TableName};
 use crate::decide::Outputs;
 use crate::files::{self, Attached};
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS};
-use crate::mapping::shape::{key_text, key_values, quote_ident};
+use crate::mapping::scan::newest_first;
+use crate::mapping::shape::{key_text, key_values};
 use crate::mapping::{Shape, Source, bare_column, expand, value_sql};
 use crate::model::{Section, clock};
 use crate::postgres::shape::{load_message_shape, load_shape};
@@ -484,30 +485,6 @@ fn is_of_the_row(error: &tokio_postgres::Error) -> bool {
     error
         .code()
         .is_some_and(|code| code.code().starts_with("22") || code.code() == "21000")
-}
-
-/// Which rows are the newest: by the key where it counts up, since that has an index; else by `created_at`.
-fn newest_first(shape: &Shape, created_at: Option<&Expr>, alias: &str) -> String {
-    let counts_up = |cast: &&str| {
-        ["int2", "int4", "int8"]
-            .iter()
-            .any(|int| cast.trim_matches('"').ends_with(int))
-    };
-    let casts = shape.key_casts();
-    let created_at = created_at.and_then(|expr| bare_column(expr, shape));
-    match (created_at, casts.as_slice()) {
-        (Some(column), casts) if casts.len() != 1 || !casts.iter().all(counts_up) => {
-            format!("{alias}.{} desc nulls last", quote_ident(column))
-        }
-        _ => {
-            let columns: Vec<String> = shape
-                .key
-                .iter()
-                .map(|column| format!("{alias}.{} desc", quote_ident(column)))
-                .collect();
-            columns.join(", ")
-        }
-    }
 }
 
 fn named(names: &[&str], cells: &[Option<String>], mapped: impl Fn(&str) -> bool) -> Map<String, Value> {
