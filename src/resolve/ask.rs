@@ -12,7 +12,7 @@ use tokio_postgres::types::ToSql;
 use super::{Batch, ResolveError};
 use crate::mapping::Shape;
 use crate::mapping::shape::quote_ident;
-use crate::postgres::{TextParam, describe, describe_without_values, site};
+use crate::postgres::{TextParam, describe, site};
 
 /// Whose fault a refusal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Batch<'_> {
         };
         let code = error.code().map(|code| code.code());
         match fault_of(code) {
-            Fault::Row => Ok(Err(describe_without_values(&error))),
+            Fault::Row => Ok(Err(describe(&error))),
             Fault::Connection => Err(ResolveError::Site(describe(&error))),
             Fault::Stale if !self.is_fresh => Err(ResolveError::Stale(describe(&error))),
             Fault::Stale | Fault::Open => {
@@ -78,7 +78,7 @@ impl Batch<'_> {
                     return Err(ResolveError::Mapping(describe(&error)));
                 }
                 if self.is_of_this_row(sql, &values, of).await? {
-                    return Ok(Err(describe_without_values(&error)));
+                    return Ok(Err(describe(&error)));
                 }
                 Err(match is_of_mapping {
                     true => ResolveError::Mapping(describe(&error)),

@@ -224,14 +224,14 @@ impl Batch<'_> {
             Ok(opening) => opening,
             Err(found) => return Ok(*found),
         };
-        let body = match row.get(2).cloned().flatten() {
-            Some(body) if !body.trim().is_empty() => body,
-            _ => opening.subject.clone(),
-        };
         let Some(format) = body_format(Outputs::get(&row, 3)) else {
             return Ok(Found::Park(
                 "[ticket] format must give 'text', 'html' or 'markdown'".into(),
             ));
+        };
+        let (body, format) = match row.get(2).cloned().flatten() {
+            Some(body) if !text::says_nothing(&body, format) => (body, format),
+            _ => (opening.subject.clone(), BodyFormat::Text),
         };
         let files = match self.files_of(step, AttachmentOf::Ticket, key.as_str()).await? {
             Ok(files) => files,
@@ -326,7 +326,8 @@ impl Batch<'_> {
             "agent" => {}
             other => {
                 return Ok(Found::Park(format!(
-                    "[message] author is `{other}`; it must be 'customer', 'agent' or 'skip'"
+                    "[message] author is {}; it must be 'customer', 'agent' or 'skip'",
+                    text::word_or_length(other)
                 )));
             }
         }
@@ -343,11 +344,13 @@ impl Batch<'_> {
             None => Vec::new(),
         };
         let body = row.get(3).cloned().flatten().unwrap_or_default();
-        let only_names = names(&files).filter(|_| body.trim().is_empty());
-        if body.trim().is_empty() && only_names.is_none() {
+        let format = body_format(Outputs::get(&row, 4));
+        let says_nothing = format.map_or(body.trim().is_empty(), |format| text::says_nothing(&body, format));
+        let only_names = names(&files).filter(|_| says_nothing);
+        if says_nothing && only_names.is_none() {
             return Ok(Found::NotNow("the body is empty, and there is no file".into()));
         }
-        let Some(format) = body_format(Outputs::get(&row, 4)) else {
+        let Some(format) = format else {
             return Ok(Found::Park(
                 "[message] format must give 'text', 'html' or 'markdown'".into(),
             ));
@@ -415,7 +418,7 @@ impl Batch<'_> {
             subject: value(1).unwrap_or_else(|| format!("#{key}")),
             name: value(10),
             status: status_word(value(4)).unwrap_or_else(|word| {
-                tracing::warn!(ticket = %key, "[ticket] status is `{word}`; it must be 'open', 'waiting' or 'closed'");
+                tracing::warn!(ticket = %key, "[ticket] status is {}; it must be 'open', 'waiting' or 'closed'", text::word_or_length(&word));
                 None
             }),
             priority: value(13),
