@@ -11,7 +11,7 @@ use super::output::{print, print_json};
 use super::{Failure, failed, healthcheck};
 use crate::config::Config;
 use crate::console::report::{bytes, moment, span};
-use crate::console::{BudgetReport, Report};
+use crate::console::{BudgetReport, Items, Report};
 
 /// How long the running connector may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -41,6 +41,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         &store,
         config.postgres.slot.as_deref(),
         &config.postgres.publication,
+        Items::Page(1),
     )
     .await
     .map_err(failed)?;

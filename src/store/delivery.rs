@@ -10,8 +10,8 @@ use super::{FileRef, Store, StoreError};
 use crate::model::{CaseId, DeliveryId, LinkId, Section, TicketKey, UserId};
 use crate::text::{self, Body};
 
-/// What create_case needs besides the body.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What create_case needs besides the body. Its `Debug` shows nothing of the customer's.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     /// The subject.
     pub subject: String,
@@ -40,6 +40,8 @@ pub struct Opening {
     /// `open`, `waiting` or `closed`, where `[ticket] status` says so.
     pub status: Option<String>,
 }
+
+crate::model::debug_shows!(Opening: channel, labels, priority, group_id, language_id, created_at, status);
 
 /// What resolve found out about a row.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,8 @@ mod features;
 mod flows;
 mod gap;
 mod hostile;
+mod leaks;
+mod mails;
 mod moved;
 mod postgres;
 mod recall;
