@@ -10,6 +10,18 @@ use crate::store::{Parked, Queues, Store, StoreError};
 /// A lease that was not renewed for so long has no living holder: it is renewed every 2 s.
 const LEASE_STALE_SECONDS: f64 = 15.0;
 
+/// How many parked items a page tells.
+pub const PARKED_PAGE: u32 = 100;
+
+/// Which parked items a report tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Items {
+    /// Their number alone.
+    None,
+    /// This page of [`PARKED_PAGE`], from 1.
+    Page(u32),
+}
+
 /// Our state, as the database holds it. The names are part of what `status --json` promises.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Report {
@@ -31,7 +43,7 @@ pub struct Report {
     pub held: Vec<String>,
     /// What the site did to its tables and cannot go on with, and what Deskie does not let us read.
     pub hazards: Vec<String>,
-    /// What waits for a person.
+    /// What waits for a person, the oldest first: a page of [`PARKED_PAGE`] of `queues.parked`.
     pub parked: Vec<Parked>,
     /// The last error that concerned everything.
     pub last_error: Option<String>,
@@ -91,12 +103,25 @@ pub struct Positions {
 }
 
 impl Report {
-    /// Reads it; `slot`: the config's name of the slot, for a state that knows none yet; `publication`: the main one.
-    pub async fn read(store: &Store, slot: Option<&str>, publication: &str) -> Result<Report, StoreError> {
+    /// Reads it; `slot`: the config's name of the slot, for a state that knows none yet; `publication`: the main one;
+    /// `items`: which parked items it tells.
+    pub async fn read(
+        store: &Store,
+        slot: Option<&str>,
+        publication: &str,
+        items: Items,
+    ) -> Result<Report, StoreError> {
         let meta = store.meta().await?;
         let standing = store.status_standing().await?;
         let queues = store.status_queues().await?;
-        let parked = store.status_parked().await?;
+        let parked = match items {
+            Items::None => Vec::new(),
+            Items::Page(page) => {
+                store
+                    .status_parked((page - 1) * PARKED_PAGE, Some(PARKED_PAGE))
+                    .await?
+            }
+        };
         let skipped = store.status_skipped().await?;
         let slot = match meta.slot.as_deref().or(slot) {
             Some(name) => Some(slot_report(store, name).await?),

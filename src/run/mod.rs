@@ -149,6 +149,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         slot: config.postgres.slot.clone(),
         publication: config.postgres.publication.clone(),
         admin_token: config.server.admin_token.clone(),
+        admin_hosts: config.server.admin_hosts.clone(),
     };
     serve::spawn(&mut servers, admin, crate::console::router(console), &stop);
     if let Some(url) = config.alert_url.clone() {

@@ -231,7 +231,7 @@ impl Store {
     }
 
     /// Everything that waits for a person.
-    pub async fn status_parked(&self) -> Result<Vec<Parked>, StoreError> {
+    pub async fn status_parked(&self, after: u32, limit: Option<u32>) -> Result<Vec<Parked>, StoreError> {
         let sql = "select 'd' || d.id, t.key, coalesce(d.error, ''), d.queued_at::text
                 from {s}.delivery d left join {s}.ticket t on t.id = d.ticket_id where d.state = 'parked' and d.lead is null
             union all
@@ -249,14 +249,16 @@ impl Store {
             select 'e' || id, ticket_key, error, parked_at::text from {s}.parked_event where state = 'parked'
             union all
             select 'x' || xid, null, {s}.held(xid), held_since::text from {s}.bulk where held_since is not null
-            order by 4";
+            order by 4, 1 offset $1 limit $2";
         let read = |row: &tokio_postgres::Row| Parked {
             id: row.get(0),
             ticket: row.get(1),
             error: row.get(2),
             since: row.get(3),
         };
-        Ok(self.query(sql, &[]).await?.iter().map(read).collect())
+        let (after, limit) = (i64::from(after), limit.map(i64::from));
+        let rows = self.query(sql, &[&after, &limit]).await?;
+        Ok(rows.iter().map(read).collect())
     }
 
     /// The ids of what waits for a person, as [`Parked::id`]; a thousand at most.
