@@ -30,9 +30,14 @@ impl std::fmt::Debug for Incoming {
 }
 
 impl Incoming {
-    /// The same as Markdown: what a site stores that renders it; signs of its own in the text are escaped.
+    /// The same as Markdown: what a site stores that renders it; signs of its own in the text are escaped. Where the library
+    /// would lose a word it is the plain text.
     pub fn markdown(&self) -> String {
-        htmd::convert(&self.html).unwrap_or_else(|_| self.text.clone())
+        let words = text_of_html(&self.html, Beside::Nothing);
+        match htmd::convert(&self.html) {
+            Ok(markdown) if holds_words(&markdown, &words) => markdown,
+            _ => self.text.clone(),
+        }
     }
 }
 
@@ -147,6 +152,15 @@ impl Incoming {
             text,
         }
     }
+}
+
+/// Whether all letters and digits of `words` come in `text`, in their order.
+fn holds_words(text: &str, words: &str) -> bool {
+    let mut text = text.chars();
+    words
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .all(|wanted| text.any(|c| c == wanted))
 }
 
 fn of_html(html: &str, relative: Relative<'_>) -> Incoming {

@@ -90,7 +90,9 @@ impl Reader {
                     self.page.blank();
                     self.shown(' ');
                 }
-                c => self.put(if c == '\u{a0}' { ' ' } else { c }),
+                '\u{a0}' if self.page.content.is_none() => self.page.indent.push(' '),
+                '\u{a0}' => self.put(' '),
+                c => self.put(c),
             }
         }
     }
@@ -366,6 +368,8 @@ struct Page {
     line: String,
     /// The line has begun, and its margin ends here.
     content: Option<usize>,
+    /// Blanks that a browser keeps, before the first word of a line: a line of nothing else is an empty one.
+    indent: String,
     /// A blank waits for a word behind it.
     has_blank: bool,
     /// Empty lines that wait for a line behind them.
@@ -392,6 +396,7 @@ impl Page {
             }
             self.common = self.margins.len();
             self.content = Some(self.line.len());
+            self.line.push_str(&std::mem::take(&mut self.indent));
         } else if self.has_blank {
             self.line.push(' ');
         }
@@ -409,6 +414,7 @@ impl Page {
             None => true,
         };
         let line = std::mem::take(&mut self.line);
+        self.indent.clear();
         self.has_blank = false;
         if is_empty {
             self.empty = if each { self.empty + 1 } else { 1 };
@@ -419,7 +425,7 @@ impl Page {
 
     /// The end or the start of a block, with so many empty lines to the next.
     fn end_block(&mut self, empty: usize) {
-        if self.content.is_some() {
+        if self.content.is_some() || !self.indent.is_empty() {
             self.end_line(false);
         }
         self.empty = self.empty.max(empty);

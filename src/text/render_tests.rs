@@ -362,6 +362,12 @@ proptest! {
     }
 
     #[test]
+    fn every_word_survives_as_markdown(html in html()) {
+        let message = super::super::incoming("", &html, None);
+        prop_assert_eq!(numbered(&message.markdown()), numbered(&text_of_html(&message.html, Beside::Nothing)));
+    }
+
+    #[test]
     fn what_is_a_block_is_not_glued(a in prop::sample::select(BLOCKS.to_vec()), b in prop::sample::select(BLOCKS.to_vec())) {
         for html in [format!("<{a}>w1x</{a}><{b}>w2x</{b}>"), format!("<{a}>w1x<{b}>w2x</{b}></{a}>"), format!("<{a}><{b}>w1x</{b}>w2x</{a}>")] {
             prop_assert!(!read(&html).contains("w1xw2x"), "{}", html);
