@@ -269,7 +269,7 @@ async fn a_file_is_sent_once_although_the_answer_is_lost_and_lost_files_are_told
     let books = stage.settled().await;
     assert_eq!(
         told(&books, case),
-        ["aynı [a.txt:1]", "aynı [b.txt:2]", "c.txt [c.txt:3]"]
+        ["aynı [a.txt:1]", "aynı [b.txt:2]", "sonra []", "c.txt [c.txt:3]"]
     );
     // AND nothing of it came back to the site
     assert_eq!(stage.rows(ticket).await.len(), 3);
