@@ -64,7 +64,19 @@ async fn a_failover_slot_goes_on_on_the_promoted_standby_without_a_gap() {
             replica.query_opt(sql, &[]).await.unwrap()
         })
         .await;
-        // AND which is sent while the standby gets nothing more: it does not have that
+        // AND which is sent while the standby gets nothing more, slots included: it does not have that. One that went
+        // on would stand ahead of our state there, a gap that the repair mends.
+        replica
+            .batch_execute("alter system set sync_replication_slots = off")
+            .await
+            .unwrap();
+        wait_until("slots are no longer taken over", || async {
+            let sql = "select pg_reload_conf() where exists \
+                (select from pg_stat_activity where backend_type = 'slotsync worker')";
+            let working = replica.query_opt(sql, &[]).await.unwrap();
+            working.is_none().then_some(())
+        })
+        .await;
         wait_until("the standby is cut off", || async {
             let sql = "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = 'standby'";
             stage.sql(sql).await;
