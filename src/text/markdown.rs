@@ -121,6 +121,8 @@ mod tests {
         for words in ["bir", "iki", "dipnot burada", "kimse sormadı"] {
             assert!(text.contains(words), "{text}");
         }
+        assert!(!text.contains("[^1]"), "{text}");
+        assert!(html_of_markdown("a[^1]\n\n[^1]: dipnot").contains("dipnot"));
     }
 
     #[test]
