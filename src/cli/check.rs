@@ -1,6 +1,7 @@
 //! `check`: tests everything beforehand, one line a check.
 
 use super::Failure;
+use super::log::harmless;
 use crate::config::Config;
 use crate::setup::{self, Status};
 
@@ -36,9 +37,9 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
                 Status::Warn => "warn",
                 Status::Fail => "FAIL",
             };
-            println!("{word}  {}: {}", check.name, check.message);
+            println!("{word}  {}: {}", check.name, harmless(&check.message));
             if let Some(mend) = &check.mend {
-                println!("      mend: {mend}");
+                println!("      mend: {}", harmless(mend));
             }
         }
     }

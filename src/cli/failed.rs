@@ -69,8 +69,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
 }
 
 async fn list(store: &Store, json: bool) -> Result<(), Failure> {
-    let mut parked = store.status_parked(i64::MAX).await.map_err(failed)?;
-    parked.reverse();
+    let parked = store.status_parked(0, None).await.map_err(failed)?;
     if json {
         return print_json(&parked);
     }

@@ -2,9 +2,10 @@
 
 use std::io::{ErrorKind, Write};
 
+use super::log::harmless;
 use super::{Failure, failed};
 
-/// Prints a result, with its last newline. A reader that has gone away (`| head`) has seen enough.
+/// Prints a result, with its last newline, and nothing in it that a terminal obeys. A reader that has gone away (`| head`) has seen enough.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     let end = if text.ends_with('\n') || text.is_empty() {
@@ -12,6 +13,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     } else {
         "\n"
     };
+    let text = harmless(text);
     let printed = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.write_all(end.as_bytes()));

@@ -11,7 +11,7 @@ use super::output::{print, print_json};
 use super::{Failure, failed, healthcheck};
 use crate::config::Config;
 use crate::console::report::{bytes, moment, span};
-use crate::console::{BudgetReport, Report};
+use crate::console::{BudgetReport, Items, Report};
 use crate::store::Trouble;
 
 /// How long the running connector may take to answer.
@@ -43,6 +43,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         config.postgres.slot.as_deref(),
         &config.postgres.publication,
         config.alert.after,
+        Items::Page(1),
     )
     .await
     .map_err(failed)?;

@@ -31,6 +31,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "admin_listen",
             "webhook_secret",
             "admin_token",
+            "admin_hosts",
         ],
     ),
     (

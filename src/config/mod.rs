@@ -195,6 +195,8 @@ pub struct Server {
     pub webhook_secrets: Vec<SecretString>,
     /// Needed to change things in the console.
     pub admin_token: Option<SecretString>,
+    /// Names with a dot under which the admin port is asked; addresses, `localhost` and names without one need no word.
+    pub admin_hosts: Vec<String>,
 }
 
 /// What is done once `max_wal` is exceeded.

@@ -14,6 +14,18 @@ const PARKED_SHOWN: i64 = 100;
 /// A lease that was not renewed for so long has no living holder: it is renewed every 2 s.
 const LEASE_STALE_SECONDS: f64 = 15.0;
 
+/// How many parked items a page tells.
+pub const PARKED_PAGE: u32 = 100;
+
+/// Which parked items a report tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Items {
+    /// Their number alone.
+    None,
+    /// This page of [`PARKED_PAGE`], from 1.
+    Page(u32),
+}
+
 /// Our state, as the database holds it. The names are part of what `status --json` promises.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Report {
@@ -35,7 +47,7 @@ pub struct Report {
     pub held: Vec<String>,
     /// What goes wrong now, what needs a person first.
     pub troubles: Vec<Trouble>,
-    /// What waits for a person, the newest first, a hundred at most.
+    /// What waits for a person, the oldest first: a page of [`PARKED_PAGE`] of `queues.parked`.
     pub parked: Vec<Parked>,
     /// The newest trouble that is neither a person's decision nor a single item's.
     pub last_error: Option<String>,
@@ -96,17 +108,25 @@ pub struct Positions {
 
 impl Report {
     /// Reads it; `slot`: the config's name of the slot, for a state that knows none yet; `publication`: the main one;
-    /// `after`: how long the oldest thing may wait. What is a trouble is looked for anew.
+    /// `after`: how long the oldest thing may wait; `items`: which parked items it tells. What is a trouble is looked for anew.
     pub async fn read(
         store: &Store,
         slot: Option<&str>,
         publication: &str,
         after: Duration,
+        items: Items,
     ) -> Result<Report, StoreError> {
         let meta = store.meta().await?;
         let standing = store.status_standing().await?;
         let queues = store.status_queues().await?;
-        let parked = store.status_parked(PARKED_SHOWN).await?;
+        let parked = match items {
+            Items::None => Vec::new(),
+            Items::Page(page) => {
+                store
+                    .status_parked((page - 1) * PARKED_PAGE, Some(PARKED_PAGE))
+                    .await?
+            }
+        };
         let skipped = store.status_skipped().await?;
         let slot = match meta.slot.as_deref().or(slot) {
             Some(name) => Some(slot_report(store, name).await?),

@@ -75,7 +75,7 @@ pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Found, Need> {
         Some("agent") => Author::Agent,
         Some("skip") => return Ok(Found::NotNow("[message] author is skip".into())),
         other => {
-            let is = other.map_or("NULL".to_owned(), |other| format!("`{other}`"));
+            let is = other.map_or_else(|| "NULL".to_owned(), text::word_or_length);
             return Ok(Found::Park(format!(
                 "[message] author is {is}; it must be 'customer', 'agent' or 'skip'"
             )));
@@ -86,11 +86,15 @@ pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Found, Need> {
         return Ok(Found::Never(age));
     }
     let files = row.files.ok_or(Need::Files)?;
-    let body = cells.whole("body").filter(|body| !body.trim().is_empty());
+    let format = cells.format();
+    let body = cells.whole("body").filter(|body| match format {
+        Some(format) => !text::says_nothing(body, format),
+        None => !body.trim().is_empty(),
+    });
     if body.is_none() && files.is_empty() {
         return Ok(Found::NotNow("the body is empty, and there is no file".into()));
     }
-    let Some(format) = cells.format() else {
+    let Some(format) = format else {
         return Ok(Found::Park(
             "[message] format must give 'text', 'html' or 'markdown'".into(),
         ));

@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::mapping::read::TICKET_OUTPUTS;
 use crate::model::TicketKey;
 
-/// What create_case needs besides the body.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What create_case needs besides the body. Its `Debug` shows nothing of the customer's.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     /// The subject.
     pub subject: String,
@@ -40,6 +40,8 @@ pub struct Opening {
     /// `open`, `waiting` or `closed`, where `[ticket] status` says so.
     pub status: Option<String>,
 }
+
+crate::model::debug_shows!(Opening: channel, labels, priority, group_id, language_id, created_at, status);
 
 /// The words that Deskie knows.
 const STATUSES: [&str; 3] = ["open", "waiting", "closed"];
@@ -72,7 +74,7 @@ pub fn opening(
         subject: value("subject").unwrap_or_else(|| format!("#{key}")),
         name: value("name"),
         status: status_word(value("status")).unwrap_or_else(|word| {
-            tracing::warn!(ticket = %key, "[ticket] status is `{word}`; it must be 'open', 'waiting' or 'closed'");
+            tracing::warn!(ticket = %key, "[ticket] status is {}; it must be 'open', 'waiting' or 'closed'", crate::text::word_or_length(&word));
             None
         }),
         priority: value("priority"),

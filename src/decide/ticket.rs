@@ -3,7 +3,8 @@
 use super::{Author, Cells, Found, Outputs, Ready, Times, opening, parts, seconds, unanswered};
 use crate::config::Config;
 use crate::mapping::read::TICKET_OUTPUTS;
-use crate::model::TicketKey;
+use crate::model::{BodyFormat, TicketKey};
+use crate::text;
 
 /// A ticket's row.
 #[derive(Debug, Clone, Copy)]
@@ -39,10 +40,16 @@ pub fn ticket(config: &Config, row: &TicketRow<'_>) -> Found {
     let Some(format) = cells.format() else {
         return Found::Park("[ticket] format must give 'text', 'html' or 'markdown'".into());
     };
-    let body = cells.whole("body").filter(|body| !body.trim().is_empty());
+    let body = cells
+        .whole("body")
+        .filter(|body| !text::says_nothing(body, format));
+    let (body, format) = match body {
+        Some(body) => (body, format),
+        None => (opening.subject.as_str(), BodyFormat::Text),
+    };
     Found::Ready(Box::new(Ready {
         author: Author::Customer,
-        bodies: parts(config, body.unwrap_or(&opening.subject), format, row.key),
+        bodies: parts(config, body, format, row.key),
         written_at: row
             .times
             .made(created_at)

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::Deliverer;
+use super::files::Stored;
 use crate::deskie::{self, CallError, Case, CaseQuery, Message, Order, Outcome, Sort, Unreadable};
 use crate::lanes::{
     self, Call, CaseCandidate, CaseIntent, Class, Cost, DoubtState, Found, Judgement, MessageCandidate,
@@ -103,6 +104,9 @@ impl Deliverer {
                     let shown = (status.as_str(), updated_at);
                     self.done_case(&delivery, case_id, &case_number, user, shown, None)
                         .await;
+                    let sent = delivery.told_files().len();
+                    self.compare_files(&delivery, Stored::First(case_id), sent, 0)
+                        .await;
                 }
                 (Some(case), _) => {
                     let why = format!("case {case} was found, but it names no customer");
@@ -118,6 +122,11 @@ impl Deliverer {
             };
             if let Some(message) = self.judge(&delivery, state, found, failure).await {
                 self.done_message(&delivery, message, None).await;
+                if let Some(case) = delivery.case_id {
+                    let sent = delivery.told_files().len();
+                    self.compare_files(&delivery, Stored::Message(case, message), sent, 0)
+                        .await;
+                }
             }
         }
     }

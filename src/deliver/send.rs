@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::files::Stored;
 use super::{Deliverer, SEND_WITHIN};
 use crate::config::AgentAs;
 use crate::deskie::{
@@ -202,7 +203,14 @@ impl Deliverer {
                 CrashPoint::AnswerReceived.reached();
                 self.learn_kept(delivery.written_at, stored_at, date).await;
                 self.done(&delivery, &done, date).await;
-                self.compare_files(&delivery, files, taken).await;
+                let place = match (&request, &done) {
+                    (_, Done::Case { case, .. }) => Stored::First(*case),
+                    (Request::AddMessage(case, _) | Request::AddNote(case, _), Done::Message(id)) => {
+                        Stored::Message(*case, *id)
+                    }
+                    (Request::CreateCase(_), Done::Message(_)) => return,
+                };
+                self.compare_files(&delivery, place, files, taken).await;
             }
             // A case without a customer cannot be answered in his name: it is looked at again.
             Ok((_, _, _, None)) => self.enter_doubt(&delivery, "the answer names no user_id").await,

@@ -25,6 +25,7 @@ mod meter;
 mod pages;
 mod request;
 pub mod webhook;
+mod webhook_body;
 mod wire;
 
 pub use client::{Answer, Client, ClientError};

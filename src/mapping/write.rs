@@ -382,9 +382,15 @@ pub fn assignments(config: &Reply, kind: Kind) -> Vec<(&String, &Expr)> {
     values
 }
 
-/// The values of the parameters, as text; a name that is absent is NULL.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The values of the parameters, as text; a name that is absent is NULL. Its `Debug` tells the names.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Parameters(BTreeMap<String, String>);
+
+impl std::fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Parameters {
     /// Sets one value.

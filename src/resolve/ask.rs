@@ -13,7 +13,7 @@ use super::{Batch, ResolveError};
 use crate::decide::Outputs;
 use crate::mapping::Shape;
 use crate::mapping::shape::quote_ident;
-use crate::postgres::{TextParam, describe, describe_without_values, site};
+use crate::postgres::{TextParam, describe, site};
 
 /// Whose fault a refusal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Batch<'_> {
         };
         let code = error.code().map(|code| code.code());
         match fault_of(code) {
-            Fault::Row => Ok(Err(describe_without_values(&error))),
+            Fault::Row => Ok(Err(describe(&error))),
             Fault::Connection => Err(ResolveError::Site(describe(&error))),
             Fault::Stale if !self.is_fresh => Err(ResolveError::Stale(describe(&error))),
             Fault::Stale | Fault::Open => {
@@ -82,7 +82,7 @@ impl Batch<'_> {
                     return Err(ResolveError::Mapping(describe(&error)));
                 }
                 if self.is_of_this_row(sql, &values, of).await? {
-                    return Ok(Err(describe_without_values(&error)));
+                    return Ok(Err(describe(&error)));
                 }
                 Err(match is_of_mapping {
                     true => ResolveError::Mapping(describe(&error)),
@@ -119,7 +119,7 @@ impl Batch<'_> {
                 Fault::Connection => return Err(ResolveError::Site(describe(&error))),
                 Fault::Stale if !self.is_fresh => return Err(ResolveError::Stale(describe(&error))),
                 _ if is_of_mapping || to - from == 1 => {
-                    answers.fill(Outputs::Refused(describe_without_values(&error)));
+                    answers.fill(Outputs::Refused(describe(&error)));
                 }
                 _ => {
                     let middle = from + (to - from) / 2;

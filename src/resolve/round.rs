@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::{Batch, Compiled, ResolveError, Resolver, moves};
 use crate::mapping::shape::key_values;
 use crate::model::{CrashPoint, DeliveryId, EventId, Op, Section, TicketKey};
-use crate::postgres::describe_without_values;
+use crate::postgres::describe;
 use crate::store::{Event, Place, StoreError, Stray, Unresolved};
 
 /// The most events of one round; a transaction is taken whole.
@@ -395,7 +395,7 @@ impl ResolveError {
     fn of_the_row(&self) -> String {
         match self {
             ResolveError::Store(StoreError::Postgres(error)) => {
-                format!("it could not be taken: {}", describe_without_values(error))
+                format!("it could not be taken: {}", describe(error))
             }
             other => format!("it could not be taken: {other}"),
         }

@@ -28,7 +28,7 @@ impl Batch<'_> {
             Ok(Some(word)) => word,
             Ok(None) => return Ok(()),
             Err(word) => {
-                tracing::warn!(ticket = %key, "[ticket] status is `{word}`; it must be 'open', 'waiting' or 'closed'");
+                tracing::warn!(ticket = %key, "[ticket] status is {}; it must be 'open', 'waiting' or 'closed'", crate::text::word_or_length(&word));
                 return Ok(step
                     .skipped_count("[ticket] status is not open, waiting or closed")
                     .await?);

@@ -29,7 +29,7 @@ const AGAIN: Duration = Duration::from_secs(3600);
 const ATTEMPTS: u32 = 5;
 
 /// So many parked items are told apart; more are not told one by one.
-const MOST_PARKED: i64 = 1000;
+const MOST_PARKED: u32 = 1000;
 
 /// How long one POST may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,7 +60,7 @@ struct There {
 struct Stored {
     /// All but the parked items.
     troubles: Vec<Seen>,
-    /// The parked items, the newest first.
+    /// The parked items, the oldest first.
     parked: Vec<Parked>,
 }
 
@@ -274,7 +274,7 @@ async fn stored(shared: &Shared) -> Result<Stored, StoreError> {
         .map(|trouble| Seen::of(trouble.kind, trouble.subject, trouble.text));
     Ok(Stored {
         troubles: troubles.collect(),
-        parked: shared.store.status_parked(MOST_PARKED).await?,
+        parked: shared.store.status_parked(0, Some(MOST_PARKED)).await?,
     })
 }
 

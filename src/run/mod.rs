@@ -161,6 +161,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         publication: config.postgres.publication.clone(),
         alert_after: config.alert.after,
         admin_token: config.server.admin_token.clone(),
+        admin_hosts: config.server.admin_hosts.clone(),
     };
     serve::spawn(&mut servers, admin, crate::console::router(console), &stop);
     servers.spawn(trouble::run(shared.clone(), vital.clone(), stop.clone()));

@@ -5,7 +5,7 @@ use super::{Options, Rekey, compare};
 use crate::config::{Config, Expr, TableName};
 use crate::mapping::{Shape, moment};
 use crate::postgres::shape::{load_message_shape, load_shape};
-use crate::postgres::{ConnectUrl, Pool, SessionOptions, describe_without_values, site};
+use crate::postgres::{ConnectUrl, Pool, SessionOptions, describe, site};
 use crate::store::{HoldKind, KeyColumn, Store, StoreError};
 
 /// Carries out what the options say, and tells what is still to be decided.
@@ -167,7 +167,7 @@ async fn oldest_waiting(config: &Config, store: &Store) -> Option<f64> {
             }
             Err(error) => tracing::warn!(
                 "when the waiting rows of {name} were made cannot be told: {}",
-                describe_without_values(&error)
+                describe(&error)
             ),
         }
     }

@@ -10,8 +10,8 @@ use crate::model::{EventId, Lsn, Op, RelationName};
 /// A round of resolving takes the events that begin within so many bytes.
 const TAKEN_BYTES: i64 = 2 << 20;
 
-/// A captured row change.
-#[derive(Debug, Clone)]
+/// A captured row change. Its `Debug` shows none of the row's cells.
+#[derive(Clone)]
 pub struct Event {
     /// Its place in commit order; 0 until it is stored.
     pub id: EventId,
@@ -36,6 +36,8 @@ pub struct Event {
     /// Whether a look through the tables brought it, not the stream.
     pub found: bool,
 }
+
+crate::model::debug_shows!(Event: id, xid, commit_lsn, committed_at, relation, op, echo, failures, found);
 
 /// Where capture stands after a transaction.
 #[derive(Debug, Clone, Copy)]

@@ -248,6 +248,18 @@ impl Step<'_> {
         Ok(true)
     }
 
+    /// A file that went with a delivery and that Deskie does not have: it waits for a person, alone. Tried again, it goes as
+    /// a message of its own.
+    pub async fn file_lost(&self, delivery: &Delivery, file: &FileRef, why: &str) -> Result<(), StoreError> {
+        let error = why.to_owned();
+        self.file_add(delivery, std::slice::from_ref(file), "parked", Some(&error))
+            .await?;
+        let set = "update {s}.link set state = 'parked', reason = $2 where id = $1";
+        self.execute(set, &[&file.link.0, &why]).await?;
+        self.journal_add(Some(delivery.ticket_id), "file parked", why)
+            .await
+    }
+
     async fn file_add(
         &self,
         behind: &Delivery,

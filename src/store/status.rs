@@ -239,8 +239,8 @@ impl Store {
         }))
     }
 
-    /// What waits for a person, the newest first, so many at most.
-    pub async fn status_parked(&self, limit: i64) -> Result<Vec<Parked>, StoreError> {
+    /// Everything that waits for a person.
+    pub async fn status_parked(&self, after: u32, limit: Option<u32>) -> Result<Vec<Parked>, StoreError> {
         let sql = "select 'd' || d.id, t.key, coalesce(d.error, ''), d.queued_at::text
                 from {s}.delivery d left join {s}.ticket t on t.id = d.ticket_id where d.state = 'parked' and d.lead is null
             union all
@@ -258,14 +258,16 @@ impl Store {
             select 'e' || id, ticket_key, error, parked_at::text from {s}.parked_event where state = 'parked'
             union all
             select 'x' || xid, null, {s}.held(xid), held_since::text from {s}.bulk where held_since is not null
-            order by 4 desc, 1 desc limit $1";
+            order by 4, 1 offset $1 limit $2";
         let read = |row: &tokio_postgres::Row| Parked {
             id: row.get(0),
             ticket: row.get(1),
             error: row.get(2),
             since: row.get(3),
         };
-        Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
+        let (after, limit) = (i64::from(after), limit.map(i64::from));
+        let rows = self.query(sql, &[&after, &limit]).await?;
+        Ok(rows.iter().map(read).collect())
     }
 
     /// How much waits for a person, and the age of the oldest other thing that waits, in seconds.

@@ -195,17 +195,9 @@ impl WriteBack {
         set("created_at", Some(created_at.to_string()));
         if let Some(message) = first {
             let payload = payload(message);
-            let mut body = self
-                .body(None, &format!("case {}", birth.case_id), &payload)
+            let body = self
+                .body(None, &format!("case {}", birth.case_id), &payload, as_links)
                 .await?;
-            if as_links && !payload.attachments.is_empty() {
-                let links: Vec<(String, String)> = payload
-                    .attachments
-                    .iter()
-                    .map(|file| (file.name.clone(), file.url.clone()))
-                    .collect();
-                crate::text::append_links(&mut body, &links);
-            }
             set("markdown", Some(body.markdown()));
             set("text", Some(body.text));
             set("html", Some(body.html));
@@ -220,7 +212,7 @@ impl WriteBack {
             let files: Vec<serde_json::Value> = payload
                 .attachments
                 .iter()
-                .map(|file| serde_json::json!({"name": file.name, "url": file.url, "mime": file.mime}))
+                .map(|file| serde_json::json!({"name": file.safe_name(), "url": file.url, "mime": file.mime}))
                 .collect();
             set("attachments", Some(serde_json::Value::Array(files).to_string()));
         }

@@ -78,7 +78,7 @@ impl WriteBack {
                 .store
                 .remote_overtaken(row.case_id, message.message_id)
                 .await?;
-        if is_unknown && !message.note && needs_read {
+        if is_unknown && needs_read {
             self.store.ticket_want_read(ticket, 0, Duration::ZERO).await?;
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;

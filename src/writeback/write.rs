@@ -302,16 +302,10 @@ impl WriteBack {
         let opening = self.store.delivery_opening(ticket.id).await?.unwrap_or_default();
         let mut parameters = Parameters::default();
         parameters.set_ticket(&ticket.key, key_columns);
-        let links: Vec<(String, String)> = payload
-            .attachments
-            .iter()
-            .map(|file| (file.name.clone(), file.url.clone()))
-            .collect();
         let key = format!("message {}", head.message_id);
-        let mut body = self.body(Some(ticket.id), &key, payload).await?;
-        if self.files_are_links() && !links.is_empty() {
-            text::append_links(&mut body, &links);
-        }
+        let body = self
+            .body(Some(ticket.id), &key, payload, self.files_are_links())
+            .await?;
         parameters.set("kind", head.kind.as_str());
         parameters.set("markdown", body.markdown());
         parameters.set("text", body.text);
@@ -338,7 +332,7 @@ impl WriteBack {
         let files: Vec<serde_json::Value> = payload
             .attachments
             .iter()
-            .map(|file| serde_json::json!({"name": file.name, "url": file.url, "mime": file.mime}))
+            .map(|file| serde_json::json!({"name": file.safe_name(), "url": file.url, "mime": file.mime}))
             .collect();
         parameters.set("attachments", serde_json::Value::Array(files).to_string());
         let by = WrittenBy {

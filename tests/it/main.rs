@@ -19,6 +19,8 @@ mod first_hour;
 mod flows;
 mod gap;
 mod hostile;
+mod leaks;
+mod mails;
 mod moved;
 mod postgres;
 mod recall;

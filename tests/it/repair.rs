@@ -257,7 +257,7 @@ async fn backfill_queues_existing_tickets_once_behind_live_ones() {
         let texts: Vec<String> = case
             .conversation()
             .iter()
-            .map(|message| deskie_cdc::text::incoming(&message.text, &message.html).text)
+            .map(|message| deskie_cdc::text::incoming(&message.text, &message.html, None).text)
             .collect();
         assert_eq!(texts, ["from before", "old answer"]);
     }

@@ -105,6 +105,7 @@ fn wrong_types_and_values_are_told_at_the_value() {
         [capture] ⟶ [capture]⏎on_max_wal = "drop" ⟶ 16:14 `capture.on_max_wal` must be one of "warn", "drop_slot": `drop`
         "0.0.0.0:8787" ⟶ "8787" ⟶ 11:10 `server.listen` is not an address to listen on: `8787`
         "0.0.0.0:8787" ⟶ ":8788" ⟶ 12:16 `server.admin_listen` is the same port
+        admin_listen = "127.0.0.1:8788" ⟶ admin_token = "abcdefghijklmno" ⟶ 12:15 `server.admin_token` has fewer than 16 characters
         author = "author" ⟶ coalesce = "true" ⟶ 28:12 `message.coalesce` must be true or false, not a string | without quotes: true
         "join users u on u.id = t.user_id" ⟶ [] ⟶ 19:8 `ticket.join` must be an SQL expression
         subject = "subject" ⟶ subject = " " ⟶ 21:11 `ticket.subject` is empty

@@ -18,7 +18,7 @@ use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS};
 use crate::mapping::scan::newest_first;
 use crate::mapping::shape::{Shape, key_values};
 use crate::mapping::{Source, bare_column};
-use crate::postgres::{TextParam, describe_without_values, qualified, site};
+use crate::postgres::{TextParam, describe, qualified, site};
 use crate::setup::error::SetupError;
 use crate::setup::mapped::Mapped;
 
@@ -99,7 +99,7 @@ impl Looking<'_> {
                 let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
                 match site::query(self.client, &statement, &values).await {
                     Ok(rows) => Ok(Ok(rows)),
-                    Err(error) if error.code().is_some() => Ok(Err(describe_without_values(&error))),
+                    Err(error) if error.code().is_some() => Ok(Err(describe(&error))),
                     Err(error) => Err(error),
                 }
             });
