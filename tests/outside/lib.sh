@@ -93,7 +93,7 @@ unpacked() {
   if [ ! -e "$cache/complete" ]; then
     rm -rf "$cache"
     mkdir -p "$cache/packages"
-    (cd "$cache/packages" && apt-get download -qq "$@" >/dev/null && for package in *.deb; do dpkg-deb -x "$package" "$cache"; done)
+    (cd "$cache/packages" && apt-get download -qq "$@" >/dev/null 2>&1 && for package in *.deb; do dpkg-deb -x "$package" "$cache"; done)
     touch "$cache/complete"
   fi
   [ -d "$work/$name" ] || cp -r --reflink=auto "$cache" "$work/$name"
