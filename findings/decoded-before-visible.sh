@@ -3,7 +3,7 @@
 #
 # Expected: logical decoding shows committed transactions only; who hears of a row may read it.
 # Seen: with synchronous_standby_names naming a standby that is away the writer waits in COMMIT, the slot already gives its row
-#   with BEGIN and COMMIT, and a SELECT does not find it, for as long as the standby is away. Where a standby answers it is the same for milliseconds.
+#   with BEGIN and COMMIT, and a SELECT does not find it until the standby is there or no longer asked for.
 # For the connector: a streamed row that is not found is not taken for deleted: its transaction is awaited first (pg_visible_in_snapshot).
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for major in 14 18; do

