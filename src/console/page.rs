@@ -322,8 +322,8 @@ fn turn(body: &mut String, page: u32, all: i64) {
     }
     let _ = write!(body, "<p>Page {page} of {pages}, {PARKED_PAGE} items each.");
     let places = [
-        (page.checked_sub(1).filter(|page| *page > 0), "older"),
-        (page.checked_add(1).filter(|page| *page <= pages), "newer"),
+        (page.checked_sub(1).filter(|page| *page > 0), "newer"),
+        (page.checked_add(1).filter(|page| *page <= pages), "older"),
     ];
     for (place, word) in places {
         if let Some(place) = place {

@@ -239,8 +239,8 @@ impl Store {
         }))
     }
 
-    /// Everything that waits for a person.
-    pub async fn status_parked(&self, after: u32, limit: Option<u32>) -> Result<Vec<Parked>, StoreError> {
+    /// What waits for a person, the newest first: without the first `passed` items, and `limit` of the others, or all.
+    pub async fn status_parked(&self, passed: u32, limit: Option<u32>) -> Result<Vec<Parked>, StoreError> {
         let sql = "select 'd' || d.id, t.key, coalesce(d.error, ''), d.queued_at::text
                 from {s}.delivery d left join {s}.ticket t on t.id = d.ticket_id where d.state = 'parked' and d.lead is null
             union all
@@ -258,15 +258,15 @@ impl Store {
             select 'e' || id, ticket_key, error, parked_at::text from {s}.parked_event where state = 'parked'
             union all
             select 'x' || xid, null, {s}.held(xid), held_since::text from {s}.bulk where held_since is not null
-            order by 4, 1 offset $1 limit $2";
+            order by 4 desc, 1 desc offset $1 limit $2";
         let read = |row: &tokio_postgres::Row| Parked {
             id: row.get(0),
             ticket: row.get(1),
             error: row.get(2),
             since: row.get(3),
         };
-        let (after, limit) = (i64::from(after), limit.map(i64::from));
-        let rows = self.query(sql, &[&after, &limit]).await?;
+        let (passed, limit) = (i64::from(passed), limit.map(i64::from));
+        let rows = self.query(sql, &[&passed, &limit]).await?;
         Ok(rows.iter().map(read).collect())
     }
 

@@ -146,11 +146,11 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
             "deskie_cdc_site is not there",
             "host-a 4711",
             "Parked",
-            "r901",
-            "/failed/r901/retry",
             "d2",
             "Deskie refuses &lt;b&gt;it&lt;/b&gt;: 422",
             "/failed/d2/discard",
+            "r901",
+            "/failed/r901/retry",
         ],
     );
     assert!(
