@@ -15,7 +15,7 @@ mod tests;
 mod ticket;
 
 pub use message::{AGENT_IGNORED, Author, MessageRow, message};
-pub use opening::{Opening, opening, status_word};
+pub use opening::{Opening, opening, status_word, tell_odd_status};
 pub use ticket::{TicketRow, ticket};
 
 use crate::config::Config;
