@@ -5,13 +5,7 @@
 # Seen: `a"b.txt` arrives as `a%22b.txt`. Since 7.81 curl writes a quote as %22, as browsers do, and PHP decodes none of it; a name
 #   that really holds %22 arrives alike, so that the two cannot be told apart. Of `a\b.txt` only `b.txt` is left.
 # For the connector: names go to Deskie with " and / and \ replaced, and what comes from it is made a bare name likewise.
-set -euo pipefail
-work=$(mktemp -d)
-running=
-trap '[ -z "$running" ] || kill "$running" 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work"
-php -r 'extension_loaded("curl") || exit("php-curl is missing\n"); echo "PHP ", PHP_VERSION, ", curl ", curl_version()["version"], "\n";'
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+. "$(dirname "${BASH_SOURCE[0]}")/php.sh"
 echo '<?php echo $_FILES["f"]["name"] ?? "";' >taken.php
 cat >send.php <<'PHP'
 <?php
@@ -21,9 +15,7 @@ foreach (['a"b.txt', 'a%22b.txt', 'a\\b.txt', 'Şikâyet.txt'] as $name) {
     echo $name, ' -> ', curl_exec($curl), "\n";
 }
 PHP
-php -S "127.0.0.1:$port" taken.php 2>server.log &
-running=$!
-until curl -so /dev/null "127.0.0.1:$port"; do sleep 0.1; done
+serve taken.php
 php send.php "http://127.0.0.1:$port" | tee seen
 diff - seen <<'SEEN'
 a"b.txt -> a%22b.txt

@@ -7,13 +7,7 @@
 #   CURLOPT_POST it is a GET; with CURLOPT_POSTREDIR => 7 it is whole. A 308 is whole in each case.
 # For the connector: an empty webhook is the test call that Deskie makes, and is answered 200; so `server.public_url` has to be
 #   the address that answers itself, https and all. What is lost all the same is found by the sweep.
-set -euo pipefail
-work=$(mktemp -d)
-running=
-trap '[ -z "$running" ] || kill "$running" 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work"
-php -r 'extension_loaded("curl") || exit("php-curl is missing\n"); echo "PHP ", PHP_VERSION, ", curl ", curl_version()["version"], "\n";'
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+. "$(dirname "${BASH_SOURCE[0]}")/php.sh"
 cat >hook.php <<'PHP'
 <?php
 if (preg_match('~^/(30\d)$~', $_SERVER['REQUEST_URI'], $found)) {
@@ -35,9 +29,7 @@ foreach ([301, 308] as $status) {
     }
 }
 PHP
-php -S "127.0.0.1:$port" hook.php 2>server.log &
-running=$!
-until curl -so /dev/null "127.0.0.1:$port"; do sleep 0.1; done
+serve hook.php
 php send.php "http://127.0.0.1:$port" | tee seen
 diff - seen <<'SEEN'
 301, CURLOPT_POST: GET []

@@ -6,13 +6,7 @@
 #   post_max_size $_FILES and $_POST are empty together, the small fields before the files included. Each is a 200.
 # For the connector: Deskie's answer, or a re-read of the message, is compared with what was sent; a file that is not there is
 #   parked alone. Over post_max_size a good message may be refused as one without content.
-set -euo pipefail
-work=$(mktemp -d)
-running=
-trap '[ -z "$running" ] || kill "$running" 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work"
-php -r 'echo "PHP ", PHP_VERSION, "\n";'
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+. "$(dirname "${BASH_SOURCE[0]}")/php.sh"
 cat >taken.php <<'PHP'
 <?php
 echo 'text: ', $_POST['text'] ?? 'none', ', files:';
@@ -20,9 +14,7 @@ foreach ($_FILES as $name => $file) {
     echo " $name:$file[error]";
 }
 PHP
-php -d max_file_uploads=2 -d upload_max_filesize=1K -d post_max_size=8K -d display_errors=0 -S "127.0.0.1:$port" taken.php 2>server.log &
-running=$!
-until curl -so /dev/null "127.0.0.1:$port"; do sleep 0.1; done
+serve taken.php -d max_file_uploads=2 -d upload_max_filesize=1K -d post_max_size=8K -d display_errors=0
 for size in 10 2000 9000; do head -c "$size" /dev/zero | tr '\0' x >"$size"; done
 send() {
   local what=$1
