@@ -150,7 +150,7 @@ impl Arguments {
             Command::Rules(arguments) => rules::run(&*place.config()?, &arguments),
             Command::Uninstall(arguments) => uninstall::run(&*place.config()?, &arguments).await,
             Command::Simulator(arguments) => simulator::run(&arguments).await,
-            Command::Demo(arguments) => demo::run(&arguments).await,
+            Command::Demo(arguments) => Box::pin(demo::run(&arguments)).await,
             Command::Healthcheck(arguments) => healthcheck::run(place.config().ok(), &arguments).await,
             Command::FetchPostgres(arguments) => fetch_postgres::run(&arguments).await,
         }

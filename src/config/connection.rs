@@ -8,6 +8,7 @@ use url::Url;
 
 use super::read::Value;
 use super::section::Section;
+use super::site_name;
 use super::value::{self, Problem};
 use super::{Capture, Deskie, OnMaxWal, Postgres, Server};
 
@@ -80,6 +81,7 @@ pub(super) fn deskie(section: &Section<'_>) -> Option<Deskie> {
     let max_body = section.size("max_body", 60_000);
     let max_text = section.size("max_text", 1_000_000);
     let channel = section.parsed("channel", value::channel);
+    let site = section.parsed("site", site_name::parse);
     Some(Deskie {
         url: url?,
         staff_email: staff_email?,
@@ -95,6 +97,7 @@ pub(super) fn deskie(section: &Section<'_>) -> Option<Deskie> {
         max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
         max_text: usize::try_from(max_text).unwrap_or(usize::MAX),
         channel,
+        site,
     })
 }
 
