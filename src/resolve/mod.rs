@@ -15,6 +15,7 @@ mod clock;
 mod compiled;
 mod edit;
 mod enter;
+mod file_list;
 mod files;
 mod flood;
 mod moves;

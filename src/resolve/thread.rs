@@ -49,7 +49,7 @@ impl Batch<'_> {
         event: &Event,
         row_key: &str,
     ) -> Result<(), ResolveError> {
-        for known in step.link_of_row(row_key).await? {
+        for known in step.link_of_row(Section::Message, row_key).await? {
             if !known.link.gone {
                 self.delete_noted(step, event, Section::Message, &known.key)
                     .await?;
@@ -90,7 +90,7 @@ impl Batch<'_> {
             Told::Refused(why) => return self.row_untold(step, event, row_key, &why).await,
         };
         let known: HashMap<String, RowLink> = step
-            .link_of_row(row_key)
+            .link_of_row(Section::Message, row_key)
             .await?
             .into_iter()
             .map(|known| (known.key.clone(), known))

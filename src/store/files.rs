@@ -94,8 +94,27 @@ impl Step<'_> {
     /// The site emptied an attachment table in the transaction `xid`.
     pub async fn file_set_all_gone(&self, source: &str, xid: u64) -> Result<(), StoreError> {
         let sql = "update {s}.link set gone = true, gone_xid = $2::text::xid8
-            where section = 'attachment' and not gone and starts_with(key, $1)";
+            where section = 'attachment' and starts_with(key, $1)
+              and (not gone or (row_key is not null and gone_xid is null))";
         self.execute(sql, &[&format!("{source} "), &xid.to_string()])
+            .await?;
+        Ok(())
+    }
+
+    /// The site changed the key of a row that holds files from `old` to these values; `source` as in [`FileRef`].
+    pub async fn file_rename_row(&self, source: &str, old: &str, new: &[String]) -> Result<(), StoreError> {
+        let sql = "update {s}.link l set row_key = $1 || ' ' || $3, key = renamed.key, generation = coalesce(
+                (select max(o.generation) from {s}.link o where o.section = 'attachment' and o.key = renamed.key), 0) + 1
+            from (select o.id, $1 || ' ' || (select jsonb_agg(v order by part, n)::text from (
+                        select 0 as part, n, v from jsonb_array_elements($4::jsonb) with ordinality as a (v, n)
+                        union all
+                        select 1, n, v from jsonb_array_elements(substr(o.key, length($1) + 2)::jsonb)
+                            with ordinality as b (v, n) where n > jsonb_array_length($4::jsonb)) parts) as key
+                  from {s}.link o where o.section = 'attachment' and o.row_key = $1 || ' ' || $2
+                    and (not o.gone or o.gone_xid is null)) renamed
+            where l.id = renamed.id";
+        let row = crate::mapping::shape::key_text(new);
+        self.execute(sql, &[&source, &old, &row, &serde_json::json!(new)])
             .await?;
         Ok(())
     }

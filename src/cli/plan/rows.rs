@@ -13,7 +13,7 @@ use crate::config::{AttachmentOf, Config, Expr, Message, TableName};
 use crate::files::{self, Attached};
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS};
 use crate::mapping::shape::{key_text, key_values, quote_ident};
-use crate::mapping::{Shape, Source, bare_column, expand, value_sql};
+use crate::mapping::{Shape, Source, bare_column, expand, list, value_sql};
 use crate::model::Section;
 use crate::postgres::shape::{load_message_shape, load_shape};
 use crate::postgres::{TextParam, describe, site};
@@ -186,7 +186,7 @@ impl<'a> Tables<'a> {
             .as_ref()
             .filter(|_| !is_plain)
             .map_or("", |join| join.sql.as_str());
-        let lateral = config.expand.as_ref().filter(|_| !is_plain).map(expand::lateral);
+        let lateral = config.expand.as_ref().filter(|_| !is_plain).map(list::lateral);
         let join = format!("{}\n{join}", lateral.unwrap_or_default());
         let (condition, values) = match &arguments.ticket {
             Some(key) => {

@@ -5,6 +5,7 @@ mod born;
 mod coalesce;
 mod copies;
 mod edits;
+mod file_lists;
 mod files;
 mod odd;
 mod parameters;
