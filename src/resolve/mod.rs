@@ -25,6 +25,7 @@ mod round;
 mod row;
 mod status;
 mod thread;
+mod ticket_edit;
 mod verdict;
 
 use std::collections::{HashMap, HashSet};
@@ -313,6 +314,7 @@ impl Batch<'_> {
                 step.ticket_set_key(old_key, key).await?;
             }
             self.status_changed(step, event).await?;
+            self.ticket_changed(step, event, key).await?;
         }
         let mut known = step.link_find(section, key).await?;
         let mut is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));

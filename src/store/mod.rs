@@ -32,6 +32,7 @@ mod risk;
 mod status;
 mod streamed;
 mod ticket;
+mod ticket_edit;
 mod unreadable;
 
 pub use birth::Birth;
@@ -57,6 +58,7 @@ pub use recall::Claim;
 pub use remote::{Heard, NewRemote, PendingRemote, RemoteState};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
+pub use ticket_edit::{TicketNote, TicketSent};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
