@@ -290,7 +290,7 @@ impl Deliverer {
         case.custom_fields.clone_from(&opening.fields);
         case.custom_fields.insert(
             format!("cf_{}", self.config.deskie.ticket_field),
-            delivery.ticket_key.to_string(),
+            self.config.deskie.field_value(delivery.ticket_key.as_str()),
         );
         case.labels.clone_from(&opening.labels);
         case.group_id = opening.group_id;
@@ -388,7 +388,8 @@ impl Deliverer {
         let stored = self.answered(delivery, "a new case", true, || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
-            step.delivery_done_case(delivery, case, number, user, answered_at)
+            let held = self.config.deskie.field_value(delivery.ticket_key.as_str());
+            step.delivery_done_case(delivery, (case, number, &held), user, answered_at)
                 .await?;
             if delivery.ask_first {
                 step.recall_lane(delivery, self.config.agent_call()).await?;

@@ -206,8 +206,7 @@ impl Step<'_> {
     pub async fn delivery_done_case(
         &self,
         delivery: &Delivery,
-        case: CaseId,
-        number: &str,
+        (case, number, held): (CaseId, &str, &str),
         user: UserId,
         answered_at: Option<jiff::Timestamp>,
     ) -> Result<(), StoreError> {
@@ -219,7 +218,7 @@ impl Step<'_> {
             .opening
             .as_ref()
             .and_then(|opening| opening.custom_id.clone());
-        let sql = "update {s}.ticket set case_id = $2, case_number = nullif($3, ''), case_key = key, user_id = $4, channel = $5, custom_id = $6,
+        let sql = "update {s}.ticket set case_id = $2, case_number = nullif($3, ''), case_key = $8, user_id = $4, channel = $5, custom_id = $6,
                 opened_at = clock_timestamp(), called_at = $7::timestamptz,
                 read_wanted = case when $7::timestamptz is null then least(coalesce(read_wanted, 2), 2) else read_wanted end,
                 read_wanted_at = case when $7::timestamptz is null then clock_timestamp() else read_wanted_at end
@@ -234,6 +233,7 @@ impl Step<'_> {
                 &channel,
                 &custom_id,
                 &answered_at,
+                &held,
             ],
         )
         .await?;

@@ -214,14 +214,19 @@ impl WriteBack {
             self.store.birth_add(&[birth]).await?;
             return Ok(());
         }
-        if let Some(key) = ticket {
+        let named = match ticket {
+            Some(held) => self.store.ticket_named(&self.config.deskie, held).await?,
+            None => None,
+        };
+        if ticket.is_some() && named.is_none() {
+            self.store.claim_of_other_sites(&[row.case_id]).await?;
+        }
+        if let Some(key) = &named {
             tracing::warn!(
                 case = %row.case_id,
                 "a case that we did not open says that it is ticket {key}; it is laid aside, see `failed list`"
             );
         }
-        self.store
-            .inbox_foreign(row.case_id, ticket.map(String::as_str))
-            .await
+        self.store.inbox_foreign(row.case_id, named.as_deref()).await
     }
 }

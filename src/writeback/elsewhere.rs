@@ -107,7 +107,9 @@ impl WriteBack {
             return Ok(None);
         }
         match shown.claims(self.config.deskie.ticket_field) {
-            Some(claims) if claims == ticket.claim.trim() => self.reconcile(ticket).await,
+            Some(claims) if self.config.deskie.is_claim_of(claims, &ticket.claim) => {
+                self.reconcile(ticket).await
+            }
             Some(claims) => Ok(Some(Whose::Anothers(format!(
                 "case {case} says in its ticket field that it is the ticket {claims}"
             )))),

@@ -303,7 +303,10 @@ fn opening(config: &Config, key: &str, cells: &[Option<String>]) -> Result<Map<S
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
     fields.retain(|_, value| !value.is_null());
-    fields.insert(format!("cf_{}", deskie.ticket_field), key.into());
+    fields.insert(
+        format!("cf_{}", deskie.ticket_field),
+        deskie.field_value(key).into(),
+    );
     call.insert("custom_fields".into(), fields.into());
     let own: Vec<Value> = value("labels")
         .and_then(|text| serde_json::from_str(text).ok())

@@ -10,4 +10,5 @@ mod files;
 mod odd;
 mod parameters;
 mod replied_files;
+mod shared_field;
 mod status;
