@@ -18,7 +18,7 @@ use futures::{StreamExt, pin_mut};
 use serde_json::Value;
 
 use super::{Backfill, BackfillError};
-use crate::config::{OnEdit, OnHide, OpenOn};
+use crate::config::OpenOn;
 use crate::mapping::gap::{self, Among};
 use crate::mapping::shape::{key_text, key_values};
 use crate::mapping::{Shape, expand};
@@ -210,9 +210,9 @@ impl Backfill {
             .await?;
         if let (Some(config), Some(shape)) = (&self.config.message, &self.messages) {
             let columns = gap::message_columns(config, shape, &self.tickets);
-            let matters = match (config.on_edit, config.on_hide) {
-                (OnEdit::Ignore, OnHide::Ignore) => "state in ('seen', 'queued', 'parked')",
-                _ => "state in ('seen', 'queued', 'parked', 'delivered')",
+            let matters = match config.tells_changes() {
+                false => "state in ('seen', 'queued', 'parked')",
+                true => "state in ('seen', 'queued', 'parked', 'delivered')",
             };
             let messages = (shape, columns, config.expand.is_some());
             self.known_of(Section::Message, messages, matters, gap, done)

@@ -372,6 +372,13 @@ pub struct Message {
     pub coalesce: bool,
 }
 
+impl Message {
+    /// Whether a change of a message that was sent may be told in its case.
+    pub fn tells_changes(&self) -> bool {
+        self.on_edit != OnEdit::Ignore || self.on_hide != OnHide::Ignore
+    }
+}
+
 /// Which section an attachment belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttachmentOf {

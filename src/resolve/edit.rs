@@ -27,12 +27,14 @@ impl Batch<'_> {
         event: &Event,
         link: &Link,
     ) -> Result<(), ResolveError> {
-        let Some(config) = &self.config.message else {
+        let Some(config) = self
+            .config
+            .message
+            .as_ref()
+            .filter(|config| config.tells_changes())
+        else {
             return Ok(());
         };
-        if config.on_edit == OnEdit::Ignore && config.on_hide == OnHide::Ignore {
-            return Ok(());
-        }
         if event.op != Op::Update || !is_sent(link) {
             return Ok(());
         }

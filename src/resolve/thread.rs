@@ -18,7 +18,7 @@ use super::enter::{DROPPED, key_image};
 use super::row::{Found, Lane, Outputs, body_format};
 use super::verdict::Of;
 use super::{Batch, ResolveError};
-use crate::config::{OnEdit, OnHide};
+use crate::config::OnEdit;
 use crate::model::{LinkId, Section, TicketKey};
 use crate::store::{Event, LinkState, RowLink, Step, Unresolved};
 use crate::text;
@@ -130,12 +130,12 @@ impl Batch<'_> {
             return Ok(());
         }
         let on_edit = self.config.message.as_ref().map_or(OnEdit::Ignore, |m| m.on_edit);
-        let on_hide = self.config.message.as_ref().map_or(OnHide::Ignore, |m| m.on_hide);
+        let tells_changes = self.config.message.as_ref().is_some_and(|m| m.tells_changes());
         let concerns = |known: &&RowLink| match known.link.state {
             LinkState::Seen | LinkState::Queued | LinkState::Parked => true,
             // It is sent if it comes back.
             LinkState::Skipped => known.reason.as_deref() == Some(DROPPED),
-            LinkState::Delivered => on_edit != OnEdit::Ignore || on_hide != OnHide::Ignore,
+            LinkState::Delivered => tells_changes,
             LinkState::Discarded | LinkState::Written => false,
         };
         changed.retain(|(_, known)| concerns(known));
