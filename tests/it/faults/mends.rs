@@ -123,7 +123,7 @@ async fn a_slot_that_stood_idle_for_too_long_is_told_as_that() {
         checked
             .stdout
             .contains("nobody streamed from it for longer than idle_replication_slot_timeout")
-            && !checked.stdout.contains("max_slot_wal_keep_size"),
+            && !checked.stdout.contains("has thrown its WAL away"),
         "{}",
         checked.stdout
     );
