@@ -368,7 +368,7 @@ pub struct Message {
 }
 
 /// Which section an attachment belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttachmentOf {
     /// `of = "ticket"`
     Ticket,

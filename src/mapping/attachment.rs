@@ -5,7 +5,7 @@
 
 use super::read::{self, Piece, Reading, reads_beyond};
 use super::shape::{Shape, quote_ident};
-use super::value_sql;
+use super::{many, value_sql};
 use crate::config::{Attachment, AttachmentOf, AttachmentSource, Expr, Message, Ticket};
 
 /// The outputs of [`of_parent`] and [`by_key`], in order; `source` is an address, a path, or the number of bytes.
@@ -144,11 +144,34 @@ pub fn eligible(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Read
     all(config, shape, around, &format!("distinct {}", asked.join(", ")))
 }
 
-fn all(config: &Attachment, shape: &Shape, around: &Around<'_>, outputs: &str) -> Reading {
-    let (parent, alias) = match (config.of, around.message) {
+/// Which of many messages or tickets have any file at all, whatever `where` says of it: an array of texts for each column of
+/// their keys.
+pub fn any_of_parents(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Reading {
+    let (parent, alias) = parent_of_all(config, around);
+    let values: Vec<String> = parent
+        .key_casts()
+        .iter()
+        .enumerate()
+        .map(|(n, cast)| format!("{}::{cast}", many::value(n + 1)))
+        .collect();
+    let sql = format!(
+        "select 'true'\n{}\nwhere {}\nlimit 1",
+        from_sql(config, shape, around),
+        parent.key_is(alias, &values)
+    );
+    many::reading(&sql, parent.key.clone())
+}
+
+/// What the files belong to, and its alias.
+fn parent_of_all<'a>(config: &Attachment, around: &Around<'a>) -> (&'a Shape, &'static str) {
+    match (config.of, around.message) {
         (AttachmentOf::Message, Some((_, messages))) => (messages, "m"),
         _ => (around.ticket.1, "t"),
-    };
+    }
+}
+
+fn all(config: &Attachment, shape: &Shape, around: &Around<'_>, outputs: &str) -> Reading {
+    let (parent, alias) = parent_of_all(config, around);
     Reading {
         sql: format!(
             "select {outputs}\n{}\nwhere {}\norder by {}",

@@ -3,7 +3,8 @@
 //! Events are taken in commit order, whole transactions at a time, by one task; what they mean is written in one
 //! transaction together with their removal, so a crash repeats a batch or nothing of it. A row enters its ticket's
 //! lane once (rules 5 and 6): [`crate::store::Link`] says what is known of its key. What cannot be decided yet stays
-//! in its place in the lane as *unresolved* and is tried again here.
+//! in its place in the lane as *unresolved* and is tried again here. What becomes of a row is decided in
+//! [`crate::decide`]; ordinary neighbours are asked about and written together, as a *run* (`set`).
 //!
 //! A statement of the mapping that Postgres refuses as such (a dropped column) stops resolving, loudly, and loses
 //! nothing: events go on being captured, and resolving goes on where it was.

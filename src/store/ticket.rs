@@ -36,15 +36,17 @@ pub struct Ticket {
     pub read_surplus: Option<i64>,
     /// What the case holds from before is another customer's.
     pub read_from: Option<jiff::Timestamp>,
+    /// What the mapping last gave for the status of the site's row.
+    pub site_status: Option<String>,
 }
 
 pub(super) const COLUMNS: &str =
     "t.id, t.key, t.gone, t.case_id, t.case_number, t.user_id, t.channel, t.custom_id,
     t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts, t.read_surplus,
-    t.read_from, coalesce(t.case_key, t.key), t.estranged is not null";
+    t.read_from, coalesce(t.case_key, t.key), t.estranged is not null, t.site_status";
 
 /// How many columns these are.
-pub(super) const COUNT: usize = 16;
+pub(super) const COUNT: usize = 17;
 
 pub(super) fn ticket(row: &tokio_postgres::Row) -> Ticket {
     ticket_at(row, 0)
@@ -70,6 +72,7 @@ pub(super) fn ticket_at(row: &tokio_postgres::Row, from: usize) -> Ticket {
         read_from: row.get(from + 13),
         claim: row.get(from + 14),
         is_estranged: row.get(from + 15),
+        site_status: row.get(from + 16),
     }
 }
 
