@@ -1,5 +1,6 @@
 //! One call.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Deliverer, SEND_WITHIN};
@@ -9,7 +10,7 @@ use crate::deskie::{
 };
 use crate::lanes::{self, Call, Cost, DoubtState, Verdict};
 use crate::model::{CaseId, CrashPoint, DeliveryId, MessageId, UserId, clock};
-use crate::store::{Act, Delivery, NewRemote, Opening, RemoteState, StoreError};
+use crate::store::{Act, Delivery, Opening, Sent, StoreError};
 use crate::text;
 
 /// What is to be called.
@@ -402,7 +403,7 @@ impl Deliverer {
         }
         tracing::info!(ticket = %delivery.ticket_key, %case, "case opened");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);
-        self.settled(delivery);
+        self.settled(delivery, true);
     }
 
     /// Stores that the message was added; its id is ours from now on.
@@ -413,39 +414,35 @@ impl Deliverer {
         answered_at: Option<jiff::Timestamp>,
     ) {
         let Some(case) = delivery.case_id else { return };
-        let ours = NewRemote {
-            message_id: message,
-            state: RemoteState::Ours,
-            reason: None,
-            kind: None,
-            payload: None,
-            delivery: Some(delivery.id),
+        let sent = Sent {
+            case,
+            message,
+            at: answered_at,
+            reopens: delivery.author == "customer" && self.config.ticket.status.is_none(),
         };
+        let has_webhook = AtomicBool::new(true);
         let stored = self.answered(delivery, "a sent message", false, || async {
-            let mut client = self.store.client().await?;
-            let step = self.store.step(&mut client).await?;
-            step.delivery_done_message(delivery, message, answered_at).await?;
-            if delivery.author == "customer" && self.config.ticket.status.is_none() {
-                step.status_reopen(delivery.ticket_id).await?;
-            }
-            step.remote_add(case, delivery.ticket_id, &ours).await?;
-            step.commit().await
+            let waits = self.store.delivery_sent(delivery, &sent).await?;
+            has_webhook.store(waits, Ordering::Relaxed);
+            Ok(())
         });
         if !stored.await {
             return;
         }
         tracing::info!(ticket = %delivery.ticket_key, %case, %message, "message sent");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);
-        self.settled(delivery);
+        self.settled(delivery, has_webhook.into_inner());
     }
 
-    fn settled(&self, delivery: &Delivery) {
+    /// `has_webhook`: one waits that may be about this.
+    fn settled(&self, delivery: &Delivery, has_webhook: bool) {
         CrashPoint::AnswerStored.reached();
         self.doubts
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .remove(&delivery.id);
-        self.store.wake.lanes.notify_one();
-        self.store.wake.inbox.notify_one();
+        if has_webhook {
+            self.store.wake.inbox.notify_one();
+        }
     }
 }
