@@ -40,7 +40,7 @@ pub use birth::Birth;
 pub use bulk::Held;
 pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
 pub use clock::CreatedAt;
-pub use coalesce::Follower;
+pub use coalesce::{DROPPED, Follower};
 pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
 pub use delivery_step::Sent;
 pub use edit::{FollowUp, LastSent};

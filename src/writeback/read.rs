@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{File, Payload, WriteBack};
-use crate::deskie::{self, CallError, Message, Order, Outcome, Writer};
+use crate::deskie::{self, CallError, Message, Order, Writer};
 use crate::lanes::{
-    self, Author, Call, Class, CreatedAtKept, Found, MessageCandidate, MessageIntent, backoff,
+    self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, Verdict, backoff,
 };
 use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId, clock};
 use crate::store::{Delivery, NewRemote, ReadCase, RemoteState, StoreError, Ticket};
@@ -74,14 +74,14 @@ impl WriteBack {
             },
             Err(Failed::Store(error)) => Err(error),
             Err(Failed::Call(error)) => {
-                let after = match error.outcome() {
-                    Outcome::Throttled(_) => Duration::ZERO,
+                let (attempt, now) = (ticket.read_attempts.unsigned_abs() + 1, clock::monotonic());
+                let verdict = lanes::verdict(error.outcome(), Cost::Read, attempt, rand::random(), now);
+                let after = match verdict {
                     // The API's own word about this case: a person has to do something, and a webhook hastens it.
-                    Outcome::Refused => Duration::from_secs(3600),
-                    Outcome::KeyRevoked => Duration::from_secs(30),
-                    Outcome::Retry | Outcome::Doubt => {
-                        backoff::retry_delay(ticket.read_attempts.unsigned_abs() + 1, rand::random())
-                    }
+                    Verdict::Park => Duration::from_secs(3600),
+                    Verdict::StopAll => Duration::from_secs(30),
+                    Verdict::RetryAt(at) => at.saturating_duration_since(now),
+                    Verdict::PauseAll { .. } | Verdict::EnterDoubt | Verdict::Finish => Duration::ZERO,
                 };
                 tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
                 let why = format!("{error}; {}", error.remedy());
