@@ -8,9 +8,6 @@ use crate::model::clock;
 use crate::postgres::catalog;
 use crate::store::{Parked, Queues, Store, StoreError, Trouble};
 
-/// So many parked items are shown; `failed list` has them all.
-const PARKED_SHOWN: i64 = 100;
-
 /// A lease that was not renewed for so long has no living holder: it is renewed every 2 s.
 const LEASE_STALE_SECONDS: f64 = 15.0;
 

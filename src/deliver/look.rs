@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::Deliverer;
+use super::attempt::is_repeatable;
 use super::files::Stored;
 use crate::deskie::{self, CallError, Case, CaseQuery, Message, Order, Outcome, Sort, Unreadable};
 use crate::lanes::{
@@ -11,7 +12,7 @@ use crate::lanes::{
     MessageIntent,
 };
 use crate::model::{CaseId, CrashPoint, MessageId, StaffId, UserId, clock};
-use crate::store::{Act, Delivery, Opening, StoreError};
+use crate::store::{Delivery, Opening, StoreError};
 use crate::text;
 
 /// Why a look-up brought nothing.
@@ -60,7 +61,7 @@ const PAGES: u32 = 5;
 impl Deliverer {
     /// Looks for a delivery that is in doubt; `call` was taken out of the budget for the first read.
     pub async fn look(&self, delivery: Delivery, call: Call) {
-        if matches!(delivery.act, Act::Status | Act::Edit) {
+        if is_repeatable(delivery.act) {
             self.meter.unused(call);
             let again = || {
                 self.store

@@ -310,6 +310,10 @@ impl Batch<'_> {
         }
         if let Some(link) = known.filter(|link| !link.gone) {
             step.link_set_gone(link.id, Some(xid)).await?;
+            // The rest of the transaction, which may bring it back, is seen.
+            if self.cut != Some(xid) {
+                step.delivery_forget(link.id).await?;
+            }
             if step
                 .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
                 .await?

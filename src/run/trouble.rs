@@ -14,6 +14,7 @@ use super::watch::watch_every;
 use crate::console::troubles::{self, Looked};
 use crate::console::{DeskieState, Role, Vital};
 use crate::model::{Seen, TroubleKind};
+use crate::store::Watched;
 
 /// How often is looked, unless the beat tells that something has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -30,7 +31,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Looks until `stop`.
 pub async fn run(shared: Shared, vital: Arc<Vital>, stop: CancellationToken) {
     let mut told = HashMap::new();
-    let mut beats = shared.seen.subscribe();
+    let (mut beats, mut last) = (shared.seen.subscribe(), Watched::default());
     loop {
         let usual = match vital.role() {
             Role::Leader => LOOK_EVERY,
@@ -39,7 +40,16 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(watch_every(usual)) => {}
-            _ = beats.changed() => {}
+            _ = beats.changed() => {
+                // How much WAL is held changes with each beat.
+                let beat = Watched {
+                    held_bytes: None,
+                    ..beats.borrow_and_update().clone()
+                };
+                if std::mem::replace(&mut last, beat.clone()) == beat {
+                    continue;
+                }
+            }
         }
         if !matches!(vital.role(), Role::Leader | Role::Starting) {
             continue;

@@ -217,6 +217,9 @@ pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_in
     (select jsonb_agg(f.body order by f.position, f.part, f.id) filter (where f.body is not null) from {s}.delivery f where f.lead = d.id),
     d.ask is not distinct from 'first'";
 
+/// How many columns these are.
+pub(super) const COUNT: usize = 27;
+
 impl Store {
     /// The call was not done and is tried again later.
     pub async fn delivery_retry(
@@ -378,34 +381,41 @@ impl Store {
         Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
     }
 
-    /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, given up out of
-    /// doubt (it stands there, a person said), or the first message of a case, whose number create_case does not tell.
-    /// Those of tickets whose cases were merged into this one's, too.
+    /// Our deliveries of a ticket whose message in Deskie is not known, as [`Store::remote_compared`] has them.
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
-        let sql = format!(
-            "select {COLUMNS} from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
-            where d.ticket_id in (select $1 union all
-                    select o.id from {{s}}.ticket o join {{s}}.ticket t on o.merged_into = t.case_id where t.id = $1)
-              and d.message_id is null and d.body is not null and d.act in ('message', 'note', 'file') and d.lead is null
-              and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
-                   or (d.state = 'delivered' and d.call = 'create_case'))
-            order by d.position, d.part, d.id"
-        );
-        self.query(&sql, &[&ticket]).await?.iter().map(delivery).collect()
+        self.remote_compared(ticket, &[]).await.map(|(_, open)| open)
     }
 
     /// What the ticket's case was opened with.
     pub async fn delivery_opening(&self, ticket: i64) -> Result<Option<Opening>, StoreError> {
-        let sql = "select opening from (
-                select id, opening from {s}.delivery where ticket_id = $1
-                union all select 0, opening from {s}.birth where ticket_id = $1) found
-            where opening is not null order by id limit 1";
-        let rows = self.query(sql, &[&ticket]).await?;
-        let opening = rows.first().map(|row| serde_json::from_value(row.get(0)));
-        opening
-            .transpose()
-            .map_err(|error| StoreError::Damaged(format!("delivery.opening: {error}")))
+        let sql = format!("select {}", opening_of("$1"));
+        let rows = self.query(&sql, &[&ticket]).await?;
+        opening(rows.first().and_then(|row| row.get(0)))
     }
+}
+
+/// The numbers of [`Store::delivery_unidentified`]; `$1`: the ticket.
+pub(super) const UNIDENTIFIED: &str = "select d.id from {s}.delivery d
+    where d.ticket_id in (select $1 union all
+            select o.id from {s}.ticket o join {s}.ticket t on o.merged_into = t.case_id where t.id = $1)
+      and d.message_id is null and d.body is not null and d.act in ('message', 'note', 'file') and d.lead is null
+      and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
+           or (d.state = 'delivered' and d.call = 'create_case'))";
+
+/// What the case of a ticket was opened with, as an expression.
+pub(super) fn opening_of(ticket: &str) -> String {
+    format!(
+        "(select opening from (
+            select id, opening from {{s}}.delivery where ticket_id = {ticket}
+            union all select 0, opening from {{s}}.birth where ticket_id = {ticket}) found
+        where opening is not null order by id limit 1)"
+    )
+}
+
+/// The same, read.
+pub(super) fn opening(stored: Option<Value>) -> Result<Option<Opening>, StoreError> {
+    let opening = stored.map(serde_json::from_value).transpose();
+    opening.map_err(|error| StoreError::Damaged(format!("delivery.opening: {error}")))
 }
 
 fn section(word: &str) -> Result<Section, StoreError> {

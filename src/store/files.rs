@@ -30,6 +30,11 @@ pub struct FileRef {
 }
 
 impl Delivery {
+    /// The rows of the files that go along.
+    pub(super) fn file_links(&self) -> Vec<i64> {
+        self.files.iter().map(|file| file.link.0).collect()
+    }
+
     /// The files that are sent as such, as [`crate::text::same_files`] wants them.
     pub fn told_files(&self) -> Vec<crate::text::Told<'_>> {
         let sent = self.files.iter().filter(|file| !file.is_link);
@@ -290,15 +295,6 @@ impl Step<'_> {
             ],
         )
         .await?;
-        Ok(())
-    }
-
-    /// What a delivered message took along stands in Deskie.
-    pub(super) async fn file_delivered(&self, delivery: &Delivery) -> Result<(), StoreError> {
-        let links: Vec<i64> = delivery.files.iter().map(|file| file.link.0).collect();
-        let sql =
-            "update {s}.link set state = 'delivered', reason = null where id = any($1) and state = 'queued'";
-        self.execute(sql, &[&links]).await?;
         Ok(())
     }
 }

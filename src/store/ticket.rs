@@ -245,36 +245,4 @@ impl Step<'_> {
             .await?;
         Ok(())
     }
-
-    /// The case is read: `updated_at` is explained, unless another read was asked for since `wanted_at`.
-    pub async fn ticket_read_done(
-        &self,
-        id: i64,
-        wanted_at: jiff::Timestamp,
-        again_after: Option<std::time::Duration>,
-    ) -> Result<(), StoreError> {
-        let again = again_after.map(|after| after.as_secs_f64());
-        let sql = "update {s}.ticket set read_error = null, read_attempts = 0,
-                read_wanted = case when $3::float8 is not null or read_wanted_at > $2 then read_wanted end,
-                read_not_before = case when $3::float8 is not null
-                    then clock_timestamp() + make_interval(secs => $3::float8) end
-            where id = $1";
-        self.execute(sql, &[&id, &wanted_at, &again]).await?;
-        Ok(())
-    }
-
-    /// The case was read whole and shows `total` messages; what differs from what we know of it stays so.
-    pub async fn ticket_read_whole(&self, id: i64, case: CaseId, total: i64) -> Result<(), StoreError> {
-        let sql = "update {s}.ticket set read_surplus = $3::int8 - (select count(*) from {s}.remote where case_id = $2)
-            where id = $1";
-        self.execute(sql, &[&id, &case.0, &total]).await?;
-        Ok(())
-    }
-
-    /// Everything up to `updated_at` of the case is explained by what we have read.
-    pub async fn ticket_explained(&self, id: i64, updated_at: jiff::Timestamp) -> Result<(), StoreError> {
-        let sql = "update {s}.ticket set case_updated_at = greatest(case_updated_at, $2) where id = $1";
-        self.execute(sql, &[&id, &updated_at]).await?;
-        Ok(())
-    }
 }

@@ -19,13 +19,14 @@ const FEW: usize = 4;
 impl WriteBack {
     /// Deals with what waits in the inbox; true where something was done.
     pub async fn inbox_round(&self) -> Result<bool, StoreError> {
-        if !self.store.inbox_has_waiting().await? {
-            return Ok(false);
-        }
-        let mut moved = self.store.inbox_to_reads().await? > 0;
-        if moved {
+        let taken = self.store.inbox_take().await?;
+        if taken.rules {
             CrashPoint::InboxTaken.reached();
         }
+        if !taken.others {
+            return Ok(false);
+        }
+        let mut moved = taken.rules;
         moved |= self.store.inbox_hasten_doubts().await? > 0;
         let mut unknown = Vec::new();
         for row in self.store.inbox_waiting(100, HOLD).await? {

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use super::call;
 use super::{Arguments, Outcome, Planned};
 use crate::cli::{Failure, failed};
-use crate::config::{AttachmentOf, Config, Expr, Message, TableName};
+use crate::config::{AttachmentOf, Config, Message, TableName};
 use crate::decide::{self, Answers, Outputs};
 use crate::files::{self, Attached};
 use crate::mapping::alone::{self, Deciding};
