@@ -25,11 +25,23 @@ create table {schema}.meta (
     swept_to        timestamptz,   -- cases updated before this have been compared
     account         text,          -- which Deskie account our cases are of: its address (rule 11)
     account_since   timestamptz,   -- older cases of it are not the connector's business; null: since started_at
-    copied_until    timestamptz,   -- until then the server may turn out to be a copy of the one that sends
-    last_error      text,
-    last_error_at   timestamptz
+    copied_until    timestamptz    -- until then the server may turn out to be a copy of the one that sends
 );
 insert into {schema}.meta default values;
+
+-- What goes wrong, told by its owner and read by everybody (rule 21). One that is over keeps its row for `retain`.
+create table {schema}.trouble (
+    id       bigint generated always as identity primary key,
+    kind     text not null,
+    subject  text not null default '',  -- a table, a section; '' where there is one of the kind only
+    text     text not null,             -- for people: nothing is decided by it
+    since    timestamptz not null default clock_timestamp(),
+    seen_at  timestamptz not null default clock_timestamp(),
+    count    bigint not null default 1, -- how often it was met
+    ended_at timestamptz
+);
+create unique index trouble_now on {schema}.trouble (kind, subject) where ended_at is null;
+create index trouble_prune on {schema}.trouble (ended_at) where ended_at is not null;
 
 -- What a person has to decide before anything is sent, written or resolved: whether our state belongs to what is there
 -- (rule 11). While a row stands here, only capture and the receivers work.
@@ -344,6 +356,7 @@ create table {schema}.delivery (
     failures     smallint not null default 0,  -- of ours, counted before it is tried again by itself (rule 19)
     not_before   timestamptz not null default now(),
     waits_since  timestamptz,          -- since when something of the site is waited for
+    dormant      boolean not null default false,       -- unresolved, and its ticket is none of ours: nothing waits for it
     intent_at    timestamptz,          -- when the intent was made durable
     send_before  timestamptz,          -- no call is begun after this
     epoch        bigint,

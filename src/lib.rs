@@ -14,7 +14,7 @@
 //! |---|---|
 //! | 0 | [`model`]: the domain's words |
 //! | 1 | [`config`]: text → a config that cannot be wrong |
-//! | 2, pure | [`pgoutput`]: bytes → messages; [`mapping`]: config → SQL; [`lanes`]: who may be sent now; [`text`]: bodies |
+//! | 2, pure | [`pgoutput`]: bytes → messages; [`mapping`]: config → SQL; [`lanes`]: who may be sent now; [`text`]: bodies; [`decide`]: what becomes of a row |
 //! | 3 | [`postgres`]: connections, replication, catalog; [`deskie`]: the API; [`sandbox`]: a site and a Deskie to try |
 //! | 4 | [`store`]: all SQL on our own schema; [`files`]: files on their way |
 //! | 5 | [`backfill`], [`capture`], [`resolve`], [`deliver`], [`receive`], [`writeback`], [`sweep`], [`setup`]: the flows; they meet only in the store |
@@ -24,7 +24,7 @@
 //! # Reading order
 //!
 //! `sql/0001_state.sql` says what is stored; then follow a ticket: [`capture`], [`resolve`], [`deliver`]; and an answer:
-//! [`receive`], [`writeback`]. The decisions between two awaits are in [`lanes`].
+//! [`receive`], [`writeback`]. The decisions between two awaits are in [`lanes`] and [`decide`].
 //!
 //! # What holds everywhere
 //!
@@ -39,6 +39,7 @@ pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod console;
+pub mod decide;
 pub mod deliver;
 pub mod deskie;
 pub mod files;

@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use deskie_cdc::cli::{Arguments, LogFormat};
-use tracing_subscriber::EnvFilter;
+use deskie_cdc::cli::{Arguments, start_logging};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -29,20 +28,5 @@ fn main() -> ExitCode {
             }
             ExitCode::from(failure.status())
         }
-    }
-}
-
-fn start_logging(arguments: &Arguments) {
-    let default = format!("warn,deskie_cdc={}", arguments.default_log_level());
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    match arguments.log_format() {
-        LogFormat::Text => log
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }

@@ -56,8 +56,6 @@ pub struct Wanted {
     pub since: Option<jiff::Timestamp>,
     /// Of this status, by `[ticket] status`.
     pub status: Option<String>,
-    /// The newest so many.
-    pub limit: Option<usize>,
 }
 
 /// A row found.
@@ -143,9 +141,6 @@ impl Backfill {
                     .first()
                     .is_some_and(|word| word.as_deref() == Some(status))
             });
-        }
-        if let Some(limit) = wanted.limit {
-            found.drain(..found.len().saturating_sub(limit));
         }
         Ok(found)
     }

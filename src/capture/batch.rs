@@ -6,8 +6,9 @@ use super::mapped::Asked;
 use super::{Capture, CaptureError, KEEPALIVE_STEP, Reading};
 use crate::model::{CrashPoint, EventId, Lsn, Op, RelationName, Row};
 use crate::pgoutput::{Message, Relations, Step, decode_in};
+use crate::postgres::PooledClient;
 use crate::postgres::replication::{Frame, ReplicationStream};
-use crate::store::{Event, Position, TransactionWriter};
+use crate::store::{Event, Position, Store, TransactionWriter};
 
 /// Rows that are written at once.
 const CHUNK_ROWS: usize = 1000;
@@ -38,17 +39,43 @@ struct Gathered {
     is_described: bool,
 }
 
+/// The transaction that a batch is written in, begun once it is needed: most batches are one statement, and those that
+/// hold nothing of ours are none.
+pub(super) struct Writing<'a> {
+    store: &'a Store,
+    client: Option<&'a mut PooledClient>,
+    open: Option<TransactionWriter<'a>>,
+}
+
+impl<'a> Writing<'a> {
+    /// The transaction, begun if it is not yet.
+    pub(super) async fn open(&mut self) -> Result<&TransactionWriter<'a>, CaptureError> {
+        if let Some(client) = self.client.take() {
+            self.open = Some(self.store.event_writer(client).await?);
+        }
+        self.open
+            .as_ref()
+            .ok_or_else(|| CaptureError::Damaged("the batch is over".into()))
+    }
+}
+
 impl Capture {
-    /// Takes whole transactions, as many as are there already, and writes them with the position. Returns it.
+    /// Takes whole transactions, as many as are there already, and writes them with the position. `captured`: what is
+    /// stored. Returns the position, where it is stored.
     pub(super) async fn batch(
         &self,
         stream: &mut ReplicationStream,
         relations: &mut Relations,
         reading: &Reading,
+        captured: Lsn,
         first: Bytes,
     ) -> Result<Lsn, CaptureError> {
         let mut client = self.store.client().await?;
-        let writer = self.store.event_writer(&mut client).await?;
+        let mut writing = Writing {
+            store: &self.store,
+            client: Some(&mut client),
+            open: None,
+        };
         let mut gathered = Gathered::default();
         let mut written = 0;
         let mut next = Some(first);
@@ -56,14 +83,15 @@ impl Capture {
             if let Some(bytes) = next.take() {
                 let message = decode_in(&bytes, stream.charset());
                 let message = message.map_err(|error| CaptureError::Damaged(error.to_string()))?;
-                gather(&writer, relations, reading, (message, bytes.len()), &mut gathered).await?;
+                let size = bytes.len();
+                gather(&mut writing, relations, reading, (message, size), &mut gathered).await?;
             }
             if std::mem::take(&mut gathered.is_described) {
                 // What comes behind a change of its key has other numbers (rule 11).
-                writer.keys_compare().await?;
+                writing.open().await?.keys_compare().await?;
             }
             if gathered.events.len() >= CHUNK_ROWS || gathered.bytes >= CHUNK_BYTES {
-                writer.append(&gathered.events).await?;
+                writing.open().await?.append(&gathered.events).await?;
                 written += gathered.events.len();
                 gathered.events.clear();
                 gathered.bytes = 0;
@@ -84,31 +112,45 @@ impl Capture {
                 Frame::Keepalive { .. } => {}
             }
         }
-        if !gathered.events.is_empty() {
-            writer.append(&gathered.events).await?;
-            written += gathered.events.len();
-        }
         let Some(position) = gathered.position else {
             // Only descriptions or a message outside of transactions: nothing to keep.
             return Ok(Lsn::default());
         };
-        if written == 0 {
-            let stored = writer.commit_if_far(position, KEEPALIVE_STEP).await?;
+        let rows = written + gathered.events.len();
+        // Storing a position writes WAL, and servers before 15 stream each transaction, ours too, however little it
+        // concerns us: storing each would never end.
+        if rows == 0 && position.end.0 < captured.0.saturating_add(KEEPALIVE_STEP) {
+            if let Some(writer) = writing.open {
+                writer.keep().await?;
+            }
             self.store.streamed_to(position.end);
-            return Ok(if stored { position.end } else { Lsn::default() });
+            return Ok(Lsn::default());
         }
-        CrashPoint::EventsWritten.reached();
-        writer.commit(position).await?;
+        if CrashPoint::EventsWritten.is_armed() {
+            writing.open().await?;
+        }
+        match writing.open {
+            None => self.store.event_store(&gathered.events, position).await?,
+            Some(writer) => {
+                if !gathered.events.is_empty() {
+                    writer.append(&gathered.events).await?;
+                }
+                CrashPoint::EventsWritten.reached();
+                writer.commit(position).await?;
+            }
+        }
         self.store.streamed_to(position.end);
-        CrashPoint::EventsStored.reached();
-        metrics::counter!("deskie_cdc_captured_total").increment(written as u64);
-        tracing::debug!(rows = written, to = %position.end, "captured");
+        if rows > 0 {
+            CrashPoint::EventsStored.reached();
+            metrics::counter!("deskie_cdc_captured_total").increment(rows as u64);
+            tracing::debug!(rows, to = %position.end, "captured");
+        }
         Ok(position.end)
     }
 }
 
 async fn gather(
-    writer: &TransactionWriter<'_>,
+    writing: &mut Writing<'_>,
     relations: &mut Relations,
     reading: &Reading,
     (message, size): (Message, usize),
@@ -147,7 +189,7 @@ async fn gather(
         }
         Step::Change(change) => {
             let asked = &mut gathered.asked;
-            let Some(name) = reading.mapped.name(writer, &change.relation, asked).await? else {
+            let Some(name) = reading.mapped.name(writing, &change.relation, asked).await? else {
                 return Ok(());
             };
             let (mut image, mut old_key) = match change.op {
@@ -167,7 +209,7 @@ async fn gather(
         Step::Truncate(tables) => {
             for table in &tables {
                 let asked = &mut gathered.asked;
-                if let Some(name) = reading.mapped.name(writer, table, asked).await? {
+                if let Some(name) = reading.mapped.name(writing, table, asked).await? {
                     gathered.push(name, Op::Truncate, None, None)?;
                 }
             }

@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 
+use super::CaptureError;
+use super::batch::Writing;
 use crate::config::TableName;
 use crate::model::RelationName;
 use crate::pgoutput::Relation;
-use crate::store::{KnownTable, StoreError, TransactionWriter};
+use crate::store::KnownTable;
 
 /// The mapped tables, for one stream.
 pub(super) struct MappedTables {
@@ -30,10 +32,10 @@ impl MappedTables {
     /// The name under which the mapping knows a relation of the stream; `None`: it is not mapped.
     pub(super) async fn name(
         &self,
-        writer: &TransactionWriter<'_>,
+        writing: &mut Writing<'_>,
         relation: &Relation,
         asked: &mut Asked,
-    ) -> Result<Option<RelationName>, StoreError> {
+    ) -> Result<Option<RelationName>, CaptureError> {
         if let Some((_, answer)) = asked
             .get(&relation.oid)
             .filter(|(name, _)| *name == relation.name)
@@ -43,7 +45,7 @@ impl MappedTables {
         let answer = if self.is_named(&relation.name) {
             Some(relation.name.clone())
         } else {
-            let known = writer.relation_of(relation.oid).await?;
+            let known = writing.open().await?.relation_of(relation.oid).await?;
             known.and_then(|known| self.tables.iter().find_map(|table| called(table, &known)))
         };
         asked.insert(relation.oid, (relation.name.clone(), answer.clone()));

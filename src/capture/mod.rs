@@ -299,9 +299,10 @@ impl Capture {
                     wal_end,
                     reply_requested,
                 } => self.keepalive(wal_end, reply_requested, captured).await?,
-                Frame::Data { bytes, .. } => {
-                    Some(self.batch(&mut stream, &mut relations, &reading, bytes).await?)
-                }
+                Frame::Data { bytes, .. } => Some(
+                    self.batch(&mut stream, &mut relations, &reading, captured, bytes)
+                        .await?,
+                ),
             };
             observer.streaming();
             if let Some(end) = end {
@@ -328,15 +329,12 @@ impl Capture {
         if wal_end.0 < captured.0.saturating_add(step) {
             return Ok(None);
         }
-        let mut client = self.store.client().await?;
-        let writer = self.store.event_writer(&mut client).await?;
-        writer
-            .commit(crate::store::Position {
-                end: wal_end,
-                committed_at: None,
-                xid: None,
-            })
-            .await?;
+        let position = crate::store::Position {
+            end: wal_end,
+            committed_at: None,
+            xid: None,
+        };
+        self.store.event_store(&[], position).await?;
         CrashPoint::KeepaliveStored.reached();
         Ok(Some(wal_end))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Failure, connect_url, failed, store_set_up};
-use crate::backfill::{Backfill, Queued, Wanted};
+use crate::backfill::{Backfill, FoundRow, Queued, Wanted};
 use crate::config::Config;
 use crate::postgres::{Pool, SessionOptions};
 
@@ -18,7 +18,7 @@ pub struct Arguments {
     /// Only tickets of this status, by `[ticket] status`.
     #[arg(long, value_name = "STATUS", value_parser = ["open", "waiting", "closed"])]
     status: Option<String>,
-    /// Only the newest so many.
+    /// Only so many: the newest of those that are not known yet.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Say what would be queued, and change nothing.
@@ -42,7 +42,10 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     let backfill = Backfill::new(store, site, Arc::new(config.clone()))
         .await
         .map_err(failed)?;
-    let tickets = backfill.tickets(&wanted).await.map_err(failed)?;
+    let mut tickets = backfill.tickets(&wanted).await.map_err(failed)?;
+    if let Some(limit) = arguments.limit {
+        tickets = newest_unknown(&backfill, tickets, limit).await?;
+    }
     let bar = ProgressBar::new(tickets.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} tickets, {eta} left") {
         bar.set_style(style);
@@ -75,6 +78,31 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     Ok(())
 }
 
+/// The newest `limit` tickets that would be queued, the oldest of them first as they are; what is known does not count.
+async fn newest_unknown(
+    backfill: &Backfill,
+    mut tickets: Vec<FoundRow>,
+    limit: usize,
+) -> Result<Vec<FoundRow>, Failure> {
+    let mut first = tickets.len();
+    let mut count = 0;
+    let mut keep = Vec::new();
+    while count < limit && first > 0 {
+        first -= 1;
+        let Some(ticket) = tickets.get(first) else { break };
+        let is_new = matches!(
+            backfill.queue(ticket, true).await.map_err(failed)?,
+            Queued::Rows(_)
+        );
+        count += usize::from(is_new);
+        keep.push(is_new);
+    }
+    let mut keep = keep.into_iter().rev();
+    let mut chosen = tickets.split_off(first);
+    chosen.retain(|_| keep.next().unwrap_or(false));
+    Ok(chosen)
+}
+
 fn wanted(config: &Config, arguments: &Arguments) -> Result<Wanted, Failure> {
     let usage = |text: &str| Failure::Usage(format!("error: {text}"));
     let since = arguments.since.as_deref().map(|text| {
@@ -91,6 +119,5 @@ fn wanted(config: &Config, arguments: &Arguments) -> Result<Wanted, Failure> {
     Ok(Wanted {
         since: since.transpose()?,
         status: arguments.status.clone(),
-        limit: arguments.limit,
     })
 }

@@ -4,10 +4,10 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::Value;
 
-use super::output::{one_line, print, print_json};
+use super::output::{one_line, print, print_json, width, wrapped};
 use super::{Failure, failed};
 use crate::config::Config;
-use crate::store::{ParkedDetail, Store};
+use crate::store::{Parked, ParkedDetail, Store};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -15,6 +15,10 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
+
+/// What the ids say.
+const IDS: &str = "d… a message to Deskie, r… a reply to the site, s… a status, c… a case born in Deskie, o… a case that claims a \
+    ticket, e… a change of a row, x… all new cases of one transaction";
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
@@ -26,7 +30,7 @@ enum Command {
     },
     /// Print everything that is stored of one, and what to do.
     Show {
-        /// d… for a message to Deskie, r… for a reply to the site.
+        #[arg(help = IDS)]
         id: String,
         /// As JSON.
         #[arg(long)]
@@ -35,16 +39,18 @@ enum Command {
     /// Try it again, after the cause was mended.
     #[command(group(clap::ArgGroup::new("which").required(true)))]
     Retry {
-        /// d… for a message to Deskie, r… for a reply to the site.
-        #[arg(group = "which")]
+        #[arg(group = "which", help = IDS)]
         id: Option<String>,
         /// Everything that is parked.
         #[arg(long, group = "which")]
         all: bool,
+        /// Why, for `trace`.
+        #[arg(long, value_name = "TEXT", default_value = "by hand")]
+        reason: String,
     },
     /// Give it up; what stands behind it in its ticket goes on.
     Discard {
-        /// d… for a message to Deskie, r… for a reply to the site.
+        #[arg(help = IDS)]
         id: String,
         /// Why, for `trace`.
         #[arg(long, value_name = "TEXT", default_value = "discarded by hand")]
@@ -57,33 +63,61 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     match &arguments.command {
         Command::List { json } => list(&store, *json).await,
         Command::Show { id, json } => show(&store, id, *json).await,
-        Command::Retry { id, .. } => retry(&store, id.as_deref()).await,
+        Command::Retry { id, reason, .. } => retry(&store, id.as_deref(), reason).await,
         Command::Discard { id, reason } => discard(&store, id, reason).await,
     }
 }
 
 async fn list(store: &Store, json: bool) -> Result<(), Failure> {
-    let parked = store.status_parked().await.map_err(failed)?;
+    let parked = store.status_parked(0, None).await.map_err(failed)?;
     if json {
         return print_json(&parked);
     }
     if parked.is_empty() {
         return print("nothing waits for a person\n");
     }
-    let mut table = Table::new();
-    table
-        .load_style(NOTHING)
-        .set_header(["ID", "TICKET", "SINCE (UTC)", "WHY"]);
-    for item in &parked {
-        let ticket = item.ticket.as_deref().unwrap_or("-");
-        let since = item.since.get(..19).unwrap_or(&item.since);
-        table.add_row([item.id.as_str(), ticket, since, &one_line(&item.error, 160)]);
-    }
-    let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned() + "\n").collect();
-    print(&format!(
-        "{}\n`deskie-cdc failed show ID` tells all of one, and what to do.\n",
-        lines.concat()
-    ))
+    print(&list_text(&parked, width()))
+}
+
+/// So many characters of a ticket's key stand in the list.
+const KEY: usize = 24;
+/// So many of a cause, where nothing has to fit.
+const CAUSE: usize = 160;
+
+/// The list, in lines of at most `columns` characters.
+fn list_text(parked: &[Parked], columns: Option<usize>) -> String {
+    let table = |room: usize| {
+        let mut table = Table::new();
+        table
+            .load_style(NOTHING)
+            .set_header(["ID", "TICKET", "SINCE (UTC)", "WHY"]);
+        for item in parked {
+            let ticket = one_line(item.ticket.as_deref().unwrap_or("-"), KEY);
+            let since = item.since.get(..19).unwrap_or(&item.since);
+            table.add_row([item.id.as_str(), &ticket, since, &one_line(&item.error, room)]);
+        }
+        let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
+        lines
+    };
+    let width = |lines: &[String]| {
+        lines
+            .iter()
+            .map(|line| line.chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let lines = match columns {
+        None => table(CAUSE),
+        Some(columns) => {
+            // What the other columns leave is the cause's.
+            let others = width(&table(1)).saturating_sub(3);
+            table(columns.saturating_sub(others + 1).max(20))
+        }
+    };
+    format!(
+        "{}\n\n`deskie-cdc failed show ID` tells all of one, and what to do.\n",
+        lines.join("\n")
+    )
 }
 
 fn unknown(id: &str) -> Failure {
@@ -112,12 +146,7 @@ async fn show(store: &Store, id: &str, json: bool) -> Result<(), Failure> {
         }
         return print_json(&value);
     }
-    let kind = match detail.id.chars().next() {
-        Some('r') => "a reply for the site",
-        Some('e') => "a change of a row",
-        Some('x') => "all new cases of one transaction",
-        _ => "a message for Deskie",
-    };
+    let kind = kind(&detail.id);
     let mut text = format!(
         "{}: {kind}, ticket {}\n\n",
         detail.id,
@@ -125,14 +154,36 @@ async fn show(store: &Store, id: &str, json: bool) -> Result<(), Failure> {
     );
     text.push_str(&format!(
         "why\n  {}\n\nstored\n",
-        detail.error.replace('\n', "\n  ")
+        fitted(&detail.error, 2).join("\n  ")
     ));
     stored(&mut text, &detail.stored, 1);
     text.push_str("\nwhat to do\n");
     for line in advice(&detail) {
-        text.push_str(&format!("  {line}\n"));
+        let lines = fitted(&line, 4);
+        text.push_str(&format!("  {}\n", lines.join("\n    ")));
     }
     print(&text)
+}
+
+/// The lines of a text that fit beside an indentation.
+fn fitted(text: &str, indent: usize) -> Vec<String> {
+    match width() {
+        Some(width) => wrapped(text, width.saturating_sub(indent)),
+        None => text.lines().map(str::to_owned).collect(),
+    }
+}
+
+/// What kind of thing an id names.
+fn kind(id: &str) -> &'static str {
+    match id.chars().next() {
+        Some('r') => "a reply for the site",
+        Some('s') => "a status for the site",
+        Some('c') => "a case that was born in Deskie, for the site",
+        Some('o') => "a case of Deskie's that claims to be this ticket",
+        Some('e') => "a change of a row",
+        Some('x') => "all new cases of one transaction",
+        _ => "a message for Deskie",
+    }
 }
 
 fn is_reply(detail: &ParkedDetail) -> bool {
@@ -197,6 +248,21 @@ fn advice(detail: &ParkedDetail) -> Vec<String> {
             format!("Then `deskie-cdc failed retry {id}` takes the change; after a change of the config restart `run` first."),
             format!("`deskie-cdc failed discard {id}` gives it up: what it says never reaches Deskie."),
         ],
+        _ if id.starts_with('s') => vec![
+            "Mend what the error names: the [status] part of the config, a right of the connector's user, or the row.".into(),
+            format!("Then `deskie-cdc failed retry {id}` writes it; after a change of the config restart `run` first."),
+            format!("`deskie-cdc failed discard {id}` leaves the site's ticket as it is; Deskie keeps its own status."),
+        ],
+        _ if id.starts_with('c') => vec![
+            "Mend what the error names: the [case] part of the config, a right of the connector's user, or a row.".into(),
+            format!("Then `deskie-cdc failed retry {id}` makes the site's ticket; after a change of the config restart `run` first."),
+            format!("`deskie-cdc failed discard {id}` leaves the site without a ticket for it; the case stays in Deskie."),
+        ],
+        _ if id.starts_with('o') => vec![
+            format!("Look at {case} in Deskie: its ticket field names a ticket of the site that has another case already."),
+            "It is a copy, or somebody typed it: empty the field there.".into(),
+            format!("Then `deskie-cdc failed retry {id}` looks at it anew; `deskie-cdc failed discard {id}` never writes from it."),
+        ],
         (true, _) => vec![
             "Mend what the error names: the [reply] part of the config, a right of the connector's user, or the row.".into(),
             format!("Then `deskie-cdc failed retry {id}` writes it; after a change of the config restart `run` first."),
@@ -227,8 +293,31 @@ fn advice(detail: &ParkedDetail) -> Vec<String> {
     lines
 }
 
-async fn retry(store: &Store, id: Option<&str>) -> Result<(), Failure> {
+async fn retry(store: &Store, id: Option<&str>, reason: &str) -> Result<(), Failure> {
+    let ticket = match id {
+        Some(id) => store
+            .parked_get(id)
+            .await
+            .map_err(failed)?
+            .and_then(|detail| detail.ticket),
+        None => None,
+    };
+    let ticket = match ticket {
+        Some(key) => store
+            .ticket_of_key(&key)
+            .await
+            .map_err(failed)?
+            .first()
+            .map(|ticket| ticket.id),
+        None => None,
+    };
     let count = store.parked_retry(id).await.map_err(failed)?;
+    if count > 0 {
+        let what = id.map_or(format!("all {count}"), str::to_owned);
+        let detail = format!("{what}: {reason}");
+        let noted = store.journal_add(ticket, "tried again", &detail);
+        noted.await.map_err(failed)?;
+    }
     match (count, id) {
         (0, Some(id)) => Err(unknown(id)),
         (0, None) => print("nothing was parked\n"),
@@ -247,5 +336,66 @@ async fn discard(store: &Store, id: &str, reason: &str) -> Result<(), Failure> {
         _ => print(&format!(
             "{id} is discarded; what stood behind it in its ticket goes on\n"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_fits_and_grows_with_the_terminal() {
+        let parked: Vec<Parked> = ["d12", "r638929422"]
+            .map(|id| Parked {
+                id: id.into(),
+                ticket: Some("00000000-0000-0000-0000-0000000000aa".into()),
+                error: "Deskie refuses it: the field `user_email` is not an address, ".repeat(4),
+                since: "2026-11-29 02:25:35.123+00".into(),
+            })
+            .into();
+        let longest = |columns| {
+            let text = list_text(&parked, columns);
+            text.lines()
+                .map(|line| line.chars().count())
+                .max()
+                .unwrap_or_default()
+        };
+        assert!(
+            (70..=80).contains(&longest(Some(80))),
+            "{}",
+            list_text(&parked, Some(80))
+        );
+        assert!((130..=140).contains(&longest(Some(140))));
+        assert!(longest(None) > 200);
+    }
+
+    #[test]
+    fn each_kind_has_its_own_words_and_advice() {
+        let detail = |id: &str| ParkedDetail {
+            id: id.to_owned(),
+            ticket: Some("7".into()),
+            error: "refused".into(),
+            in_doubt: false,
+            behind: 0,
+            stored: Value::Null,
+        };
+        for (id, word, advised) in [
+            ("d1", "a message for Deskie", "never reaches Deskie"),
+            ("r1", "a reply for the site", "without this reply"),
+            ("s1", "a status for the site", "[status]"),
+            ("c1", "born in Deskie", "[case]"),
+            ("o1", "claims to be this ticket", "ticket field"),
+            ("e1", "a change of a row", "takes the change"),
+            ("x1", "all new cases", "opens a case for each"),
+        ] {
+            assert!(kind(id).contains(word), "{id}");
+            let advice = advice(&detail(id)).join(" ");
+            assert!(advice.contains(advised), "{id}: {advice}");
+            assert_eq!(
+                advice.contains("never reaches Deskie"),
+                matches!(id, "d1" | "e1"),
+                "{id}: {advice}"
+            );
+        }
     }
 }

@@ -1,18 +1,37 @@
-//! `init`: looks at a database's catalog and writes a commented draft config, each guess with its reason.
+//! `init`: looks at a database's catalog and at its newest rows, and writes a commented draft config, each guess with its
+//! reason.
 //!
-//! It reads the catalog and, for the author of a message, the distinct words of one column; it writes nothing into
-//! the database. A guess that cannot be made is a comment, never a silent default.
+//! What is guessed rests on evidence: foreign keys (the table that others refer to is the ticket), who stands behind a
+//! row, the values in a column, what has to be given. What cannot be told is never a silent default: it is a value that
+//! begins with `TODO`, with which no config is taken, or on a terminal a question. The draft is then tried as it stands:
+//! loaded, prepared, shown with three tickets, and a reply is written and read back in a transaction that is rolled back.
 
 mod catalog;
+mod columns;
 mod draft;
-mod guess;
+mod evidence;
+mod reply;
+mod sections;
+mod speech;
+mod tables;
+mod tellers;
+mod visible;
 mod words;
 
-use std::path::PathBuf;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
+use tokio_postgres::Client;
+
+use self::catalog::Candidate;
+use self::draft::{Form, Item, Section, Value};
+use self::sections::{Found, Spoken};
+use self::tables::Choice;
 use super::output::print;
 use super::{Failure, failed};
+use crate::config::Config;
 use crate::postgres::{ConnectUrl, SessionOptions, connect};
+use crate::setup::{self, Status};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -23,7 +42,19 @@ pub struct Arguments {
     /// Where the draft goes (default: stdout); a file that is there is left alone.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// The table of tickets, where several may be.
+    #[arg(long, value_name = "TABLE")]
+    ticket: Option<String>,
+    /// The table of messages, where several may be; `none`: there is none.
+    #[arg(long, value_name = "TABLE")]
+    message: Option<String>,
+    /// Ask nothing, also on a terminal: what cannot be told is marked TODO.
+    #[arg(long)]
+    yes: bool,
 }
+
+/// So many tickets of the draft are shown.
+const SHOWN: i64 = 3;
 
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let url = ConnectUrl::parse(&arguments.url)
@@ -41,33 +72,300 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         .batch_execute("set default_transaction_read_only to on")
         .await
         .map_err(failed)?;
-    let tables = catalog::tables(&client)
+    let mut tables = catalog::tables(&client)
         .await
         .map_err(|error| failed(crate::postgres::describe(&error)))?;
-    let Some(mut found) = guess::guess(&tables) else {
-        return Err(failed(format!(
-            "none of the {} tables that this user may read looks like one of tickets\nhint: write the config by hand; \
-             `[ticket] table`, `subject`, `body` and `customer` are the beginning",
-            tables.len()
-        )));
-    };
-    if let Some(message) = &mut found.message {
-        let words = catalog::author_words(&client, message).await;
-        message.author = guess::author(message, &found.ticket, &words);
+    catalog::add_guessed_keys(&client, &mut tables).await;
+    let asks = !arguments.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let found = find(&client, &tables, arguments, asks).await?;
+    let mut sections = sections::sections(&found);
+    if asks {
+        ask(&mut sections);
     }
-    let text = draft::draft(&found, &url.redacted());
+    let text = draft::text(&sections, &url.redacted(), Form::Whole);
+    let review = Box::pin(review(&sections, arguments, &client, &url)).await?;
     match &arguments.output {
-        None => print(&text),
+        None => {
+            print(&text)?;
+            eprint!("{review}");
+            Ok(())
+        }
         Some(path) => {
             // Not between the look above and now, either.
             let file = std::fs::File::options().write(true).create_new(true).open(path);
             let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
             written.map_err(|error| failed(format!("{}: {error}", path.display())))?;
             print(&format!(
-                "{} is written: {}\nRead its comments, then: deskie-cdc --config {0} check\n",
+                "{review}\n{} is written: {}\nRead its comments, then: deskie-cdc --config {0} check\n",
                 path.display(),
-                found.summary()
+                summary(&found)
             ))
         }
     }
+}
+
+fn summary(found: &Found<'_>) -> String {
+    let message = found
+        .message
+        .as_ref()
+        .map_or("no messages".to_owned(), |message| {
+            format!("messages in {}", message.table.table.name)
+        });
+    format!("tickets in {}, {message}", found.ticket.0.table.name)
+}
+
+/// Which table is which, and who speaks in it.
+async fn find<'a>(
+    client: &Client,
+    tables: &'a [Candidate],
+    arguments: &Arguments,
+    asks: bool,
+) -> Result<Found<'a>, Failure> {
+    let ticket = match &arguments.ticket {
+        Some(name) => (by_name(name, tables)?, "--ticket".to_owned()),
+        None => match tables::tickets(tables) {
+            Choice::One(one, why) => (one, why),
+            Choice::Several(many) => (
+                choose("tickets", "--ticket", &many, tables, asks)?,
+                "the choice among several".to_owned(),
+            ),
+            Choice::None => {
+                return Err(failed(format!(
+                    "none of the {} tables that this user may read looks like one of tickets\nhint: name it with --ticket TABLE; \
+                     or write the config by hand: `[ticket] table`, `subject`, `body` and `customer` are the beginning",
+                    tables.len()
+                )));
+            }
+        },
+    };
+    let message = match &arguments.message {
+        Some(name) if name == "none" => None,
+        Some(name) => Some((by_name(name, tables)?, "--message".to_owned())),
+        None => match tables::messages(ticket.0, tables) {
+            Choice::One(one, why) => Some((one, why)),
+            Choice::Several(many) => Some((
+                choose("messages", "--message", &many, tables, asks)?,
+                "the choice among several".to_owned(),
+            )),
+            Choice::None => match tables::unlinked(tables).as_slice() {
+                [] => None,
+                some => {
+                    let names: Vec<String> = some.iter().map(|of| of.table.name.to_string()).collect();
+                    return Err(failed(format!(
+                        "{} may hold messages, but nothing tells how its rows name a ticket of {}\nhint: write [message] by hand, with \
+                         `ticket`; `--message none` drafts the tickets alone",
+                        names.join(", "),
+                        ticket.0.table.name
+                    )));
+                }
+            },
+        },
+    };
+    let customers = tables::customers(ticket.0, tables);
+    let message = match message {
+        None => None,
+        Some((table, why)) => {
+            let Some(link) = tables::link(table, ticket.0) else {
+                return Err(failed(format!(
+                    "nothing tells how the rows of {} name their ticket in {}\nhint: write the config by hand, `[message] ticket` \
+                     is an expression over the message's row",
+                    table.table.name, ticket.0.table.name
+                )));
+            };
+            let writer = speech::writer(table, &link.columns(), tables);
+            let customer = customers.first().cloned().unwrap_or(tables::Customer::Own);
+            let spoken = evidence::spoken(client, (ticket.0, table, &link), &customer, writer.as_ref()).await;
+            let author = speech::author(
+                table,
+                &link.columns(),
+                writer.as_ref(),
+                &customer,
+                tables,
+                &spoken,
+            );
+            let first = evidence::first_message(client, ticket.0, table, &link).await;
+            Some(Spoken {
+                table,
+                why,
+                link,
+                writer,
+                author,
+                first,
+            })
+        }
+    };
+    Ok(Found {
+        tables,
+        ticket,
+        customers,
+        message,
+    })
+}
+
+fn by_name<'a>(name: &str, tables: &'a [Candidate]) -> Result<&'a Candidate, Failure> {
+    let bare = name.replace('"', "");
+    let mut fit = tables
+        .iter()
+        .filter(|of| of.table.name.to_string() == bare || of.table.name.table == bare);
+    match (fit.next(), fit.next()) {
+        (Some(one), None) => Ok(one),
+        (Some(_), Some(_)) => Err(Failure::Usage(format!(
+            "error: several schemas have a table `{name}`; name it as schema.table"
+        ))),
+        (None, _) => {
+            let names = tables.iter().map(|of| of.table.name.table.as_str());
+            let near = crate::mapping::shape::nearest(&bare, names);
+            let hint = near.map_or(String::new(), |near| format!("\nhint: did you mean `{near}`?"));
+            Err(Failure::Usage(format!(
+                "error: this user sees no table `{name}`{hint}"
+            )))
+        }
+    }
+}
+
+/// A person chooses among tables that are as likely; where nobody can be asked, that is said.
+fn choose<'a>(
+    what: &str,
+    flag: &str,
+    many: &[&'a Candidate],
+    tables: &[Candidate],
+    asks: bool,
+) -> Result<&'a Candidate, Failure> {
+    let line = |of: &&Candidate| {
+        let why = if flag == "--ticket" {
+            format!(": {}", tables::why(of, tables))
+        } else {
+            String::new()
+        };
+        format!("{}{why}", of.table.name)
+    };
+    let lines: Vec<String> = many.iter().map(line).collect();
+    if asks {
+        eprintln!("Which of these tables holds the {what}?");
+        for (n, line) in lines.iter().enumerate() {
+            eprintln!("  {}  {line}", n + 1);
+        }
+        let number: Option<usize> = answer("Its number: ").and_then(|text| text.parse().ok());
+        if let Some(one) = number.and_then(|number| many.get(number.checked_sub(1)?)) {
+            return Ok(one);
+        }
+    }
+    let list: Vec<String> = lines.iter().map(|line| format!("  {line}")).collect();
+    let example = many
+        .first()
+        .map(|of| of.table.name.to_string())
+        .unwrap_or_default();
+    Err(failed(format!(
+        "several tables may hold the {what}, and nothing tells which:\n{}\nhint: choose, e.g. {flag} {example}",
+        list.join("\n")
+    )))
+}
+
+/// One line from the terminal.
+fn answer(prompt: &str) -> Option<String> {
+    eprint!("{prompt}");
+    std::io::stderr().flush().ok()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).ok()?;
+    let line = line.trim();
+    (!line.is_empty()).then(|| line.to_owned())
+}
+
+/// Asks each open question; what gets no answer stays open.
+fn ask(sections: &mut [Section]) {
+    for section in sections {
+        for item in &mut section.items {
+            let Item::Line { key, value, .. } = item else {
+                continue;
+            };
+            let Value::Todo { question, offer } = &*value else {
+                continue;
+            };
+            eprintln!("\n{} {key}: {question}", section.header);
+            let prompt = match offer {
+                Some(offer) => {
+                    eprintln!("  perhaps: {offer}");
+                    "  y takes that, SQL is taken as it is, nothing leaves it open: "
+                }
+                None => "  SQL is taken as it is, nothing leaves it open: ",
+            };
+            *value = match (answer(prompt), offer) {
+                (Some(text), Some(offer)) if text == "y" => Value::Sql(offer.clone()),
+                (Some(text), _) => Value::Sql(text),
+                (None, _) => continue,
+            };
+        }
+    }
+}
+
+/// The draft, tried: what it makes of three tickets, and whether a reply comes back as what it is.
+async fn review(
+    sections: &[Section],
+    arguments: &Arguments,
+    client: &Client,
+    url: &ConnectUrl,
+) -> Result<String, Failure> {
+    let open = draft::open(sections);
+    let mut tried = draft::text(sections, "", Form::Tried);
+    if open.iter().any(|question| question.contains("customer.email")) {
+        tried = tried.replace(
+            "\n[ticket]   # alias t\n",
+            "\n[ticket]   # alias t\ncustomer.email = \"null::text\"\n",
+        );
+    }
+    let place = |name: &str| {
+        Some(match name {
+            "DESKIE_CDC_DATABASE_URL" => arguments.url.clone(),
+            "DESKIE_URL" => "https://example.deskie.io".to_owned(),
+            "DESKIE_STAFF_EMAIL" => "api@example.com".to_owned(),
+            "DESKIE_TICKET_FIELD" => "1".to_owned(),
+            "DESKIE_API_KEY" | "DESKIE_WEBHOOK_SECRET" => "not-used-by-init".to_owned(),
+            _ => return None,
+        })
+    };
+    let config = Config::parse(Path::new("the draft"), &tried, &place).map_err(|faults| {
+        failed(format!(
+            "the draft does not load, which is a fault of `init`; nothing is written:\n{faults}"
+        ))
+    })?;
+    let mut text = match super::plan::preview(&config, client, SHOWN).await {
+        Ok(shown) => format!("\nWhat the draft makes of the newest tickets:\n\n{shown}"),
+        Err(error) => format!("\nWhat the draft makes of the newest tickets cannot be shown: {error}\n"),
+    };
+    let is_writable = !open.iter().any(|question| {
+        ["[message]", "[reply"]
+            .iter()
+            .any(|part| question.starts_with(part))
+    });
+    text.push_str("\nThe draft, tried:\n");
+    for check in setup::try_draft(&config, url, is_writable && config.reply.is_some()).await {
+        let word = match check.status {
+            Status::Ok => "ok  ",
+            Status::Warn => "warn",
+            Status::Fail => "FAIL",
+        };
+        text.push_str(&format!("{word}  {}: {}\n", check.name, check.message));
+        if let Some(mend) = &check.mend {
+            text.push_str(&format!("      mend: {mend}\n"));
+        }
+    }
+    if !is_writable {
+        text.push_str(
+            "      a reply was not tried: first the TODO of [message] and [reply] have to be answered\n",
+        );
+    }
+    if !open.is_empty() {
+        text.push_str(&format!(
+            "\n{} to answer before it is taken:\n",
+            if open.len() == 1 {
+                "One question".to_owned()
+            } else {
+                format!("{} questions", open.len())
+            }
+        ));
+        for question in &open {
+            text.push_str(&format!("  {question}\n"));
+        }
+    }
+    Ok(text)
 }

@@ -9,6 +9,7 @@ mod failed;
 mod fetch_postgres;
 mod healthcheck;
 mod init;
+mod log;
 mod output;
 mod plan;
 mod rules;
@@ -18,6 +19,8 @@ mod simulator;
 mod status;
 mod trace;
 mod uninstall;
+
+pub use log::start as start_logging;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -110,7 +113,7 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Failure::Usage(text) | Failure::Failed(text) => f.write_str(text.trim_end()),
+            Failure::Usage(text) | Failure::Failed(text) => f.write_str(&log::harmless(text.trim_end())),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::io::{ErrorKind, Write};
 
+use super::log::harmless;
 use super::{Failure, failed};
 
-/// Prints a result, with its last newline. A reader that has gone away (`| head`) has seen enough.
+/// Prints a result, with its last newline, and nothing in it that a terminal obeys. A reader that has gone away (`| head`) has seen enough.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     let end = if text.ends_with('\n') || text.is_empty() {
@@ -12,6 +13,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     } else {
         "\n"
     };
+    let text = harmless(text);
     let printed = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.write_all(end.as_bytes()));
@@ -36,9 +38,58 @@ pub(super) fn one_line(text: &str, width: usize) -> String {
     }
 }
 
+/// How many characters fit beside each other; `None`: no person reads it on a terminal, so nothing has to fit.
+pub(super) fn width() -> Option<usize> {
+    let stdout = console::Term::stdout();
+    let (_, columns) = stdout.size();
+    stdout.is_term().then(|| usize::from(columns).clamp(40, 400))
+}
+
+/// The lines of a text, none longer than `width` characters: broken between words where there are any.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(20);
+    let mut lines = Vec::new();
+    for given in text.lines() {
+        let mut line = String::new();
+        for word in given.split(' ') {
+            let mut word = word;
+            let room =
+                |line: &str| width.saturating_sub(line.chars().count() + usize::from(!line.is_empty()));
+            if !line.is_empty() && word.chars().count() > room(&line) {
+                lines.push(std::mem::take(&mut line));
+            }
+            while word.chars().count() > width {
+                let end = word.char_indices().nth(width).map_or(word.len(), |(end, _)| end);
+                let (head, tail) = word.split_at(end);
+                lines.push(head.to_owned());
+                word = tail;
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
-    use super::one_line;
+    use super::{one_line, wrapped};
+
+    #[test]
+    fn lines_are_broken_between_words_where_there_are_any() {
+        assert_eq!(
+            wrapped("Kargom üç gündür gelmedi, nerede acaba?", 20),
+            ["Kargom üç gündür", "gelmedi, nerede", "acaba?"]
+        );
+        assert_eq!(
+            wrapped(&"я".repeat(45), 20),
+            ["я".repeat(20), "я".repeat(20), "я".repeat(5)]
+        );
+        assert_eq!(wrapped("a\nb", 20), ["a", "b"]);
+    }
 
     #[test]
     fn a_line_is_cut_between_characters() {

@@ -7,11 +7,12 @@
 mod call;
 mod reply;
 mod rows;
+mod verdict;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::output::{one_line, print, print_json};
+use super::output::{one_line, print, print_json, width};
 use super::{Failure, connect_url, failed};
 use crate::config::Config;
 use crate::model::Section;
@@ -131,10 +132,26 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     print(&text(&planned))
 }
 
+/// What the mapping makes of the newest tickets and messages, for a draft that is only tried.
+pub(super) async fn preview(
+    config: &Config,
+    client: &tokio_postgres::Client,
+    last: i64,
+) -> Result<String, Failure> {
+    let arguments = Arguments {
+        last,
+        ticket: None,
+        reply: None,
+        json: false,
+    };
+    Ok(text(&rows::plan(config, client, None, &arguments).await?))
+}
+
 fn text(planned: &[Planned]) -> String {
     if planned.is_empty() {
         return "the mapped tables have no rows\n".into();
     }
+    let columns = width().unwrap_or(PIPED);
     let mut text = String::new();
     let mut calls = 0;
     for row in planned {
@@ -145,7 +162,10 @@ fn text(planned: &[Planned]) -> String {
         text.push('\n');
         let width = row.values.keys().map(String::len).max().unwrap_or_default();
         for (name, value) in &row.values {
-            text.push_str(&format!("  {name:width$}  {}\n", shown(value)));
+            text.push_str(&format!(
+                "  {name:width$}  {}\n",
+                shown(value, columns.saturating_sub(width + 4))
+            ));
         }
         let outcome = &row.outcome;
         let parts = outcome.parts.unwrap_or(1);
@@ -163,7 +183,10 @@ fn text(planned: &[Planned]) -> String {
             .max()
             .unwrap_or_default();
         for (name, value) in &outcome.parameters {
-            text.push_str(&format!("      {name:width$}  {}\n", shown(value)));
+            text.push_str(&format!(
+                "      {name:width$}  {}\n",
+                shown(value, columns.saturating_sub(width + 8))
+            ));
         }
         text.push('\n');
     }
@@ -179,6 +202,7 @@ fn text(planned: &[Planned]) -> String {
 }
 
 fn reply_text(planned: &[reply::PlannedReply], ticket: &str) -> String {
+    let columns = width().unwrap_or(PIPED);
     let mut text = String::new();
     for reply in planned {
         text.push_str(&format!("a reply of kind {} to ticket {ticket}\n", reply.kind));
@@ -188,10 +212,16 @@ fn reply_text(planned: &[reply::PlannedReply], ticket: &str) -> String {
         }
         let width = reply.set.keys().map(String::len).max().unwrap_or_default();
         for (column, value) in &reply.set {
-            text.push_str(&format!("      {column:width$}  {}\n", shown(value)));
+            text.push_str(&format!(
+                "      {column:width$}  {}\n",
+                shown(value, columns.saturating_sub(width + 8))
+            ));
         }
         for statement in &reply.after {
-            text.push_str(&format!("  → {}\n", one_line(statement, 100)));
+            text.push_str(&format!(
+                "  → {}\n",
+                one_line(statement, columns.saturating_sub(6))
+            ));
         }
         text.push('\n');
     }
@@ -199,14 +229,20 @@ fn reply_text(planned: &[reply::PlannedReply], ticket: &str) -> String {
     text
 }
 
-/// A value on one line; of a long text its beginning and its length.
-fn shown(value: &Value) -> String {
+/// Where nothing has to fit.
+const PIPED: usize = 120;
+
+/// A value on one line of so many characters; of a long text its beginning and its length.
+fn shown(value: &Value, room: usize) -> String {
     let Value::String(text) = value else {
-        return value.to_string();
+        return one_line(&value.to_string(), room);
     };
-    let line = one_line(text, 100);
+    let line = one_line(text, room);
     match line.ends_with('…') {
-        true => format!("{line}  ({} characters)", text.chars().count()),
+        true => {
+            let length = format!("  ({} characters)", text.chars().count());
+            one_line(text, room.saturating_sub(length.len() + 1)) + &length
+        }
         false => line,
     }
 }

@@ -76,13 +76,18 @@ fn text(config: &Config, language: Language, show_secret: bool) -> Result<String
     let field = format!("cf_{}", config.deskie.ticket_field);
     // In webhooks a field goes by another name than in the API ([C!] sloop).
     let body = format!(
-        r#"{{"case_id": "…", "last_message_id": "…", "custom_field_{}": "…"}}"#,
+        r#"{{"case_id": "[case_id]", "last_message_id": "[last_message_id]", "custom_field_{0}": "[custom_field_{0}]"}}"#,
         config.deskie.ticket_field
     );
     let channel = config.deskie.channel.as_deref().unwrap_or("cchN");
     let labels: Vec<String> = config.deskie.labels.iter().map(i64::to_string).collect();
     let (labels, group) = (labels.join(", "), config.deskie.group_id.map(|id| id.to_string()));
     let deskie = config.deskie.url.as_str().trim_end_matches('/');
+
+    // One sure mark is enough, and a label is the surest.
+    let by_label = !labels.is_empty();
+    let by_group = !by_label && group.is_some();
+    let by_nothing = !by_label && !by_group;
 
     // Each part, and whether it is for this config; a part named `n. …` is a step.
     let parts = [
@@ -92,11 +97,22 @@ fn text(config: &Config, language: Language, show_secret: bool) -> Result<String
         ("no_address", server.public_url.is_none()),
         ("step field", true),
         ("step agents", true),
+        ("from_label", by_label),
+        ("from_group", by_group),
+        ("from_field", by_nothing),
+        ("action", true),
+        ("body", true),
         ("step customers", true),
+        ("from_label", by_label),
+        ("from_group", by_group),
+        ("from_field", by_nothing),
+        ("action", true),
+        ("own_messages", true),
         ("step replies", true),
-        ("by_label", !labels.is_empty()),
-        ("by_group", group.is_some()),
-        ("by_nothing", labels.is_empty() && group.is_none()),
+        ("by_label", by_label),
+        ("by_group", by_group),
+        ("by_nothing", by_nothing),
+        ("step mailer", config.reply.is_some()),
         ("step channel", has_channel),
         ("step test", true),
     ];
@@ -118,7 +134,14 @@ fn text(config: &Config, language: Language, show_secret: bool) -> Result<String
             step += 1;
             let _ = write!(out, "{step}. ");
         }
-        out.push_str(&part);
+        // A condition stands right below what it belongs to.
+        match ["step agents", "step customers", "action"].contains(name) || name.starts_with("from_") {
+            true => {
+                out.push_str(part.trim_end());
+                out.push('\n');
+            }
+            false => out.push_str(&part),
+        }
     }
     Ok(out)
 }

@@ -11,7 +11,8 @@ use super::output::{print, print_json};
 use super::{Failure, failed, healthcheck};
 use crate::config::Config;
 use crate::console::report::{bytes, moment, span};
-use crate::console::{BudgetReport, Report};
+use crate::console::{BudgetReport, Items, Report};
+use crate::store::Trouble;
 
 /// How long the running connector may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -41,6 +42,8 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         &store,
         config.postgres.slot.as_deref(),
         &config.postgres.publication,
+        config.alert.after,
+        Items::Page(1),
     )
     .await
     .map_err(failed)?;
@@ -58,12 +61,20 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         true => print_json(&status)?,
         false => print(&text(&status))?,
     }
-    match status.report.held.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::Failed(
-            "error: nothing is sent or written until a person has decided (see `held`)".into(),
-        )),
+    let needs_a_person: Vec<&Trouble> = report_needs(&status.report);
+    match needs_a_person.as_slice() {
+        [] => Ok(()),
+        [first, ..] => Err(Failure::Failed(format!(
+            "error: a person is needed ({} of the troubles above): {}",
+            needs_a_person.len(),
+            first.text
+        ))),
     }
+}
+
+fn report_needs(report: &Report) -> Vec<&Trouble> {
+    let troubles = report.troubles.iter();
+    troubles.filter(|trouble| trouble.needs_a_person).collect()
 }
 
 /// What the connector behind `admin_listen` says; ready or not.
@@ -77,12 +88,14 @@ async fn ask(config: &Config) -> Option<Value> {
 
 fn text(status: &Status) -> String {
     let report = &status.report;
-    let mut rows: Vec<(&str, String)> = vec![
+    // First what needs a person.
+    let mut rows: Vec<(&str, String)> = report.troubles.iter().map(trouble).collect();
+    rows.extend([
         ("connector", connector(status)),
         ("leader", leader(report)),
         ("started", moment(report.started_at)),
         ("slot", slot(report)),
-    ];
+    ]);
     if let Some(slot) = report.slot.as_ref().filter(|slot| slot.exists) {
         rows.push(("  lag", slot.lag_bytes.map_or("unknown".into(), bytes)));
         let status = slot
@@ -119,12 +132,6 @@ fn text(status: &Status) -> String {
     rows.push(("  cases to read", queues.reads.to_string()));
     rows.push(("  for the site", queues.replies.to_string()));
     rows.push(("parked", parked(report)));
-    for why in &report.held {
-        rows.push(("held", why.clone()));
-    }
-    for hazard in &report.hazards {
-        rows.push(("the site", hazard.clone()));
-    }
     rows.push(("tickets", format!("{} with a case", queues.tickets)));
     rows.push((
         "delivered",
@@ -156,6 +163,19 @@ fn text(status: &Status) -> String {
         .collect()
 }
 
+fn trouble(trouble: &Trouble) -> (&'static str, String) {
+    let name = if trouble.needs_a_person {
+        "TO DO"
+    } else {
+        "trouble"
+    };
+    let since = format!("since {}", moment(trouble.since));
+    (
+        name,
+        format!("{}: {} ({since})", trouble.kind.as_str(), trouble.text),
+    )
+}
+
 fn connector(status: &Status) -> String {
     let Some(running) = &status.running else {
         return "not running (or not here)".into();
@@ -185,15 +205,14 @@ fn leader(report: &Report) -> String {
     let Some(holder) = leader.holder.as_deref() else {
         return "nobody yet".into();
     };
-    let age = leader.renewed_seconds.map_or("never".into(), |seconds| {
-        format!("{} ago", span(seconds.max(0.0)))
-    });
+    let age = leader
+        .renewed_seconds
+        .map_or("given back at its end".into(), |seconds| {
+            format!("renewed {} ago", span(seconds.max(0.0)))
+        });
     match leader.alive {
-        true => format!("{holder}, term {}, renewed {age}", leader.epoch),
-        false => format!(
-            "none; the last was {holder}, term {}, renewed {age}",
-            leader.epoch
-        ),
+        true => format!("{holder}, term {}, {age}", leader.epoch),
+        false => format!("none; the last was {holder}, term {}, {age}", leader.epoch),
     }
 }
 

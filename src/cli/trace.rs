@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::output::{print, print_json};
+use super::output::{print, print_json, width, wrapped};
 use super::{Failure, failed};
 use crate::config::Config;
 use crate::store::{Store, Ticket, Told};
@@ -42,7 +42,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
             "story": story,
         }));
     }
-    print(&(heading(ticket, tickets.len()) + &lines(&story)))
+    print(&(heading(ticket, tickets.len()) + &lines(&story, width())))
 }
 
 fn heading(ticket: &Ticket, generations: usize) -> String {
@@ -66,15 +66,21 @@ fn heading(ticket: &Ticket, generations: usize) -> String {
     text + "\n"
 }
 
-fn lines(story: &[Told]) -> String {
+/// In lines of at most `columns` characters, where they have to fit.
+fn lines(story: &[Told], columns: Option<usize>) -> String {
     let width = story
         .iter()
         .map(|told| told.what.chars().count())
         .max()
         .unwrap_or_default();
     let line = |told: &Told| {
-        let further = format!("\n{:1$}", "", 23 + 2 + width + 2);
-        let detail = told.detail.trim_end().replace('\n', &further);
+        let indent = 23 + 2 + width + 2;
+        let further = format!("\n{:indent$}", "");
+        let detail = told.detail.trim_end();
+        let detail = match columns {
+            Some(columns) => wrapped(detail, columns.saturating_sub(indent)).join(&further),
+            None => detail.replace('\n', &further),
+        };
         format!("{}  {:width$}  {detail}", moment(&told.at), told.what)
             .trim_end()
             .to_owned()
@@ -123,10 +129,17 @@ mod tests {
             told("never", "x", ""),
         ];
         assert_eq!(
-            lines(&story),
+            lines(&story, None),
             "2026-11-22 11:27:29.100  row seen  ticket 4: delivered\n\
              2026-11-22 11:27:30.123  webhook   a\n                                   b\n\
              never  x\n"
         );
+        let long = [told("2026-11-22 11:27:29.1+00", "call", &"a word ".repeat(60))];
+        let fits = |columns| {
+            lines(&long, Some(columns))
+                .lines()
+                .all(|line| line.chars().count() <= columns)
+        };
+        assert!(fits(80) && fits(120) && !fits(40));
     }
 }

@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use secrecy::SecretString;
-use url::Url;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::read::Value;
 use super::section::Section;
 use super::site_name;
 use super::value::{self, Problem};
-use super::{Capture, Deskie, OnMaxWal, Postgres, Server};
+use super::{Alert, Capture, Deskie, OnMaxWal, Postgres, Server};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -152,7 +151,12 @@ pub(super) fn server(section: Option<&Section<'_>>) -> Option<Server> {
     let webhook_secrets = webhook_secrets
         .map(|value| webhook_secrets_of(&value))
         .unwrap_or_default();
-    let admin_token = section.and_then(|section| section.parsed("admin_token", credential));
+    let admin_token = section.and_then(|section| section.parsed("admin_token", admin_token));
+    let admin_hosts = section.and_then(|section| section.value("admin_hosts"));
+    let admin_hosts = admin_hosts.map(|value| {
+        let hosts = value.items();
+        hosts.iter().filter_map(|host| host.parsed(host_name)).collect()
+    });
 
     let listen = listen.unwrap_or_else(|| default(8787, [0, 0, 0, 0]));
     let admin_listen = admin_listen.unwrap_or_else(|| default(8788, [127, 0, 0, 1]));
@@ -176,7 +180,37 @@ pub(super) fn server(section: Option<&Section<'_>>) -> Option<Server> {
         admin_listen,
         webhook_secrets,
         admin_token,
+        admin_hosts: admin_hosts.unwrap_or_default(),
     })
+}
+
+/// What a token has to have: a short one is found by trying.
+const TOKEN_LENGTH: usize = 16;
+
+fn admin_token(text: &str) -> Result<SecretString, Problem> {
+    let token = credential(text)?;
+    match token.expose_secret().chars().count() < TOKEN_LENGTH {
+        true => Err(Problem::new(
+            format!("has fewer than {TOKEN_LENGTH} characters"),
+            "e.g. of `openssl rand -hex 16`",
+        )),
+        false => Ok(token),
+    }
+}
+
+fn host_name(text: &str) -> Result<String, Problem> {
+    let name = text.trim().trim_end_matches('.').to_ascii_lowercase();
+    let is_name = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+    match is_name {
+        true => Ok(name),
+        false => Err(Problem::new(
+            "is no name of a host",
+            "the name alone, without scheme and port, e.g. \"cdc.example.com\"",
+        )),
+    }
 }
 
 fn webhook_secrets_of(value: &Value<'_>) -> Vec<SecretString> {
@@ -233,8 +267,27 @@ pub(super) fn capture(section: Option<&Section<'_>>) -> Capture {
 }
 
 /// `[alert]`
-pub(super) fn alert(section: &Section<'_>) -> Option<Url> {
-    section
+pub(super) fn alert(section: &Section<'_>) -> Option<Alert> {
+    let name = section.parsed("name", name);
+    let after = section.positive("after", Alert::default().after);
+    let url = section
         .need("url", "url = \"https://hooks.example.com/deskie-cdc\"")?
-        .parsed(value::web_address)
+        .parsed(value::web_address);
+    Some(Alert {
+        url: Some(url?),
+        name,
+        after,
+    })
+}
+
+/// What a person calls the site; one line of a chat holds it.
+fn name(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
+        return Err(Problem::new(
+            "must be 1 to 100 characters in one line",
+            "name = \"shop\"",
+        ));
+    }
+    Ok(text.to_owned())
 }

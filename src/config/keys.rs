@@ -32,6 +32,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "admin_listen",
             "webhook_secret",
             "admin_token",
+            "admin_hosts",
         ],
     ),
     (
@@ -130,7 +131,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("status", &["sql", "map"]),
     ("status.map", &["open", "waiting", "closed"]),
     ("case", &["sql"]),
-    ("alert", &["url"]),
+    ("alert", &["url", "name", "after"]),
 ];
 
 /// Words that people write for one of ours.

@@ -10,7 +10,7 @@ use super::keys::{homes, nearest, sections};
 use super::mapping::Mapping;
 use super::read::Reader;
 use super::section::{Section, header};
-use super::{Config, Deskie, Postgres, Source, Span, TableName};
+use super::{Alert, Config, Deskie, Postgres, Source, Span, TableName};
 use super::{connection, mapping, reply};
 
 impl Config {
@@ -79,7 +79,7 @@ struct Parts {
     reply: Option<super::Reply>,
     status: Option<super::Status>,
     case: Option<super::Case>,
-    alert_url: Option<url::Url>,
+    alert: Alert,
 }
 
 impl Parts {
@@ -96,7 +96,7 @@ impl Parts {
             reply: self.reply,
             status: self.status,
             case: self.case,
-            alert_url: self.alert_url,
+            alert: self.alert,
         }
     }
 }
@@ -116,7 +116,7 @@ fn parts<'a>(reader: &'a Reader<'a>, text: &str, root: &'a DeTable<'a>) -> Optio
     let deskie = deskie_section.as_ref().and_then(connection::deskie);
     let server = connection::server(top.section("server").as_ref());
     let capture = connection::capture(top.section("capture").as_ref());
-    let alert_url = top.section("alert").map(|section| connection::alert(&section));
+    let alert = top.section("alert").map(|section| connection::alert(&section));
 
     let message_section = top.section("message");
     let attachments = top.list("attachment");
@@ -160,7 +160,7 @@ fn parts<'a>(reader: &'a Reader<'a>, text: &str, root: &'a DeTable<'a>) -> Optio
         reply: optional(reply)?,
         status: optional(status)?,
         case: optional(case)?,
-        alert_url: optional(alert_url)?,
+        alert: optional(alert)?.unwrap_or_default(),
     })
 }
 

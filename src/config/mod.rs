@@ -77,8 +77,8 @@ pub struct Config {
     pub status: Option<Status>,
     /// `[case]`
     pub case: Option<Case>,
-    /// `[alert] url`
-    pub alert_url: Option<url::Url>,
+    /// `[alert]`
+    pub alert: Alert,
 }
 
 impl Config {
@@ -87,6 +87,27 @@ impl Config {
         match self.message.as_ref().map(|message| message.agent_as) {
             Some(AgentAs::Staff) => "add_message",
             _ => "add_note",
+        }
+    }
+}
+
+/// `[alert]`: who is told of troubles. Not `Debug`: the address may hold a secret.
+#[derive(Clone)]
+pub struct Alert {
+    /// Where a short JSON text is posted at each change of state; `None`: nowhere.
+    pub url: Option<url::Url>,
+    /// What the text calls the site; `None`: its database.
+    pub name: Option<String>,
+    /// Longer than this the oldest thing should not wait.
+    pub after: std::time::Duration,
+}
+
+impl Default for Alert {
+    fn default() -> Alert {
+        Alert {
+            url: None,
+            name: None,
+            after: std::time::Duration::from_secs(600),
         }
     }
 }
@@ -178,6 +199,8 @@ pub struct Server {
     pub webhook_secrets: Vec<SecretString>,
     /// Needed to change things in the console.
     pub admin_token: Option<SecretString>,
+    /// Names with a dot under which the admin port is asked; addresses, `localhost` and names without one need no word.
+    pub admin_hosts: Vec<String>,
 }
 
 /// What is done once `max_wal` is exceeded.
@@ -380,7 +403,7 @@ impl Message {
 }
 
 /// Which section an attachment belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttachmentOf {
     /// `of = "ticket"`
     Ticket,

@@ -144,6 +144,12 @@ impl<'a> Value<'a> {
             self.wrong_type(wanted, hint.map(str::to_owned));
             return None;
         };
+        if let Some(question) = value::todo(raw) {
+            let hint =
+                "`deskie-cdc init` has left this open: put the answer in its place, or take the line out";
+            self.fault(format!("is still to do: {question}"), Some(hint.to_owned()));
+            return None;
+        }
         let expanded = expand(raw, self.reader.env);
         for failure in &expanded.failures {
             let place = self.reader.place_within(&self.span, &failure.written);

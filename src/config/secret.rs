@@ -255,12 +255,15 @@ impl fmt::Debug for Config {
             .field("status", &self.status)
             .field("case", &self.case)
             .field(
-                "alert_url",
+                "alert",
                 &self
-                    .alert_url
+                    .alert
+                    .url
                     .as_ref()
                     .map(|url| url.host_str().unwrap_or_default().to_owned()),
             )
+            .field("alert_name", &self.alert.name)
+            .field("alert_after", &self.alert.after)
             .finish()
     }
 }

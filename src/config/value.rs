@@ -35,6 +35,13 @@ pub(super) const DURATION_HINT: &str =
 pub(super) const SIZE_HINT: &str =
     "a number and `B`, `kB`, `MB`, `GB` or `TB` (or `KiB`, `MiB`, ...): \"60kB\", \"10GB\"";
 
+/// What `init` has left open: a value that begins with `TODO` is a question, and no config with one is taken.
+pub(super) fn todo(text: &str) -> Option<&str> {
+    let rest = text.trim_start().strip_prefix("TODO")?;
+    let is_word = rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    (!is_word).then(|| rest.trim_start_matches([':', ' ']).trim())
+}
+
 /// `"30s"`, `"1h30m"`. At most a hundred years, so that it can be added to any time.
 pub(super) fn duration(text: &str) -> Result<Duration, Problem> {
     const LONGEST: u64 = 100 * 365 * 86_400_000;

@@ -6,10 +6,83 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 
 use super::report::{BudgetReport, Report};
 use super::vital::{DeskieState, Role, Snapshot};
+use crate::model::TroubleKind;
 
-/// Takes the counters of the whole process; once a process.
+/// A counter of the running parts: its name, what it means, and the values of its label that are known beforehand.
+struct Counter {
+    name: &'static str,
+    help: &'static str,
+    label: Option<(&'static str, &'static [&'static str])>,
+}
+
+/// The counters, each incremented where the thing happens.
+const COUNTERS: &[Counter] = &[
+    Counter {
+        name: "deskie_cdc_captured_total",
+        help: "Row changes taken from the stream",
+        label: None,
+    },
+    Counter {
+        name: "deskie_cdc_calls_total",
+        help: "Calls to Deskie that change something, by call",
+        label: Some((
+            "call",
+            &["create_case", "add_message", "edit_message", "update_case"],
+        )),
+    },
+    Counter {
+        name: "deskie_cdc_call_errors_total",
+        help: "Of these: those that failed",
+        label: None,
+    },
+    Counter {
+        name: "deskie_cdc_deskie_throttled_total",
+        help: "Answers that said too many requests",
+        label: None,
+    },
+    Counter {
+        name: "deskie_cdc_delivered_total",
+        help: "Messages that this process delivered to Deskie",
+        label: None,
+    },
+    Counter {
+        name: "deskie_cdc_written_total",
+        help: "Messages that this process wrote to the site",
+        label: None,
+    },
+    Counter {
+        name: "deskie_cdc_webhooks_total",
+        help: "Webhooks, by what came of them",
+        label: Some((
+            "result",
+            &[
+                "stored",
+                "test",
+                "unauthorized",
+                "unreadable",
+                "too_large",
+                "unavailable",
+            ],
+        )),
+    },
+];
+
+/// Takes the counters of the whole process; once a process. All begin at 0: of one that first appears at 1 Prometheus
+/// sees no increase, and an alert would miss it.
 pub fn install_recorder() -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new().install_recorder()
+    let recorder = PrometheusBuilder::new().install_recorder()?;
+    for counter in COUNTERS {
+        metrics::describe_counter!(counter.name, counter.help);
+        match counter.label {
+            None => metrics::counter!(counter.name).increment(0),
+            Some((label, values)) => {
+                for value in values {
+                    metrics::counter!(counter.name, label => *value).increment(0);
+                }
+            }
+        }
+    }
+    Ok(recorder)
 }
 
 /// One family: its name, what it means, and its samples (label and value).
@@ -121,6 +194,23 @@ fn of_report(text: &mut String, report: &Report) {
             help: "What waits, by queue",
             samples: waiting
                 .map(|(queue, count)| (Some(("queue", queue.to_owned())), count as f64))
+                .into(),
+        },
+    );
+    let there = |kind: &TroubleKind| {
+        report
+            .troubles
+            .iter()
+            .filter(|trouble| trouble.kind == *kind)
+            .count()
+    };
+    write_family(
+        text,
+        &Family {
+            name: "deskie_cdc_troubles",
+            help: "What goes wrong now, by kind",
+            samples: TroubleKind::ALL
+                .map(|kind| (Some(("kind", kind.as_str().to_owned())), there(&kind) as f64))
                 .into(),
         },
     );

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::report::{BudgetReport, Report, bytes, moment, span};
+use super::report::{BudgetReport, PARKED_PAGE, Report, bytes, moment, span};
 use super::vital::{DeskieState, Snapshot};
 use crate::store::Parked;
 
@@ -22,6 +22,8 @@ pub struct Page {
     pub may_change: bool,
     /// What was just done.
     pub notice: Option<String>,
+    /// The page of parked items, from 1.
+    pub items_page: u32,
 }
 
 const STYLE: &str = "
@@ -62,12 +64,16 @@ pub fn html(page: &Page) -> String {
         part(&mut body, "<br>Not ready: ", reason, "");
     }
     body.push_str("</p>");
+    if let Ok(report) = &page.report {
+        troubles(&mut body, report);
+    }
     running(&mut body, page);
     match &page.report {
         Ok(report) => {
             queues(&mut body, report);
             slot(&mut body, report);
             parked(&mut body, &report.parked, page.may_change);
+            turn(&mut body, page.items_page, report.queues.parked);
         }
         Err(error) => part(
             &mut body,
@@ -95,6 +101,28 @@ pub fn html(page: &Page) -> String {
         escape(&page.state),
         env!("CARGO_PKG_VERSION"),
     )
+}
+
+/// First what needs a person.
+fn troubles(body: &mut String, report: &Report) {
+    for trouble in &report.troubles {
+        let class = if trouble.needs_a_person {
+            "state bad"
+        } else {
+            "state warn"
+        };
+        let _ = write!(
+            body,
+            "<p class=\"{class}\"><strong>{}</strong>",
+            trouble.kind.as_str()
+        );
+        part(body, ": ", &trouble.text, "");
+        let _ = write!(
+            body,
+            " <span class=\"dim\">since {}</span></p>",
+            moment(trouble.since)
+        );
+    }
 }
 
 fn running(body: &mut String, page: &Page) {
@@ -286,6 +314,25 @@ fn parked(body: &mut String, items: &[Parked], may_change: bool) {
     }
 }
 
+/// Links to the pages before and behind this one.
+fn turn(body: &mut String, page: u32, all: i64) {
+    let pages = u32::try_from(all).unwrap_or(u32::MAX).div_ceil(PARKED_PAGE);
+    if pages < 2 {
+        return;
+    }
+    let _ = write!(body, "<p>Page {page} of {pages}, {PARKED_PAGE} items each.");
+    let places = [
+        (page.checked_sub(1).filter(|page| *page > 0), "older"),
+        (page.checked_add(1).filter(|page| *page <= pages), "newer"),
+    ];
+    for (place, word) in places {
+        if let Some(place) = place {
+            let _ = write!(body, " <a href=\"/?page={place}\">{word}</a>");
+        }
+    }
+    body.push_str("</p>");
+}
+
 fn table(body: &mut String, title: &str, rows: &[(&str, String)]) {
     let _ = write!(body, "<h2>{}</h2><table>", escape(title));
     for (name, value) in rows {
@@ -349,6 +396,7 @@ mod tests {
             budget: None,
             may_change: true,
             notice: Some(evil.into()),
+            items_page: 1,
         };
         shown.push_str(&html(&page));
         assert!(!shown.contains("<script"), "{shown}");

@@ -1,14 +1,27 @@
 //! What the database says of our state: the same for `status`, the console and the metrics.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::troubles;
 use crate::lanes;
 use crate::model::clock;
 use crate::postgres::catalog;
-use crate::store::{Parked, Queues, Store, StoreError};
+use crate::store::{Parked, Queues, Store, StoreError, Trouble};
 
 /// A lease that was not renewed for so long has no living holder: it is renewed every 2 s.
 const LEASE_STALE_SECONDS: f64 = 15.0;
+
+/// How many parked items a page tells.
+pub const PARKED_PAGE: u32 = 100;
+
+/// Which parked items a report tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Items {
+    /// Their number alone.
+    None,
+    /// This page of [`PARKED_PAGE`], from 1.
+    Page(u32),
+}
 
 /// Our state, as the database holds it. The names are part of what `status --json` promises.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -29,15 +42,15 @@ pub struct Report {
     pub skipped: serde_json::Map<String, serde_json::Value>,
     /// What a person has to decide before anything is sent or written.
     pub held: Vec<String>,
-    /// What the site did to its tables and cannot go on with, and what Deskie does not let us read.
-    pub hazards: Vec<String>,
-    /// What waits for a person.
+    /// What goes wrong now, what needs a person first.
+    pub troubles: Vec<Trouble>,
+    /// What waits for a person, the oldest first: a page of [`PARKED_PAGE`] of `queues.parked`.
     pub parked: Vec<Parked>,
-    /// The last error that concerned everything.
+    /// The newest trouble that is neither a person's decision nor a single item's.
     pub last_error: Option<String>,
     /// What the repair of a gap in the stream is at, or what came of the last one.
     pub repair: Option<String>,
-    /// When it came.
+    /// When `last_error` began.
     pub last_error_at: Option<jiff::Timestamp>,
 }
 
@@ -91,18 +104,38 @@ pub struct Positions {
 }
 
 impl Report {
-    /// Reads it; `slot`: the config's name of the slot, for a state that knows none yet; `publication`: the main one.
-    pub async fn read(store: &Store, slot: Option<&str>, publication: &str) -> Result<Report, StoreError> {
+    /// Reads it; `slot`: the config's name of the slot, for a state that knows none yet; `publication`: the main one;
+    /// `after`: how long the oldest thing may wait; `items`: which parked items it tells. What is a trouble is looked for anew.
+    pub async fn read(
+        store: &Store,
+        slot: Option<&str>,
+        publication: &str,
+        after: Duration,
+        items: Items,
+    ) -> Result<Report, StoreError> {
         let meta = store.meta().await?;
         let standing = store.status_standing().await?;
         let queues = store.status_queues().await?;
-        let parked = store.status_parked().await?;
+        let parked = match items {
+            Items::None => Vec::new(),
+            Items::Page(page) => {
+                store
+                    .status_parked((page - 1) * PARKED_PAGE, Some(PARKED_PAGE))
+                    .await?
+            }
+        };
         let skipped = store.status_skipped().await?;
         let slot = match meta.slot.as_deref().or(slot) {
             Some(name) => Some(slot_report(store, name).await?),
             None => None,
         };
-        let hazards = hazards(store, publication).await?;
+        let troubles = troubles::now(store, publication, after).await?;
+        let is_error = |trouble: &&Trouble| trouble.kind.is_of_a_flow() || trouble.kind.is_of_the_process();
+        let last = troubles
+            .iter()
+            .filter(is_error)
+            .max_by_key(|trouble| trouble.since);
+        let last = last.map(|trouble| (trouble.text.clone(), trouble.since));
         let alive = standing
             .renewed_seconds
             .is_some_and(|seconds| seconds < LEASE_STALE_SECONDS);
@@ -128,54 +161,13 @@ impl Report {
                 .map(|(reason, count)| (reason, count.into()))
                 .collect(),
             held: store.holds().await?,
-            hazards,
+            troubles,
             parked,
             repair: meta.repair_note,
-            last_error_at: meta.last_error.as_ref().and(standing.last_error_at),
-            last_error: meta.last_error,
+            last_error_at: last.as_ref().map(|(_, since)| *since),
+            last_error: last.map(|(text, _)| text),
         })
     }
-}
-
-/// What makes the site's own statements fail (rule 1), or keeps replies from it, and how it is mended.
-pub async fn hazards(store: &Store, publication: &str) -> Result<Vec<String>, StoreError> {
-    let client = store.client().await?;
-    let inserts = format!("{publication}_insert");
-    let refused = catalog::publication_refuses(&**client, publication, &inserts).await?;
-    let standbys = match store.meta().await?.slot {
-        Some(slot) => catalog::standbys_waited_for(&**client, &slot).await?,
-        None => Vec::new(),
-    };
-    drop(client);
-    let standbys = standbys.into_iter().map(|(name, is_there)| {
-        let (what, mend) = crate::setup::standby_trouble(&name, is_there);
-        format!("{what}: {mend}")
-    });
-    let hazard = |refused: &catalog::Refused| {
-        let found = &refused.what;
-        format!(
-            "the server refuses the site's UPDATE and DELETE on {} NOW, since the publication {publication} carries them: \
-             {}. The publication's owner mends it at once with `{}` (or `deskie-cdc setup`, which does the same); its edits \
-             and deletions are not seen then. To have them seen: {}, then `deskie-cdc setup`",
-            found.table,
-            found.why,
-            refused.statements,
-            found.mend()
-        )
-    };
-    let troubles = store.published_troubles().await?;
-    let unreadable = store.unreadable().await?;
-    let estranged = store.ticket_estranged().await?;
-    let clocks = store.clock_troubles().await?;
-    Ok(refused
-        .iter()
-        .map(hazard)
-        .chain(standbys)
-        .chain(troubles)
-        .chain(unreadable)
-        .chain(estranged)
-        .chain(clocks)
-        .collect())
 }
 
 async fn slot_report(store: &Store, name: &str) -> Result<SlotReport, StoreError> {

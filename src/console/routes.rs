@@ -4,22 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRef, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
+use super::guard::{Gate, Verdict, is_our_name};
 use super::metrics;
 use super::page::{self, Page};
-use super::report::{BudgetReport, Report};
+use super::report::{BudgetReport, Items, Report};
 use super::vital::{Role, Vital};
 use crate::deskie::Meter;
+use crate::model::clock::monotonic;
 use crate::store::Store;
 
 /// How long the database may take to answer a question of the admin port.
@@ -46,12 +47,17 @@ pub struct Console {
     pub slot: Option<String>,
     /// The main publication.
     pub publication: String,
+    /// `[alert] after`.
+    pub alert_after: Duration,
     /// Needed to change things; `None`: nothing can be changed.
     pub admin_token: Option<SecretString>,
+    /// Names with a dot under which the port is asked.
+    pub admin_hosts: Vec<String>,
 }
 
 /// The routes of the admin port.
 pub fn router(console: Console) -> Router {
+    let hosts: Arc<[String]> = console.admin_hosts.clone().into();
     let no_cache = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Router::new()
         .route("/", get(show))
@@ -71,7 +77,40 @@ pub fn router(console: Console) -> Router {
                 response
             }
         }))
-        .with_state(console)
+        .layer(axum::middleware::from_fn(move |request: Request, next: Next| {
+            let hosts = Arc::clone(&hosts);
+            async move { guarded(&hosts, request, next).await }
+        }))
+        .with_state(Served {
+            console,
+            gate: Arc::default(),
+        })
+}
+
+/// The console, and what slows down who guesses its token.
+#[derive(Clone)]
+struct Served {
+    console: Console,
+    gate: Arc<Gate>,
+}
+
+impl FromRef<Served> for Console {
+    fn from_ref(served: &Served) -> Console {
+        served.console.clone()
+    }
+}
+
+/// Answers only who asks for a name of ours; that the process lives anybody may know.
+async fn guarded(hosts: &[String], request: Request, next: Next) -> Response {
+    let named = request
+        .headers()
+        .get(header::HOST)
+        .map(|host| host.to_str().unwrap_or_default());
+    if request.uri().path() == "/health/live" || named.is_none_or(|host| is_our_name(host, hosts)) {
+        return next.run(request).await;
+    }
+    let text = "the admin port is not asked under this name; if it is one of ours, put it into [server] admin_hosts\n";
+    (StatusCode::MISDIRECTED_REQUEST, text).into_response()
 }
 
 async fn live() -> &'static str {
@@ -92,8 +131,10 @@ impl Console {
         }
     }
 
-    async fn report(&self) -> Result<Report, String> {
-        let reading = Report::read(&self.store, self.slot.as_deref(), &self.publication);
+    /// `items`: which parked items are told.
+    async fn report(&self, items: Items) -> Result<Report, String> {
+        let slot = self.slot.as_deref();
+        let reading = Report::read(&self.store, slot, &self.publication, self.alert_after, items);
         match tokio::time::timeout(READ_WITHIN, reading).await {
             Ok(Ok(report)) => {
                 self.vital.saw_database();
@@ -152,7 +193,7 @@ fn state_words(vital: &super::vital::Snapshot) -> String {
 }
 
 async fn scrape(State(console): State<Console>) -> Response {
-    let report = console.report().await;
+    let report = console.report(Items::None).await;
     let reasons = console.vital.judge(report.as_ref().err().map(String::as_str));
     let mut text = String::new();
     if let Some(recorder) = &console.recorder {
@@ -175,8 +216,8 @@ async fn scrape(State(console): State<Console>) -> Response {
 }
 
 /// All that the page shows, as JSON.
-async fn status(State(console): State<Console>) -> Response {
-    let report = console.report().await;
+async fn status(State(console): State<Console>, Query(asked): Query<Asking>) -> Response {
+    let report = console.report(asked.items()).await;
     let reasons = console.vital.judge(report.as_ref().err().map(String::as_str));
     let (report, error) = match report {
         Ok(report) => (Some(report), None),
@@ -194,13 +235,70 @@ async fn status(State(console): State<Console>) -> Response {
     .into_response()
 }
 
-#[derive(serde::Deserialize)]
-struct Shown {
-    done: Option<String>,
+/// What an address asks for.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Asking {
+    /// The page of parked items, from 1.
+    page: String,
+    /// What was just done: `retried` or `discarded`.
+    done: String,
+    /// To which item, or to how many.
+    to: String,
 }
 
-async fn show(State(console): State<Console>, Query(shown): Query<Shown>) -> Response {
-    let report = console.report().await;
+impl Asking {
+    fn page(&self) -> u32 {
+        self.page.parse().unwrap_or(1).clamp(1, 1_000_000)
+    }
+
+    fn items(&self) -> Items {
+        Items::Page(self.page())
+    }
+
+    /// What was just done, in our own words: an address that somebody else made can say nothing but that.
+    fn notice(&self) -> Option<String> {
+        let what = Done::of_code(&self.done)?;
+        let digits = self
+            .to
+            .strip_prefix(|c: char| c.is_ascii_lowercase())
+            .unwrap_or(&self.to);
+        let is_plain = (1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_plain.then(|| format!("{} {}", self.to, what.words()))
+    }
+}
+
+/// What can be done with a parked item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Retried,
+    Discarded,
+}
+
+impl Done {
+    fn code(self) -> &'static str {
+        match self {
+            Done::Retried => "retried",
+            Done::Discarded => "discarded",
+        }
+    }
+
+    fn of_code(code: &str) -> Option<Done> {
+        [Done::Retried, Done::Discarded]
+            .into_iter()
+            .find(|done| done.code() == code)
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Done::Retried => "is tried again",
+            Done::Discarded => "was discarded",
+        }
+    }
+}
+
+async fn show(State(console): State<Console>, Query(asked): Query<Asking>) -> Response {
+    let report = console.report(asked.items()).await;
     let reasons = console.vital.judge(report.as_ref().err().map(String::as_str));
     let vital = console.vital.snapshot();
     let page = Page {
@@ -210,7 +308,8 @@ async fn show(State(console): State<Console>, Query(shown): Query<Shown>) -> Res
         vital,
         budget: console.budget(),
         may_change: console.admin_token.is_some(),
-        notice: shown.done,
+        notice: asked.notice(),
+        items_page: asked.page(),
     };
     // Nothing from elsewhere, no script, no frame around it, forms to here only.
     let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -250,11 +349,11 @@ fn asked(headers: &HeaderMap, body: &[u8]) -> Asked {
     }
 }
 
-impl Console {
-    /// Refuses who may not change things. The digests are compared in constant time.
-    fn check(&self, asked: &Asked) -> Result<(), (StatusCode, &'static str)> {
-        let refuse = |status: StatusCode, why: &'static str| Err((status, why));
-        let Some(right) = &self.admin_token else {
+impl Served {
+    /// Refuses who may not change things.
+    fn check(&self, asked: &Asked) -> Result<(), Response> {
+        let refuse = |status: StatusCode, why: &'static str| Err((status, why).into_response());
+        let Some(right) = &self.console.admin_token else {
             return refuse(
                 StatusCode::FORBIDDEN,
                 "nothing can be changed here: [server] admin_token is not set\n",
@@ -263,83 +362,117 @@ impl Console {
         let Some(given) = &asked.token else {
             return refuse(StatusCode::UNAUTHORIZED, "the admin token is missing\n");
         };
-        let digest = |text: &str| Sha256::digest(text.as_bytes());
-        match bool::from(digest(right.expose_secret()).ct_eq(&digest(given))) {
-            true => Ok(()),
-            false => refuse(StatusCode::UNAUTHORIZED, "the admin token is wrong\n"),
+        match self.gate.judge(right, given, monotonic()) {
+            Verdict::Right => Ok(()),
+            Verdict::Wrong => {
+                tracing::warn!("a wrong admin token was given to the console");
+                refuse(StatusCode::UNAUTHORIZED, "the admin token is wrong\n")
+            }
+            Verdict::TooSoon(wait) => {
+                let seconds = wait.as_secs_f64().ceil().to_string();
+                let text = "a wrong admin token was given just now: try again in some seconds\n";
+                Err((
+                    StatusCode::TOO_MANY_REQUESTS,
+                    [(header::RETRY_AFTER, seconds)],
+                    text,
+                )
+                    .into_response())
+            }
         }
     }
+}
 
-    fn changed(
-        asked: &Asked,
-        count: Result<u64, crate::store::StoreError>,
-        id: &str,
-        what: &str,
-    ) -> Response {
-        let text = match count {
-            Ok(0) => {
-                let text = format!("nothing parked has the id {id}; it may have been dealt with already\n");
-                return (StatusCode::NOT_FOUND, text).into_response();
-            }
-            Ok(1) => format!("{id} {what}"),
-            Ok(count) => format!("{count} {what}"),
-            Err(error) => {
-                return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response();
-            }
-        };
-        tracing::info!("in the console: {text}");
-        match asked.bearer {
-            true => Json(json!({ "done": text })).into_response(),
-            false => {
-                let query: String = form_urlencoded::Serializer::new(String::new())
-                    .append_pair("done", &text)
-                    .finish();
-                Redirect::to(&format!("/?{query}")).into_response()
-            }
+fn changed(asked: &Asked, count: Result<u64, crate::store::StoreError>, id: &str, done: Done) -> Response {
+    let to = match count {
+        Ok(0) => {
+            let text = format!("nothing parked has the id {id}; it may have been dealt with already\n");
+            return (StatusCode::NOT_FOUND, text).into_response();
+        }
+        Ok(1) if id != "all" => id.to_owned(),
+        Ok(count) => count.to_string(),
+        Err(error) => {
+            return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response();
+        }
+    };
+    let text = format!("{to} {}", done.words());
+    tracing::info!("in the console: {text}");
+    match asked.bearer {
+        true => Json(json!({ "done": text })).into_response(),
+        false => {
+            let query: String = form_urlencoded::Serializer::new(String::new())
+                .append_pair("done", done.code())
+                .append_pair("to", &to)
+                .finish();
+            Redirect::to(&format!("/?{query}")).into_response()
         }
     }
 }
 
 /// `POST /failed/{id}/retry`; the id `all` retries everything.
 async fn retry(
-    State(console): State<Console>,
+    State(served): State<Served>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let asked = asked(&headers, &body);
-    if let Err(refused) = console.check(&asked) {
-        return refused.into_response();
+    if let Err(refused) = served.check(&asked) {
+        return refused;
     }
+    let store = &served.console.store;
     let one = Some(id.as_str()).filter(|id| *id != "all");
-    let count = console.store.parked_retry(one).await;
-    console.store.wake.events.notify_one();
-    console.store.wake.lanes.notify_one();
-    console.store.wake.remotes.notify_one();
-    Console::changed(&asked, count, &id, "is tried again")
+    let count = store.parked_retry(one).await;
+    store.wake.events.notify_one();
+    store.wake.lanes.notify_one();
+    store.wake.ring_remotes();
+    changed(&asked, count, &id, Done::Retried)
 }
 
 /// `POST /failed/{id}/discard`, with an optional `reason`.
 async fn discard(
-    State(console): State<Console>,
+    State(served): State<Served>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let asked = asked(&headers, &body);
-    if let Err(refused) = console.check(&asked) {
-        return refused.into_response();
+    if let Err(refused) = served.check(&asked) {
+        return refused;
     }
+    let store = &served.console.store;
     let reason = asked.reason.as_deref().unwrap_or("discarded in the console");
-    let count = console.store.parked_discard(&id, reason).await;
-    console.store.wake.lanes.notify_one();
-    console.store.wake.remotes.notify_one();
-    Console::changed(&asked, count, &id, "was discarded")
+    let count = store.parked_discard(&id, reason).await;
+    store.wake.lanes.notify_one();
+    store.wake.ring_remotes();
+    changed(&asked, count, &id, Done::Discarded)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_says_only_what_we_say() {
+        let notice = |done: &str, to: &str| {
+            let asking = Asking {
+                done: done.into(),
+                to: to.into(),
+                ..Asking::default()
+            };
+            asking.notice()
+        };
+        assert_eq!(notice("retried", "d12").as_deref(), Some("d12 is tried again"));
+        assert_eq!(notice("discarded", "3").as_deref(), Some("3 was discarded"));
+        for (done, to) in [
+            ("call 555 0100 to unlock", "d1"),
+            ("retried", "call 555 0100"),
+            ("retried", ""),
+            ("retried", "ddd1"),
+            ("", ""),
+        ] {
+            assert_eq!(notice(done, to), None, "{done} {to}");
+        }
+    }
 
     #[test]
     fn a_token_comes_as_a_field_or_in_the_header() {

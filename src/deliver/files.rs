@@ -10,8 +10,10 @@
 use std::time::Duration;
 
 use super::Deliverer;
-use crate::deskie::File;
+use crate::deskie::{File, Message, Order};
 use crate::files::{Got, MAX_FILE, fits};
+use crate::lanes::{Class, Cost};
+use crate::model::{CaseId, MessageId};
 use crate::store::{Act, Delivery, FileRef, Prepared, StoreError};
 use crate::text;
 
@@ -187,25 +189,83 @@ impl Deliverer {
         is_queued.load(std::sync::atomic::Ordering::SeqCst)
     }
 
-    /// Deskie's answer names the files that it has taken (open question 14); what it lost is told, since nobody would
-    /// look for it.
-    pub(super) async fn compare_files(&self, delivery: &Delivery, sent: usize, taken: usize) {
+    /// Deskie's answer names the files that it has taken, or none (open question 14). What it does not name is looked for in
+    /// the message itself; what is not there either waits for a person, alone: PHP drops what is over its limits without
+    /// a word.
+    pub(super) async fn compare_files(&self, delivery: &Delivery, place: Stored, sent: usize, taken: usize) {
         if taken >= sent {
             return;
         }
-        let names: Vec<&str> = delivery.told_files().into_iter().map(|(name, _)| name).collect();
-        let told = format!(
-            "Deskie names {taken} of {sent} files in its answer; sent were: {}",
-            names.join(", ")
-        );
-        tracing::warn!(ticket = %delivery.ticket_key, "{told}");
+        let call = self.meter.acquire(Class::Doubt, Cost::Read).await;
+        let (case, order, limit) = match place {
+            Stored::First(case) => (case, Order::Asc, 1),
+            Stored::Message(case, _) => (case, Order::Desc, 100),
+        };
+        let answer = self.client.messages(case, order, 1, limit).await;
+        self.meter.settle(call, &answer);
+        let read = answer.map(|answer| {
+            let mut messages = answer.value.items.into_iter();
+            match place {
+                Stored::First(_) => messages.next(),
+                Stored::Message(_, id) => messages.find(|message| message.message_id == id),
+            }
+        });
+        let why = match read {
+            Ok(Some(message)) => return self.lost(delivery, &message).await,
+            Ok(None) => "the message is not among those that Deskie lists".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(ticket = %delivery.ticket_key, "whether Deskie took all files of a message is not known: {why}");
+        let told = format!("Deskie names {taken} of {sent} files in its answer; {why}");
+        let told = || {
+            self.store
+                .journal_add(Some(delivery.ticket_id), "files not compared", &told)
+        };
+        self.durably("files that could not be compared", told).await;
+    }
+
+    /// Parks what the message in Deskie lacks.
+    async fn lost(&self, delivery: &Delivery, message: &Message) {
+        let files: Vec<&FileRef> = delivery.files.iter().filter(|file| !file.is_link).collect();
+        let there = message.attachments.len();
+        let (places, why) = match text::lost_files(&delivery.told_files(), &message.told_files()) {
+            Ok(lost) => (
+                lost,
+                "Deskie did not take it, perhaps because it is too large".to_owned(),
+            ),
+            Err(unsure) => {
+                let all = files.len();
+                let why = format!(
+                    "Deskie has {there} of the message's {all} files, some under other names: look there whether it has this one"
+                );
+                (unsure, why)
+            }
+        };
+        let lost: Vec<&FileRef> = places
+            .iter()
+            .filter_map(|place| files.get(*place).copied())
+            .collect();
+        if lost.is_empty() {
+            return;
+        }
+        tracing::error!(ticket = %delivery.ticket_key, files = lost.len(), "files of a delivered message are parked: {why}");
         self.durably("lost files", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
-            step.journal_add(Some(delivery.ticket_id), "files lost", &told)
-                .await?;
+            for file in &lost {
+                step.file_lost(delivery, file, &why).await?;
+            }
             step.commit().await
         })
         .await;
     }
+}
+
+/// Where a message with files stands in Deskie.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stored {
+    /// It opened this case.
+    First(CaseId),
+    /// It is this one of a case.
+    Message(CaseId, MessageId),
 }

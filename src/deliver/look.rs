@@ -4,13 +4,15 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::Deliverer;
+use super::attempt::is_repeatable;
+use super::files::Stored;
 use crate::deskie::{self, CallError, Case, CaseQuery, Message, Order, Outcome, Sort, Unreadable};
 use crate::lanes::{
     self, Call, CaseCandidate, CaseIntent, Class, Cost, DoubtState, Found, Judgement, MessageCandidate,
     MessageIntent,
 };
 use crate::model::{CaseId, CrashPoint, MessageId, StaffId, UserId, clock};
-use crate::store::{Act, Delivery, Opening, StoreError};
+use crate::store::{Delivery, Opening, StoreError};
 use crate::text;
 
 /// Why a look-up brought nothing.
@@ -59,7 +61,7 @@ const PAGES: u32 = 5;
 impl Deliverer {
     /// Looks for a delivery that is in doubt; `call` was taken out of the budget for the first read.
     pub async fn look(&self, delivery: Delivery, call: Call) {
-        if matches!(delivery.act, Act::Status | Act::Edit) {
+        if is_repeatable(delivery.act) {
             self.meter.unused(call);
             let again = || {
                 self.store
@@ -103,6 +105,9 @@ impl Deliverer {
                     let shown = (status.as_str(), updated_at);
                     self.done_case(&delivery, case_id, &case_number, user, shown, None)
                         .await;
+                    let sent = delivery.told_files().len();
+                    self.compare_files(&delivery, Stored::First(case_id), sent, 0)
+                        .await;
                 }
                 (Some(case), _) => {
                     let why = format!("case {case} was found, but it names no customer");
@@ -118,6 +123,11 @@ impl Deliverer {
             };
             if let Some(message) = self.judge(&delivery, state, found, failure).await {
                 self.done_message(&delivery, message, None).await;
+                if let Some(case) = delivery.case_id {
+                    let sent = delivery.told_files().len();
+                    self.compare_files(&delivery, Stored::Message(case, message), sent, 0)
+                        .await;
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{CallError, Case, Client, Meter};
 use crate::lanes::{Class, Cost};
 
 /// How a customer can be known again.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Identity<'a> {
     /// His e-mail address.
     pub email: Option<&'a str>,

@@ -50,8 +50,8 @@ impl std::fmt::Display for Status {
     }
 }
 
-/// A case (`[D]` D-cases; the rest `[C]` palachX, winlex, nskeip).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A case (`[D]` D-cases; the rest `[C]` palachX, winlex, nskeip). Its `Debug` shows nothing of the customer's.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Case {
     /// Its stable key.
     pub case_id: CaseId,
@@ -137,6 +137,8 @@ impl Entity for Case {
         })
     }
 }
+
+crate::model::debug_shows!(Case: case_id, case_number, status, updated_at);
 
 /// Who wrote a message (`[C]` kb, ref56, palachX).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -295,8 +297,8 @@ impl Attachment {
     }
 }
 
-/// A customer (`[D]` D-users): one profile per contact, joined by links.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A customer (`[D]` D-users): one profile per contact, joined by links. Its `Debug` shows none of them.
+#[derive(Clone, PartialEq, Eq)]
 pub struct User {
     /// Its key.
     pub user_id: UserId,
@@ -313,6 +315,8 @@ pub struct User {
     /// The other profiles of the same person.
     pub linked_users: Vec<UserId>,
 }
+
+crate::model::debug_shows!(User: user_id);
 
 impl User {
     /// Whether one of these identities is his; addresses and numbers are compared as people write them.

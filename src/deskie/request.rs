@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use super::Status;
 use crate::model::{StaffId, UserId};
 
-/// How a new case's customer is known to Deskie; the profile is made automatically (`[D]` D-migr).
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a new case's customer is known to Deskie; the profile is made automatically (`[D]` D-migr). Its `Debug`
+/// tells its kind.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Contact {
     /// `user_email`
     Email(String),
@@ -22,6 +23,16 @@ pub enum Contact {
         /// `user_custom_id`
         id: String,
     },
+}
+
+impl std::fmt::Debug for Contact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Contact::Email(_) => "Email",
+            Contact::Phone(_) => "Phone",
+            Contact::Custom { .. } => "Custom",
+        })
+    }
 }
 
 /// A file that travels with a case or a message: 25 MB each, 50 MB a request (`[D]` D-cases).
@@ -72,8 +83,8 @@ impl std::fmt::Debug for Content {
     }
 }
 
-/// A case to be opened (`[D]` D-cases, D-migr).
-#[derive(Debug, Clone)]
+/// A case to be opened (`[D]` D-cases, D-migr). Its `Debug` shows nothing of the customer's.
+#[derive(Clone)]
 pub struct NewCase {
     /// The customer.
     pub contact: Contact,
@@ -104,6 +115,8 @@ pub struct NewCase {
     /// Files that are sent along.
     pub files: Vec<File>,
 }
+
+crate::model::debug_shows!(NewCase: contact, content, labels, group_id, language_id, priority, status, channel, created_at);
 
 impl NewCase {
     /// A case with what every case needs.

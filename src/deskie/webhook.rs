@@ -6,14 +6,15 @@
 //! - a **custom channel** webhook: `type=message_new` and `object[...]` (`[C!]` edgar, `[C]` palachX), which carries
 //!   the message whole.
 //!
-//! Invariant: a body that names a `case_id` at its top level is a rule webhook, whatever else it holds. A rule's
-//! template quotes the customer's own words, and must not be able to pass for an agent's message.
+//! Invariant: what a custom channel's webhook carries counts only where it holds nothing but `type` and `object`, each
+//! once, unbroken. Anything else is a poke, whatever it holds: a rule's template quotes the customer's own words, which
+//! must not be able to pass for an agent's message.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use super::{json, wire};
+use super::webhook_body::{Charset, Fields, decoded, is_encoded};
+use super::wire;
 use crate::model::{CaseId, MessageId, StaffId, UserId};
 
 /// What a webhook says.
@@ -83,120 +84,71 @@ pub struct Unreadable;
 /// Reads a webhook from its `Content-Type`, its URL's query and its body. The body's own look decides how it is read;
 /// the content type only breaks a tie.
 pub fn parse(content_type: Option<&str>, query: Option<&str>, body: &[u8]) -> Result<Webhook, Unreadable> {
-    let text = String::from_utf8_lossy(body);
-    let text = text.trim_start_matches('\u{feff}').trim();
-    let whole = if text.starts_with('%') {
-        decoded(text.to_owned())
-    } else {
-        String::new()
-    };
-    let text = if whole.is_empty() { text } else { whole.trim() };
-    let query = Fields::from_form(query.unwrap_or_default());
+    let (body, charset) = Charset::of(content_type).widened(body);
+    let query = Fields::from_form(query.unwrap_or_default().as_bytes(), Charset::of(None));
+    let (text, is_odd) = charset.text(&body);
+    let mut text = Cow::Borrowed(text.trim_start_matches('\u{feff}').trim());
     if text.is_empty() {
-        return Ok(query.meaning());
+        return Ok(query.meaning(&query));
     }
-    let is_json = content_type.is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
-    let found = match (text.starts_with(['{', '[']), is_json) {
-        (true, _) => from_json(text),
-        (false, true) => from_json(text).or_else(|| Fields::from_plausible_form(text)),
-        (false, false) => Fields::from_plausible_form(text).or_else(|| from_json(text)),
+    // Encoded as a whole, perhaps more than once: JSON or a form stands behind it.
+    for _ in 0..3 {
+        if !text.starts_with('%') {
+            break;
+        }
+        text = Cow::Owned(
+            percent_encoding::percent_decode_str(&text)
+                .decode_utf8_lossy()
+                .trim()
+                .to_owned(),
+        );
+    }
+    let kind = content_type.unwrap_or_default().to_ascii_lowercase();
+    let form = || match &text {
+        Cow::Borrowed(_) => Fields::from_plausible_form(&body, charset),
+        Cow::Owned(text) => Fields::from_plausible_form(text.as_bytes(), charset),
     };
-    let found = found.or_else(|| scan(text)).map(|fields| fields.beside(&query));
-    match found {
-        Some(fields) => Ok(fields.meaning()),
-        None => match query.meaning() {
+    let json = || {
+        Fields::from_json(&text).map(|mut fields| {
+            fields.doubtful |= is_odd;
+            fields
+        })
+    };
+    let parts = match kind.contains("multipart/") {
+        true => Fields::from_parts(&body, content_type.unwrap_or_default(), charset),
+        false => None,
+    };
+    let found = parts.or_else(|| match (text.starts_with(['{', '[']), kind.contains("json")) {
+        (true, _) => json(),
+        (false, true) => json().or_else(form),
+        (false, false) => form().or_else(json),
+    });
+    match found.or_else(|| scan(&text)) {
+        Some(fields) => Ok(fields.meaning(&query)),
+        None => match query.meaning(&query) {
             Webhook::Test => Err(Unreadable),
             meaning => Ok(meaning),
         },
     }
 }
 
-/// A body as flat names with PHP brackets: `object[attachments][0][url]`. The first of several values stays.
-#[derive(Debug, Default)]
-struct Fields(BTreeMap<String, String>);
-
 impl Fields {
-    /// What is put in can be stored: `%00` and `\u0000` come in forms and JSON alike.
-    fn put(&mut self, name: String, value: String) {
-        let value = match value.contains('\0') {
-            true => value.replace('\0', ""),
-            false => value,
-        };
-        self.0.entry(name).or_insert(value);
-    }
-
-    fn from_form(text: &str) -> Fields {
-        let mut fields = Fields::default();
-        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            let name = decoded(name.into_owned());
-            // some senders put the whole JSON into one field, or encode it a second time
-            let inner = decoded(value.clone().into_owned());
-            if inner.trim_start().starts_with('{')
-                && let Some(Value::Object(object)) = json_within(&inner)
-            {
-                fields.put_json(String::new(), &Value::Object(object));
-            }
-            fields.put(name, value.into_owned());
-        }
-        fields
-    }
-
-    /// A form, if it looks like one: `name=value` where the name is a name.
-    fn from_plausible_form(text: &str) -> Option<Fields> {
-        let plausible = text.split('&').any(|pair| {
-            pair.split_once('=').is_some_and(|(name, _)| {
-                !name.is_empty()
-                    && name.len() <= 200
-                    && name
-                        .chars()
-                        .all(|c| c.is_ascii_alphanumeric() || "_-.[]%+".contains(c))
-            })
-        });
-        plausible.then(|| Fields::from_form(text))
-    }
-
-    fn put_json(&mut self, name: String, value: &Value) {
-        let inner = |key: &str| {
-            if name.is_empty() {
-                key.to_owned()
-            } else {
-                format!("{name}[{key}]")
-            }
-        };
-        match value {
-            Value::Object(object) => object
-                .iter()
-                .for_each(|(key, value)| self.put_json(inner(key), value)),
-            Value::Array(values) => {
-                values
-                    .iter()
-                    .enumerate()
-                    .for_each(|(i, value)| self.put_json(inner(&i.to_string()), value));
-            }
-            scalar => {
-                if let Some(text) = wire::scalar(scalar) {
-                    self.put(name, text);
-                }
-            }
-        }
-    }
-
     /// Adds what only the query knows.
-    fn beside(mut self, query: &Fields) -> Fields {
-        for (name, value) in &query.0 {
-            if self.0.get(name).is_none_or(|own| own.trim().is_empty()) {
-                self.0.insert(name.clone(), value.clone());
+    fn beside(&self, query: &Fields) -> Fields {
+        let mut values = self.values.clone();
+        for (name, value) in &query.values {
+            if values.get(name).is_none_or(|own| own.trim().is_empty()) {
+                values.insert(name.clone(), value.clone());
             }
         }
-        self
-    }
-
-    fn text(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
+        Fields {
+            values,
+            doubtful: self.doubtful,
+        }
     }
 
     fn id(&self, name: &str) -> Option<i64> {
-        self.0.get(name).and_then(|value| id(value))
+        self.values.get(name).and_then(|value| id(value))
     }
 
     /// An id under any of the names, at the top first, then anywhere inside.
@@ -208,7 +160,7 @@ impl Fields {
                     .is_some_and(|(_, last)| last == name)
             };
             names.iter().find_map(|name| {
-                self.0
+                self.values
                     .iter()
                     .filter(|(path, _)| inside(path, name))
                     .find_map(|(_, value)| id(value))
@@ -216,25 +168,42 @@ impl Fields {
         })
     }
 
-    fn meaning(&self) -> Webhook {
-        if self.id("case_id").is_none()
-            && self.text("type") == "message_new"
+    /// What a body says, beside the query of its URL.
+    fn meaning(&self, query: &Fields) -> Webhook {
+        if self.is_channels()
+            && query.id("case_id").is_none()
             && let Some(message) = self.channel_message()
         {
             return Webhook::Channel(message);
         }
+        let all = self.beside(query);
         let hint = RuleHint {
-            case_id: self.id_anywhere(&["case_id"]).map(CaseId),
-            message_id: self
-                .id_anywhere(&["last_message_id", "message_id"])
-                .map(MessageId),
-            custom_fields: self.custom_fields(),
+            case_id: all.id_anywhere(&["case_id"]).map(CaseId),
+            message_id: all.id_anywhere(&["last_message_id", "message_id"]).map(MessageId),
+            custom_fields: all.custom_fields(),
         };
         if hint == RuleHint::default() {
             Webhook::Test
         } else {
             Webhook::Rule(hint)
         }
+    }
+
+    /// Whether it is a custom channel's webhook and cannot be anything else: `type` and `object`, each once, and every
+    /// text as it was sent. A rule's template has fields of its own beside whatever a customer's words bring.
+    fn is_channels(&self) -> bool {
+        // What looks encoded as a whole may be, or be meant.
+        let may_be_encoded =
+            |value: &str| is_encoded(value) && !value.contains(|c: char| c.is_whitespace() || !c.is_ascii());
+        !self.doubtful
+            && self.text("type") == "message_new"
+            && self
+                .values
+                .keys()
+                .all(|name| name == "type" || is_channels_own(name))
+            && !["content", "content_html"]
+                .iter()
+                .any(|name| may_be_encoded(self.text(&format!("object[{name}]"))))
     }
 
     fn channel_message(&self) -> Option<ChannelMessage> {
@@ -260,7 +229,7 @@ impl Fields {
     /// `object[attachments][0][url]`, or the address itself in place of the object; by number.
     fn attachments(&self) -> Vec<String> {
         let mut found: Vec<(u64, &String)> = self
-            .0
+            .values
             .iter()
             .filter_map(|(name, value)| {
                 let (index, rest) = name.strip_prefix("object[attachments][")?.split_once(']')?;
@@ -274,7 +243,7 @@ impl Fields {
 
     /// `custom_field_25` in rules, `cf_25` in the API (`[C!]` sloop).
     fn custom_fields(&self) -> BTreeMap<i64, String> {
-        self.0
+        self.values
             .iter()
             .filter_map(|(name, value)| {
                 let last = name
@@ -291,29 +260,13 @@ impl Fields {
     }
 }
 
-fn from_json(text: &str) -> Option<Fields> {
-    let value = json_within(text)?;
-    let object = match &value {
-        Value::Array(values) => values.iter().find(|value| value.is_object()).unwrap_or(&value),
-        other => other,
-    };
-    let mut fields = Fields::default();
-    fields.put_json(String::new(), object);
-    Some(fields)
-}
-
-/// The JSON object or list in a text: as it is, without what stands around it, with raw control characters escaped.
-fn json_within(text: &str) -> Option<Value> {
-    let text = text.trim();
-    let structured = |text: &str| {
-        serde_json::from_str::<Value>(text)
-            .ok()
-            .map(crate::model::charset::fitted)
-            .filter(|value| value.is_object() || value.is_array())
-    };
-    structured(text).or_else(|| {
-        let inner = text.get(text.find('{')?..=text.rfind('}')?)?;
-        structured(inner).or_else(|| structured(&json::mended(inner).0))
+/// `object[content]`, `object[attachments][0][url]`: nothing else nests.
+fn is_channels_own(name: &str) -> bool {
+    name.strip_prefix("object[").is_some_and(|inner| {
+        inner.starts_with("attachments]")
+            || inner
+                .strip_suffix(']')
+                .is_some_and(|key| !key.contains(['[', ']']))
     })
 }
 
@@ -325,7 +278,7 @@ fn scan(text: &str) -> Option<Fields> {
             fields.put(name.to_owned(), id);
         }
     }
-    (!fields.0.is_empty()).then_some(fields)
+    (!fields.values.is_empty()).then_some(fields)
 }
 
 /// The first number that follows `name`, with nothing but punctuation between.
@@ -355,22 +308,6 @@ fn id(text: &str) -> Option<i64> {
         }
         Err(_) => None,
     }
-}
-
-/// Undoes further url-encodings (iridi decodes rule bodies twice, `[C]`); used where a `%` cannot be meant.
-fn decoded(mut text: String) -> String {
-    for _ in 0..3 {
-        let encoded = text.as_bytes().windows(3).any(|window| {
-            matches!(window, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
-        });
-        if !encoded {
-            break;
-        }
-        text = percent_encoding::percent_decode_str(&text)
-            .decode_utf8_lossy()
-            .into_owned();
-    }
-    text
 }
 
 /// `[case_id]`, `{case_id}` or `{%case_id%}`: a variable that Deskie did not know, or a test call (`[W]`).

@@ -278,7 +278,7 @@ pub(crate) fn date(object: &Map<String, Value>, key: &str) -> Option<Timestamp> 
 }
 
 /// RFC 2822 with its own offset (`[D]` D-cases); also unix seconds, RFC 3339, and `YYYY-MM-DD[ HH:MM:SS]`, taken as
-/// UTC. `"-"` and `""` mean "none" (`[C]` ref56, etl, dpone).
+/// UTC, each also with the name of a zone. `"-"` and `""` mean "none" (`[C]` ref56, etl, dpone).
 pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if text.is_empty() || text == "-" {
@@ -287,25 +287,61 @@ pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
     if let Ok(seconds) = text.parse() {
         return unix(seconds);
     }
+    let (moment, offset) = match text.rsplit_once(char::is_whitespace) {
+        Some((moment, name)) if name.chars().all(|c| c.is_ascii_alphabetic()) => {
+            (moment.trim(), offset(name)?)
+        }
+        _ => (text, "+0000"),
+    };
     let rfc2822 = rfc2822::DateTimeParser::new().relaxed_weekday(true);
     let civil = || {
-        let civil: DateTime = text.parse().ok()?;
-        civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+        let civil: DateTime = moment.parse().ok()?;
+        let offset: TimeZone = jiff::fmt::strtime::parse("%z", offset)
+            .ok()?
+            .offset()?
+            .to_time_zone();
+        civil.to_zoned(offset).ok().map(|zoned| zoned.timestamp())
     };
     let read = rfc2822
-        .parse_timestamp(text)
-        .or_else(|_| rfc2822.parse_timestamp(format!("{text} +0000")))
-        .or_else(|_| text.parse::<Timestamp>());
+        .parse_timestamp(moment)
+        .or_else(|_| rfc2822.parse_timestamp(format!("{moment} {offset}")))
+        .or_else(|_| moment.parse::<Timestamp>());
     read.ok().or_else(civil).filter(is_a_date)
+}
+
+/// What the name of a zone says, where it says one thing. Of another name nothing is known, and an hour that is off by
+/// some is worse than none.
+fn offset(name: &str) -> Option<&'static str> {
+    Some(match name.to_ascii_uppercase().as_str() {
+        "UTC" | "UT" | "GMT" | "Z" | "WET" => "+0000",
+        "WEST" | "CET" => "+0100",
+        "CEST" | "EET" => "+0200",
+        "EEST" | "MSK" | "TRT" => "+0300",
+        "MSD" | "SAMT" => "+0400",
+        "YEKT" => "+0500",
+        "OMST" => "+0600",
+        "KRAT" | "NOVT" => "+0700",
+        "IRKT" => "+0800",
+        "YAKT" => "+0900",
+        "VLAT" => "+1000",
+        "EDT" => "-0400",
+        "EST" | "CDT" => "-0500",
+        "MDT" => "-0600",
+        "PDT" => "-0700",
+        "PST" => "-0800",
+        _ => return None,
+    })
 }
 
 fn unix(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(seconds).ok().filter(is_a_date)
 }
 
-/// A date before 1970 is a zero of somebody's, and one from before the calendar nothing that Postgres takes.
+/// The first days of 1970 are a zero of PHP's, in whichever zone it was written; and what is before the calendar is
+/// nothing that Postgres takes.
 fn is_a_date(time: &Timestamp) -> bool {
-    time.as_second() > 0
+    const DAYS: i64 = 2 * 24 * 3600;
+    time.as_second() > DAYS
 }
 
 #[cfg(test)]
@@ -324,10 +360,28 @@ mod tests {
             "2014-05-04 21:15:17",
             "Sun, 04 May 2014 21:15:17", // without an offset
             "2014-05-05T00:15:17+03:00",
+            "Mon, 05 May 2014 00:15:17 MSK",
+            "Mon, 05 May 2014 01:15:17 msd",
+            "2014-05-05 00:15:17 TRT",
+            "2014-05-04 21:15:17 UTC",
         ] {
             assert_eq!(parse_date(text), expected, "{text}");
         }
-        for none in ["", "-", " ", "0", "0000-00-00 00:00:00", "soon"] {
+        for none in [
+            "",
+            "-",
+            " ",
+            "0",
+            "0000-00-00 00:00:00",
+            "soon",
+            "Thu, 01 Jan 1970 03:00:00 +0300",
+            "Thu, 01 Jan 1970 00:00:00 -0500",
+            "Thu, 01 Jan 1970 03:00:00",
+            "Thu, 01 Jan 1970 00:00:00 MSK",
+            "1970-01-01 03:00:00",
+            "10800",
+            "Mon, 05 May 2014 00:15:17 XYZT", // whichever zone that is
+        ] {
             assert_eq!(parse_date(none), None, "{none}");
         }
     }

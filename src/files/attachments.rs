@@ -19,6 +19,8 @@ pub struct Attached {
     pub shape: Shape,
     /// The files of a message or ticket.
     pub of_parent: Reading,
+    /// Which of many messages or tickets have any.
+    pub any_of_parents: Reading,
     /// Which of them are for Deskie.
     pub eligible: Reading,
     /// A file by its key.
@@ -124,6 +126,7 @@ pub async fn load(
         all.push(Attached {
             source,
             of_parent: attachment::of_parent(section, &shape, &around),
+            any_of_parents: attachment::any_of_parents(section, &shape, &around),
             eligible: attachment::eligible(section, &shape, &around),
             by_key: attachment::by_key(section, &shape, &around),
             parent_of: attachment::parent_of(section, &shape, parent),

@@ -20,6 +20,8 @@ pub struct Alone {
     pub image: Reading,
     /// From the table's row, alike.
     pub table: Reading,
+    /// From many rows as they were captured; not with `expand`.
+    pub images: Option<Reading>,
 }
 
 /// What decides whether a row is for Deskie.
@@ -111,6 +113,7 @@ pub fn message(config: &Message, ticket: &Ticket, shape: &Shape, ticket_shape: &
         element: config.expand.is_some().then(|| Alone {
             image: whole(Source::Image),
             table: whole(Source::Table),
+            images: None,
         }),
     }
 }
@@ -173,17 +176,14 @@ impl Ground<'_> {
                 Some((identity, _)) => format!("\nwhere {identity} = ${}::text", columns.len() + 1),
                 None => String::new(),
             };
-            Reading {
-                sql: format!(
-                    "select distinct {output}\nfrom {from}\n{}{is_it}\nlimit 2",
-                    joins.join("\n")
-                ),
-                columns,
-            }
+            let joins = joins.join("\n");
+            let sql = format!("select distinct {output}\nfrom {from}\n{joins}{is_it}\nlimit 2");
+            source.reading(sql, columns)
         };
         Alone {
             image: reading(Source::Image),
             table: reading(Source::Table),
+            images: self.identity.is_none().then(|| reading(Source::Images)),
         }
     }
 }

@@ -9,7 +9,7 @@
 use super::list::{List, Numbered, idents, lateral};
 use super::read::{self, Piece, Reading, Source, reads_beyond};
 use super::shape::{EQUALS, Shape, quote_ident};
-use super::value_sql;
+use super::{many, value_sql};
 use crate::config::{Attachment, AttachmentOf, AttachmentSource, Expr, Message, Ticket};
 
 /// The outputs of [`of_parent`] and [`by_key`], in order; `source` is an address, a path, or the number of bytes.
@@ -176,6 +176,32 @@ pub fn eligible(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Read
     all(config, shape, around, "distinct ", asked)
 }
 
+/// Which of many messages or tickets have any file at all, whatever `where` says of it: an array of texts for each column of
+/// their keys.
+pub fn any_of_parents(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Reading {
+    let (parent, alias) = parent_of_all(config, around);
+    let values: Vec<String> = parent
+        .key_casts()
+        .iter()
+        .enumerate()
+        .map(|(n, cast)| format!("{}::{cast}", many::value(n + 1)))
+        .collect();
+    let sql = format!(
+        "select 'true'\nfrom {}\nwhere {}\nlimit 1",
+        from_sql(config, shape, around),
+        parent.key_is(alias, &values)
+    );
+    many::reading(&sql, parent.key.clone())
+}
+
+/// What the files belong to, and its alias.
+fn parent_of_all<'a>(config: &Attachment, around: &Around<'a>) -> (&'a Shape, &'static str) {
+    match (config.of, around.message) {
+        (AttachmentOf::Message, Some((_, messages))) => (messages, "m"),
+        _ => (around.ticket.1, "t"),
+    }
+}
+
 fn all(
     config: &Attachment,
     shape: &Shape,
@@ -183,10 +209,7 @@ fn all(
     distinct: &str,
     (mut outputs, names): (Vec<String>, &str),
 ) -> Reading {
-    let (parent, alias) = match (config.of, around.message) {
-        (AttachmentOf::Message, Some((_, messages))) => (messages, "m"),
-        _ => (around.ticket.1, "t"),
-    };
+    let (parent, alias) = parent_of_all(config, around);
     let condition = parent.key_condition(alias, 1);
     let sql = if config.expand.is_some() {
         let (row, order) = typed_key(shape);

@@ -4,7 +4,7 @@
 //! No condition calls a function on the site's column where a plain column is mapped, so that an index on `created_at`, or
 //! the key's own, serves.
 
-use super::read::{TicketKeyOf, needs_joins, ticket_key_of};
+use super::read::{Source, TicketKeyOf, needs_joins, ticket_key_of};
 use super::scan::{image_of, order, time};
 use super::shape::{Shape, quote_ident};
 use super::{bare_column, value_sql};
@@ -135,7 +135,7 @@ pub fn files(shape: &Shape, among: Among, has_xid: bool) -> String {
 /// The columns of a message's row that its image has to hold: the key, and what names the ticket.
 pub fn message_columns(config: &Message, shape: &Shape, tickets: &Shape) -> Vec<String> {
     let mut columns = shape.key.clone();
-    if let TicketKeyOf::Columns(named) = ticket_key_of(config, shape, tickets) {
+    if let TicketKeyOf::Columns(named) = ticket_key_of(config, shape, tickets, Source::Image) {
         columns.extend(named.into_iter().filter(|name| !shape.key.contains(name)));
     }
     columns
@@ -191,6 +191,7 @@ mod tests {
             name: name.into(),
             cast: cast.into(),
             equals: crate::mapping::shape::EQUALS.into(),
+            generated: false,
         };
         let shape = Shape {
             relation: RelationName {

@@ -5,6 +5,7 @@
 //! those that find its files; [`moment`] tells the type of its time; [`gap`] those of the repair; [`scan`] those that look
 //! through the tables; [`mod@write`] those that turn a Deskie message into rows of the site; [`scope`] says what each name
 //! may mean; [`alone`] asks one expression by itself.
+//! Statements over one row can be asked of many at once.
 //!
 //! Invariant: no expression language of ours. A value is the user's SQL, at most a bare column name is quoted, a
 //! `:name` becomes `$n`. No value ever becomes part of a statement's text.
@@ -15,6 +16,7 @@ pub mod expand;
 pub mod gap;
 pub mod lexer;
 pub mod list;
+mod many;
 pub mod moment;
 pub mod read;
 pub mod scan;

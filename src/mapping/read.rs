@@ -7,7 +7,8 @@
 use super::lexer::{Token, tokens};
 use super::list::lateral;
 use super::shape::{Shape, quote_ident};
-use super::{bare_column, expand, value_sql};
+use super::write::written_key;
+use super::{bare_column, expand, many, value_sql};
 use crate::config::{Expr, Message, Ticket};
 
 /// Where the row comes from.
@@ -17,14 +18,39 @@ pub enum Source {
     Image,
     /// The table: one text parameter for each key column.
     Table,
+    /// The row that the INSERT of `[reply.set]` has just made in this transaction: no parameter.
+    Written,
+    /// The captured images of many rows: an array of texts for each of [`Reading::columns`].
+    Images,
+    /// Many rows of the table: an array of texts for each key column.
+    Keys,
+}
+
+impl Source {
+    /// The text of the `n`th value, from 1.
+    fn value(self, n: usize) -> String {
+        match self {
+            Source::Image | Source::Table | Source::Written => format!("${n}::pg_catalog.text"),
+            Source::Images | Source::Keys => many::value(n),
+        }
+    }
+
+    /// The statement as it is asked.
+    pub(super) fn reading(self, sql: String, columns: Vec<String>) -> Reading {
+        match self {
+            Source::Image | Source::Table | Source::Written => Reading { sql, columns },
+            Source::Images | Source::Keys => many::reading(&sql, columns),
+        }
+    }
 }
 
 /// A compiled statement over one row of the site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// The SQL. Its result: no row where a join found nothing, two where one found several.
+    /// The SQL. Its result: no row where a join found nothing, two where one found several; for many rows the row's place
+    /// stands before it.
     pub sql: String,
-    /// With [`Source::Image`], the columns whose text is `$1`, `$2`, …; with [`Source::Table`] the key columns.
+    /// The columns whose text is `$1`, `$2`, …; where the row is the table's, the key columns.
     pub columns: Vec<String>,
 }
 
@@ -121,7 +147,7 @@ pub(super) fn source_sql(
     expressions: &[&Expr],
 ) -> (String, Vec<String>) {
     match source {
-        Source::Image => {
+        Source::Image | Source::Images => {
             let columns = mentioned(expressions, alias, shape);
             let casts: Vec<String> = columns
                 .iter()
@@ -130,20 +156,35 @@ pub(super) fn source_sql(
                     let cast = shape
                         .column(name)
                         .map_or("pg_catalog.text", |column| column.cast.as_str());
-                    format!("${}::pg_catalog.text::{cast} as {}", n + 1, quote_ident(name))
+                    format!("{}::{cast} as {}", source.value(n + 1), quote_ident(name))
                 })
                 .collect();
             (format!("(select {}) {alias}", casts.join(", ")), columns)
         }
-        Source::Table => (
-            format!(
+        Source::Table | Source::Keys => {
+            let values: Vec<String> = shape
+                .key_casts()
+                .iter()
+                .enumerate()
+                .map(|(n, cast)| format!("{}::{cast}", source.value(n + 1)))
+                .collect();
+            let from = format!(
                 "(select {} from {} s where {}) {alias}",
                 list(&mentioned(expressions, alias, shape)),
                 shape.sql(),
-                shape.key_condition("s", 1)
-            ),
-            shape.key.clone(),
-        ),
+                shape.key_is("s", &values)
+            );
+            (from, shape.key.clone())
+        }
+        Source::Written => {
+            let from = format!(
+                "(select {} from {} s where {}) {alias}",
+                list(&mentioned(expressions, alias, shape)),
+                shape.sql(),
+                shape.key_is("s", &written_key(shape))
+            );
+            (from, Vec::new())
+        }
     }
 }
 
@@ -260,10 +301,8 @@ pub fn ticket(config: &Ticket, shape: &Shape, source: Source) -> Reading {
         value(&config.language_id),
     ];
     let join = config.join.as_ref().map_or("", |join| join.sql.as_str());
-    Reading {
-        sql: format!("select {}\nfrom {from}\n{join}\nlimit 2", outputs.join(",\n  ")),
-        columns,
-    }
+    let sql = format!("select {}\nfrom {from}\n{join}\nlimit 2", outputs.join(",\n  "));
+    source.reading(sql, columns)
 }
 
 /// Whether an expression reads anything but the message's own row, so that the joins must stand before it.
@@ -304,10 +343,8 @@ pub fn message(
         }
         None => "limit 2",
     };
-    Reading {
-        sql: format!("select {}\nfrom {from}\n{joins}\n{limit}", outputs.join(",\n  ")),
-        columns,
-    }
+    let sql = format!("select {}\nfrom {from}\n{joins}\n{limit}", outputs.join(",\n  "));
+    source.reading(sql, columns)
 }
 
 /// What is joined to a message's row `m`: its ticket with its joins, its own joins, and the messages that it holds.
@@ -372,8 +409,8 @@ pub(super) fn message_pieces<'a>(
     }
 }
 
-/// How the key of a message's ticket is found.
-pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape) -> TicketKeyOf {
+/// How the key of a message's ticket is found; `source`: [`Source::Image`] or [`Source::Images`].
+pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape, source: Source) -> TicketKeyOf {
     let casts = ticket_shape.key_casts();
     let direct: Option<Vec<String>> = config
         .ticket
@@ -381,7 +418,8 @@ pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape) -> T
         .zip(&casts)
         .map(|(expr, cast)| {
             let column = shape.column(bare_column(expr, shape)?)?;
-            (column.cast == *cast).then(|| column.name.clone())
+            // One that is generated may be missing from the image, and is then read by key, as a statement's cells are.
+            (column.cast == *cast && !column.generated).then(|| column.name.clone())
         })
         .collect();
     if let Some(columns) = direct {
@@ -392,7 +430,7 @@ pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape) -> T
     if joined {
         expressions.extend(&config.join);
     }
-    let (from, columns) = source_sql(Source::Image, "m", shape, &expressions);
+    let (from, columns) = source_sql(source, "m", shape, &expressions);
     let outputs: Vec<String> = config
         .ticket
         .iter()
@@ -405,7 +443,7 @@ pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape) -> T
         .filter(|_| joined)
         .map_or("", |join| join.sql.as_str());
     let sql = format!("select {}\nfrom {from}\n{join}\nlimit 2", outputs.join(", "));
-    TicketKeyOf::Reading(Reading { sql, columns })
+    TicketKeyOf::Reading(source.reading(sql, columns))
 }
 
 /// The texts of `columns` of the table's row with that key, cast to text; for cells that the image lacks.
@@ -422,32 +460,10 @@ pub fn cells_by_key(shape: &Shape, columns: &[String]) -> String {
     )
 }
 
-/// Which rows of the table, by their keys (`$1`, texts), were made not after `$2`, in seconds since 1970: their keys.
-/// `None` where that takes more than the row itself, or where the key has several columns.
-pub fn created_before(created_at: &Expr, alias: &str, shape: &Shape) -> Option<String> {
-    let foreign = |token: &Token| matches!(token, Token::Ident(name, true) if name != alias);
-    let [key] = shape.key.as_slice() else {
-        return None;
-    };
-    if tokens(&created_at.sql).iter().any(foreign) {
-        return None;
-    }
-    let casts = shape.key_casts();
-    let equals = shape.key_equals();
-    let (key, cast, equals) = (quote_ident(key), casts.first()?, equals.first()?);
-    Some(format!(
-        "select {alias}.{key}::pg_catalog.text from {} {alias}
-         where {alias}.{key} {equals} any ($1::pg_catalog.text[]::{cast}[])
-           and extract(epoch from ({})::pg_catalog.timestamptz)::pg_catalog.float8 OPERATOR(pg_catalog.<=) $2::pg_catalog.float8",
-        shape.sql(),
-        value_sql(created_at, alias, shape)
-    ))
-}
-
-/// Whether the table has a row with that key.
+/// Whether the table has a row with that key: a row that says `true`, or none.
 pub fn row_exists(shape: &Shape) -> String {
     format!(
-        "select 1 from {} s where {}",
+        "select 'true' from {} s where {}",
         shape.sql(),
         shape.key_condition("s", 1)
     )
@@ -472,6 +488,7 @@ mod tests {
                     name: (*name).into(),
                     cast: (*cast).into(),
                     equals: crate::mapping::shape::EQUALS.into(),
+                    generated: false,
                 })
                 .collect(),
         }

@@ -2,7 +2,7 @@
 
 use super::read::needs_joins;
 use super::shape::{Shape, quote_ident};
-use super::value_sql;
+use super::{bare_column, value_sql};
 use crate::config::{Expr, Message, Ticket};
 
 /// The key columns of a row as a JSON object of texts: an image from which all else is read by key.
@@ -119,4 +119,28 @@ pub fn messages(config: &Message, shape: &Shape, tickets: &Shape) -> String {
         conditions.join(" and "),
         order(shape, "m"),
     )
+}
+
+/// An ORDER BY that puts the newest rows first: by the key where it counts up, since that has an index; else by `created_at`.
+pub fn newest_first(shape: &Shape, created_at: Option<&Expr>, alias: &str) -> String {
+    let counts_up = |cast: &&str| {
+        ["int2", "int4", "int8"]
+            .iter()
+            .any(|int| cast.trim_matches('"').ends_with(int))
+    };
+    let casts = shape.key_casts();
+    let created_at = created_at.and_then(|expr| bare_column(expr, shape));
+    match (created_at, casts.as_slice()) {
+        (Some(column), casts) if casts.len() != 1 || !casts.iter().all(counts_up) => {
+            format!("{alias}.{} desc nulls last", quote_ident(column))
+        }
+        _ => {
+            let columns: Vec<String> = shape
+                .key
+                .iter()
+                .map(|column| format!("{alias}.{} desc", quote_ident(column)))
+                .collect();
+            columns.join(", ")
+        }
+    }
 }

@@ -12,6 +12,8 @@ pub struct Column {
     /// The operator that finds equal values of that type, with its schema: what these statements add to the site's own
     /// expressions runs on the site's path, and must not resolve to what somebody has put there (rule 4).
     pub equals: String,
+    /// The server makes it of other columns, and may leave it out of the stream: an image without it says nothing.
+    pub generated: bool,
 }
 
 /// Equality of the server's own types.
@@ -41,6 +43,12 @@ impl Shape {
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// A key column that the server generates: the stream may not hold it.
+    pub fn generated_key(&self) -> Option<&str> {
+        let mut key = self.key.iter().map(String::as_str);
+        key.find(|name| self.column(name).is_some_and(|column| column.generated))
     }
 
     /// The cast type of each key column.

@@ -209,6 +209,13 @@ fn key_sql(name: &str, word: &str, setting: &str, shape: &Shape) -> Option<Strin
     }
 }
 
+/// The key of the row that the INSERT has made, each column typed.
+pub(super) fn written_key(shape: &Shape) -> Vec<String> {
+    (1..=shape.key.len())
+        .filter_map(|n| key_sql(&format!("row_{n}"), "row", ROW_SETTING, shape))
+        .collect()
+}
+
 /// The statements of `[reply] attachments` for the first message of a ticket that `[case]` makes: `:ticket` is the new
 /// ticket's key. `None`: they speak of `:row`, and there is no row of the message table.
 pub fn files_of_birth(
@@ -372,9 +379,15 @@ pub fn assignments(config: &Reply, kind: Kind) -> Vec<(&String, &Expr)> {
     values
 }
 
-/// The values of the parameters, as text; a name that is absent is NULL.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The values of the parameters, as text; a name that is absent is NULL. Its `Debug` tells the names.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Parameters(BTreeMap<String, String>);
+
+impl std::fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl Parameters {
     /// Sets one value.

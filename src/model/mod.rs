@@ -1,6 +1,6 @@
 //! The domain's words, shared by every room: ids, positions in the log, rows, and the clock.
 //!
-//! Invariant: nothing here does I/O (but for a crash point that a test has armed), and nothing here imports another room.
+//! Invariants: the `Debug` of what holds a customer's text does not show it; nothing here does I/O (but for a crash point that a test has armed), and nothing here imports another room.
 
 pub mod charset;
 pub mod clock;
@@ -9,6 +9,22 @@ mod ids;
 mod lsn;
 mod row;
 pub mod row_clock;
+mod trouble;
+
+/// `Debug` of a type that holds a customer's text: these fields of it, and no others.
+macro_rules! debug_shows {
+    ($type:ty: $($field:ident),*) => {
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($type))
+                    $(.field(stringify!($field), &self.$field))*
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(crate) use debug_shows;
 
 pub use charset::Charset;
 pub use crash::CrashPoint;
@@ -18,3 +34,4 @@ pub use ids::{
 pub use lsn::{Lsn, ParseLsnError};
 pub use row::{BodyFormat, Cell, Kind, Op, RelationName, Row, Section};
 pub use row_clock::RowClock;
+pub use trouble::{Seen, TroubleKind};

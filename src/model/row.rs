@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One column's value in a captured row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One column's value in a captured row. Its `Debug` tells its length.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Cell {
     /// SQL NULL.
     Null,
@@ -11,6 +11,16 @@ pub enum Cell {
     Unchanged,
     /// The value in Postgres's text format.
     Text(String),
+}
+
+impl std::fmt::Debug for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Cell::Null => f.write_str("Null"),
+            Cell::Unchanged => f.write_str("Unchanged"),
+            Cell::Text(text) => write!(f, "Text({} bytes)", text.len()),
+        }
+    }
 }
 
 /// A captured row: its columns by name, in the table's order.

@@ -167,8 +167,8 @@ pub enum OldTuple {
     Full(Tuple),
 }
 
-/// A cell as it was sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A cell as it was sent. Its `Debug` tells its length.
+#[derive(Clone, PartialEq, Eq)]
 pub enum TupleCell {
     /// `n`
     Null,
@@ -176,6 +176,16 @@ pub enum TupleCell {
     Unchanged,
     /// `t`: text, not yet known to be UTF-8.
     Text(Bytes),
+}
+
+impl std::fmt::Debug for TupleCell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TupleCell::Null => f.write_str("Null"),
+            TupleCell::Unchanged => f.write_str("Unchanged"),
+            TupleCell::Text(text) => write!(f, "Text({} bytes)", text.len()),
+        }
+    }
 }
 
 /// Bytes that are no `pgoutput` message of protocol version 1.

@@ -4,14 +4,15 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// An error that the server reported. Shown without its detail, which may hold values of rows.
+/// An error that the server reported. Shown without its detail, which may hold values of rows, and without the values
+/// that its message quotes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ServerError {
     /// `ERROR`, `FATAL`, `PANIC`.
     pub severity: String,
     /// The SQLSTATE.
     pub code: String,
-    /// What happened.
+    /// What happened, without the values that the server quotes.
     pub message: String,
     /// More about it; may hold values of rows.
     pub detail: Option<String>,
@@ -34,7 +35,7 @@ impl From<&tokio_postgres::error::DbError> for ServerError {
         Self {
             severity: error.severity().to_owned(),
             code: error.code().code().to_owned(),
-            message: error.message().to_owned(),
+            message: super::without_values(error),
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
             routine: error.routine().map(str::to_owned),

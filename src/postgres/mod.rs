@@ -5,6 +5,7 @@
 //! - [`site`]: the site's own `search_path`, around the mapping's statements only.
 //! - [`replication`]: the walsender's connection and its stream of frames; [`pgoutput`](crate::pgoutput) reads them.
 //! - [`catalog`]: what the server, its tables, publications and slots are, and what we may do.
+//! - [`provider`]: whose server it is, and each provider's own ways.
 //! - [`TextParam`] (rule 16), [`quote_ident`], [`quote_literal`], [`qualified`]: values and names in SQL.
 //!
 //! Both kinds of connections go through the same addresses, `sslmode`s and time-outs, and fail with the same
@@ -22,6 +23,7 @@ mod dial;
 mod error;
 pub mod names;
 mod param;
+pub mod provider;
 mod quote;
 pub mod replication;
 mod session;
@@ -38,12 +40,14 @@ mod url_text;
 pub use connect::{Pool, PoolError, PooledClient, connect, server_error};
 pub use error::{ConnectError, ConnectFault, ServerError};
 pub use param::TextParam;
+pub use provider::Provider;
 pub use quote::{qualified, quote_ident, quote_literal};
 pub use session::{SessionOptions, application_name};
 pub use tls::{TlsSetupError, install_tls_provider};
 pub use url::{ConnectUrl, UrlError};
 
-/// A driver's error in the server's own words, with its SQLSTATE.
+/// A driver's error in the server's own words, with its SQLSTATE, and without the values that it quotes: they may be a
+/// customer's text. Names that it quotes of tables, columns and constraints stay.
 pub fn describe(error: &tokio_postgres::Error) -> String {
     match server_error(error) {
         Some(server) => server.to_string(),
@@ -59,18 +63,23 @@ pub fn describe(error: &tokio_postgres::Error) -> String {
     }
 }
 
-/// The same for what one row's values caused: without what the server quotes of them, since that may be a customer's text.
-/// Names that it quotes of tables, columns and constraints stay.
-pub fn describe_without_values(error: &tokio_postgres::Error) -> String {
-    let Some(server) = server_error(error) else {
-        return describe(error);
-    };
-    let names = ["0A", "23", "28", "3F", "42", "55", "57"];
-    if names.iter().any(|class| server.code.starts_with(class)) {
-        return server.to_string();
+/// What may be told of a server's message.
+fn without_values(error: &tokio_postgres::error::DbError) -> String {
+    /// Classes of which the server itself quotes nothing but names.
+    const NAMES: [&str; 8] = ["0A", "23", "28", "3D", "3F", "42", "55", "57"];
+    let (code, message) = (error.code().code(), error.message());
+    // What a function of the site's says in its RAISE is made of whatever it likes; our own functions say what is fixed.
+    if error.routine() == Some("exec_stmt_raise") && !code.starts_with("DC") {
+        let place = error.where_().and_then(|place| place.lines().next());
+        return match place {
+            Some(place) => format!("a function of the site's refuses it, {}", without_quoted(place)),
+            None => "a function of the site's refuses it".to_owned(),
+        };
     }
-    let message = without_quoted(&server.message);
-    ServerError { message, ..server }.to_string()
+    match NAMES.iter().any(|class| code.starts_with(class)) || code.starts_with("DC") {
+        true => message.to_owned(),
+        false => without_quoted(message),
+    }
 }
 
 /// What stands between quotation marks of any language is cut; an opening one that nothing closes cuts the rest.

@@ -3,9 +3,18 @@
 use bytes::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
-/// A parameter of any type, sent as text; `None` is NULL.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// A parameter of any type, sent as text; `None` is NULL. Its `Debug` tells its length: the driver logs it.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct TextParam(pub Option<String>);
+
+impl std::fmt::Debug for TextParam {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Some(text) => write!(f, "TextParam({} bytes)", text.len()),
+            None => f.write_str("TextParam(NULL)"),
+        }
+    }
+}
 
 impl TextParam {
     /// A value that is not NULL.

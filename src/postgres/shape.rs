@@ -110,6 +110,7 @@ pub fn shape_of(table: &Table, key: &[String]) -> Result<Shape, ShapeError> {
                 name: column.name.clone(),
                 cast: column.cast_type.clone(),
                 equals: column.equals.clone(),
+                generated: column.generated,
             })
             .collect(),
     })

@@ -5,19 +5,25 @@
 //!
 //! Invariant: nothing here reads the API or the site's tables; it runs on every instance, leader or not.
 
+mod refused;
+
+use std::borrow::Cow;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use futures::StreamExt;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use self::refused::Refusals;
 use crate::config::{Deskie, Named};
 use crate::deskie::webhook::{self, Webhook};
 use crate::model::CrashPoint;
@@ -31,6 +37,14 @@ const STORE_WITHIN: Duration = Duration::from_secs(4);
 
 /// How long a client may take to send its request.
 const READ_WITHIN: Duration = Duration::from_secs(10);
+
+/// So much of a body that is not wanted is read and thrown away: a proxy that still writes when the connection closes
+/// shows an error of its own in place of our answer.
+const DRAINED: usize = 32 << 20;
+
+/// How long that may take, and how long nothing may come meanwhile.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+const DRAIN_PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
 struct Receiver {
@@ -51,13 +65,21 @@ impl Receiver {
 
 /// The routes of the webhook port. `deskie` says which custom field holds the site's ticket key, and how.
 pub fn router(store: Store, secrets: Vec<SecretString>, deskie: Deskie) -> Router {
+    let refusals = Arc::new(Refusals::default());
     Router::new()
         .route("/webhooks/{secret}", any(take))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .route("/webhooks/{secret}/", any(take))
+        .layer(DefaultBodyLimit::disable())
         .layer(tower_http::timeout::TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
             READ_WITHIN,
         ))
+        .layer(axum::middleware::map_response(move |response: Response| {
+            if response.status().is_client_error() || response.status().is_server_error() {
+                refusals.tell(response.status().as_u16());
+            }
+            std::future::ready(response)
+        }))
         .with_state(Receiver {
             store,
             secrets: secrets.into(),
@@ -83,43 +105,120 @@ async fn take(
     headers: HeaderMap,
     request: Request,
 ) -> Response {
+    let body = request.into_body();
     if !is_right(&receiver.secrets, &secret) {
         count("unauthorized");
+        drain(&headers, body).await;
         return answer(StatusCode::UNAUTHORIZED, "the secret in the path is wrong");
     }
-    if ![Method::POST, Method::GET, Method::PUT].contains(&method) {
-        return answer(StatusCode::METHOD_NOT_ALLOWED, "POST, PUT or GET");
-    }
-    let body = match axum::body::to_bytes(request.into_body(), MAX_BODY).await {
-        Ok(body) => body,
-        Err(error) if is_too_large(&error) => {
-            count("too_large");
-            return answer(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB");
+    match method {
+        Method::POST | Method::GET | Method::PUT => {}
+        // Somebody looks whether the address is one.
+        Method::HEAD => return answer(StatusCode::OK, ""),
+        _ => {
+            drain(&headers, body).await;
+            return answer(StatusCode::METHOD_NOT_ALLOWED, "POST, PUT or GET");
         }
+    }
+    let too_large = || {
+        count("too_large");
+        answer(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB")
+    };
+    let body = match read(&headers, body).await {
+        Ok(Some(body)) => body,
+        Ok(None) => return too_large(),
         Err(_) => return answer(StatusCode::BAD_REQUEST, "the body was cut off"),
     };
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    match webhook::parse(content_type, query.as_deref(), &body) {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let unpacked = match unpacked(header(header::CONTENT_ENCODING), &body) {
+        Ok(Some(unpacked)) => unpacked,
+        Ok(None) => return too_large(),
+        Err(why) => {
+            count("unreadable");
+            return answer(StatusCode::BAD_REQUEST, why);
+        }
+    };
+    match webhook::parse(header(header::CONTENT_TYPE), query.as_deref(), &unpacked) {
         Ok(webhook) => store(&receiver, webhook).await,
         Err(error) => {
             count("unreadable");
-            tracing::warn!(bytes = body.len(), "a webhook cannot be read: {error}");
             answer(StatusCode::BAD_REQUEST, &format!("{error}\n"))
         }
     }
 }
 
-fn is_too_large(error: &axum::Error) -> bool {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if error.to_string().contains("length limit exceeded") {
-            return true;
-        }
-        source = error.source();
+/// The body, or none where it is larger than allowed: then it was read and thrown away.
+async fn read(headers: &HeaderMap, body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
+    if told_length(headers).is_some_and(|length| length > MAX_BODY as u64) {
+        drain(headers, body).await;
+        return Ok(None);
     }
-    false
+    let mut stream = body.into_data_stream();
+    let mut whole = Vec::new();
+    while let Some(piece) = stream.next().await {
+        let piece = piece?;
+        if whole.len() + piece.len() > MAX_BODY {
+            throw_away(stream).await;
+            return Ok(None);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(Some(whole))
+}
+
+fn told_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Throws a body away, unless its sender waits to be asked for it.
+async fn drain(headers: &HeaderMap, body: Body) {
+    let is_sent = !headers.contains_key(header::EXPECT);
+    if is_sent && told_length(headers).is_none_or(|length| length <= DRAINED as u64) {
+        throw_away(body.into_data_stream()).await;
+    }
+}
+
+async fn throw_away(mut stream: axum::body::BodyDataStream) {
+    let mut left = DRAINED;
+    let draining = async {
+        while let Ok(Some(Ok(piece))) = tokio::time::timeout(DRAIN_PAUSE, stream.next()).await {
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Whoever is not done by then does not read an answer either.
+    let _ = tokio::time::timeout(DRAIN_WITHIN, draining).await;
+}
+
+/// The body without its compression, of which a sender's proxy may think; none where it is larger than allowed.
+fn unpacked<'a>(encoding: Option<&str>, body: &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, &'static str> {
+    let limit = MAX_BODY as u64 + 1;
+    let mut whole = Vec::new();
+    let encoding = encoding.unwrap_or_default().trim().to_ascii_lowercase();
+    let read = match encoding.as_str() {
+        "" | "identity" if !body.starts_with(&[0x1f, 0x8b]) => return Ok(Some(Cow::Borrowed(body))),
+        "" | "identity" | "gzip" | "x-gzip" => flate2::read::MultiGzDecoder::new(body)
+            .take(limit)
+            .read_to_end(&mut whole),
+        // By its name it has a zlib header, and often it has none.
+        "deflate" => match body.first() {
+            Some(0x08 | 0x18 | 0x28 | 0x38 | 0x48 | 0x58 | 0x68 | 0x78) => {
+                flate2::read::ZlibDecoder::new(body)
+                    .take(limit)
+                    .read_to_end(&mut whole)
+            }
+            _ => flate2::read::DeflateDecoder::new(body)
+                .take(limit)
+                .read_to_end(&mut whole),
+        },
+        _ => return Err("the body's content-encoding is neither gzip nor deflate\n"),
+    };
+    match read {
+        Ok(_) => Ok((whole.len() <= MAX_BODY).then_some(Cow::Owned(whole))),
+        Err(_) => Err("the body's compression is broken\n"),
+    }
 }
 
 async fn store(receiver: &Receiver, webhook: Webhook) -> Response {

@@ -10,9 +10,10 @@
 use tokio_postgres::types::ToSql;
 
 use super::{Batch, ResolveError};
+use crate::decide::Outputs;
 use crate::mapping::Shape;
 use crate::mapping::shape::quote_ident;
-use crate::postgres::{TextParam, describe, describe_without_values, site};
+use crate::postgres::{TextParam, describe, site};
 
 /// Whose fault a refusal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,9 @@ pub(super) fn fault_of(code: Option<&str>) -> Fault {
 /// So many other rows are asked at most.
 const OTHERS: usize = 3;
 
+/// So many rows are asked about together: what is slow for each of them stays within the time of one statement.
+const TOGETHER: usize = 500;
+
 /// The rows of texts that a statement gives.
 type Rows = Vec<Vec<Option<String>>>;
 
@@ -68,7 +72,7 @@ impl Batch<'_> {
         };
         let code = error.code().map(|code| code.code());
         match fault_of(code) {
-            Fault::Row => Ok(Err(describe_without_values(&error))),
+            Fault::Row => Ok(Err(describe(&error))),
             Fault::Connection => Err(ResolveError::Site(describe(&error))),
             Fault::Stale if !self.is_fresh => Err(ResolveError::Stale(describe(&error))),
             Fault::Stale | Fault::Open => {
@@ -78,7 +82,7 @@ impl Batch<'_> {
                     return Err(ResolveError::Mapping(describe(&error)));
                 }
                 if self.is_of_this_row(sql, &values, of).await? {
-                    return Ok(Err(describe_without_values(&error)));
+                    return Ok(Err(describe(&error)));
                 }
                 Err(match is_of_mapping {
                     true => ResolveError::Mapping(describe(&error)),
@@ -86,6 +90,72 @@ impl Batch<'_> {
                 })
             }
         }
+    }
+
+    /// What a statement over many rows gives for each of them. Where the database refuses one, what is asked together is
+    /// halved until that one is alone; a mapping that it refuses as such is told row by row.
+    pub(super) async fn ask_many(
+        &self,
+        sql: &str,
+        columns: usize,
+        rows: &[Vec<Option<String>>],
+    ) -> Result<Vec<Outputs>, ResolveError> {
+        let mut answers = vec![Outputs::NoRow; rows.len()];
+        let mut todo: Vec<(usize, usize)> = (0..rows.len())
+            .step_by(TOGETHER)
+            .map(|from| (from, (from + TOGETHER).min(rows.len())))
+            .collect();
+        while let Some((from, to)) = todo.pop() {
+            let (Some(some), Some(answers)) = (rows.get(from..to), answers.get_mut(from..to)) else {
+                continue;
+            };
+            let error = match self.run_many(sql, columns, some, answers).await {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
+            let code = error.code().map(|code| code.code());
+            let is_of_mapping = code.is_some_and(|code| code.starts_with("42") || code.starts_with("3F"));
+            match fault_of(code) {
+                Fault::Connection => return Err(ResolveError::Site(describe(&error))),
+                Fault::Stale if !self.is_fresh => return Err(ResolveError::Stale(describe(&error))),
+                _ if is_of_mapping || to - from == 1 => {
+                    answers.fill(Outputs::Refused(describe(&error)));
+                }
+                _ => {
+                    let middle = from + (to - from) / 2;
+                    todo.extend([(from, middle), (middle, to)]);
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn run_many(
+        &self,
+        sql: &str,
+        columns: usize,
+        rows: &[Vec<Option<String>>],
+        answers: &mut [Outputs],
+    ) -> Result<(), tokio_postgres::Error> {
+        let column = |n: usize| -> Vec<Option<&str>> {
+            rows.iter()
+                .map(|row| row.get(n).and_then(|cell| cell.as_deref()))
+                .collect()
+        };
+        let arrays: Vec<Vec<Option<&str>>> = (0..columns).map(column).collect();
+        let params: Vec<&(dyn ToSql + Sync)> =
+            arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+        for row in site::query_cached(&self.site, sql, &params).await? {
+            let place = usize::try_from(row.get::<_, i64>(0) - 1).unwrap_or(usize::MAX);
+            let Some(answer) = answers.get_mut(place) else {
+                continue;
+            };
+            *answer = match answer {
+                Outputs::NoRow => Outputs::Row(cells(&row).split_off(1)),
+                _ => Outputs::SeveralRows,
+            };
+        }
+        Ok(())
     }
 
     /// Whether another row of the table passes where this one did not; a table without one tells nothing against the

@@ -1,8 +1,9 @@
 //! When a row was made, as far as its `created_at` is to be believed (rule 22).
 
 use super::{Batch, ResolveError};
+use crate::decide::Times;
 use crate::model::{RowClock, Section};
-use crate::store::{Event, Step};
+use crate::store::{CreatedAt, Event, Step};
 
 impl Batch<'_> {
     /// What the section's `created_at` is worth.
@@ -19,27 +20,45 @@ impl Batch<'_> {
         event: &Event,
         section: Section,
     ) -> Result<(), ResolveError> {
-        if event.found {
+        let wants = |known: &CreatedAt| known.section == section && known.wants(event.xid);
+        if event.found || !self.clocks.lock().await.iter().any(wants) {
             return Ok(());
         }
+        let created_at = self.created_at(section, &event.image).await?;
+        if self.learn_from(event, section, created_at).await
+            && let Some(known) = self
+                .clocks
+                .lock()
+                .await
+                .iter()
+                .find(|known| known.section == section)
+        {
+            step.clock_set(known).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether any row may tell something of a section's `created_at`.
+    pub(super) async fn wants_times(&self, section: Section) -> bool {
+        let clocks = self.clocks.lock().await;
+        clocks
+            .iter()
+            .any(|known| known.section == section && known.wants(0))
+    }
+
+    /// The same as [`Batch::learn_clock`] once `created_at` is known; true where that is to be written down.
+    pub(super) async fn learn_from(&self, event: &Event, section: Section, created_at: Option<f64>) -> bool {
         let mut clocks = self.clocks.lock().await;
         let known = clocks.iter_mut().find(|known| known.section == section);
-        let Some(known) = known.filter(|known| known.wants(event.xid)) else {
-            return Ok(());
+        let (Some(known), Some(created_at)) = (known.filter(|known| known.wants(event.xid)), created_at)
+        else {
+            return false;
         };
-        let Some(created_at) = self.created_at(section, &event.image).await? else {
-            return Ok(());
-        };
-        let lag = event.committed_at.as_millisecond() as f64 / 1000.0 - created_at;
-        known.last_xid = Some(event.xid);
-        if !RowClock::is_telling(lag) {
-            return Ok(());
-        }
         let before = known.clock();
-        known.lags.insert(0, lag);
-        known.lags.truncate(crate::model::row_clock::REMEMBERED);
-        known.sampled_ago = Some(0.0);
-        step.clock_sample(section, lag, event.xid).await?;
+        let lag = event.committed_at.as_millisecond() as f64 / 1000.0 - created_at;
+        if !known.note(lag, event.xid) {
+            return false;
+        }
         let now = known.clock();
         if now != before {
             tracing::info!(
@@ -47,7 +66,7 @@ impl Batch<'_> {
                 section.as_str()
             );
         }
-        Ok(())
+        true
     }
 
     /// Whether the mapping says that a row was made after the connector's start, or after its table was mapped; `None`:
@@ -70,9 +89,19 @@ impl Batch<'_> {
             return Ok(Some(false));
         }
         let created_at = self.created_at(section, &event.image).await?;
+        Ok(self.is_after_start(section, event, created_at).await)
+    }
+
+    /// The same once `created_at` is known.
+    pub(super) async fn is_after_start(
+        &self,
+        section: Section,
+        event: &Event,
+        created_at: Option<f64>,
+    ) -> Option<bool> {
         let by = event.committed_at.as_second() as f64;
         let clock = self.clock(section).await;
-        Ok(created_at.map_or(Some(false), |at| clock.is_after(at, self.began(section), by)))
+        created_at.map_or(Some(false), |at| clock.is_after(at, self.began(section), by))
     }
 
     /// Since when a section's rows are our business, in seconds since 1970: the connector's start, or when its table was
@@ -85,41 +114,14 @@ impl Batch<'_> {
         }
     }
 
-    /// When a row was made, from the text of `created_at`. A time that its commit contradicts is none.
-    pub(super) async fn made(&self, section: Section, created_at: Option<f64>, by: i64) -> Option<f64> {
-        let created_at = created_at?;
-        // Its own time stands for its commit's where the stream did not bring it.
-        let by = if created_at as i64 == by {
-            f64::INFINITY
-        } else {
-            by as f64
-        };
-        self.clock(section).await.made(created_at, by)
-    }
-
-    /// Why a row counts as an import, if it does.
-    pub(super) async fn is_import(
-        &self,
-        section: Section,
-        created_at: Option<f64>,
-        committed_at: i64,
-    ) -> Option<String> {
-        let created_at = created_at?;
-        if created_at as i64 == committed_at {
-            return None;
+    /// When a row of the section that was committed at `committed_at`, in seconds since 1970, was made.
+    pub(super) async fn times(&self, section: Section, committed_at: i64) -> Times {
+        Times {
+            clock: self.clock(section).await,
+            ticket_clock: self.clock(Section::Ticket).await,
+            committed_at,
+            now: crate::model::clock::now().as_second() as f64,
+            ages: true,
         }
-        let age = committed_at as f64 - self.clock(section).await.latest(created_at);
-        (age > self.config.capture.max_age.as_secs_f64())
-            .then(|| "an import: created_at is older than [capture] max_age".to_owned())
     }
-}
-
-/// 1980: no ticket system is older, and dates before it are zeros of some kind.
-const EARLIEST: f64 = 315_532_800.0;
-
-/// The seconds of an output. `infinity`, NaN and a zero of some kind are no time: they are neither sent nor taken for old
-/// or new.
-pub(super) fn seconds(cell: Option<&Option<String>>) -> Option<f64> {
-    let at: f64 = cell?.as_deref()?.trim().parse().ok()?;
-    (at.is_finite() && at >= EARLIEST).then_some(at)
 }

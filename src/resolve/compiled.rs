@@ -30,12 +30,26 @@ pub struct Compiled {
     pub deciding_message: Option<Deciding>,
     /// How a message's ticket is found.
     pub ticket_key_of: Option<TicketKeyOf>,
+    /// The same over many rows.
+    pub many: Many,
     /// The attachment tables.
     pub attachments: Vec<Attached>,
     /// With `expand`, which messages a row holds.
     pub thread: Option<Thread>,
     /// How `created_at` is mapped, and whether its type has a time zone.
     pub created_at: CreatedAtTypes,
+}
+
+/// The statements that are asked of many rows at once.
+pub struct Many {
+    /// Tickets from their images.
+    pub ticket_images: Reading,
+    /// Tickets by their keys.
+    pub ticket_keys: Reading,
+    /// Messages from their images.
+    pub messages: Option<Reading>,
+    /// The tickets of messages.
+    pub ticket_key_of: Option<TicketKeyOf>,
 }
 
 /// How a row that holds many messages is read.
@@ -70,8 +84,19 @@ impl Compiled {
             let reading = |source| read::message(config_message, &config.ticket, shape, &ticket, source);
             (reading(Source::Image), reading(Source::Table))
         });
-        let ticket_key_of =
-            with_shape.map(|(config_message, shape)| read::ticket_key_of(config_message, shape, &ticket));
+        let ticket_key_of = |source| {
+            with_shape
+                .map(|(config_message, shape)| read::ticket_key_of(config_message, shape, &ticket, source))
+        };
+        let many = Many {
+            ticket_images: read::ticket(&config.ticket, &ticket, Source::Images),
+            ticket_keys: read::ticket(&config.ticket, &ticket, Source::Keys),
+            messages: with_shape.map(|(message, shape)| {
+                read::message(message, &config.ticket, shape, &ticket, Source::Images)
+            }),
+            ticket_key_of: ticket_key_of(Source::Images),
+        };
+        let ticket_key_of = ticket_key_of(Source::Image);
         let attachments = files::load(client, config, &ticket, message.as_ref())
             .await
             .map_err(mapping)?;
@@ -99,6 +124,7 @@ impl Compiled {
             ticket_table: read::ticket(&config.ticket, &ticket, Source::Table),
             messages,
             ticket_key_of,
+            many,
             ticket,
             message,
         })

@@ -23,7 +23,7 @@ const TELLING: usize = 16;
 const AUTOMATIC_REPLIES: i64 = 10;
 
 /// What a row that was not sent before it went away is left with.
-pub(super) const DROPPED: &str = "deleted before it was sent";
+pub(super) use crate::store::DROPPED;
 
 impl Batch<'_> {
     /// The row's key is seen for the first time.
@@ -140,9 +140,13 @@ impl Batch<'_> {
             .await?;
         match found {
             Found::Ready(found) => self.ready(step, delivery, ticket.id, *found).await?,
-            Found::Wait { why, .. } => {
-                tracing::info!(ticket = %ticket.key, "waits: {why}");
-                step.delivery_wait(delivery, &why, Duration::from_secs(1)).await?;
+            Found::Wait { why, bounded } => {
+                // A ticket that is none of ours is no news: it may be most of the site's.
+                if bounded {
+                    tracing::info!(ticket = %ticket.key, "waits: {why}");
+                }
+                step.delivery_wait(delivery, &why, Duration::from_secs(1), !bounded)
+                    .await?;
             }
             Found::Park(why) => {
                 tracing::error!(ticket = %ticket.key, "parked: {why}");
@@ -294,7 +298,7 @@ impl Batch<'_> {
                 // may be most of the site's, and are asked about ever more rarely.
                 let longest = Duration::from_secs(if bounded { 60 } else { 3600 });
                 let after = Duration::from_secs(1 << waiting.attempts.clamp(0, 12)).min(longest);
-                step.delivery_wait(waiting.id, &why, after).await?;
+                step.delivery_wait(waiting.id, &why, after, !bounded).await?;
             }
             Found::Park(why) => {
                 tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");

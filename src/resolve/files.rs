@@ -10,9 +10,10 @@
 
 use serde_json::Value;
 
-use super::row::{Found, Outputs};
+use super::row::Found;
 use super::{Batch, ResolveError, key_of};
 use crate::config::AttachmentOf;
+use crate::decide::{Outputs, Ready};
 use crate::files::{Attached, FileRow};
 use crate::mapping::shape::{key_text, key_values};
 use crate::mapping::{Reading, Shape};
@@ -40,14 +41,10 @@ impl FoundFile {
     }
 }
 
-/// The text of a message without one, if it has files.
-pub(super) fn names(files: &[FoundFile]) -> Option<text::Body> {
-    let names: Vec<&str> = files
-        .iter()
-        .filter(|file| file.is_ours())
-        .map(|file| file.row.name.as_str())
-        .collect();
-    (!names.is_empty()).then(|| text::names_of_files(&names))
+/// The names of those that go with the row.
+pub(super) fn names(files: &[FoundFile]) -> Vec<&str> {
+    let ours = files.iter().filter(|file| file.is_ours());
+    ours.map(|file| file.row.name.as_str()).collect()
 }
 
 impl Batch<'_> {
@@ -428,6 +425,22 @@ pub struct Resolved {
     pub files: Vec<FoundFile>,
     /// Its text is nothing but the names of its files.
     pub is_files_only: bool,
+}
+
+impl Resolved {
+    pub(super) fn of(ready: Ready, files: Vec<FoundFile>) -> Resolved {
+        Resolved {
+            is_files_only: ready.is_files_only,
+            resolution: Resolution {
+                author: ready.author.as_str().to_owned(),
+                bodies: ready.bodies,
+                opening: ready.opening,
+                written_at: ready.written_at,
+                files: Vec::new(),
+            },
+            files,
+        }
+    }
 }
 
 /// Where a file goes.

@@ -19,6 +19,7 @@ impl Batch<'_> {
 
     /// The piece is decided: what is to be known of its transactions until they are over, and which of them are too many.
     pub(super) async fn transactions_end(&self, step: &Step<'_>) -> Result<(), ResolveError> {
+        let mut is_kept = !self.counted.is_empty();
         if let Some(xid) = self.cut {
             let sections: Vec<_> = self
                 .emptied
@@ -28,6 +29,7 @@ impl Batch<'_> {
                 .collect();
             if !sections.is_empty() {
                 step.bulk_set_emptied(xid, &sections).await?;
+                is_kept = true;
             }
         }
         let mut opens: HashMap<u64, HashSet<i64>> = HashMap::new();
@@ -36,24 +38,24 @@ impl Batch<'_> {
                 opens.entry(*xid).or_default().insert(*ticket);
             }
         }
-        let counted = step.bulk_counted().await?;
         let most = self.config.capture.max_new_cases;
         for (xid, tickets) in opens {
             // Most transactions open one case, and nothing is written about them.
-            if tickets.len() > most || self.cut == Some(xid) || counted.contains(&xid) {
+            if tickets.len() > most || self.cut == Some(xid) || self.counted.contains(&xid) {
                 let tickets: Vec<i64> = tickets.into_iter().collect();
                 step.bulk_opens(&tickets, xid).await?;
+                is_kept = true;
             }
         }
-        judge(step, self.config, self.cut).await
+        match is_kept {
+            true => judge(step, self.config, self.cut).await,
+            false => Ok(()),
+        }
     }
 }
 
 /// Judges the transactions that are over, all but `cut`.
 pub(super) async fn judge(step: &Step<'_>, config: &Config, cut: Option<u64>) -> Result<(), ResolveError> {
-    if step.bulk_counted().await?.is_empty() {
-        return Ok(());
-    }
     let most = i64::try_from(config.capture.max_new_cases).unwrap_or(i64::MAX);
     for held in step.bulk_judge(cut, most).await? {
         tracing::error!(

@@ -3,7 +3,8 @@
 //! Events are taken in commit order, whole transactions at a time, by one task; what they mean is written in one
 //! transaction together with their removal, so a crash repeats a batch or nothing of it. A row enters its ticket's
 //! lane once (rules 5 and 6): [`crate::store::Link`] says what is known of its key. What cannot be decided yet stays
-//! in its place in the lane as *unresolved* and is tried again here.
+//! in its place in the lane as *unresolved* and is tried again here. What becomes of a row is decided in
+//! [`crate::decide`]; ordinary neighbours are asked about and written together, as a *run* (`set`).
 //!
 //! A statement of the mapping that Postgres refuses as such (a dropped column) stops resolving, loudly, and loses
 //! nothing: events go on being captured, and resolving goes on where it was.
@@ -20,9 +21,9 @@ mod files;
 mod flood;
 mod moves;
 mod newest;
-mod passed;
 mod round;
 mod row;
+mod set;
 mod status;
 mod thread;
 mod ticket_edit;
@@ -37,7 +38,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::model::{DeliveryId, EventId, Op, Section};
+use crate::model::{DeliveryId, EventId, Op, Section, Seen, TroubleKind};
 use crate::postgres::Pool;
 use crate::store::{CreatedAt, Event, Link, LinkState, MappedSince, Step, Store, StoreError};
 
@@ -63,6 +64,9 @@ pub enum ResolveError {
         "the mapping does not fit the database: {0}; mend the table or the config, nothing is lost meanwhile"
     )]
     Mapping(String),
+    /// A captured row does not hold what it would be known by.
+    #[error("{0}")]
+    Keyless(String),
 }
 
 /// Turns captured events into deliveries.
@@ -78,6 +82,8 @@ pub struct Resolver {
     breaks: AtomicU32,
     /// What was counted for attempts that the process has survived.
     owed: tokio::sync::Mutex<(Vec<EventId>, Vec<DeliveryId>)>,
+    /// Each event goes the way of one event: what runs are compared with.
+    one_by_one: bool,
 }
 
 /// Why a row is passed over whose table was emptied in the same transaction.
@@ -92,11 +98,11 @@ const UNTOLD: &str = "an update of a row that created_at tells neither new nor o
 /// The tables are looked at again after this even if nothing rang: an event may be there that is not visible yet.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// The same once nothing was found so many times: the site's server is not to be asked for nothing all day long.
-const LOOK_IDLE: Duration = Duration::from_secs(2);
+/// Once nothing was found so many times, only when rung: the site's server is not to be asked for nothing all day long.
+const IDLE_AFTER: u32 = 2;
 
-/// So many times.
-const IDLE_AFTER: u32 = 20;
+/// While nothing rings it is said so often that it is waited for.
+const TURN: Duration = Duration::from_secs(20);
 
 impl Resolver {
     /// A resolver; nothing is asked before the first round.
@@ -110,6 +116,15 @@ impl Resolver {
             begun: crate::model::clock::monotonic(),
             breaks: AtomicU32::new(0),
             owed: tokio::sync::Mutex::default(),
+            one_by_one: false,
+        }
+    }
+
+    /// The same, with runs switched off: what the test of runs compares them with.
+    pub fn one_by_one(self) -> Resolver {
+        Resolver {
+            one_by_one: true,
+            ..self
         }
     }
 
@@ -123,8 +138,8 @@ impl Resolver {
                 if failures > 0 {
                     failures = 0;
                     tracing::info!("resolving goes on");
-                    if let Err(error) = self.store.meta_set_error(None).await {
-                        tracing::warn!("the error could not be cleared: {error}");
+                    if let Err(error) = self.store.trouble_over(TroubleKind::ResolvingStopped, "").await {
+                        tracing::warn!("that resolving goes on could not be noted: {error}");
                     }
                 }
             }
@@ -135,7 +150,7 @@ impl Resolver {
                 }
                 Ok(false) => {
                     idle = idle.saturating_add(1);
-                    if idle < IDLE_AFTER { LOOK_EVERY } else { LOOK_IDLE }
+                    LOOK_EVERY
                 }
                 Err(ResolveError::Store(error)) if error.lost_leadership() || error.is_held() => return,
                 Err(error) => {
@@ -143,16 +158,27 @@ impl Resolver {
                     *self.compiled.lock().await = None;
                     tracing::error!(attempt = failures, "resolving stopped: {error}");
                     let text = format!("resolving stopped: {error}");
-                    if let Err(error) = self.store.meta_set_error(Some(&text)).await {
+                    let trouble = Seen::new(TroubleKind::ResolvingStopped, text);
+                    if let Err(error) = self.store.trouble_seen(&trouble).await {
                         tracing::warn!("the error could not be noted: {error}");
                     }
                     Duration::from_secs(u64::from(failures.min(10)))
                 }
             };
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = self.store.wake.events.notified(), if failures == 0 => idle = 0,
-                () = tokio::time::sleep(pause) => {}
+            loop {
+                let is_idle = failures == 0 && idle >= IDLE_AFTER;
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    () = self.store.wake.events.notified(), if failures == 0 => idle = 0,
+                    () = self.store.wake.due_events.notified(), if is_idle => {}
+                    () = tokio::time::sleep(if is_idle { TURN } else { pause }) => {
+                        if is_idle {
+                            turned();
+                            continue;
+                        }
+                    }
+                }
+                break;
             }
         }
     }
@@ -192,8 +218,12 @@ struct Batch<'a> {
     emptied: HashSet<(u64, Section)>,
     /// The sessions were just made anew.
     is_fresh: bool,
+    /// No runs.
+    one_by_one: bool,
     /// Some change is parked, which one of these may overtake.
     has_parked: bool,
+    /// The transactions of which something is kept and nothing was decided.
+    counted: HashSet<u64>,
     /// By which transactions lanes without a case got their first message.
     opens: std::sync::Mutex<Vec<(u64, i64)>>,
 }
@@ -210,7 +240,8 @@ impl Batch<'_> {
                     .await?;
                 continue;
             }
-            let columns = &self.compiled.shape(section).key;
+            let shape = self.compiled.shape(section);
+            let columns = &shape.key;
             let row = if event.op == Op::Delete {
                 event.old_key.as_ref()
             } else {
@@ -219,6 +250,15 @@ impl Batch<'_> {
             let is_thread = section == Section::Message && self.compiled.thread.is_some();
             let key = |row: &Value| key_of(row, columns);
             let Some(new_key) = row.and_then(key) else {
+                if event.op == Op::Insert
+                    && let Some(column) = shape.generated_key()
+                {
+                    return Err(ResolveError::Keyless(format!(
+                        "the stream does not hold {column}, by which the mapping knows the rows of {}: the server generates \
+                         it; name columns that are not generated as `key`, restart, and `failed retry` takes it",
+                        shape.relation
+                    )));
+                }
                 step.skipped_count("a change without the mapped key (replica identity)")
                     .await?;
                 continue;
@@ -272,6 +312,10 @@ impl Batch<'_> {
         }
         if let Some(link) = known.filter(|link| !link.gone) {
             step.link_set_gone(link.id, Some(xid)).await?;
+            // The rest of the transaction, which may bring it back, is seen.
+            if self.cut != Some(xid) {
+                step.delivery_forget(link.id).await?;
+            }
             if step
                 .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
                 .await?

@@ -14,11 +14,17 @@ use std::time::Duration;
 use super::{Batch, Compiled, ResolveError, Resolver, moves};
 use crate::mapping::shape::key_values;
 use crate::model::{CrashPoint, DeliveryId, EventId, Op, Section, TicketKey};
-use crate::postgres::describe_without_values;
+use crate::postgres::describe;
 use crate::store::{Event, Place, StoreError, Stray, Unresolved};
 
 /// The most events of one round; a transaction is taken whole.
-const BATCH: i64 = 200;
+const BATCH: i64 = 2000;
+
+/// The most rows of one round that are tried again one by one.
+const AGAIN: i64 = 200;
+
+/// What is known of the rows of a run is in memory several times over.
+const RUN_BYTES: usize = 512 << 10;
 
 /// At so many failures an item is parked: three by itself, since two deaths of the process among others prove nothing
 /// about one of them; somebody may simply have killed it.
@@ -74,24 +80,21 @@ impl Resolver {
         // Before there is anything to do: a mapping that does not fit is told at the start, not with the first row.
         self.compiled().await?;
         self.settle_counts().await?;
-        let events = self.store.event_take(BATCH, self.config.capture.settle).await?;
-        let mut items: Vec<Item> = self
-            .store
-            .parked_event_retried()
-            .await?
-            .into_iter()
-            .map(Item::Again)
-            .collect();
+        let (events, goes_on) = self.store.event_take(BATCH, self.config.capture.settle).await?;
+        let facts = self.store.facts().await?;
+        let mut items: Vec<Item> = Vec::new();
+        if facts.has_again {
+            let parked = self.store.parked_event_retried().await?;
+            items.extend(parked.into_iter().map(Item::Again));
+        }
         let is_busy = !events.is_empty() || !items.is_empty();
-        let goes_on = match events.last() {
-            Some(last) if self.store.event_goes_on(last).await? => Some(last.xid),
-            _ => None,
-        };
         items.extend(events.into_iter().map(Item::Event));
-        let waiting = self.store.delivery_unresolved(BATCH).await?.into_iter();
-        items.extend(waiting.map(|waiting| Item::Waiting(Box::new(waiting))));
-        let strays = self.store.delivery_strays(BATCH).await?.into_iter();
-        items.extend(strays.map(Item::Stray));
+        if facts.has_again {
+            let waiting = self.store.delivery_unresolved(AGAIN).await?.into_iter();
+            items.extend(waiting.map(|waiting| Item::Waiting(Box::new(waiting))));
+            let strays = self.store.delivery_strays(AGAIN).await?.into_iter();
+            items.extend(strays.map(Item::Stray));
+        }
         if items.is_empty() {
             if self.begun.elapsed() > CAREFUL_FOR {
                 self.careful.store(false, Ordering::Relaxed);
@@ -199,6 +202,7 @@ impl Resolver {
     async fn is_of_everybody(&self, error: &ResolveError) -> bool {
         match error {
             ResolveError::Mapping(_) | ResolveError::Stale(_) => true,
+            ResolveError::Keyless(_) => false,
             // A backend that dies of one row takes its connection along.
             ResolveError::Site(_) => {
                 let breaks = self.breaks.fetch_add(1, Ordering::Relaxed) + 1;
@@ -236,11 +240,13 @@ impl Resolver {
     ) -> Result<Batch<'_>, ResolveError> {
         let compiled: Arc<Compiled> = self.compiled().await?;
         let events: Vec<&Event> = events_of(piece).collect();
-        let mut emptied = self.store.bulk_emptied().await?;
+        let facts = self.store.facts().await?;
+        let mut emptied = facts.emptied;
         emptied.extend(moves::emptied(&events, &compiled));
         let site = self.site.get().await;
         Ok(Batch {
             is_fresh,
+            one_by_one: self.one_by_one,
             cut,
             emptied,
             store: &self.store,
@@ -248,10 +254,11 @@ impl Resolver {
             moves: moves::moves(&events, &compiled),
             site: site.map_err(|error| ResolveError::Site(error.to_string()))?,
             compiled,
-            started_at: self.store.meta().await?.started_at,
-            later: self.store.published_later().await?,
-            clocks: tokio::sync::Mutex::new(self.store.clocks().await?),
-            has_parked: self.store.parked_event_any().await?,
+            started_at: facts.started_at,
+            later: facts.later,
+            clocks: tokio::sync::Mutex::new(facts.clocks),
+            has_parked: facts.has_parked,
+            counted: facts.counted,
             opens: std::sync::Mutex::default(),
         })
     }
@@ -259,12 +266,22 @@ impl Resolver {
     async fn try_piece(&self, piece: &[Item], cut: Option<u64>, is_fresh: bool) -> Result<(), ResolveError> {
         let batch = self.batch(piece, cut, is_fresh).await?;
         let mut client = self.store.client().await?;
-        let step = self.store.step(&mut client).await?;
-        let events: Vec<&Event> = events_of(piece).collect();
-        let passed = batch.passed_over(&step, &events).await?;
+        let step = self.store.step_by_index(&mut client).await?;
+        let (mut run, mut bytes) = (Vec::new(), 0);
         for item in piece {
+            if let Item::Event(event) = item
+                && let Some(entry) = batch.entry(event)
+            {
+                bytes += entry.bytes();
+                run.push(entry);
+                if bytes > RUN_BYTES {
+                    batch.run_of(&step, std::mem::take(&mut run)).await?;
+                    bytes = 0;
+                }
+                continue;
+            }
+            batch.run_of(&step, std::mem::take(&mut run)).await?;
             match item {
-                Item::Event(event) if passed.contains(&event.id) => {}
                 Item::Event(event) => batch.event(&step, event).await?,
                 Item::Again(event) => {
                     batch.event(&step, event).await?;
@@ -274,8 +291,8 @@ impl Resolver {
                 Item::Stray(stray) => batch.stray(&step, stray).await?,
             }
         }
+        batch.run_of(&step, run).await?;
         let (ids, deliveries) = ids(piece);
-        step.event_delete(&ids).await?;
         if !deliveries.is_empty() {
             step.delivery_well(&deliveries).await?;
         }
@@ -284,7 +301,7 @@ impl Resolver {
         }
         CrashPoint::ResolveDecided.reached();
         // Last of all: what was read by key up to now was read by the keys that are noted.
-        step.unheld().await?;
+        step.event_delete_unheld(&ids).await?;
         step.commit().await?;
         CrashPoint::ResolveStored.reached();
         self.store.wake.lanes.notify_one();
@@ -386,7 +403,7 @@ impl ResolveError {
     fn of_the_row(&self) -> String {
         match self {
             ResolveError::Store(StoreError::Postgres(error)) => {
-                format!("it could not be taken: {}", describe_without_values(error))
+                format!("it could not be taken: {}", describe(error))
             }
             other => format!("it could not be taken: {other}"),
         }
@@ -394,7 +411,11 @@ impl ResolveError {
 
     /// Another attempt a moment later ends no better.
     fn is_certain(&self) -> bool {
-        matches!(self, ResolveError::Store(error) if error.is_of_the_values() == Some(true))
+        match self {
+            ResolveError::Keyless(_) => true,
+            ResolveError::Store(error) => error.is_of_the_values() == Some(true),
+            _ => false,
+        }
     }
 }
 

@@ -2,40 +2,19 @@
 
 use serde_json::Value;
 
-use super::clock::seconds;
 use super::files::{Resolved, names};
-use super::status::status_word;
 use super::verdict::{Holds, Of};
 use super::{Batch, ResolveError, cell};
-use crate::config::{AgentAs, AttachmentOf};
+use crate::config::AttachmentOf;
+use crate::decide::{self, MessageRow, Need, Outputs, TicketRow, seconds};
 use crate::mapping::Shape;
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::{key_text, key_values};
-use crate::model::{BodyFormat, Section, TicketKey};
-use crate::store::{Opening, Resolution, Step};
-use crate::text::{self, Body};
+use crate::model::{Section, TicketKey};
+use crate::store::Step;
 
-/// Why an agent's answer stays on the site.
-pub(super) const AGENT_IGNORED: &str = "an agent's answer on the site ([message] agent_as = \"ignore\")";
-
-/// What the mapping says of a row.
-pub enum Found {
-    /// It goes to Deskie.
-    Ready(Box<Resolved>),
-    /// It is not for Deskie as it is; a later UPDATE may change that.
-    NotNow(String),
-    /// It is not for Deskie, for good.
-    Never(String),
-    /// Something is not there yet; `bounded`: it parks after `[ticket] wait`.
-    Wait {
-        /// What is waited for.
-        why: String,
-        /// Whether the wait ends.
-        bounded: bool,
-    },
-    /// A person must look.
-    Park(String),
-}
+/// What becomes of a row, with the files that it takes along.
+pub(super) type Found = decide::Found<Resolved>;
 
 /// Which ticket a row belongs to.
 pub enum Lane {
@@ -45,25 +24,6 @@ pub enum Lane {
     None,
     /// It cannot be told: a person must look.
     Untold(String),
-}
-
-/// A statement's answer, or why there is none.
-pub(super) enum Outputs {
-    Row(Vec<Option<String>>),
-    NoRow,
-    SeveralRows,
-    /// The database refused this row's values.
-    Refused(String),
-}
-
-impl Outputs {
-    pub(super) fn get(row: &[Option<String>], n: usize) -> Option<String> {
-        row.get(n)
-            .cloned()
-            .flatten()
-            .map(|text| text.trim().to_owned())
-            .filter(|text| !text.is_empty())
-    }
 }
 
 impl Batch<'_> {
@@ -125,7 +85,7 @@ impl Batch<'_> {
             return Ok(None);
         };
         let created_at = self.alone(created_at, section, Of::Image(image, None)).await?;
-        Ok(seconds(Some(&created_at.flatten())))
+        Ok(seconds(created_at.flatten().as_deref()))
     }
 
     /// The ticket's status as the mapping gives it, of an image or of the table's row; `None` where it gives none, or
@@ -205,49 +165,26 @@ impl Batch<'_> {
                 .ask_table(&compiled.ticket_table, &compiled.ticket, key)
                 .await?;
         }
-        let row = match outputs {
-            Outputs::Row(row) => row,
-            other => {
-                let verdict = self.ticket_verdict(image, committed_at).await?;
-                return Ok(verdict.unwrap_or_else(|| unanswered(&other, "[ticket]")));
-            }
-        };
-        if row.first().cloned().flatten().as_deref() != Some("true") {
-            return Ok(Found::NotNow("[ticket] where does not hold".into()));
+        if !matches!(outputs, Outputs::Row(_))
+            && let Some(found) = self.ticket_verdict(image, committed_at).await?
+        {
+            return Ok(found);
         }
-        let created_at = seconds(row.get(5));
-        if let Some(age) = self.is_import(Section::Ticket, created_at, committed_at).await {
-            return Ok(Found::Never(age));
-        }
-        let made = self.made(Section::Ticket, created_at, committed_at).await;
-        let opening = match self.opening(&row, key).await {
-            Ok(opening) => opening,
-            Err(found) => return Ok(*found),
+        let times = self.times(Section::Ticket, committed_at).await;
+        let row = TicketRow {
+            key,
+            outputs: &outputs,
+            times,
         };
-        let body = match row.get(2).cloned().flatten() {
-            Some(body) if !body.trim().is_empty() => body,
-            _ => opening.subject.clone(),
+        let found = decide::ticket(self.config, &row);
+        let files = match found {
+            decide::Found::Ready(_) => self.files_of(step, AttachmentOf::Ticket, key.as_str()).await?,
+            _ => Ok(Vec::new()),
         };
-        let Some(format) = body_format(Outputs::get(&row, 3)) else {
-            return Ok(Found::Park(
-                "[ticket] format must give 'text', 'html' or 'markdown'".into(),
-            ));
-        };
-        let files = match self.files_of(step, AttachmentOf::Ticket, key.as_str()).await? {
-            Ok(files) => files,
-            Err(found) => return Ok(found),
-        };
-        Ok(Found::Ready(Box::new(Resolved {
-            resolution: Resolution {
-                author: "customer".into(),
-                bodies: self.parts(&body, format, key),
-                opening: Some(opening),
-                written_at: made.map_or(committed_at, |at| at as i64),
-                files: Vec::new(),
-            },
-            files,
-            is_files_only: false,
-        })))
+        Ok(match files {
+            Ok(files) => found.map_ready(|ready| Resolved::of(ready, files)),
+            Err(found) => found,
+        })
     }
 
     async fn resolve_message(
@@ -289,188 +226,47 @@ impl Batch<'_> {
         has_case: bool,
         committed_at: i64,
     ) -> Result<Found, ResolveError> {
-        let row = match outputs {
-            Outputs::Row(row) => row,
-            Outputs::NoRow if !self.ticket_exists(ticket).await? => {
-                return Ok(Found::Wait {
-                    why: format!("the ticket {ticket} is not there, or not visible to us"),
-                    bounded: true,
-                });
-            }
-            other => return Ok(unanswered(&other, "[message]")),
-        };
-        let holds = |n: usize| row.get(n).cloned().flatten().as_deref() == Some("true");
-        if !holds(0) {
-            return Ok(Found::NotNow("[message] where does not hold".into()));
-        }
-        let author = match (self.config.message.as_ref(), Outputs::get(&row, 2)) {
-            (Some(message), None) if message.author.is_none() => "customer".to_owned(),
-            (_, Some(author)) => author,
-            (_, None) => {
-                return Ok(Found::Park(
-                    "[message] author is NULL; it must be 'customer', 'agent' or 'skip'".into(),
-                ));
-            }
-        };
-        let agent_as = self
-            .config
-            .message
-            .as_ref()
-            .map_or(AgentAs::Ignore, |message| message.agent_as);
-        match author.as_str() {
-            "customer" => {}
-            "skip" => return Ok(Found::NotNow("[message] author is skip".into())),
-            "agent" if agent_as == AgentAs::Ignore => {
-                return Ok(Found::NotNow(AGENT_IGNORED.into()));
-            }
-            "agent" => {}
-            other => {
-                return Ok(Found::Park(format!(
-                    "[message] author is `{other}`; it must be 'customer', 'agent' or 'skip'"
-                )));
-            }
-        }
-        let created_at = seconds(row.get(5));
-        if let Some(age) = self.is_import(Section::Message, created_at, committed_at).await {
-            return Ok(Found::Never(age));
-        }
-        let made = self.made(Section::Message, created_at, committed_at).await;
-        let mut files = match key {
-            Some(key) => match self.files_of(step, AttachmentOf::Message, key).await? {
-                Ok(files) => files,
-                Err(found) => return Ok(found),
-            },
-            None => Vec::new(),
-        };
-        let body = row.get(3).cloned().flatten().unwrap_or_default();
-        let only_names = names(&files).filter(|_| body.trim().is_empty());
-        if body.trim().is_empty() && only_names.is_none() {
-            return Ok(Found::NotNow("the body is empty, and there is no file".into()));
-        }
-        let Some(format) = body_format(Outputs::get(&row, 4)) else {
-            return Ok(Found::Park(
-                "[message] format must give 'text', 'html' or 'markdown'".into(),
-            ));
-        };
-        if !holds(1) {
-            return Ok(Found::Wait {
-                why: "[ticket] where does not hold".into(),
-                bounded: false,
-            });
-        }
-        let opening = if has_case || author == "agent" {
-            None
-        } else {
-            let found = self
-                .ask_table(&self.compiled.ticket_table, &self.compiled.ticket, ticket)
-                .await?;
-            match found {
-                Outputs::Row(row) => match self.opening(&row, ticket).await {
-                    Ok(opening) => Some(opening),
-                    Err(found) => return Ok(*found),
-                },
-                other => return Ok(unanswered(&other, "[ticket]")),
+        let times = self.times(Section::Message, committed_at).await;
+        let (mut files, mut ticket_outputs, mut ticket_exists) = (None, None, None);
+        let found = loop {
+            let names: Option<Vec<&str>> = files.as_deref().map(names);
+            let row = MessageRow {
+                outputs: &outputs,
+                ticket,
+                has_case,
+                times,
+                files: names.as_deref(),
+                ticket_outputs: ticket_outputs.as_ref(),
+                ticket_exists,
+            };
+            match decide::message(self.config, &row) {
+                Ok(found) => break found,
+                Err(Need::TicketExists) => ticket_exists = Some(self.ticket_exists(ticket).await?),
+                Err(Need::Files) => {
+                    files = match key {
+                        Some(key) => match self.files_of(step, AttachmentOf::Message, key).await? {
+                            Ok(files) => Some(files),
+                            Err(found) => return Ok(found),
+                        },
+                        None => Some(Vec::new()),
+                    }
+                }
+                Err(Need::Ticket) => {
+                    let compiled = &self.compiled;
+                    let found = self.ask_table(&compiled.ticket_table, &compiled.ticket, ticket);
+                    ticket_outputs = Some(found.await?);
+                }
             }
         };
+        let mut files = files.unwrap_or_default();
         // They belong to what opens the case.
-        if opening.is_some() {
+        if matches!(&found, decide::Found::Ready(ready) if ready.opening.is_some()) {
             match self.files_of(step, AttachmentOf::Ticket, ticket.as_str()).await? {
                 Ok(of_ticket) => files.extend(of_ticket),
                 Err(found) => return Ok(found),
             }
         }
-        let is_files_only = only_names.is_some();
-        Ok(Found::Ready(Box::new(Resolved {
-            resolution: Resolution {
-                author,
-                bodies: match only_names {
-                    Some(names) => vec![names],
-                    None => self.parts(&body, format, ticket),
-                },
-                opening,
-                written_at: made.map_or(committed_at, |at| at as i64),
-                files: Vec::new(),
-            },
-            files,
-            is_files_only,
-        })))
-    }
-
-    fn parts(&self, body: &str, format: BodyFormat, ticket: &TicketKey) -> Vec<Body> {
-        let deskie = &self.config.deskie;
-        if format == BodyFormat::Html && text::is_flattened("", body) {
-            tracing::warn!(%ticket, "a body goes to Deskie as plain text: its HTML would multiply without end");
-        }
-        if body.len() > deskie.max_text {
-            tracing::warn!(%ticket, bytes = body.len(), "a text is longer than [deskie] max_text: the rest is left out");
-        }
-        text::parts(body, format, deskie.max_body, deskie.max_text)
-    }
-
-    /// What create_case needs; an identity that is not there is waited for.
-    async fn opening(&self, row: &[Option<String>], key: &TicketKey) -> Result<Opening, Box<Found>> {
-        let value = |n: usize| Outputs::get(row, n);
-        let clock = self.clock(Section::Ticket).await;
-        let mut opening = Opening {
-            subject: value(1).unwrap_or_else(|| format!("#{key}")),
-            name: value(10),
-            status: status_word(value(4)).unwrap_or_else(|word| {
-                tracing::warn!(ticket = %key, "[ticket] status is `{word}`; it must be 'open', 'waiting' or 'closed'");
-                None
-            }),
-            priority: value(13),
-            group_id: value(14)
-                .and_then(|text| text.parse().ok())
-                .or(self.config.deskie.group_id),
-            language_id: value(15)
-                .and_then(|text| text.parse().ok())
-                .or(self.config.deskie.language_id),
-            // A day for a zone and a clock: what lies further ahead is no time at all.
-            created_at: seconds(row.get(5))
-                .filter(|at| *at <= crate::model::clock::now().as_second() as f64 + 86_400.0)
-                .map(|at| clock.earliest(at) as i64),
-            ..Opening::default()
-        };
-        let fields: std::collections::BTreeMap<String, Option<String>> = value(11)
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default();
-        opening.fields = fields
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect();
-        let labels: Vec<Value> = value(12)
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default();
-        opening.labels = self.config.deskie.labels.clone();
-        opening
-            .labels
-            .extend(labels.iter().filter_map(|label| match label {
-                Value::Number(number) => number.as_i64(),
-                Value::String(text) => text.parse().ok(),
-                _ => None,
-            }));
-        let (email, phone, custom_id) = (value(7), value(8), value(9));
-        if let Some(channel) = value(6) {
-            if custom_id.is_none() {
-                let why = format!(
-                    "the ticket goes through the channel {channel}, but customer.custom_id is not there"
-                );
-                return Err(Box::new(Found::Wait { why, bounded: true }));
-            }
-            (opening.channel, opening.custom_id) = (Some(channel), custom_id);
-        } else if email.is_some() {
-            opening.email = email;
-        } else if phone.is_some() {
-            opening.phone = phone;
-        } else if custom_id.is_some() && self.config.deskie.channel.is_some() {
-            (opening.channel, opening.custom_id) = (self.config.deskie.channel.clone(), custom_id);
-        } else {
-            return Err(Box::new(Found::Wait {
-                why: "the customer has neither e-mail nor phone".into(),
-                bounded: true,
-            }));
-        }
-        Ok(opening)
+        Ok(found.map_ready(|ready| Resolved::of(ready, files)))
     }
 
     pub(super) fn key_of(&self, section: Section, image: &Value) -> Option<String> {
@@ -480,7 +276,7 @@ impl Batch<'_> {
     async fn ticket_exists(&self, key: &TicketKey) -> Result<bool, ResolveError> {
         let shape = &self.compiled.ticket;
         let reading = Reading {
-            sql: read::row_exists(shape).replacen("select 1", "select 'true'", 1),
+            sql: read::row_exists(shape),
             columns: vec![],
         };
         Ok(matches!(
@@ -573,25 +369,5 @@ impl Batch<'_> {
             Ok(_) => Outputs::SeveralRows,
             Err(error) => Outputs::Refused(error),
         })
-    }
-}
-
-fn unanswered(outputs: &Outputs, section: &str) -> Found {
-    match outputs {
-        Outputs::SeveralRows => Found::Park(format!("the join of {section} gives several rows for one row")),
-        Outputs::Refused(error) => Found::Park(format!("{section}: {error}")),
-        _ => Found::Wait {
-            why: format!("the joins of {section} give no row, or it is not visible to us"),
-            bounded: true,
-        },
-    }
-}
-
-pub(super) fn body_format(word: Option<String>) -> Option<BodyFormat> {
-    match word.as_deref() {
-        None | Some("text") => Some(BodyFormat::Text),
-        Some("html") => Some(BodyFormat::Html),
-        Some("markdown") => Some(BodyFormat::Markdown),
-        Some(_) => None,
     }
 }

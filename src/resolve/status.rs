@@ -5,20 +5,10 @@
 //! is passed over.
 
 use super::{Batch, ResolveError, cell};
+use crate::decide::status_word;
 use crate::mapping::shape::key_text;
 use crate::model::{Op, Section, TicketKey};
 use crate::store::{Event, Step};
-
-/// The words that Deskie knows.
-const STATUSES: [&str; 3] = ["open", "waiting", "closed"];
-
-/// A word of Deskie's; `Err`: the mapping gave another one.
-pub(super) fn status_word(word: Option<String>) -> Result<Option<String>, String> {
-    match word {
-        Some(word) if !STATUSES.contains(&word.as_str()) => Err(word),
-        word => Ok(word),
-    }
-}
 
 impl Batch<'_> {
     /// Looks at a change of the ticket's row.
@@ -38,7 +28,7 @@ impl Batch<'_> {
             Ok(Some(word)) => word,
             Ok(None) => return Ok(()),
             Err(word) => {
-                tracing::warn!(ticket = %key, "[ticket] status is `{word}`; it must be 'open', 'waiting' or 'closed'");
+                tracing::warn!(ticket = %key, "[ticket] status is {}; it must be 'open', 'waiting' or 'closed'", crate::text::word_or_length(&word));
                 return Ok(step
                     .skipped_count("[ticket] status is not open, waiting or closed")
                     .await?);

@@ -15,10 +15,11 @@
 use std::collections::HashMap;
 
 use super::enter::{DROPPED, key_image};
-use super::row::{Found, Lane, Outputs, body_format};
+use super::row::{Found, Lane};
 use super::verdict::Of;
 use super::{Batch, ResolveError};
 use crate::config::OnEdit;
+use crate::decide::{Outputs, body_format};
 use crate::model::{LinkId, Section, TicketKey};
 use crate::store::{Event, LinkState, RowLink, Step, Unresolved};
 use crate::text;
@@ -526,7 +527,7 @@ fn said(spoken: &Told<Spoken>, elements: &[Element], element: &Element) -> Optio
         .get(&element.identity)?
         .get(among_equals(elements, element).0)?;
     let body = row.get(3)?.as_deref()?;
-    let body = text::outgoing(body, body_format(Outputs::get(row, 4))?);
+    let body = text::outgoing(body, body_format(Outputs::get(row, 4).as_deref())?);
     Some(text::fingerprints(&body.text, &body.html))
 }
 

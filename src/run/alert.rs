@@ -1,35 +1,41 @@
 //! `[alert] url`: one POST with a short JSON text at each change of state.
 //!
-//! A task of the whole process, not of a term: a database that is gone ends the term, and that is told as well. What
-//! is told is decided by [`Told::look`], a pure function of what was told last and what is seen now; posting is tried
-//! a few times and never holds anything up. A standby tells nothing: the leader does.
+//! A task of the whole process, not of a term: a database that is gone ends the term, and that is told as well. It reads
+//! the table of troubles and nothing else, but for what the process knows of itself, which it knows without a database.
+//! What is told is decided by [`Told::look`], a pure function of what was told last and what is there now; posting is
+//! tried a few times and never holds anything up. A standby tells nothing: the leader does.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
-use crate::console::{DeskieState, Role, Vital};
-use crate::model::clock;
-use crate::postgres::catalog;
-use crate::store::StoreError;
+use super::{Shared, trouble};
+use crate::console::{Role, Vital};
+use crate::model::{Seen, TroubleKind, clock};
+use crate::store::{Parked, StoreError};
 
 /// How often is looked.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// A trouble that is over within this is not told.
-const LASTING: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// More parked things within this are told together.
 const TOGETHER: Duration = Duration::from_secs(60);
 
+/// What lasts is told again after this.
+const AGAIN: Duration = Duration::from_secs(3600);
+
 /// An alert is posted so often at most.
 const ATTEMPTS: u32 = 5;
 
+/// So many parked items are told apart; more are not told one by one.
+const MOST_PARKED: u32 = 1000;
+
 /// How long one POST may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A chat shows one line of so many characters of a reason.
+const SHOWN: usize = 300;
 
 /// What is told.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -41,189 +47,159 @@ struct Alert {
     at: jiff::Timestamp,
 }
 
-/// What is seen at one look.
-#[derive(Debug, Clone)]
-struct Seen {
-    /// The ids of what is parked; `None`: the database did not say.
-    parked: Option<BTreeSet<String>>,
-    deskie: DeskieState,
-    streaming: bool,
-    /// `None`: the database did not say.
-    slot_lost: Option<bool>,
-    /// The tables whose UPDATE the server refuses to the site because of us; `None`: the database did not say.
-    refused: Option<BTreeSet<String>>,
+/// What is there at one look.
+#[derive(Debug, Clone, Default)]
+struct There {
+    /// What the process knows of itself.
+    process: Vec<Seen>,
+    /// What stands in the table; `None`: the database did not say, so that nothing has changed.
+    stored: Option<Stored>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deskie {
-    Well,
-    Unreachable,
-    KeyRevoked,
+#[derive(Debug, Clone, Default)]
+struct Stored {
+    /// All but the parked items.
+    troubles: Vec<Seen>,
+    /// The parked items, the oldest first.
+    parked: Vec<Parked>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stream {
-    Well,
-    Down,
-    SlotLost,
+#[derive(Debug)]
+struct Known {
+    text: String,
+    since: Instant,
+    told: Option<Instant>,
 }
 
 /// What was told last, and since when things are otherwise.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Told {
+    known: BTreeMap<(TroubleKind, String), Known>,
     parked: BTreeSet<String>,
     parked_at: Option<Instant>,
-    deskie: Deskie,
-    unreachable_since: Option<Instant>,
-    stream: Stream,
-    down_since: Option<Instant>,
-    refused: BTreeSet<String>,
 }
 
 impl Told {
-    fn new() -> Told {
-        Told {
-            parked: BTreeSet::new(),
-            parked_at: None,
-            deskie: Deskie::Well,
-            unreachable_since: None,
-            stream: Stream::Well,
-            down_since: None,
-            refused: BTreeSet::new(),
-        }
-    }
-
     /// What is to be told now: event and text.
-    fn look(&mut self, seen: &Seen, now: Instant) -> Vec<(&'static str, String)> {
+    fn look(&mut self, there: &There, now: Instant) -> Vec<(&'static str, String)> {
         let mut told = Vec::new();
-        told.extend(self.look_at_parked(seen, now));
-        told.extend(self.look_at_deskie(seen, now));
-        told.extend(self.look_at_stream(seen, now));
-        told.extend(self.look_at_site(seen));
+        if let Some(stored) = &there.stored {
+            told.extend(self.look_at_parked(&stored.parked, now));
+        }
+        let stored = there.stored.iter().flat_map(|stored| &stored.troubles);
+        let all: Vec<&Seen> = there.process.iter().chain(stored).collect();
+        for seen in &all {
+            let known = self
+                .known
+                .entry((seen.kind, seen.subject.clone()))
+                .or_insert_with(|| Known {
+                    text: String::new(),
+                    since: now,
+                    told: None,
+                });
+            known.text.clone_from(&seen.text);
+        }
+        // A table that could not be read says nothing about what it holds.
+        let is_readable = there.stored.is_some();
+        let is_over = |(kind, subject): &(TroubleKind, String)| {
+            (is_readable || kind.is_of_the_process())
+                && !all
+                    .iter()
+                    .any(|seen| seen.kind == *kind && seen.subject == *subject)
+        };
+        let over: Vec<_> = self.known.keys().filter(|what| is_over(what)).cloned().collect();
+        let mut ended = BTreeMap::new();
+        for what in over {
+            if self.known.remove(&what).is_some_and(|known| known.told.is_some()) {
+                let (event, text) = what.0.over();
+                ended.insert(event, text.to_owned());
+            }
+        }
+        // As long as another trouble ends with the same word, it is not well.
+        ended.retain(|event, _| {
+            !self
+                .known
+                .iter()
+                .any(|((kind, _), known)| kind.over().0 == *event && known.told.is_some())
+        });
+        told.extend(ended);
+        for ((kind, _), known) in &mut self.known {
+            let lasts = now.saturating_duration_since(known.since);
+            let is_due = match known.told {
+                None => lasts >= kind.patience(),
+                Some(at) => now.saturating_duration_since(at) >= AGAIN,
+            };
+            if !is_due {
+                continue;
+            }
+            let still = match (known.told.replace(now), lasts.as_secs() / 60) {
+                (Some(_), minutes) => format!("still, after {minutes} minutes: "),
+                (None, 0) => String::new(),
+                (None, minutes) => format!("for {minutes} min: "),
+            };
+            told.push((kind.as_str(), still + &shown(&known.text)));
+        }
         told
     }
 
-    /// The site's own statements fail at this moment (rule 1): told at once.
-    fn look_at_site(&mut self, seen: &Seen) -> Option<(&'static str, String)> {
-        let refused = seen
-            .refused
-            .as_ref()
-            .filter(|refused| **refused != self.refused)?;
-        self.refused.clone_from(refused);
-        if refused.is_empty() {
-            return Some(("site_well", "the site's UPDATEs are taken again".to_owned()));
-        }
-        let names: Vec<&str> = refused.iter().map(String::as_str).collect();
-        let text = format!(
-            "the server refuses the site's own UPDATE and DELETE on {} since our publication carries them: `deskie-cdc status` \
-             has the statements that mend it at once",
-            names.join(", ")
-        );
-        Some(("site_refused", text))
-    }
-
     /// The first one after none is told at once, those that join it within a minute together.
-    fn look_at_parked(&mut self, seen: &Seen, now: Instant) -> Option<(&'static str, String)> {
-        let parked = seen.parked.as_ref()?;
+    fn look_at_parked(&mut self, parked: &[Parked], now: Instant) -> Option<(&'static str, String)> {
         let lately = self
             .parked_at
             .is_some_and(|at| now.saturating_duration_since(at) < TOGETHER);
-        if parked.is_empty() {
+        let ids: BTreeSet<String> = parked.iter().map(|parked| parked.id.clone()).collect();
+        if ids.is_empty() {
             // One that comes right after it is told at once again.
             let over = !std::mem::take(&mut self.parked).is_empty();
             self.parked_at = None;
-            return over.then(|| ("nothing_parked", "nothing is parked any more".to_owned()));
+            let (event, text) = TroubleKind::Parked.over();
+            return over.then(|| (event, text.to_owned()));
         }
-        let new: Vec<&String> = parked.difference(&self.parked).collect();
-        if new.is_empty() || lately {
+        let is_new = |parked: &&Parked| !self.parked.contains(&parked.id);
+        let new: Vec<&Parked> = parked.iter().filter(is_new).collect();
+        let again = self
+            .parked_at
+            .is_some_and(|at| now.saturating_duration_since(at) >= AGAIN);
+        if (new.is_empty() && !again) || lately {
             // What is no longer parked is news once it is parked again.
-            self.parked.retain(|id| parked.contains(id));
+            self.parked.retain(|id| ids.contains(id));
             return None;
         }
-        let mut names: Vec<&str> = new.iter().take(5).map(|id| id.as_str()).collect();
+        let named = |parked: &&Parked| match &parked.ticket {
+            Some(ticket) => format!("{} of ticket {ticket}: {}", parked.id, shown(&parked.error)),
+            None => format!("{}: {}", parked.id, shown(&parked.error)),
+        };
+        let mut names: Vec<String> = new.iter().take(3).map(named).collect();
         if new.len() > names.len() {
-            names.push("…");
+            names.push("…".into());
         }
-        let text = format!(
-            "{} newly parked ({}), {} in all wait for a person: see `deskie-cdc failed list`",
-            new.len(),
-            names.join(", "),
-            parked.len()
-        );
-        self.parked.clone_from(parked);
+        let text = match new.len() {
+            0 => format!("still {} wait for a person", ids.len()),
+            count => format!("{count} newly parked, {} in all wait for a person", ids.len()),
+        };
+        let list = if names.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", names.join("; "))
+        };
+        self.parked = ids;
         self.parked_at = Some(now);
-        Some(("parked", text))
+        Some((
+            TroubleKind::Parked.as_str(),
+            format!("{text}{list}: see `deskie-cdc failed list`"),
+        ))
     }
+}
 
-    fn look_at_deskie(&mut self, seen: &Seen, now: Instant) -> Option<(&'static str, String)> {
-        let (state, why) = match &seen.deskie {
-            DeskieState::Unknown => return None,
-            DeskieState::Reachable => (Deskie::Well, ""),
-            DeskieState::KeyRevoked => (Deskie::KeyRevoked, ""),
-            DeskieState::Unreachable(why) => (Deskie::Unreachable, why.as_str()),
-        };
-        let since = match state {
-            Deskie::Unreachable => *self.unreachable_since.get_or_insert(now),
-            _ => {
-                self.unreachable_since = None;
-                now
-            }
-        };
-        let lasts = now.saturating_duration_since(since) >= LASTING;
-        if state == self.deskie || (state == Deskie::Unreachable && !lasts) {
-            return None;
-        }
-        self.deskie = state;
-        Some(match state {
-            Deskie::Well => (
-                "deskie_well",
-                "Deskie is well again; what waited is sent".to_owned(),
-            ),
-            Deskie::KeyRevoked => (
-                "key_revoked",
-                "Deskie refuses the API key: everything waits, nothing is lost; put a new key into deskie.api_key and restart, \
-                 or activate the employee whom it belongs to"
-                    .to_owned(),
-            ),
-            Deskie::Unreachable => (
-                "deskie_unreachable",
-                format!("Deskie has not answered for more than a minute ({why}); everything waits, nothing is lost"),
-            ),
-        })
-    }
-
-    fn look_at_stream(&mut self, seen: &Seen, now: Instant) -> Option<(&'static str, String)> {
-        let since = match seen.streaming {
-            true => {
-                self.down_since = None;
-                now
-            }
-            false => *self.down_since.get_or_insert(now),
-        };
-        let lasts = now.saturating_duration_since(since) >= LASTING;
-        let state = match (seen.slot_lost, seen.streaming) {
-            (Some(true), _) => Stream::SlotLost,
-            (_, false) if lasts => Stream::Down,
-            // Not for so long yet, or it is not known what became of the slot.
-            (_, false) | (None, true) => return None,
-            (Some(false), true) => Stream::Well,
-        };
-        if state == self.stream || (state == Stream::Down && self.stream == Stream::SlotLost) {
-            return None;
-        }
-        self.stream = state;
-        Some(match state {
-            Stream::Well => ("stream_well", "the site's changes are streamed again".to_owned()),
-            Stream::Down => (
-                "stream_down",
-                "the stream of the site's changes has been down for more than a minute; the server keeps its WAL meanwhile"
-                    .to_owned(),
-            ),
-            Stream::SlotLost => (
-                "slot_lost",
-                "the replication slot is lost: what the site wrote meanwhile is repaired from its tables; see the log".to_owned(),
-            ),
-        })
+/// A reason in one short line.
+fn shown(text: &str) -> String {
+    let line: String = text
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect();
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
     }
 }
 
@@ -245,8 +221,12 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, url: url::Url, stop: Cancell
         Ok(http) => http,
         Err(error) => return tracing::error!("no alerts: the HTTP client could not be set up: {error}"),
     };
-    let site = url.host_str().unwrap_or("?").to_owned();
-    let mut told = Told::new();
+    let hook = url.host_str().unwrap_or("?").to_owned();
+    let site = match (&shared.config.alert.name, shared.url.database()) {
+        (Some(name), _) => name.clone(),
+        (None, database) => database.to_owned(),
+    };
+    let mut told = Told::default();
     let mut queue: VecDeque<Outgoing> = VecDeque::new();
     loop {
         tokio::select! {
@@ -254,13 +234,22 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, url: url::Url, stop: Cancell
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         if matches!(vital.role(), Role::Leader | Role::Starting) {
-            // A database that hangs is not waited for.
-            let seen = tokio::time::timeout(TIMEOUT, look(&shared, &vital)).await;
-            let seen = seen.unwrap_or_else(|_| unseen(&vital));
-            for (event, text) in told.look(&seen, clock::monotonic()) {
+            let there = There {
+                process: trouble::of_the_process(&vital),
+                // A database that hangs is not waited for.
+                stored: match tokio::time::timeout(TIMEOUT, stored(&shared)).await {
+                    Ok(Ok(stored)) => Some(stored),
+                    Ok(Err(error)) => {
+                        tracing::debug!("the troubles could not be read: {error}");
+                        None
+                    }
+                    Err(_) => None,
+                },
+            };
+            for (event, text) in told.look(&there, clock::monotonic()) {
                 tracing::info!(event, "alert: {text}");
                 let alert = Alert {
-                    text: format!("deskie-cdc: {text}"),
+                    text: format!("deskie-cdc ({site}): {text}"),
                     event,
                     at: clock::now(),
                 };
@@ -273,9 +262,20 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, url: url::Url, stop: Cancell
         }
         tokio::select! {
             () = stop.cancelled() => break,
-            () = send_due(&http, &url, &site, &mut queue) => {}
+            () = send_due(&http, &url, &hook, &mut queue) => {}
         }
     }
+}
+
+async fn stored(shared: &Shared) -> Result<Stored, StoreError> {
+    let troubles = shared.store.troubles().await?.into_iter();
+    let troubles = troubles
+        .filter(|trouble| !trouble.kind.is_of_the_process() && trouble.kind != TroubleKind::Parked)
+        .map(|trouble| Seen::of(trouble.kind, trouble.subject, trouble.text));
+    Ok(Stored {
+        troubles: troubles.collect(),
+        parked: shared.store.status_parked(0, Some(MOST_PARKED)).await?,
+    })
 }
 
 /// Posts what is due, in order; one that fails holds those behind it until it is given up.
@@ -309,81 +309,51 @@ async fn send_due(http: &reqwest::Client, url: &url::Url, site: &str, queue: &mu
     }
 }
 
-fn unseen(vital: &Vital) -> Seen {
-    let vital = vital.snapshot();
-    Seen {
-        parked: None,
-        deskie: vital.deskie,
-        streaming: vital.role == Role::Leader && vital.stream_connected,
-        slot_lost: None,
-        refused: None,
-    }
-}
-
-async fn look(shared: &Shared, vital: &Vital) -> Seen {
-    let mut seen = unseen(vital);
-    match shared.store.status_parked_ids().await {
-        Ok(ids) => seen.parked = Some(ids.into_iter().collect()),
-        Err(error) => tracing::debug!("what is parked could not be read: {error}"),
-    }
-    match slot_lost(shared).await {
-        Ok(lost) => seen.slot_lost = lost,
-        Err(error) => tracing::debug!("the slot could not be read: {error}"),
-    }
-    match refused(shared).await {
-        Ok(refused) => seen.refused = Some(refused),
-        Err(error) => tracing::debug!("the publication could not be read: {error}"),
-    }
-    seen
-}
-
-async fn refused(shared: &Shared) -> Result<BTreeSet<String>, StoreError> {
-    let client = shared.store.client().await?;
-    let [main, inserts] = crate::setup::publications(&shared.config);
-    let found = catalog::publication_refuses(&**client, &main, &inserts).await?;
-    Ok(found.iter().map(|found| found.what.table.to_string()).collect())
-}
-
-async fn slot_lost(shared: &Shared) -> Result<Option<bool>, StoreError> {
-    let Some(name) = shared.store.meta().await?.slot else {
-        return Ok(None);
-    };
-    if shared.store.meta_gap().await?.is_some() {
-        return Ok(Some(true));
-    }
-    let client = shared.store.client().await?;
-    let slot = catalog::slot(&**client, &name).await?;
-    Ok(Some(slot.is_none_or(|slot| slot.is_lost())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn well() -> Seen {
-        Seen {
-            parked: Some(BTreeSet::new()),
-            deskie: DeskieState::Reachable,
-            streaming: true,
-            slot_lost: Some(false),
-            refused: Some(BTreeSet::new()),
+    fn away() -> Seen {
+        Seen::new(TroubleKind::DeskieUnreachable, "connection refused")
+    }
+
+    fn parked(ids: &[&str]) -> There {
+        let parked = |id: &&str| Parked {
+            id: (*id).to_owned(),
+            ticket: Some("7".into()),
+            error: "no customer".into(),
+            since: String::new(),
+        };
+        There {
+            process: Vec::new(),
+            stored: Some(Stored {
+                troubles: Vec::new(),
+                parked: ids.iter().map(parked).collect(),
+            }),
         }
     }
 
-    fn parked(ids: &[&str]) -> Seen {
-        Seen {
-            parked: Some(ids.iter().map(|id| (*id).to_owned()).collect()),
-            ..well()
+    fn well() -> There {
+        parked(&[])
+    }
+
+    fn there(process: &[Seen], stored: &[Seen]) -> There {
+        There {
+            process: process.to_vec(),
+            stored: Some(Stored {
+                troubles: stored.to_vec(),
+                parked: Vec::new(),
+            }),
         }
     }
 
-    /// What is told at each look: (second, what is seen).
-    fn story(looks: &[(u64, Seen)]) -> Vec<(u64, &'static str)> {
-        let (mut told, start) = (Told::new(), clock::monotonic());
+    /// What is told at each look: (second, what is there).
+    fn story(looks: &[(u64, There)]) -> Vec<(u64, &'static str)> {
+        let (mut told, start) = (Told::default(), clock::monotonic());
         looks
             .iter()
-            .flat_map(|(second, seen)| {
-                let alerts = told.look(seen, start + Duration::from_secs(*second));
+            .flat_map(|(second, there)| {
+                let alerts = told.look(there, start + Duration::from_secs(*second));
                 alerts.into_iter().map(|(event, _)| (*second, event))
             })
             .collect()
@@ -412,33 +382,41 @@ mod tests {
     }
 
     #[test]
-    fn what_is_parked_again_is_told_again() {
+    fn what_is_parked_again_is_told_again_and_what_stays_hourly() {
         let looks = [
             (0, parked(&["d1", "d2"])),
             (10, parked(&["d2"])),
             (70, parked(&["d1", "d2"])),
+            (3600, parked(&["d1", "d2"])),
+            (3670, parked(&["d1", "d2"])),
         ];
-        assert_eq!(story(&looks), [(0, "parked"), (70, "parked")]);
+        assert_eq!(story(&looks), [(0, "parked"), (70, "parked"), (3670, "parked")]);
+    }
+
+    #[test]
+    fn a_parked_thing_is_told_with_its_ticket_and_reason() {
+        let alerts = Told::default().look(&parked(&["d1"]), clock::monotonic());
+        let [(_, text)] = alerts.as_slice() else {
+            panic!("{alerts:?}")
+        };
+        assert!(text.contains("d1 of ticket 7: no customer"), "{text}");
+        assert!(text.contains("deskie-cdc failed list"), "{text}");
     }
 
     #[test]
     fn a_short_outage_is_not_told_and_a_long_one_once() {
-        let away = || Seen {
-            deskie: DeskieState::Unreachable("connection refused".into()),
-            ..well()
-        };
         let short = [
-            (0, away()),
-            (58, away()),
+            (0, there(&[away()], &[])),
+            (58, there(&[away()], &[])),
             (60, well()),
-            (62, away()),
+            (62, there(&[away()], &[])),
             (100, well()),
         ];
         assert_eq!(story(&short), []);
         let long = [
-            (0, away()),
-            (60, away()),
-            (62, away()),
+            (0, there(&[away()], &[])),
+            (60, there(&[away()], &[])),
+            (62, there(&[away()], &[])),
             (300, well()),
             (302, well()),
         ];
@@ -446,64 +424,61 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_of_the_site_that_fails_is_told_at_once_and_once() {
-        let refused = |tables: &[&str]| Seen {
-            refused: Some(tables.iter().map(|table| (*table).to_owned()).collect()),
-            ..well()
-        };
-        let unknown = || Seen {
-            refused: None,
-            ..well()
-        };
+    fn what_the_database_does_not_say_has_not_changed() {
+        let refused = |table: &str| Seen::of(TroubleKind::SiteRefused, table, "refused");
+        let silent = || There::default();
         let looks = [
             (0, well()),
-            (2, refused(&["public.a"])),
-            (4, refused(&["public.a"])),
-            (6, unknown()),
-            (8, refused(&["public.a", "public.b"])),
-            (10, well()),
+            (2, there(&[], &[refused("public.a")])),
+            (4, there(&[], &[refused("public.a")])),
+            (6, silent()),
+            (8, there(&[], &[refused("public.a"), refused("public.b")])),
+            (10, there(&[], &[refused("public.b")])),
+            (12, well()),
         ];
-        assert_eq!(
-            story(&looks),
-            [(2, "site_refused"), (8, "site_refused"), (10, "site_well")]
-        );
+        let expected = [(2, "site_refused"), (8, "site_refused"), (12, "site_well")];
+        assert_eq!(story(&looks), expected);
     }
 
     #[test]
     fn a_refused_key_is_told_at_once() {
-        let revoked = || Seen {
-            deskie: DeskieState::KeyRevoked,
-            ..well()
-        };
+        let revoked = || there(&[Seen::new(TroubleKind::KeyRevoked, "refused")], &[]);
         let looks = [(0, well()), (2, revoked()), (4, revoked()), (6, well())];
         assert_eq!(story(&looks), [(2, "key_revoked"), (6, "deskie_well")]);
     }
 
     #[test]
     fn a_stream_that_is_down_and_a_slot_that_is_lost_are_told() {
-        let down = || Seen {
-            streaming: false,
-            parked: None,
-            slot_lost: None,
-            ..well()
-        };
-        let lost = || Seen {
-            streaming: false,
-            slot_lost: Some(true),
-            ..well()
+        let down = || Seen::new(TroubleKind::StreamDown, "down");
+        let lost = || Seen::new(TroubleKind::SlotLost, "lost");
+        let silent = || There {
+            process: vec![down()],
+            stored: None,
         };
         let looks = [
-            (0, down()),
-            (60, down()),
-            (70, lost()),
-            (80, down()),
+            (0, silent()),
+            (60, silent()),
+            (70, there(&[down()], &[lost()])),
+            (80, there(&[], &[lost()])),
             (90, well()),
             (92, well()),
         ];
-        assert_eq!(
-            story(&looks),
-            [(60, "stream_down"), (70, "slot_lost"), (90, "stream_well")]
-        );
-        assert_eq!(story(&[(0, down()), (30, well())]), [], "a start takes a while");
+        let expected = [(60, "stream_down"), (70, "slot_lost"), (90, "stream_well")];
+        assert_eq!(story(&looks), expected);
+        let start = [(0, there(&[down()], &[])), (30, well())];
+        assert_eq!(story(&start), [], "a start takes a while");
+    }
+
+    #[test]
+    fn what_lasts_is_told_again_each_hour() {
+        let held = || there(&[], &[Seen::of(TroubleKind::Held, "account", "another account")]);
+        let looks = [
+            (0, held()),
+            (3000, held()),
+            (3600, held()),
+            (3602, held()),
+            (7300, well()),
+        ];
+        assert_eq!(story(&looks), [(0, "held"), (3600, "held"), (7300, "not_held")]);
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{IDLE_AFTER, Shared};
+use super::Shared;
 use crate::console::{DeskieState, Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::deskie::{KeyRefusal, Reach};
 use crate::lanes::{Class, Cost, Ready, Scheduler, Work};
 use crate::model::{LaneId, clock};
-use crate::store::{Delivery, StoreError, Ticket};
+use crate::store::{Delivery, Heads, StoreError, Ticket};
 use crate::writeback::{WriteBack, class_of_read};
 
 /// Calls under way at once.
@@ -22,8 +22,11 @@ const CONCURRENCY: usize = 16;
 /// How many heads are looked at.
 const HEADS: i64 = 2 * CONCURRENCY as i64;
 
-/// The tables are looked at again after this even if nothing rang.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A look that failed is made again after this.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What Deskie has said to others' calls is heeded so often: that costs no look at the tables.
+const HEED_EVERY: Duration = Duration::from_secs(1);
 
 /// The tables are not looked at more often than this.
 const LOOK_AT_MOST: Duration = Duration::from_millis(10);
@@ -41,56 +44,51 @@ pub async fn run(
     let mut scheduler = Scheduler::new(CONCURRENCY);
     let mut busy: HashSet<LaneId> = HashSet::new();
     let mut running: JoinSet<LaneId> = JoinSet::new();
-    let mut idle = 0u32;
+    let mut looked_at = clock::monotonic();
+    // When the tables are looked at; `None`: once something rings.
+    let mut due = Some(looked_at);
     while !term.is_cancelled() {
         while let Some(ended) = running.try_join_next() {
             note_end(&mut busy, ended);
+            due = Some(looked_at + LOOK_AT_MOST);
         }
-        let looked = if asked.is_cancelled() {
-            look(
-                &shared,
-                &mut scheduler,
-                &mut busy,
-                &mut running,
-                &deliverer,
-                &writeback,
-            )
-            .await
-        } else {
-            heed_the_key(&shared, &mut scheduler);
-            Ok(LOOK_EVERY)
-        };
-        let wake = match looked {
-            Ok(wake) => {
-                vital.moved(Flow::Deliver);
-                vital.set_deskie(match shared.meter.reach() {
-                    Reach::Unknown => DeskieState::Unknown,
-                    Reach::Reachable => DeskieState::Reachable,
-                    Reach::Unreachable(why) => DeskieState::Unreachable(why),
-                    Reach::KeyRevoked => DeskieState::KeyRevoked,
-                });
-                wake
-            }
-            Err(error) if error.lost_leadership() => break,
-            Err(error) => {
-                tracing::warn!("the lanes could not be read and are read again: {error}");
-                LOOK_EVERY
-            }
-        };
-        idle = match running.is_empty() && wake >= LOOK_EVERY {
-            true => idle.saturating_add(1),
-            false => 0,
-        };
-        let wake = if idle < IDLE_AFTER { wake } else { wake * 2 };
-        tokio::time::sleep(LOOK_AT_MOST).await;
+        vital.moved(Flow::Deliver);
+        if heed_the_key(&shared, &mut scheduler) {
+            due = Some(clock::monotonic());
+        }
+        vital.set_deskie(match shared.meter.reach() {
+            Reach::Unknown => DeskieState::Unknown,
+            Reach::Reachable => DeskieState::Reachable,
+            Reach::Unreachable(why) => DeskieState::Unreachable(why),
+            Reach::KeyRevoked => DeskieState::KeyRevoked,
+        });
+        if asked.is_cancelled() && due.is_some_and(|due| due <= clock::monotonic()) {
+            looked_at = clock::monotonic();
+            let parts = (&mut scheduler, &mut busy, &mut running);
+            let next = match look(&shared, parts, &deliverer, &writeback).await {
+                Ok(next) => next,
+                Err(error) if error.lost_leadership() => break,
+                Err(error) => {
+                    tracing::warn!("the lanes could not be read and are read again: {error}");
+                    Some(AGAIN_AFTER)
+                }
+            };
+            due = next.and_then(|next| clock::monotonic().checked_add(next));
+        }
+        let wake = clock::monotonic() + HEED_EVERY;
+        let wake = due
+            .filter(|_| asked.is_cancelled())
+            .map_or(wake, |due| due.min(wake));
+        let soonest = looked_at + LOOK_AT_MOST;
         tokio::select! {
-            () = term.cancelled() => {}
+            () = term.cancelled() => continue,
             () = asked.cancelled(), if !asked.is_cancelled() => {}
-            () = shared.store.wake.lanes.notified() => idle = 0,
+            () = shared.store.wake.lanes.notified() => due = Some(soonest),
             Some(ended) = running.join_next(), if !running.is_empty() => {
                 note_end(&mut busy, ended);
+                due = Some(soonest);
             }
-            () = tokio::time::sleep(wake) => {}
+            () = tokio::time::sleep(wake.max(soonest).saturating_duration_since(clock::monotonic())) => {}
         }
     }
     // What is under way is finished: its answer would be in doubt otherwise.
@@ -110,10 +108,11 @@ fn note_end(busy: &mut HashSet<LaneId>, ended: Result<LaneId, tokio::task::JoinE
 }
 
 /// A refused key stops everything but a probe a minute; told once. What counts is what Deskie last said to any call, the
-/// sweep's too; a stop that lasts keeps the time of its next probe.
-fn heed_the_key(shared: &Shared, scheduler: &mut Scheduler) {
+/// sweep's too; a stop that lasts keeps the time of its next probe. True where that has changed.
+fn heed_the_key(shared: &Shared, scheduler: &mut Scheduler) -> bool {
     if let Some(refusal) = shared.meter.key_refusal() {
-        if !scheduler.is_stopped() && scheduler.stop(clock::monotonic()) {
+        let is_news = !scheduler.is_stopped() && scheduler.stop(clock::monotonic());
+        if is_news {
             match refusal {
                 KeyRefusal::Key => tracing::error!(
                     "Deskie refuses the API key: everything waits, nothing is lost; make a new key in Deskie under \
@@ -125,25 +124,28 @@ fn heed_the_key(shared: &Shared, scheduler: &mut Scheduler) {
                 ),
             }
         }
-    } else if scheduler.resume() {
+        return is_news;
+    }
+    let is_over = scheduler.resume();
+    if is_over {
         tracing::info!("Deskie accepts the API key again");
     }
+    is_over
 }
 
-/// Looks at the tables and starts what may start; how long to wait until the next look.
+/// Looks at the tables and starts what may start; how long until the next look, where nothing rings before.
 async fn look(
     shared: &Shared,
-    scheduler: &mut Scheduler,
-    busy: &mut HashSet<LaneId>,
-    running: &mut JoinSet<LaneId>,
+    (scheduler, busy, running): (&mut Scheduler, &mut HashSet<LaneId>, &mut JoinSet<LaneId>),
     deliverer: &Arc<Deliverer>,
     writeback: &Arc<WriteBack>,
-) -> Result<Duration, StoreError> {
-    heed_the_key(shared, scheduler);
-    let store = &shared.store;
+) -> Result<Option<Duration>, StoreError> {
     let busy_lanes: Vec<i64> = busy.iter().map(|lane| lane.0).collect();
-    let mut deliveries = store.delivery_heads(HEADS, &busy_lanes).await?;
-    let mut reads = store.ticket_reads(HEADS, &busy_lanes).await?;
+    let Heads {
+        mut deliveries,
+        mut reads,
+        next_in,
+    } = shared.store.lane_heads(HEADS, &busy_lanes).await?;
     let mut heads: Vec<Ready> = deliveries.iter().map(ready_delivery).collect();
     heads.extend(reads.iter().map(ready_read));
     let now = clock::monotonic();
@@ -180,14 +182,8 @@ async fn look(
             }
         }
     }
-    let planned = plan
-        .wake
-        .map_or(LOOK_EVERY, |wake| wake.saturating_duration_since(now));
-    let next = store
-        .delivery_next_in()
-        .await?
-        .map_or(LOOK_EVERY, |seconds| Duration::from_secs_f64(seconds.max(0.0)));
-    Ok(planned.min(next).min(LOOK_EVERY))
+    let planned = plan.wake.map(|wake| wake.saturating_duration_since(now));
+    Ok([planned, next_in].into_iter().flatten().min())
 }
 
 fn ready_delivery(delivery: &Delivery) -> Ready {

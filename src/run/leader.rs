@@ -15,9 +15,6 @@ use crate::model::CrashPoint;
 use crate::postgres::{SessionOptions, connect, describe};
 use crate::store::StoreError;
 
-/// How often the lease is renewed.
-pub const RENEW_EVERY: Duration = Duration::from_secs(2);
-
 /// A lease that was not renewed for so long is stale: its holder is taken for dead. With the looks of a standby and the
 /// take-over itself that is well within ten seconds.
 const STALE_AFTER: f64 = 6.0;
@@ -106,19 +103,19 @@ async fn try_lead(
 ) -> Result<Option<tokio_postgres::Client>, Trouble> {
     let passing = |error: &dyn std::fmt::Display| Trouble::Passing(error.to_string());
     let store = &shared.store;
-    let is_set_up = store.is_set_up().await.map_err(|error| match error {
-        StoreError::Newer { .. } => Trouble::Fatal(RunError::Fatal(error.to_string())),
-        error => passing(&error),
-    })?;
-    if !is_set_up {
-        return Err(Trouble::Fatal(RunError::NotSetUp));
-    }
     if stood_by {
         let age = store.lease_age().await.map_err(|error| passing(&error))?;
         vital.saw_database();
         if age.is_some_and(|age| age < LATE_AFTER) {
             return Ok(None);
         }
+    }
+    let is_set_up = store.is_set_up().await.map_err(|error| match error {
+        StoreError::Newer { .. } => Trouble::Fatal(RunError::Fatal(error.to_string())),
+        error => passing(&error),
+    })?;
+    if !is_set_up {
+        return Err(Trouble::Fatal(RunError::NotSetUp));
     }
     let options = SessionOptions::new("leader")
         .with_instance(&shared.instance)
@@ -215,49 +212,6 @@ fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .or_else(|_| std::fs::read_to_string("/etc/hostname"))
         .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned())
-}
-
-/// Renews the lease until the work is `over`; where it is lost, cancels the term and ends. It is given back only then:
-/// a standby that took over earlier would find the calls that are still under way in doubt.
-pub async fn keep_lease(
-    shared: Shared,
-    connection: tokio_postgres::Client,
-    vital: Arc<Vital>,
-    term: CancellationToken,
-    over: CancellationToken,
-) {
-    let mut failures = 0u32;
-    loop {
-        tokio::select! {
-            () = over.cancelled() => break,
-            () = tokio::time::sleep(RENEW_EVERY) => {}
-        }
-        let renewing = tokio::time::timeout(Duration::from_secs(3), shared.store.lease_renew());
-        let renewed = tokio::select! {
-            () = over.cancelled() => break,
-            renewed = renewing => renewed,
-        };
-        let lost = match renewed {
-            Ok(Ok(true)) if !connection.is_closed() => {
-                failures = 0;
-                vital.saw_database();
-                None
-            }
-            Ok(Ok(true)) => Some("the session that holds the lock is gone"),
-            Ok(Ok(false)) => Some("another instance has taken over"),
-            Ok(Err(_)) | Err(_) => {
-                failures += 1;
-                (failures >= 3).then_some("the lease could not be renewed")
-            }
-        };
-        if let Some(why) = lost {
-            tracing::warn!("no longer leading: {why}");
-            break;
-        }
-    }
-    term.cancel();
-    over.cancelled().await;
-    give_back(&shared, connection).await;
 }
 
 /// Lets go of the lead.

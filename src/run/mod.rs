@@ -6,10 +6,13 @@
 //! on where it was.
 
 mod alert;
+mod beat;
 mod lanes;
 mod leader;
 mod repair;
 mod serve;
+mod trouble;
+mod watch;
 mod work;
 
 use std::future::Future;
@@ -27,10 +30,13 @@ use crate::console::{Console, Role, Vital};
 use crate::deskie::{Client, Meter};
 use crate::files::Downloader;
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
-use crate::store::Store;
+use crate::store::{Store, StoreError, Watched};
 
 /// What is in flight may go on for so long after the signal; the whole takes less than 10 s.
 const GRACE: Duration = Duration::from_secs(7);
+
+/// How often the lease is renewed.
+const RENEW_EVERY: Duration = Duration::from_secs(2);
 
 /// No statement that may hold a lock of the site's runs longer (rule 2); one waits for a lock for 2 s at most.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
@@ -75,6 +81,8 @@ struct Shared {
     downloader: Downloader,
     /// The slot holds too much WAL and is to be dropped before the next term.
     drop_slot: Arc<AtomicBool>,
+    /// What the leader's last beat has seen.
+    seen: Arc<tokio::sync::watch::Sender<Watched>>,
 }
 
 impl Shared {
@@ -114,6 +122,7 @@ impl Shared {
             meter,
             instance,
             drop_slot: Arc::default(),
+            seen: Arc::default(),
         })
     }
 
@@ -137,6 +146,8 @@ fn rate_window() -> Duration {
 
 /// Runs until `stop` is cancelled; then finishes what is in flight.
 pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) -> Result<(), RunError> {
+    let (database, account) = (url.redacted(), config.deskie.account());
+    tracing::info!(%database, deskie = %account, "starting {}", env!("CARGO_PKG_VERSION"));
     let shared = Shared::new(config.clone(), url)?;
     let mut servers = JoinSet::new();
     let admin = listen("the admin port", config.server.admin_listen).await?;
@@ -148,10 +159,13 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         recorder: recorder(),
         slot: config.postgres.slot.clone(),
         publication: config.postgres.publication.clone(),
+        alert_after: config.alert.after,
         admin_token: config.server.admin_token.clone(),
+        admin_hosts: config.server.admin_hosts.clone(),
     };
     serve::spawn(&mut servers, admin, crate::console::router(console), &stop);
-    if let Some(url) = config.alert_url.clone() {
+    servers.spawn(trouble::run(shared.clone(), vital.clone(), stop.clone()));
+    if let Some(url) = config.alert.url.clone() {
         servers.spawn(alert::run(shared.clone(), vital.clone(), url, stop.clone()));
     }
     if config.server.webhook_secrets.is_empty() {
@@ -200,43 +214,39 @@ async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, 
         .map_err(|error| RunError::Listen { what, address, error })
 }
 
-/// After so many looks for nothing the tables are looked at half as often: what comes in this process rings.
-const IDLE_AFTER: u32 = 8;
-
-/// Repeats a piece of work: at once while there is more, else when rung or after `pause`, twice that once idle.
+/// Repeats a piece of work: at once while there is more, else when rung. `turned` is called at each turn, and while
+/// nothing rings.
 async fn repeat<F>(
     what: &'static str,
     stop: CancellationToken,
     bell: &tokio::sync::Notify,
-    pause: Duration,
+    turned: impl Fn(),
     mut round: impl FnMut() -> F,
 ) where
-    F: Future<Output = Result<bool, crate::store::StoreError>>,
+    F: Future<Output = Result<bool, StoreError>>,
 {
-    let (mut failures, mut idle) = (0u32, 0u32);
+    let mut failures = 0u32;
     while !stop.is_cancelled() {
+        turned();
         // A round is short and ends by itself: it is not cut off.
-        let wait = match round().await {
-            Ok(true) => {
-                (failures, idle) = (0, 0);
-                continue;
-            }
+        match round().await {
+            Ok(true) => failures = 0,
             Ok(false) => {
                 failures = 0;
-                idle = idle.saturating_add(1);
-                if idle < IDLE_AFTER { pause } else { pause * 2 }
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = beat::rings(bell, &turned) => {}
+                }
             }
             Err(error) if error.lost_leadership() => return,
             Err(error) => {
                 failures += 1;
                 tracing::warn!(attempt = failures, "{what} failed and is tried again: {error}");
-                Duration::from_millis(250 * u64::from(failures.min(40)))
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(Duration::from_millis(250 * u64::from(failures.min(40)))) => {}
+                }
             }
-        };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = bell.notified(), if failures == 0 => idle = 0,
-            () = tokio::time::sleep(wait) => {}
         }
     }
 }

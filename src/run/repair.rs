@@ -5,20 +5,16 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, work};
+use super::{Shared, watch};
 use crate::backfill::{Backfill, BackfillError, Repaired};
-use crate::store::Gap;
+use crate::model::{Seen, TroubleKind};
+use crate::store::{Gap, StoreError};
 
 /// How often a repair that failed is tried again.
 const AGAIN_EVERY: Duration = Duration::from_secs(30);
 
-/// How the complaint of one that failed begins.
-const UNREPAIRED: &str = "what was written while nothing was streamed cannot be queued yet";
-
 /// Queues the rows of an open gap; false where that failed and is to be tried again, which is told and noted.
 pub async fn repair(shared: &Shared) -> Result<bool, String> {
-    let noted = shared.store.meta().await.map_err(|error| error.to_string())?;
-    let noted = noted.last_error.filter(|noted| noted.starts_with(UNREPAIRED));
     let gap = shared.store.meta_gap().await.map_err(|error| error.to_string())?;
     let trouble = match &gap {
         None => None,
@@ -29,21 +25,26 @@ pub async fn repair(shared: &Shared) -> Result<bool, String> {
             }
             Err(BackfillError::Store(error)) if error.lost_leadership() => return Err(error.to_string()),
             Err(error) => Some(format!(
-                "{UNREPAIRED}, nor what comes behind it: {error}; mend the mapping, see `deskie-cdc check`"
+                "what was written while nothing was streamed cannot be queued yet, nor what comes behind it: {error}; mend the mapping, see `deskie-cdc check`"
             )),
         },
     };
-    // Told once, not at each attempt.
-    if trouble != noted {
-        if let Some(text) = &trouble {
+    let noted = async {
+        let Some(text) = &trouble else {
+            shared.store.trouble_over(TroubleKind::Unrepaired, "").await?;
+            return Ok(());
+        };
+        // Told once, not at each attempt.
+        if shared
+            .store
+            .trouble_seen(&Seen::new(TroubleKind::Unrepaired, text))
+            .await?
+        {
             tracing::error!("{text}");
         }
-        shared
-            .store
-            .meta_set_error(trouble.as_deref())
-            .await
-            .map_err(|error| error.to_string())?;
-    }
+        Ok::<(), StoreError>(())
+    };
+    noted.await.map_err(|error| error.to_string())?;
     Ok(trouble.is_none())
 }
 
@@ -60,7 +61,7 @@ async fn look_through(shared: &Shared, gap: &Gap) -> Result<Repaired, BackfillEr
 /// Before resolving, while a gap is open: tries until it is repaired; false where the term has ended before. What was
 /// streamed meanwhile waits behind what the repair brings in.
 pub async fn until_repaired(shared: &Shared, term: &CancellationToken) -> bool {
-    let pause = work::watch_every(AGAIN_EVERY);
+    let pause = watch::watch_every(AGAIN_EVERY);
     loop {
         let tried = tokio::select! {
             () = term.cancelled() => return false,

@@ -7,24 +7,18 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{GRACE, RunError, Shared, lanes, leader, repair, repeat};
+use super::watch::{BegunWith, note_unpublished, watch};
+use super::{GRACE, RENEW_EVERY, RunError, Shared, beat, lanes, leader, repair, repeat};
 use crate::capture::{Capture, Observer};
-use crate::config::OnMaxWal;
 use crate::console::{Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::files::SiteFiles;
-use crate::model::clock;
+use crate::model::{TroubleKind, clock};
 use crate::postgres::catalog;
 use crate::resolve::Resolver;
-use crate::store::{HoldKind, Meta, StoreError};
+use crate::store::{HoldKind, Meta, Store, StoreError};
 use crate::sweep::Sweeper;
 use crate::writeback::WriteBack;
-
-/// How often the WAL that our slot holds, and the publications, are looked at.
-const WATCH_EVERY: Duration = Duration::from_secs(5);
-
-/// The variable that makes the watch look more often, in milliseconds, so that a test need not wait.
-const WATCH_VARIABLE: &str = "DESKIE_CDC_WATCH_MS";
 
 /// How often past things are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
@@ -142,6 +136,8 @@ pub async fn work(
         shared.meter.clone(),
         config.clone(),
     );
+    // The first beat of the term is news.
+    shared.seen.send_replace(crate::store::Watched::default());
     let asked = CancellationToken::new();
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
     {
@@ -186,46 +182,27 @@ pub async fn work(
                 let moved = writeback.inbox_round().await?;
                 Ok(writeback.birth_round().await? || moved)
             };
-            repeat(
-                "the inbox",
-                term,
-                &store.wake.inbox,
-                Duration::from_secs(1),
-                round,
-            )
-            .await;
+            repeat("the inbox", term, &store.wake.inbox, || {}, round).await;
             "inbox"
         });
     }
     if writeback.fetches_files() {
-        let (term, writeback) = (term.clone(), writeback.clone());
+        let (term, store, writeback) = (term.clone(), store.clone(), writeback.clone());
         tasks.spawn(async move {
-            // The bell is the write-back's.
-            let no_bell = tokio::sync::Notify::new();
-            let pause = Duration::from_millis(500);
-            repeat("the write-back of files", term, &no_bell, pause, || {
-                writeback.file_round()
-            })
-            .await;
+            let round = || writeback.file_round();
+            repeat("the write-back of files", term, &store.wake.files, || {}, round).await;
             "files"
         });
     }
     {
         let (term, store, vital) = (term.clone(), store.clone(), vital.clone());
         tasks.spawn(async move {
+            let turned = || vital.moved(Flow::Writeback);
             let round = || async {
-                vital.moved(Flow::Writeback);
                 let replies = writeback.write_round().await?;
                 Ok(writeback.status_round().await? || replies)
             };
-            repeat(
-                "the write-back",
-                term,
-                &store.wake.remotes,
-                Duration::from_secs(1),
-                round,
-            )
-            .await;
+            repeat("the write-back", term, &store.wake.remotes, turned, round).await;
             "write-back"
         });
     }
@@ -251,14 +228,12 @@ pub async fn work(
     {
         let (term, store, retain) = (term.clone(), store.clone(), config.capture.retain);
         tasks.spawn(async move {
-            let bell = tokio::sync::Notify::new();
-            let round = || async { store.prune(retain).await.map(|()| false) };
-            repeat("pruning", term, &bell, PRUNE_EVERY, round).await;
+            prune(store, retain, term).await;
             "pruning"
         });
     }
     {
-        let (term, shared, vital) = (term.clone(), shared.clone(), vital.clone());
+        let (term, shared, vital, slot) = (term.clone(), shared.clone(), vital.clone(), slot.clone());
         tasks.spawn(async move {
             watch(shared, vital, slot, BegunWith { repaired, held }, term).await;
             "the watch over slot and publications"
@@ -270,12 +245,32 @@ pub async fn work(
     {
         let (term, over) = (term.clone(), over.clone());
         let (shared, vital) = (shared.clone(), vital.clone());
-        lease.spawn(async move { leader::keep_lease(shared, connection, vital, term, over).await });
+        let beat = beat::beat_of(&shared, &slot);
+        lease.spawn(async move {
+            let seen = shared.seen.clone();
+            beat::keep(&shared, &connection, &vital, (&beat, &seen), (&term, &over)).await;
+            leader::give_back(&shared, connection).await;
+        });
     }
     leader::end_together(tasks, &term, GRACE).await;
     over.cancel();
     lease.join_all().await;
     Ok(())
+}
+
+/// Prunes what is past, now and then.
+async fn prune(store: Store, retain: Duration, term: CancellationToken) {
+    loop {
+        match store.prune(retain).await {
+            Ok(()) => {}
+            Err(error) if error.lost_leadership() => return,
+            Err(error) => tracing::warn!("past things could not be pruned, which is tried again: {error}"),
+        }
+        tokio::select! {
+            () = term.cancelled() => return,
+            () = tokio::time::sleep(PRUNE_EVERY) => {}
+        }
+    }
 }
 
 /// What a term begins with.
@@ -294,7 +289,7 @@ async fn begin_renewing(shared: &Shared) -> Result<Begun, String> {
     loop {
         tokio::select! {
             begun = &mut begun => return begun,
-            () = tokio::time::sleep(leader::RENEW_EVERY) => {
+            () = tokio::time::sleep(RENEW_EVERY) => {
                 match shared.store.lease_renew().await {
                     Ok(true) => {}
                     Ok(false) => return Err("another instance has taken over".into()),
@@ -303,144 +298,6 @@ async fn begin_renewing(shared: &Shared) -> Result<Begun, String> {
             }
         }
     }
-}
-
-/// How often something is looked at: so often, or as a test wants it.
-pub fn watch_every(usual: Duration) -> Duration {
-    crate::config::process_env(WATCH_VARIABLE)
-        .and_then(|text| text.parse().ok())
-        .map_or(usual, Duration::from_millis)
-}
-
-/// Watches the WAL that our slot holds (rule 3) and the publications. Ends, and with it the term, where the slot is to be
-/// dropped, or where a gap is open: the next term makes what is missing and repairs the gap. One whose repair is being
-/// tried (not `repaired`) ends no term. It ends as well where something came to be held, or is held no more: then it is
-/// told, and the next term does what may be done.
-async fn watch(shared: Shared, vital: Arc<Vital>, slot: String, begun: BegunWith, term: CancellationToken) {
-    let watch_every = watch_every(WATCH_EVERY);
-    let (mut told, mut hazards) = (Told::default(), Vec::new());
-    while !term.is_cancelled() {
-        tokio::select! {
-            () = term.cancelled() => return,
-            () = tokio::time::sleep(watch_every) => {}
-            () = shared.store.wake.hold.notified() => {}
-        }
-        if let Err(error) = crate::setup::note_keys(&shared.config, &shared.store).await {
-            tracing::debug!("the keys could not be compared: {error}");
-        }
-        match shared.store.holds().await {
-            Ok(holds) if holds.is_empty() == begun.held.is_some() => return,
-            // What is learned of it meanwhile is told as well.
-            Ok(holds) if !holds.is_empty() => vital.set_held(Some(holds.join("; "))),
-            Ok(_) => {}
-            Err(error) => tracing::debug!("what is held could not be read: {error}"),
-        }
-        tell_hazards(&shared, &mut hazards).await;
-        if wal_is_too_much(&shared, &vital, &slot, &mut told.wal).await {
-            return;
-        }
-        match watch_publications(&shared, &vital, &mut told.publications).await {
-            Ok(Watched::Gap) if begun.repaired.load(Ordering::SeqCst) && begun.held.is_none() => {
-                tracing::warn!("rows were not streamed for a while: the gap is repaired");
-                return;
-            }
-            Ok(Watched::Renamed) => {
-                tracing::warn!(
-                    "a mapped table was moved to where the config means it as well: it goes on there"
-                );
-                return;
-            }
-            Ok(_) => {}
-            Err(error) => tracing::debug!("the publications could not be looked at: {error}"),
-        }
-    }
-}
-
-/// What a term was begun with.
-struct BegunWith {
-    repaired: Arc<AtomicBool>,
-    held: Option<String>,
-}
-
-/// What was told already.
-#[derive(Default)]
-struct Told {
-    wal: bool,
-    publications: Option<String>,
-}
-
-/// True where the slot is to be dropped.
-async fn wal_is_too_much(shared: &Shared, vital: &Vital, slot: &str, told: &mut bool) -> bool {
-    let limit = i64::try_from(shared.config.capture.max_wal).unwrap_or(i64::MAX);
-    let Ok(client) = shared.store.client().await else {
-        return false;
-    };
-    let Ok(Some(state)) = catalog::slot(&**client, slot).await else {
-        return false;
-    };
-    let held = state.held_bytes.unwrap_or_default();
-    if held <= limit {
-        *told = false;
-        return false;
-    }
-    let text = format!("the slot {slot} holds {held} bytes of WAL, more than [capture] max_wal");
-    vital.set_error(&text);
-    if shared.config.capture.on_max_wal == OnMaxWal::DropSlot {
-        tracing::error!("{text}: it is dropped, the site's disk comes first; the gap is repaired");
-        shared.drop_slot.store(true, Ordering::SeqCst);
-        return true;
-    }
-    if !std::mem::replace(told, true) {
-        tracing::error!("{text}; see why capture does not get on: `deskie-cdc status`");
-    }
-    false
-}
-
-/// What a look at the publications asks for.
-enum Watched {
-    Well,
-    /// A gap is open: somebody has put a table back, or `setup` has made the slot anew beside us.
-    Gap,
-    /// What we have of a table is to go on under another name.
-    Renamed,
-}
-
-async fn watch_publications(
-    shared: &Shared,
-    vital: &Vital,
-    told: &mut Option<String>,
-) -> Result<Watched, crate::store::StoreError> {
-    let found = crate::setup::look_at_publications(&shared.config, &shared.store, false).await?;
-    let trouble = found.trouble();
-    if trouble != *told {
-        match &trouble {
-            Some(text) => {
-                tracing::error!("{text}");
-                vital.set_error(text);
-            }
-            None => tracing::info!("all mapped tables are published again"),
-        }
-        shared.store.meta_set_error(trouble.as_deref()).await?;
-        *told = trouble;
-    }
-    let is_gap = shared.store.meta_gap().await?.is_some();
-    Ok(match (found.renamed, is_gap) {
-        (true, _) => Watched::Renamed,
-        (false, true) => Watched::Gap,
-        (false, false) => Watched::Well,
-    })
-}
-
-/// Says once what the site did to its tables and cannot go on with; `status` says it as long as it lasts.
-async fn tell_hazards(shared: &Shared, told: &mut Vec<String>) {
-    let publication = &shared.config.postgres.publication;
-    let Ok(found) = crate::console::report::hazards(&shared.store, publication).await else {
-        return;
-    };
-    for hazard in found.iter().filter(|hazard| !told.contains(hazard)) {
-        tracing::error!("{hazard}");
-    }
-    *told = found;
 }
 
 /// Drops our slot, once capture has let go of it.
@@ -479,20 +336,20 @@ async fn begin(shared: &Shared) -> Result<Begun, String> {
     let published = crate::setup::look_at_publications(&shared.config, &shared.store, true)
         .await
         .map_err(|error| text(&error))?;
-    let trouble = published.trouble();
-    let noted = shared
-        .store
-        .meta()
+    note_unpublished(shared, published.trouble().as_deref())
         .await
-        .map_err(|error| text(&error))?
-        .last_error;
-    if trouble.is_some() || noted.is_some_and(|noted| noted.starts_with(crate::setup::UNPUBLISHED)) {
-        shared
-            .store
-            .meta_set_error(trouble.as_deref())
-            .await
-            .map_err(|error| text(&error))?;
-    }
+        .map_err(|error| text(&error))?;
+    // What the last term met, this one meets again if it is still so.
+    let met = [
+        TroubleKind::ResolvingStopped,
+        TroubleKind::WritingStopped,
+        TroubleKind::WalHeld,
+    ];
+    shared
+        .store
+        .trouble_compare(&met, &[])
+        .await
+        .map_err(|error| text(&error))?;
     shared
         .store
         .hold_lift(HoldKind::Start)

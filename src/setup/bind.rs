@@ -3,9 +3,9 @@
 use super::error::SetupError;
 use super::{Options, Rekey, compare};
 use crate::config::{Config, Expr, TableName};
-use crate::mapping::Shape;
+use crate::mapping::{Shape, moment};
 use crate::postgres::shape::{load_attachment_shape, load_message_shape, load_shape};
-use crate::postgres::{ConnectUrl, Pool, SessionOptions};
+use crate::postgres::{ConnectUrl, Pool, SessionOptions, describe, site};
 use crate::store::{HoldKind, KeyColumn, Store, StoreError};
 
 /// Carries out what the options say, and tells what is still to be decided.
@@ -44,7 +44,8 @@ pub(super) async fn settle(
             ));
         }
         Some(Rekey::Anew) => {
-            let done = store.keys_anew(&columns).await?;
+            let oldest = oldest_waiting(config, &store).await;
+            let done = store.keys_anew(&columns, oldest).await?;
             say(&format!(
                 "keys: the rows were numbered anew. {} tickets are known no more: what is said in their cases does not come \
                  to the site, and the next message of a customer opens a new case. The rows of {} changes that waited are \
@@ -130,6 +131,47 @@ async fn key_columns(config: &Config, store: &Store) -> Result<Vec<KeyColumn>, S
     let mut seen = std::collections::HashSet::new();
     found.retain(|column| seen.insert((column.section.clone(), column.part, column.column.clone())));
     Ok(found)
+}
+
+/// When the oldest row was made whose INSERT waits, in seconds since 1970, as far as `created_at` tells: a row is made
+/// before it is committed, so the moment of the oldest commit alone would leave that row out.
+async fn oldest_waiting(config: &Config, store: &Store) -> Option<f64> {
+    let client = store.client().await.ok()?;
+    let events = store.sql("{s}.event");
+    let ticket = load_shape(&client, &config.ticket.table, &config.ticket.key)
+        .await
+        .ok();
+    let message = config.message.as_ref().filter(|message| message.expand.is_none());
+    let message_shape = match message {
+        Some(message) => load_message_shape(&client, message).await.ok(),
+        None => None,
+    };
+    let of_message = message.and_then(|message| message.created_at.as_ref());
+    let mapped = [
+        ("t", config.ticket.created_at.as_ref().zip(ticket)),
+        ("m", of_message.zip(message_shape)),
+    ];
+    let mut oldest: Option<f64> = None;
+    for (alias, mapped) in mapped {
+        let Some((created_at, shape)) = mapped else {
+            continue;
+        };
+        let Some(sql) = moment::oldest_captured(created_at, alias, &shape, &events) else {
+            continue;
+        };
+        let name = &shape.relation;
+        match site::query_sql(&client, &sql, &[&name.schema, &name.table]).await {
+            Ok(rows) => {
+                let made = rows.first().and_then(|row| row.get::<_, Option<f64>>(0));
+                oldest = oldest.into_iter().chain(made).reduce(f64::min);
+            }
+            Err(error) => tracing::warn!(
+                "when the waiting rows of {name} were made cannot be told: {}",
+                describe(&error)
+            ),
+        }
+    }
+    oldest
 }
 
 fn unseen(table: &TableName, error: &dyn std::fmt::Display) {

@@ -197,7 +197,15 @@ async fn fault(
     let hint = match (near, &pointed) {
         (Some(near), _) => Some(format!("did you mean `{near}`?")),
         (None, Some(pointed)) if server.code == "42702" && pointed.len() == 1 => {
-            Some("put the alias of the one that is meant before it, e.g. `t.`".to_owned())
+            let alias = match name.split('.').next() {
+                Some("message") => "m",
+                Some("attachment") => "a",
+                _ => "t",
+            };
+            Some(format!(
+                "put the alias of the one that is meant before it: `{alias}.{}`, if it is this section's own",
+                pointed.concat()
+            ))
         }
         (None, _) => server.hint.clone(),
     };

@@ -288,6 +288,18 @@ impl Reader<'_> {
                 None
             }
         };
+        if let Some(column) = shape.as_ref().and_then(Shape::generated_key)
+            && !self.stored
+        {
+            self.fault(
+                &name.span,
+                format!(
+                    "the rows of {} would be known by {column}, which the server generates and leaves out of the stream",
+                    table.name
+                ),
+                Some("name columns that are not generated as `key`".to_owned()),
+            );
+        }
         let unidentified = catalog::unidentified(self.client, &[table.oid], self.stored).await?;
         self.mapped.tables.push(MappedTable {
             section,
@@ -419,7 +431,7 @@ impl Reader<'_> {
                 return Ok(());
             }
         }
-        if let TicketKeyOf::Reading(reading) = read::ticket_key_of(config, shape, tickets) {
+        if let TicketKeyOf::Reading(reading) = read::ticket_key_of(config, shape, tickets, Source::Image) {
             self.prepare("message.ticket", &reading.sql, &span, &parts)
                 .await?;
         }

@@ -29,17 +29,17 @@ use secrecy::ExposeSecret;
 use tokio_postgres::Client;
 
 pub use bind::note_keys;
-pub use check::{Check, Status, check, sample_parameters};
+pub use check::{Check, Status, check, sample_parameters, try_draft};
 pub use error::SetupError;
 pub use own::{SlotOutcome, slot_name};
 pub use publication::publications;
 pub use uninstall::{Removal, removal, removal_sql, uninstall};
-pub use watch::{Published, UNPUBLISHED, look_at_publications};
+pub use watch::{Published, look_at_publications};
 pub use written::prepare_typed;
 
 use crate::config::Config;
 use crate::postgres::catalog::{self, ServerFacts};
-use crate::postgres::{ConnectUrl, SessionOptions};
+use crate::postgres::{ConnectUrl, Provider, SessionOptions};
 
 /// How [`prepare`] goes about it.
 #[derive(Debug, Clone)]
@@ -235,9 +235,7 @@ pub(super) async fn refuse_pgpool(client: &Client) -> Result<(), SetupError> {
 
 /// Where `wal_level` is raised.
 const WAL_LEVEL_MEND: &str = "alter system set wal_level = 'logical'; then restart the server (it cannot be changed \
-    while it runs). Amazon RDS and Aurora: rds.logical_replication = 1 in the parameter group, then reboot. Google Cloud \
-    SQL: the flag cloudsql.logical_decoding = on. Azure: the server parameter wal_level = logical, then restart. Neon: \
-    Settings > Logical Replication > Enable. Supabase: on already";
+    while it runs); where it is hosted: docs/providers.md";
 
 /// Why the server cannot serve, and the mend.
 pub(super) fn unfit(facts: &ServerFacts) -> Option<(String, String)> {
@@ -260,7 +258,7 @@ pub(super) fn unfit(facts: &ServerFacts) -> Option<(String, String)> {
                 "wal_level is {}, so that no change can be streamed",
                 facts.wal_level
             ),
-            WAL_LEVEL_MEND.into(),
+            facts.provider.map_or(WAL_LEVEL_MEND, Provider::logical).into(),
         ));
     }
     None

@@ -12,9 +12,6 @@ use crate::postgres::shape::{ShapeError, load_table};
 use crate::postgres::{catalog, qualified};
 use crate::store::{KnownTable, SeenTable, Store, StoreError};
 
-/// How the complaint of a missing table begins.
-pub const UNPUBLISHED: &str = "nothing publishes";
-
 /// What a look at the mapped tables found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Published {
@@ -31,7 +28,7 @@ impl Published {
     pub fn trouble(&self) -> Option<String> {
         (!self.missing.is_empty()).then(|| {
             format!(
-                "{UNPUBLISHED} {}: what the site writes there is not seen; run `deskie-cdc setup`, and the gap is \
+                "nothing publishes {}: what the site writes there is not seen; run `deskie-cdc setup`, and the gap is \
                  repaired",
                 self.missing.join(" and ")
             )

@@ -5,9 +5,7 @@
 //! held, all together. Lanes are counted while their transaction is not over, so that a long one cannot open its first
 //! cases before it is known how many there will be.
 
-use std::collections::HashSet;
-
-use super::{Step, Store, StoreError};
+use super::{Step, StoreError};
 use crate::model::Section;
 
 /// A transaction whose new cases wait for a person.
@@ -19,20 +17,6 @@ pub struct Held {
     pub cases: i64,
 }
 
-impl Store {
-    /// Which sections were emptied by transactions that are not over.
-    pub async fn bulk_emptied(&self) -> Result<HashSet<(u64, Section)>, StoreError> {
-        let sql = "select xid::text, unnest(emptied) from {s}.bulk where emptied <> '{}'";
-        let read = |row: &tokio_postgres::Row| {
-            let (xid, section): (&str, &str) = (row.get(0), row.get(1));
-            let sections = [Section::Ticket, Section::Message, Section::Attachment];
-            let section = sections.into_iter().find(|one| one.as_str() == section)?;
-            Some((xid.parse().ok()?, section))
-        };
-        Ok(self.query(sql, &[]).await?.iter().filter_map(read).collect())
-    }
-}
-
 impl Step<'_> {
     /// A transaction that is not over has emptied these sections.
     pub async fn bulk_set_emptied(&self, xid: u64, sections: &[Section]) -> Result<(), StoreError> {
@@ -41,18 +25,6 @@ impl Step<'_> {
             on conflict (xid) do update set emptied = excluded.emptied where not b.emptied @> excluded.emptied";
         self.execute(sql, &[&xid.to_string(), &names]).await?;
         Ok(())
-    }
-
-    /// The transactions of which something is kept and nothing was decided.
-    pub async fn bulk_counted(&self) -> Result<HashSet<u64>, StoreError> {
-        let sql = "select xid::text from {s}.bulk where held_since is null
-            union select opened_by::text from {s}.ticket where opened_by is not null
-                and not exists (select from {s}.bulk b where b.xid = opened_by and b.held_since is not null)";
-        let rows = self.query(sql, &[]).await?;
-        Ok(rows
-            .iter()
-            .filter_map(|row| row.get::<_, &str>(0).parse().ok())
-            .collect())
     }
 
     /// The transaction `xid` brings the first messages of these lanes, which have no case.

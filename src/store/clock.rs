@@ -2,7 +2,7 @@
 
 use super::{Step, Store, StoreError};
 use crate::model::row_clock::REMEMBERED;
-use crate::model::{RowClock, Section};
+use crate::model::{RowClock, Section, Seen, TroubleKind};
 use crate::postgres::shape::CreatedAtTypes;
 
 /// What is known of a section's `created_at`.
@@ -35,6 +35,18 @@ impl CreatedAt {
     pub fn wants(&self, xid: u64) -> bool {
         self.last_xid != Some(xid)
             && (self.lags.len() < REMEMBERED || self.sampled_ago.is_none_or(|ago| ago > AGAIN_AFTER))
+    }
+
+    /// A row of this transaction was looked at: so far lies its `created_at` from its commit. True where that says anything.
+    pub fn note(&mut self, lag: f64, xid: u64) -> bool {
+        self.last_xid = Some(xid);
+        if !RowClock::is_telling(lag) {
+            return false;
+        }
+        self.lags.insert(0, lag);
+        self.lags.truncate(REMEMBERED);
+        self.sampled_ago = Some(0.0);
+        true
     }
 
     /// What is wrong with it, and the mend. `zone`: that of the database's sessions, and its seconds from UTC.
@@ -138,7 +150,7 @@ impl Store {
     }
 
     /// Which `created_at` is not what it seems, as the rows of late show, and how to say in the config what it is.
-    pub async fn clock_troubles(&self) -> Result<Vec<String>, StoreError> {
+    pub async fn clock_troubles(&self) -> Result<Vec<Seen>, StoreError> {
         let mut clocks = self.clocks().await?;
         clocks.retain(|known| matches!(known.clock(), RowClock::Off(_) | RowClock::Erratic));
         if clocks.is_empty() {
@@ -147,20 +159,19 @@ impl Store {
         let zone = self.clock_zone().await?;
         let told = |known: &CreatedAt| {
             let (trouble, mend) = known.trouble(zone.as_ref());
-            format!("{trouble}; {mend}")
+            let text = format!("{trouble}; {mend}");
+            Seen::of(TroubleKind::ClockUntrusted, known.section.as_str(), text)
         };
         Ok(clocks.iter().map(told).collect())
     }
 }
 
 impl Step<'_> {
-    /// A row's INSERT was streamed: so far lies its `created_at` from its commit.
-    pub async fn clock_sample(&self, section: Section, lag: f64, xid: u64) -> Result<(), StoreError> {
-        let sql = "update {s}.clock set lags = (array[$2::float8] || lags)[1:$4], last_xid = $3::text::xid8,
-                sampled_at = clock_timestamp()
-            where section = $1";
-        let remembered = i32::try_from(REMEMBERED).unwrap_or(i32::MAX);
-        self.execute(sql, &[&section.as_str(), &lag, &xid.to_string(), &remembered])
+    /// What is known of a clock after further rows.
+    pub async fn clock_set(&self, known: &CreatedAt) -> Result<(), StoreError> {
+        let sql = "update {s}.clock set lags = $2, last_xid = $3::text::xid8, sampled_at = clock_timestamp() where section = $1";
+        let last_xid = known.last_xid.map(|xid| xid.to_string());
+        self.execute(sql, &[&known.section.as_str(), &known.lags, &last_xid])
             .await?;
         Ok(())
     }

@@ -3,43 +3,12 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{FileRef, Store, StoreError};
+pub use crate::decide::Opening;
 use crate::model::{CaseId, DeliveryId, LinkId, Section, TicketKey, UserId};
 use crate::text::{self, Body};
-
-/// What create_case needs besides the body.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opening {
-    /// The subject.
-    pub subject: String,
-    /// The customer's e-mail address.
-    pub email: Option<String>,
-    /// The customer's phone number.
-    pub phone: Option<String>,
-    /// The custom channel, where the case goes through one.
-    pub channel: Option<String>,
-    /// The customer's identity in it.
-    pub custom_id: Option<String>,
-    /// The customer's name.
-    pub name: Option<String>,
-    /// Custom fields besides the ticket's key: `cf_N` → value.
-    pub fields: std::collections::BTreeMap<String, String>,
-    /// Label ids.
-    pub labels: Vec<i64>,
-    /// `low` … `critical`.
-    pub priority: Option<String>,
-    /// The group.
-    pub group_id: Option<i64>,
-    /// The language.
-    pub language_id: Option<i64>,
-    /// When the ticket was made, in seconds since 1970: a case is not older.
-    pub created_at: Option<i64>,
-    /// `open`, `waiting` or `closed`, where `[ticket] status` says so.
-    pub status: Option<String>,
-}
 
 /// What resolve found out about a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,14 +201,14 @@ pub struct Intent {
 
 /// Nothing that is open stands before it in its lane; a status that Deskie refuses, and a file that cannot be had, hold
 /// up no message. One look into an index a row: a backlog of any length costs the site's server no more than its head.
-const IS_HEAD: &str = "not exists (select from {s}.delivery o where o.ticket_id = d.ticket_id
+pub(super) const IS_HEAD: &str = "not exists (select from {s}.delivery o where o.ticket_id = d.ticket_id
     and o.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')
     and not (o.act in ('status', 'file') and o.state = 'parked')
     and (o.position, o.part, o.id) < (d.position, d.part, d.id))
     and not exists (select from {s}.parked_event p where p.ticket_id = d.ticket_id and p.position < d.position)";
 
 /// What [`delivery`] reads, of `delivery d` and `ticket t`. The last one are the texts that go with it.
-const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_into, t.case_id), t.user_id, t.custom_id, d.link_id,
+pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_into, t.case_id), t.user_id, t.custom_id, d.link_id,
     d.section, d.part, d.parts,
     d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
     coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
@@ -248,39 +217,10 @@ const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_into, t.case_
     (select jsonb_agg(f.body order by f.position, f.part, f.id) filter (where f.body is not null) from {s}.delivery f where f.lead = d.id),
     d.ask is not distinct from 'first'";
 
+/// How many columns these are.
+pub(super) const COUNT: usize = 27;
+
 impl Store {
-    /// The heads of lanes that can be sent or looked for now, the oldest first: `limit` of live traffic and as many of
-    /// a backfill. Lanes with work under way (`busy`) are left out.
-    pub async fn delivery_heads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Delivery>, StoreError> {
-        let some = |backfill: &str| {
-            format!(
-                "(select d.id from {{s}}.delivery d
-                  where d.state in ('queued', 'doubt') and {backfill} and d.not_before <= clock_timestamp()
-                    and d.ticket_id <> all($1) and {IS_HEAD}
-                    and not exists (select from {{s}}.ticket t where t.id = d.ticket_id
-                                    and (t.ask_first or t.opened_by is not null or t.estranged is not null))
-                  order by d.id limit {limit})"
-            )
-        };
-        let sql = format!(
-            "select {COLUMNS} from ({} union all {}) head
-             join {{s}}.delivery d on d.id = head.id
-             join {{s}}.ticket t on t.id = d.ticket_id
-             where (select {{s}}.same_server()) and not exists (select from {{s}}.hold)
-             order by d.id",
-            some("not d.backfill"),
-            some("d.backfill")
-        );
-        self.query(&sql, &[&busy]).await?.iter().map(delivery).collect()
-    }
-
-    /// When the next head's time comes, in seconds; `None` where nothing waits for a time.
-    pub async fn delivery_next_in(&self) -> Result<Option<f64>, StoreError> {
-        let sql = "select extract(epoch from min(not_before) - clock_timestamp())::float8 from {s}.delivery
-            where state in ('queued', 'doubt') and not_before > now()";
-        Ok(self.query(sql, &[]).await?.first().and_then(|row| row.get(0)))
-    }
-
     /// The call was not done and is tried again later.
     pub async fn delivery_retry(
         &self,
@@ -441,34 +381,41 @@ impl Store {
         Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
     }
 
-    /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, given up out of
-    /// doubt (it stands there, a person said), or the first message of a case, whose number create_case does not tell.
-    /// Those of tickets whose cases were merged into this one's, too.
+    /// Our deliveries of a ticket whose message in Deskie is not known, as [`Store::remote_compared`] has them.
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
-        let sql = format!(
-            "select {COLUMNS} from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
-            where d.ticket_id in (select $1 union all
-                    select o.id from {{s}}.ticket o join {{s}}.ticket t on o.merged_into = t.case_id where t.id = $1)
-              and d.message_id is null and d.body is not null and d.act in ('message', 'note', 'file') and d.lead is null
-              and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
-                   or (d.state = 'delivered' and d.call = 'create_case'))
-            order by d.position, d.part, d.id"
-        );
-        self.query(&sql, &[&ticket]).await?.iter().map(delivery).collect()
+        self.remote_compared(ticket, &[]).await.map(|(_, open)| open)
     }
 
     /// What the ticket's case was opened with.
     pub async fn delivery_opening(&self, ticket: i64) -> Result<Option<Opening>, StoreError> {
-        let sql = "select opening from (
-                select id, opening from {s}.delivery where ticket_id = $1
-                union all select 0, opening from {s}.birth where ticket_id = $1) found
-            where opening is not null order by id limit 1";
-        let rows = self.query(sql, &[&ticket]).await?;
-        let opening = rows.first().map(|row| serde_json::from_value(row.get(0)));
-        opening
-            .transpose()
-            .map_err(|error| StoreError::Damaged(format!("delivery.opening: {error}")))
+        let sql = format!("select {}", opening_of("$1"));
+        let rows = self.query(&sql, &[&ticket]).await?;
+        opening(rows.first().and_then(|row| row.get(0)))
     }
+}
+
+/// The numbers of [`Store::delivery_unidentified`]; `$1`: the ticket.
+pub(super) const UNIDENTIFIED: &str = "select d.id from {s}.delivery d
+    where d.ticket_id in (select $1 union all
+            select o.id from {s}.ticket o join {s}.ticket t on o.merged_into = t.case_id where t.id = $1)
+      and d.message_id is null and d.body is not null and d.act in ('message', 'note', 'file') and d.lead is null
+      and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
+           or (d.state = 'delivered' and d.call = 'create_case'))";
+
+/// What the case of a ticket was opened with, as an expression.
+pub(super) fn opening_of(ticket: &str) -> String {
+    format!(
+        "(select opening from (
+            select id, opening from {{s}}.delivery where ticket_id = {ticket}
+            union all select 0, opening from {{s}}.birth where ticket_id = {ticket}) found
+        where opening is not null order by id limit 1)"
+    )
+}
+
+/// The same, read.
+pub(super) fn opening(stored: Option<Value>) -> Result<Option<Opening>, StoreError> {
+    let opening = stored.map(serde_json::from_value).transpose();
+    opening.map_err(|error| StoreError::Damaged(format!("delivery.opening: {error}")))
 }
 
 fn section(word: &str) -> Result<Section, StoreError> {
@@ -478,7 +425,7 @@ fn section(word: &str) -> Result<Section, StoreError> {
         .ok_or_else(|| StoreError::Damaged(format!("section is `{word}`")))
 }
 
-fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
+pub(super) fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
     let damaged =
         |error: serde_json::Error| StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>(0)));
     let body: Option<Value> = row.get(11);

@@ -2,16 +2,16 @@
 
 use deadpool_postgres::Transaction;
 use serde_json::Value;
-use tokio_postgres::types::PgLsn;
+use tokio_postgres::types::{PgLsn, ToSql};
 
 use super::{Store, StoreError, execute_in, query_in};
 use crate::model::{EventId, Lsn, Op, RelationName};
 
 /// A round of resolving takes the events that begin within so many bytes.
-const TAKEN_BYTES: i64 = 8 << 20;
+const TAKEN_BYTES: i64 = 2 << 20;
 
-/// A captured row change.
-#[derive(Debug, Clone)]
+/// A captured row change. Its `Debug` shows none of the row's cells.
+#[derive(Clone)]
 pub struct Event {
     /// Its place in commit order; 0 until it is stored.
     pub id: EventId,
@@ -36,6 +36,8 @@ pub struct Event {
     /// Whether a look through the tables brought it, not the stream.
     pub found: bool,
 }
+
+crate::model::debug_shows!(Event: id, xid, commit_lsn, committed_at, relation, op, echo, failures, found);
 
 /// Where capture stands after a transaction.
 #[derive(Debug, Clone, Copy)]
@@ -70,12 +72,13 @@ impl Store {
 
     /// The oldest events whose turn it is, in order, up to whole transactions of at least `limit` rows, but not more than
     /// memory should hold (what is left of a transaction comes with the next round): visible to everybody (rule 7; a number beyond all that servers count to is
-    /// another server's), and committed at least `settle` ago. An event that is not ready holds those behind it.
+    /// another server's), and committed at least `settle` ago. An event that is not ready holds those behind it. With them
+    /// the transaction of the last one, where that goes on behind it.
     pub async fn event_take(
         &self,
         limit: i64,
         settle: std::time::Duration,
-    ) -> Result<Vec<Event>, StoreError> {
+    ) -> Result<(Vec<Event>, Option<u64>), StoreError> {
         let sql = "with head as (
                 select id, xid,
                        (pg_visible_in_snapshot(xid, pg_current_snapshot()) or xid >= '4611686018427387904')
@@ -83,24 +86,26 @@ impl Store {
                 from {s}.event order by id limit $1),
             blocked as (select min(id) as id from head where not ready),
             last as (select xid, id from head
-                     where id < coalesce((select id from blocked), 9223372036854775807) order by id desc limit 1)
-            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures, found
-            from (select e.*, sum(e.size) over (order by e.id) - e.size as before from {s}.event e
-                  where e.id <= (select id from last)
-                     or (e.xid = (select xid from last) and e.id <= (select id from last) + 10000)) e
-            where before < $3 and not exists (select from {s}.hold)
-            order by e.id";
+                     where id < coalesce((select id from blocked), 9223372036854775807) order by id desc limit 1),
+            taken as materialized (
+                select e.* from (
+                    select e.*, sum(e.size) over (order by e.id) - e.size as before from {s}.event e
+                    where e.id <= (select id + 10000 from last)
+                      and (e.id <= (select id from last) or e.xid = (select xid from last))) e
+                where before < $3 and not exists (select from {s}.hold)),
+            behind as (
+                select n.xid = l.xid as goes_on from (select id, xid from taken order by id desc limit 1) l
+                cross join lateral (select xid from {s}.event n where n.id > l.id order by n.id limit 1) n)
+            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures, found,
+                coalesce((select goes_on from behind), false)
+            from taken order by id";
         let rows = self
             .query(sql, &[&limit, &settle.as_secs_f64(), &TAKEN_BYTES])
             .await?;
-        rows.iter().map(event).collect()
-    }
-
-    /// Whether the transaction of an event, the last one of a round, goes on behind it.
-    pub async fn event_goes_on(&self, last: &Event) -> Result<bool, StoreError> {
-        let sql = "select coalesce((select xid::text = $2 from {s}.event where id > $1 order by id limit 1), false)";
-        let rows = self.query(sql, &[&last.id.0, &last.xid.to_string()]).await?;
-        Ok(rows.first().is_some_and(|row| row.get(0)))
+        let events: Vec<Event> = rows.iter().map(event).collect::<Result<_, _>>()?;
+        let goes_on = rows.last().is_some_and(|row| row.get(12));
+        let last = events.last().filter(|_| goes_on).map(|event| event.xid);
+        Ok((events, last))
     }
 
     /// The events of one table that came after `id`, the newest last: for `settle`, where the newest version counts.
@@ -153,74 +158,110 @@ pub(super) fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
     })
 }
 
+/// Rows as the columns that [`INSERT`] takes.
+struct Columns {
+    xids: Vec<i64>,
+    lsns: Vec<PgLsn>,
+    times: Vec<jiff::Timestamp>,
+    schemas: Vec<String>,
+    tables: Vec<String>,
+    ops: Vec<&'static str>,
+    images: Vec<String>,
+    old_keys: Vec<Option<String>>,
+    echoes: Vec<bool>,
+}
+
+impl Columns {
+    fn of(events: &[Event]) -> Columns {
+        let all = || events.iter();
+        Columns {
+            xids: all().map(|event| i64::from(event.xid as u32)).collect(),
+            lsns: all().map(|event| PgLsn::from(event.commit_lsn.0)).collect(),
+            times: all().map(|event| event.committed_at).collect(),
+            schemas: all().map(|event| event.relation.schema.clone()).collect(),
+            tables: all().map(|event| event.relation.table.clone()).collect(),
+            ops: all().map(|event| event.op.letter()).collect(),
+            images: all().map(|event| event.image.to_string()).collect(),
+            old_keys: all()
+                .map(|event| event.old_key.as_ref().map(Value::to_string))
+                .collect(),
+            echoes: all().map(|event| event.echo).collect(),
+        }
+    }
+
+    fn values(&self) -> [&(dyn ToSql + Sync); 9] {
+        [
+            &self.xids,
+            &self.lsns,
+            &self.times,
+            &self.schemas,
+            &self.tables,
+            &self.ops,
+            &self.images,
+            &self.old_keys,
+            &self.echoes,
+        ]
+    }
+}
+
+/// Appends rows in order. `b.n` is the next transaction's number: the stream's 32 bits are widened to the nearest 64.
+const INSERT: &str = "insert into {s}.event
+        (xid, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, size, echo)
+    select (n + (x - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
+           l, at, s, t, o, nullif(i::jsonb, 'null'), k::jsonb, octet_length(i) + coalesce(octet_length(k), 0), e
+    from b, unnest($1::int8[], $2::pg_lsn[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[])
+         with ordinality as u (x, l, at, s, t, o, i, k, e, place)
+    order by place";
+
+/// What [`INSERT`] widens by.
+const NEXT_XID: &str = "pg_snapshot_xmax(pg_current_snapshot())::text::int8 as n";
+
+/// Moves the position: `$1` to `$3` are those of [`Position`]. `b` as in [`INSERT`].
+const MOVE: &str = "update {s}.meta set captured_lsn = greatest(captured_lsn, $1),
+        captured_at = coalesce($2, captured_at),
+        captured_xid = coalesce((n + ($3 - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
+                                captured_xid)
+    from b";
+
+impl Store {
+    /// Stores whole transactions and the position that may then be acknowledged, in one statement.
+    pub async fn event_store(&self, events: &[Event], position: Position) -> Result<(), StoreError> {
+        let moved = ["$1", "$2", "$3"].iter().zip(["$11", "$12", "$13"]);
+        let moved = moved.fold(MOVE.to_owned(), |sql, (from, to)| sql.replace(from, to));
+        let sql = format!(
+            "with b as materialized (select {{s}}.fence($10), {NEXT_XID}), stored as ({INSERT}) {moved}"
+        );
+        let columns = Columns::of(events);
+        let mut values = columns.values().to_vec();
+        let epoch = self.epoch().0;
+        let (end, xid) = (PgLsn::from(position.end.0), position.xid.map(i64::from));
+        values.extend([&epoch as &(dyn ToSql + Sync), &end, &position.committed_at, &xid]);
+        self.execute(&sql, &values).await?;
+        if !events.is_empty() {
+            self.wake.events.notify_one();
+        }
+        Ok(())
+    }
+}
+
 impl TransactionWriter<'_> {
-    /// Appends rows in order. The 32-bit xid is widened to the nearest 64-bit one.
+    /// Appends rows in order.
     pub async fn append(&self, events: &[Event]) -> Result<(), StoreError> {
-        let column = |text: fn(&Event) -> String| events.iter().map(text).collect::<Vec<String>>();
-        let xids: Vec<i64> = events.iter().map(|event| i64::from(event.xid as u32)).collect();
-        let lsns: Vec<PgLsn> = events
-            .iter()
-            .map(|event| PgLsn::from(event.commit_lsn.0))
-            .collect();
-        let times: Vec<jiff::Timestamp> = events.iter().map(|event| event.committed_at).collect();
-        let images = column(|event| event.image.to_string());
-        let old_keys: Vec<Option<String>> = events
-            .iter()
-            .map(|event| event.old_key.as_ref().map(Value::to_string))
-            .collect();
-        let echoes: Vec<bool> = events.iter().map(|event| event.echo).collect();
-        let sql = "insert into {s}.event
-                (xid, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, size, echo)
-            select (n + (x - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
-                   l, at, s, t, o, nullif(i::jsonb, 'null'), k::jsonb, octet_length(i) + coalesce(octet_length(k), 0), e
-            from unnest($1::int8[], $2::pg_lsn[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[])
-                 with ordinality as u (x, l, at, s, t, o, i, k, e, place),
-                 (select pg_snapshot_xmax(pg_current_snapshot())::text::int8 as n) b
-            order by place";
-        execute_in(
-            &self.transaction,
-            self.store.sql(sql),
-            &[
-                &xids,
-                &lsns,
-                &times,
-                &column(|event| event.relation.schema.clone()),
-                &column(|event| event.relation.table.clone()),
-                &column(|event| event.op.letter().to_owned()),
-                &images,
-                &old_keys,
-                &echoes,
-            ],
-        )
-        .await?;
+        let sql = format!("with b as materialized (select {NEXT_XID}) {INSERT}");
+        let columns = Columns::of(events);
+        execute_in(&self.transaction, self.store.sql(&sql), &columns.values()).await?;
         Ok(())
     }
 
-    /// Commits a position that covers no row, if it is `step` bytes ahead of the stored one; whether it was. Storing it
-    /// writes WAL, and servers before 15 stream each transaction, ours too, however little it concerns us: storing each
-    /// would never end.
-    pub async fn commit_if_far(self, position: Position, step: u64) -> Result<bool, StoreError> {
-        let sql = "update {s}.meta set captured_lsn = $1::pg_lsn, captured_at = coalesce($2, captured_at)
-            where captured_lsn is null or $1::pg_lsn - captured_lsn >= $3::int8";
-        let step = i64::try_from(step).unwrap_or(i64::MAX);
-        let stored = execute_in(
-            &self.transaction,
-            self.store.sql(sql),
-            &[&PgLsn::from(position.end.0), &position.committed_at, &step],
-        )
-        .await?;
-        self.transaction.commit().await?;
-        Ok(stored == 1)
+    /// Commits what was learned of tables, without a position.
+    pub async fn keep(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit().await?)
     }
 
     /// Commits the batch together with the position that may then be acknowledged.
     pub async fn commit(self, position: Position) -> Result<(), StoreError> {
-        let sql = "update {s}.meta set captured_lsn = greatest(captured_lsn, $1),
-                captured_at = coalesce($2, captured_at),
-                captured_xid = coalesce((n + ($3 - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
-                                        captured_xid)
-            from (select pg_snapshot_xmax(pg_current_snapshot())::text::int8 as n) b";
-        let sql = self.store.sql(sql);
+        let sql = format!("with b as materialized (select {NEXT_XID}) {MOVE}");
+        let sql = self.store.sql(&sql);
         execute_in(
             &self.transaction,
             sql,

@@ -30,6 +30,11 @@ pub struct FileRef {
 }
 
 impl Delivery {
+    /// The rows of the files that go along.
+    pub(super) fn file_links(&self) -> Vec<i64> {
+        self.files.iter().map(|file| file.link.0).collect()
+    }
+
     /// The files that are sent as such, as [`crate::text::same_files`] wants them.
     pub fn told_files(&self) -> Vec<crate::text::Told<'_>> {
         let sent = self.files.iter().filter(|file| !file.is_link);
@@ -267,6 +272,18 @@ impl Step<'_> {
         Ok(true)
     }
 
+    /// A file that went with a delivery and that Deskie does not have: it waits for a person, alone. Tried again, it goes as
+    /// a message of its own.
+    pub async fn file_lost(&self, delivery: &Delivery, file: &FileRef, why: &str) -> Result<(), StoreError> {
+        let error = why.to_owned();
+        self.file_add(delivery, std::slice::from_ref(file), "parked", Some(&error))
+            .await?;
+        let set = "update {s}.link set state = 'parked', reason = $2 where id = $1";
+        self.execute(set, &[&file.link.0, &why]).await?;
+        self.journal_add(Some(delivery.ticket_id), "file parked", why)
+            .await
+    }
+
     async fn file_add(
         &self,
         behind: &Delivery,
@@ -297,15 +314,6 @@ impl Step<'_> {
             ],
         )
         .await?;
-        Ok(())
-    }
-
-    /// What a delivered message took along stands in Deskie.
-    pub(super) async fn file_delivered(&self, delivery: &Delivery) -> Result<(), StoreError> {
-        let links: Vec<i64> = delivery.files.iter().map(|file| file.link.0).collect();
-        let sql =
-            "update {s}.link set state = 'delivered', reason = null where id = any($1) and state = 'queued'";
-        self.execute(sql, &[&links]).await?;
         Ok(())
     }
 }

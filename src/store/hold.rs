@@ -5,7 +5,7 @@
 
 use super::{Claim, Store, StoreError};
 use crate::config::Deskie;
-use crate::model::{CaseId, TicketKey, UserId};
+use crate::model::{CaseId, Seen, TicketKey, TroubleKind, UserId};
 
 /// What is to be decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,17 +190,28 @@ impl Store {
         Ok(self.execute(sql, &[&id, &why, &self.epoch().0]).await? > 0)
     }
 
-    /// The tickets whose case is another ticket's, as one sentence.
-    pub async fn ticket_estranged(&self) -> Result<Option<String>, StoreError> {
+    /// What is held, by its kind.
+    pub async fn hold_troubles(&self) -> Result<Vec<Seen>, StoreError> {
+        let sql = "select kind, reason from {s}.hold order by since, kind";
+        let seen = |row: &tokio_postgres::Row| {
+            let (kind, reason): (String, String) = (row.get(0), row.get(1));
+            Seen::of(TroubleKind::Held, kind, reason)
+        };
+        Ok(self.query(sql, &[]).await?.iter().map(seen).collect())
+    }
+
+    /// The tickets whose case is another ticket's, as one trouble.
+    pub async fn ticket_estranged(&self) -> Result<Option<Seen>, StoreError> {
         let sql = "select count(*), min(key), (array_agg(estranged order by key))[1] from {s}.ticket where estranged is not null";
         let rows = self.query(sql, &[]).await?;
         Ok(rows.first().and_then(|row| {
             let (count, key, why): (i64, Option<String>, Option<String>) = (row.get(0), row.get(1), row.get(2));
             let (key, why) = key.zip(why)?;
-            Some(format!(
+            let text = format!(
                 "the cases of {count} tickets are not their own, so that nothing is sent to them or written from them \
                  (ticket {key}: {why})"
-            ))
+            );
+            Some(Seen::new(TroubleKind::CaseEstranged, text))
         }))
     }
 

@@ -119,8 +119,9 @@ pub struct Rekeyed {
 impl Store {
     /// The rows were numbered anew: nothing is known by its number any more. Tickets are gone, as if the site had deleted
     /// them: what is queued for their cases is still sent, what is said there is not written. What was captured since the
-    /// oldest change that waits is looked for in the tables, and older rows are not the connector's business.
-    pub async fn keys_anew(&self, columns: &[KeyColumn]) -> Result<Rekeyed, StoreError> {
+    /// oldest change that waits is looked for in the tables, and older rows are not the connector's business. `oldest`: when
+    /// the oldest row was made whose INSERT waits, in seconds since 1970, where that is known: it is older than its commit.
+    pub async fn keys_anew(&self, columns: &[KeyColumn], oldest: Option<f64>) -> Result<Rekeyed, StoreError> {
         let mut client = self.client().await?;
         let step = self.step_aside(&mut client).await?;
         let tickets = step
@@ -134,9 +135,11 @@ impl Store {
         let links = "update {s}.link set gone = true, gone_xid = null, key = key || '~' || id, row_key = row_key || '~' || id
             where key not like '%~' || id";
         step.execute(links, &[]).await?;
-        let since = "update {s}.published set since = (select coalesce(min(committed_at), clock_timestamp()) from {s}.event),
+        // A row counts as written since then if its own time lies behind it, so it is put a little before.
+        let since = "update {s}.published set since = least(to_timestamp($1 - 0.001),
+                (select coalesce(min(committed_at), clock_timestamp()) from {s}.event)),
             since_xid = pg_current_xact_id()";
-        step.execute(since, &[]).await?;
+        step.execute(since, &[&oldest]).await?;
         let gap = "update {s}.meta set baseline = null, gap_from = coalesce(gap_from, captured_lsn),
                 gap_since = least(gap_since, (select min(committed_at) from {s}.event)), gap_xid = pg_current_xact_id()
             where exists (select from {s}.event) and captured_lsn is not null";

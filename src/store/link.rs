@@ -1,7 +1,5 @@
 //! The rows of the site that we know, for ever.
 
-use std::collections::HashSet;
-
 use super::{Step, Store, StoreError};
 use crate::model::{DeliveryId, EventId, LinkId, Section};
 
@@ -83,15 +81,18 @@ impl Store {
     }
 }
 
-fn link(row: &tokio_postgres::Row) -> Result<Link, StoreError> {
+/// The link whose columns stand from `first` on.
+pub(super) fn link(row: &tokio_postgres::Row, first: usize) -> Result<Link, StoreError> {
     Ok(Link {
-        id: LinkId(row.get(0)),
-        generation: row.get(1),
-        state: LinkState::parse(row.get(2))?,
-        gone: row.get(3),
-        ticket_id: row.get(4),
-        gone_in: row.get::<_, Option<&str>>(5).and_then(|xid| xid.parse().ok()),
-        is_baseline: row.get(6),
+        id: LinkId(row.get(first)),
+        generation: row.get(first + 1),
+        state: LinkState::parse(row.get(first + 2))?,
+        gone: row.get(first + 3),
+        ticket_id: row.get(first + 4),
+        gone_in: row
+            .get::<_, Option<&str>>(first + 5)
+            .and_then(|xid| xid.parse().ok()),
+        is_baseline: row.get(first + 6),
     })
 }
 
@@ -115,7 +116,7 @@ impl Step<'_> {
         let read = |row: &tokio_postgres::Row| {
             Ok(RowLink {
                 key: row.get(7),
-                link: link(row)?,
+                link: link(row, 0)?,
                 reason: row.get(8),
             })
         };
@@ -177,7 +178,7 @@ impl Step<'_> {
         let sql = "select id, generation, state, gone, ticket_id, gone_xid::text, coalesce(reason = 'baseline', false)
             from {s}.link where section = $1 and key = $2 order by generation desc limit 1";
         let rows = self.query(sql, &[&section.as_str(), &key]).await?;
-        rows.first().map(link).transpose()
+        rows.first().map(|row| link(row, 0)).transpose()
     }
 
     /// Makes a key known.
@@ -283,7 +284,7 @@ impl Step<'_> {
         // As with a deletion: what was not sent yet is not sent at all, unless the row is loaded again.
         let drop = "with d as (
                 update {s}.delivery d set state = 'skipped', error = 'the site emptied the table before it was sent',
-                    done_at = now(), image = null
+                    done_at = now(), image = null, body = null
                 from {s}.link l where l.id = d.link_id and l.section = $1 and l.gone_xid = $2::text::xid8
                     and d.act <> 'file' and (d.state = 'unresolved' or (d.state = 'queued' and d.intent_at is null))
                     and not exists (select from {s}.delivery o where o.link_id = d.link_id
@@ -306,33 +307,15 @@ impl Step<'_> {
         Ok(rows.first().and_then(|row| row.get(0)))
     }
 
-    /// Which of these keys are known, as rows or as lanes.
-    pub async fn link_known(&self, section: Section, keys: &[&str]) -> Result<HashSet<String>, StoreError> {
-        let sql = "select key from {s}.link where section = $1 and key = any($2)
-            union select key from {s}.ticket where $1 = 'ticket' and key = any($2)";
-        let rows = self.query(sql, &[&section.as_str(), &keys]).await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
-    }
-
     /// Counts a row that was passed over.
     pub async fn skipped_count(&self, reason: &str) -> Result<(), StoreError> {
-        self.skipped_add(reason, 1).await
+        self.skipped_add(&[(reason, 1)]).await
     }
 
-    /// Counts so many.
-    pub async fn skipped_add(&self, reason: &str, count: usize) -> Result<(), StoreError> {
-        let sql = "insert into {s}.skipped (reason, count) values ($1, $2)
-            on conflict (reason) do update set count = skipped.count + excluded.count";
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.execute(sql, &[&reason, &count]).await?;
-        Ok(())
-    }
-
-    /// Removes events that are resolved.
-    pub async fn event_delete(&self, ids: &[EventId]) -> Result<(), StoreError> {
+    /// Removes events that are resolved; fails while a person has to decide something before anything goes on.
+    pub async fn event_delete_unheld(&self, ids: &[EventId]) -> Result<(), StoreError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        self.execute("delete from {s}.event where id = any($1)", &[&ids])
-            .await?;
-        Ok(())
+        let sql = "with d as (delete from {s}.event where id = any($1)) select {s}.unheld()";
+        self.query(sql, &[&ids]).await.map(drop)
     }
 }

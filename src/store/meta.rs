@@ -25,8 +25,6 @@ pub struct Meta {
     pub created_at_kept: Option<bool>,
     /// Cases updated before this have been compared.
     pub swept_to: Option<jiff::Timestamp>,
-    /// The last error that concerned everything.
-    pub last_error: Option<String>,
     /// Cases of the Deskie account from before are not our business.
     pub account_since: Option<jiff::Timestamp>,
     /// Which `[message] expand` the elements from before the start were noted for.
@@ -60,7 +58,7 @@ impl Store {
         let rows = self
             .query(
                 "select started_at, system_id, timeline, database_name, slot, captured_lsn, created_at_kept, swept_to,
-                        last_error, baseline, account_since, repair_note from {s}.meta",
+                        baseline, account_since, repair_note from {s}.meta",
                 &[],
             )
             .await?;
@@ -77,10 +75,9 @@ impl Store {
             captured_lsn: lsn.map(|lsn| Lsn(u64::from(lsn))),
             created_at_kept: row.get(6),
             swept_to: row.get(7),
-            last_error: row.get(8),
-            baseline: row.get(9),
-            account_since: row.get(10),
-            repair_note: row.get(11),
+            baseline: row.get(8),
+            account_since: row.get(9),
+            repair_note: row.get(10),
         })
     }
 
@@ -147,16 +144,6 @@ impl Store {
     /// Remembers how far cases have been compared.
     pub async fn meta_set_swept(&self, to: jiff::Timestamp) -> Result<(), StoreError> {
         self.execute("update {s}.meta set swept_to = $1", &[&to]).await?;
-        Ok(())
-    }
-
-    /// Remembers, or forgets, an error that concerns everything.
-    pub async fn meta_set_error(&self, error: Option<&str>) -> Result<(), StoreError> {
-        self.execute(
-            "update {s}.meta set last_error = $1, last_error_at = now() where last_error is distinct from $1",
-            &[&error],
-        )
-        .await?;
         Ok(())
     }
 
@@ -242,6 +229,8 @@ impl Store {
                  limit $2)",
             "delete from {s}.journal where id in (select id from {s}.journal
                  where at < now() - make_interval(secs => $1) limit $2)",
+            "delete from {s}.trouble where id in (select id from {s}.trouble
+                 where ended_at < now() - make_interval(secs => $1) limit $2)",
         ] {
             while self.execute(sql, &[&seconds, &PRUNE_AT_ONCE]).await? >= PRUNE_AT_ONCE.unsigned_abs() {}
         }

@@ -15,8 +15,10 @@ mod delivery;
 mod delivery_step;
 mod edit;
 mod event;
+mod facts;
 mod files;
 mod gap;
+mod heads;
 mod hold;
 mod inbox;
 mod keys;
@@ -29,24 +31,30 @@ mod published;
 mod recall;
 mod remote;
 mod risk;
+mod set;
 mod status;
 mod streamed;
 mod ticket;
 mod ticket_edit;
+mod trouble;
 mod unreadable;
+mod waiting;
 
 pub use birth::Birth;
 pub use bulk::Held;
 pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
 pub use clock::CreatedAt;
-pub use coalesce::Follower;
+pub use coalesce::{DROPPED, Follower};
 pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
+pub use delivery_step::Sent;
 pub use edit::{FollowUp, LastSent};
 pub use event::{Event, Position, TransactionWriter};
+pub use facts::Facts;
 pub use files::{FileRef, NewFile, Prepared};
 pub use gap::{FoundRow, KnownRow};
+pub use heads::Heads;
 pub use hold::{Claimed, HoldKind, Witness};
-pub use inbox::{InboxRow, NewWebhook};
+pub use inbox::{InboxRow, NewWebhook, Taken};
 pub use keys::{KeyColumn, Rekeyed};
 pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
@@ -55,10 +63,13 @@ pub use migrate::own_objects;
 pub use parked_event::Place;
 pub use published::{KnownTable, MappedSince, SeenTable};
 pub use recall::Claim;
-pub use remote::{Heard, NewRemote, PendingRemote, RemoteState};
+pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState};
+pub use set::{NewLink, NewRow};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
 pub use ticket_edit::{TicketNote, TicketSent};
+pub use trouble::Trouble;
+pub use waiting::{Beat, Due, Waiting, Watched};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -134,17 +145,21 @@ impl StoreError {
     }
 }
 
-/// Rings when there may be work; missing one costs a poll interval, never a message.
+/// Rings when there may be work; one that is missed is rung again by the next beat ([`Waiting`]).
 #[derive(Debug, Default)]
 pub struct Wake {
     /// Events were captured.
     pub events: Notify,
+    /// The tables show that something may be there to be resolved.
+    pub due_events: Notify,
     /// A lane may have something to send or to read.
     pub lanes: Notify,
     /// A webhook was stored.
     pub inbox: Notify,
     /// A message waits for being written to the site.
     pub remotes: Notify,
+    /// The same, of those whose files are fetched first.
+    pub files: Notify,
     /// Something was held.
     pub hold: Notify,
     /// Something speaks against Deskie's account being the one that our cases are of.
@@ -250,6 +265,21 @@ impl Store {
         })
     }
 
+    /// A step that looks rows up by their indexes alone, however small the tables were when a statement was planned: a plan
+    /// that reads a whole table is kept while the table grows.
+    pub async fn step_by_index<'a>(
+        &'a self,
+        client: &'a mut deadpool_postgres::Object,
+    ) -> Result<Step<'a>, StoreError> {
+        let transaction = client.transaction().await?;
+        let sql = "select {s}.fence($1), set_config('enable_seqscan', 'off', true)";
+        query_in(&transaction, self.sql(sql), &[&self.epoch().0]).await?;
+        Ok(Step {
+            transaction,
+            store: self,
+        })
+    }
+
     /// A step of a command that runs beside the leader: only what is kept apart by unique keys may be done in it.
     pub async fn step_aside<'a>(
         &'a self,
@@ -285,11 +315,6 @@ impl Step<'_> {
         let sql = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
         self.execute(sql, &[&ticket, &what, &detail]).await?;
         Ok(())
-    }
-
-    /// Fails while a person has to decide something before anything goes on.
-    pub async fn unheld(&self) -> Result<(), StoreError> {
-        self.query("select {s}.unheld()", &[]).await.map(drop)
     }
 
     /// Makes the step durable.

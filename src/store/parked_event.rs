@@ -66,14 +66,6 @@ impl Store {
             from {s}.parked_event where state = 'retry' order by id limit 200";
         self.query(sql, &[]).await?.iter().map(event).collect()
     }
-
-    /// Whether any change of a table is parked.
-    pub async fn parked_event_any(&self) -> Result<bool, StoreError> {
-        let rows = self
-            .query("select exists (select from {s}.parked_event)", &[])
-            .await?;
-        Ok(rows.first().is_some_and(|row| row.get(0)))
-    }
 }
 
 impl Step<'_> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::event::TransactionWriter;
 use super::{Store, StoreError, execute_in, query_in};
-use crate::model::RelationName;
+use crate::model::{RelationName, Seen, TroubleKind};
 
 /// Stands for what publishes a table that nothing has published yet.
 const NOTHING: u32 = 0;
@@ -117,10 +117,14 @@ impl Store {
         Ok(())
     }
 
-    /// What a person is told of mapped tables.
-    pub async fn published_troubles(&self) -> Result<Vec<String>, StoreError> {
-        let sql = "select trouble from {s}.published where trouble is not null order by relation";
-        Ok(self.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+    /// What a person is told of mapped tables, by table.
+    pub async fn published_troubles(&self) -> Result<Vec<Seen>, StoreError> {
+        let sql = "select relation, trouble from {s}.published where trouble is not null order by relation";
+        let seen = |row: &tokio_postgres::Row| {
+            let (relation, trouble): (String, String) = (row.get(0), row.get(1));
+            Seen::of(TroubleKind::TableChanged, relation, trouble)
+        };
+        Ok(self.query(sql, &[]).await?.iter().map(seen).collect())
     }
 
     /// The tables that were mapped later than the others.

@@ -1,13 +1,30 @@
 //! What `status` and `failed` show, and the metrics.
 
 use super::{Store, StoreError};
+use crate::model::{Seen, TroubleKind};
+
+/// How much waits for a person.
+const PARKED: &str = "(select count(*) from {s}.delivery where state = 'parked' and lead is null)
+    + (select count(*) from {s}.remote where state = 'parked')
+    + (select count(*) from {s}.status_write where state = 'parked')
+    + (select count(*) from {s}.birth where state = 'parked')
+    + (select count(*) from {s}.foreign_case where claims is not null and seen_by is null)
+    + (select count(*) from {s}.parked_event where state = 'parked')
+    + (select count(*) from {s}.bulk where held_since is not null)";
+
+/// The age of the oldest thing that waits for anything but a person, in seconds.
+const OLDEST: &str = "extract(epoch from clock_timestamp() - least(
+    (select committed_at from {s}.event order by id limit 1),
+    (select min(queued_at) from {s}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt') and not dormant),
+    (select min(received_at) from {s}.inbox where state = 'waiting'),
+    (select min(seen_at) from {s}.remote where state = 'pending')))::float8";
 
 /// How much waits where.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct Queues {
     /// Captured row changes that are not resolved; many are not counted but told by their numbers.
     pub events: i64,
-    /// Rows in their lanes, resolved or not, that are not delivered.
+    /// Rows in their lanes, resolved or not, that are not delivered; those of tickets that are none of ours aside.
     pub deliveries: i64,
     /// Of these: it is not known whether Deskie did it.
     pub in_doubt: i64,
@@ -74,8 +91,6 @@ pub struct Standing {
     pub captured_at: Option<jiff::Timestamp>,
     /// Our last call to Deskie that may have changed something, by its clock.
     pub last_call_at: Option<jiff::Timestamp>,
-    /// When `last_error` was noted or cleared.
-    pub last_error_at: Option<jiff::Timestamp>,
 }
 
 /// One line of a ticket's story.
@@ -99,7 +114,7 @@ impl Store {
     /// Who leads, and when something moved last.
     pub async fn status_standing(&self) -> Result<Standing, StoreError> {
         let sql = "select l.epoch, l.holder, extract(epoch from clock_timestamp() - l.renewed_at)::float8,
-                m.captured_at, (select max(called_at) from {s}.ticket), m.last_error_at
+                m.captured_at, (select max(called_at) from {s}.ticket)
             from {s}.lease l, {s}.meta m";
         let rows = self.query(sql, &[]).await?;
         Ok(rows.first().map_or_else(Standing::default, |row| Standing {
@@ -108,7 +123,6 @@ impl Store {
             renewed_seconds: row.get(2),
             captured_at: row.get(3),
             last_call_at: row.get(4),
-            last_error_at: row.get(5),
         }))
     }
 
@@ -191,30 +205,25 @@ impl Store {
 
     /// Counts what waits; by partial indexes, and without a look through what is done, since it is asked at each scrape.
     pub async fn status_queues(&self) -> Result<Queues, StoreError> {
-        let sql = "select
+        let sql = format!(
+            "select
             (select case when n < 10000 then n else greatest(n, (select reltuples::int8 from pg_class
-                    where oid = '{s}.event'::regclass)) end
-                from (select count(*) as n from (select from {s}.event limit 10000) e) c),
-            (select count(*) from {s}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt')),
-            (select count(*) from {s}.delivery where state = 'doubt'),
-            (select count(*) from {s}.delivery where state = 'parked' and lead is null) + (select count(*) from {s}.remote where state = 'parked')
-                + (select count(*) from {s}.status_write where state = 'parked') + (select count(*) from {s}.birth where state = 'parked')
-                + (select count(*) from {s}.foreign_case where claims is not null and seen_by is null)
-                + (select count(*) from {s}.parked_event where state = 'parked') + (select count(*) from {s}.bulk where held_since is not null),
-            (select count(*) from {s}.inbox where state = 'waiting'),
-            (select count(*) from {s}.ticket where read_wanted < 3),
-            (select count(*) from {s}.remote where state = 'pending'),
-            extract(epoch from clock_timestamp() - least(
-                (select committed_at from {s}.event order by id limit 1),
-                (select min(queued_at) from {s}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt')),
-                (select min(received_at) from {s}.inbox where state = 'waiting'),
-                (select min(seen_at) from {s}.remote where state = 'pending')))::float8,
+                    where oid = '{{s}}.event'::regclass)) end
+                from (select count(*) as n from (select from {{s}}.event limit 10000) e) c),
+            (select count(*) from {{s}}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt') and not dormant),
+            (select count(*) from {{s}}.delivery where state = 'doubt'),
+            {PARKED},
+            (select count(*) from {{s}}.inbox where state = 'waiting'),
+            (select count(*) from {{s}}.ticket where read_wanted < 3),
+            (select count(*) from {{s}}.remote where state = 'pending'),
+            {OLDEST},
             (select case when n < 10000 then n else greatest(n, (select reltuples::int8 from pg_class
-                    where oid = '{s}.ticket'::regclass)) end
-                from (select count(*) as n from (select from {s}.ticket where case_id is not null limit 10000) t) c),
-            {s}.about('{s}.delivery', 'delivered'),
-            {s}.about('{s}.remote', 'written')";
-        let rows = self.query(sql, &[]).await?;
+                    where oid = '{{s}}.ticket'::regclass)) end
+                from (select count(*) as n from (select from {{s}}.ticket where case_id is not null limit 10000) t) c),
+            {{s}}.about('{{s}}.delivery', 'delivered'),
+            {{s}}.about('{{s}}.remote', 'written')"
+        );
+        let rows = self.query(&sql, &[]).await?;
         Ok(rows.first().map_or_else(Queues::default, |row| Queues {
             events: row.get(0),
             deliveries: row.get(1),
@@ -231,7 +240,7 @@ impl Store {
     }
 
     /// Everything that waits for a person.
-    pub async fn status_parked(&self) -> Result<Vec<Parked>, StoreError> {
+    pub async fn status_parked(&self, after: u32, limit: Option<u32>) -> Result<Vec<Parked>, StoreError> {
         let sql = "select 'd' || d.id, t.key, coalesce(d.error, ''), d.queued_at::text
                 from {s}.delivery d left join {s}.ticket t on t.id = d.ticket_id where d.state = 'parked' and d.lead is null
             union all
@@ -249,31 +258,27 @@ impl Store {
             select 'e' || id, ticket_key, error, parked_at::text from {s}.parked_event where state = 'parked'
             union all
             select 'x' || xid, null, {s}.held(xid), held_since::text from {s}.bulk where held_since is not null
-            order by 4";
+            order by 4, 1 offset $1 limit $2";
         let read = |row: &tokio_postgres::Row| Parked {
             id: row.get(0),
             ticket: row.get(1),
             error: row.get(2),
             since: row.get(3),
         };
-        Ok(self.query(sql, &[]).await?.iter().map(read).collect())
+        let (after, limit) = (i64::from(after), limit.map(i64::from));
+        let rows = self.query(sql, &[&after, &limit]).await?;
+        Ok(rows.iter().map(read).collect())
     }
 
-    /// The ids of what waits for a person, as [`Parked::id`]; a thousand at most.
-    pub async fn status_parked_ids(&self) -> Result<Vec<String>, StoreError> {
-        let sql = "select 'd' || id from {s}.delivery where state = 'parked' and lead is null
-            union all select 'r' || message_id from {s}.remote where state = 'parked'
-            union all select 's' || ticket_id from {s}.status_write where state = 'parked'
-            union all select 'c' || case_id from {s}.birth where state = 'parked'
-            union all select 'o' || case_id from {s}.foreign_case where claims is not null and seen_by is null
-            union all select 'e' || id from {s}.parked_event where state = 'parked'
-            union all select 'x' || xid from {s}.bulk where held_since is not null
-            limit 1000";
-        Ok(self.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
+    /// How much waits for a person, and the age of the oldest other thing that waits, in seconds.
+    pub async fn status_attention(&self) -> Result<(i64, Option<f64>), StoreError> {
+        let sql = format!("select {PARKED}, {OLDEST}");
+        let rows = self.query(&sql, &[]).await?;
+        Ok(rows.first().map_or((0, None), |row| (row.get(0), row.get(1))))
     }
 
-    /// The cases that Deskie does not let us read, as one sentence. One that is gone has nothing more to say.
-    pub async fn unreadable(&self) -> Result<Option<String>, StoreError> {
+    /// The cases that Deskie does not let us read, as one trouble. One that is gone has nothing more to say.
+    pub async fn unreadable(&self) -> Result<Option<Seen>, StoreError> {
         let sql = "select count(*), min(key), (array_agg(read_error order by key))[1] from {s}.ticket
             where read_wanted is not null and read_error like '%Deskie refused%' and read_error not like '%case_not_found%'";
         let rows = self.query(sql, &[]).await?;
@@ -281,10 +286,11 @@ impl Store {
             let (count, key, why): (i64, Option<String>, Option<String>) =
                 (row.get(0), row.get(1), row.get(2));
             let (key, why) = key.zip(why)?;
-            Some(format!(
+            let text = format!(
                 "the cases of {count} tickets cannot be read, so that what is said there does not come to the site (ticket \
                  {key}: {why}); once that is mended, `deskie-cdc failed retry --all`"
-            ))
+            );
+            Some(Seen::new(TroubleKind::CaseUnreadable, text))
         };
         Ok(rows.first().and_then(told))
     }

@@ -36,31 +36,43 @@ pub struct Ticket {
     pub read_surplus: Option<i64>,
     /// What the case holds from before is another customer's.
     pub read_from: Option<jiff::Timestamp>,
+    /// What the mapping last gave for the status of the site's row.
+    pub site_status: Option<String>,
 }
 
-const COLUMNS: &str = "t.id, t.key, t.gone, t.case_id, t.case_number, t.user_id, t.channel, t.custom_id,
+pub(super) const COLUMNS: &str =
+    "t.id, t.key, t.gone, t.case_id, t.case_number, t.user_id, t.channel, t.custom_id,
     t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts, t.read_surplus,
-    t.read_from, coalesce(t.case_key, t.key), t.estranged is not null";
+    t.read_from, coalesce(t.case_key, t.key), t.estranged is not null, t.site_status";
 
-fn ticket(row: &tokio_postgres::Row) -> Ticket {
-    let wanted: Option<i16> = row.get(9);
-    let wanted_at: Option<jiff::Timestamp> = row.get(10);
+/// How many columns these are.
+pub(super) const COUNT: usize = 17;
+
+pub(super) fn ticket(row: &tokio_postgres::Row) -> Ticket {
+    ticket_at(row, 0)
+}
+
+/// The ticket whose columns begin at `from`.
+pub(super) fn ticket_at(row: &tokio_postgres::Row, from: usize) -> Ticket {
+    let wanted: Option<i16> = row.get(from + 9);
+    let wanted_at: Option<jiff::Timestamp> = row.get(from + 10);
     Ticket {
-        id: row.get(0),
-        key: TicketKey(row.get(1)),
-        gone: row.get(2),
-        case_id: row.get::<_, Option<i64>>(3).map(CaseId),
-        case_number: row.get(4),
-        user_id: row.get::<_, Option<i64>>(5).map(UserId),
-        channel: row.get(6),
-        custom_id: row.get(7),
-        case_updated_at: row.get(8),
+        id: row.get(from),
+        key: TicketKey(row.get(from + 1)),
+        gone: row.get(from + 2),
+        case_id: row.get::<_, Option<i64>>(from + 3).map(CaseId),
+        case_number: row.get(from + 4),
+        user_id: row.get::<_, Option<i64>>(from + 5).map(UserId),
+        channel: row.get(from + 6),
+        custom_id: row.get(from + 7),
+        case_updated_at: row.get(from + 8),
         read_wanted: wanted.zip(wanted_at),
-        read_attempts: row.get(11),
-        read_surplus: row.get::<_, Option<i32>>(12).map(i64::from),
-        read_from: row.get(13),
-        claim: row.get(14),
-        is_estranged: row.get(15),
+        read_attempts: row.get(from + 11),
+        read_surplus: row.get::<_, Option<i32>>(from + 12).map(i64::from),
+        read_from: row.get(from + 13),
+        claim: row.get(from + 14),
+        is_estranged: row.get(from + 15),
+        site_status: row.get(from + 16),
     }
 }
 
@@ -95,23 +107,6 @@ impl Store {
     pub async fn ticket_of_key(&self, key: &str) -> Result<Vec<Ticket>, StoreError> {
         let sql = format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc");
         Ok(self.query(&sql, &[&key]).await?.iter().map(ticket).collect())
-    }
-
-    /// The lanes whose case is to be read, the most urgent first; those with work under way (`busy`) are left out.
-    pub async fn ticket_reads(&self, limit: i64, busy: &[i64]) -> Result<Vec<Ticket>, StoreError> {
-        let sql = format!(
-            "select {COLUMNS} from {{s}}.ticket t
-             where read_wanted is not null and case_id is not null and merged_into is null and not ask_first
-               and (read_not_before is null or read_not_before <= clock_timestamp()) and t.id <> all($2)
-               and not exists (select from {{s}}.hold)
-             order by read_wanted, read_wanted_at limit $1"
-        );
-        Ok(self
-            .query(&sql, &[&limit, &busy])
-            .await?
-            .iter()
-            .map(ticket)
-            .collect())
     }
 
     /// Asks for a read of a ticket's case (class: 0 webhook, 2 sweep, 3 at leisure); the more urgent class wins. One
@@ -248,38 +243,6 @@ impl Step<'_> {
     pub async fn ticket_set_gone(&self, id: i64, gone: bool) -> Result<(), StoreError> {
         self.execute("update {s}.ticket set gone = $2 where id = $1", &[&id, &gone])
             .await?;
-        Ok(())
-    }
-
-    /// The case is read: `updated_at` is explained, unless another read was asked for since `wanted_at`.
-    pub async fn ticket_read_done(
-        &self,
-        id: i64,
-        wanted_at: jiff::Timestamp,
-        again_after: Option<std::time::Duration>,
-    ) -> Result<(), StoreError> {
-        let again = again_after.map(|after| after.as_secs_f64());
-        let sql = "update {s}.ticket set read_error = null, read_attempts = 0,
-                read_wanted = case when $3::float8 is not null or read_wanted_at > $2 then read_wanted end,
-                read_not_before = case when $3::float8 is not null
-                    then clock_timestamp() + make_interval(secs => $3::float8) end
-            where id = $1";
-        self.execute(sql, &[&id, &wanted_at, &again]).await?;
-        Ok(())
-    }
-
-    /// The case was read whole and shows `total` messages; what differs from what we know of it stays so.
-    pub async fn ticket_read_whole(&self, id: i64, case: CaseId, total: i64) -> Result<(), StoreError> {
-        let sql = "update {s}.ticket set read_surplus = $3::int8 - (select count(*) from {s}.remote where case_id = $2)
-            where id = $1";
-        self.execute(sql, &[&id, &case.0, &total]).await?;
-        Ok(())
-    }
-
-    /// Everything up to `updated_at` of the case is explained by what we have read.
-    pub async fn ticket_explained(&self, id: i64, updated_at: jiff::Timestamp) -> Result<(), StoreError> {
-        let sql = "update {s}.ticket set case_updated_at = greatest(case_updated_at, $2) where id = $1";
-        self.execute(sql, &[&id, &updated_at]).await?;
         Ok(())
     }
 }

@@ -43,6 +43,29 @@ pub fn same_files(ours: &[Told<'_>], theirs: &[Told<'_>]) -> bool {
     })
 }
 
+/// Which of our files a message in Deskie lacks, by their places. It may tell of more under other names: then `Err` holds
+/// those of which nobody can say.
+pub fn lost_files(ours: &[Told<'_>], theirs: &[Told<'_>]) -> Result<Vec<usize>, Vec<usize>> {
+    let mut left: Vec<&Told<'_>> = theirs.iter().collect();
+    let mut unmatched = Vec::new();
+    for (place, (name, size)) in ours.iter().enumerate() {
+        let alike = |(their_name, their_size): &Told<'_>| {
+            plain(their_name) == plain(name) || (size.is_some() && size == their_size)
+        };
+        match left.iter().position(|theirs| alike(theirs)) {
+            Some(found) => {
+                left.swap_remove(found);
+            }
+            None => unmatched.push(place),
+        }
+    }
+    match left.len() {
+        0 => Ok(unmatched),
+        others if others >= unmatched.len() => Ok(Vec::new()),
+        _ => Err(unmatched),
+    }
+}
+
 fn plain(name: &str) -> String {
     name.chars()
         .filter(|c| c.is_alphanumeric())
@@ -85,6 +108,27 @@ mod tests {
         assert!(
             !same_files(&ours, &[("b.txt", None), ("b.txt", None)]),
             "each stands for one"
+        );
+    }
+
+    #[test]
+    fn a_lost_file_is_told_by_what_is_there() {
+        let ours = [("şema 1.png", Some(5)), ("b.txt", None), ("c.txt", Some(7))];
+        assert_eq!(lost_files(&ours, &[]), Ok(vec![0, 1, 2]));
+        assert_eq!(
+            lost_files(&ours, &[("c.txt", None), ("sema-1.png", Some(5))]),
+            Ok(vec![1])
+        );
+        assert_eq!(lost_files(&ours, &ours), Ok(vec![]));
+        assert_eq!(
+            lost_files(&ours, &[("x1", None), ("x2", None), ("x3", None)]),
+            Ok(vec![]),
+            "renamed, and all there"
+        );
+        assert_eq!(
+            lost_files(&ours, &[("c.txt", None), ("x", None)]),
+            Err(vec![0, 1]),
+            "one of two"
         );
     }
 

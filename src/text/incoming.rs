@@ -1,12 +1,13 @@
 //! A message of Deskie's → what the site is given.
 
 use lol_html::{RewriteStrSettings, element, rewrite_str};
+use url::Url;
 
 use super::escape::{attribute, html_of_text};
-use super::measure::{BOUNDS, Parse, is_within};
-use super::render::{Links, text_of_html, words_of};
-use super::sanitise::{Relative, is_web, sanitise, without_nul};
-use super::tame::flat;
+use super::render::{Beside, text_of_html};
+use super::same::is_blank;
+use super::sanitise::{self, Relative, is_web, sanitise, without_nul};
+use super::tame::{flat, words_of};
 
 /// A message in both forms. Its text never appears in the `Debug` form.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -29,15 +30,23 @@ impl std::fmt::Debug for Incoming {
 }
 
 impl Incoming {
-    /// The same as Markdown: what a site stores that renders it; signs of its own in the text are escaped.
+    /// The same as Markdown: what a site stores that renders it; signs of its own in the text are escaped. Where the library
+    /// would lose a word it is the plain text.
     pub fn markdown(&self) -> String {
-        htmd::convert(&self.html).unwrap_or_else(|_| self.text.clone())
+        let words = text_of_html(&self.html, Beside::Nothing);
+        match htmd::convert(&self.html) {
+            Ok(markdown) if holds_words(&markdown, &words) => markdown,
+            _ => self.text.clone(),
+        }
     }
 }
 
 /// Reads a message of which either form may be empty (`[C]` ref56, kb, iridi); where both are there the HTML counts,
-/// because only there the quoted mail history is marked.
-pub fn incoming(content: &str, content_html: &str) -> Incoming {
+/// because only there the quoted mail history is marked. What it shows of addresses without a host is taken as of `base`,
+/// Deskie's own address.
+pub fn incoming(content: &str, content_html: &str, base: Option<&Url>) -> Incoming {
+    let relative = base.map_or(Relative::Drop, Relative::To);
+    let of_html = |html: &str| of_html(html, relative);
     let from_html = |html: &str| {
         let unquoted = of_html(&without_quotes(html));
         // a reply that consists of a quotation alone is better shown than lost
@@ -68,7 +77,7 @@ pub fn incoming(content: &str, content_html: &str) -> Incoming {
 pub fn is_flattened(content: &str, content_html: &str) -> bool {
     [content_html, content].iter().any(|form| {
         let is_html = is_markup(form) || *form == content_html;
-        is_html && !is_within(&without_nul(form), Parse::Fragment, BOUNDS)
+        is_html && sanitise::is_flattened(form)
     })
 }
 
@@ -124,15 +133,40 @@ pub fn append_links(message: &mut Incoming, files: &[(String, String)]) {
 }
 
 impl Incoming {
-    fn is_empty(&self) -> bool {
-        self.text.trim().is_empty()
+    /// True where there is nothing to see.
+    pub fn is_empty(&self) -> bool {
+        is_blank(&self.text)
+    }
+
+    /// The same, or the names of its files where it says nothing else; a dash where there is none, so that no row is
+    /// ever empty.
+    pub fn or_names(self, names: &[String]) -> Incoming {
+        if !self.is_empty() {
+            return self;
+        }
+        let named: Vec<String> = names.iter().map(|name| one_line(name)).collect();
+        let text = Some(named.join("\n")).filter(|names| !is_blank(names));
+        let text = text.unwrap_or_else(|| "—".to_owned());
+        Incoming {
+            html: html_of_text(&text),
+            text,
+        }
     }
 }
 
-fn of_html(html: &str) -> Incoming {
-    let html = sanitise(html, Relative::Drop);
+/// Whether all letters and digits of `words` come in `text`, in their order.
+fn holds_words(text: &str, words: &str) -> bool {
+    let mut text = text.chars();
+    words
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .all(|wanted| text.any(|c| c == wanted))
+}
+
+fn of_html(html: &str, relative: Relative<'_>) -> Incoming {
+    let html = sanitise(html, relative);
     Incoming {
-        text: text_of_html(&html, Links::Show),
+        text: text_of_html(&html, Beside::Marks),
         html,
     }
 }
@@ -188,6 +222,10 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn incoming(content: &str, html: &str) -> Incoming {
+        super::incoming(content, html, None)
+    }
 
     #[test]
     fn the_form_that_is_there_is_taken() {

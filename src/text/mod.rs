@@ -2,7 +2,7 @@
 //!
 //! - [`outgoing()`], [`parts()`], [`split()`]: a site's body → what Deskie is sent, in parts where it is long.
 //! - [`incoming()`], [`plain`], [`append_links`]: a message of Deskie's → what the site is given.
-//! - [`names_of_files`], [`with_links`], [`same_files`]: files and the text around them.
+//! - [`names_of_files`], [`with_links`], [`same_files`], [`lost_files`]: files and the text around them.
 //! - [`joined`]: several bodies as one message.
 //! - [`same_text`], [`holds_text`], [`normalise`]: is this message in Deskie the one that we sent (rule 9)?
 //! - [`fingerprints`]: is this row of the site a copy of what we wrote there (rule 8)?
@@ -11,6 +11,7 @@
 //! ever taken for a template.
 
 mod cut;
+mod element;
 mod escape;
 mod files;
 mod incoming;
@@ -18,14 +19,28 @@ mod markdown;
 mod measure;
 mod outgoing;
 mod render;
+mod reshape;
 mod same;
 mod sanitise;
 mod split;
 mod split_html;
 mod tame;
 
-pub use files::{Told, names_of_files, same_files, with_links};
+pub use files::{Told, lost_files, names_of_files, same_files, with_links};
 pub use incoming::{Incoming, append_links, incoming, is_flattened, plain};
-pub use outgoing::{Body, joined, outgoing};
+pub use outgoing::{Body, joined, outgoing, says_nothing};
 pub use same::{fingerprints, holds_text, normalise, same_text};
 pub use split::{MIN_PART, parts, split};
+
+/// A value that should be one of some words, for a log line: as it is where it may be one, else what it is like. A mapping
+/// that names the wrong column would tell a customer's text.
+pub fn word_or_length(value: &str) -> String {
+    let is_word = value.len() <= 20
+        && value
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    match is_word {
+        true => format!("`{value}`"),
+        false => format!("a text of {} characters", value.chars().count()),
+    }
+}

@@ -2,7 +2,8 @@
 
 use super::escape::html_of_text;
 use super::markdown::html_of_markdown;
-use super::render::{Links, text_of_html};
+use super::render::{Beside, text_of_html};
+use super::same::is_blank;
 use super::sanitise::{Relative, sanitise, without_nul};
 use crate::model::BodyFormat;
 
@@ -18,7 +19,7 @@ pub struct Body {
 impl Body {
     /// True where there is nothing to see.
     pub fn is_blank(&self) -> bool {
-        self.text.trim().is_empty() && !self.html.contains("<img")
+        is_blank(&self.text) && !self.html.contains("<img")
     }
 
     /// The size that a limit applies to: the larger of both forms.
@@ -46,6 +47,11 @@ pub fn outgoing(body: &str, format: BodyFormat) -> Body {
         BodyFormat::Markdown => of_markdown(&without_nul(body)),
         BodyFormat::Html => of_html(sanitise(body, Relative::Keep)),
     }
+}
+
+/// Whether nothing of a body would be seen: what counts is what would be sent, not what stands in the row.
+pub fn says_nothing(body: &str, format: BodyFormat) -> bool {
+    is_blank(body) || (format != BodyFormat::Text && outgoing(body, format).is_blank())
 }
 
 pub(super) fn of_text(text: &str) -> Body {
@@ -81,7 +87,7 @@ pub fn joined<'a>(bodies: impl IntoIterator<Item = &'a Body>) -> Body {
 
 pub(super) fn of_html(html: String) -> Body {
     Body {
-        text: text_of_html(&html, Links::Show),
+        text: text_of_html(&html, Beside::Marks),
         html,
     }
 }
@@ -135,7 +141,7 @@ mod tests {
         fn text_survives_its_html(text in "[ \\t\\na-zşЖ<>&\"'👩]{0,200}") {
             let body = outgoing(&text, BodyFormat::Text);
             prop_assert_eq!(&body.text, &text);
-            let back = super::super::normalise(&text_of_html(&body.html, Links::Show));
+            let back = super::super::normalise(&text_of_html(&body.html, Beside::Marks));
             prop_assert_eq!(back, super::super::normalise(&text));
         }
 

@@ -1,168 +1,452 @@
-//! HTML → text: html2text with a decorator that adds no emphasis and keeps where links lead.
+//! Safe HTML → text. What the sanitiser wrote is read tag by tag: a block stands on lines of its own, a list has its
+//! marks, a row of a table is one line, and an address stands behind the text of its link.
+//!
+//! Invariant: every word between the tags comes out, in order, whatever stands in what; two blocks' words never touch.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use super::element::{Flow, Piece, attribute_of, flow, is_void, pieces, unescaped};
 
-use html2text::config;
-use html2text::render::{TaggedLineElement, TextDecorator};
-use lol_html::html_content::ContentType;
-use lol_html::{RewriteStrSettings, element, rewrite_str};
-
-use super::measure::Parse;
-use super::tame::{flat, tame};
-
-/// Wide enough that no line is ever broken; the library computes with it, so it is not the largest number.
-const WIDTH: usize = 10_000_000;
-
-/// What becomes of the addresses in links and images.
+/// What stands beside the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Links {
-    /// `text (url)`, or the address alone where the text says the same.
-    Show,
-    /// Only the text.
-    Hide,
+pub(super) enum Beside {
+    /// Marks of lists and quotations, lines between cells, and addresses: `text (url)`, or the address alone where the
+    /// text says the same.
+    Marks,
+    /// Nothing: the words alone.
+    Nothing,
 }
 
-/// The text of HTML: blocks on lines of their own, lists as `- `, no line wrapped.
-pub(super) fn text_of_html(html: &str, links: Links) -> String {
-    let html = ruled(&tame(html, Parse::Document));
-    or_words(&html, || rendered(&html, links))
-}
-
-/// What the library makes of HTML; where it panics it is done without it: the words count.
-fn or_words(html: &str, render: impl FnOnce() -> String + std::panic::UnwindSafe) -> String {
-    std::panic::catch_unwind(render).unwrap_or_else(|_| words_of(&flat(html)).trim().to_owned())
-}
-
-/// What flattened HTML says: its line ends, and the entities that everybody writes.
-pub(super) fn words_of(flat: &str) -> String {
-    const ENTITIES: [(&str, &str); 7] = [
-        ("<br>", "\n"),
-        ("&nbsp;", " "),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&amp;", "&"),
-    ];
-    ENTITIES
-        .iter()
-        .fold(flat.to_owned(), |text, (entity, stands_for)| {
-            text.replace(entity, stands_for)
-        })
-}
-
-fn rendered(html: &str, links: Links) -> String {
-    let lines = config::with_decorator(Plain {
-        links,
-        next: Rc::new(Cell::new(1)),
-    })
-    .raw_mode(true)
-    .link_footnotes(false)
-    .unicode_strikeout(false)
-    .allow_width_overflow()
-    .empty_img_mode(config::ImageRenderMode::ShowAlways)
-    .lines_from_read(html.as_bytes(), WIDTH);
-    let Ok(lines) = lines else { return String::new() };
-    let mut text = Assembly::default();
-    for line in lines {
-        for element in line.iter() {
-            if let TaggedLineElement::Str(piece) = element {
-                let link = piece.tag.iter().rev().find_map(|mark| match mark {
-                    Mark::Link(number, url) => Some((*number, url)),
-                    Mark::None => None,
-                });
-                text.piece(link, &piece.s);
-            }
+/// The text of safe HTML, no line wrapped.
+pub(super) fn text_of_html(html: &str, beside: Beside) -> String {
+    let mut text = Reader::new(beside);
+    for (_, piece) in pieces(html) {
+        match piece {
+            Piece::Text(source) => text.words(&unescaped(source)),
+            Piece::Open { name, attributes } => text.open(name, attributes),
+            Piece::Close { name } => text.close(name),
         }
-        text.end_line();
     }
     text.finish()
 }
 
-/// A rule would be drawn over the whole width.
-fn ruled(html: &str) -> String {
-    let settings = RewriteStrSettings::new()
-        .with_strict(false)
-        .append_element_content_handler(element!("hr", |rule| {
-            rule.replace("<p>---</p>", ContentType::Html);
-            Ok(())
-        }));
-    rewrite_str(html, settings).unwrap_or_else(|_| html.replace("<hr", "<br"))
+struct Reader {
+    beside: Beside,
+    /// The text, or a cell of a table in it.
+    page: Page,
+    /// What the cells that are open stand in, the text itself first.
+    around: Vec<Page>,
+    /// The cells of each row that is open.
+    rows: Vec<Vec<Vec<String>>>,
+    /// The number of the next item of each list that is open; none where it has no numbers.
+    lists: Vec<Option<i64>>,
+    links: Vec<Link>,
+    /// Where each `sup` that is open began.
+    raised: Vec<Place>,
+    preformatted: usize,
+    /// Right behind a `<pre>`: a line end there is none.
+    first_in_pre: bool,
 }
 
-/// Puts the pieces together, and an address behind the text of its link.
-#[derive(Default)]
-struct Assembly {
-    text: String,
-    line_start: usize,
-    /// The open link: its number, its address, and where its text begins.
-    link: Option<(usize, String, usize)>,
-    /// Line ends that wait for more text, so that an address stays on the line of its link.
-    pending: usize,
+/// A place in the text: the page, its line, and the byte in that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place(usize, usize, usize);
+
+struct Link {
+    url: String,
+    begins: Option<Place>,
+    shown: String,
 }
 
-impl Assembly {
-    fn piece(&mut self, link: Option<(usize, &String)>, piece: &str) {
-        if self.link.as_ref().map(|(number, _, _)| *number) != link.map(|(number, _)| number) {
-            self.close_link();
+impl Reader {
+    fn new(beside: Beside) -> Reader {
+        Reader {
+            beside,
+            page: Page::default(),
+            around: Vec::new(),
+            rows: Vec::new(),
+            lists: Vec::new(),
+            links: Vec::new(),
+            raised: Vec::new(),
+            preformatted: 0,
+            first_in_pre: false,
         }
-        if self.pending > 0 {
-            self.text.push_str(&"\n".repeat(self.pending.min(2)));
-            self.pending = 0;
-            self.line_start = self.text.len();
-        }
-        if self.link.is_none()
-            && let Some((number, url)) = link
-        {
-            self.link = Some((number, url.clone(), self.text.len()));
-        }
-        self.text.extend(
-            piece
-                .chars()
-                .map(|c| if c == '\u{a0}' { ' ' } else { c })
-                .filter(|c| *c != '\0'),
-        );
     }
 
-    fn end_line(&mut self) {
-        if self.link.is_none() {
-            self.trim_line();
-        }
-        self.pending += 1;
+    fn place(&self) -> Place {
+        Place(self.around.len(), self.page.lines.len(), self.page.line.len())
     }
 
-    fn trim_line(&mut self) {
-        let kept = self.text.trim_end_matches([' ', '\t']).len().max(self.line_start);
-        self.text.truncate(kept);
+    fn words(&mut self, text: &str) {
+        let preformatted = self.preformatted > 0;
+        let text = match std::mem::take(&mut self.first_in_pre) {
+            true => text.strip_prefix('\n').unwrap_or(text),
+            false => text,
+        };
+        for c in text.chars() {
+            match c {
+                '\0' => {}
+                '\n' if preformatted => self.page.end_line(true),
+                '\r' if preformatted => {}
+                ' ' | '\t' | '\n' | '\r' | '\u{c}' if !preformatted => {
+                    self.page.blank();
+                    self.shown(' ');
+                }
+                '\u{a0}' if self.page.content.is_none() => self.page.indent.push(' '),
+                '\u{a0}' => self.put(' '),
+                c => self.put(c),
+            }
+        }
+    }
+
+    fn put(&mut self, c: char) {
+        self.page.start();
+        let place = self.place();
+        for link in &mut self.links {
+            link.begins = link.begins.or(Some(place));
+        }
+        self.page.line.push(c);
+        self.shown(c);
+    }
+
+    fn shown(&mut self, c: char) {
+        self.links.iter_mut().for_each(|link| link.shown.push(c));
+    }
+
+    /// Text that we add.
+    fn say(&mut self, text: &str) {
+        text.chars().for_each(|c| self.put(c));
+    }
+
+    fn break_for(&mut self, flow: Flow) {
+        match flow {
+            Flow::Inline => {}
+            Flow::Line => self.page.end_block(0),
+            Flow::Paragraph => self.page.end_block(1),
+        }
+    }
+
+    /// A list in a list stands close to it.
+    fn flow_of(&self, name: &str) -> Flow {
+        match name {
+            "ul" | "ol" if !self.lists.is_empty() => Flow::Line,
+            _ => flow(name),
+        }
+    }
+
+    fn open(&mut self, name: &str, attributes: &str) {
+        self.first_in_pre = false;
+        match name {
+            "br" => return self.page.end_line(false),
+            "img" => return self.image(attributes),
+            "hr" => {
+                self.break_for(Flow::Paragraph);
+                if self.beside == Beside::Marks {
+                    self.say("---");
+                }
+                return self.break_for(Flow::Paragraph);
+            }
+            "a" => {
+                return self.links.push(Link {
+                    url: attribute_of(attributes, "href")
+                        .unwrap_or_default()
+                        .trim()
+                        .to_owned(),
+                    begins: None,
+                    shown: String::new(),
+                });
+            }
+            "sup" => return self.raised.push(self.place()),
+            _ => {}
+        }
+        self.break_for(self.flow_of(name));
+        let marks = self.beside == Beside::Marks;
+        match name {
+            "pre" => {
+                self.preformatted += 1;
+                self.first_in_pre = true;
+            }
+            "ul" => self.lists.push(None),
+            "ol" => {
+                let start = attribute_of(attributes, "start").and_then(|start| start.trim().parse().ok());
+                self.lists.push(Some(start.unwrap_or(1)));
+            }
+            "li" => {
+                let value = attribute_of(attributes, "value").and_then(|value| value.trim().parse().ok());
+                let mark = match self.lists.last_mut() {
+                    Some(Some(next)) => {
+                        let number: i64 = value.unwrap_or(*next);
+                        *next = number.saturating_add(1);
+                        format!("{number}. ")
+                    }
+                    _ => "- ".to_owned(),
+                };
+                self.page.margins.push(match marks {
+                    true => Margin {
+                        rest: " ".repeat(mark.len()),
+                        first: Some(mark),
+                    },
+                    false => Margin::default(),
+                });
+            }
+            "dd" | "blockquote" => {
+                let margin = match (marks, name) {
+                    (false, _) => "",
+                    (true, "dd") => "  ",
+                    (true, _) => "> ",
+                };
+                self.page.margins.push(Margin {
+                    first: None,
+                    rest: margin.to_owned(),
+                });
+            }
+            "tr" => self.rows.push(Vec::new()),
+            "td" | "th" if !self.rows.is_empty() => {
+                self.around.push(std::mem::take(&mut self.page));
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        if is_void(name) {
+            return;
+        }
+        match name {
+            "a" => return self.close_link(),
+            "sup" => return self.close_raised(),
+            "td" | "th" => return self.close_cell(),
+            "tr" => return self.close_row(),
+            _ => {}
+        }
+        let flow = match name {
+            // The list that ends is not in itself.
+            "ul" | "ol" if self.lists.len() > 1 => Flow::Line,
+            _ => flow(name),
+        };
+        self.break_for(flow);
+        match name {
+            "pre" => self.preformatted = self.preformatted.saturating_sub(1),
+            "ul" | "ol" => {
+                self.lists.pop();
+            }
+            "li" | "dd" | "blockquote" => self.page.leave(),
+            _ => {}
+        }
+    }
+
+    fn close_cell(&mut self) {
+        let Some(around) = self.around.pop() else { return };
+        let cell = std::mem::replace(&mut self.page, around).finish();
+        if let Some(row) = self.rows.last_mut() {
+            row.push(cell);
+        }
+    }
+
+    /// A row is one line; where a cell has several, each is a block of its own.
+    fn close_row(&mut self) {
+        let cells = self.rows.pop().unwrap_or_default();
+        let filled = cells.iter().filter(|cell| !cell.is_empty()).count();
+        if filled < 2 || cells.iter().any(|cell| cell.len() > 1) {
+            for cell in cells {
+                let flow = if filled > 1 { Flow::Paragraph } else { Flow::Line };
+                self.break_for(flow);
+                for line in cell {
+                    self.line(&line);
+                }
+                self.break_for(flow);
+            }
+            return;
+        }
+        let between = match self.beside {
+            Beside::Marks => " | ",
+            Beside::Nothing => " ",
+        };
+        let last = cells.iter().rposition(|cell| !cell.is_empty()).unwrap_or(0);
+        let line: Vec<String> = cells
+            .into_iter()
+            .take(last + 1)
+            .map(|cell| cell.concat())
+            .collect();
+        self.break_for(Flow::Line);
+        self.line(&line.join(between));
+    }
+
+    /// A line that was put together before; its links are in it.
+    fn line(&mut self, line: &str) {
+        if !line.is_empty() {
+            self.page.start();
+            self.page.line.push_str(line);
+        }
+        self.page.end_line(true);
+    }
+
+    fn image(&mut self, attributes: &str) {
+        if self.beside == Beside::Nothing {
+            return;
+        }
+        let of = |name: &str| {
+            attribute_of(attributes, name)
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        let (src, alt) = (of("src"), of("alt"));
+        match (alt.is_empty(), src.is_empty()) {
+            (false, false) => self.say(&format!("{alt} ({src})")),
+            (false, true) => self.say(&alt),
+            (true, _) => self.say(&src),
+        }
     }
 
     fn close_link(&mut self) {
-        let Some((_, url, start)) = self.link.take() else {
+        let Some(Link { url, begins, shown }) = self.links.pop() else {
             return;
         };
-        let shown = self.text.get(start..).unwrap_or_default();
-        let same = bare(shown) == bare(&url);
-        if shown.trim().is_empty() {
-            self.text.push_str(&url);
-        } else if !same {
-            self.text.push_str(" (");
-            self.text.push_str(&url);
-            self.text.push(')');
-        } else if shown.trim() != url && !shown.contains('@') && !url.starts_with("tel:") {
-            // the address itself says more than an abbreviation of it
-            self.text.truncate(start);
-            self.text.push_str(&url);
+        if self.beside == Beside::Nothing || url.is_empty() {
+            return;
+        }
+        let shown = shown.trim();
+        if shown.is_empty() {
+            return self.say(&url);
+        }
+        let ends = self.place();
+        if bare(shown) != bare(&url) {
+            self.page.behind(&format!(" ({url})"));
+        } else if shown != url && url.contains(shown) && !shown.contains('@') && !url.starts_with("tel:") {
+            // The address itself says more than an abbreviation of it.
+            if let Some(Place(page, line, start)) = begins
+                && (page, line) == (ends.0, ends.1)
+            {
+                self.page.line.truncate(start);
+                self.page.line.push_str(&url);
+            } else {
+                self.page.behind(&format!(" ({url})"));
+            }
+        }
+    }
+
+    /// `10<sup>2</sup>` is no 102.
+    fn close_raised(&mut self) {
+        const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
+        let Some(Place(page, line, start)) = self.raised.pop() else {
+            return;
+        };
+        let ends = self.place();
+        let line_here = &mut self.page.line;
+        let raised: Option<String> = line_here.get(start..).and_then(|text| {
+            text.chars()
+                .map(|c| DIGITS.get(usize::try_from(c.to_digit(10)?).ok()?).copied())
+                .collect()
+        });
+        if let (true, Some(raised)) = ((page, line) == (ends.0, ends.1), raised) {
+            line_here.truncate(start);
+            line_here.push_str(&raised);
         }
     }
 
     fn finish(mut self) -> String {
-        self.close_link();
-        self.trim_line();
-        let end = self.text.trim_end().len();
-        self.text.truncate(end);
-        let start = self.text.len() - self.text.trim_start_matches('\n').len();
-        self.text.split_off(start)
+        while !self.around.is_empty() {
+            self.close_cell();
+            self.close_row();
+        }
+        self.page.finish().join("\n").trim_end().to_owned()
+    }
+}
+
+/// What goes before the lines of an item or a quotation.
+#[derive(Default)]
+struct Margin {
+    /// Before the first line.
+    first: Option<String>,
+    /// Before the others.
+    rest: String,
+}
+
+/// Lines that are being put together.
+#[derive(Default)]
+struct Page {
+    lines: Vec<String>,
+    line: String,
+    /// The line has begun, and its margin ends here.
+    content: Option<usize>,
+    /// Blanks that a browser keeps, before the first word of a line: a line of nothing else is an empty one.
+    indent: String,
+    /// A blank waits for a word behind it.
+    has_blank: bool,
+    /// Empty lines that wait for a line behind them.
+    empty: usize,
+    margins: Vec<Margin>,
+    /// How many margins were never left since the last line.
+    common: usize,
+}
+
+impl Page {
+    /// Before something visible comes.
+    fn start(&mut self) {
+        if self.content.is_none() {
+            if !self.lines.is_empty() {
+                let margins = self.margins.iter().take(self.common);
+                let margin: String = margins.map(|margin| margin.rest.as_str()).collect();
+                let line = margin.trim_end().to_owned();
+                self.lines.extend(std::iter::repeat_n(line, self.empty));
+            }
+            self.empty = 0;
+            for margin in &mut self.margins {
+                let first = margin.first.take();
+                self.line.push_str(first.as_ref().unwrap_or(&margin.rest));
+            }
+            self.common = self.margins.len();
+            self.content = Some(self.line.len());
+            self.line.push_str(&std::mem::take(&mut self.indent));
+        } else if self.has_blank {
+            self.line.push(' ');
+        }
+        self.has_blank = false;
+    }
+
+    fn blank(&mut self) {
+        self.has_blank = self.content.is_some();
+    }
+
+    /// A line break; one on an empty line leaves it empty, `each` of them where they were typed.
+    fn end_line(&mut self, each: bool) {
+        let is_empty = match self.content.take() {
+            Some(start) => self.line.get(start..).unwrap_or_default().trim().is_empty(),
+            None => true,
+        };
+        let line = std::mem::take(&mut self.line);
+        self.indent.clear();
+        self.has_blank = false;
+        if is_empty {
+            self.empty = if each { self.empty + 1 } else { 1 };
+        } else {
+            self.lines.push(line.trim_end_matches([' ', '\t']).to_owned());
+        }
+    }
+
+    /// The end or the start of a block, with so many empty lines to the next.
+    fn end_block(&mut self, empty: usize) {
+        if self.content.is_some() || !self.indent.is_empty() {
+            self.end_line(false);
+        }
+        self.empty = self.empty.max(empty);
+    }
+
+    /// Puts something behind the last word, wherever its line ended.
+    fn behind(&mut self, text: &str) {
+        match (self.content, self.lines.last_mut()) {
+            (None, Some(line)) => line.push_str(text),
+            _ => self.line.push_str(text),
+        }
+    }
+
+    fn leave(&mut self) {
+        self.margins.pop();
+        self.common = self.common.min(self.margins.len());
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        self.end_block(0);
+        self.lines
     }
 }
 
@@ -175,194 +459,6 @@ fn bare(url: &str) -> String {
     rest.unwrap_or(&url).trim_end_matches('/').to_owned()
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-enum Mark {
-    #[default]
-    None,
-    /// A link, numbered so that two neighbours with one address stay two.
-    Link(usize, String),
-}
-
-#[derive(Clone)]
-struct Plain {
-    links: Links,
-    next: Rc<Cell<usize>>,
-}
-
-fn nothing() -> (String, Mark) {
-    (String::new(), Mark::None)
-}
-
-impl TextDecorator for Plain {
-    type Annotation = Mark;
-
-    fn decorate_link_start(&mut self, url: &str) -> (String, Mark) {
-        if self.links == Links::Hide || url.trim().is_empty() {
-            return nothing();
-        }
-        let number = self.next.get();
-        self.next.set(number + 1);
-        (String::new(), Mark::Link(number, url.trim().to_owned()))
-    }
-
-    fn decorate_link_end(&mut self) -> String {
-        String::new()
-    }
-
-    fn decorate_em_start(&self) -> (String, Mark) {
-        nothing()
-    }
-
-    fn decorate_em_end(&self) -> String {
-        String::new()
-    }
-
-    fn decorate_strong_start(&self) -> (String, Mark) {
-        nothing()
-    }
-
-    fn decorate_strong_end(&self) -> String {
-        String::new()
-    }
-
-    fn decorate_strikeout_start(&self) -> (String, Mark) {
-        nothing()
-    }
-
-    fn decorate_strikeout_end(&self) -> String {
-        String::new()
-    }
-
-    fn decorate_code_start(&self) -> (String, Mark) {
-        nothing()
-    }
-
-    fn decorate_code_end(&self) -> String {
-        String::new()
-    }
-
-    fn decorate_preformat_first(&self) -> Mark {
-        Mark::None
-    }
-
-    fn decorate_preformat_cont(&self) -> Mark {
-        Mark::None
-    }
-
-    fn decorate_superscript_start(&self) -> (String, Mark) {
-        nothing()
-    }
-
-    fn decorate_superscript_end(&self) -> String {
-        String::new()
-    }
-
-    fn decorate_image(&mut self, src: &str, title: &str) -> (String, Mark) {
-        let (src, title) = (src.trim(), title.trim());
-        let text = match (self.links, title.is_empty(), src.is_empty()) {
-            (Links::Hide, _, _) => "",
-            (Links::Show, false, false) => return (format!("{title} ({src})"), Mark::None),
-            (Links::Show, true, _) => src,
-            (Links::Show, false, true) => title,
-        };
-        (text.to_owned(), Mark::None)
-    }
-
-    fn header_prefix(&self, _level: usize) -> String {
-        String::new()
-    }
-
-    fn quote_prefix(&self) -> String {
-        "> ".to_owned()
-    }
-
-    fn unordered_item_prefix(&self) -> String {
-        "- ".to_owned()
-    }
-
-    fn ordered_item_prefix(&self, i: i64) -> String {
-        format!("{i}. ")
-    }
-
-    fn make_subblock_decorator(&self) -> Plain {
-        self.clone()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn html_reads_like_text() {
-        for (html, text) in [
-            ("<p>one</p><p>two</p>", "one\n\ntwo"),
-            ("a<br>b<br><br>c", "a\nb\n\nc"),
-            ("<div>a</div><div>b</div>", "a\nb"),
-            (
-                "<b>bold</b> <i>it</i> <s>no</s> <code>x</code> H<sub>2</sub>O m<sup>2</sup>",
-                "bold it no x H2O m²",
-            ),
-            ("<ul><li>a</li><li>b</li></ul>", "- a\n- b"),
-            ("<ol><li>a</li><li>b</li></ol>", "1. a\n2. b"),
-            ("<a href=\"https://x.com/y\">here</a>.", "here (https://x.com/y)."),
-            ("<a href=\"https://x.com/\">https://x.com</a>", "https://x.com/"),
-            ("<a href=\"https://x.com/\">x.com</a>", "https://x.com/"),
-            ("<a href=\"mailto:a@b.c\">a@b.c</a>", "a@b.c"),
-            (
-                "<a href=\"https://x.com\"><b>bo</b>ld</a> <a href=\"https://x.com\">2</a>",
-                "bold (https://x.com) 2 (https://x.com)",
-            ),
-            (
-                "<img src=\"https://x/i.png\"> <img src=\"https://x/j.png\" alt=\"J\">",
-                "https://x/i.png J (https://x/j.png)",
-            ),
-            ("1 &lt; 2 &amp;&amp; &quot;x&quot; &nbsp;y", "1 < 2 && \"x\"  y"),
-            ("a<hr>b", "a\n\n---\n\nb"),
-            ("<blockquote>q</blockquote>a", "> q\n\na"),
-            ("<h1>T</h1><p>x *y* _z_</p>", "T\n\nx *y* _z_"),
-            ("<table><tr><td>a</td><td>b</td></tr></table>", "a\nb"),
-            ("", ""),
-            ("  \n ", ""),
-        ] {
-            assert_eq!(text_of_html(html, Links::Show), text, "{html}");
-        }
-    }
-
-    #[test]
-    fn what_the_library_cannot_do_costs_no_words() {
-        let html = "<ol><li>bir</li><li>iki</li></ol><p>üç &amp; dört</p>";
-        let text = or_words(html, || panic!("the library gives up"));
-        let words: Vec<&str> = ["bir", "iki", "üç & dört"]
-            .into_iter()
-            .filter(|word| text.contains(word))
-            .collect();
-        assert_eq!(words.len(), 3, "{text}");
-    }
-
-    #[test]
-    fn no_line_is_wrapped() {
-        let words = "word ".repeat(50_000);
-        assert_eq!(
-            text_of_html(&format!("<p>{words}</p>"), Links::Show),
-            words.trim_end()
-        );
-    }
-
-    #[test]
-    fn deep_nesting_is_no_danger() {
-        let html = format!("{}x{}", "<div>".repeat(200), "</div>".repeat(200));
-        assert_eq!(text_of_html(&html, Links::Show), "x");
-    }
-
-    #[test]
-    fn links_can_be_left_out() {
-        assert_eq!(
-            text_of_html(
-                "<a href=\"https://x.com\">here</a><img src=\"https://x/y\">",
-                Links::Hide
-            ),
-            "here"
-        );
-    }
-}
+#[path = "render_tests.rs"]
+mod tests;

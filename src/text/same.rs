@@ -4,7 +4,8 @@
 use sha2::{Digest, Sha256};
 
 use super::Body;
-use super::render::{Links, text_of_html};
+use super::render::{Beside, text_of_html};
+use super::sanitise::{Relative, sanitise};
 
 /// A text with its blanks collapsed: any run of white space, no-break spaces included, is one space; what has no width
 /// is gone.
@@ -16,42 +17,30 @@ pub fn normalise(text: &str) -> String {
 /// True where `theirs` shows the same words as `ours`, in whichever form it came. White space does not count: between
 /// blocks of HTML there is none, in their text there is.
 pub fn same_text(ours: &Body, theirs_content: &str, theirs_html: &str) -> bool {
-    let ours = forms(ours);
-    let matches = |theirs: String| ours.contains(&theirs);
-    let forms = [theirs_content, theirs_html];
-    let mut shown = forms
+    let ours = forms(&ours.text, &ours.html);
+    let mut shown = [theirs_content, theirs_html]
         .into_iter()
         .filter(|form| !form.trim().is_empty())
         .peekable();
     if shown.peek().is_none() {
         return ours.iter().all(String::is_empty);
     }
-    shown.any(|form| {
-        matches(words(form))
-            || matches(words_of_html(form, Links::Show))
-            || matches(words_of_html(form, Links::Hide))
-    })
+    shown.any(|form| forms(form, form).iter().any(|theirs| ours.contains(theirs)))
 }
 
 /// True where `theirs` shows the words of `ours`, perhaps among others: messages that went together are one text.
 pub fn holds_text(ours: &Body, theirs_content: &str, theirs_html: &str) -> bool {
-    let ours = forms(ours);
-    let theirs = [
-        words(theirs_content),
-        words_of_html(theirs_html, Links::Show),
-        words_of_html(theirs_html, Links::Hide),
-    ];
-    theirs
+    let ours = forms(&ours.text, &ours.html);
+    forms(theirs_content, theirs_html)
         .iter()
         .any(|theirs| ours.iter().any(|ours| !ours.is_empty() && theirs.contains(ours)))
 }
 
-fn forms(body: &Body) -> Vec<String> {
-    let mut forms = vec![
-        words(&body.text),
-        words_of_html(&body.html, Links::Show),
-        words_of_html(&body.html, Links::Hide),
-    ];
+/// The visible characters of a text, and of HTML with what stands beside its words and without.
+fn forms(text: &str, html: &str) -> Vec<String> {
+    let html = sanitise(html, Relative::Keep);
+    let mut forms = vec![words(text)];
+    forms.extend([Beside::Marks, Beside::Nothing].map(|beside| words(&text_of_html(&html, beside))));
     forms.dedup();
     forms
 }
@@ -59,11 +48,7 @@ fn forms(body: &Body) -> Vec<String> {
 /// What makes a text known again after it went through the site's tables: equal where any of them is equal. The text
 /// itself cannot be read out of them.
 pub fn fingerprints(text: &str, html: &str) -> Vec<String> {
-    let forms = [
-        words(text),
-        words_of_html(html, Links::Show),
-        words_of_html(html, Links::Hide),
-    ];
+    let forms = forms(text, html);
     let mut found: Vec<String> = Vec::new();
     for form in forms.iter().filter(|form| !form.is_empty()) {
         let digest = Sha256::digest(form.as_bytes());
@@ -75,8 +60,9 @@ pub fn fingerprints(text: &str, html: &str) -> Vec<String> {
     found
 }
 
-fn words_of_html(html: &str, links: Links) -> String {
-    words(&text_of_html(html, links))
+/// Whether a text shows nothing.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
 /// The visible characters alone.

@@ -3,37 +3,47 @@
 use std::borrow::Cow;
 
 use ammonia::{Builder, UrlRelative};
+use url::Url;
 
-use super::measure::Parse;
+use super::reshape::reshaped;
 use super::tame::tame;
 
 /// What becomes of addresses without a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relative {
+pub(super) enum Relative<'a> {
     /// Kept: on the way to Deskie they at least say something to a reader.
     Keep,
     /// Dropped: on the site they would point into the site itself.
     Drop,
+    /// They are of a page at this address.
+    To(&'a Url),
 }
 
 /// Safe HTML, well-formed, with every visible word kept.
-pub(super) fn sanitise(html: &str, relative: Relative) -> String {
+pub(super) fn sanitise(html: &str, relative: Relative<'_>) -> String {
     let mut builder = Builder::default();
     builder
+        .add_tags(["tfoot"])
         // a mail's title is no part of its text
         .add_clean_content_tags(["title"])
+        .add_tag_attributes("li", ["value"])
         .url_schemes(["http", "https", "mailto", "tel"].into_iter().collect())
         .url_relative(match relative {
             Relative::Keep => UrlRelative::PassThrough,
-            Relative::Drop => UrlRelative::Deny,
+            Relative::Drop | Relative::To(_) => UrlRelative::Deny,
         })
         .attribute_filter(|element, attribute, value| match (element, attribute) {
             ("img", "src") if !is_web(value) => None,
             _ => Some(Cow::Borrowed(value)),
         });
     builder
-        .clean(&tame(&without_nul(html), Parse::Fragment))
+        .clean(&tame(&reshaped(&without_nul(html), relative)))
         .to_string()
+}
+
+/// Whether HTML is more than is parsed, so that its tags are left out.
+pub(super) fn is_flattened(html: &str) -> bool {
+    matches!(tame(&reshaped(&without_nul(html), Relative::Drop)), Cow::Owned(_))
 }
 
 /// True for an `http` or `https` address.
@@ -66,13 +76,10 @@ mod tests {
                 "<a href=\"javascript:x()\">a</a>",
                 "<a rel=\"noopener noreferrer\">a</a>",
             ),
-            (
-                "<img src=\"data:image/png;base64,AA\" alt=\"x\">",
-                "<img alt=\"x\">",
-            ),
+            ("<img src=\"data:image/png;base64,AA\" alt=\"x\">", "[x]"),
             (
                 "<img src=\"cid:1\"><img src=\"HTTPS://x/y.png\" onerror=\"x\">",
-                "<img><img src=\"HTTPS://x/y.png\">",
+                "[image]<img src=\"HTTPS://x/y.png\">",
             ),
             ("<html><head><title>t</title></head><body>b</body></html>", "b"),
             ("<iframe src=\"https://x\"></iframe>a", "a"),

@@ -1,6 +1,6 @@
-//! Cuts HTML into parts; see `split`. It reads only what the sanitiser wrote: well-formed, every `<` a tag, every
-//! value in quotes.
+//! Cuts HTML into parts; see `split`. It reads only what the sanitiser wrote.
 
+use super::element::{Flow, Piece, flow, is_void, pieces};
 use super::outgoing::Body;
 use super::split::{between_graphemes, html_part, is_regional};
 
@@ -120,31 +120,7 @@ impl Atom<'_> {
 
     /// How good a place for a cut the end of this atom is.
     fn rank(&self, depth: usize) -> usize {
-        const BLOCKS: [&str; 22] = [
-            "p",
-            "div",
-            "ul",
-            "ol",
-            "li",
-            "table",
-            "tr",
-            "tbody",
-            "thead",
-            "blockquote",
-            "pre",
-            "h1",
-            "h2",
-            "h3",
-            "h4",
-            "h5",
-            "h6",
-            "section",
-            "article",
-            "dl",
-            "dd",
-            "br",
-        ];
-        let block = BLOCKS.contains(&self.name) || self.name == "hr";
+        let block = flow(self.name) != Flow::Inline;
         match self.kind {
             Kind::Open => 0,
             Kind::Close | Kind::Void if block && depth == 0 => 4,
@@ -158,50 +134,19 @@ impl Atom<'_> {
 /// Tags and words; a word longer than `longest` comes in pieces.
 fn atoms(html: &str, longest: usize) -> Vec<Atom<'_>> {
     let mut atoms = Vec::new();
-    let mut rest = html;
-    while !rest.is_empty() {
-        let end = if rest.starts_with('<') {
-            tag_end(rest)
-        } else {
-            rest.find('<').unwrap_or(rest.len())
+    for (source, piece) in pieces(html) {
+        let (kind, name) = match piece {
+            Piece::Text(text) => {
+                words(text, longest, &mut atoms);
+                continue;
+            }
+            Piece::Open { name, .. } if is_void(name) => (Kind::Void, name),
+            Piece::Open { name, .. } => (Kind::Open, name),
+            Piece::Close { name } => (Kind::Close, name),
         };
-        let (piece, after) = rest.split_at(end);
-        match tag(piece) {
-            Some(atom) => atoms.push(atom),
-            None => words(piece, longest, &mut atoms),
-        }
-        rest = after;
+        atoms.push(Atom { kind, name, source });
     }
     atoms
-}
-
-/// Behind the `>` of a tag; one inside a value does not count.
-fn tag_end(html: &str) -> usize {
-    let mut quoted = false;
-    for (at, c) in html.char_indices() {
-        match c {
-            '"' => quoted = !quoted,
-            '>' if !quoted => return at + 1,
-            _ => {}
-        }
-    }
-    html.len()
-}
-
-fn tag(source: &str) -> Option<Atom<'_>> {
-    const VOID: [&str; 6] = ["br", "img", "hr", "wbr", "col", "area"];
-    let inner = source.strip_prefix('<')?;
-    let (kind, inner) = match inner.strip_prefix('/') {
-        Some(inner) => (Kind::Close, inner),
-        None => (Kind::Open, inner),
-    };
-    let name = inner.get(..inner.find(|c: char| !c.is_ascii_alphanumeric())?)?;
-    let kind = if kind == Kind::Open && VOID.contains(&name) {
-        Kind::Void
-    } else {
-        kind
-    };
-    Some(Atom { kind, name, source })
 }
 
 fn words<'a>(text: &'a str, longest: usize, atoms: &mut Vec<Atom<'a>>) {

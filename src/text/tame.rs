@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::measure::{BOUNDS, Parse, is_within};
+use super::element::{Flow, flow, unescaped};
+use super::measure::{BOUNDS, is_within};
 
 /// The HTML as it is, or flattened.
-pub(super) fn tame(html: &str, parse: Parse) -> Cow<'_, str> {
-    match is_within(html, parse, BOUNDS) {
+pub(super) fn tame(html: &str) -> Cow<'_, str> {
+    match is_within(html, BOUNDS) {
         true => Cow::Borrowed(html),
         false => Cow::Owned(flat(html)),
     }
@@ -33,6 +34,11 @@ pub(super) fn flat(html: &str) -> String {
         }
     });
     flat
+}
+
+/// What flattened HTML says.
+pub(super) fn words_of(flat: &str) -> String {
+    unescaped(&flat.replace("<br>", "\n")).replace('\u{a0}', " ")
 }
 
 enum Piece<'a> {
@@ -77,23 +83,7 @@ fn each_piece<'a>(html: &'a str, mut see: impl FnMut(Piece<'a>)) {
 }
 
 fn breaks(name: &str) -> bool {
-    const BREAKS: [&str; 14] = [
-        "p",
-        "div",
-        "br",
-        "li",
-        "ul",
-        "ol",
-        "tr",
-        "table",
-        "blockquote",
-        "pre",
-        "h1",
-        "h2",
-        "h3",
-        "hr",
-    ];
-    BREAKS.iter().any(|tag| name.eq_ignore_ascii_case(tag))
+    flow(&name.to_ascii_lowercase()) != Flow::Inline
 }
 
 #[cfg(test)]
@@ -108,7 +98,7 @@ mod tests {
     fn ordinary_html_is_left_alone() {
         let table = format!("<table>{}</table>", "<tr><td>a<td><b>b</b>".repeat(10_000));
         for html in ["", "a < b", "<p>a<p>b<li>c", &"<p>unclosed".repeat(5_000), &table] {
-            assert!(matches!(tame(html, Parse::Fragment), Cow::Borrowed(_)));
+            assert!(matches!(tame(html), Cow::Borrowed(_)));
         }
     }
 
@@ -131,7 +121,7 @@ mod tests {
                 format!("<{tag}>").repeat(60_000 / (tag.len() + 2))
             );
             let started = monotonic();
-            let message = incoming("", &html);
+            let message = incoming("", &html, None);
             assert_eq!(message.text, "first\n1 < 2", "{tag}");
             assert!(same_text(&outgoing(&html, BodyFormat::Html), "", &html), "{tag}");
             assert!(started.elapsed().as_secs() < 20, "{tag}: {:?}", started.elapsed());
@@ -144,13 +134,13 @@ mod tests {
             "{}a<script>x</script>1 < 2<!-- <o:p>96</o:p> --><style>y</style>",
             "<div>".repeat(1_000)
         );
-        assert_eq!(incoming("", &html).text, "a1 < 2");
+        assert_eq!(incoming("", &html, None).text, "a1 < 2");
     }
 
     proptest! {
         #[test]
         fn nothing_makes_it_panic(html in "(<|>|/|div|!|[a-zş ]|&|\"){0,60}", times in 1usize..400) {
-            tame(&html.repeat(times), Parse::Document);
+            tame(&html.repeat(times));
             flat(&html.repeat(times));
         }
     }

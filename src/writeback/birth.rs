@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::files::Ready;
 use super::gate::Meaning;
-use super::write::{ALREADY, Planned, WriteError, prepare, run_all, text};
+use super::write::{ALREADY, Claim, Planned, WriteError, begin, prepare, run_all, text};
 use super::writer::WrittenBy;
 use super::{File, Payload, WriteBack};
 use crate::config::OpenOn;
@@ -195,17 +195,9 @@ impl WriteBack {
         set("created_at", Some(created_at.to_string()));
         if let Some(message) = first {
             let payload = payload(message);
-            let mut body = self
-                .body(None, &format!("case {}", birth.case_id), &payload)
+            let body = self
+                .body(None, &format!("case {}", birth.case_id), &payload, as_links)
                 .await?;
-            if as_links && !payload.attachments.is_empty() {
-                let links: Vec<(String, String)> = payload
-                    .attachments
-                    .iter()
-                    .map(|file| (file.name.clone(), file.url.clone()))
-                    .collect();
-                crate::text::append_links(&mut body, &links);
-            }
             set("markdown", Some(body.markdown()));
             set("text", Some(body.text));
             set("html", Some(body.html));
@@ -220,7 +212,7 @@ impl WriteBack {
             let files: Vec<serde_json::Value> = payload
                 .attachments
                 .iter()
-                .map(|file| serde_json::json!({"name": file.name, "url": file.url, "mime": file.mime}))
+                .map(|file| serde_json::json!({"name": file.safe_name(), "url": file.url, "mime": file.mime}))
                 .collect();
             set("attachments", Some(serde_json::Value::Array(files).to_string()));
         }
@@ -279,24 +271,13 @@ impl WriteBack {
     ) -> Result<(), WriteError> {
         let store = &self.store;
         let case = birth.case_id.to_string();
-        let mut plan: Vec<Planned> = vec![
-            Planned::ours(
-                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)",
-                vec![text(&format!("case {case}"))],
-            ),
-            Planned::ours(
-                store.sql("select {s}.fence($1::text::int8)"),
-                vec![text(&store.epoch().to_string())],
-            ),
-            Planned::ours(
-                store.sql(&format!(
-                    "with claimed as (update {{s}}.birth set state = 'done', done_at = clock_timestamp(), error = null
-                         where case_id = $1::text::int8 and state = 'pending' returning 1)
-                     select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from claimed"
-                )),
-                vec![text(&case)],
-            ),
-        ];
+        let claim = Claim {
+            ctes: "claimed as (update {s}.birth set state = 'done', done_at = clock_timestamp(), error = null
+                where case_id = $3::text::int8 and state = 'pending' returning 1)",
+            query: &format!("select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from claimed"),
+            values: vec![text(&case)],
+        };
+        let mut plan = vec![begin(store, &format!("case {case}"), claim, None)];
         let last = statements.len().saturating_sub(1);
         for (n, statement) in statements.iter().enumerate() {
             let sql = match n == last {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Payload, WriteBack};
+use super::{File, Payload, WriteBack};
 use crate::store::StoreError;
 use crate::text::{self, Incoming};
 
@@ -17,16 +17,31 @@ const READ_WITHIN: Duration = Duration::from_secs(20);
 const ATTEMPTS: i32 = 3;
 
 impl WriteBack {
-    /// The body of what waits under `key`, such as `message 5`.
+    /// The body of what waits under `key`, such as `message 5`, its files as links where they come so. It always says
+    /// something.
     pub(super) async fn body(
         &self,
         ticket: Option<i64>,
         key: &str,
         payload: &Payload,
+        as_links: bool,
     ) -> Result<Incoming, StoreError> {
+        let mut body = self.words(ticket, key, payload).await?;
+        let files = || payload.attachments.iter();
+        if as_links {
+            let links: Vec<(String, String)> =
+                files().map(|file| (file.safe_name(), file.url.clone())).collect();
+            text::append_links(&mut body, &links);
+        }
+        let names: Vec<String> = files().map(File::safe_name).collect();
+        Ok(body.or_names(&names))
+    }
+
+    async fn words(&self, ticket: Option<i64>, key: &str, payload: &Payload) -> Result<Incoming, StoreError> {
         let (content, html) = (&payload.content, &payload.content_html);
+        let base = self.config.deskie.url.clone();
         if content.len().max(html.len()) < HARMLESS {
-            return Ok(text::incoming(content, html));
+            return Ok(text::incoming(content, html, Some(&base)));
         }
         let begun = self.store.risk_begin("body", key).await?;
         let (content, html) = (content.clone(), html.clone());
@@ -34,7 +49,7 @@ impl WriteBack {
             true => {
                 let read = move || {
                     (
-                        text::incoming(&content, &html),
+                        text::incoming(&content, &html, Some(&base)),
                         text::is_flattened(&content, &html),
                     )
                 };

@@ -19,13 +19,14 @@ const FEW: usize = 4;
 impl WriteBack {
     /// Deals with what waits in the inbox; true where something was done.
     pub async fn inbox_round(&self) -> Result<bool, StoreError> {
-        if !self.store.inbox_has_waiting().await? {
-            return Ok(false);
-        }
-        let mut moved = self.store.inbox_to_reads().await? > 0;
-        if moved {
+        let taken = self.store.inbox_take().await?;
+        if taken.rules {
             CrashPoint::InboxTaken.reached();
         }
+        if !taken.others {
+            return Ok(false);
+        }
+        let mut moved = taken.rules;
         moved |= self.store.inbox_hasten_doubts().await? > 0;
         let mut unknown = Vec::new();
         for row in self.store.inbox_waiting(100, HOLD).await? {
@@ -78,7 +79,7 @@ impl WriteBack {
                 .store
                 .remote_overtaken(row.case_id, message.message_id)
                 .await?;
-        if is_unknown && !message.note && needs_read {
+        if is_unknown && needs_read {
             self.store.ticket_want_read(ticket, 0, Duration::ZERO).await?;
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
@@ -121,7 +122,7 @@ impl WriteBack {
         step.remote_add(row.case_id, ticket, &remote).await?;
         step.inbox_done(row.id).await?;
         step.commit().await?;
-        self.store.wake.remotes.notify_one();
+        self.store.wake.ring_remotes();
         Ok(true)
     }
 

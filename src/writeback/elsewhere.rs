@@ -31,6 +31,9 @@ impl WriteBack {
             _ => None,
         };
         let mut strangers: Vec<(MessageId, UserId)> = messages.iter().filter_map(stranger).collect();
+        if strangers.is_empty() {
+            return false;
+        }
         let ids: Vec<MessageId> = strangers.iter().map(|(id, _)| *id).collect();
         let known = match self.store.remote_known(&ids).await {
             Ok(known) => known,

@@ -88,7 +88,7 @@ impl WriteBack {
                     parameters.set("bytes", hex(&fetched.1));
                 }
                 if let Some(folder) = folder {
-                    let name = format!("{message}-{}-{}", n + 1, files::safe_name(&file.name));
+                    let name = format!("{message}-{}-{}", n + 1, file.safe_name());
                     match files::keep(folder, &name, fetched.1).await {
                         Ok(path) => {
                             parameters.set("path", path.display().to_string());
@@ -104,7 +104,7 @@ impl WriteBack {
                     }
                 }
             }
-            parameters.set("name", file.name.clone());
+            parameters.set("name", file.safe_name());
             parameters.set("url", file.url.clone());
             if let Some(size) = size {
                 parameters.set("size", size);
@@ -121,13 +121,13 @@ impl WriteBack {
         // While nothing of Deskie's can be had its word about a file is nobody's (rule 20).
         let is_away = matches!(self.meter.reach(), Reach::Unreachable(_) | Reach::KeyRevoked);
         let passing = |why: String| {
-            let why = format!("the file `{}`: {why}", file.name);
+            let why = format!("the file `{}`: {why}", file.safe_name());
             match attempts < ATTEMPTS || is_away {
                 true => WriteError::Passing(why),
                 false => WriteError::Refused(why),
             }
         };
-        let refused = |why: String| WriteError::Refused(format!("the file `{}`: {why}", file.name));
+        let refused = |why: String| WriteError::Refused(format!("the file `{}`: {why}", file.safe_name()));
         let expected = (file.name.as_str(), file.mime.as_str());
         let fetched = match self.client.file(&file.url, expected, MAX_FILE).await {
             Ok(DeskieFile::Here { mime, bytes }) => (mime, bytes),

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::write::WriteError;
 use crate::mapping::Statement;
-use crate::model::clock;
+use crate::model::{Seen, TroubleKind, clock};
 use crate::store::{Store, StoreError};
 
-/// What `status` begins with while a part is stopped.
+/// How it is told that a part is stopped.
 const STOPPED: &str = "writing to the site stopped: ";
 
 /// The longest pause before it is tried again: trying costs one statement.
@@ -78,10 +78,9 @@ impl Gate {
         };
         if was_stopped {
             tracing::info!("{} fits again: writing to the site goes on", self.section);
-            let told = store.meta().await?.last_error;
-            if told.is_some_and(|told| told.starts_with(STOPPED)) {
-                store.meta_set_error(None).await?;
-            }
+            store
+                .trouble_over(TroubleKind::WritingStopped, self.section)
+                .await?;
         }
         Ok(())
     }
@@ -96,7 +95,9 @@ impl Gate {
                  tables, the rights or the config are mended"
             );
             let text = format!("{STOPPED}{section} does not fit the database: {why}");
-            store.meta_set_error(Some(&text)).await?;
+            store
+                .trouble_seen(&Seen::of(TroubleKind::WritingStopped, section, text))
+                .await?;
         }
         Ok(meaning)
     }

@@ -84,8 +84,8 @@ impl WriteBack {
     }
 }
 
-/// A message of Deskie as it waits in `remote.payload`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A message of Deskie as it waits in `remote.payload`. Its text never appears in the `Debug` form.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     /// Plain text as Deskie gave it.
     pub content: String,
@@ -103,6 +103,8 @@ pub struct Payload {
     pub attachments: Vec<File>,
 }
 
+crate::model::debug_shows!(Payload: created_at, staff_id, user_id, via_rule);
+
 /// A file of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
@@ -115,4 +117,12 @@ pub struct File {
     /// Its size in bytes, where Deskie tells it.
     #[serde(default)]
     pub size: Option<i64>,
+}
+
+impl File {
+    /// Its name as the site is given it: a bare file name, whatever a sender wrote (`../../x`, line ends).
+    pub fn safe_name(&self) -> String {
+        let bare = self.name.rsplit(['/', '\\']).next().unwrap_or_default();
+        crate::files::safe_name(bare)
+    }
 }

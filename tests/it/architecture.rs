@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms and their levels: an import never goes up.
-const LEVELS: [(&str, u8); 23] = [
+const LEVELS: [(&str, u8); 24] = [
     ("model", 0),
     ("config", 1),
     ("pgoutput", 2),
     ("mapping", 2),
     ("lanes", 2),
     ("text", 2),
+    ("decide", 2),
     ("postgres", 3),
     ("deskie", 3),
     ("sandbox", 3),
@@ -34,7 +35,7 @@ const LEVELS: [(&str, u8); 23] = [
 const FLOWS: u8 = 5;
 
 /// Rooms that only compute: no runtime, no driver, no clock, no outside.
-const PURE: [&str; 4] = ["pgoutput", "mapping", "lanes", "text"];
+const PURE: [&str; 5] = ["pgoutput", "mapping", "lanes", "text", "decide"];
 
 /// What a pure room may not name.
 const IMPURE: [&str; 12] = [

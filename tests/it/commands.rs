@@ -1,6 +1,7 @@
 //! The commands that look at a connector's state, and the admin port.
 
 mod console;
+mod drafts;
 mod init;
 
 use deskie_cdc::postgres::{ConnectUrl, Pool, SessionOptions};
@@ -14,7 +15,9 @@ use crate::support::{Site, Workplace, free_port};
 /// a ticket that is only seen.
 const STATE: &str = "
     update deskie_cdc.meta set slot = 'deskie_cdc_site', database_name = 'site', captured_lsn = '0/1A2B3C',
-        captured_at = '2026-01-02 03:04:05Z', last_error = 'Deskie was away', last_error_at = '2026-01-02 03:04:06Z';
+        captured_at = '2026-01-02 03:04:05Z';
+    insert into deskie_cdc.trouble (kind, text, since) values
+        ('resolving_stopped', 'resolving stopped: no table', '2026-01-02 03:04:06Z');
     update deskie_cdc.lease set epoch = 7, holder = 'host-a 4711', renewed_at = clock_timestamp();
     insert into deskie_cdc.ticket (key, case_id, case_number, user_id) values ('3', 1001, '130-809267', 77), ('31', null, null, null);
     insert into deskie_cdc.link (section, key, ticket_id, state, created_at) values
@@ -114,10 +117,13 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
     site.client.batch_execute(STATE).await.unwrap();
 
     // status
-    let shown = place.command(&["status"]).await.ok().stdout;
+    let shown = place.command(&["status"]).await.exits(1).stdout;
     in_order(
         &shown,
         &[
+            "TO DO",
+            "parked: 2 wait for a person",
+            "resolving_stopped: resolving stopped: no table (since 2026-01-02 03:04:06 UTC)",
             "host-a 4711, term 7",
             "deskie_cdc_site is not there",
             "0/1A2B3C",
@@ -128,10 +134,10 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
             "4: an echo",
             "API budget",
             "not running",
-            "Deskie was away (2026-01-02 03:04:06 UTC)",
+            "resolving stopped: no table (2026-01-02 03:04:06 UTC)",
         ],
     );
-    let status = json(&place.command(&["status", "--json"]).await.ok().stdout);
+    let status = json(&place.command(&["status", "--json"]).await.exits(1).stdout);
     assert_eq!(status["queues"]["parked"], 2);
     assert_eq!(status["leader"]["alive"], true);
     assert_eq!(status["slot"]["exists"], false);
@@ -145,7 +151,6 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
         [
             "budget",
             "database",
-            "hazards",
             "held",
             "last_error",
             "last_error_at",
@@ -157,7 +162,8 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
             "running",
             "skipped",
             "slot",
-            "started_at"
+            "started_at",
+            "troubles"
         ]
     );
 
@@ -246,8 +252,15 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
     }
     place.command(&["failed", "retry"]).await.exits(2);
     place.command(&["failed", "retry", "d2", "--all"]).await.exits(2);
-    let ended = place.command(&["failed", "retry", "d2"]).await.ok();
+    let ended = place
+        .command(&["failed", "retry", "d2", "--reason", "the field was emptied"])
+        .await
+        .ok();
     assert!(ended.stdout.starts_with("d2 is queued"), "{}", ended.stdout);
+    in_order(
+        &place.command(&["trace", "3"]).await.ok().stdout,
+        &["tried again", "d2: the field was emptied"],
+    );
     place
         .command(&["failed", "discard", "r901", "--reason", "said by phone"])
         .await
@@ -404,29 +417,68 @@ async fn rules_are_told_in_three_languages() {
     });
     let hook = "https://<your-server>/webhooks/<webhook_secret>";
     for (language, words) in [
-        ("en", "\n1. The case field"),
-        ("tr", "\n1. Bilet anahtarı"),
-        ("ru", "\n1. Поле обращения"),
+        (
+            "en",
+            [
+                "\n1. The case field",
+                "For updated cases",
+                "is not empty",
+                "Send webhook",
+            ],
+        ),
+        (
+            "tr",
+            [
+                "\n1. Sitedeki destek talebinin",
+                "Yönetici hesabı → Kanallar → Kurallar, \"güncellenen destek talepleri için\"",
+                "boş değil",
+                "Webhooku çalıştır",
+            ],
+        ),
+        (
+            "ru",
+            [
+                "\n1. Поле обращения",
+                "Каналы → Правила, «Для изменённых обращений»",
+                "не пустое",
+                "отправляет вебхук",
+            ],
+        ),
     ] {
         let text = place.command(&["rules", "--lang", language]).await.ok().stdout;
         in_order(
             &text,
             &[
                 "public_url",
-                words,
+                words[0],
                 "cf_25",
                 "\n2. ",
+                words[1],
+                words[2],
+                words[3],
                 hook,
-                "{\"case_id\": \"…\", \"last_message_id\": \"…\", \"custom_field_25\": \"…\"}",
+                "{\"case_id\": \"[case_id]\", \"last_message_id\": \"[last_message_id]\", \"custom_field_25\": \"[custom_field_25]\"}",
                 "\n3. ",
+                words[2],
                 hook,
                 "\n4. ",
                 "[deskie] labels",
                 "\n5. ",
+                "\n6. ",
                 "200",
             ],
         );
-        assert!(!text.contains("a secret") && !text.contains("\n6. "), "{text}");
+        assert!(!text.contains("a secret") && !text.contains("\n7. "), "{text}");
+        // The words of Deskie's own pages, and no others.
+        let lower = text.to_lowercase();
+        for foreign in [
+            "bilet",
+            "çağrı kazandır",
+            "пользовательские каналы",
+            "webhook gönder",
+        ] {
+            assert!(!lower.contains(foreign), "{foreign}");
+        }
     }
     place.change_config(
         "[server]\n",
@@ -440,11 +492,13 @@ async fn rules_are_told_in_three_languages() {
     in_order(
         &text,
         &[
+            "it has the label with the number 101",
             "https://hooks.example.com/webhooks/a%20secret",
-            "number 101",
-            "5. Custom channel",
+            "it has the label with the number 101",
+            "does not have the label with the number 101",
+            "6. Custom channel",
             "cch3",
-            "\n6. Test",
+            "\n7. Test",
         ],
     );
     assert!(!text.contains("your-server"), "{text}");

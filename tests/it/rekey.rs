@@ -233,3 +233,39 @@ async fn what_does_not_change_a_key_holds_nothing() {
     stage.until_site(ticket, 2).await;
     assert!(stage.workplace.command(&["status"]).await.status.success());
 }
+
+/// A new serial key: the table is written anew, and no row of it is streamed.
+const SERIAL: &str = "
+    alter table messages drop constraint messages_ticket_id_fkey;
+    alter table tickets drop constraint tickets_pkey;
+    alter table tickets rename column id to old_id;
+    alter table tickets alter column old_id drop identity if exists;
+    create sequence tickets_anew start 1000;
+    alter table tickets add column id bigint not null default nextval('tickets_anew');
+    alter table tickets add primary key (id);
+    alter table tickets drop column old_id;
+    alter table messages add constraint messages_ticket_id_fkey foreign key (ticket_id) references tickets (id);
+    grant usage on sequence tickets_anew to public;";
+
+#[tokio::test]
+async fn the_oldest_change_that_waited_is_found_as_well() {
+    // GIVEN a ticket with a case, and a site whose tickets are numbered anew without an UPDATE
+    let stage = stage().build().await;
+    let _connector = begun(&stage).await;
+    stage.sql("delete from messages").await;
+    let (_, case) = stage.open("Ayse").await;
+    stage.settled().await;
+    migrate(&stage, SERIAL).await;
+    // WHEN the customer's message is the first change behind that, and a person says that the numbers are others
+    let now = key_of(&stage, "Ayse").await;
+    stage.writes(now, "first").await;
+    is_held(&stage).await;
+    stage.writes(now, "second").await;
+    rekey(&stage, "anew").await;
+    is_ready(&stage).await;
+    // THEN it is found, and what Deskie has is not sent again
+    let anew = stage.case_of_open(now).await;
+    stage.until_deskie(anew, 2).await;
+    assert_eq!(texts(&stage.case(anew)), ["first", "second"]);
+    assert_eq!(texts(&stage.case(case)), ["Ayse: body"]);
+}

@@ -1,10 +1,8 @@
 //! What an attacker's eye found.
 
-use std::time::Duration;
-
 use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match, Says};
 
-use crate::support::{AYSE, Building, Stage, installations, stage, stage_on, texts, wait_until};
+use crate::support::{AYSE, Building, Stage, stage, texts, wait_until};
 
 /// With time-outs that a test can wait for.
 fn impatient() -> Building {
@@ -242,35 +240,5 @@ async fn a_clock_that_differs_from_deskies_doubles_nothing() {
             "skew {skew} s"
         );
         assert_eq!(stage.rows(ticket).await, ["bir", "iki"], "skew {skew} s");
-    }
-}
-
-#[tokio::test]
-async fn an_idle_site_is_asked_little() {
-    for installation in installations() {
-        // GIVEN a connector with nothing to do
-        let stage = stage_on(&installation).without_rules().build().await;
-        let _connector = stage.run().await;
-        stage.open("Soru").await;
-        stage.settled().await;
-        let sql = "select sum(calls)::bigint from (select xact_commit + xact_rollback as calls from pg_stat_database \
-            where datname = current_database()) c";
-        wait_until("idle", || async {
-            tokio::time::sleep(Duration::from_secs(12)).await;
-            Some(())
-        })
-        .await;
-        let before = stage.count(sql).await;
-        wait_until("some seconds", || async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            Some(())
-        })
-        .await;
-        let each_second = (stage.count(sql).await - before) as f64 / 5.0;
-        // THEN it asks the site's server a few times a second, and no more
-        assert!(
-            each_second < 12.0,
-            "{each_second} transactions a second on {installation:?}"
-        );
     }
 }

@@ -123,7 +123,7 @@ fn texts(books: &Books, ticket: i64) -> Vec<String> {
     let cases = books.cases_with_field(25, &ticket.to_string());
     assert!(cases.len() <= 1, "ticket {ticket} has {} cases", cases.len());
     // Deskie keeps one of both forms: read it as the site would.
-    let text = |message: &MessageRecord| text::incoming(&message.text, &message.html).text;
+    let text = |message: &MessageRecord| text::incoming(&message.text, &message.html, None).text;
     cases
         .iter()
         .flat_map(|case| case.conversation())

@@ -1,19 +1,28 @@
-//! What the catalog says of all tables that we may read.
+//! What the catalog says of all tables that we may read, and what stands in their newest rows.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::{Client, Error};
 
-use super::guess::Message;
-use super::words::{self, same};
-use crate::postgres::catalog::{self, Table};
-use crate::postgres::{quote_ident, site};
+use super::words;
+use crate::postgres::catalog::{self, Table, TableColumn};
+use crate::postgres::{qualified, quote_ident, site};
 
-/// A table with where its foreign keys lead.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A table, where its keys lead, and some of its rows.
+#[derive(Debug, Clone)]
 pub(super) struct Candidate {
     /// The table.
     pub table: Table,
-    /// Its foreign keys.
+    /// Its foreign keys, and columns that are some without being declared.
     pub keys: Vec<ForeignKey>,
+    /// Pairs of columns that name a row of one of several tables.
+    pub polymorphic: Vec<Polymorphic>,
+    /// What a CHECK allows in a column.
+    pub allowed: BTreeMap<String, Vec<String>>,
+    /// Columns whose default is the present time.
+    pub made_now: BTreeSet<String>,
+    /// The newest rows, each as texts in the order of the columns.
+    pub rows: Vec<Vec<Option<String>>>,
 }
 
 /// A foreign key.
@@ -25,10 +34,59 @@ pub(super) struct ForeignKey {
     pub columns: Vec<String>,
     /// Its columns.
     pub their: Vec<String>,
+    /// It is not declared: names and values say so.
+    pub guessed: bool,
+}
+
+/// `commentable_type`, `commentable_id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Polymorphic {
+    /// The column with the kind.
+    pub kind: String,
+    /// The column with the key.
+    pub id: String,
+}
+
+impl Candidate {
+    /// What stands in a column, NULL left out.
+    pub(super) fn values(&self, column: &str) -> Vec<&str> {
+        let Some(place) = self.table.columns.iter().position(|known| known.name == column) else {
+            return Vec::new();
+        };
+        let cells = self.rows.iter().filter_map(|row| row.get(place)?.as_deref());
+        cells.collect()
+    }
+
+    /// The few words that a column may hold: of its enum, of its CHECK, of its rows. Empty where they are many, or are no
+    /// words.
+    pub(super) fn words(&self, column: &TableColumn) -> Vec<String> {
+        let mut found: BTreeSet<String> = column.enum_labels.iter().cloned().collect();
+        found.extend(self.allowed.get(&column.name).into_iter().flatten().cloned());
+        found.extend(self.values(&column.name).into_iter().map(str::to_owned));
+        let is_word = |word: &String| word.chars().count() <= 40 && !word.contains(char::is_whitespace);
+        if found.len() > 8 || !found.iter().all(is_word) {
+            return Vec::new();
+        }
+        found.into_iter().collect()
+    }
+
+    /// Whether an enum or a CHECK says all that a column may hold.
+    pub(super) fn is_closed(&self, column: &TableColumn) -> bool {
+        !column.enum_labels.is_empty() || self.allowed.contains_key(&column.name)
+    }
+
+    /// The undeclared or declared key of one column.
+    pub(super) fn key_of(&self, column: &str) -> Option<&ForeignKey> {
+        self.keys.iter().find(|key| key.columns == [column])
+    }
 }
 
 /// The most tables that are looked at.
 const TABLES: i64 = 2000;
+/// So many rows of each are read.
+const ROWS: usize = 300;
+/// Of more tables only those are read whose names fit.
+const READ_ALL: usize = 200;
 
 /// The tables of the site that we may read: no partitions, none of the system, none of ours.
 pub(super) async fn tables(client: &Client) -> Result<Vec<Candidate>, Error> {
@@ -39,12 +97,26 @@ pub(super) async fn tables(client: &Client) -> Result<Vec<Candidate>, Error> {
           AND pg_catalog.to_regclass(pg_catalog.quote_ident(n.nspname) || '.lease') IS NULL \
           AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') \
         ORDER BY n.nspname, c.relname LIMIT $1";
+    let oids = client.query(sql, &[&TABLES]).await?;
     let mut found = Vec::new();
-    for row in client.query(sql, &[&TABLES]).await? {
-        if let Some(table) = catalog::table_by_oid(client, row.try_get(0)?).await? {
-            let keys = foreign_keys(client, table.oid).await?;
-            found.push(Candidate { table, keys });
-        }
+    for row in &oids {
+        let Some(table) = catalog::table_by_oid(client, row.try_get(0)?).await? else {
+            continue;
+        };
+        let lists = [words::TICKET, words::MESSAGE, words::USER, words::FILE];
+        let is_read = oids.len() <= READ_ALL || lists.iter().any(|list| words::has(&table.name.table, list));
+        found.push(Candidate {
+            keys: foreign_keys(client, table.oid).await?,
+            polymorphic: polymorphic(&table),
+            allowed: allowed(client, table.oid).await?,
+            made_now: made_now(client, table.oid).await?,
+            rows: if is_read {
+                rows(client, &table).await
+            } else {
+                Vec::new()
+            },
+            table,
+        });
     }
     Ok(found)
 }
@@ -69,34 +141,227 @@ async fn foreign_keys(client: &Client, table: u32) -> Result<Vec<ForeignKey>, Er
                 to: row.try_get(0)?,
                 columns: row.try_get(1)?,
                 their: row.try_get(2)?,
+                guessed: false,
             })
         })
         .collect()
 }
 
-/// The words in the column that may say who wrote a message: an enum's labels, or what stands in some rows. Empty
-/// where there are too many, or none could be read.
-pub(super) async fn author_words(client: &Client, message: &Message) -> Vec<String> {
-    let columns = &message.table.columns;
-    let known = words::AUTHOR
-        .iter()
-        .find_map(|word| columns.iter().find(|column| same(&column.name, word)));
-    let Some(column) = known.filter(|column| matches!(column.type_category, 'S' | 'E')) else {
-        return Vec::new();
-    };
-    if !column.enum_labels.is_empty() {
-        return column.enum_labels.clone();
+/// The words of a CHECK over one column that is a list of them, as the server writes it back.
+async fn allowed(client: &Client, table: u32) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let sql = "SELECT a.attname::pg_catalog.text, pg_catalog.pg_get_expr(k.conbin, k.conrelid) \
+        FROM pg_catalog.pg_constraint AS k \
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
+        WHERE k.conrelid = $1 AND k.contype = 'c' AND pg_catalog.cardinality(k.conkey) = 1";
+    let mut found = BTreeMap::new();
+    for row in client.query(sql, &[&table]).await? {
+        let (column, expression): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let is_list = expression.contains("= ANY (") && !expression.contains("NOT ");
+        let words = literals(&expression);
+        if is_list && !words.is_empty() {
+            found.insert(column, words);
+        }
     }
-    let name = quote_ident(&column.name);
+    Ok(found)
+}
+
+/// The quoted texts in an expression.
+fn literals(expression: &str) -> Vec<String> {
+    let doubled = expression.replace("''", "\u{0}");
+    let inside = doubled.split('\'').skip(1).step_by(2);
+    inside.map(|text| text.replace('\u{0}', "'")).collect()
+}
+
+async fn made_now(client: &Client, table: u32) -> Result<BTreeSet<String>, Error> {
+    let sql = "SELECT a.attname::pg_catalog.text, pg_catalog.lower(pg_catalog.pg_get_expr(d.adbin, d.adrelid)) \
+        FROM pg_catalog.pg_attrdef AS d \
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
+        WHERE d.adrelid = $1 AND a.attgenerated = ''";
+    let rows = client.query(sql, &[&table]).await?;
+    let mut found = BTreeSet::new();
+    for row in &rows {
+        let (column, default): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        if [
+            "now(",
+            "current_timestamp",
+            "localtimestamp",
+            "clock_timestamp",
+            "transaction_timestamp",
+        ]
+        .iter()
+        .any(|now| default.contains(now))
+        {
+            found.insert(column);
+        }
+    }
+    Ok(found)
+}
+
+fn polymorphic(table: &Table) -> Vec<Polymorphic> {
+    let kind_of = |id: &TableColumn| {
+        let mut wanted = words::parts(&id.name);
+        (wanted.pop()? == "id" && !wanted.is_empty()).then_some(())?;
+        wanted.push("type".to_owned());
+        let kinds = table
+            .columns
+            .iter()
+            .filter(|column| matches!(column.type_category, 'S' | 'E'));
+        let kind = kinds
+            .into_iter()
+            .find(|column| words::parts(&column.name) == wanted)?;
+        Some(Polymorphic {
+            kind: kind.name.clone(),
+            id: id.name.clone(),
+        })
+    };
+    table.columns.iter().filter_map(kind_of).collect()
+}
+
+/// The newest rows as texts; none where they cannot be read.
+async fn rows(client: &Client, table: &Table) -> Vec<Vec<Option<String>>> {
+    let text = |column: &TableColumn| match column.type_text.as_str() {
+        "bytea" => "null::pg_catalog.text".to_owned(),
+        _ => format!(
+            "pg_catalog.left(s.{}::pg_catalog.text, 400)",
+            quote_ident(&column.name)
+        ),
+    };
+    let outputs: Vec<String> = table.columns.iter().map(text).collect();
+    let order: Vec<String> = table
+        .primary_key
+        .iter()
+        .map(|key| format!("{} desc", quote_ident(key)))
+        .collect();
+    let order = if order.is_empty() {
+        String::new()
+    } else {
+        format!("order by {}", order.join(", "))
+    };
     let sql = format!(
-        "select distinct w from (select {name}::pg_catalog.text as w from {}.{} limit 2000) s where w is not null limit 9",
-        quote_ident(&message.table.name.schema),
-        quote_ident(&message.table.name.table)
+        "select {} from (select * from {} {order} limit {ROWS}) s",
+        outputs.join(", "),
+        qualified(&table.name)
     );
-    let Ok(rows) = site::query_sql(client, &sql, &[]).await else {
+    texts(client, &sql).await
+}
+
+/// The rows that a statement over the site's tables gives, as texts; none where it fails.
+pub(super) async fn texts(client: &Client, sql: &str) -> Vec<Vec<Option<String>>> {
+    let Ok(rows) = site::query_sql(client, sql, &[]).await else {
         return Vec::new();
     };
-    let mut found: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
-    found.sort();
-    if found.len() > 8 { Vec::new() } else { found }
+    let cells = |row: &tokio_postgres::Row| (0..row.len()).map(|n| row.try_get(n).ok().flatten()).collect();
+    rows.iter().map(cells).collect()
+}
+
+/// Adds the keys that are not declared: a column whose name names a table, and whose values are keys of it.
+pub(super) async fn add_guessed_keys(client: &Client, tables: &mut [Candidate]) {
+    let mut added = Vec::new();
+    for (place, of) in tables.iter().enumerate() {
+        for column in &of.table.columns {
+            let is_taken = of.key_of(&column.name).is_some()
+                || of.table.primary_key == [column.name.as_str()]
+                || of.polymorphic.iter().any(|pair| pair.id == column.name);
+            if is_taken || !(matches!(column.type_category, 'N' | 'S') || column.type_text == "uuid") {
+                continue;
+            }
+            let Some(target) = named(&column.name, column, of, tables) else {
+                continue;
+            };
+            let Some(key) = target.table.primary_key.first() else {
+                continue;
+            };
+            let sql = format!(
+                "select pg_catalog.count(*)::pg_catalog.text, (pg_catalog.count(*) filter (where exists (select from {} x where \
+                 x.{}::pg_catalog.text OPERATOR(pg_catalog.=) s.v::pg_catalog.text)))::pg_catalog.text \
+                 from (select {} as v from {} where {2} is not null limit 50) s",
+                qualified(&target.table.name),
+                quote_ident(key),
+                quote_ident(&column.name),
+                qualified(&of.table.name)
+            );
+            let told = texts(client, &sql).await;
+            if let Some([Some(all), Some(there)]) = told.first().map(Vec::as_slice)
+                && all == there
+            {
+                let key = ForeignKey {
+                    to: target.table.oid,
+                    columns: vec![column.name.clone()],
+                    their: vec![key.clone()],
+                    guessed: true,
+                };
+                added.push((place, key));
+            }
+        }
+    }
+    for (place, key) in added {
+        if let Some(of) = tables.get_mut(place) {
+            of.keys.push(key);
+        }
+    }
+}
+
+/// The table that a column's name names, if it names one alone.
+fn named<'a>(
+    name: &str,
+    column: &TableColumn,
+    of: &Candidate,
+    tables: &'a [Candidate],
+) -> Option<&'a Candidate> {
+    let mut said = words::parts(name);
+    let is_key = said.len() > 1
+        && said
+            .last()
+            .is_some_and(|last| words::each(words::KEY_PART).any(|part| part == last));
+    if is_key {
+        said.pop();
+    }
+    let fits = |other: &&Candidate| {
+        let [key] = other.table.primary_key.as_slice() else {
+            return false;
+        };
+        let theirs = other.table.column(key);
+        let alike = |their: &TableColumn| {
+            their.cast_oid == column.cast_oid
+                || (their.type_category == column.type_category && matches!(column.type_category, 'N' | 'S'))
+        };
+        other.table.oid != of.table.oid && theirs.is_some_and(alike)
+    };
+    let (whole, last) = (said.concat(), said.last()?.clone());
+    let closeness = |other: &Candidate| {
+        let theirs = words::parts(&other.table.name.table);
+        let end = theirs.last().cloned().unwrap_or_default();
+        match () {
+            () if words::kin(&whole, &theirs.concat()) => 4,
+            () if words::kin(&whole, &end) => 3,
+            () if is_key && words::kin(&last, &end) => 2,
+            () if is_key && theirs.first().is_some_and(|first| words::kin(&whole, first)) => 1,
+            () => 0,
+        }
+    };
+    let mut found: Vec<(i32, &Candidate)> = tables
+        .iter()
+        .filter(fits)
+        .map(|other| (closeness(other), other))
+        .collect();
+    found.retain(|(closeness, _)| *closeness > 0);
+    found.sort_by_key(|(closeness, _)| -closeness);
+    match found.as_slice() {
+        [(_, one)] => return Some(one),
+        [(best, one), (next, _), ..] if best > next => return Some(one),
+        [_, _, ..] => return None,
+        [] => {}
+    }
+    // A role: whoever wrote it is one of the only people that there are.
+    let roles = words::CUSTOMER_ID
+        .into_iter()
+        .chain([words::AUTHOR, words::AGENT]);
+    if !is_key || !roles.into_iter().any(|list| words::has(name, list)) {
+        return None;
+    }
+    let mut people = tables
+        .iter()
+        .filter(fits)
+        .filter(|other| words::has(&other.table.name.table, words::USER));
+    people.next().filter(|_| people.next().is_none())
 }

@@ -1,46 +1,15 @@
-//! PURE: what becomes of a row, given what the mapping gave for it. The same decisions as `resolve` takes for a row
-//! that was captured, without its times.
+//! PURE: the call that a row would cause. What becomes of it is decided by [`crate::decide`], as for a row that was
+//! captured, but for its age: it counts as just written.
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Fate, Outcome};
 use crate::config::{AgentAs, Config, Message, OpenOn};
-use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS};
-use crate::model::BodyFormat;
+use crate::decide::{self, Author, Found, MessageRow, Need, Opening, Outputs, Ready, TicketRow, Times};
+use crate::model::{RowClock, TicketKey};
 use crate::store::LinkState;
-use crate::text;
-
-/// What a statement gave for one row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Row {
-    /// Its outputs.
-    One(Vec<Option<String>>),
-    /// The row is gone, or a join found nothing.
-    None,
-    /// A join found several.
-    Several,
-    /// The database refused the row's values.
-    Refused(String),
-}
-
-impl Row {
-    fn outputs(&self, section: &str) -> Result<&[Option<String>], Outcome> {
-        match self {
-            Row::One(cells) => Ok(cells),
-            Row::None => Err(outcome(
-                Fate::Waits,
-                format!("the joins of {section} give no row, or it is not visible to us"),
-            )),
-            Row::Several => Err(outcome(
-                Fate::Parked,
-                format!("the join of {section} gives several rows for one row"),
-            )),
-            Row::Refused(error) => Err(outcome(Fate::Parked, format!("{section}: {error}"))),
-        }
-    }
-}
 
 /// The files of a message and, where it opens the case, of its ticket: their names.
 #[derive(Debug, Clone, Default)]
@@ -49,12 +18,6 @@ pub(super) struct Files {
     pub(super) own: Vec<String>,
     /// The ticket's.
     pub(super) of_ticket: Vec<String>,
-}
-
-fn with_files(call: &mut Map<String, Value>, names: &[String]) {
-    if !names.is_empty() {
-        call.insert("attachments".into(), names.into());
-    }
 }
 
 fn outcome(result: Fate, why: impl Into<String>) -> Outcome {
@@ -85,280 +48,202 @@ pub(super) fn of_known(state: LinkState, reason: Option<&str>) -> Option<Outcome
     Some(outcome(Fate::Known, why))
 }
 
-/// The output of that name, without blanks around it; an empty one counts as none.
-fn output<'a>(names: &[&str], cells: &'a [Option<String>], name: &str) -> Option<&'a str> {
-    let place = names.iter().position(|known| *known == name)?;
-    cells
-        .get(place)?
-        .as_deref()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
+/// A dry run counts each row as written at this moment.
+pub(super) fn times(now: f64) -> Times {
+    Times {
+        clock: RowClock::Right,
+        ticket_clock: RowClock::Right,
+        committed_at: now as i64,
+        now,
+        ages: false,
+    }
 }
 
-fn of_ticket_row<'a>(cells: &'a [Option<String>], name: &str) -> Option<&'a str> {
-    output(&TICKET_OUTPUTS, cells, name)
+/// What becomes of a row that is not ready; or what it carries.
+pub(super) fn ready(found: Found) -> Result<Ready, Outcome> {
+    match found {
+        Found::Ready(ready) => Ok(*ready),
+        Found::NotNow(why) | Found::Never(why) => Err(outcome(Fate::Skipped, why)),
+        Found::Wait { why, .. } => Err(outcome(Fate::Waits, why)),
+        Found::Park(why) => Err(outcome(Fate::Parked, why)),
+    }
 }
 
-/// What becomes of a ticket's row.
+/// What becomes of a ticket's row at `now`, in seconds since 1970.
 pub(super) fn of_ticket(
     config: &Config,
     key: &str,
-    row: &Row,
+    row: &Outputs,
     files: &[String],
     opened: &mut HashSet<String>,
+    now: f64,
 ) -> Outcome {
-    ticket(config, key, row, files, opened).unwrap_or_else(|outcome| outcome)
-}
-
-fn ticket(
-    config: &Config,
-    key: &str,
-    row: &Row,
-    files: &[String],
-    opened: &mut HashSet<String>,
-) -> Result<Outcome, Outcome> {
-    let cells = row.outputs("[ticket]")?;
-    if of_ticket_row(cells, "where") != Some("true") {
-        return Err(outcome(Fate::Skipped, "[ticket] where does not hold"));
-    }
-    if config.ticket.open_on == OpenOn::Message {
-        return Err(outcome(
+    let ticket = TicketKey(key.to_owned());
+    let row = TicketRow {
+        key: &ticket,
+        outputs: row,
+        times: times(now),
+    };
+    let found = decide::ticket(config, &row);
+    if config.ticket.open_on == OpenOn::Message && !matches!(found, Found::NotNow(_) | Found::Park(_)) {
+        return outcome(
             Fate::Skipped,
             "its first customer message opens the case ([ticket] open_on = \"message\")",
-        ));
+        );
     }
-    if opened.contains(key) {
-        return Err(outcome(Fate::Skipped, "the ticket has its case already"));
+    let ready = match ready(found) {
+        Ok(ready) => ready,
+        Err(outcome) => return outcome,
+    };
+    if !opened.insert(key.to_owned()) {
+        return outcome(Fate::Skipped, "the ticket has its case already");
     }
-    let mut parameters = opening(config, key, cells)?;
-    let subject = parameters
-        .get("subject")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    let body = of_ticket_row(cells, "body").map_or(subject, str::to_owned);
-    let parts = with_body(
-        config,
-        &mut parameters,
-        &body,
-        of_ticket_row(cells, "format"),
-        "[ticket]",
-    )?;
-    with_files(&mut parameters, files);
-    opened.insert(key.to_owned());
-    Ok(Outcome {
-        result: Fate::CreateCase,
-        why: "the ticket's row opens the case".into(),
-        parameters,
-        parts: Some(parts),
-    })
+    let why = "the ticket's row opens the case";
+    call(config, key, Fate::CreateCase, why, &ready, files)
 }
 
-/// What becomes of a message's row; `opening`: its ticket's row, where it has no case yet.
+/// A message's row and what is known besides.
+pub(super) struct Spoken<'a> {
+    /// Its ticket.
+    pub(super) ticket: Option<&'a str>,
+    /// What its statement gave.
+    pub(super) row: &'a Outputs,
+    /// What that of its ticket gave, where it has no case yet.
+    pub(super) opening: Option<&'a Outputs>,
+    /// Whether its ticket's row is there.
+    pub(super) ticket_exists: bool,
+    /// Its files.
+    pub(super) files: &'a Files,
+    /// Now, in seconds since 1970.
+    pub(super) now: f64,
+}
+
+/// What becomes of a message's row.
 pub(super) fn of_message(
     config: (&Config, &Message),
-    ticket: Option<&str>,
-    row: &Row,
-    opening: Option<&Row>,
-    files: &Files,
+    spoken: &Spoken<'_>,
     opened: &mut HashSet<String>,
 ) -> Outcome {
-    self::message(config, ticket, row, opening, files, opened).unwrap_or_else(|outcome| outcome)
+    self::message(config, spoken, opened).unwrap_or_else(|outcome| outcome)
 }
 
 fn message(
     (config, message): (&Config, &Message),
-    ticket: Option<&str>,
-    row: &Row,
-    opening_row: Option<&Row>,
-    files: &Files,
+    spoken: &Spoken<'_>,
     opened: &mut HashSet<String>,
 ) -> Result<Outcome, Outcome> {
-    let Some(ticket) = ticket else {
+    let Some(ticket) = spoken.ticket else {
         return Err(outcome(
             Fate::Skipped,
             "it belongs to no ticket: [message] ticket is NULL",
         ));
     };
-    let cells = row.outputs("[message]")?;
-    let value = |name: &str| output(&MESSAGE_OUTPUTS, cells, name);
-    if value("where") != Some("true") {
-        return Err(outcome(Fate::Skipped, "[message] where does not hold"));
-    }
-    let author = match value("author") {
-        None if message.author.is_none() => "customer",
-        None => {
-            return Err(outcome(
-                Fate::Parked,
-                "[message] author is NULL; it must be 'customer', 'agent' or 'skip'",
-            ));
-        }
-        Some(author) => author,
+    let own: Vec<&str> = spoken.files.own.iter().map(String::as_str).collect();
+    let has_case = opened.contains(ticket);
+    let row = MessageRow {
+        outputs: spoken.row,
+        ticket: &TicketKey(ticket.to_owned()),
+        has_case,
+        times: times(spoken.now),
+        files: Some(&own),
+        ticket_outputs: Some(spoken.opening.unwrap_or(&Outputs::NoRow)),
+        ticket_exists: Some(spoken.ticket_exists),
     };
-    let is_agent = match author {
-        "customer" => false,
-        "agent" => true,
-        "skip" => return Err(outcome(Fate::Skipped, "[message] author is skip")),
-        other => {
-            let why = format!("[message] author is `{other}`; it must be 'customer', 'agent' or 'skip'");
-            return Err(outcome(Fate::Parked, why));
-        }
-    };
-    if is_agent && message.agent_as == AgentAs::Ignore {
-        let why = "an agent's answer on the site ([message] agent_as = \"ignore\")";
-        return Err(outcome(Fate::Skipped, why));
-    }
-    let names = files.own.join("\n");
-    let (body, is_names) = match value("body") {
-        Some(body) => (body, false),
-        None if !names.is_empty() => (names.as_str(), true),
-        None => return Err(outcome(Fate::Skipped, "the body is empty, and there is no file")),
-    };
-    if value("ticket_where") != Some("true") {
-        return Err(outcome(
-            Fate::Waits,
-            "[ticket] where does not hold; it follows once that is true",
-        ));
-    }
-    let format = value("format").filter(|_| !is_names);
-    if !opened.contains(ticket) {
-        if is_agent {
+    let found = decide::message(config, &row)
+        .map_err(|need: Need| outcome(Fate::Waits, format!("it is not known: {need:?}")))?;
+    let ready = ready(found)?;
+    let (result, why) = match (ready.author, message.agent_as) {
+        (Author::Agent, _) if !has_case => {
             return Err(outcome(Fate::Skipped, "an agent's answer before there is a case"));
         }
-        let mut parameters = opening(
-            config,
-            ticket,
-            opening_row.map_or(Ok(&[][..]), |row| row.outputs("[ticket]"))?,
-        )?;
-        let parts = with_body(config, &mut parameters, body, format, "[message]")?;
-        let all: Vec<String> = files.own.iter().chain(&files.of_ticket).cloned().collect();
-        with_files(&mut parameters, &all);
-        opened.insert(ticket.to_owned());
-        let why = "the ticket has no case yet, so this message opens it".into();
-        return Ok(Outcome {
-            result: Fate::CreateCase,
-            why,
-            parameters,
-            parts: Some(parts),
-        });
-    }
-    let mut parameters = Map::new();
-    let parts = with_body(config, &mut parameters, body, format, "[message]")?;
-    with_files(&mut parameters, &files.own);
-    let (result, why) = match (is_agent, message.agent_as) {
-        (false, _) => (Fate::AddMessage, "the customer's message, into the ticket's case"),
-        (true, AgentAs::Staff) => (
+        (Author::Customer, _) if !has_case => {
+            let why = "the ticket has no case yet, so this message opens it";
+            opened.insert(ticket.to_owned());
+            let files: Vec<String> = spoken
+                .files
+                .own
+                .iter()
+                .chain(&spoken.files.of_ticket)
+                .cloned()
+                .collect();
+            return Ok(call(config, ticket, Fate::CreateCase, why, &ready, &files));
+        }
+        (Author::Customer, _) => (Fate::AddMessage, "the customer's message, into the ticket's case"),
+        (Author::Agent, AgentAs::Staff) => (
             Fate::AddMessage,
             "an agent's answer on the site, as staff, not e-mailed again",
         ),
-        (true, _) => (
+        (Author::Agent, _) => (
             Fate::AddNote,
             "an agent's answer on the site, as a note ([message] agent_as = \"note\")",
         ),
     };
-    Ok(Outcome {
+    Ok(call(config, ticket, result, why, &ready, &spoken.files.own))
+}
+
+/// The call, and what it carries.
+fn call(config: &Config, key: &str, result: Fate, why: &str, ready: &Ready, files: &[String]) -> Outcome {
+    let mut parameters = match &ready.opening {
+        Some(opening) => of_opening(config, key, opening),
+        None => Map::new(),
+    };
+    if let Some(first) = ready.bodies.first() {
+        parameters.insert("content".into(), first.text.clone().into());
+    }
+    if ready.bodies.len() > 1 {
+        parameters.insert("messages".into(), ready.bodies.len().into());
+    }
+    if !files.is_empty() {
+        parameters.insert("attachments".into(), files.into());
+    }
+    Outcome {
         result,
-        why: why.into(),
+        why: why.to_owned(),
         parameters,
-        parts: Some(parts),
-    })
+        parts: Some(ready.bodies.len()),
+    }
 }
 
 /// What create_case carries besides the body.
-fn opening(config: &Config, key: &str, cells: &[Option<String>]) -> Result<Map<String, Value>, Outcome> {
-    let value = |name: &str| of_ticket_row(cells, name);
-    let deskie = &config.deskie;
+fn of_opening(config: &Config, key: &str, opening: &Opening) -> Map<String, Value> {
     let mut call = Map::new();
-    call.insert(
-        "subject".into(),
-        value("subject")
-            .map_or_else(|| format!("#{key}"), str::to_owned)
-            .into(),
-    );
-    let (email, phone, custom_id) = (value("email"), value("phone"), value("custom_id"));
-    let through = |call: &mut Map<String, Value>, channel: &str, custom_id: &str| {
-        call.insert("channel".into(), channel.into());
-        call.insert("user_custom_id".into(), custom_id.into());
-    };
-    match (value("channel"), custom_id) {
-        (Some(channel), Some(custom_id)) => through(&mut call, channel, custom_id),
-        (Some(channel), None) => {
-            let why =
-                format!("the ticket goes through the channel {channel}, but customer.custom_id is not there");
-            return Err(outcome(Fate::Waits, why));
+    call.insert("subject".into(), opening.subject.as_str().into());
+    let texts = [
+        ("user_email", &opening.email),
+        ("user_phone", &opening.phone),
+        ("channel", &opening.channel),
+        ("user_custom_id", &opening.custom_id),
+        ("user_full_name", &opening.name),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            call.insert(name.into(), text.as_str().into());
         }
-        (None, custom_id) => match (email, phone, custom_id.zip(deskie.channel.as_deref())) {
-            (Some(email), ..) => drop(call.insert("user_email".into(), email.into())),
-            (None, Some(phone), _) => drop(call.insert("user_phone".into(), phone.into())),
-            (None, None, Some((custom_id, channel))) => through(&mut call, channel, custom_id),
-            (None, None, None) => {
-                return Err(outcome(Fate::Waits, "the customer has neither e-mail nor phone"));
-            }
-        },
     }
-    if let Some(name) = value("name") {
-        call.insert("user_full_name".into(), name.into());
+    let mut fields: Map<String, Value> = Map::new();
+    for (name, value) in &opening.fields {
+        fields.insert(name.clone(), value.as_str().into());
     }
-    let mut fields: Map<String, Value> = value("fields")
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
-    fields.retain(|_, value| !value.is_null());
     fields.insert(
-        format!("cf_{}", deskie.ticket_field),
-        deskie.field_value(key).into(),
+        format!("cf_{}", config.deskie.ticket_field),
+        config.deskie.field_value(key).into(),
     );
     call.insert("custom_fields".into(), fields.into());
-    let own: Vec<Value> = value("labels")
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
-    let labels: Vec<Value> = deskie
-        .labels
-        .iter()
-        .map(|label| json!(label))
-        .chain(own)
-        .collect();
-    if !labels.is_empty() {
-        call.insert("labels".into(), labels.into());
+    if !opening.labels.is_empty() {
+        call.insert("labels".into(), opening.labels.clone().into());
     }
-    if let Some(status) = value("status") {
-        call.insert("status".into(), status.into());
+    for (name, text) in [("status", &opening.status), ("priority", &opening.priority)] {
+        if let Some(text) = text {
+            call.insert(name.into(), text.as_str().into());
+        }
     }
-    if let Some(priority) = value("priority") {
-        call.insert("priority".into(), priority.into());
-    }
-    for (name, fallback) in [("group_id", deskie.group_id), ("language_id", deskie.language_id)] {
-        if let Some(id) = value(name).and_then(|text| text.parse().ok()).or(fallback) {
+    for (name, id) in [
+        ("group_id", opening.group_id),
+        ("language_id", opening.language_id),
+    ] {
+        if let Some(id) = id {
             call.insert(name.into(), id.into());
         }
     }
-    Ok(call)
-}
-
-/// Adds the body as Deskie is sent it; in how many messages.
-fn with_body(
-    config: &Config,
-    call: &mut Map<String, Value>,
-    body: &str,
-    format: Option<&str>,
-    section: &str,
-) -> Result<usize, Outcome> {
-    let format = match format {
-        None | Some("text") => BodyFormat::Text,
-        Some("html") => BodyFormat::Html,
-        Some("markdown") => BodyFormat::Markdown,
-        Some(_) => {
-            return Err(outcome(
-                Fate::Parked,
-                format!("{section} format must give 'text', 'html' or 'markdown'"),
-            ));
-        }
-    };
-    let parts = text::parts(body, format, config.deskie.max_body, config.deskie.max_text);
-    if let Some(first) = parts.first() {
-        call.insert("content".into(), first.text.clone().into());
-        if parts.len() > 1 {
-            call.insert("messages".into(), parts.len().into());
-        }
-    }
-    Ok(parts.len())
+    call
 }

@@ -6,15 +6,18 @@ use serde_json::{Map, Value};
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use super::call::{self, Row};
+use super::call;
 use super::{Arguments, Outcome, Planned};
 use crate::cli::{Failure, failed};
-use crate::config::{AttachmentOf, Config, Expr, Message, TableName};
+use crate::config::{AttachmentOf, Config, Message, TableName};
+use crate::decide::{self, Answers, Outputs};
 use crate::files::{self, Attached};
+use crate::mapping::alone::{self, Deciding};
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS};
-use crate::mapping::shape::{key_text, key_values, quote_ident};
+use crate::mapping::scan::newest_first;
+use crate::mapping::shape::{key_text, key_values};
 use crate::mapping::{Shape, Source, bare_column, expand, list, value_sql};
-use crate::model::Section;
+use crate::model::{Section, clock};
 use crate::postgres::shape::{load_message_shape, load_shape};
 use crate::postgres::{TextParam, describe, site};
 use crate::store::Store;
@@ -23,15 +26,17 @@ use crate::store::Store;
 const MESSAGES: i64 = 200;
 
 /// The tables as they are now, and the statements over them.
-struct Tables<'a> {
+pub(super) struct Tables<'a> {
     config: &'a Config,
     client: &'a Client,
-    ticket: Shape,
+    pub(super) ticket: Shape,
     ticket_reading: Reading,
-    message: Option<(&'a Message, Shape, Reading)>,
+    pub(super) message: Option<(&'a Message, Shape, Reading)>,
     attachments: Vec<Attached>,
     /// With `expand`, which messages a row holds.
     elements: Option<Reading>,
+    /// What decides whether a row is for Deskie: a ticket, a message.
+    pub(super) deciding: (Deciding, Option<Deciding>),
 }
 
 /// Plans the rows that were asked for, the tickets first, as they would be sent.
@@ -113,7 +118,11 @@ impl<'a> Tables<'a> {
         let elements = with_expand.map(|(message, shape, _)| {
             expand::elements(message, &config.ticket, shape, &ticket, Source::Table)
         });
+        let deciding_message = message
+            .as_ref()
+            .map(|(message, shape, _)| alone::message(message, &config.ticket, shape, &ticket));
         Ok(Tables {
+            deciding: (alone::ticket(&config.ticket, &ticket), deciding_message),
             elements,
             config,
             client,
@@ -231,11 +240,24 @@ impl<'a> Tables<'a> {
     async fn plan_ticket(&self, key: &str, opened: &mut HashSet<String>) -> Result<Planned, Failure> {
         let row = self.ticket_row(key).await?;
         let values = match &row {
-            Row::One(cells) => self.ticket_values(cells),
+            Outputs::Row(cells) => self.ticket_values(cells),
             _ => Map::new(),
         };
         let files = self.files(AttachmentOf::Ticket, key).await?;
-        let outcome = call::of_ticket(self.config, key, &row, &files, opened);
+        let times = call::times(now());
+        let verdict = match row {
+            Outputs::Row(_) => None,
+            _ => {
+                let ask = |answers: &Answers| {
+                    decide::ticket_verdict(self.config, &self.deciding.0, &times, answers)
+                };
+                self.verdict(ask, key, key).await?
+            }
+        };
+        let outcome = match verdict {
+            Some(outcome) => outcome,
+            None => call::of_ticket(self.config, key, &row, &files, opened, now()),
+        };
         Ok(Planned {
             section: Section::Ticket,
             key: key.to_owned(),
@@ -246,7 +268,7 @@ impl<'a> Tables<'a> {
     }
 
     /// What the mapping gives for a row: itself, or with `expand` each message that it holds.
-    async fn messages_of(&self, key: &str) -> Result<Vec<(String, Row)>, Failure> {
+    async fn messages_of(&self, key: &str) -> Result<Vec<(String, Outputs)>, Failure> {
         let Some((_, shape, reading)) = &self.message else {
             return Err(failed("no [message] is configured"));
         };
@@ -270,7 +292,7 @@ impl<'a> Tables<'a> {
         let (elements, rows) = match told.await {
             Ok(told) => told,
             Err(error) if is_of_the_row(&error) => {
-                return Ok(vec![(key.to_owned(), Row::Refused(describe(&error)))]);
+                return Ok(vec![(key.to_owned(), Outputs::Refused(describe(&error)))]);
             }
             Err(error) => return Err(refused("[message]", &error)),
         };
@@ -294,9 +316,9 @@ impl<'a> Tables<'a> {
             let several =
                 spoken.get(identity).map_or(0, VecDeque::len) > equals.get(identity).copied().unwrap_or(1);
             let row = match spoken.get_mut(identity) {
-                Some(_) if several => Row::Several,
-                Some(rows) => rows.pop_front().map_or(Row::None, Row::One),
-                None => Row::None,
+                Some(_) if several => Outputs::SeveralRows,
+                Some(rows) => rows.pop_front().map_or(Outputs::NoRow, Outputs::Row),
+                None => Outputs::NoRow,
             };
             equals
                 .entry(identity.clone())
@@ -309,7 +331,7 @@ impl<'a> Tables<'a> {
     async fn plan_message(
         &self,
         key: &str,
-        row: &Row,
+        row: &Outputs,
         ticket: Option<String>,
         opened: &mut HashSet<String>,
     ) -> Result<Planned, Failure> {
@@ -321,7 +343,7 @@ impl<'a> Tables<'a> {
             _ => None,
         };
         let values = match row {
-            Row::One(cells) => {
+            Outputs::Row(cells) => {
                 let mapped = |name: &str| match name {
                     "where" => config.filter.is_some(),
                     "ticket_where" => self.config.ticket.filter.is_some(),
@@ -341,14 +363,34 @@ impl<'a> Tables<'a> {
         if let Some(ticket) = ticket.as_ref().filter(|_| opening.is_some()) {
             files.of_ticket = self.files(AttachmentOf::Ticket, ticket).await?;
         }
-        let outcome = call::of_message(
-            (self.config, config),
-            ticket.as_deref(),
+        let ticket_exists = match (&ticket, row) {
+            (Some(ticket), Outputs::NoRow) => self.ticket_exists(ticket).await?,
+            _ => true,
+        };
+        let spoken = call::Spoken {
+            ticket: ticket.as_deref(),
             row,
-            opening.as_ref(),
-            &files,
-            opened,
-        );
+            opening: opening.as_ref(),
+            ticket_exists,
+            files: &files,
+            now: now(),
+        };
+        let verdict = match (row, &self.deciding.1, &ticket) {
+            (Outputs::Row(_), ..) | (_, None, _) | (_, _, None) => None,
+            // A message in a list is not asked about by itself.
+            _ if self.elements.is_some() => None,
+            (_, Some(deciding), Some(ticket)) => {
+                let times = call::times(now());
+                let ask = |answers: &Answers| {
+                    decide::message_verdict(self.config, deciding, &self.deciding.0, &times, answers)
+                };
+                self.verdict(ask, key, ticket).await?
+            }
+        };
+        let outcome = match verdict {
+            Some(outcome) => outcome,
+            None => call::of_message((self.config, config), &spoken, opened),
+        };
         Ok(Planned {
             section: Section::Message,
             key: key.to_owned(),
@@ -381,7 +423,16 @@ impl<'a> Tables<'a> {
         Ok(names)
     }
 
-    async fn ticket_row(&self, key: &str) -> Result<Row, Failure> {
+    async fn ticket_exists(&self, key: &str) -> Result<bool, Failure> {
+        let Some(values) = key_values(key, self.ticket.key.len()) else {
+            return Ok(false);
+        };
+        let values = values.into_iter().map(Some).collect();
+        let sql = read::row_exists(&self.ticket);
+        Ok(!self.query("[ticket]", &sql, values).await?.is_empty())
+    }
+
+    async fn ticket_row(&self, key: &str) -> Result<Outputs, Failure> {
         self.row("[ticket]", &self.ticket_reading, &self.ticket, key)
             .await
     }
@@ -412,18 +463,24 @@ impl<'a> Tables<'a> {
     }
 
     /// What the statement gives for the row with that key.
-    async fn row(&self, section: &str, reading: &Reading, shape: &Shape, key: &str) -> Result<Row, Failure> {
+    pub(super) async fn row(
+        &self,
+        section: &str,
+        reading: &Reading,
+        shape: &Shape,
+        key: &str,
+    ) -> Result<Outputs, Failure> {
         let Some(values) = key_values(key, shape.key.len()) else {
-            return Ok(Row::None);
+            return Ok(Outputs::NoRow);
         };
         match self
             .try_query(&reading.sql, values.into_iter().map(Some).collect())
             .await
         {
-            Ok(mut rows) if rows.len() < 2 => Ok(rows.pop().map_or(Row::None, Row::One)),
-            Ok(_) => Ok(Row::Several),
+            Ok(mut rows) if rows.len() < 2 => Ok(rows.pop().map_or(Outputs::NoRow, Outputs::Row)),
+            Ok(_) => Ok(Outputs::SeveralRows),
             // The row's own values: another row may do.
-            Err(error) if is_of_the_row(&error) => Ok(Row::Refused(describe(&error))),
+            Err(error) if is_of_the_row(&error) => Ok(Outputs::Refused(describe(&error))),
             Err(error) => Err(refused(section, &error)),
         }
     }
@@ -454,35 +511,15 @@ impl<'a> Tables<'a> {
     }
 }
 
+fn now() -> f64 {
+    clock::now().as_second() as f64
+}
+
 /// Whether a row's own values are refused, so that another row may do.
 fn is_of_the_row(error: &tokio_postgres::Error) -> bool {
     error
         .code()
         .is_some_and(|code| code.code().starts_with("22") || code.code() == "21000")
-}
-
-/// Which rows are the newest: by the key where it counts up, since that has an index; else by `created_at`.
-fn newest_first(shape: &Shape, created_at: Option<&Expr>, alias: &str) -> String {
-    let counts_up = |cast: &&str| {
-        ["int2", "int4", "int8"]
-            .iter()
-            .any(|int| cast.trim_matches('"').ends_with(int))
-    };
-    let casts = shape.key_casts();
-    let created_at = created_at.and_then(|expr| bare_column(expr, shape));
-    match (created_at, casts.as_slice()) {
-        (Some(column), casts) if casts.len() != 1 || !casts.iter().all(counts_up) => {
-            format!("{alias}.{} desc nulls last", quote_ident(column))
-        }
-        _ => {
-            let columns: Vec<String> = shape
-                .key
-                .iter()
-                .map(|column| format!("{alias}.{} desc", quote_ident(column)))
-                .collect();
-            columns.join(", ")
-        }
-    }
 }
 
 fn named(names: &[&str], cells: &[Option<String>], mapped: impl Fn(&str) -> bool) -> Map<String, Value> {

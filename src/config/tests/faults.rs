@@ -108,6 +108,7 @@ fn wrong_types_and_values_are_told_at_the_value() {
         "0.0.0.0:8787" ⟶ ":8788" ⟶ 12:16 `server.admin_listen` is the same port
         author = "author" ⟶ on_hide = "delete" ⟶ 28:11 `message.on_hide` counts as a deletion, and `on_delete` ignores those | on_delete = "note"
         subject = "subject" ⟶ on_edit = "edit" ⟶ 21:11 `ticket.on_edit` must be one of "ignore", "note"
+        admin_listen = "127.0.0.1:8788" ⟶ admin_token = "abcdefghijklmno" ⟶ 12:15 `server.admin_token` has fewer than 16 characters
         author = "author" ⟶ coalesce = "true" ⟶ 28:12 `message.coalesce` must be true or false, not a string | without quotes: true
         "join users u on u.id = t.user_id" ⟶ [] ⟶ 19:8 `ticket.join` must be an SQL expression
         subject = "subject" ⟶ subject = " " ⟶ 21:11 `ticket.subject` is empty

@@ -200,7 +200,7 @@ fn the_sample_parses_with_its_values_and_defaults() {
     );
     assert_eq!(reply.both.set[1].1.name, "reply.set.author");
     assert!(matches!(reply.attachments, ReplyAttachments::Links));
-    assert!(config.status.is_none() && config.case.is_none() && config.alert_url.is_none());
+    assert!(config.status.is_none() && config.case.is_none() && config.alert.url.is_none());
 }
 
 #[test]
@@ -344,7 +344,7 @@ url = "https://chat.example/hooks/T0/abc"
         ("new", "2", "done")
     );
     assert_eq!(config.case.unwrap().sql.len(), 1);
-    assert_eq!(config.alert_url.unwrap().host_str(), Some("chat.example"));
+    assert_eq!(config.alert.url.unwrap().host_str(), Some("chat.example"));
 }
 
 #[test]

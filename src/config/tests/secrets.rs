@@ -19,7 +19,7 @@ fn secrets_are_never_shown() {
         .replace("${DESKIE_API_KEY}", "literal-api-key")
         .replace(
             "\"${DESKIE_WEBHOOK_SECRET}\"",
-            "[\n\"literal-hook\", # old-hook\n\"old-hook\"]\nadmin_token = '''\nliteral-token'''",
+            "[\n\"literal-hook\", # old-hook\n\"old-hook\"]\nadmin_token = '''\nliteral-token-of-16'''",
         )
         + "[alert]\nurl = \"https://chat.example/alert-path\"\n";
     let hidden = |shown: &str| {

@@ -11,6 +11,7 @@ mod table;
 
 use tokio_postgres::{Error, GenericClient, Row};
 
+use super::Provider;
 use crate::model::Lsn;
 pub use identity::{NoIdentity, Refused, Unidentified, publication_refuses, unidentified};
 pub use publication::{Publication, PublishFlags, PublishedTable, publication};
@@ -21,6 +22,8 @@ pub use table::{Table, TableColumn, inheritors, table_by_name, table_by_oid, tab
 /// The server and the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerFacts {
+    /// Whose it is, where its roles tell.
+    pub provider: Option<Provider>,
     /// `server_version_num`, e.g. 150004.
     pub version_num: i32,
     /// `server_version`, for messages.
@@ -39,6 +42,8 @@ pub struct ServerFacts {
     pub wal_level: String,
     /// `max_slot_wal_keep_size` as written, `-1` for no limit.
     pub max_slot_wal_keep_size: String,
+    /// The same in bytes; `None`: there is no bound.
+    pub max_slot_wal_keep_bytes: Option<u64>,
     /// `max_replication_slots`, and how many are taken.
     pub slots: (i64, i64),
     /// `max_wal_senders`, and how many are taken.
@@ -73,6 +78,8 @@ pub async fn server_facts(client: &impl GenericClient) -> Result<ServerFacts, Er
         pg_catalog.pg_encoding_to_char(d.encoding)::pg_catalog.text AS encoding, \
         pg_catalog.current_setting('wal_level') AS wal_level, \
         pg_catalog.current_setting('max_slot_wal_keep_size') AS max_slot_wal_keep_size, \
+        (SELECT s.setting::pg_catalog.int8 * 1024 * 1024 FROM pg_catalog.pg_settings AS s \
+          WHERE s.name = 'max_slot_wal_keep_size' AND s.setting <> '-1') AS max_slot_wal_keep_bytes, \
         pg_catalog.current_setting('max_replication_slots')::pg_catalog.int8 AS max_slots, \
         (SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots) AS slots, \
         pg_catalog.current_setting('max_wal_senders')::pg_catalog.int8 AS max_wal_senders, \
@@ -93,6 +100,7 @@ pub async fn server_facts(client: &impl GenericClient) -> Result<ServerFacts, Er
         false => (None, None),
     };
     Ok(ServerFacts {
+        provider: Provider::of_server(client).await?,
         version_num: row.try_get("version_num")?,
         version: row.try_get("version")?,
         system_id,
@@ -102,6 +110,9 @@ pub async fn server_facts(client: &impl GenericClient) -> Result<ServerFacts, Er
         encoding: row.try_get("encoding")?,
         wal_level: row.try_get("wal_level")?,
         max_slot_wal_keep_size: row.try_get("max_slot_wal_keep_size")?,
+        max_slot_wal_keep_bytes: row
+            .try_get::<_, Option<i64>>("max_slot_wal_keep_bytes")?
+            .and_then(|bytes| u64::try_from(bytes).ok()),
         slots: (row.try_get("max_slots")?, row.try_get("slots")?),
         wal_senders: (row.try_get("max_wal_senders")?, row.try_get("wal_senders")?),
         synchronous_standby_names: row.try_get("synchronous_standby_names")?,

@@ -270,7 +270,8 @@ impl Cluster {
             .await
     }
 
-    fn log_file(&self) -> PathBuf {
+    /// The server's log.
+    pub fn log_file(&self) -> PathBuf {
         self.folder.join("log")
     }
 

@@ -6,14 +6,15 @@ use super::{Check, Found, Status};
 use crate::config::{Config, OnMaxWal};
 use crate::postgres::catalog::{self, ServerFacts};
 use crate::postgres::replication::SystemIdentity;
-use crate::postgres::{ConnectUrl, Pool, SessionOptions, qualified, quote_ident};
+use crate::postgres::{ConnectUrl, Pool, Provider, SessionOptions, qualified, quote_ident};
 use crate::setup::error::{ASK_ADMINISTRATOR, SetupError};
 use crate::setup::mapped::Mapped;
 use crate::setup::publication::{self, publications as publication_names};
 use crate::setup::{own, unfit};
 use crate::store::{Meta, Store};
 
-pub(super) fn server(facts: &ServerFacts, found: &mut Found) {
+pub(super) fn server(config: &Config, facts: &ServerFacts, found: &mut Found) {
+    kept(config, facts, found);
     match unfit(facts) {
         Some((what, mend)) => found.fail("server", what, mend),
         None => found.ok(
@@ -30,7 +31,31 @@ pub(super) fn server(facts: &ServerFacts, found: &mut Found) {
     }
 }
 
-pub(super) async fn role(client: &Client, url: &ConnectUrl) -> Result<Found, SetupError> {
+/// What the server itself keeps of the WAL for a slot that nobody reads.
+fn kept(config: &Config, facts: &ServerFacts, found: &mut Found) {
+    const LEAST: u64 = 1_000_000_000;
+    let setting = facts.max_slot_wal_keep_size.as_str();
+    match facts.max_slot_wal_keep_bytes {
+        None if config.capture.on_max_wal == OnMaxWal::Warn => found.warn(
+            ("server", "wal_kept_without_bound"),
+            "max_slot_wal_keep_size is -1: while the connector is stopped its slot may fill the server's disk",
+            "alter system set max_slot_wal_keep_size = '20GB' (or what the disk has to spare) and select pg_reload_conf(); what is \
+             lost then is repaired. [capture] on_max_wal = \"drop_slot\" holds only while the connector runs",
+        ),
+        Some(bytes) if bytes < LEAST => found.warn(
+            ("server", "wal_kept_too_little"),
+            format!("max_slot_wal_keep_size is {setting}: a stop of the connector of minutes may lose the slot"),
+            "raise it to some GB: a slot that is lost is repaired, which takes a scan of the tables",
+        ),
+        _ => {}
+    }
+}
+
+pub(super) async fn role(
+    client: &Client,
+    url: &ConnectUrl,
+    provider: Option<Provider>,
+) -> Result<Found, SetupError> {
     let mut found = Found::default();
     let role = catalog::current_role(client).await?;
     let login = url.user();
@@ -42,7 +67,10 @@ pub(super) async fn role(client: &Client, url: &ConnectUrl) -> Result<Found, Set
         found.fail(
             "role",
             format!("{login} may not replicate"),
-            format!("alter role {} replication", quote_ident(login)),
+            provider.or(Provider::of_host(&url.host())).map_or_else(
+                || format!("alter role {} replication", quote_ident(login)),
+                |provider| provider.replication(&quote_ident(login)),
+            ),
         );
     }
     if role.superuser {
@@ -310,8 +338,11 @@ pub(super) async fn slot(
     if facts.wal_senders.1 >= facts.wal_senders.0 && !in_use {
         found.fail(
             "wal senders",
-            format!("all {} wal senders of the server are taken", facts.wal_senders.0),
-            "raise max_wal_senders and restart",
+            match facts.wal_senders.0 {
+                0 => "max_wal_senders is 0: the server takes no connection for replication".to_owned(),
+                all => format!("all {all} wal senders of the server are taken"),
+            },
+            "alter system set max_wal_senders = 10, or more than now, and restart the server",
         );
     }
     Ok(found)

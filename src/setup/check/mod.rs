@@ -5,7 +5,11 @@ mod clock;
 mod database;
 mod deskie;
 mod folders;
+mod hosted;
 mod mapping;
+mod outside;
+mod rows;
+mod summary;
 mod trial;
 
 pub use trial::sample_parameters;
@@ -16,7 +20,7 @@ use super::error::{SetupError, replication_mend};
 use super::{mapped, own_url};
 use crate::config::Config;
 use crate::postgres::replication::{ReplicationConnection, ReplicationError};
-use crate::postgres::{ConnectUrl, SessionOptions, catalog};
+use crate::postgres::{ConnectUrl, Provider, SessionOptions, catalog};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -33,7 +37,9 @@ pub enum Status {
 /// One thing that was tested.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
-    /// What, in a word or two.
+    /// What was found, as one of the codes that `docs/check.md` lists.
+    pub code: String,
+    /// What was tested, in a word or two.
     pub name: String,
     /// How it came out.
     pub status: Status,
@@ -47,9 +53,32 @@ pub struct Check {
 #[derive(Default)]
 struct Found(Vec<Check>);
 
+/// What is tested; where that alone does not say what was found, a code of its own.
+struct Subject(&'static str, Option<&'static str>);
+
+impl From<&'static str> for Subject {
+    fn from(name: &'static str) -> Subject {
+        Subject(name, None)
+    }
+}
+
+impl From<(&'static str, &'static str)> for Subject {
+    fn from((name, code): (&'static str, &'static str)) -> Subject {
+        Subject(name, Some(code))
+    }
+}
+
 impl Found {
-    fn add(&mut self, status: Status, name: &str, message: impl Into<String>, mend: Option<String>) {
+    fn add(
+        &mut self,
+        status: Status,
+        subject: impl Into<Subject>,
+        message: impl Into<String>,
+        mend: Option<String>,
+    ) {
+        let Subject(name, code) = subject.into();
         self.0.push(Check {
+            code: code.map_or_else(|| name.replace([' ', '-'], "_"), str::to_owned),
             name: name.to_owned(),
             status,
             message: message.into(),
@@ -57,19 +86,19 @@ impl Found {
         });
     }
 
-    fn ok(&mut self, name: &str, message: impl Into<String>) {
+    fn ok(&mut self, name: &'static str, message: impl Into<String>) {
         self.add(Status::Ok, name, message, None);
     }
 
-    fn warn(&mut self, name: &str, message: impl Into<String>, mend: impl Into<String>) {
+    fn warn(&mut self, name: impl Into<Subject>, message: impl Into<String>, mend: impl Into<String>) {
         self.add(Status::Warn, name, message, Some(mend.into()));
     }
 
-    fn fail(&mut self, name: &str, message: impl Into<String>, mend: impl Into<String>) {
+    fn fail(&mut self, name: impl Into<Subject>, message: impl Into<String>, mend: impl Into<String>) {
         self.add(Status::Fail, name, message, Some(mend.into()));
     }
 
-    fn error(&mut self, name: &str, error: SetupError) {
+    fn error(&mut self, name: &'static str, error: SetupError) {
         match error {
             SetupError::Config(text) => self.add(Status::Fail, name, text, None),
             SetupError::Refused { message, mend } => self.add(Status::Fail, name, message, mend),
@@ -77,15 +106,15 @@ impl Found {
     }
 
     /// A failure of our own queries is a failed check as well.
-    fn try_add(&mut self, name: &str, result: Result<(), SetupError>) {
+    fn try_add(&mut self, name: &'static str, result: Result<(), SetupError>) {
         if let Err(error) = result {
             self.error(name, error);
         }
     }
 }
 
-/// Tests everything.
-pub async fn check(config: &Config) -> Vec<Check> {
+/// Tests everything, the newest `rows` of each mapped table included.
+pub async fn check(config: &Config, rows: u32) -> Vec<Check> {
     let mut found = Found::default();
     found.ok(
         "config",
@@ -95,16 +124,16 @@ pub async fn check(config: &Config) -> Vec<Check> {
         ),
     );
     match own_url(config) {
-        Ok(url) => with_database(config, &url, &mut found).await,
+        Ok(url) => with_database(config, &url, rows, &mut found).await,
         Err(error) => found.error("database", error),
     }
     folders::check(config, &mut found);
     deskie::check(config, &mut found).await;
-    webhooks(config, &mut found);
+    outside::check(config, &mut found).await;
     found.0
 }
 
-async fn with_database(config: &Config, url: &ConnectUrl, found: &mut Found) {
+async fn with_database(config: &Config, url: &ConnectUrl, rows: u32, found: &mut Found) {
     for warning in url.warnings() {
         found.warn("database", warning.clone(), "take the option out of postgres.url");
     }
@@ -117,16 +146,20 @@ async fn with_database(config: &Config, url: &ConnectUrl, found: &mut Found) {
     let options = SessionOptions::new("check").with_statements(session);
     let client = match crate::postgres::connect(url, &options).await {
         Ok(client) => client,
-        Err(error) => return found.error("database", error.into()),
+        Err(error) => {
+            hosted::provider(url, None, found);
+            return found.error("database", hosted::unreachable(url, error));
+        }
     };
     let facts = match catalog::server_facts(&client).await {
         Ok(facts) => facts,
         Err(error) => return found.error("database", error.into()),
     };
     found.ok("database", format!("{} answers", url.redacted()));
+    hosted::provider(url, facts.provider, found);
     let identity = replication(&client, url, found).await;
-    database::server(&facts, found);
-    found_or(found, "role", database::role(&client, url).await);
+    database::server(config, &facts, found);
+    found_or(found, "role", database::role(&client, url, facts.provider).await);
     let state = database::state(config, &client, url, identity.as_ref(), &facts).await;
     let meta = match state {
         Ok((checks, meta)) => {
@@ -162,11 +195,45 @@ async fn with_database(config: &Config, url: &ConnectUrl, found: &mut Found) {
         "clock",
         clock::check(config, &client, url, &mapped, meta.is_some()).await,
     );
+    found_or(found, "rows", rows::check(config, &client, &mapped, rows).await);
     let result = trial::write_back(config, url, &options, &mapped, found).await;
     found.try_add("write-back", result);
 }
 
-fn found_or(found: &mut Found, name: &str, result: Result<Found, SetupError>) {
+/// So many rows a draft is tried on.
+const DRAFT_ROWS: u32 = 200;
+
+/// Tries a mapping that is no config of the connector's yet, over that URL: whether it fits the catalog, and, where asked,
+/// whether a reply can be written and comes back as what it is. Nothing is changed.
+pub async fn try_draft(config: &Config, url: &ConnectUrl, with_reply: bool) -> Vec<Check> {
+    let mut found = Found::default();
+    let options = SessionOptions::new("init");
+    let mapped = match crate::postgres::connect(url, &options).await {
+        Ok(client) => mapped::read(&client, config).await.map_err(SetupError::from),
+        Err(error) => Err(error.into()),
+    };
+    match mapped {
+        Err(error) => found.error("mapping", error),
+        Ok(mapped) => {
+            mapping::faults(config, &mapped, &mut found);
+            match crate::postgres::connect(url, &options).await {
+                Ok(client) => found_or(
+                    &mut found,
+                    "rows",
+                    rows::check(config, &client, &mapped, DRAFT_ROWS).await,
+                ),
+                Err(error) => found.error("rows", error.into()),
+            }
+            if with_reply {
+                let result = trial::write_back(config, url, &options, &mapped, &mut found).await;
+                found.try_add("write-back", result);
+            }
+        }
+    }
+    found.0
+}
+
+fn found_or(found: &mut Found, name: &'static str, result: Result<Found, SetupError>) {
     match result {
         Ok(more) => found.0.extend(more.0),
         Err(error) => found.error(name, error),
@@ -217,29 +284,21 @@ async fn replication(
             None
         }
         Err(Refusal::Replication(error)) => {
-            let mend = replication_mend(&error);
-            let text = if error.not_a_replication_server() {
-                format!("a connection pooler answers, not the server itself: {error}")
-            } else {
-                error.to_string()
+            let (subject, text, mend) = match error.not_a_replication_server() {
+                true => (
+                    Subject("direct connection", Some("pooler")),
+                    format!("a connection pooler answers, not the server itself: {error}"),
+                    Provider::of_host(&url.host()).map(|provider| provider.direct().to_owned()),
+                ),
+                false => (Subject("direct connection", None), error.to_string(), None),
             };
-            found.add(Status::Fail, "direct connection", text, mend);
+            found.add(
+                Status::Fail,
+                subject,
+                text,
+                mend.or_else(|| replication_mend(&error)),
+            );
             None
         }
-    }
-}
-
-fn webhooks(config: &Config, found: &mut Found) {
-    match config.server.webhook_secrets.len() {
-        0 => found.warn(
-            "webhooks",
-            format!(
-                "no webhook_secret is set: replies are found only by asking Deskie every {:?}",
-                config.deskie.sweep
-            ),
-            "set [server] webhook_secret, then see `deskie-cdc rules`",
-        ),
-        1 => found.ok("webhooks", "a webhook_secret is set"),
-        count => found.ok("webhooks", format!("{count} webhook secrets are set")),
     }
 }

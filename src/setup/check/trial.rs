@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
-use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
 
 use super::{Found, mapping};
 use crate::config::Config;
+use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading};
 use crate::mapping::shape::{Shape, key_values};
-use crate::mapping::{Parameters, Statement, write};
+use crate::mapping::{Parameters, Source, Statement, write};
 use crate::model::{Kind, TicketKey, clock};
 use crate::postgres::{ConnectUrl, SessionOptions, TextParam, describe, quote_ident, site};
 use crate::setup::error::SetupError;
@@ -22,8 +23,23 @@ struct Part {
     name: String,
     statement: tokio_postgres::Statement,
     values: Vec<TextParam>,
+    role: Role,
+}
+
+/// What a statement of the trial is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
     /// It has to meet a row.
-    locks: bool,
+    Lock,
+    Write,
+    /// Reads the new row as the mapping would read it of the site's own.
+    ReadBack,
+}
+
+/// What a statement of the trial gave.
+enum Met {
+    Count(u64),
+    Rows(Vec<Row>),
 }
 
 pub(super) async fn write_back(
@@ -34,9 +50,10 @@ pub(super) async fn write_back(
     found: &mut Found,
 ) -> Result<(), SetupError> {
     let Some(reply) = &config.reply else {
-        found.ok(
-            "write-back",
+        found.warn(
+            ("write-back", "no_reply"),
             "there is no [reply]: Deskie's answers are not written to the site",
+            "add [reply.set] (docs/mapping.md), or leave it so if the customers read Deskie's e-mails alone",
         );
         return Ok(());
     };
@@ -66,6 +83,18 @@ pub(super) async fn write_back(
         found.ok("write-back", "not tried: there is no ticket yet");
         return Ok(());
     };
+    let messages = mapped.table("message").and_then(|table| table.shape.as_ref());
+    // A list's new message is not the row that was written.
+    let back = match (&config.message, messages) {
+        (Some(message), Some(shape)) if message.expand.is_none() => Some(read::message(
+            message,
+            &config.ticket,
+            shape,
+            tickets,
+            Source::Written,
+        )),
+        _ => None,
+    };
     let mut all_well = true;
     for (kind, batch) in [Kind::Agent, Kind::Customer].into_iter().zip(batches) {
         let statements: Vec<Statement> = batch
@@ -75,7 +104,16 @@ pub(super) async fn write_back(
             .chain(&batch.files)
             .cloned()
             .collect();
-        all_well &= attempt(&client, (config, tickets), &key, kind, None, statements, found).await?;
+        all_well &= attempt(
+            &client,
+            (config, tickets, back.as_ref()),
+            &key,
+            kind,
+            None,
+            statements,
+            found,
+        )
+        .await?;
     }
     if let Some(status) = &config.status {
         let names = write::reply_names(tickets, None);
@@ -93,7 +131,7 @@ pub(super) async fn write_back(
                 .collect();
             all_well &= attempt(
                 &client,
-                (config, tickets),
+                (config, tickets, None),
                 &key,
                 Kind::Agent,
                 Some(value),
@@ -134,23 +172,40 @@ async fn newest_ticket(client: &Client, tickets: &Shape) -> Result<Option<Ticket
         .map(TicketKey))
 }
 
+/// The text of the trial's reply.
+const SAMPLE_TEXT: &str = "deskie-cdc check";
+
 /// Values such as a real message brings.
 pub fn sample_parameters(key: &TicketKey, columns: usize, kind: Kind, status: Option<&str>) -> Parameters {
     let mut parameters = Parameters::default();
     parameters.set_ticket(key, columns);
     for (name, value) in [
         ("kind", kind.as_str()),
-        ("text", "deskie-cdc check"),
+        ("text", SAMPLE_TEXT),
         ("html", "<p>deskie-cdc check</p>"),
-        ("markdown", "deskie-cdc check"),
-        ("author_name", "deskie-cdc check"),
-        ("author_email", "check@example.com"),
+        ("markdown", SAMPLE_TEXT),
+        (
+            "author_name",
+            if kind == Kind::Customer {
+                "Sample Customer"
+            } else {
+                "Sample Agent"
+            },
+        ),
+        (
+            "author_email",
+            if kind == Kind::Customer {
+                "customer@example.com"
+            } else {
+                "agent@example.com"
+            },
+        ),
         (
             "is_customer",
             if kind == Kind::Customer { "true" } else { "false" },
         ),
-        ("customer_email", "check@example.com"),
-        ("customer_name", "deskie-cdc check"),
+        ("customer_email", "customer@example.com"),
+        ("customer_name", "Sample Customer"),
         ("message_id", "1"),
         ("case_id", "1"),
         ("case_number", "000-001"),
@@ -177,7 +232,7 @@ pub fn sample_parameters(key: &TicketKey, columns: usize, kind: Kind, status: Op
 /// True where it would have been written.
 async fn attempt(
     client: &Client,
-    (config, tickets): (&Config, &Shape),
+    (config, tickets, back): (&Config, &Shape, Option<&Reading>),
     key: &TicketKey,
     kind: Kind,
     status: Option<&str>,
@@ -203,9 +258,10 @@ async fn attempt(
         name: "locking the ticket".to_owned(),
         statement: site::prepare(client, &lock).await?,
         values: values.into_iter().map(TextParam::new).collect(),
-        locks: true,
+        role: Role::Lock,
     });
     for mut statement in statements {
+        let is_insert = statement.name == "reply.set";
         let prepared = match prepare_typed(client, &mut statement).await {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -217,14 +273,31 @@ async fn attempt(
             name: statement.name.clone(),
             values: parameters.of(&statement).into_iter().map(TextParam).collect(),
             statement: prepared,
-            locks: false,
+            role: Role::Write,
         });
+        if let Some(reading) = back.filter(|_| is_insert) {
+            parts.push(Part {
+                name: "reading the new row".to_owned(),
+                statement: site::prepare(client, &reading.sql).await?,
+                values: Vec::new(),
+                role: Role::ReadBack,
+            });
+        }
     }
     let results = run(client, &parts).await;
     for (n, result) in results.into_iter().enumerate() {
         let part = parts.get(n);
         match result {
-            Ok(0) if part.is_some_and(|part| part.locks) => {
+            Ok(Met::Rows(rows)) => {
+                let told = config
+                    .message
+                    .as_ref()
+                    .is_some_and(|message| message.author.is_some());
+                if !read_back((kind, told), &rows, found)? {
+                    return Ok(false);
+                }
+            }
+            Ok(Met::Count(0)) if part.is_some_and(|part| part.role == Role::Lock) => {
                 found.fail(
                     "write-back",
                     format!(
@@ -234,7 +307,7 @@ async fn attempt(
                 );
                 return Ok(false);
             }
-            Ok(_) => {}
+            Ok(Met::Count(_)) => {}
             Err(error) => {
                 let name = part.map_or("the constraints", |part| part.name.as_str());
                 failed(client, &what, name, &error, found).await?;
@@ -245,13 +318,76 @@ async fn attempt(
     Ok(true)
 }
 
+/// What the site, and we ourselves, would take the new row for; true where that is what it is. `told`: the mapping says who
+/// wrote a row; where it does not, all of the site's own are the customers', and only ours are known by themselves.
+fn read_back((kind, told): (Kind, bool), rows: &[Row], found: &mut Found) -> Result<bool, SetupError> {
+    let what = format!(
+        "a reply of kind `{}`, read back as a row of the site's",
+        kind.as_str()
+    );
+    let [row] = rows else {
+        let (gives, mend) = match rows.len() {
+            0 => (
+                "no row",
+                "let [reply.set] give what [message] join and ticket look for",
+            ),
+            _ => (
+                "several rows",
+                "mend [message] join: it gives several rows for one",
+            ),
+        };
+        found.warn(
+            ("reply read back", "reply_hidden"),
+            format!("{what}: the joins of [message] give {gives}"),
+            mend,
+        );
+        return Ok(false);
+    };
+    let output = |name: &str| -> Result<Option<String>, SetupError> {
+        match MESSAGE_OUTPUTS.iter().position(|known| *known == name) {
+            Some(place) => Ok(row.try_get(place)?),
+            None => Ok(None),
+        }
+    };
+    let author = output("author")?.unwrap_or_else(|| "customer".to_owned());
+    let is_shown = output("where")?.as_deref() == Some("true");
+    let before = found.0.len();
+    match author.trim() {
+        author if author == kind.as_str() || !told => {}
+        // A site may keep our rows apart.
+        "skip" => {}
+        other => found.fail(
+            ("reply read back", "reply_other_author"),
+            format!("{what}: [message] author says `{other}`, so the site shows it as another's"),
+            "let [reply.set] give the columns by which [message] author tells who wrote it",
+        ),
+    }
+    if !is_shown && author.trim() != "skip" {
+        found.warn(
+            ("reply read back", "reply_left_out"),
+            format!("{what}: [message] where leaves it out, so the site may not show it to the customer"),
+            "let [reply.set] give the columns that [message] where asks for; nothing, if it keeps such rows apart",
+        );
+    }
+    if !output("body")?.is_some_and(|body| body.contains(SAMPLE_TEXT)) {
+        found.warn(
+            ("reply read back", "reply_other_text"),
+            format!("{what}: [message] body is not the text that was written"),
+            "let [reply.set] give `:text` or `:html` to the column that [message] body reads",
+        );
+    }
+    Ok(found.0.len() == before)
+}
+
 /// Rows met by each part, and by the deferred constraints; the first error is the cause.
-async fn run(client: &Client, parts: &[Part]) -> Vec<Result<u64, tokio_postgres::Error>> {
+async fn run(client: &Client, parts: &[Part]) -> Vec<Result<Met, tokio_postgres::Error>> {
     // All of it is the site's own work, on the site's path until the ROLLBACK.
     let begin = format!("begin; {}", site::ENTER_LOCAL);
-    let mut sent: Vec<BoxFuture<'_, Result<u64, tokio_postgres::Error>>> =
+    let mut sent: Vec<BoxFuture<'_, Result<Met, tokio_postgres::Error>>> =
         Vec::with_capacity(parts.len() + 3);
-    sent.push(Box::pin(async { client.batch_execute(&begin).await.map(|()| 1) }));
+    sent.push(Box::pin(async {
+        client.batch_execute(&begin).await.map(|()| Met::Count(1))
+    }));
     for part in parts {
         sent.push(Box::pin(async move {
             let values: Vec<&(dyn ToSql + Sync)> = part
@@ -259,17 +395,20 @@ async fn run(client: &Client, parts: &[Part]) -> Vec<Result<u64, tokio_postgres:
                 .iter()
                 .map(|value| value as &(dyn ToSql + Sync))
                 .collect();
-            client.execute(&part.statement, &values).await
+            match part.role {
+                Role::ReadBack => client.query(&part.statement, &values).await.map(Met::Rows),
+                Role::Lock | Role::Write => client.execute(&part.statement, &values).await.map(Met::Count),
+            }
         }));
     }
     sent.push(Box::pin(async {
         client
             .batch_execute("set constraints all immediate")
             .await
-            .map(|()| 1)
+            .map(|()| Met::Count(1))
     }));
     sent.push(Box::pin(async {
-        client.batch_execute("rollback").await.map(|()| 1)
+        client.batch_execute("rollback").await.map(|()| Met::Count(1))
     }));
     let mut results = join_all(sent).await;
     results.pop();

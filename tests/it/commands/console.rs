@@ -5,7 +5,10 @@ use std::sync::Arc;
 use deskie_cdc::console::{self, Console, DeskieState, Flow, Role, Vital};
 
 use super::{STATE, in_order, json, store_of, workplace};
-use crate::support::Site;
+use crate::support::{Site, wait_until};
+
+/// What may change things.
+const TOKEN: &str = "t0ken-of-sixteen";
 
 /// The admin port on a real socket.
 async fn serve(console: Console) -> String {
@@ -35,9 +38,11 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         recorder: Some(recorder.clone()),
         slot: None,
         publication: "deskie_cdc".into(),
+        alert_after: std::time::Duration::from_secs(600),
         admin_token: token.map(Into::into),
+        admin_hosts: Vec::new(),
     };
-    let open = serve(console(Some("t0ken"))).await;
+    let open = serve(console(Some(TOKEN))).await;
     let closed = serve(console(None)).await;
     let http = reqwest::Client::builder()
         .no_proxy()
@@ -100,11 +105,11 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     place.command(&["healthcheck"]).await.ok();
 
     // `status` asks the running connector for its budget.
-    let status = json(&place.command(&["status", "--json"]).await.ok().stdout);
+    let status = json(&place.command(&["status", "--json"]).await.exits(1).stdout);
     assert_eq!(status["running"]["role"], "leader");
     assert_eq!(status["budget"]["limit_known"], false);
     in_order(
-        &place.command(&["status"]).await.ok().stdout,
+        &place.command(&["status"]).await.exits(1).stdout,
         &["leader, waits for Deskie", "API budget", "a minute left"],
     );
 
@@ -117,6 +122,8 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         "deskie_cdc_ready 1",
         "deskie_cdc_deskie_reachable 0",
         "deskie_cdc_parked 2",
+        "deskie_cdc_troubles{kind=\"parked\"} 1",
+        "deskie_cdc_troubles{kind=\"held\"} 0",
         "deskie_cdc_waiting{queue=\"inbox\"} 0",
         "deskie_cdc_skipped{reason=\"an echo\"} 4",
         "deskie_cdc_slot_exists 0",
@@ -134,7 +141,7 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
             "leader, waits for Deskie",
             "connection &lt;refused&gt;",
             "a minute left",
-            "Deskie was away",
+            "resolving stopped: no table",
             "Queues",
             "deskie_cdc_site is not there",
             "host-a 4711",
@@ -154,29 +161,50 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     let (_, page) = get(format!("{closed}/")).await;
     assert!(!page.contains("<form") && page.contains("admin_token"), "{page}");
 
+    // Another site's name is not answered, whoever it leads to; one with a notice of its own shows none.
+    let under = async |host: &str, path: &str| {
+        let asking = http.get(format!("{open}{path}")).header("host", host).send();
+        asking.await.unwrap().status().as_u16()
+    };
+    for path in ["/", "/status", "/metrics", "/health/ready", "/failed/d2/retry"] {
+        assert_eq!(under("evil.example:8788", path).await, 421, "{path}");
+    }
+    assert_eq!(under("evil.example", "/health/live").await, 200);
+    assert_eq!(under("localhost:8788", "/").await, 200);
+    let (_, page) = get(format!("{open}/?done=Call+555+0100&to=d1")).await;
+    assert!(!page.contains("555"), "{page}");
+
     // Changing things.
     let retry = format!("{open}/failed/d2/retry");
     assert_eq!(
-        post(format!("{closed}/failed/d2/retry"), &[("token", "t0ken")], None)
+        post(format!("{closed}/failed/d2/retry"), &[("token", TOKEN)], None)
             .await
             .0,
         403
     );
     assert_eq!(post(retry.clone(), &[], None).await.0, 401);
     assert_eq!(post(retry.clone(), &[("token", "t0ke")], None).await.0, 401);
-    assert_eq!(
-        post(retry.clone(), &[("token", "t0ken")], Some("wrong")).await.0,
-        401
-    );
+    // Who guesses gets slower, the one with the right token as well.
+    let (status, told) = post(retry.clone(), &[("token", TOKEN)], None).await;
+    assert!(status == 429 && told.contains("some seconds"), "{told}");
+    let wrong = async || post(retry.clone(), &[("token", TOKEN)], Some("wrong")).await.0;
+    wait_until("another guess is looked at", async || {
+        (wrong().await == 401).then_some(())
+    })
+    .await;
     assert_eq!(get(retry.clone()).await.0, 405);
-    assert_eq!(post(retry.clone(), &[("token", "t0ken")], None).await.0, 303);
+    let right = async || post(retry.clone(), &[("token", TOKEN)], None).await.0;
+    wait_until("the right token is looked at", async || {
+        (right().await == 303).then_some(())
+    })
+    .await;
     assert_eq!(
-        post(retry, &[("token", "t0ken")], None).await.0,
+        post(retry, &[("token", TOKEN)], None).await.0,
         404,
         "it is not parked any more"
     );
     let discard = format!("{open}/failed/r901/discard");
-    let (status, body) = post(discard, &[("reason", "said by phone")], Some("t0ken")).await;
+    let (status, body) = post(discard, &[("reason", "said by phone")], Some(TOKEN)).await;
     assert!(status == 200 && body.contains("r901 was discarded"), "{body}");
     let reason: String = site
         .client

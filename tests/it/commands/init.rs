@@ -4,7 +4,7 @@ use super::{in_order, json, workplace};
 use crate::support::{Site, Workplace};
 
 /// The draft with what only the user knows put in.
-fn filled(draft: &str, place: &Workplace) -> String {
+pub(super) fn filled(draft: &str, place: &Workplace) -> String {
     draft
         .replace(
             "${DESKIE_CDC_DATABASE_URL}",
@@ -13,6 +13,7 @@ fn filled(draft: &str, place: &Workplace) -> String {
         .replace("${DESKIE_URL}", "http://127.0.0.1:9")
         .replace("${DESKIE_STAFF_EMAIL}", "api@example.com")
         .replace("${DESKIE_API_KEY}", "k")
+        .replace("\"${DESKIE_TICKET_FIELD}\"", "25")
         .replace("${DESKIE_WEBHOOK_SECRET}", "s")
 }
 
@@ -33,8 +34,9 @@ async fn init_drafts_a_config_that_works() {
             "open_on = \"ticket\"",
             "body = \"body\"",
             "created_at = \"created_at\"",
-            "of open, answered, closed",
-            "customer = { email = \"u.email\", name = \"u.full_name\" }",
+            "It holds answered, closed, open.",
+            "customer.email = \"u.email\"",
+            "customer.name = \"u.full_name\"",
             "table = \"public.messages\"",
             "ticket = \"ticket_id\"",
             "where = \"not m.is_internal\"",
@@ -46,7 +48,7 @@ async fn init_drafts_a_config_that_works() {
             "author_name = \":author_name\"",
         ],
     );
-    assert!(!draft.contains("# TO DO: no"), "{draft}");
+    assert!(!draft.contains("\"TODO"), "{draft}");
     place.write_config(&filled(&draft, &place));
     let plan = json(
         &place
@@ -106,7 +108,21 @@ async fn init_drafts_a_config_that_works() {
         .await
         .unwrap();
     let draft = place.command(&["init", "--url", &url]).await.ok().stdout;
+    // What it cannot know is a question, with which no config is taken.
     place.write_config(&filled(&draft, &place));
+    let refused = place.command(&["check", "--config-only"]).await.exits(2);
+    assert!(
+        refused.stderr.contains("`reply.set.order` is still to do")
+            && refused.stderr.contains("put the answer in its place"),
+        "{}",
+        refused.stderr
+    );
+    let line = draft
+        .lines()
+        .find(|line| line.starts_with("order = \"TODO"))
+        .unwrap();
+    let answered = draft.replace(line, "order = \"1\"");
+    place.write_config(&filled(&answered, &place));
     let plan = json(&place.command(&["plan", "--json"]).await.ok().stdout);
     assert_eq!(plan[1]["result"], "create_case", "{plan:#}\n{draft}");
     assert_eq!(plan[1]["parameters"]["user_email"], "ayse@example.com");
@@ -114,7 +130,9 @@ async fn init_drafts_a_config_that_works() {
     in_order(
         &draft,
         &[
-            "customer = { email = \"u.eposta\", phone = \"u.telefon\", name = \"u.ad_soyad\" }",
+            "customer.email = \"u.eposta\"",
+            "customer.phone = \"u.telefon\"",
+            "customer.name = \"u.ad_soyad\"",
             "[message]",
             "m.is_private is not true",
             "case when m.is_staff then 'agent' else 'customer' end",
@@ -124,7 +142,7 @@ async fn init_drafts_a_config_that_works() {
             "talep = \"t.id\"",
             "is_staff = \":kind = 'agent'\"",
             "gen_random_uuid()",
-            "# TO DO: order",
+            "order = \"TODO",
             "tarih = \":created_at\"",
         ],
     );

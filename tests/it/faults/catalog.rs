@@ -6,7 +6,7 @@ use deskie_cdc::postgres::catalog;
 use deskie_cdc::sandbox::postgres::ClusterOptions;
 
 use super::later::watching;
-use crate::support::{Site, Workplace, installations, prepared, stage};
+use crate::support::{Site, Workplace, installations, newest, prepared, stage, stage_on, texts, wait_until};
 
 /// A table of the matrix.
 struct Kind {
@@ -292,7 +292,7 @@ async fn a_table_that_loses_its_identity_later_is_told_with_the_very_statements(
         // THEN the log, `status` and `check` tell it, with the statements
         let says = format!("the server refuses the site's UPDATE and DELETE on public.{table} NOW");
         connector.wait_for_log_after(seen, &says).await;
-        let status = stage.workplace.command(&["status"]).await.ok();
+        let status = stage.workplace.command(&["status"]).await.exits(1);
         assert!(status.stdout.contains(&says), "{change}: {}", status.stdout);
         let checked = stage.workplace.command(&["check"]).await.exits(1);
         let top = table.trim_end_matches("_c");
@@ -322,4 +322,74 @@ async fn a_table_that_loses_its_identity_later_is_told_with_the_very_statements(
         let rows = stage.query(sql, &[&top]).await;
         assert_eq!(rows[0].get::<_, i64>(0), 1, "{change}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_names_its_ticket_by_a_column_that_the_stream_leaves_out() {
+    for installation in installations() {
+        // GIVEN messages whose ticket is a column that the server generates
+        let stage = stage_on(&installation)
+            .schema("alter table messages add tid bigint generated always as (ticket_id) stored")
+            .config("ticket = \"ticket_id\"", "ticket = \"tid\"")
+            .build()
+            .await;
+        let _connector = stage.run().await;
+        // WHEN the customer writes, THEN that is read from the table
+        let (ticket, case) = stage.open("Soru").await;
+        stage.writes(ticket, "bir").await;
+        stage.until_deskie(case, 2).await;
+        assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir"]);
+    }
+}
+
+/// The message table's key is a column that the server generates.
+const GENERATED_KEY: &str = "alter table messages drop constraint messages_pkey;
+    alter table messages add gid bigint not null generated always as (id) stored;
+    alter table messages add primary key (gid)";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_the_stream_leaves_out_is_refused() {
+    for installation in installations() {
+        let site = Site::start_on(&installation, ClusterOptions::default()).await;
+        site.client.batch_execute(GENERATED_KEY).await.unwrap();
+        let workplace = Workplace::new(&site, "http://127.0.0.1:9");
+        let admin_url = site.admin_url();
+        let setup = workplace.command(&["setup", "--admin-url", &admin_url]).await;
+        assert!(!setup.status.success());
+        assert!(
+            setup.stderr.contains("known by gid, which the server generates"),
+            "{}",
+            setup.stderr
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_whose_key_the_stream_leaves_out_is_parked_and_told() {
+    let installation = newest();
+    if installation.version() < 18 {
+        return;
+    }
+    // GIVEN a publication that carries what the server generates, and then does not any more
+    let stage = stage_on(&installation)
+        .schema(GENERATED_KEY)
+        .schema("create publication deskie_cdc for table tickets, messages with (publish_via_partition_root, publish_generated_columns = stored)")
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    stage
+        .sql("alter publication deskie_cdc set (publish = 'insert, truncate', publish_generated_columns = none)")
+        .await;
+    // WHEN a message comes without its key
+    stage.writes(ticket, "iki").await;
+    // THEN it is parked, and others go on
+    wait_until("it is parked", || async {
+        let failed = stage.workplace.command(&["failed", "list"]).await;
+        failed.stdout.contains("gid").then_some(())
+    })
+    .await;
+    stage.open("Başka").await;
 }

@@ -286,7 +286,7 @@ async fn what_nobody_can_avoid_is_named_by_status() {
         "the server refuses the site's UPDATE"
     );
     // WHEN somebody asks, THEN he is told, with the mend; and the log says it by itself
-    let status = stage.workplace.command(&["status"]).await.ok();
+    let status = stage.workplace.command(&["status"]).await.exits(1);
     assert!(
         status
             .stdout

@@ -254,7 +254,7 @@ async fn a_column_that_goes_while_it_runs_never_leaves_its_name_to_the_ticket() 
         writes_into(&stage, ticket, "content", "S2; text").await;
         // THEN nothing is sent, at no attempt, nor by a process that has never seen it otherwise
         connector.wait_for_log("attempt=3").await;
-        let status = stage.workplace.command(&["status"]).await.ok();
+        let status = stage.workplace.command(&["status"]).await.exits(1);
         assert!(status.stdout.contains("resolving stopped"), "{}", status.stdout);
         let plan = stage.workplace.command(&["plan", "--last", "1"]).await;
         assert!(!plan.status.success(), "{mapped}: {}", plan.stdout);

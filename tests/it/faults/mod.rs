@@ -1,4 +1,4 @@
-//! Nothing lost, nothing twice, in order: under every fault. The README's table names these tests.
+//! Nothing lost, nothing twice, in order: under every fault. docs/faults.md names these tests.
 
 mod big;
 mod bulkhead;
@@ -16,7 +16,6 @@ mod migration;
 mod odd_answers;
 mod ordeal;
 mod outage;
-mod readme;
 mod renamed;
 mod schema;
 mod standby;

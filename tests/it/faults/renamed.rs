@@ -249,7 +249,7 @@ async fn a_table_with_children_by_inherits_is_refused_and_one_that_comes_later_i
     // THEN log, status, check and setup tell it, with the mend
     let mend = "alter table \"public\".\"messages_2020\" no inherit \"public\".\"messages\"";
     connector.wait_for_log("public.messages_2020").await;
-    let status = stage.workplace.command(&["status"]).await.ok();
+    let status = stage.workplace.command(&["status"]).await.exits(1);
     assert!(status.stdout.contains(mend), "{}", status.stdout);
     let checked = stage.workplace.command(&["check"]).await.exits(1);
     assert!(checked.stdout.contains(mend), "{}", checked.stdout);

@@ -31,7 +31,7 @@ async fn a_mapped_column_that_is_renamed_stops_the_mapping_loudly_until_it_is_me
         writes_into(&stage, ticket, "content", 3..5).await;
         // THEN that is said, and rows go on being captured and acknowledged
         connector.wait_for_log("resolving stopped").await;
-        let status = stage.workplace.command(&["status"]).await.ok();
+        let status = stage.workplace.command(&["status"]).await.exits(1);
         assert!(status.stdout.contains("resolving stopped"), "{}", status.stdout);
         let acknowledged = "select count(*) from pg_replication_slots s, deskie_cdc.meta m
             where s.confirmed_flush_lsn >= m.captured_lsn and (select count(*) from deskie_cdc.event) >= 2";

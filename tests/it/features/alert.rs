@@ -64,7 +64,10 @@ async fn each_change_of_state_is_told_once() {
         .set("deskie", "sweep = \"1s\"")
         .config(
             "[postgres]\n",
-            &format!("[alert]\nurl = \"{}\"\n\n[postgres]\n", hook.url),
+            &format!(
+                "[alert]\nurl = \"{}\"\nname = \"Kırtasiye\"\n\n[postgres]\n",
+                hook.url
+            ),
         )
         .build()
         .await;
@@ -77,7 +80,7 @@ async fn each_change_of_state_is_told_once() {
         let heard = hook.heard.lock().unwrap();
         let text = heard[0]["text"].as_str().unwrap();
         assert!(
-            text.contains("1 newly parked") && !text.contains("damn"),
+            text.starts_with("deskie-cdc (Kırtasiye): 1 newly parked") && !text.contains("damn"),
             "{text}"
         );
         assert!(
@@ -88,6 +91,14 @@ async fn each_change_of_state_is_told_once() {
                 .is_ok(),
             "{heard:?}"
         );
+    }
+    // AND it is named with its ticket, the reason, and the command that shows more
+    {
+        let heard = hook.heard.lock().unwrap();
+        let text = heard[0]["text"].as_str().unwrap();
+        for part in ["of ticket", "no_swearing", "deskie-cdc failed list"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
     // WHEN it is mended, THEN that is told
     stage
@@ -126,5 +137,39 @@ async fn a_hook_that_is_away_holds_up_nothing() {
     connector.wait_for_log("an alert could not be posted").await;
     stage.open("other").await;
     stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+}
+
+#[tokio::test]
+async fn what_waits_too_long_is_told_whatever_the_reason() {
+    // GIVEN a hook, and an agent's answer that waits for a lock of the site's
+    let hook = Hook::start().await;
+    let stage = stage()
+        .set("deskie", "sweep = \"1s\"")
+        .config(
+            "[postgres]\n",
+            &format!("[alert]\nurl = \"{}\"\nafter = \"2s\"\n\n[postgres]\n", hook.url),
+        )
+        .build()
+        .await;
+    let connector = stage.run().await;
+    let (_, case) = stage.open("Soru").await;
+    stage.settled().await;
+    stage
+        .sql("begin; lock table messages in access exclusive mode")
+        .await;
+    stage.simulator.agent_reply(case, Says::text("Merhaba")).unwrap();
+    // WHEN it has waited longer than [alert] after, THEN that is told, once, and `status` needs no person for it
+    hook.until("waiting").await;
+    let status = stage.workplace.command(&["status"]).await.ok();
+    assert!(
+        status.stdout.contains("waiting: the oldest thing"),
+        "{}",
+        status.stdout
+    );
+    // AND its end is told
+    stage.sql("rollback").await;
+    hook.until("nothing_waits").await;
+    assert_eq!(hook.events(), ["waiting", "nothing_waits"]);
     assert!(connector.sigterm_and_wait().await.success());
 }

@@ -245,7 +245,9 @@ async fn a_file_is_sent_once_although_the_answer_is_lost_and_lost_files_are_told
     let books = stage.settled().await;
     // THEN each stands once
     assert_eq!(told(&books, case), ["aynı [a.txt:1]", "aynı [b.txt:2]"]);
-    connector.wait_for_log("names 1 of 2 files").await;
+    connector
+        .wait_for_log("files of a delivered message are parked")
+        .await;
     // AND the story of the ticket tells what was lost
     let story = stage
         .workplace
@@ -254,11 +256,23 @@ async fn a_file_is_sent_once_although_the_answer_is_lost_and_lost_files_are_told
         .ok()
         .stdout;
     assert!(
-        story.contains("files lost") && story.contains("b.txt, c.txt"),
+        story.contains("file parked") && story.contains("Deskie did not take it"),
         "{story}"
     );
+    // AND it waits for a person, alone: what comes behind it goes on, and tried again it goes by itself
+    let list = stage.workplace.command(&["failed", "list"]).await.ok().stdout;
+    assert_eq!(list.matches("Deskie did not take it").count(), 1, "{list}");
+    stage.writes(ticket, "sonra").await;
+    stage.until_deskie(case, 4).await;
+    stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
+    stage.until_deskie(case, 5).await;
+    let books = stage.settled().await;
+    assert_eq!(
+        told(&books, case),
+        ["aynı [a.txt:1]", "aynı [b.txt:2]", "sonra []", "c.txt [c.txt:3]"]
+    );
     // AND nothing of it came back to the site
-    assert_eq!(stage.rows(ticket).await.len(), 2);
+    assert_eq!(stage.rows(ticket).await.len(), 3);
     // WHEN a message is taken back with its file while Deskie is away, THEN neither is sent
     stage.simulator.act(Action::SetDown { down: true }).unwrap();
     let message = stage.ticket(AYSE, "Geri", "alınan").await;

@@ -77,7 +77,7 @@ async fn what_may_hold_a_lock_of_the_site_is_short() {
     let (ticket, case) = stage.open("Soru").await;
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
     stage.until_site(ticket, 1).await;
-    // THEN they are what the README says
+    // THEN they are what docs/architecture.md says
     let subject: String = stage
         .query("select subject from tickets where id = $1", &[&ticket])
         .await[0]

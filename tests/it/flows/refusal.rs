@@ -142,7 +142,7 @@ async fn a_case_that_may_not_be_read_is_told_and_read_once_that_is_mended() {
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
     // THEN a person is told
     connector.wait_for_log("cannot be read, so that").await;
-    let status = stage.workplace.command(&["status"]).await.ok();
+    let status = stage.workplace.command(&["status"]).await.exits(1);
     assert!(
         status.stdout.contains("staff_has_not_access"),
         "{}",

@@ -187,3 +187,46 @@ async fn a_text_that_nobody_reads_to_its_end_is_cut_and_says_so() {
     assert!(said[3].contains("kB of it are left out here"), "{}", said[3]);
     assert_eq!(said[4], "sonra");
 }
+
+#[tokio::test]
+async fn what_shows_nothing_is_neither_sent_nor_an_empty_row() {
+    // GIVEN a site whose messages are HTML, and a Deskie that stores HTML as it comes
+    let stage = stage()
+        .deskie(|options| options.sanitise_html = false)
+        .config(
+            "author = \"author\"\nbody = \"body\"",
+            "author = \"author\"\nbody = \"body\"\nformat = \"'html'\"",
+        )
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    // WHEN messages come of which nothing would be seen, and one behind them
+    for empty in [
+        "<p>&nbsp;</p>",
+        "<script>x()</script>",
+        "<p>\u{200b}<br></p>",
+        "<img src=\"https://t.example/1.gif\" width=1 height=1>",
+        "<!-- x -->",
+    ] {
+        stage.writes(ticket, empty).await;
+    }
+    stage.writes(ticket, "<img src=\"cid:ekran.png@1\">").await;
+    stage.writes(ticket, "son").await;
+    // THEN what can be seen is sent, in order: a picture that leads nowhere by its name
+    let record = stage.until_deskie(case, 3).await;
+    assert_eq!(&texts(&record)[1..], ["[ekran.png]", "son"]);
+    // AND WHEN Deskie has such messages, THEN none becomes an empty row
+    for html in [
+        "<img src=\"/file/7/ekran.png\">",
+        "<img src=\"cid:foto.jpg\">",
+        "<img src=\"data:image/png;base64,AAAA\" alt=\"Ekran\">",
+        "<p>&nbsp;</p>",
+    ] {
+        stage.simulator.agent_reply(case, Says::html(html)).unwrap();
+    }
+    let rows = stage.until_site(ticket, 11).await;
+    let bodies: Vec<&str> = rows.iter().skip(7).map(|row| row.body.as_str()).collect();
+    let ours = format!("{}/file/7/ekran.png", stage.simulator.url());
+    assert_eq!(bodies, [ours.as_str(), "[foto.jpg]", "[Ekran]", "—"]);
+}

@@ -8,6 +8,7 @@
     reason = "a harness has more than each of its tests needs"
 )]
 
+mod asked;
 mod connector;
 mod network;
 mod site;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use deskie_cdc::sandbox::postgres::{Installation, installed};
 
+pub use asked::Asked;
 pub use connector::{Connector, Finished, Workplace};
 pub use network::Network;
 pub use site::Site;

@@ -1,0 +1,279 @@
+//! PURE: what a column is, by its name, its type and what stands in it.
+
+use super::catalog::Candidate;
+use super::words::{self, has, same};
+use crate::mapping::shape::quote_ident;
+use crate::postgres::catalog::TableColumn;
+
+/// Where the first message of a ticket stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FirstMessage {
+    /// In its own row.
+    InTicket,
+    /// In the messages, and perhaps in its own row, too.
+    InMessages,
+    /// The rows do not tell.
+    Unknown,
+}
+
+/// The column that one of the words names exactly, the first word first; else the first whose name has one of them.
+pub(super) fn named<'a>(of: &'a Candidate, words: &str, categories: &str) -> Option<&'a TableColumn> {
+    let fits = |column: &&TableColumn| {
+        categories.contains(column.type_category)
+            && (column.type_category != 'U'
+                || ["citext", "uuid"]
+                    .iter()
+                    .any(|kind| column.type_text.ends_with(kind)))
+    };
+    let columns = || of.table.columns.iter().filter(fits);
+    let exact = words::each(words).find_map(|word| columns().find(|column| same(&column.name, word)));
+    exact.or_else(|| {
+        columns()
+            .filter(|column| !is_key(of, column))
+            .find(|column| has(&column.name, words))
+    })
+}
+
+/// A column that is, or leads to, a key.
+fn is_key(of: &Candidate, column: &TableColumn) -> bool {
+    of.table.primary_key.contains(&column.name)
+        || of.keys.iter().any(|key| key.columns.contains(&column.name))
+        || words::parts(&column.name).last().is_some_and(|last| last == "id")
+}
+
+/// A column in an expression, quoted only where it has to be.
+pub(super) fn dotted(alias: &str, name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    // After a dot every word is a name.
+    if is_plain {
+        format!("{alias}.{name}")
+    } else {
+        format!("{alias}.{}", quote_ident(name))
+    }
+}
+
+/// A text as an SQL literal.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The column of e-mail addresses: by its name, unless something else stands there, or by its values.
+pub(super) fn email(of: &Candidate) -> Option<&TableColumn> {
+    let may = |column: &&TableColumn| {
+        (column.type_category == 'S' || column.type_text.ends_with("citext"))
+            && !is_key(of, column)
+            && !words::has_part(&column.name, words::NOT_EMAIL)
+            && !has(&column.name, words::NOT_CUSTOMER)
+    };
+    let share = |column: &TableColumn| {
+        let values = of.values(&column.name);
+        let addresses = values.iter().filter(|text| {
+            text.trim()
+                .split_once('@')
+                .is_some_and(|(_, host)| host.contains('.') && !text.trim().contains(' '))
+        });
+        (addresses.count(), values.len())
+    };
+    let columns = || of.table.columns.iter().filter(may);
+    let by_name =
+        words::each(words::EMAIL).find_map(|word| columns().find(|column| same(&column.name, word)));
+    let by_name = by_name.or_else(|| columns().find(|column| has(&column.name, words::EMAIL)));
+    let by_name = by_name.filter(|column| {
+        let (addresses, all) = share(column);
+        all == 0 || addresses * 2 >= all
+    });
+    by_name.or_else(|| {
+        columns().find(|column| {
+            let (addresses, all) = share(column);
+            all > 1 && addresses * 10 >= all * 9
+        })
+    })
+}
+
+/// Whether the rows are people who can be written to, and no departments.
+pub(super) fn is_people(of: &Candidate) -> bool {
+    let name = &of.table.name.table;
+    (email(of).is_some() || named(of, words::PHONE, "S").is_some())
+        && !has(name, words::NOT_PERSON)
+        && !has(name, words::TICKET)
+        && !has(name, words::MESSAGE)
+}
+
+/// Whether the rows are agents alone, by the table's name.
+pub(super) fn is_staff(of: &Candidate) -> bool {
+    has(&of.table.name.table, words::AGENT)
+}
+
+/// The text that somebody wrote: by name, else by what stands there.
+pub(super) fn body(of: &Candidate) -> Option<&TableColumn> {
+    let may =
+        |column: &&TableColumn| column.type_category == 'S' && !is_key(of, column) && !of.is_closed(column);
+    let has_blanks = |column: &&TableColumn| {
+        let values = of.values(&column.name);
+        values.is_empty() || values.iter().any(|text| text.trim().contains(' '))
+    };
+    let is_other = |column: &&TableColumn| {
+        let parts = words::parts(&column.name);
+        parts.len() > 1 && has(&column.name, words::NOT_BODY)
+    };
+    let columns = || {
+        of.table
+            .columns
+            .iter()
+            .filter(may)
+            .filter(|column| !is_other(column))
+    };
+    let exact = words::each(words::BODY).find_map(|word| columns().find(|column| same(&column.name, word)));
+    let stem = |column: &&TableColumn| {
+        has(&column.name, words::BODY)
+            && !words::has_part(&column.name, "type format id count status lang at by")
+    };
+    exact
+        .or_else(|| columns().filter(has_blanks).find(stem))
+        .or_else(|| {
+            let text = columns()
+                .filter(|column| !has(&column.name, words::SUBJECT) && !has(&column.name, words::NAME));
+            text.filter(|column| is_prose(&of.values(&column.name)))
+                .max_by_key(|column| length(&of.values(&column.name)))
+        })
+}
+
+fn length(texts: &[&str]) -> usize {
+    texts.iter().map(|text| text.chars().count()).sum::<usize>() / texts.len().max(1)
+}
+
+/// Sentences.
+pub(super) fn is_prose(texts: &[&str]) -> bool {
+    let sentences = texts
+        .iter()
+        .filter(|text| text.split_whitespace().count() >= 4)
+        .count();
+    !texts.is_empty() && sentences * 2 >= texts.len() && length(texts) >= 20
+}
+
+/// When the row was made.
+pub(super) fn created(of: &Candidate) -> Option<&TableColumn> {
+    let times = || {
+        of.table
+            .columns
+            .iter()
+            .filter(|column| column.type_category == 'D' && column.type_text.starts_with("timestamp"))
+    };
+    let exact = words::each(words::CREATED).find_map(|word| times().find(|column| same(&column.name, word)));
+    exact.or_else(|| {
+        let mut now = times()
+            .filter(|column| of.made_now.contains(&column.name) && !has(&column.name, words::OTHER_AT));
+        now.next().filter(|_| now.next().is_none())
+    })
+}
+
+/// How staff are told in a table of people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StaffFlag {
+    /// The column.
+    pub column: String,
+    /// It is a boolean.
+    pub is_boolean: bool,
+    /// The words that mean staff; for a boolean `true`.
+    pub agents: Vec<String>,
+    /// The words that mean customers; for a boolean `false`.
+    pub customers: Vec<String>,
+}
+
+impl StaffFlag {
+    /// Whether that value means staff.
+    pub(super) fn is_agent(&self, word: &str) -> bool {
+        self.agents.iter().any(|agent| agent == word)
+    }
+
+    /// True for staff, false for customers, NULL for what is not known.
+    pub(super) fn sql(&self, alias: &str) -> String {
+        let name = dotted(alias, &self.column);
+        match self.is_boolean {
+            true => name,
+            false => format!("{name} in ({})", literals(&self.agents)),
+        }
+    }
+}
+
+/// A list for IN.
+pub(super) fn literals(words: &[String]) -> String {
+    words
+        .iter()
+        .map(|word| literal(word))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The column by which staff and customers are told in a table of people.
+pub(super) fn staff_flag(of: &Candidate) -> Option<StaffFlag> {
+    let flags = [
+        "is_staff",
+        "is_admin",
+        "is_agent",
+        "staff",
+        "admin",
+        "agent",
+        "is_operator",
+        "is_support",
+        "is_employee",
+    ];
+    let flag = flags.iter().find_map(|word| {
+        of.table
+            .columns
+            .iter()
+            .find(|column| column.type_category == 'B' && same(&column.name, word))
+    });
+    if let Some(flag) = flag {
+        return Some(StaffFlag {
+            column: flag.name.clone(),
+            is_boolean: true,
+            agents: vec!["true".into()],
+            customers: vec!["false".into()],
+        });
+    }
+    of.table
+        .columns
+        .iter()
+        .filter(|column| matches!(column.type_category, 'S' | 'E'))
+        .find_map(|column| {
+            let found = of.words(column);
+            let (agents, customers, others) = sides(&found);
+            (others.is_empty() && !agents.is_empty() && !customers.is_empty()).then(|| StaffFlag {
+                column: column.name.clone(),
+                is_boolean: false,
+                agents,
+                customers,
+            })
+        })
+}
+
+/// Words that mean agents, customers, and neither.
+pub(super) fn sides(found: &[String]) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let (mut agents, mut customers, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for word in found {
+        // `AdminUser` is no customer.
+        let word_parts = word.rsplit(['\\', ':', '/']).next().unwrap_or(word);
+        match (has(word_parts, words::AGENT), has(word_parts, words::CUSTOMER)) {
+            (true, _) => agents.push(word.clone()),
+            (false, true) => customers.push(word.clone()),
+            (false, false) => others.push(word.clone()),
+        }
+    }
+    (agents, customers, others)
+}
+
+/// Whether the texts are HTML.
+pub(super) fn is_html(of: &Candidate, column: &TableColumn) -> bool {
+    let values = of.values(&column.name);
+    let tagged = values.iter().filter(|text| {
+        ["</p>", "<br", "</div>", "<p>"]
+            .iter()
+            .any(|tag| text.contains(tag))
+    });
+    let count = tagged.count();
+    (count > 0 && count * 2 >= values.len()) || (values.is_empty() && has(&column.name, "html"))
+}

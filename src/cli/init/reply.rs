@@ -1,0 +1,248 @@
+//! PURE: how an answer of Deskie's becomes a row of the messages.
+
+use super::catalog::Candidate;
+use super::columns::{body, created, dotted, email, is_html, named};
+use super::draft::{Section, Value};
+use super::sections::{Found, Spoken};
+use super::speech::{Set, agent_of};
+use super::tables::{Customer, Link};
+use super::visible::Visible;
+use super::words::{self, has};
+use crate::postgres::catalog::TableColumn;
+
+/// What a reply sets, for both kinds, for an agent's, for a customer's.
+#[derive(Default)]
+struct Sets {
+    both: Vec<(String, Value, &'static str)>,
+    agent: Vec<(String, Value)>,
+    customer: Vec<(String, Value)>,
+}
+
+impl Sets {
+    fn has(&self, column: &str) -> bool {
+        let own = self.agent.iter().chain(&self.customer).map(|(name, _)| name);
+        self.both
+            .iter()
+            .map(|(name, ..)| name)
+            .chain(own)
+            .any(|name| name == column)
+    }
+
+    fn both(&mut self, column: &str, value: Value, why: &'static str) {
+        if !self.has(column) {
+            self.both.push((column.to_owned(), value, why));
+        }
+    }
+
+    fn by_kind(&mut self, set: &Set) {
+        if self.has(&set.column) {
+            return;
+        }
+        let plain = |value: &Option<Value>| match value {
+            Some(Value::Sql(sql)) => Some(sql.clone()),
+            _ => None,
+        };
+        match (plain(&set.agent).as_deref(), plain(&set.customer).as_deref()) {
+            (Some("true"), Some("false")) => self.both(&set.column, Value::Sql(":kind = 'agent'".into()), ""),
+            (Some("false"), Some("true")) => {
+                self.both(&set.column, Value::Sql(":kind = 'customer'".into()), "")
+            }
+            (Some("'agent'"), Some("'customer'")) => self.both(&set.column, Value::Sql(":kind".into()), ""),
+            _ => {
+                let open = |value: &Option<Value>| value.as_ref().is_some_and(Value::is_open);
+                // One question is enough where both sides are open.
+                if open(&set.agent) && open(&set.customer) {
+                    let (agent, customer) = (offer(&set.agent), offer(&set.customer));
+                    let offer = format!("case when :kind = 'agent' then {agent} else {customer} end");
+                    self.both(
+                        &set.column,
+                        Value::todo("what says here who wrote it, as author reads it?", offer),
+                        "",
+                    );
+                    return;
+                }
+                self.agent
+                    .extend(set.agent.clone().map(|value| (set.column.clone(), value)));
+                self.customer
+                    .extend(set.customer.clone().map(|value| (set.column.clone(), value)));
+            }
+        }
+    }
+}
+
+fn offer(value: &Option<Value>) -> String {
+    match value {
+        Some(Value::Todo {
+            offer: Some(offer), ..
+        })
+        | Some(Value::Sql(offer)) => offer.clone(),
+        _ => "…".to_owned(),
+    }
+}
+
+/// `[reply.set]`, and what differs for an agent's and a customer's.
+pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> Vec<Section> {
+    let of = message.table;
+    let ticket = found.ticket.0;
+    let mut sets = Sets::default();
+    for (ours, theirs) in message.link.columns().iter().zip(&ticket.table.primary_key) {
+        sets.both(ours, Value::Sql(dotted("t", theirs)), "");
+    }
+    if let Link::Polymorphic { pair, word } = &message.link {
+        sets.both(&pair.kind, Value::Sql(super::columns::literal(word)), "");
+    }
+    for set in &message.author.sets {
+        sets.by_kind(set);
+    }
+    let owner = match found.customers.as_slice() {
+        [Customer::Row(people, key)] => key
+            .columns
+            .first()
+            .map(|column| (people.table.oid, dotted("t", column))),
+        _ => None,
+    };
+    writers(found, message, owner.as_ref(), &mut sets);
+    if let Some(text) = body(of) {
+        let value = if is_html(of, text) { ":html" } else { ":text" };
+        sets.both(&text.name, Value::Sql(value.into()), "");
+    }
+    for (column, value) in &seen.sets {
+        sets.both(column, value.clone(), "");
+    }
+    let made = created(of).map(|column| column.name.clone());
+    for column in &of.table.columns {
+        let is_needed =
+            column.not_null && !column.has_default && !column.generated && column.identity.is_none();
+        let is_unset_time = Some(&column.name) == made.as_ref() && !column.has_default;
+        if is_needed || is_unset_time {
+            let (value, why) = needed(column, of, ticket);
+            sets.both(&column.name, value, why);
+        } else if words::each(words::AUTHOR_NAME).any(|word| words::same(&column.name, word)) {
+            sets.both(&column.name, Value::Sql(":author_name".into()), "");
+        }
+    }
+    let mut both = Section::new(
+        "[reply.set]",
+        "how an answer from Deskie becomes a row of the message table",
+    );
+    for (column, value, why) in sets.both {
+        both.value(&column, value, why);
+    }
+    let touched: Vec<&str> = ticket
+        .table
+        .columns
+        .iter()
+        .filter(|column| {
+            has(&column.name, "last updated count replies unread answered") && column.type_category != 'B'
+        })
+        .map(|column| column.name.as_str())
+        .collect();
+    if !touched.is_empty() {
+        both.question(format!(
+            "The site may expect its ticket to change with a reply ({}): [reply] after = [\"update … where … = :ticket\"].",
+            touched.join(", ")
+        ));
+    }
+    let mut sections = vec![both];
+    for (header, set) in [
+        ("[reply.agent.set]", sets.agent),
+        ("[reply.customer.set]", sets.customer),
+    ] {
+        if !set.is_empty() {
+            let mut section = Section::new(header, "");
+            for (column, value) in set {
+                section.value(&column, value, "");
+            }
+            sections.push(section);
+        }
+    }
+    sections
+}
+
+/// The columns that name people: who wrote it.
+fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)>, sets: &mut Sets) {
+    let of = message.table;
+    for key in of.keys.iter().filter(|key| key.columns.len() == 1) {
+        let column = key.columns.concat();
+        let Some(people) = found.tables.iter().find(|other| other.table.oid == key.to) else {
+            continue;
+        };
+        let is_writer = message
+            .writer
+            .as_ref()
+            .is_some_and(|writer| writer.column == column);
+        let is_required = of
+            .table
+            .column(&column)
+            .is_some_and(|column| column.not_null && !column.has_default);
+        let tells = message.author.used.contains(&column);
+        let of_owner = owner.filter(|(people, _)| *people == key.to);
+        // A column of the customers alone, beside one of the agents.
+        if !is_writer && !is_required {
+            if let Some((_, owner)) = of_owner.filter(|_| has(&column, words::CUSTOMER)) {
+                sets.by_kind(&Set {
+                    column,
+                    agent: None,
+                    customer: Some(Value::Sql(owner.clone())),
+                });
+            }
+            continue;
+        }
+        let flag = message
+            .writer
+            .as_ref()
+            .filter(|_| is_writer)
+            .and_then(|writer| writer.flag.as_ref());
+        let key_column = key.their.concat();
+        let agents_here = flag.is_some() || names_agents(message);
+        let agent = match () {
+            () if !is_required && !tells && !agents_here => None,
+            () => agent_of(people, &key_column, flag, (is_required || tells).then_some("…")),
+        };
+        let question = |who: &str| Value::Todo {
+            question: format!("which row of {} stands for {who}?", people.table.name),
+            offer: None,
+        };
+        let customer = of_owner.map(|(_, owner)| Value::Sql(owner.clone()));
+        sets.by_kind(&Set {
+            column,
+            agent: agent.or_else(|| (is_required || tells).then(|| question("an agent"))),
+            customer: customer.or_else(|| (is_required || tells).then(|| question("the customer"))),
+        });
+    }
+}
+
+/// Whether agents are named in the messages as people of the site.
+fn names_agents(message: &Spoken<'_>) -> bool {
+    message
+        .writer
+        .as_ref()
+        .is_some_and(|writer| email(writer.people).is_some())
+}
+
+/// A column that has to be given.
+fn needed(column: &TableColumn, of: &Candidate, ticket: &Candidate) -> (Value, &'static str) {
+    const NEEDED: &str = "there is no default";
+    let name = column.name.as_str();
+    let is_key = of.table.primary_key.contains(&column.name);
+    let sql = |sql: &str| Value::Sql(sql.to_owned());
+    let value = match column.type_category {
+        'D' => sql(":created_at"),
+        'U' if column.type_text == "uuid" => sql("gen_random_uuid()"),
+        'S' if is_key => sql("gen_random_uuid()::text"),
+        'S' if words::each(words::AUTHOR_NAME).any(|word| words::same(name, word)) => sql(":author_name"),
+        'S' if has(name, words::SUBJECT) => match named(ticket, words::SUBJECT, "S") {
+            Some(subject) => Value::todo("what stands here in a reply?", dotted("t", &subject.name)),
+            None => sql(":subject"),
+        },
+        'S' if has(name, words::EMAIL) => sql(":author_email"),
+        _ => Value::Todo {
+            question: format!(
+                "{}, NOT NULL without a default: what stands here in a reply?",
+                column.type_text
+            ),
+            offer: None,
+        },
+    };
+    (value, NEEDED)
+}

@@ -1,0 +1,427 @@
+//! PURE: the ways of telling who wrote a message.
+
+use super::catalog::Candidate;
+use super::columns::{dotted, literal, literals, sides};
+use super::draft::Value;
+use super::speech::{Set, Spoken, Writer, agent_of, table_name};
+use super::tables::Customer;
+use super::words::{self, has};
+
+/// One way of telling.
+pub(super) struct Teller {
+    pub sql: String,
+    pub why: String,
+    pub used: Vec<String>,
+    pub join: Option<String>,
+    pub sets: Vec<Set>,
+    /// By row: true for an agent.
+    pub verdicts: Vec<Option<bool>>,
+    /// It is sure even where the rows show one side alone.
+    pub is_sure: bool,
+    /// Why a person has to say it.
+    pub doubt: Option<String>,
+}
+
+impl Teller {
+    pub(super) fn sees(&self, side: bool) -> bool {
+        self.verdicts.contains(&Some(side))
+    }
+
+    pub(super) fn sees_both(&self) -> bool {
+        self.sees(true) && self.sees(false)
+    }
+}
+
+/// What the tellers stand on.
+pub(super) struct Ground<'a> {
+    pub message: &'a Candidate,
+    pub link: &'a [String],
+    pub writer: Option<&'a Writer<'a>>,
+    pub customer: &'a Customer<'a>,
+    pub tables: &'a [Candidate],
+    pub spoken: &'a [Spoken],
+}
+
+impl Ground<'_> {
+    fn cells(&self, column: &str) -> Vec<Option<&str>> {
+        let place = self
+            .message
+            .table
+            .columns
+            .iter()
+            .position(|known| known.name == column);
+        let cell = |row: &'_ Spoken| -> Option<usize> {
+            place.filter(|place| row.cells.get(*place).is_some_and(Option::is_some))
+        };
+        self.spoken
+            .iter()
+            .map(|row| row.cells.get(cell(row)?)?.as_deref())
+            .collect()
+    }
+
+    fn free(&self, column: &str) -> bool {
+        !self.link.iter().any(|link| link == column) && self.message.key_of(column).is_none()
+    }
+
+    /// The word that stands most often in the rows.
+    fn usual(&self, column: &str, words: &[String]) -> String {
+        let cells = self.cells(column);
+        let count = |word: &&String| cells.iter().filter(|cell| **cell == Some(word.as_str())).count();
+        words.iter().rev().max_by_key(count).cloned().unwrap_or_default()
+    }
+
+    /// A column with a word for each side.
+    pub(super) fn by_words(&self) -> Vec<Teller> {
+        let mut found = Vec::new();
+        let is_kind = |name: &str| self.message.polymorphic.iter().any(|pair| pair.kind == name);
+        for column in self
+            .message
+            .table
+            .columns
+            .iter()
+            .filter(|column| self.free(&column.name) && !is_kind(&column.name))
+        {
+            let is_named = has(&column.name, words::AUTHOR) && !has(&column.name, words::AUTHOR_NAME);
+            let words = self.message.words(column);
+            if column.type_category == 'N'
+                && is_named
+                && (2..=3).contains(&words.len())
+                && !has(&column.name, words::KEY_PART)
+            {
+                let name = dotted("m", &column.name);
+                let [first, second] =
+                    [words.first(), words.get(1)].map(|word| word.cloned().unwrap_or_default());
+                let set = |value: &str| Some(Value::Sql(value.to_owned()));
+                found.push(Teller {
+                    sql: format!("case {name} when {first} then 'customer' when {second} then 'agent' end"),
+                    why: format!("{} holds {}", column.name, words.join(", ")),
+                    used: vec![column.name.clone()],
+                    join: None,
+                    sets: vec![Set {
+                        column: column.name.clone(),
+                        agent: set(&second),
+                        customer: set(&first),
+                    }],
+                    verdicts: Vec::new(),
+                    is_sure: false,
+                    doubt: Some("which number means whom cannot be told".to_owned()),
+                });
+                continue;
+            }
+            if !matches!(column.type_category, 'S' | 'E') || words.is_empty() {
+                continue;
+            }
+            let (agents, customers, others) = sides(&words);
+            if agents.is_empty() || customers.is_empty() {
+                if is_named && words.len() > 1 {
+                    found.push(Teller {
+                        sql: format!(
+                            "case {} when '…' then 'customer' when '…' then 'agent' end",
+                            dotted("m", &column.name)
+                        ),
+                        why: format!("{} holds {}", column.name, words.join(", ")),
+                        used: vec![column.name.clone()],
+                        join: None,
+                        sets: vec![Set {
+                            column: column.name.clone(),
+                            agent: Some(Value::Sql("'…'".to_owned())),
+                            customer: Some(Value::Sql("'…'".to_owned())),
+                        }],
+                        verdicts: Vec::new(),
+                        is_sure: false,
+                        doubt: Some("which word means whom cannot be told".to_owned()),
+                    });
+                }
+                continue;
+            }
+            let (skipped, unknown): (Vec<String>, Vec<String>) = others
+                .into_iter()
+                .partition(|word| has(word, words::MACHINE) || has(word, words::INTERNAL));
+            let name = dotted("m", &column.name);
+            let skip = if skipped.is_empty() {
+                String::new()
+            } else {
+                format!(" when {name} in ({}) then 'skip'", literals(&skipped))
+            };
+            let sql = match agents.as_slice() {
+                [agent] if agent == "agent" && customers == ["customer"] && skipped.is_empty() => {
+                    column.name.clone()
+                }
+                _ => format!(
+                    "case when {name} in ({}) then 'customer' when {name} in ({}) then 'agent'{skip} end",
+                    literals(&customers),
+                    literals(&agents)
+                ),
+            };
+            let verdict = |cell: Option<&str>| {
+                let cell = cell?.to_owned();
+                if agents.contains(&cell) {
+                    Some(true)
+                } else {
+                    customers.contains(&cell).then_some(false)
+                }
+            };
+            let set = |words: &[String]| Some(Value::Sql(literal(&self.usual(&column.name, words))));
+            found.push(Teller {
+                sql,
+                why: format!("{} holds {}", column.name, words.join(", ")),
+                used: vec![column.name.clone()],
+                join: None,
+                sets: vec![Set {
+                    column: column.name.clone(),
+                    agent: set(&agents),
+                    customer: set(&customers),
+                }],
+                verdicts: self.cells(&column.name).into_iter().map(verdict).collect(),
+                is_sure: self.message.is_closed(column),
+                doubt: (!unknown.is_empty()).then(|| format!("whose is {}?", unknown.join(", "))),
+            });
+        }
+        // A column that is named for it comes first.
+        found.sort_by_key(|teller| !teller.used.iter().any(|name| has(name, words::AUTHOR)));
+        found
+    }
+
+    /// A boolean that is named for one side.
+    pub(super) fn by_flags(&self) -> Vec<Teller> {
+        let mut found = Vec::new();
+        for column in self
+            .message
+            .table
+            .columns
+            .iter()
+            .filter(|column| column.type_category == 'B')
+        {
+            if words::has_part(&column.name, words::NOT_AUTHOR)
+                || has(&column.name, words::INTERNAL)
+                || has(&column.name, words::PUBLIC)
+            {
+                continue;
+            }
+            let (agent, customer) = (
+                has(&column.name, words::AGENT),
+                has(&column.name, words::CUSTOMER),
+            );
+            if agent == customer {
+                continue;
+            }
+            let name = dotted("m", &column.name);
+            let (yes, no) = if agent {
+                ("agent", "customer")
+            } else {
+                ("customer", "agent")
+            };
+            let set = |is_agent: bool| Some(Value::Sql((is_agent == agent).to_string()));
+            found.push(Teller {
+                sql: format!("case when {name} then '{yes}' else '{no}' end"),
+                why: format!("{} tells", column.name),
+                used: vec![column.name.clone()],
+                join: None,
+                sets: vec![Set {
+                    column: column.name.clone(),
+                    agent: set(true),
+                    customer: set(false),
+                }],
+                verdicts: self
+                    .cells(&column.name)
+                    .into_iter()
+                    .map(|cell| Some((cell == Some("true")) == agent))
+                    .collect(),
+                is_sure: true,
+                doubt: None,
+            });
+        }
+        found
+    }
+
+    /// `author_type`, `author_id`.
+    pub(super) fn by_kind(&self) -> Vec<Teller> {
+        let mut found = Vec::new();
+        for pair in self
+            .message
+            .polymorphic
+            .iter()
+            .filter(|pair| !self.link.contains(&pair.id))
+        {
+            let Some(column) = self.message.table.column(&pair.kind) else {
+                continue;
+            };
+            let words = self.message.words(column);
+            let (agents, customers, unknown) = sides(&words);
+            let (Some(agent), Some(customer)) = (agents.first(), customers.first()) else {
+                continue;
+            };
+            let name = dotted("m", &pair.kind);
+            let people_of = |word: &str| {
+                let class = words::parts(word.rsplit(['\\', ':', '/']).next().unwrap_or(word)).concat();
+                self.tables
+                    .iter()
+                    .find(|table| words::kin(&class, &words::parts(&table.table.name.table).concat()))
+            };
+            let id = self.message.table.column(&pair.id);
+            let is_required = id.is_some_and(|id| id.not_null);
+            let agent_id = people_of(agent).and_then(|people| {
+                let key = people.table.primary_key.first()?;
+                agent_of(people, key, None, is_required.then_some("…"))
+            });
+            let customer_id = match self.customer {
+                Customer::Row(people, key)
+                    if people_of(customer).is_some_and(|found| found.table.oid == people.table.oid) =>
+                {
+                    key.columns.first().map(|column| Value::Sql(dotted("t", column)))
+                }
+                _ => None,
+            };
+            let word = |word: &String| Some(Value::Sql(literal(word)));
+            let verdict = |cell: Option<&str>| {
+                let cell = cell?.to_owned();
+                if agents.contains(&cell) {
+                    Some(true)
+                } else {
+                    customers.contains(&cell).then_some(false)
+                }
+            };
+            found.push(Teller {
+                sql: format!(
+                    "case when {name} in ({}) then 'customer' when {name} in ({}) then 'agent' end",
+                    literals(&customers),
+                    literals(&agents)
+                ),
+                why: format!("{} holds {}", pair.kind, words.join(", ")),
+                used: vec![pair.kind.clone(), pair.id.clone()],
+                join: None,
+                sets: vec![
+                    Set {
+                        column: pair.kind.clone(),
+                        agent: word(agent),
+                        customer: word(customer),
+                    },
+                    Set {
+                        column: pair.id.clone(),
+                        agent: agent_id.or_else(|| {
+                            is_required.then(|| Value::Todo {
+                                question: "which row stands for an agent?".to_owned(),
+                                offer: None,
+                            })
+                        }),
+                        customer: customer_id.or_else(|| {
+                            is_required.then(|| Value::Todo {
+                                question: "which row is the customer?".to_owned(),
+                                offer: None,
+                            })
+                        }),
+                    },
+                ],
+                verdicts: self.cells(&pair.kind).into_iter().map(verdict).collect(),
+                is_sure: false,
+                doubt: (!unknown.is_empty()).then(|| format!("whose is {}?", unknown.join(", "))),
+            });
+        }
+        found
+    }
+
+    /// A column that names the agent, where one wrote it.
+    pub(super) fn by_agent_key(&self) -> Vec<Teller> {
+        let mut found = Vec::new();
+        for column in self
+            .message
+            .table
+            .columns
+            .iter()
+            .filter(|column| !column.not_null && !self.link.contains(&column.name))
+        {
+            let is_key = self.message.key_of(&column.name).is_some()
+                || words::parts(&column.name).last().is_some_and(|last| last == "id");
+            let is_other = has(&column.name, "assign approved deleted updated read seen");
+            if !is_key || is_other || !has(&column.name, words::AGENT) {
+                continue;
+            }
+            let people = self
+                .message
+                .key_of(&column.name)
+                .and_then(|key| self.tables.iter().find(|other| other.table.oid == key.to));
+            let agent = people
+                .and_then(|people| agent_of(people, people.table.primary_key.first()?, None, Some("…")));
+            found.push(Teller {
+                sql: format!(
+                    "case when {} is not null then 'agent' else 'customer' end",
+                    dotted("m", &column.name)
+                ),
+                why: format!("{} is the agent, where one wrote it", column.name),
+                used: vec![column.name.clone()],
+                join: None,
+                sets: vec![Set {
+                    column: column.name.clone(),
+                    agent: agent.or(Some(Value::Todo {
+                        question: "which row stands for an agent of Deskie's?".to_owned(),
+                        offer: None,
+                    })),
+                    customer: None,
+                }],
+                verdicts: self
+                    .cells(&column.name)
+                    .into_iter()
+                    .map(|cell| Some(cell.is_some()))
+                    .collect(),
+                is_sure: false,
+                doubt: None,
+            });
+        }
+        found
+    }
+
+    /// Whoever wrote it is staff, as the table of people says.
+    pub(super) fn by_staff(&self) -> Option<Teller> {
+        let writer = self.writer?;
+        let flag = writer.flag.as_ref()?;
+        let is = flag.sql("w");
+        let verdict = |row: &Spoken| row.flag.as_deref().map(|word| flag.is_agent(word));
+        Some(Teller {
+            sql: format!("case when {is} then 'agent' when not ({is}) then 'customer' end"),
+            why: format!("{} of whoever wrote it ({}) tells", flag.column, writer.column),
+            used: vec![writer.column.clone()],
+            join: Some(format!(
+                "left join {} w on {} = {}",
+                table_name(writer.people),
+                dotted("w", &writer.key),
+                dotted("m", &writer.column)
+            )),
+            sets: Vec::new(),
+            verdicts: self.spoken.iter().map(verdict).collect(),
+            is_sure: true,
+            doubt: None,
+        })
+    }
+
+    /// Whoever wrote it is the ticket's customer, or not.
+    pub(super) fn by_owner(&self) -> Option<Teller> {
+        let writer = self.writer?;
+        let Customer::Row(people, key) = self.customer else {
+            return None;
+        };
+        let owner = key
+            .columns
+            .first()
+            .filter(|_| people.table.oid == writer.people.table.oid)?;
+        let cells = self.cells(&writer.column);
+        let verdict = |(cell, row): (&Option<&str>, &Spoken)| Some(*cell.as_ref()? != row.owner.as_deref()?);
+        let (of_message, of_ticket) = (dotted("m", &writer.column), dotted("t", owner));
+        Some(Teller {
+            sql: format!(
+                "case when {of_message} = {of_ticket} then 'customer' when {of_message} is not null then 'agent' end"
+            ),
+            why: format!(
+                "who wrote it ({}) is the ticket's customer ({owner}), or not",
+                writer.column
+            ),
+            used: vec![writer.column.clone()],
+            join: None,
+            sets: Vec::new(),
+            verdicts: cells.iter().zip(self.spoken).map(verdict).collect(),
+            is_sure: false,
+            doubt: cells
+                .contains(&None)
+                .then(|| format!("{} is NULL in some rows", writer.column)),
+        })
+    }
+}

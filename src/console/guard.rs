@@ -1,0 +1,147 @@
+//! Who may read the admin port, and who may change things there.
+//!
+//! A page of another site that a person has open can have its own name lead to this machine, and its script then reads
+//! whatever answers there (DNS rebinding). Such a request names that site in its `Host`; an address, `localhost` or a name
+//! without a dot it cannot name. So these are answered, and the names of `[server] admin_hosts`.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// Whether a request for this `Host` is answered.
+pub(super) fn is_our_name(host: &str, allowed: &[String]) -> bool {
+    let host = host.trim();
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    name.parse::<IpAddr>().is_ok()
+        || (!name.is_empty() && !name.contains('.'))
+        || name.ends_with(".localhost")
+        || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name))
+}
+
+/// After the first wrong token, and twice as long after each further one.
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+
+/// The longest delay: whoever has the right token waits no longer, however many others guess.
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
+
+/// What came of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is the one.
+    Right,
+    /// It is not.
+    Wrong,
+    /// It was not looked at: a wrong one was given shortly before.
+    TooSoon(Duration),
+}
+
+/// Compares tokens, and slows down who guesses.
+#[derive(Debug, Default)]
+pub(super) struct Gate(Mutex<(u32, Option<Instant>)>);
+
+impl Gate {
+    /// Judges a token; the digests are compared in constant time.
+    pub fn judge(&self, right: &SecretString, given: &str, now: Instant) -> Verdict {
+        let mut gate = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (failures, opens) = &mut *gate;
+        if let Some(wait) = opens
+            .and_then(|opens| opens.checked_duration_since(now))
+            .filter(|wait| !wait.is_zero())
+        {
+            return Verdict::TooSoon(wait);
+        }
+        let digest = |text: &str| Sha256::digest(text.as_bytes());
+        if bool::from(digest(right.expose_secret()).ct_eq(&digest(given))) {
+            *gate = (0, None);
+            return Verdict::Right;
+        }
+        let delay = FIRST_DELAY
+            .saturating_mul(1 << (*failures).min(16))
+            .min(LONGEST_DELAY);
+        *failures = failures.saturating_add(1);
+        *opens = Some(now + delay);
+        Verdict::Wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::clock::monotonic;
+
+    #[test]
+    fn another_sites_name_is_not_ours() {
+        let allowed = ["cdc.example.com".to_owned()];
+        for ours in [
+            "127.0.0.1:8788",
+            "127.0.0.1",
+            "[::1]:8788",
+            "[::1]",
+            "10.1.2.3:8788",
+            "localhost:8788",
+            "LOCALHOST",
+            "connector:8788",
+            "a.localhost:1",
+            "cdc.example.com",
+            "CDC.example.com:8788",
+            "cdc.example.com.",
+        ] {
+            assert!(is_our_name(ours, &allowed), "{ours}");
+        }
+        for other in [
+            "evil.example:8788",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:8788",
+            "cdc.example.com.evil.example",
+            "",
+            ":8788",
+            "[evil.example]:8788",
+            "x@evil.example",
+        ] {
+            assert!(!is_our_name(other, &allowed), "{other}");
+        }
+    }
+
+    #[test]
+    fn who_guesses_gets_slower_and_the_right_token_opens() {
+        let gate = Gate::default();
+        let right = SecretString::from("0123456789abcdef");
+        let start = monotonic();
+        assert_eq!(gate.judge(&right, "wrong", start), Verdict::Wrong);
+        assert_eq!(
+            gate.judge(&right, "0123456789abcdef", start),
+            Verdict::TooSoon(FIRST_DELAY)
+        );
+        // Three hundred guesses, each as soon as it is allowed, take the better part of an hour.
+        let (mut now, mut looked_at) = (start, 0);
+        for _ in 0..300 {
+            if let Verdict::TooSoon(wait) = gate.judge(&right, "wrong", now) {
+                now += wait;
+            } else {
+                looked_at += 1;
+            }
+        }
+        assert!(
+            looked_at <= 150 && now - start > Duration::from_secs(20 * 60),
+            "{:?}",
+            now - start
+        );
+        assert_eq!(
+            gate.judge(&right, "0123456789abcdef", now + LONGEST_DELAY),
+            Verdict::Right
+        );
+        assert_eq!(gate.judge(&right, "wrong", now + LONGEST_DELAY), Verdict::Wrong);
+        assert_eq!(
+            gate.judge(&right, "x", now + LONGEST_DELAY),
+            Verdict::TooSoon(FIRST_DELAY)
+        );
+    }
+}

@@ -1,0 +1,399 @@
+//! Many events at once: what one statement can say of all of them is asked and written so.
+//!
+//! Neighbours that are *ordinary* make a run ([`Batch::entry`]): an INSERT, or an UPDATE that leaves the key alone, of a
+//! table that is one section. For a run one statement finds what is known of all keys, one a section evaluates the mapping
+//! over all images, one finds the lanes; the decisions are those of [`crate::decide`], taken row by row in order; one
+//! statement each writes what follows ([`effects`]).
+//!
+//! Whatever is not plain for a row (its cells are not all there, the mapping gives it none or several answers or refuses
+//! it, it is known in a state that something follows from, files, a reply that it may be a copy of) is *alone*: it goes the
+//! way of one event, [`Batch::event`], in its place, after the effects of all before it are written. So a run means exactly
+//! what its events mean one after the other; a test compares both.
+
+mod asked;
+mod course;
+mod effects;
+
+use std::collections::{HashMap, HashSet};
+
+use self::course::Course;
+use self::effects::{Effects, Enters};
+use super::compiled::key_of;
+use super::row::Lane;
+use super::{Batch, FROM_BEFORE, ResolveError, UNTOLD};
+use crate::config::{AttachmentOf, Message, OpenOn};
+use crate::decide::{self, Author, Found, MessageRow, Outputs, TicketRow, seconds};
+use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS};
+use crate::model::{Op, Section, TicketKey};
+use crate::store::{Event, LinkState, Step, Ticket};
+
+/// An event of a run, and what was found out about it.
+pub(super) struct Entry<'a> {
+    event: &'a Event,
+    section: Section,
+    key: String,
+    course: Course,
+    /// The ticket that it belongs to; `None`: not asked.
+    lane: Option<Lane>,
+    /// What the mapping gave.
+    outputs: Option<Outputs>,
+    /// `created_at`, where the outputs do not have it.
+    created_at: Option<f64>,
+    /// It may tell a change of a ticket's status.
+    tells_status: bool,
+}
+
+impl Entry<'_> {
+    /// About how much of it is in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let cells = self.event.image.as_object().into_iter().flatten();
+        cells.map(|(_, cell)| cell.as_str().map_or(0, str::len)).sum()
+    }
+}
+
+/// What is known of the tickets of a run.
+#[derive(Default)]
+struct Known {
+    /// The newest lane of each key.
+    lanes: HashMap<String, Ticket>,
+    /// What the mapping gives for tickets that have no case.
+    openings: HashMap<String, Outputs>,
+    /// Lanes to which a reply was written lately.
+    heard: HashSet<i64>,
+    /// The keys of messages and tickets that have files.
+    with_files: HashSet<(AttachmentOf, String)>,
+}
+
+impl Known {
+    /// The lane that the site means by a key now, if there is one.
+    fn lane(&self, key: &TicketKey) -> Option<&Ticket> {
+        self.lanes.get(key.as_str()).filter(|lane| !lane.gone)
+    }
+
+    /// Looks up the lanes of these keys, and whether a row of the run may be a copy of a reply there.
+    async fn look(&mut self, step: &Step<'_>, run: &[Entry<'_>], keys: &[&str]) -> Result<(), ResolveError> {
+        let times = run.iter().map(|entry| entry.event.committed_at.as_second());
+        let between = times.clone().min().zip(times.max());
+        let Some(between) = between.filter(|_| !keys.is_empty()) else {
+            return Ok(());
+        };
+        let (lanes, heard) = step.ticket_newest_all(keys, between).await?;
+        self.lanes.extend(lanes);
+        self.heard.extend(heard);
+        Ok(())
+    }
+
+    fn has_files(&self, of: AttachmentOf, key: &str) -> bool {
+        !self.with_files.is_empty() && self.with_files.contains(&(of, key.to_owned()))
+    }
+
+    fn has_case(&self, key: &TicketKey) -> bool {
+        self.lane(key).is_some_and(|lane| lane.case_id.is_some())
+    }
+}
+
+/// Whether an event was dealt with.
+enum Done {
+    Yes,
+    /// It goes the way of one event.
+    Alone,
+}
+
+impl Batch<'_> {
+    /// The event as part of a run, where it is an ordinary one.
+    pub(super) fn entry<'a>(&self, event: &'a Event) -> Option<Entry<'a>> {
+        let is_plain = matches!(event.op, Op::Insert | Op::Update)
+            && !self.one_by_one
+            && self.config.capture.settle.is_zero()
+            // What is parked of the row has to know.
+            && !(self.has_parked && event.op == Op::Update)
+            && self.compiled.attachments_of(&event.relation).next().is_none();
+        let [section] = self.compiled.sections_of(&event.relation)[..] else {
+            return None;
+        };
+        let columns = &self.compiled.shape(section).key;
+        let key = key_of(&event.image, columns)?;
+        let old_key = event.old_key.as_ref().and_then(|row| key_of(row, columns));
+        // What is told of a change needs the row as it was.
+        let tells_changes = match section {
+            Section::Ticket => self.config.ticket.tells_changes(),
+            Section::Message => {
+                let message = self.config.message.as_ref();
+                event.op == Op::Update && message.is_some_and(Message::tells_changes)
+            }
+            Section::Attachment => false,
+        };
+        let is_plain = is_plain
+            && !tells_changes
+            && old_key.is_none_or(|old| old == key)
+            && !(section == Section::Message && self.compiled.thread.is_some())
+            && !self.moves.contains(&(event.id, section))
+            && !self.emptied.contains(&(event.xid, section));
+        is_plain.then_some(Entry {
+            event,
+            section,
+            key,
+            course: Course::Alone,
+            lane: None,
+            outputs: None,
+            created_at: None,
+            tells_status: false,
+        })
+    }
+
+    /// Deals with the events of a run, in order.
+    pub(super) async fn run_of(&self, step: &Step<'_>, mut run: Vec<Entry<'_>>) -> Result<(), ResolveError> {
+        if run.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<(Section, &str)> = run
+            .iter()
+            .map(|entry| (entry.section, entry.key.as_str()))
+            .collect();
+        let links = step.link_find_all(&keys).await?;
+        for (entry, link) in run.iter_mut().zip(links) {
+            entry.course = self.course(entry.event, entry.section, link);
+        }
+        self.find_lanes(&mut run).await?;
+        let mut known = Known::default();
+        known.look(step, &run, &lane_keys(&run)).await?;
+        for entry in &mut run {
+            // The status of a ticket that we have may have changed.
+            entry.tells_status = is_ticket_update(entry)
+                && self.config.ticket.status.is_some()
+                && known.lanes.get(&entry.key).is_some_and(|lane| !lane.gone);
+        }
+        self.evaluate(&mut run).await?;
+        self.find_times(&mut run).await?;
+        self.find_openings(&run, &mut known).await?;
+        self.find_files(&run, &mut known).await?;
+        self.take_in_order(step, &run, known).await
+    }
+
+    /// Decides about each, in order, and writes what follows.
+    async fn take_in_order(
+        &self,
+        step: &Step<'_>,
+        run: &[Entry<'_>],
+        mut known: Known,
+    ) -> Result<(), ResolveError> {
+        let mut effects = Effects::default();
+        // Keys of which more is known than when they were looked up.
+        let mut touched: HashSet<(Section, &str)> = HashSet::new();
+        for entry in run {
+            let key = (entry.section, entry.key.as_str());
+            let done = match touched.contains(&key) {
+                true => Done::Alone,
+                false => self.take(entry, &known, &mut effects).await?,
+            };
+            if entry.course.touches() {
+                touched.insert(key);
+            }
+            if let Done::Alone = done {
+                self.write(step, &mut effects, &mut known).await?;
+                self.event(step, entry.event).await?;
+                touched.insert(key);
+                let lanes = match &entry.lane {
+                    Some(Lane::Of(key)) => vec![key.as_str()],
+                    Some(Lane::None) => Vec::new(),
+                    // It is not known which lane it has made.
+                    Some(Lane::Untold(_)) | None => lane_keys(run),
+                };
+                known.look(step, run, &lanes).await?;
+            }
+        }
+        self.write(step, &mut effects, &mut known).await
+    }
+
+    /// What follows from one event that nothing before it has touched.
+    async fn take<'a>(
+        &self,
+        entry: &'a Entry<'_>,
+        known: &Known,
+        effects: &mut Effects<'a>,
+    ) -> Result<Done, ResolveError> {
+        if entry.tells_status && self.status_may_change(entry, known, effects) {
+            return Ok(Done::Alone);
+        }
+        // What wakes its lane does so whatever else it means.
+        if is_ticket_update(entry)
+            && !entry.event.echo
+            && let Some(lane) = known.lanes.get(&entry.key)
+            && !matches!(entry.course, Course::Alone)
+        {
+            effects.wakes.insert(lane.id);
+        }
+        match &entry.course {
+            Course::Alone => return Ok(Done::Alone),
+            Course::Nothing => {}
+            Course::Again => effects.skip("a known key was inserted again"),
+            Course::Echo { generation } => {
+                effects.add(effects::Added {
+                    entry: (entry.section, entry.key.as_str()),
+                    generation: *generation,
+                    lane: None,
+                    state: LinkState::Written,
+                    reason: Some("written by us".to_owned()),
+                    enters: None,
+                });
+            }
+            Course::Old => match self
+                .is_after_start(entry.section, entry.event, entry.created_at)
+                .await
+            {
+                Some(true) => return Ok(Done::Alone),
+                Some(false) => effects.skip(FROM_BEFORE),
+                None => effects.skip(UNTOLD),
+            },
+            Course::First { .. } | Course::Seen { .. } => return self.take_new(entry, known, effects).await,
+        }
+        Ok(Done::Yes)
+    }
+
+    /// The same for a row that may be for Deskie.
+    async fn take_new<'a>(
+        &self,
+        entry: &'a Entry<'_>,
+        known: &Known,
+        effects: &mut Effects<'a>,
+    ) -> Result<Done, ResolveError> {
+        let lane = match &entry.lane {
+            Some(Lane::Of(key)) => Some(key),
+            Some(Lane::None) => None,
+            Some(Lane::Untold(_)) | None => return Ok(Done::Alone),
+        };
+        if let Some(lane) = lane
+            && self.is_evaluated(entry)
+            && !matches!((&entry.outputs, lane), (Some(Outputs::Row(_)), _))
+        {
+            return Ok(Done::Alone);
+        }
+        if let Course::First { is_new: true, .. } = entry.course
+            && !entry.event.found
+        {
+            self.learn(entry, effects).await;
+        }
+        let (state, reason, enters) = match lane {
+            None => (LinkState::Seen, Some("it belongs to no ticket".to_owned()), None),
+            Some(_) if !self.is_evaluated(entry) => (LinkState::Seen, None, None),
+            Some(lane) => match self.decide(entry, lane, known).await {
+                None => return Ok(Done::Alone),
+                Some(Found::NotNow(why)) => (LinkState::Seen, Some(why), None),
+                Some(Found::Never(why)) => {
+                    effects.skip(&why);
+                    (LinkState::Skipped, Some(why), None)
+                }
+                Some(Found::Ready(ready)) => (LinkState::Queued, None, Some(Enters::Ready(ready))),
+                Some(Found::Wait { why, bounded }) => {
+                    // A ticket that is none of ours is no news: it may be most of the site's.
+                    if bounded {
+                        tracing::info!(ticket = %lane, "waits: {why}");
+                    }
+                    (LinkState::Queued, None, Some(Enters::Waits(why, !bounded)))
+                }
+                Some(Found::Park(why)) => {
+                    tracing::error!(ticket = %lane, "parked: {why}");
+                    (LinkState::Parked, Some(why.clone()), Some(Enters::Parked(why)))
+                }
+            },
+        };
+        match (&entry.course, enters, reason, lane) {
+            (Course::First { generation, .. }, enters, reason, _) => effects.add(effects::Added {
+                entry: (entry.section, entry.key.as_str()),
+                generation: *generation,
+                lane,
+                state,
+                reason,
+                enters: enters.map(|enters| (entry.event, enters)),
+            }),
+            (Course::Seen { link }, None, Some(reason), Some(lane)) => {
+                effects.changed.push((*link, lane, state, reason));
+            }
+            (Course::Seen { .. }, None, None, None) | (Course::Seen { .. }, None, Some(_), None) => {}
+            // What was withdrawn once has its place in its lane already.
+            _ => return Ok(Done::Alone),
+        }
+        Ok(Done::Yes)
+    }
+
+    /// What becomes of a row with its one answer; `None`: more has to be looked at.
+    async fn decide(&self, entry: &Entry<'_>, lane: &TicketKey, known: &Known) -> Option<Found> {
+        let outputs = entry.outputs.as_ref()?;
+        let times = self
+            .times(entry.section, entry.event.committed_at.as_second())
+            .await;
+        if entry.section == Section::Ticket {
+            let key = lane;
+            let found = decide::ticket(self.config, &TicketRow { key, outputs, times });
+            let has_files =
+                matches!(found, Found::Ready(_)) && known.has_files(AttachmentOf::Ticket, &entry.key);
+            return (!has_files).then_some(found);
+        }
+        let row = MessageRow {
+            outputs,
+            ticket: lane,
+            has_case: known.has_case(lane),
+            times,
+            files: (!known.has_files(AttachmentOf::Message, &entry.key)).then_some(&[]),
+            ticket_outputs: known.openings.get(lane.as_str()),
+            ticket_exists: None,
+        };
+        let found = decide::message(self.config, &row).ok()?;
+        let Found::Ready(ready) = &found else {
+            return Some(found);
+        };
+        let is_of_customer = ready.author == Author::Customer;
+        let may_be_a_copy = known
+            .lane(lane)
+            .is_some_and(|lane| known.heard.contains(&lane.id));
+        let has_files = ready.opening.is_some() && known.has_files(AttachmentOf::Ticket, lane.as_str());
+        (!(has_files || is_of_customer && may_be_a_copy)).then_some(found)
+    }
+
+    /// Whether a change of a ticket's row may be one of its status; one that leaves it as it was says nothing.
+    fn status_may_change(&self, entry: &Entry<'_>, known: &Known, effects: &mut Effects<'_>) -> bool {
+        let lane = known.lanes.get(&entry.key);
+        let Some(Outputs::Row(row)) = entry.outputs.as_ref().filter(|_| !entry.event.echo) else {
+            return true;
+        };
+        let Ok(word) = decide::ticket_status(row) else {
+            return true;
+        };
+        word.is_some_and(|word| {
+            effects.tells_status_of(&entry.key)
+                || lane.is_none_or(|lane| lane.site_status.as_ref() != Some(&word))
+        })
+    }
+
+    /// Whether the whole mapping matters for a row of that section.
+    fn is_evaluated(&self, entry: &Entry<'_>) -> bool {
+        entry.section == Section::Message || self.config.ticket.open_on == OpenOn::Ticket
+    }
+}
+
+fn is_ticket_update(entry: &Entry<'_>) -> bool {
+    entry.section == Section::Ticket && entry.event.op == Op::Update
+}
+
+/// The keys of the tickets that matter for a run, each once.
+fn lane_keys<'a>(run: &'a [Entry<'_>]) -> Vec<&'a str> {
+    let mut seen = HashSet::new();
+    let of = |entry: &'a Entry<'_>| match &entry.lane {
+        Some(Lane::Of(key)) if entry.course.is_new() || is_ticket_update(entry) => Some(key.as_str()),
+        _ => None,
+    };
+    run.iter()
+        .filter_map(of)
+        .filter(|key| seen.insert(*key))
+        .collect()
+}
+
+/// `created_at` in the outputs of a section.
+fn created_at_of(section: Section, row: &[Option<String>]) -> Option<f64> {
+    let names: &[&str] = match section {
+        Section::Message => &MESSAGE_OUTPUTS,
+        _ => &TICKET_OUTPUTS,
+    };
+    let place = names.iter().position(|name| *name == "created_at")?;
+    seconds(row.get(place)?.as_deref())
+}

@@ -1,0 +1,68 @@
+//! The heads of all lanes, both ways, in one statement: what is to be sent or looked for, and which cases are to be read.
+
+use std::time::Duration;
+
+use super::delivery::{self, IS_HEAD, delivery};
+use super::ticket::{self, ticket_at};
+use super::{Delivery, Store, StoreError, Ticket};
+
+/// What the lanes could do now.
+#[derive(Debug, Default)]
+pub struct Heads {
+    /// What can be sent or looked for, the oldest first.
+    pub deliveries: Vec<Delivery>,
+    /// The tickets whose cases are to be read, the most urgent first.
+    pub reads: Vec<Ticket>,
+    /// When the time of the next one comes; `None`: nothing waits for a time.
+    pub next_in: Option<Duration>,
+}
+
+impl Store {
+    /// The heads of lanes whose time has come: `limit` deliveries of live traffic and as many of a backfill, and `limit`
+    /// reads. Lanes with work under way (`busy`) are left out; there are none while something is held.
+    pub async fn lane_heads(&self, limit: i64, busy: &[i64]) -> Result<Heads, StoreError> {
+        let some = |backfill: &str| {
+            format!(
+                "(select d.id, d.ticket_id from {{s}}.delivery d
+                  where d.state in ('queued', 'doubt') and {backfill} and d.not_before <= clock_timestamp()
+                    and d.ticket_id <> all($1) and {IS_HEAD}
+                    and not exists (select from {{s}}.ticket t where t.id = d.ticket_id
+                                    and (t.ask_first or t.opened_by is not null or t.estranged is not null))
+                  order by d.id limit $2)"
+            )
+        };
+        let sql = format!(
+            "select {}, {}, head.next from (
+                 select id, ticket_id, null::float8 as next from ({} union all {}) sent
+                 union all (select null, t.id, null from {{s}}.ticket t
+                     where read_wanted is not null and case_id is not null and merged_into is null and not ask_first
+                       and (read_not_before is null or read_not_before <= clock_timestamp()) and t.id <> all($1)
+                     order by read_wanted, read_wanted_at limit $2)
+                 union all select null, null, (select extract(epoch from least(
+                     (select min(not_before) from {{s}}.delivery where state in ('queued', 'doubt') and not_before > now()),
+                     (select min(read_not_before) from {{s}}.ticket
+                         where read_wanted is not null and read_not_before > now())) - clock_timestamp())::float8)) head
+             left join {{s}}.delivery d on d.id = head.id
+             left join {{s}}.ticket t on t.id = head.ticket_id
+             where (select {{s}}.same_server()) and not exists (select from {{s}}.hold)
+             order by d.id, t.read_wanted, t.read_wanted_at",
+            delivery::COLUMNS,
+            ticket::COLUMNS,
+            some("not d.backfill"),
+            some("d.backfill")
+        );
+        let mut heads = Heads::default();
+        for row in self.query(&sql, &[&busy, &limit]).await? {
+            let (id, lane): (Option<i64>, Option<i64>) = (row.get(0), row.get(delivery::COUNT));
+            match (id, lane) {
+                (Some(_), _) => heads.deliveries.push(delivery(&row)?),
+                (None, Some(_)) => heads.reads.push(ticket_at(&row, delivery::COUNT)),
+                (None, None) => {
+                    let seconds: Option<f64> = row.get(delivery::COUNT + ticket::COUNT);
+                    heads.next_in = seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e6)));
+                }
+            }
+        }
+        Ok(heads)
+    }
+}

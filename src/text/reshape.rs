@@ -1,0 +1,233 @@
+//! What the sanitiser would glue or lose is written another way before it comes there: blocks that it does not know
+//! become plain ones, and a picture that nobody could see becomes its name.
+
+use lol_html::html_content::{ContentType, Element, UserData};
+use lol_html::{HandlerResult, RewriteStrSettings, element, rewrite_str};
+use url::Url;
+
+use super::element::unescaped;
+use super::escape::attribute;
+use super::sanitise::{Relative, is_web};
+
+/// The HTML for the sanitiser. What it is must be measured afterwards: it may nest otherwise than before.
+pub(super) fn reshaped(html: &str, relative: Relative<'_>) -> String {
+    if !html.contains('<') {
+        return html.to_owned();
+    }
+    let settings = RewriteStrSettings::new()
+        .with_strict(false)
+        .append_element_content_handler(element!(
+            "address, dialog, fieldset, form, frameset, legend, main, marquee, noscript, optgroup, search, section, select",
+            |block| renamed(block, "div")
+        ))
+        .append_element_content_handler(element!("menu, dir", |list| renamed(list, "ul")))
+        .append_element_content_handler(element!("listing", |text| renamed(text, "pre")))
+        .append_element_content_handler(element!("option", |option| {
+            option.before("<br>", ContentType::Html);
+            option.after(" ", ContentType::Html);
+            Ok(())
+        }))
+        .append_element_content_handler(element!(
+            "button, input, textarea, meter, progress, xmp, plaintext, video, audio, object, noframes",
+            |control| {
+                control.before(" ", ContentType::Html);
+                control.after(" ", ContentType::Html);
+                Ok(())
+            }
+        ))
+        // The parser drops the tags of a row or a cell that is in no table.
+        .append_element_content_handler(element!("table tr, table td, table th, table caption", |cell| {
+            cell.set_user_data(InTable);
+            Ok(())
+        }))
+        .append_element_content_handler(element!("tr, td, th, caption", |cell| {
+            match cell.user_data().is::<InTable>() {
+                true => Ok(()),
+                false => renamed(cell, "div"),
+            }
+        }))
+        .append_element_content_handler(element!("a[href]", |link| {
+            let href = link.get_attribute("href").unwrap_or_default();
+            if let Some(found) = found(&unescaped(&href), relative).filter(|_| !has_scheme(&href)) {
+                link.set_attribute("href", &attribute(&found))?;
+            }
+            Ok(())
+        }))
+        .append_element_content_handler(element!("img, image", |image| picture(image, relative)));
+    rewrite_str(html, settings).unwrap_or_else(|_| html.to_owned())
+}
+
+/// Marks what stands in a table.
+struct InTable;
+
+fn renamed(element: &mut Element<'_, '_>, name: &str) -> HandlerResult {
+    Ok(element.set_tag_name(name)?)
+}
+
+/// A picture stays where its address leads somewhere; one that is not seen at all goes, any other becomes what it is
+/// called, in brackets.
+fn picture(image: &mut Element<'_, '_>, relative: Relative<'_>) -> HandlerResult {
+    if is_invisible(image) {
+        image.remove();
+        return Ok(());
+    }
+    let of = |name: &str| image.get_attribute(name).unwrap_or_default();
+    let (src, alt) = (of("src"), of("alt"));
+    let (src, alt) = (unescaped(src.trim()), unescaped(alt.trim()));
+    match found(&src, relative) {
+        Some(address) => image.set_attribute("src", &attribute(&address))?,
+        None => {
+            let name = match (alt.is_empty(), file_name(&src)) {
+                (false, _) => alt.into_owned(),
+                (true, Some(name)) => name,
+                (true, None) => "image".to_owned(),
+            };
+            image.replace(&format!("[{name}]"), ContentType::Text);
+        }
+    }
+    Ok(())
+}
+
+/// Pictures of one dot tell their sender that a mail was opened, or keep a place free.
+fn is_invisible(image: &Element<'_, '_>) -> bool {
+    let style = image
+        .get_attribute("style")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let styled = |wanted: &str| {
+        style.split(';').find_map(|rule| {
+            let (name, value) = rule.split_once(':')?;
+            (name.trim() == wanted).then(|| value.trim().to_owned())
+        })
+    };
+    let is_small = |side: &str| {
+        let value = styled(side).or_else(|| image.get_attribute(side));
+        value.is_some_and(|value| {
+            let number = value
+                .trim()
+                .trim_end_matches("!important")
+                .trim()
+                .trim_end_matches("px");
+            number.trim().parse::<f32>().is_ok_and(|number| number <= 1.0)
+        })
+    };
+    is_small("width")
+        || is_small("height")
+        || styled("display").is_some_and(|display| display.starts_with("none"))
+}
+
+/// The whole address of what a message names, where it has one for us.
+fn found(address: &str, relative: Relative<'_>) -> Option<String> {
+    let address = address.trim();
+    if is_web(address) {
+        return Some(address.to_owned());
+    }
+    if let Some(rest) = address.strip_prefix("//") {
+        return Some(format!("https://{rest}")).filter(|address| Url::parse(address).is_ok());
+    }
+    match relative {
+        Relative::To(base) if !address.is_empty() && !has_scheme(address) => base
+            .join(address)
+            .ok()
+            .map(String::from)
+            .filter(|address| is_web(address)),
+        _ => None,
+    }
+}
+
+fn has_scheme(address: &str) -> bool {
+    address.trim().split_once(':').is_some_and(|(scheme, _)| {
+        scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c) || c.is_control())
+    })
+}
+
+/// What an address that leads nowhere calls its file: `cid:image001.png@01DA.5C` is image001.png.
+fn file_name(address: &str) -> Option<String> {
+    if address
+        .trim_start()
+        .get(..5)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+    {
+        return None;
+    }
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    let name = path.rsplit(['/', ':']).next().unwrap_or_default();
+    let name = name.split_once('@').map_or(name, |(name, _)| name).trim();
+    let is_one = name.len() < 200 && name.contains('.') && !name.contains(char::is_control);
+    is_one.then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_shown_or_named_or_unseen() {
+        let base = Url::parse("https://destek.example/api/").unwrap();
+        for (html, kept, shown) in [
+            (
+                "<img src=\"/f/a.png?x=1&amp;y\">",
+                "[a.png]",
+                "<img src=\"https://destek.example/f/a.png?x=1&amp;y\">",
+            ),
+            (
+                "<img src=//cdn.example/b.png>",
+                "<img src=\"https://cdn.example/b.png\">",
+                "<img src=\"https://cdn.example/b.png\">",
+            ),
+            (
+                "<img src=\"cid:image001.png@01DA.5C\">",
+                "[image001.png]",
+                "[image001.png]",
+            ),
+            (
+                "<img alt=\"Ekran &lt;1&gt;\" src=\"cid:7\">",
+                "[Ekran &lt;1&gt;]",
+                "[Ekran &lt;1&gt;]",
+            ),
+            ("<img src=\"data:image/png;base64,AA\">", "[image]", "[image]"),
+            ("<img>", "[image]", "[image]"),
+            ("<img src=\"https://t/1\" width=1 height=1>", "", ""),
+            ("<img src=\"https://t/1\" style=\"WIDTH: 0px\">", "", ""),
+            ("<img src=\"https://t/1\" style=\"display:none\">", "", ""),
+            (
+                "<img src=\"https://t/1\" width=10>",
+                "<img src=\"https://t/1\" width=10>",
+                "<img src=\"https://t/1\" width=10>",
+            ),
+        ] {
+            assert_eq!(reshaped(html, Relative::Keep), kept, "{html}");
+            assert_eq!(reshaped(html, Relative::To(&base)), shown, "{html}");
+        }
+    }
+
+    #[test]
+    fn links_without_a_host_lead_to_where_they_were_written() {
+        let base = Url::parse("https://destek.example/api/").unwrap();
+        for (href, to) in [
+            ("/staff/1?a=1&amp;b", "https://destek.example/staff/1?a=1&amp;b"),
+            ("//x.example/y", "https://x.example/y"),
+            ("mailto:a@b.example", "mailto:a@b.example"),
+            ("javascript:x()", "javascript:x()"),
+            ("java\tscript:x()", "java\tscript:x()"),
+        ] {
+            let html = format!("<a href=\"{href}\">x</a>");
+            assert_eq!(
+                reshaped(&html, Relative::To(&base)),
+                format!("<a href=\"{to}\">x</a>")
+            );
+        }
+    }
+
+    #[test]
+    fn a_row_without_a_table_is_a_block() {
+        assert_eq!(
+            reshaped("<tr><td>a</td></tr>", Relative::Drop),
+            "<div><div>a</div></div>"
+        );
+        let table = "<table><tr><td>a</td></tr></table>";
+        assert_eq!(reshaped(table, Relative::Drop), table);
+    }
+}

@@ -1,0 +1,9 @@
+-- As an old PHP panel has it: no constraints, an admin's name in the replies where an admin wrote them.
+create table tblclients (id serial primary key, firstname text not null, lastname text not null, email text not null, phonenumber text not null default '');
+create table tbltickets (id serial primary key, tid varchar(10) not null, did int not null, userid int not null, name text not null default '', email text not null default '', date timestamp not null, title text not null, message text not null, status varchar(20) not null, admin text not null default '', lastreply timestamp);
+create table tblticketreplies (id serial primary key, tid int not null, userid int not null default 0, name text not null default '', email text not null default '', date timestamp not null, message text not null, admin text not null default '', attachment text not null default '', rating int not null default 0);
+create table tblticketnotes (id serial primary key, ticketid int not null, admin text not null, date timestamp not null, message text not null);
+insert into tblclients (firstname, lastname, email) values ('Nina', 'Ost', 'nina@example.com'), ('Otto', 'West', 'otto@example.com');
+insert into tbltickets (id, tid, did, userid, date, title, message, status) values (51, 'ABC123', 1, 1, '2026-05-01', 'Domain', 'Please move my domain to you.', 'Open'), (52, 'DEF456', 1, 2, '2026-05-02', 'Mail', 'My mail does not arrive any more.', 'Answered');
+insert into tblticketreplies (tid, userid, date, message, admin) values (51, 0, '2026-05-01 10:00', 'Please unlock it at your old host first.', 'Paul Panel'), (51, 1, '2026-05-01 11:00', 'It is unlocked now, here is the code.', ''), (52, 0, '2026-05-02 10:00', 'The disk was full, it works again.', 'Paul Panel');
+insert into tblticketnotes (ticketid, admin, date, message) values (51, 'Paul Panel', '2026-05-01', 'He pays late, be careful here.');
