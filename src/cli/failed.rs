@@ -111,7 +111,7 @@ fn list_text(parked: &[Parked], columns: Option<usize>) -> String {
         Some(columns) => {
             // What the other columns leave is the cause's.
             let others = width(&table(1)).saturating_sub(3);
-            table(columns.saturating_sub(others + 1).max(20))
+            table(columns.saturating_sub(others + 1).max(12))
         }
     };
     format!(

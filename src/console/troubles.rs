@@ -24,13 +24,19 @@ pub struct Looked {
     pub found: Vec<Seen>,
 }
 
-/// Looks for everything that no flow meets; `publication`: the main one; `after`: how long the oldest thing may wait.
-pub async fn look(store: &Store, publication: &str, after: Duration) -> Result<Looked, StoreError> {
+/// Looks for everything that no flow meets; `publication`: the main one, where the catalog is to be looked at as well;
+/// `after`: how long the oldest thing may wait.
+pub async fn look(store: &Store, publication: Option<&str>, after: Duration) -> Result<Looked, StoreError> {
     let is_looked_for = |kind: &TroubleKind| !kind.is_of_the_process() && !kind.is_of_a_flow();
     let mut kinds: Vec<TroubleKind> = TroubleKind::ALL.into_iter().filter(is_looked_for).collect();
     let mut found = store.hold_troubles().await?;
-    match of_the_catalog(store, publication).await {
-        Ok(there) => found.extend(there),
+    let there = match publication {
+        Some(publication) => of_the_catalog(store, publication).await.map(Some),
+        None => Ok(None),
+    };
+    match there {
+        Ok(Some(there)) => found.extend(there),
+        Ok(None) => kinds.retain(|kind| !OF_THE_CATALOG.contains(kind)),
         Err(error) => {
             tracing::debug!("the catalog could not be looked at: {error}");
             kinds.retain(|kind| !OF_THE_CATALOG.contains(kind));
@@ -57,7 +63,7 @@ pub async fn look(store: &Store, publication: &str, after: Duration) -> Result<L
 
 /// What goes wrong now, what needs a person first: what is noted, but for what is looked for, which is looked for anew.
 pub async fn now(store: &Store, publication: &str, after: Duration) -> Result<Vec<Trouble>, StoreError> {
-    let looked = look(store, publication, after).await?;
+    let looked = look(store, Some(publication), after).await?;
     let noted = store.troubles().await?.into_iter();
     let (before, mut troubles): (Vec<Trouble>, Vec<Trouble>) =
         noted.partition(|trouble| looked.kinds.contains(&trouble.kind));

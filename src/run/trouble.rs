@@ -19,6 +19,9 @@ use crate::store::Watched;
 /// How often is looked, unless the beat tells that something has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
+/// Each of so many looks is one at the catalog as well.
+const WHOLE_AFTER: u32 = 5;
+
 /// A process that leads nothing has no beat, and looks so often.
 const LOOK_WITHOUT_BEAT: Duration = Duration::from_secs(5);
 
@@ -32,6 +35,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub async fn run(shared: Shared, vital: Arc<Vital>, stop: CancellationToken) {
     let mut told = HashMap::new();
     let (mut beats, mut last) = (shared.seen.subscribe(), Watched::default());
+    let mut looks = 0u32;
     loop {
         let usual = match vital.role() {
             Role::Leader => LOOK_EVERY,
@@ -49,12 +53,17 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, stop: CancellationToken) {
                 if std::mem::replace(&mut last, beat.clone()) == beat {
                     continue;
                 }
+                looks = 0;
             }
         }
         if !matches!(vital.role(), Role::Leader | Role::Starting) {
             continue;
         }
-        match tokio::time::timeout(TIMEOUT, look(&shared, &vital)).await {
+        // The beat tells of a change in the catalog; without one it is looked at all the same now and then.
+        let is_whole =
+            vital.role() != Role::Leader || looks.is_multiple_of(WHOLE_AFTER) || watch_every(usual) != usual;
+        looks = looks.wrapping_add(1);
+        match tokio::time::timeout(TIMEOUT, look(&shared, &vital, is_whole)).await {
             Ok(Ok(looked)) => tell(looked, &mut told),
             Ok(Err(error)) => tracing::debug!("troubles could not be looked for: {error}"),
             Err(_) => tracing::debug!("troubles could not be looked for within {} s", TIMEOUT.as_secs()),
@@ -62,8 +71,8 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, stop: CancellationToken) {
     }
 }
 
-async fn look(shared: &Shared, vital: &Vital) -> Result<Looked, crate::store::StoreError> {
-    let publication = &shared.config.postgres.publication;
+async fn look(shared: &Shared, vital: &Vital, is_whole: bool) -> Result<Looked, crate::store::StoreError> {
+    let publication = Some(shared.config.postgres.publication.as_str()).filter(|_| is_whole);
     let Looked { mut kinds, mut found } =
         troubles::look(&shared.store, publication, shared.config.alert.after).await?;
     found.extend(of_the_process(vital));

@@ -19,12 +19,10 @@ use super::writer::WrittenBy;
 use super::{Payload, WriteBack};
 use crate::config::Config;
 use crate::lanes::backoff;
-use crate::mapping::shape::Shape;
-use crate::mapping::{Batch, Parameters, Statement, write};
+use crate::mapping::{Batch, Parameters, Statement, shape::Shape, write};
 use crate::model::{CrashPoint, Kind};
-use crate::postgres::TextParam;
 use crate::postgres::shape::{load_message_shape, load_table, shape_of};
-use crate::postgres::{Pool, site};
+use crate::postgres::{Pool, TextParam, site};
 use crate::store::{PendingRemote, Store, StoreError, Ticket};
 use crate::text;
 
@@ -540,10 +538,7 @@ pub(super) async fn run_all(site: &Pool, plan: Vec<Planned>) -> Result<(), Write
     let mut of_site = of_site.map_err(|error| classify(&error))?.into_iter();
     let mut bound = Vec::with_capacity(plan.len());
     for planned in plan {
-        let prepared = match planned.on_sites_path {
-            true => of_site.next(),
-            false => None,
-        };
+        let prepared = planned.on_sites_path.then(|| of_site.next()).flatten();
         let statement = match prepared {
             Some(statement) => statement,
             None => client
