@@ -99,7 +99,7 @@ fn wrong_types_and_values_are_told_at_the_value() {
         ticket_field = 25 ⟶ ticket_field = 25⏎doubt_wait = "0s" ⟶ 9:14 `deskie.doubt_wait` must be above 0
         ticket_field = 25 ⟶ ticket_field = 25⏎max_body = "60 bananas" ⟶ 9:12 `deskie.max_body` is not a size: `60 bananas`
         ticket_field = 25 ⟶ ticket_field = 25⏎channel = "cch" ⟶ 9:11 `deskie.channel` is not a custom channel: `cch` | its id in Deskie
-        ticket_field = 25 ⟶ ticket_field = 25⏎site = "shop:1" ⟶ 9:8 `deskie.site` is not a site's name | 1 to 32 letters
+        ticket_field = 25 ⟶ ticket_field = 25⏎site = "shop:1" ⟶ 9:8 `deskie.site` is not a site's name: `shop:1` | 1 to 32 letters
         ticket_field = 25 ⟶ ticket_field = 25⏎requests_per_minute = 5000000000 ⟶ 9:23 `deskie.requests_per_minute` is too large
         "api@example.com" ⟶ "api" ⟶ 6:15 `deskie.staff_email` is not an e-mail address: `api`
         [capture] ⟶ [capture]⏎max_wal = "0GB" ⟶ 16:11 `capture.max_wal` must be above 0
