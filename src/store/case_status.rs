@@ -212,7 +212,7 @@ impl Step<'_> {
     pub async fn status_queue(&self, ticket: i64, position: i64, status: &str) -> Result<(), StoreError> {
         self.execute("delete from {s}.status_write where ticket_id = $1", &[&ticket])
             .await?;
-        let sql = queue("$1, $2::int8, $3::text");
+        let sql = queue("$1::int8, $2::int8, $3::text");
         self.execute(&sql, &[&ticket, &position, &status]).await?;
         Ok(())
     }
