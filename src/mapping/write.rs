@@ -209,10 +209,13 @@ fn key_sql(name: &str, word: &str, setting: &str, shape: &Shape) -> Option<Strin
     }
 }
 
-/// The key of the row that the INSERT has made, each column typed.
+/// The key of the row that the INSERT has made, each column typed; null where the INSERT has left it empty.
 pub(super) fn written_key(shape: &Shape) -> Vec<String> {
     (1..=shape.key.len())
         .filter_map(|n| key_sql(&format!("row_{n}"), "row", ROW_SETTING, shape))
+        .map(|key| {
+            format!("(case when pg_catalog.current_setting('{ROW_SETTING}') OPERATOR(pg_catalog.<>) '' then {key} end)")
+        })
         .collect()
 }
 

@@ -13,7 +13,7 @@ use super::Shared;
 use super::watch::watch_every;
 use crate::console::troubles::{self, Looked};
 use crate::console::{DeskieState, Role, Vital};
-use crate::model::{Seen, TroubleKind};
+use crate::model::{Seen, TroubleKind, clock};
 use crate::store::Watched;
 
 /// How often is looked, unless the beat tells that something has changed.
@@ -22,8 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Each of so many looks is one at the catalog as well.
 const WHOLE_AFTER: u32 = 5;
 
-/// A process that leads nothing has no beat, and looks so often.
-const LOOK_WITHOUT_BEAT: Duration = Duration::from_secs(5);
+/// A process that leads nothing has no beat, and looks so often; and everybody does while there is a trouble.
+const LOOK_SOON: Duration = Duration::from_secs(5);
 
 /// A start streams nothing for so long.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
@@ -35,15 +35,18 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub async fn run(shared: Shared, vital: Arc<Vital>, stop: CancellationToken) {
     let mut told = HashMap::new();
     let (mut beats, mut last) = (shared.seen.subscribe(), Watched::default());
-    let mut looks = 0u32;
+    let (mut looks, mut is_well) = (0u32, true);
+    // A beat that is no news puts nothing off.
+    let mut looked_at = clock::monotonic();
     loop {
+        // What is there is looked at more often, so that its end is told soon.
         let usual = match vital.role() {
-            Role::Leader => LOOK_EVERY,
-            _ => LOOK_WITHOUT_BEAT,
+            Role::Leader if is_well => LOOK_EVERY.min(shared.config.alert.after),
+            _ => LOOK_SOON,
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(watch_every(usual)) => {}
+            () = tokio::time::sleep(watch_every(usual).saturating_sub(looked_at.elapsed())) => {}
             _ = beats.changed() => {
                 // How much WAL is held changes with each beat.
                 let beat = Watched {
@@ -57,14 +60,19 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, stop: CancellationToken) {
             }
         }
         if !matches!(vital.role(), Role::Leader | Role::Starting) {
+            looked_at = clock::monotonic();
             continue;
         }
         // The beat tells of a change in the catalog; without one it is looked at all the same now and then.
         let is_whole =
             vital.role() != Role::Leader || looks.is_multiple_of(WHOLE_AFTER) || watch_every(usual) != usual;
         looks = looks.wrapping_add(1);
+        looked_at = clock::monotonic();
         match tokio::time::timeout(TIMEOUT, look(&shared, &vital, is_whole)).await {
-            Ok(Ok(looked)) => tell(looked, &mut told),
+            Ok(Ok(looked)) => {
+                is_well = looked.found.is_empty();
+                tell(looked, &mut told);
+            }
             Ok(Err(error)) => tracing::debug!("troubles could not be looked for: {error}"),
             Err(_) => tracing::debug!("troubles could not be looked for within {} s", TIMEOUT.as_secs()),
         }

@@ -136,7 +136,7 @@ impl Store {
             where key not like '%~' || id";
         step.execute(links, &[]).await?;
         // A row counts as written since then if its own time lies behind it, so it is put a little before.
-        let since = "update {s}.published set since = least(to_timestamp($1 - 0.001),
+        let since = "update {s}.published set since = least(to_timestamp($1::float8 - 0.001),
                 (select coalesce(min(committed_at), clock_timestamp()) from {s}.event)),
             since_xid = pg_current_xact_id()";
         step.execute(since, &[&oldest]).await?;

@@ -107,7 +107,7 @@ fn customer_parts(customer: &Customer<'_>, ticket: &Candidate) -> Vec<(&'static 
     let both = words::FIRST_LAST
         .iter()
         .find_map(|(first, last)| Some((exact(first)?, exact(last)?)));
-    let whole = words::each(words::NAME).find_map(|word| exact(word));
+    let whole = words::each(words::NAME).find_map(exact);
     if let Some((first, last)) = both {
         parts.push((
             "name",

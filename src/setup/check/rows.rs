@@ -75,7 +75,9 @@ impl Looking<'_> {
             shape.sql()
         );
         let rows = site::query_sql(self.client, &sql, &[]).await?;
-        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+        // A row without a key is none of ours.
+        let keys: Vec<Option<String>> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        Ok(keys.into_iter().flatten().collect())
     }
 
     async fn read(

@@ -168,7 +168,7 @@ async fn files_go_with_their_message_whenever_they_came() {
         b"answer"
     );
     assert!(
-        path[0].starts_with("uploads/answers/") && path[0].ends_with("-1-_a b.txt"),
+        path[0].starts_with("uploads/answers/") && path[0].ends_with("-1-a b.txt"),
         "{path:?}"
     );
     scene.app("update uploads set is_virus = false").await;
