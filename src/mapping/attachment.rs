@@ -167,13 +167,13 @@ const VALUES: &str = "is_ours, file_name, file_mime, file_source";
 
 /// The files of one message or ticket, whose key's texts are the parameters; the outputs are [`FILE_OUTPUTS`].
 pub fn of_parent(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Reading {
-    all(config, shape, around, "", (values(config, shape), VALUES))
+    all(config, shape, around, false, (values(config, shape), VALUES))
 }
 
 /// The same files, only whether `where` holds of each: for the case that another of their values is refused.
 pub fn eligible(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Reading {
     let asked = (vec![is_ours(config, shape)], "is_ours");
-    all(config, shape, around, "distinct ", asked)
+    all(config, shape, around, true, asked)
 }
 
 /// Which of many messages or tickets have any file at all, whatever `where` says of it: an array of texts for each column of
@@ -202,38 +202,39 @@ fn parent_of_all<'a>(config: &Attachment, around: &Around<'a>) -> (&'a Shape, &'
     }
 }
 
+/// One row a file, in the order of their rows and of the list; `each_once`: what a join repeats is one.
 fn all(
     config: &Attachment,
     shape: &Shape,
     around: &Around<'_>,
-    distinct: &str,
+    each_once: bool,
     (mut outputs, names): (Vec<String>, &str),
 ) -> Reading {
     let (parent, alias) = parent_of_all(config, around);
     let condition = parent.key_condition(alias, 1);
-    let sql = if config.expand.is_some() {
-        let (row, order) = typed_key(shape);
-        outputs.extend(row);
-        let from = from_sql(config, shape, around);
-        let found = numbered(config, shape, &from, &condition, &outputs);
-        format!("select {distinct}key, {names}, {order}, place\nfrom {found}\norder by {order}, place")
+    let from = from_sql(config, shape, around);
+    let (row, mut order) = typed_key(shape);
+    outputs.extend(row);
+    let mut found = if config.expand.is_some() {
+        order.push_str(", place");
+        numbered(config, shape, &from, &condition, &outputs)
     } else {
-        outputs.insert(0, shape.key_sql("a"));
-        outputs.push(order(shape));
+        outputs.insert(0, format!("{} as key", shape.key_sql("a")));
         format!(
-            "select {distinct}{}\nfrom {}\nwhere {condition}\norder by {}",
-            outputs.join(",\n  "),
-            from_sql(config, shape, around),
-            order(shape)
+            "(select {}\nfrom {from}\nwhere {condition}) f",
+            outputs.join(",\n  ")
         )
     };
+    if each_once {
+        found = format!("(select distinct key, {names}, {order}\nfrom {found}) f");
+    }
     Reading {
-        sql,
+        sql: format!("select key, {names}\nfrom {found}\norder by {order}"),
         columns: parent.key.clone(),
     }
 }
 
-/// The columns of the row's key as outputs of a list, to order by, and what they are called.
+/// The columns of the row's key as outputs, to order by, and what they are called.
 fn typed_key(shape: &Shape) -> (Vec<String>, String) {
     let output = |(n, column): (usize, &String)| format!("a.{} as row_{n}", quote_ident(column));
     let names: Vec<String> = (0..shape.key.len()).map(|n| format!("row_{n}")).collect();
@@ -313,7 +314,7 @@ pub fn of_row(config: &Attachment, shape: &Shape, around: &Around<'_>, source: S
     let from = list_sql(row, config, shape, around);
     let found = numbered(config, shape, &from, "true", &[]);
     Some(Reading {
-        sql: format!("select distinct key, place from {found} order by place"),
+        sql: format!("select key from {found} group by key, place order by place"),
         columns,
     })
 }
@@ -396,14 +397,6 @@ pub fn signature(config: &Attachment) -> Option<String> {
     let mut parts = vec![table.as_str(), expand.sql.trim()];
     parts.extend(named.map(|expr| expr.sql.trim()));
     Some(parts.join("\n"))
-}
-
-fn order(shape: &Shape) -> String {
-    let columns = shape
-        .key
-        .iter()
-        .map(|column| format!("a.{}", quote_ident(column)));
-    columns.collect::<Vec<String>>().join(", ")
 }
 
 /// One file by its key; the outputs are [`FILE_OUTPUTS`]. No row: it is gone, or belongs to nothing any more.

@@ -381,9 +381,20 @@ impl Store {
         Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
     }
 
-    /// Our deliveries of a ticket whose message in Deskie is not known, as [`Store::remote_compared`] has them.
+    /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, given up out of
+    /// doubt (it stands there, a person said), or the first message of a case, whose number create_case does not tell.
+    /// Those of tickets whose cases were merged into this one's, too.
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
-        self.remote_compared(ticket, &[]).await.map(|(_, open)| open)
+        let sql = format!(
+            "select {COLUMNS} from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
+            where d.ticket_id in (select $1 union all
+                    select o.id from {{s}}.ticket o join {{s}}.ticket t on o.merged_into = t.case_id where t.id = $1)
+              and d.message_id is null and d.body is not null and d.act in ('message', 'note', 'file') and d.lead is null
+              and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
+                   or (d.state = 'delivered' and d.call = 'create_case'))
+            order by d.position, d.part, d.id"
+        );
+        self.query(&sql, &[&ticket]).await?.iter().map(delivery).collect()
     }
 
     /// What the ticket's case was opened with.
@@ -393,14 +404,6 @@ impl Store {
         opening(rows.first().and_then(|row| row.get(0)))
     }
 }
-
-/// The numbers of [`Store::delivery_unidentified`]; `$1`: the ticket.
-pub(super) const UNIDENTIFIED: &str = "select d.id from {s}.delivery d
-    where d.ticket_id in (select $1 union all
-            select o.id from {s}.ticket o join {s}.ticket t on o.merged_into = t.case_id where t.id = $1)
-      and d.message_id is null and d.body is not null and d.act in ('message', 'note', 'file') and d.lead is null
-      and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
-           or (d.state = 'delivered' and d.call = 'create_case'))";
 
 /// What the case of a ticket was opened with, as an expression.
 pub(super) fn opening_of(ticket: &str) -> String {

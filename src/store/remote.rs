@@ -3,8 +3,8 @@
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
-use super::delivery::{COLUMNS, COUNT, UNIDENTIFIED, delivery, opening, opening_of};
-use super::{Delivery, Opening, Step, Store, StoreError, Ticket, ticket};
+use super::delivery::{opening, opening_of};
+use super::{Opening, Step, Store, StoreError, Ticket, ticket};
 use crate::model::{CaseId, DeliveryId, Kind, MessageId};
 
 /// What a message of a case is to us.
@@ -82,32 +82,6 @@ impl Store {
             .iter()
             .map(|row| MessageId(row.get(0)))
             .collect())
-    }
-
-    /// Which of these messages are known, and our deliveries of a ticket whose message in Deskie is not: in doubt, parked out
-    /// of doubt, given up out of doubt (it stands there, a person said), or the first message of a case, whose number
-    /// create_case does not tell. Those of tickets whose cases were merged into this one's, too.
-    pub async fn remote_compared(
-        &self,
-        ticket: i64,
-        ids: &[MessageId],
-    ) -> Result<(Vec<MessageId>, Vec<Delivery>), StoreError> {
-        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        let sql = format!(
-            "select {COLUMNS}, known.ids from (select array(
-                    select message_id from {{s}}.remote where message_id = any($2)
-                    union select message_id from {{s}}.delivery where message_id = any($2)) as ids) known
-             left join ({UNIDENTIFIED}) open on true
-             left join {{s}}.delivery d on d.id = open.id left join {{s}}.ticket t on t.id = d.ticket_id
-             order by d.position, d.part, d.id"
-        );
-        let rows = self.query(&sql, &[&ticket, &ids]).await?;
-        let known: Vec<i64> = rows.first().map(|row| row.get(COUNT)).unwrap_or_default();
-        let open = rows.iter().filter(|row| row.get::<_, Option<i64>>(0).is_some());
-        Ok((
-            known.into_iter().map(MessageId).collect(),
-            open.map(delivery).collect::<Result<_, _>>()?,
-        ))
     }
 
     /// How many messages of a case are known.

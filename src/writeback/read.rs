@@ -44,8 +44,6 @@ struct Page {
     date: Option<jiff::Timestamp>,
     /// How many messages the case has, where Deskie tells, and everything that it shows was read.
     whole: Option<i64>,
-    /// Our own deliveries whose messages are not known by their numbers.
-    unidentified: Vec<Delivery>,
 }
 
 /// Which class a wanted read belongs to.
@@ -121,7 +119,6 @@ impl WriteBack {
             unreadable: Vec::new(),
             date: None,
             whole: None,
-            unidentified: Vec::new(),
         };
         let (mut new, mut seen) = (0, std::collections::HashSet::new());
         for number in 1..=PAGES {
@@ -142,9 +139,7 @@ impl WriteBack {
                 .extend(list.unreadable.iter().map(ToString::to_string));
             let (items, total) = (list.items, list.total);
             let ids: Vec<MessageId> = items.iter().map(|message| message.message_id).collect();
-            let compared = self.store.remote_compared(ticket.id, &ids).await;
-            let (known, unidentified) = compared.map_err(Failed::Store)?;
-            page.unidentified = unidentified;
+            let known = self.store.remote_known(&ids).await.map_err(Failed::Store)?;
             // A message that arrived between two pages shifts them: the same one may come twice.
             let fresh: Vec<Message> = items
                 .into_iter()
@@ -217,8 +212,12 @@ impl WriteBack {
     ) -> Result<usize, StoreError> {
         // A channel's webhook may have brought some since: storing them again changes nothing.
         let unknown: Vec<&Message> = page.messages.iter().collect();
-        let (mut openings, doubtful): (Vec<Delivery>, Vec<Delivery>) = page
-            .unidentified
+        // Asked only now: a merge that the read itself has brought to light makes the other ticket's messages ours.
+        let unidentified = match unknown.is_empty() {
+            true => Vec::new(),
+            false => self.store.delivery_unidentified(ticket.id).await?,
+        };
+        let (mut openings, doubtful): (Vec<Delivery>, Vec<Delivery>) = unidentified
             .into_iter()
             .partition(|delivery| delivery.state == "delivered");
         let mut identified = Vec::new();

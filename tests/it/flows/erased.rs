@@ -6,16 +6,15 @@ use crate::support::{Stage, stage, texts, wait_until};
 
 /// How a first attempt may end that Deskie did not carry out.
 fn failures() -> [FaultKind; 3] {
-    let answer = |status, body: &str| FaultKind::RejectBefore {
-        status,
-        body: body.to_owned(),
-    };
     [
         // In doubt.
         FaultKind::CloseBefore,
-        answer(503, ""),
+        FaultKind::RejectBefore {
+            status: 503,
+            body: String::new(),
+        },
         // Certainly not done.
-        answer(429, r#"{"error":"too_many_requests"}"#),
+        FaultKind::TooManyRequests { retry_after: Some(3) },
     ]
 }
 
