@@ -350,9 +350,9 @@ fn asked(headers: &HeaderMap, body: &[u8]) -> Asked {
 }
 
 impl Served {
-    /// Refuses who may not change things.
-    fn check(&self, asked: &Asked) -> Result<(), Response> {
-        let refuse = |status: StatusCode, why: &'static str| Err((status, why).into_response());
+    /// What is answered to who may not change things; `None`: he may.
+    fn refusal(&self, asked: &Asked) -> Option<Response> {
+        let refuse = |status: StatusCode, why: &'static str| Some((status, why).into_response());
         let Some(right) = &self.console.admin_token else {
             return refuse(
                 StatusCode::FORBIDDEN,
@@ -363,7 +363,7 @@ impl Served {
             return refuse(StatusCode::UNAUTHORIZED, "the admin token is missing\n");
         };
         match self.gate.judge(right, given, monotonic()) {
-            Verdict::Right => Ok(()),
+            Verdict::Right => None,
             Verdict::Wrong => {
                 tracing::warn!("a wrong admin token was given to the console");
                 refuse(StatusCode::UNAUTHORIZED, "the admin token is wrong\n")
@@ -371,12 +371,12 @@ impl Served {
             Verdict::TooSoon(wait) => {
                 let seconds = wait.as_secs_f64().ceil().to_string();
                 let text = "a wrong admin token was given just now: try again in some seconds\n";
-                Err((
+                let answer = (
                     StatusCode::TOO_MANY_REQUESTS,
                     [(header::RETRY_AFTER, seconds)],
                     text,
-                )
-                    .into_response())
+                );
+                Some(answer.into_response())
             }
         }
     }
@@ -416,7 +416,7 @@ async fn retry(
     body: Bytes,
 ) -> Response {
     let asked = asked(&headers, &body);
-    if let Err(refused) = served.check(&asked) {
+    if let Some(refused) = served.refusal(&asked) {
         return refused;
     }
     let store = &served.console.store;
@@ -436,7 +436,7 @@ async fn discard(
     body: Bytes,
 ) -> Response {
     let asked = asked(&headers, &body);
-    if let Err(refused) = served.check(&asked) {
+    if let Some(refused) = served.refusal(&asked) {
         return refused;
     }
     let store = &served.console.store;

@@ -102,12 +102,6 @@ enum Done {
 impl Batch<'_> {
     /// The event as part of a run, where it is an ordinary one.
     pub(super) fn entry<'a>(&self, event: &'a Event) -> Option<Entry<'a>> {
-        let is_plain = matches!(event.op, Op::Insert | Op::Update)
-            && !self.one_by_one
-            && self.config.capture.settle.is_zero()
-            // What is parked of the row has to know.
-            && !(self.has_parked && event.op == Op::Update)
-            && self.compiled.attachments_of(&event.relation).next().is_none();
         let [section] = self.compiled.sections_of(&event.relation)[..] else {
             return None;
         };
@@ -123,13 +117,18 @@ impl Batch<'_> {
             }
             Section::Attachment => false,
         };
-        let is_plain = is_plain
-            && !tells_changes
-            && old_key.is_none_or(|old| old == key)
-            && !(section == Section::Message && self.compiled.thread.is_some())
-            && !self.moves.contains(&(event.id, section))
-            && !self.emptied.contains(&(event.xid, section));
-        is_plain.then_some(Entry {
+        let goes_alone = !matches!(event.op, Op::Insert | Op::Update)
+            || self.one_by_one
+            || !self.config.capture.settle.is_zero()
+            // What is parked of the row has to know.
+            || (self.has_parked && event.op == Op::Update)
+            || self.compiled.attachments_of(&event.relation).next().is_some()
+            || tells_changes
+            || old_key.is_some_and(|old| old != key)
+            || (section == Section::Message && self.compiled.thread.is_some())
+            || self.moves.contains(&(event.id, section))
+            || self.emptied.contains(&(event.xid, section));
+        (!goes_alone).then_some(Entry {
             event,
             section,
             key,
