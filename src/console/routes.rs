@@ -350,7 +350,7 @@ fn asked(headers: &HeaderMap, body: &[u8]) -> Asked {
 }
 
 impl Served {
-    /// What is answered to who may not change things; `None`: he may.
+    /// The answer to who may not change things.
     fn refusal(&self, asked: &Asked) -> Option<Response> {
         let refuse = |status: StatusCode, why: &'static str| Some((status, why).into_response());
         let Some(right) = &self.console.admin_token else {
@@ -371,12 +371,12 @@ impl Served {
             Verdict::TooSoon(wait) => {
                 let seconds = wait.as_secs_f64().ceil().to_string();
                 let text = "a wrong admin token was given just now: try again in some seconds\n";
-                let answer = (
+                let later = (
                     StatusCode::TOO_MANY_REQUESTS,
                     [(header::RETRY_AFTER, seconds)],
                     text,
                 );
-                Some(answer.into_response())
+                Some(later.into_response())
             }
         }
     }
