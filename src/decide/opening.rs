@@ -63,6 +63,19 @@ pub fn tell_odd_status(ticket: &TicketKey, word: &str) {
     tracing::warn!(%ticket, "[ticket] status is {is}; it must be 'open', 'waiting' or 'closed'");
 }
 
+/// The status that the outputs of `[ticket]` give; `None` where they give none, or where the ticket is not for Deskie;
+/// `Err`: the mapping gave another word.
+pub fn ticket_status(outputs: &[Option<String>]) -> Result<Option<String>, String> {
+    let row = Cells {
+        names: &TICKET_OUTPUTS,
+        cells: outputs,
+    };
+    match row.holds("where") {
+        true => status_word(row.word("status").map(str::to_owned)),
+        false => Ok(None),
+    }
+}
+
 /// What create_case needs, from the outputs of `[ticket]`; an identity that is not there is waited for.
 pub fn opening(
     config: &Config,

@@ -178,7 +178,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         let router = crate::receive::router(
             shared.store.clone(),
             config.server.webhook_secrets.clone(),
-            config.deskie.ticket_field,
+            config.deskie.clone(),
         );
         serve::spawn(&mut servers, webhooks, router, &stop);
         tracing::info!("webhooks on http://{}/webhooks/…", config.server.listen);
