@@ -153,11 +153,16 @@ async fn show(store: &Store, id: &str, json: bool) -> Result<(), Failure> {
         detail.id,
         detail.ticket.as_deref().unwrap_or("unknown")
     );
-    text.push_str(&format!(
-        "why\n  {}\n\nstored\n",
-        fitted(&detail.error, 2).join("\n  ")
-    ));
-    stored(&mut text, &detail.stored, 1);
+    text.push_str(&format!("why\n  {}\n", fitted(&detail.error, 2).join("\n  ")));
+    let mut rest = detail.stored.clone();
+    if let Some(Value::String(answer)) = rest.as_object_mut().and_then(|rest| rest.remove("answer")) {
+        text.push_str(&format!(
+            "\nwhat Deskie answered\n  {}\n",
+            fitted(&answer, 2).join("\n  ")
+        ));
+    }
+    text.push_str("\nstored\n");
+    stored(&mut text, &rest, 1);
     text.push_str("\nwhat to do\n");
     for line in advice(&detail) {
         let lines = fitted(&line, 4);

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{Deliverer, SEND_WITHIN};
-use crate::deskie::{Answer, CallError};
+use crate::deskie::{Answer, CallError, Kept};
 use crate::lanes::{self, Call, Cost, DoubtState, Outcome, Verdict};
 use crate::model::{CrashPoint, DeliveryId, clock};
 use crate::store::{Act, Delivery};
@@ -103,7 +103,8 @@ impl Deliverer {
             Verdict::Park => {
                 let why = format!("{text}; {remedy}");
                 tracing::error!(%ticket, act, "parked: {why}");
-                let park = || self.store.delivery_park(delivery.id, &why);
+                let answer = error.answer.as_ref().map(Kept::as_str);
+                let park = || self.store.delivery_park(delivery.id, &why, answer);
                 return self.durably("a refusal", park).await;
             }
             Verdict::RetryAt(at) => at.saturating_duration_since(now),

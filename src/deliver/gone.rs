@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::{Deliverer, UNCLEAR};
-use crate::deskie::{CallError, Case, Outcome};
+use crate::deskie::{CallError, Case, Kept, Outcome};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::CaseId;
 use crate::store::{Delivery, Parent};
@@ -54,7 +54,8 @@ impl Deliverer {
             Err(error) => return self.later(delivery, &error, attempts).await,
         };
         tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
-        self.durably("a refusal", || self.store.delivery_park(delivery.id, &why))
+        let answer = error.answer.as_ref().map(Kept::as_str);
+        self.durably("a refusal", || self.store.delivery_park(delivery.id, &why, answer))
             .await;
     }
 

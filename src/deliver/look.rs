@@ -109,7 +109,7 @@ impl Deliverer {
                 }
                 (Some(case), _) => {
                     let why = format!("case {case} was found, but it names no customer");
-                    self.durably("a doubt", || self.store.delivery_park(delivery.id, &why))
+                    self.durably("a doubt", || self.store.delivery_park(delivery.id, &why, None))
                         .await;
                 }
                 (None, _) => {}
@@ -197,7 +197,7 @@ impl Deliverer {
                      again) or `failed discard` (it stands there)"
                 );
                 tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
-                self.durably("a doubt", || self.store.delivery_park(delivery.id, &why))
+                self.durably("a doubt", || self.store.delivery_park(delivery.id, &why, None))
                     .await;
             }
         }

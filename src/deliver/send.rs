@@ -101,7 +101,7 @@ impl Deliverer {
                     match reason {
                         NotSent::Skip(why) => self.store.delivery_skip(id, why).await,
                         NotSent::Unresolve => self.store.delivery_unresolve(id).await,
-                        NotSent::Park(why) => self.store.delivery_park(id, why).await,
+                        NotSent::Park(why) => self.store.delivery_park(id, why, None).await,
                     }
                 })
                 .await;

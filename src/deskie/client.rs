@@ -16,7 +16,7 @@ use url::Url;
 use super::error::{CallError, ErrorKind, Judged, Oddity, Quota, RawAnswer, judge};
 use super::request::{self, CaseQuery, CaseUpdate, Content, File, NewCase, NewMessage, NewNote, Order};
 use super::wire::{self, Entity, List};
-use super::{Case, CustomChannel, CustomField, Label, Message, Staff, User};
+use super::{Case, CustomChannel, CustomField, Kept, Label, Message, Staff, User};
 use crate::model::{CaseId, MessageId, UserId, clock};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -334,6 +334,7 @@ impl Client {
                     quota: Quota::default(),
                     date: None,
                     took,
+                    answer: None,
                 });
             }
         };
@@ -373,6 +374,7 @@ impl Client {
                 quota,
                 date,
                 took,
+                answer: Some(Kept::of(status, body.as_deref().unwrap_or_default())),
             }),
         }
     }

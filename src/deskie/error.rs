@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::json;
+use super::kept::Kept;
 use crate::lanes::Outcome;
 use crate::model::charset::fitted;
 
@@ -146,7 +147,7 @@ pub enum ErrorKind {
     },
 }
 
-/// A call that did not yield its value. It carries no key and no message text.
+/// A call that did not yield its value. What it prints carries no key and no message text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{call}: {kind}")]
 pub struct CallError {
@@ -162,6 +163,8 @@ pub struct CallError {
     pub date: Option<Timestamp>,
     /// How long the call took.
     pub took: Duration,
+    /// What was answered, where something was.
+    pub answer: Option<Kept>,
 }
 
 impl CallError {

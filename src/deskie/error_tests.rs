@@ -29,6 +29,7 @@ fn outcome(write: bool, kind: ErrorKind) -> Outcome {
         quota: Quota::default(),
         date: None,
         took,
+        answer: None,
     }
     .outcome()
 }

@@ -8,6 +8,7 @@
 //! - `wire`, `entity`: PURE, JSON → cases, messages, users.
 //! - `request`: PURE, new cases and messages → JSON or form.
 //! - `error`: PURE, status and body → value, refusal or doubt (rule 9).
+//! - `kept`: PURE, an answer that refused → what a person is shown of it.
 //! - [`webhook`]: PURE, an incoming body → what it says.
 //! - `client`, `file`: the only files that do I/O.
 //! - `meter`: the account's budget, shared by all who call.
@@ -21,6 +22,7 @@ mod entity;
 mod error;
 mod file;
 mod json;
+mod kept;
 mod meter;
 mod pages;
 mod request;
@@ -34,6 +36,7 @@ pub use customer::Identity;
 pub use entity::{Attachment, Case, CustomChannel, CustomField, Label, Message, Staff, Status, User, Writer};
 pub use error::{CallError, ErrorKind, Quota};
 pub use file::{DeskieFile, FileError};
+pub use kept::Kept;
 pub use meter::{KeyRefusal, Meter, Reach};
 pub use pages::page;
 pub use request::{

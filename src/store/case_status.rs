@@ -256,7 +256,7 @@ impl Step<'_> {
         answered_at: Option<jiff::Timestamp>,
     ) -> Result<(), StoreError> {
         let sent = &delivery.body.text;
-        let sql = "update {s}.delivery set error = null, doubt_since = null,
+        let sql = "update {s}.delivery set error = null, answer = null, doubt_since = null,
                 state = case when body->>'text' = $2 then 'delivered' else 'queued' end,
                 done_at = case when body->>'text' = $2 then clock_timestamp() end
             where id = $1 and state in ('sending', 'doubt')";

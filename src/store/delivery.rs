@@ -282,9 +282,14 @@ impl Store {
             .await
     }
 
-    /// A delivery waits for a person (rule 10).
-    pub async fn delivery_park(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
-        let sql = "with d as (update {s}.delivery set state = 'parked', error = $2
+    /// A delivery waits for a person (rule 10); `answer`: what Deskie answered, where it refused.
+    pub async fn delivery_park(
+        &self,
+        id: DeliveryId,
+        error: &str,
+        answer: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let sql = "with d as (update {s}.delivery set state = 'parked', error = $2, answer = $4
                 where id = $1 and state in ('unresolved', 'queued', 'sending', 'doubt') and (select {s}.fence($3))
                 returning link_id, ticket_id, id, doubt_since is not null as doubted),
             -- What went with it is in doubt as well; refused, it goes by itself.
@@ -296,7 +301,8 @@ impl Store {
                 where id in (select link_id from d union all select link_id from f))
             insert into {s}.journal (ticket_id, what, detail)
             select ticket_id, 'delivery parked', 'delivery ' || id || ': ' || $2 from d";
-        self.execute(sql, &[&id.0, &error, &self.epoch().0]).await?;
+        self.execute(sql, &[&id.0, &error, &self.epoch().0, &answer])
+            .await?;
         Ok(())
     }
 
@@ -305,7 +311,7 @@ impl Store {
         let sql = "update {s}.delivery set doubt_since = coalesce(doubt_since, clock_timestamp())
             where id = $1 and state in ('sending', 'doubt') and (select {s}.fence($2))";
         self.execute(sql, &[&id.0, &self.epoch().0]).await?;
-        self.delivery_park(id, error).await
+        self.delivery_park(id, error, None).await
     }
 
     /// A delivery turns out not to be for Deskie.

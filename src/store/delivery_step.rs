@@ -172,7 +172,7 @@ impl Step<'_> {
     /// What was sent of a row that the site has deleted is forgotten: nothing needs its text, since a message is known by its
     /// number, and what was not sent never will be.
     pub async fn delivery_forget(&self, link: LinkId) -> Result<(), StoreError> {
-        let sql = "update {s}.delivery d set body = null, image = null, edited = null
+        let sql = "update {s}.delivery d set body = null, image = null, edited = null, answer = null
             where d.link_id = $1 and d.body is not null and (d.state = 'skipped' or (d.state = 'discarded' and d.doubt_since is null)
                 or (d.state = 'delivered' and (d.message_id is not null
                     or exists (select from {s}.delivery h where h.id = d.lead and h.message_id is not null))))";
@@ -286,7 +286,7 @@ impl Step<'_> {
 /// may be stored.
 const DELIVERED: &str = "f as materialized (select {s}.fence($4) as leads),
     d as (update {s}.delivery set state = 'delivered', message_id = case when id = $1 then $2::int8 else message_id end,
-            error = null, image = null, doubt_since = null, done_at = clock_timestamp(),
+            error = null, answer = null, image = null, doubt_since = null, done_at = clock_timestamp(),
             body = case when $2::int8 is null or not exists (select from {s}.link g where g.id = link_id and g.gone) then body end
         from f where (id = $1 or lead = $1) and state in ('sending', 'doubt', 'parked')
             and exists (select from {s}.delivery h where h.id = $1 and h.state in ('sending', 'doubt', 'parked'))

@@ -115,7 +115,7 @@ impl Step<'_> {
         message: MessageId,
         answered_at: Option<jiff::Timestamp>,
     ) -> Result<(), StoreError> {
-        let sql = "update {s}.delivery set error = null, doubt_since = null,
+        let sql = "update {s}.delivery set error = null, answer = null, doubt_since = null,
                 state = case when body->>'text' = $2 then 'delivered' else 'queued' end,
                 intent_at = case when body->>'text' = $2 then intent_at end,
                 done_at = case when body->>'text' = $2 then clock_timestamp() end

@@ -3,9 +3,10 @@
 use super::{Store, StoreError};
 
 /// The steps, in order; a step that was released is never changed.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("../../sql/0001_state.sql"),
     include_str!("../../sql/0026_hidden.sql"),
+    include_str!("../../sql/0027_answer.sql"),
 ];
 
 /// The names of our tables and functions, for removing them where the schema is not ours alone.
