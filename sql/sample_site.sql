@@ -30,8 +30,19 @@ create table messages (
     created_at  timestamptz not null default now()
 );
 
+-- Files of a ticket, or of a message on it.
+create table files (
+    id         bigint generated always as identity primary key,
+    ticket_id  bigint not null references tickets on delete cascade,
+    message_id bigint references messages on delete cascade,
+    name       text not null,
+    mime       text not null,
+    content    bytea not null
+);
+
 create index on tickets (user_id);
 create index on messages (ticket_id);
+create index on files (ticket_id);
 
 insert into users (email, full_name) values
     ('ayse@example.com', 'Ayşe Yılmaz'),

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, connect_url, failed};
 use crate::config::Config;
 use crate::postgres::ConnectUrl;
+use crate::sandbox::browser::{Browser, Places};
 use crate::sandbox::postgres::{Cluster, ClusterOptions, Installation, installed};
-use crate::sandbox::sample_site::{self, Places};
+use crate::sandbox::sample_site;
 use crate::sandbox::simulator::{Options, Simulator};
 
 /// What the command takes.
@@ -64,9 +65,20 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     println!("the simulated Deskie: {}", simulator.url());
 
+    let browser = Browser::start(
+        Places {
+            listen: port_near(8790)?,
+            site_url: cluster.superuser_url("site"),
+            console: Some(format!("http://{admin_listen}/")),
+        },
+        simulator.people(),
+    )
+    .await
+    .map_err(failed)?;
+
     let folder = tempfile::tempdir().map_err(failed)?;
     let path = folder.path().join("deskie-cdc.toml");
-    let text = sample_site::config(&Places {
+    let text = sample_site::config(&sample_site::Places {
         database_url: cluster.url("site", "deskie_cdc"),
         deskie_url: simulator.url(),
         staff_email: "api@example.com".into(),
@@ -96,10 +108,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let played = async {
         let held = play::four_flows(&site, &simulator).await;
         if held && !arguments.once {
-            println!(
-                "{}",
-                how_to_try(&cluster, &simulator, &webhook, admin_listen, &path)
-            );
+            println!("{}", how_to_try(&cluster, &simulator, &browser, &webhook, &path));
             wait_for_a_signal().await?;
         }
         stop.cancel();
@@ -134,22 +143,24 @@ fn port_near(usual: u16) -> Result<SocketAddr, Failure> {
 fn how_to_try(
     cluster: &Cluster,
     simulator: &Simulator,
+    browser: &Browser,
     webhook: &str,
-    admin: SocketAddr,
     config: &Path,
 ) -> String {
     // pip's package brings one that is not on the PATH.
     let psql = cluster.installation().psql().unwrap_or(Path::new("psql"));
     let psql = format!("{} '{}'", psql.display(), cluster.superuser_url("site"));
     format!(
-        "\nIt runs on. Try it by hand, in another terminal:\n\n  \
+        "\nIt runs on. Try it by hand, in a browser:\n\n  \
+         the site's help page and Deskie side by side, and the way to the console\n    {browser}\n\n\
+         or in another terminal:\n\n  \
          a customer writes on the site\n    {psql} -c \"insert into messages (ticket_id, author, body) values (4, 'customer', 'Hello?')\"\n  \
          an agent answers in Deskie (the newest case)\n    curl {control}/people -d '{{\"do\":\"agent_reply\",\"html\":\"<p>We are on it</p>\"}}'\n  \
          the customer answers by e-mail\n    curl {control}/people -d '{{\"do\":\"customer_mail_reply\",\"html\":\"<p>Thanks</p>\",\"quote\":true}}'\n  \
          what stands in Deskie, and on the site\n    curl {control}/books\n    {psql} -c 'table messages'\n  \
          a webhook by hand\n    curl {webhook} -d '{{\"case_id\": 420000000}}'\n  \
-         one ticket's story\n    deskie-cdc --config {config} trace 4\n  \
-         the console\n    http://{admin}/\n\nEnd with Ctrl-C.",
+         one ticket's story\n    deskie-cdc --config {config} trace 4\n\nEnd with Ctrl-C.",
+        browser = browser.url(),
         control = simulator.control_url(),
         config = config.display(),
     )

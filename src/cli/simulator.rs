@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, failed};
+use crate::sandbox::browser::{Browser, Places};
 use crate::sandbox::simulator::{self, CustomChannel, Options, Rule, RuleBody, Simulator, Trigger};
 
 /// What the command takes.
@@ -25,6 +26,15 @@ pub struct Arguments {
     /// A folder that keeps cases, customers and messages from one start to the next.
     #[arg(long, value_name = "PATH")]
     books: Option<std::path::PathBuf>,
+    /// Also serve pages for a browser there: the sample site's and the simulated Deskie's, side by side.
+    #[arg(long, value_name = "ADDRESS", requires = "site")]
+    browser: Option<SocketAddr>,
+    /// The sample site's database for these pages, as its owner, without TLS.
+    #[arg(long, value_name = "URL", requires = "browser")]
+    site: Option<String>,
+    /// The connector's console, as these pages link it.
+    #[arg(long, value_name = "URL", requires = "browser")]
+    console: Option<String>,
     /// The account's limit.
     #[arg(long, default_value_t = 1500, value_name = "N")]
     requests_per_minute: u32,
@@ -80,11 +90,26 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
             });
         }
     }
+    let browser = match (arguments.browser, &arguments.site) {
+        (Some(listen), Some(site_url)) => {
+            let places = Places {
+                listen,
+                site_url: site_url.clone(),
+                console: arguments.console.clone(),
+            };
+            let browser = Browser::start(places, simulator.people()).await;
+            Some(browser.map_err(|error| failed(format!("cannot listen on `{listen}`: {error}")))?)
+        }
+        _ => None,
+    };
     let (api, control) = match public_url {
         Some(url) => (url.clone(), format!("{url}/_control")),
         None => (simulator.url(), simulator.control_url()),
     };
     println!("{}", simulator::describe(&api, &control));
+    if let Some(browser) = &browser {
+        println!("In a browser: {}", browser.url());
+    }
     let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
     tokio::select! {

@@ -55,8 +55,10 @@ impl Deliverer {
         };
         tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
         let answer = error.answer.as_ref().map(Kept::as_str);
-        self.durably("a refusal", || self.store.delivery_park(delivery.id, &why, answer))
-            .await;
+        self.durably("a refusal", || {
+            self.store.delivery_park(delivery.id, &why, answer)
+        })
+        .await;
     }
 
     /// Whether a case that a read does not find either is gone: the API says so itself, or answers other reads.

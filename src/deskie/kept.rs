@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-
 /// So many characters of an answer are kept; a refusal of the API's is one short line.
 const LENGTH: usize = 2_000;
 

@@ -2,7 +2,7 @@
 //!
 //! The functions at the end act as the site's own application does; nothing in them knows of a connector.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{Client, Error, GenericClient};
 
 /// The site's tables, with a few users and old tickets: `sql/sample_site.sql`.
 pub const SQL: &str = include_str!("../../sql/sample_site.sql");
@@ -83,17 +83,143 @@ pub struct Message {
 }
 
 /// A customer opens a ticket; gives its key.
-pub async fn open_ticket(client: &Client, email: &str, subject: &str, body: &str) -> Result<i64, Error> {
+pub async fn open_ticket(
+    client: &impl GenericClient,
+    email: &str,
+    subject: &str,
+    body: &str,
+) -> Result<i64, Error> {
     let sql = "insert into tickets (user_id, subject, body) select id, $2, $3 from users where email = $1 returning id";
     Ok(client.query_one(sql, &[&email, &subject, &body]).await?.get(0))
 }
 
 /// The customer writes on the ticket's page; gives the message's key.
-pub async fn customer_reply(client: &Client, ticket: i64, body: &str) -> Result<i64, Error> {
+pub async fn customer_reply(client: &impl GenericClient, ticket: i64, body: &str) -> Result<i64, Error> {
     let sql = "with reply as (insert into messages (ticket_id, author, body) values ($1, 'customer', $2) returning id), \
                touched as (update tickets set status = 'open', updated_at = now() where id = $1) \
                select id from reply";
     Ok(client.query_one(sql, &[&ticket, &body]).await?.get(0))
+}
+
+/// A customer of the site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// His key.
+    pub id: i64,
+    /// His address.
+    pub email: String,
+    /// His name.
+    pub full_name: String,
+}
+
+/// Everybody who has an account on the site.
+pub async fn list_users(client: &Client) -> Result<Vec<User>, Error> {
+    let rows = client
+        .query("select id, email, full_name from users order by id", &[])
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| User {
+            id: row.get(0),
+            email: row.get(1),
+            full_name: row.get(2),
+        })
+        .collect())
+}
+
+/// A ticket as the site shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// Its key.
+    pub id: i64,
+    /// Its subject.
+    pub subject: String,
+    /// What the customer wrote when opening it.
+    pub body: String,
+    /// `open`, `answered` or `closed`.
+    pub status: String,
+    /// How many answers the site counts.
+    pub replies: i32,
+}
+
+/// A customer's tickets, the newest first.
+pub async fn list_tickets(client: &Client, user: i64) -> Result<Vec<Ticket>, Error> {
+    let sql = "select id, subject, body, status::text, replies_count from tickets where user_id = $1 order by id desc";
+    let rows = client.query(sql, &[&user]).await?;
+    Ok(rows
+        .iter()
+        .map(|row| Ticket {
+            id: row.get(0),
+            subject: row.get(1),
+            body: row.get(2),
+            status: row.get(3),
+            replies: row.get(4),
+        })
+        .collect())
+}
+
+/// A file that a customer attaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// Its MIME type.
+    pub mime: String,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+/// A customer opens a ticket, perhaps with a file, in one transaction; gives its key.
+pub async fn post_ticket(
+    client: &mut Client,
+    email: &str,
+    subject: &str,
+    body: &str,
+    file: Option<&File>,
+) -> Result<i64, Error> {
+    let transaction = client.transaction().await?;
+    let ticket = open_ticket(&transaction, email, subject, body).await?;
+    if let Some(file) = file {
+        attach(&transaction, ticket, None, file).await?;
+    }
+    transaction.commit().await?;
+    Ok(ticket)
+}
+
+/// The customer writes on the ticket's page, perhaps with a file, in one transaction; gives the message's key.
+pub async fn post_reply(
+    client: &mut Client,
+    ticket: i64,
+    body: &str,
+    file: Option<&File>,
+) -> Result<i64, Error> {
+    let transaction = client.transaction().await?;
+    let message = customer_reply(&transaction, ticket, body).await?;
+    if let Some(file) = file {
+        attach(&transaction, ticket, Some(message), file).await?;
+    }
+    transaction.commit().await?;
+    Ok(message)
+}
+
+async fn attach(
+    client: &impl GenericClient,
+    ticket: i64,
+    message: Option<i64>,
+    file: &File,
+) -> Result<(), Error> {
+    let sql = "insert into files (ticket_id, message_id, name, mime, content) values ($1, $2, $3, $4, $5)";
+    client
+        .execute(sql, &[&ticket, &message, &file.name, &file.mime, &file.content])
+        .await?;
+    Ok(())
+}
+
+/// The names of a ticket's files, each with the message that it belongs to, if it does not belong to the ticket itself.
+pub async fn list_files(client: &Client, ticket: i64) -> Result<Vec<(Option<i64>, String)>, Error> {
+    let sql = "select message_id, name from files where ticket_id = $1 order by id";
+    let rows = client.query(sql, &[&ticket]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// What the customer sees on the ticket's page, the oldest first.
@@ -143,6 +269,7 @@ mod tests {
     #[test]
     fn the_mapping_fits_on_one_screen() {
         let mapping = CONFIG.split_once("[ticket]\n").unwrap().1;
+        let (mapping, _) = mapping.split_once("[[attachment]]").unwrap();
         let lines = mapping.lines().filter(|line| line.contains(" = ")).count();
         assert!(lines <= 15, "{lines} lines");
     }

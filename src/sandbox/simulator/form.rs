@@ -4,13 +4,13 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 /// The most that a request may carry.
-pub(super) const MAX_REQUEST: usize = 50 * 1024 * 1024;
+pub(in crate::sandbox) const MAX_REQUEST: usize = 50 * 1024 * 1024;
 /// The most that one file may have.
 pub(super) const MAX_FILE: usize = 25 * 1024 * 1024;
 
 /// A file that came by multipart.
 #[derive(Debug, Clone)]
-pub(super) struct Upload {
+pub(in crate::sandbox) struct Upload {
     pub name: String,
     pub mime: String,
     pub bytes: Bytes,
@@ -18,20 +18,20 @@ pub(super) struct Upload {
 
 /// The fields of a request, nested, and its files.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Form {
+pub(in crate::sandbox) struct Form {
     pub fields: Value,
     pub files: Vec<Upload>,
 }
 
 impl Form {
     /// The object under a root key such as `case`.
-    pub fn root(&self, key: &str) -> Option<Fields<'_>> {
+    pub(super) fn root(&self, key: &str) -> Option<Fields<'_>> {
         self.fields.get(key).filter(|value| value.is_object()).map(Fields)
     }
 }
 
 /// Reads a body by its content type; `None` if it cannot be read.
-pub(super) fn read_body(content_type: &str, body: &Bytes) -> Option<Form> {
+pub(in crate::sandbox) fn read_body(content_type: &str, body: &Bytes) -> Option<Form> {
     if content_type.starts_with("multipart/form-data") {
         let boundary = content_type
             .split("boundary=")

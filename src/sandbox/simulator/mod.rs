@@ -26,7 +26,7 @@ mod books;
 mod connection;
 mod control;
 mod fault;
-mod form;
+pub(in crate::sandbox) mod form;
 mod kept;
 mod options;
 mod people;
@@ -61,7 +61,7 @@ pub use options::{
 };
 pub use spoil::Spoilt;
 
-use crate::model::{CaseId, MessageId};
+use crate::model::{CaseId, MessageId, StaffId};
 use connection::{Connection, CuttingListener};
 use kept::Keeper;
 use state::State;
@@ -172,6 +172,31 @@ impl Shared {
     }
 }
 
+/// Those who work in a simulated Deskie: what they see, and what they do.
+#[derive(Debug, Clone)]
+pub struct People(Arc<Shared>);
+
+impl People {
+    /// Something that somebody does.
+    pub fn act(&self, action: Action) -> Result<Acted, Error> {
+        self.0.act(action)
+    }
+
+    /// The books as they stand.
+    pub fn books(&self) -> Books {
+        self.0.with_quietly(|state| state.books())
+    }
+
+    /// The name of an agent; of one whom the account does not have, his number.
+    pub fn agent(&self, staff: StaffId) -> String {
+        let agents = self.0.with_quietly(|state| state.options.agents.clone());
+        agents
+            .into_iter()
+            .find(|agent| agent.staff_id == staff)
+            .map_or_else(|| format!("#{staff}"), |agent| agent.full_name)
+    }
+}
+
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let failed = |source| Error::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -253,6 +278,11 @@ impl Simulator {
     /// Closes every connection, and ends all of its tasks.
     pub fn stop(self) {
         self.shared.stop.cancel();
+    }
+
+    /// Those who work in it, for somebody who outlives this handle's borrow.
+    pub fn people(&self) -> People {
+        People(Arc::clone(&self.shared))
     }
 
     /// The books as they stand.

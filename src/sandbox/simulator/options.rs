@@ -168,8 +168,8 @@ impl Default for Options {
             ],
             agents: vec![Agent {
                 staff_id: DEFAULT_AGENT,
-                email: "ayse@example.com".into(),
-                full_name: "Ayşe Yılmaz".into(),
+                email: "deniz@example.com".into(),
+                full_name: "Deniz Arslan".into(),
                 active: true,
             }],
             rules: Vec::new(),

@@ -63,7 +63,7 @@ async fn the_four_flows() {
         let line = |n: usize| (shown[n].author.as_str(), shown[n].body.as_str());
         assert_eq!(line(0), ("agent", "Bağlantı gönderdim."));
         assert_eq!(line(1), ("customer", "Спасибо!"));
-        assert_eq!(shown[0].author_name.as_deref(), Some("Ayşe Yılmaz"));
+        assert_eq!(shown[0].author_name.as_deref(), Some("Deniz Arslan"));
         let replies = stage
             .query("select replies_count from tickets where id = $1", &[&ticket])
             .await;

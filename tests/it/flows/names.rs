@@ -60,7 +60,7 @@ async fn a_list_of_agents_that_fails_costs_a_moment_and_not_the_name() {
     connector.wait_for_log("names could not be read").await;
     // THEN his answer comes with his name
     let shown = stage.until_site(ticket, 1).await;
-    assert_eq!(shown[0].author_name.as_deref(), Some("Ayşe Yılmaz"));
+    assert_eq!(shown[0].author_name.as_deref(), Some("Deniz Arslan"));
 }
 
 #[tokio::test]
