@@ -144,7 +144,7 @@ pub(super) fn mail(people: &People, sent: &Sent) -> Result<CaseId, Fault> {
         user_email: sent.said("from")?.to_owned(),
         user_full_name: String::new(),
         subject: sent.said("subject")?.to_owned(),
-        says: Says::text(sent.said("text")?),
+        says: Says::html(as_html(sent.said("text")?)),
     })?;
     acted.case_id.ok_or(Fault::NotFound)
 }
@@ -200,6 +200,12 @@ fn says(sent: &Sent) -> Result<Says, Fault> {
     });
     Ok(Says {
         attachments: attachments.into_iter().collect(),
-        ..Says::text(text)
+        ..Says::html(as_html(text))
     })
+}
+
+/// As Deskie's editor, and a mail program, would write it.
+fn as_html(text: &str) -> String {
+    let lines = text.lines().enumerate();
+    html! { p { @for (n, line) in lines { @if n > 0 { br; } (line) } } }.into_string()
 }

@@ -60,10 +60,9 @@ impl Browser {
         let stop = CancellationToken::new();
         let service = router(Arc::new(Shared { places, people }));
         let ended = stop.clone();
-        tokio::spawn(async move {
-            ended
-                .run_until_cancelled(axum::serve(listener, service).into_future())
-                .await
+        spawn(async move {
+            let serving = axum::serve(listener, service).into_future();
+            ended.run_until_cancelled(serving).await;
         });
         Ok(Browser {
             address,
@@ -75,6 +74,15 @@ impl Browser {
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
+}
+
+/// Beside the demo, not under `run`: what is spawned ends with its listener or its connection.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sandbox is no part of a connector's shutdown"
+)]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
 }
 
 #[derive(Debug)]
@@ -208,7 +216,7 @@ impl Shared {
     /// A connection of the site's own.
     async fn site(&self) -> Result<Client, Fault> {
         let (client, connection) = tokio_postgres::connect(&self.places.site_url, NoTls).await?;
-        tokio::spawn(async move {
+        spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("a connection of the sample site ended: {error}");
             }

@@ -362,3 +362,42 @@ async fn every_form_of_json_that_was_seen_is_read() {
         assert_eq!(connector.log().iter().find(trouble), None, "{empty:?}");
     }
 }
+
+/// The code tells what kind of refusal it is, the rest of the answer what exactly is wrong.
+#[tokio::test]
+async fn what_deskie_answered_is_kept_for_who_looks_and_stands_in_no_log() {
+    // GIVEN a message that Deskie refuses with more than a code
+    let stage = stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    let refused = FaultKind::RejectBefore {
+        status: 422,
+        body: r#"{"error":"content_empty","details":"Alan \"content\" boş: şğı"}"#.into(),
+    };
+    stage.simulator.add_fault(Fault::on(Match::Add, refused));
+    // WHEN it is sent
+    stage.writes(ticket, "bir").await;
+    connector.wait_for_log("parked").await;
+    // THEN all of the answer is shown, and logged nowhere
+    let id = "select 'd' || id from deskie_cdc.delivery where state = 'parked'";
+    let id: String = stage.query(id, &[]).await[0].get(0);
+    let shown = stage
+        .workplace
+        .command(&["failed", "show", &id])
+        .await
+        .ok()
+        .stdout;
+    let (_, answer) = shown.split_once("what Deskie answered").expect(&shown);
+    assert!(
+        answer.contains("HTTP 422") && answer.contains("boş: şğı"),
+        "{shown}"
+    );
+    assert!(connector.log().iter().all(|line| !line.contains("boş")));
+    // AND once it is delivered it is forgotten
+    stage.workplace.command(&["failed", "retry", &id]).await.ok();
+    stage.until_deskie(case, 2).await;
+    stage.settled().await;
+    let kept = "select count(*) from deskie_cdc.delivery where answer is not null";
+    assert_eq!(stage.count(kept).await, 0);
+}
