@@ -406,10 +406,8 @@ impl Deliverer {
             .message
             .as_ref()
             .is_some_and(|message| message.coalesce);
-        if matches!(found, Found::None) && delivery.ask_first && coalesces {
-            if !held.is_empty() {
-                return Ok(Found::Many(held));
-            }
+        if matches!(found, Found::None) && delivery.ask_first && coalesces && !held.is_empty() {
+            return Ok(Found::Many(held));
         }
         match may_be_unreadable(&found, &unreadable, delivery) {
             Some(failed) => Err(failed),

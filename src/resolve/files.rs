@@ -182,7 +182,7 @@ impl Batch<'_> {
         }
         if let Some(told) = found.told {
             tracing::warn!(%delivery, "a body does not go to Deskie as it stands: {told}");
-            step.journal_add(Some(ticket), "sent otherwise than it stands", told)
+            step.journal_add(Some(ticket), "not sent as written", told)
                 .await?;
         }
         Ok(step.delivery_resolved(delivery, &found.resolution).await?)

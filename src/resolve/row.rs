@@ -140,11 +140,11 @@ impl Batch<'_> {
         committed_at: i64,
     ) -> Result<Found, ResolveError> {
         match (section, &self.compiled.messages) {
-            (Section::Ticket, _) => self.resolve_ticket(step, image, ticket, committed_at).await,
+            (Section::Ticket, _) => Box::pin(self.resolve_ticket(step, image, ticket, committed_at)).await,
             (Section::Message, Some((from_image, from_table))) => {
                 let readings = (from_image, from_table);
-                self.resolve_message(step, readings, image, ticket, has_case, committed_at)
-                    .await
+                let found = self.resolve_message(step, readings, image, ticket, has_case, committed_at);
+                Box::pin(found).await
             }
             _ => Ok(Found::Never("no such section is configured".into())),
         }

@@ -14,10 +14,17 @@ const WITHIN: Duration = Duration::from_secs(20);
 
 /// Does work over `bytes` of text; `None`: it did not end in time, or failed. Harmless ones are done at once.
 pub async fn beside<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    if bytes < HARMLESS {
-        return Some(work());
+    match bytes < HARMLESS {
+        true => Some(work()),
+        false => beside_for(WITHIN, work).await,
     }
-    let done = tokio::time::timeout(WITHIN, tokio::task::spawn_blocking(work)).await;
+}
+
+async fn beside_for<T: Send + 'static>(
+    within: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let done = tokio::time::timeout(within, tokio::task::spawn_blocking(work)).await;
     done.ok().and_then(Result::ok)
 }
 
@@ -55,5 +62,32 @@ impl Store {
         let sql = "delete from {s}.risk where kind = $1 and key = $2";
         self.execute(sql, &[&kind, &key]).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_does_not_end_is_given_up_and_stops_nobody() {
+        // GIVEN work that goes on until it is told to end, on a runtime of one thread
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let work = move || {
+            let _ = begin.send(());
+            ended.recv().is_err()
+        };
+        // WHEN it takes longer than it may: others go on meanwhile, and it is given up
+        let (done, others) = tokio::join!(beside_for(Duration::from_millis(200), work), begun);
+        assert_eq!((done, others), (None, Ok(())));
+        drop(end);
+        // AND what ends is waited for, and what fails is no more than that
+        assert_eq!(beside(HARMLESS, || 7).await, Some(7));
+        assert_eq!(beside(HARMLESS - 1, || 7).await, Some(7));
+        assert_eq!(
+            beside(HARMLESS, || -> u8 { panic!("of one text alone") }).await,
+            None
+        );
     }
 }

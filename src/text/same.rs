@@ -28,29 +28,29 @@ pub struct Shown {
 /// Whether a message shows the words of `ours`; either of its forms may be empty.
 pub fn shown(ours: &Body, content: &str, html: &str) -> Shown {
     let ours = forms(&ours.text, &ours.html);
-    let theirs = [content, html].map(|form| forms(form, form));
-    compared(&ours, &theirs)
+    compared(&ours, content, html, |form| forms(form, form))
 }
 
 /// The same by the plain text of each, without any parser.
 pub fn shown_plainly(ours: &Body, content: &str, html: &str) -> Shown {
-    let theirs = [content, html].map(|form| vec![words(form), words(&words_of(&flat(form)))]);
-    compared(&[words(&ours.text)], &theirs)
+    compared(&[words(&ours.text)], content, html, |form| {
+        vec![words(form), words(&words_of(&flat(form)))]
+    })
 }
 
-fn compared(ours: &[String], theirs: &[Vec<String>; 2]) -> Shown {
-    let mut shown = theirs.iter().flatten().filter(|form| !form.is_empty()).peekable();
-    if shown.peek().is_none() {
+fn compared(ours: &[String], content: &str, html: &str, forms: impl Fn(&str) -> Vec<String>) -> Shown {
+    let said = [content, html].into_iter().filter(|form| !form.trim().is_empty());
+    let theirs: Vec<String> = said.flat_map(forms).collect();
+    if theirs.is_empty() {
         return Shown {
             same: ours.iter().all(String::is_empty),
             held: false,
         };
     }
     let holds = |theirs: &String| ours.iter().any(|ours| !ours.is_empty() && theirs.contains(ours));
-    let held = shown.clone().any(holds);
     Shown {
-        same: shown.any(|theirs| ours.contains(theirs)),
-        held,
+        same: theirs.iter().any(|theirs| ours.contains(theirs)),
+        held: theirs.iter().any(holds),
     }
 }
 

@@ -56,7 +56,7 @@ pub fn parts(body: &str, format: BodyFormat, limits: Limits) -> Parts {
 /// The same without any parser: the words of HTML and their lines, and Markdown as it was written.
 pub fn plain_parts(body: &str, format: BodyFormat, limits: Limits) -> Parts {
     let words = match format {
-        BodyFormat::Html => Cow::Owned(words_of(&flat(&without_nul(body)))),
+        BodyFormat::Html => Cow::Owned(words_of(&flat(&without_nul(body))).trim().to_owned()),
         BodyFormat::Text | BodyFormat::Markdown => Cow::Borrowed(body),
     };
     Parts {
@@ -249,6 +249,27 @@ mod tests {
             parts.iter().map(|part| part.text.as_str()).collect::<String>(),
             body
         );
+    }
+
+    #[test]
+    fn without_a_parser_the_words_are_the_same() {
+        let limits = Limits {
+            body: 60_000,
+            text: 1_000_000,
+        };
+        for (body, format, text) in [
+            ("<p>a &lt; b<div>c</div>", BodyFormat::Html, "a < b\nc"),
+            ("**a**\n- b", BodyFormat::Markdown, "**a**\n- b"),
+            ("a <b>", BodyFormat::Text, "a <b>"),
+        ] {
+            let plain = plain_parts(body, format, limits);
+            assert_eq!(plain.bodies, [outgoing(text, BodyFormat::Text)], "{body}");
+            assert_eq!(plain.is_flattened, format != BodyFormat::Text);
+        }
+        let much = "<div>".repeat(1_000);
+        assert!(parts(&format!("{much}x"), BodyFormat::Html, limits).is_flattened);
+        assert_eq!(parts("<p>&nbsp;</p>", BodyFormat::Html, limits).bodies, []);
+        assert_eq!(parts(" \n", BodyFormat::Text, limits).bodies, []);
     }
 
     proptest! {

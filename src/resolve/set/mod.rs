@@ -322,7 +322,7 @@ impl Batch<'_> {
             .times(entry.section, entry.event.committed_at.as_second())
             .await;
         if entry.section == Section::Ticket {
-            let found = self.ticket_found(lane, outputs, times).await;
+            let found = Box::pin(self.ticket_found(lane, outputs, times)).await;
             let goes_alone = match &found {
                 Found::Ready(ready) => {
                     ready.told.is_some() || known.has_files(AttachmentOf::Ticket, &entry.key)
@@ -344,7 +344,7 @@ impl Batch<'_> {
         let mut found = decide::message(self.config, &row);
         let body;
         if found == Err(Need::Body) {
-            body = self.body_of(Section::Message, outputs).await;
+            body = Box::pin(self.body_of(Section::Message, outputs)).await;
             row.body = Some(&body);
             found = decide::message(self.config, &row);
         }
