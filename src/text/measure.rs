@@ -26,8 +26,8 @@ pub(super) struct Bounds {
     pub work: usize,
     /// Nodes that are moved, or put in where they do not stand: each is looked for among its neighbours.
     pub moves: usize,
-    /// Signs that are escaped, times the length of the text or value that each stands in: at each of them the sanitiser's
-    /// writer looks for the next tag.
+    /// Signs that are escaped, beyond [`FREE`] in one text or value, times its length: at each of them the sanitiser's writer
+    /// looks for the next tag.
     pub escapes: usize,
     /// What may stand in one tag, in blanks and quotes: the parser compares each attribute with all others.
     pub tag: usize,
@@ -40,9 +40,12 @@ pub(super) const BOUNDS: Bounds = Bounds {
     nodes: 250_000,
     work: 4_000_000,
     moves: 10_000,
-    escapes: 50_000_000,
+    escapes: 10_000_000,
     tag: 20_000,
 };
+
+/// So many signs that are escaped may stand in any text or value: addresses have some dozens.
+pub(super) const FREE: usize = 64;
 
 /// Bytes that are given to the parser before it is looked what they made.
 const PIECE: usize = 256;
@@ -147,7 +150,7 @@ impl Counts {
     }
 
     fn add_escapes(&self, signs: usize, length: usize) {
-        let cost = signs.saturating_mul(length);
+        let cost = signs.saturating_sub(FREE).saturating_mul(length);
         self.escapes.set(self.escapes.get().saturating_add(cost));
     }
 
@@ -372,7 +375,7 @@ mod tests {
             "x".repeat(20_001),
             "<br>".repeat(4_000),
             // Signs that are escaped, each behind the other, in texts and in values.
-            "&".repeat(4_000),
+            "&".repeat(5_000),
             "\u{a0}".repeat(4_000),
             format!("<p>{}<a href=\"{}\">", "x".repeat(4_000), "&".repeat(4_000)),
         ] {

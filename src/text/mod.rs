@@ -46,10 +46,6 @@ pub fn word_or_length(value: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "time_tests.rs"]
-mod time;
-
-#[cfg(test)]
 fn same_text(ours: &Body, content: &str, html: &str) -> bool {
     shown(ours, content, html).same
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::element::unescaped;
 use super::escape::attribute;
-use super::measure::is_sign;
+use super::measure::{FREE, is_sign};
 use super::sanitise::{Relative, is_web};
 
 /// The HTML for the sanitiser. What it is must be measured afterwards: it may nest otherwise than before.
@@ -73,12 +73,11 @@ pub(super) fn reshaped(html: &str, relative: Relative<'_>) -> String {
 /// where it has many. A comment ends the text that it looks through, and is not seen: the sanitiser takes it out. It stands
 /// before such a sign, where it cannot part what belongs together; `signs` counts those since the last one.
 fn broken_up<'a>(text: &'a str, signs: &mut usize) -> Cow<'a, str> {
-    const EACH: usize = 64;
     let mut broken = String::new();
     let mut kept = 0;
     for (at, _) in text.bytes().enumerate().filter(|(_, byte)| is_sign(*byte)) {
         *signs += 1;
-        if *signs > EACH {
+        if *signs > FREE {
             *signs = 1;
             broken.push_str(text.get(kept..at).unwrap_or_default());
             broken.push_str("<!---->");

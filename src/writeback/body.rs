@@ -29,6 +29,13 @@ impl WriteBack {
         Ok(body.or_names(&names))
     }
 
+    /// The same as Markdown, which is made like everything of it: beside the runtime, and within a time.
+    pub(super) async fn markdown(body: &Incoming) -> String {
+        let owned = body.clone();
+        let made = beside(body.html.len(), move || owned.markdown()).await;
+        made.unwrap_or_else(|| body.text.clone())
+    }
+
     async fn words(&self, ticket: Option<i64>, key: &str, payload: &Payload) -> Result<Incoming, StoreError> {
         let (content, html) = (&payload.content, &payload.content_html);
         let base = self.config.deskie.url.clone();

@@ -312,7 +312,7 @@ impl WriteBack {
             .body(Some(ticket.id), &key, payload, self.files_are_links())
             .await?;
         parameters.set("kind", head.kind.as_str());
-        parameters.set("markdown", body.markdown());
+        parameters.set("markdown", WriteBack::markdown(&body).await);
         parameters.set("text", body.text);
         parameters.set("html", body.html);
         let mut set_some = |name: &str, value: Option<String>| {

@@ -20,6 +20,7 @@ mod flows;
 mod gap;
 mod hostile;
 mod leaks;
+mod lengths;
 mod mails;
 mod moved;
 mod postgres;

@@ -206,7 +206,10 @@ async fn html_that_is_too_much_goes_to_deskie_as_plain_text_and_is_told_once() {
     stage.writes(ticket, "son").await;
     // THEN their words come, in order
     let record = stage.until_deskie(case, 4).await;
-    assert_eq!(&texts(&record)[1..], ["Merhaba\niki", &"&".repeat(11_000), "son"]);
+    assert_eq!(
+        &texts(&record)[1..],
+        ["Merhaba<br>iki", &"&amp;".repeat(11_000), "son"]
+    );
     // AND what goes otherwise than it was written is told, once
     let told = |line: &&String| line.contains("does not go to Deskie as it stands");
     assert_eq!(connector.log().iter().filter(told).count(), 1);

@@ -1,9 +1,9 @@
 //! A text's length alone decides how long it takes, whatever it holds: four times the text takes about four times as long,
 //! where a quadratic one would take sixteen. What is measured is this thread's processor time, where the system tells it.
 
-use super::*;
-use crate::model::BodyFormat;
-use crate::model::clock::monotonic;
+use deskie_cdc::model::BodyFormat;
+use deskie_cdc::model::clock::monotonic;
+use deskie_cdc::text::{Limits, fingerprints, parts, plain, plain_parts, read};
 
 /// Bytes of the shorter text; the longer one has four times as many.
 const SHORT: usize = 2_000;
