@@ -1,10 +1,10 @@
 //! A message's row, or one message of a row that holds many.
 
-use super::{Cells, Found, Need, Outputs, Ready, Times, opening, parts, seconds, unanswered};
+use super::{Cells, Found, Need, Outputs, Ready, Times, opening, seconds, told, unanswered};
 use crate::config::{AgentAs, Config};
 use crate::mapping::read::MESSAGE_OUTPUTS;
 use crate::model::TicketKey;
-use crate::text;
+use crate::text::{self, Parts};
 
 /// Why an agent's answer stays on the site.
 pub const AGENT_IGNORED: &str = "an agent's answer on the site ([message] agent_as = \"ignore\")";
@@ -45,6 +45,8 @@ pub struct MessageRow<'a> {
     pub ticket_outputs: Option<&'a Outputs>,
     /// Whether the ticket's row is there.
     pub ticket_exists: Option<bool>,
+    /// Its body as it is sent.
+    pub body: Option<&'a Parts>,
 }
 
 /// What becomes of a message.
@@ -92,19 +94,21 @@ pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Found, Need> {
         true => Some(row.ticket_outputs.ok_or(Need::Ticket)?),
         false => None,
     };
-    let format = cells.format();
-    let body = cells.whole("body").filter(|body| match format {
-        Some(format) => !text::says_nothing(body, format),
-        None => !body.trim().is_empty(),
-    });
-    if body.is_none() && files.is_empty() {
+    let body = match cells.body() {
+        Some(_) => Some(row.body.ok_or(Need::Body)?).filter(|body| !body.bodies.is_empty()),
+        None => None,
+    };
+    let has_format = cells.format().is_some();
+    // In no format that is known it says something all the same.
+    let says = body.is_some() || (!has_format && cells.word("body").is_some());
+    if !says && files.is_empty() {
         return Ok(Found::NotNow("the body is empty, and there is no file".into()));
     }
-    let Some(format) = format else {
+    if !has_format {
         return Ok(Found::Park(
             "[message] format must give 'text', 'html' or 'markdown'".into(),
         ));
-    };
+    }
     if !cells.holds("ticket_where") {
         return Ok(Found::Wait {
             why: "[ticket] where does not hold".into(),
@@ -122,7 +126,7 @@ pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Found, Need> {
     Ok(Found::Ready(Box::new(Ready {
         author,
         bodies: match body {
-            Some(body) => parts(config, body, format, row.ticket),
+            Some(body) => body.bodies.clone(),
             None => vec![text::names_of_files(files)],
         },
         opening,
@@ -131,5 +135,6 @@ pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Found, Need> {
             .made(created_at)
             .map_or(row.times.committed_at, |at| at as i64),
         is_files_only: body.is_none(),
+        told: body.and_then(told),
     })))
 }

@@ -23,8 +23,9 @@ pub use ticket::{TicketRow, ticket};
 pub use verdict::{Answers, Question, message_verdict, ticket_verdict};
 
 use crate::config::Config;
-use crate::model::{BodyFormat, RowClock, TicketKey};
-use crate::text::{self, Body};
+use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS};
+use crate::model::{BodyFormat, RowClock, Section};
+use crate::text::{Body, Limits, Parts};
 
 /// A statement's answer for one row, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,12 @@ impl<'a> Cells<'a> {
 
     fn holds(&self, name: &str) -> bool {
         self.whole(name) == Some("true")
+    }
+
+    /// Its body, where there is one and it is known how it is written.
+    fn body(&self) -> Option<(&'a str, BodyFormat)> {
+        let body = self.whole("body").filter(|body| !body.trim().is_empty());
+        body.zip(self.format())
     }
 
     /// How its body is written; `None` where it says something that is no format.
@@ -122,6 +129,8 @@ pub struct Ready {
     pub written_at: i64,
     /// Its text is nothing but the names of its files.
     pub is_files_only: bool,
+    /// What is to be told of its body, where it does not go as it stands.
+    pub told: Option<&'static str>,
 }
 
 /// What must be known before it can be decided; the caller puts it into the row and asks again.
@@ -133,6 +142,17 @@ pub enum Need {
     Ticket,
     /// Whether its ticket's row is there at all.
     TicketExists,
+    /// Its body ([`body_of`]) as it is sent, which costs most of all and is asked for last.
+    Body,
+}
+
+/// What is told of a body that does not go as it stands.
+fn told(parts: &Parts) -> Option<&'static str> {
+    match (parts.is_flattened, parts.is_cut) {
+        (true, _) => Some("its HTML is too much to be read, so that it goes as plain text"),
+        (false, true) => Some("it is longer than [deskie] max_text, so that its end is left out"),
+        (false, false) => None,
+    }
 }
 
 /// When a row was made and committed.
@@ -204,14 +224,21 @@ pub fn body_format(word: Option<&str>) -> Option<BodyFormat> {
     }
 }
 
-/// A body as Deskie is sent it.
-fn parts(config: &Config, body: &str, format: BodyFormat, ticket: &TicketKey) -> Vec<Body> {
-    let deskie = &config.deskie;
-    if format == BodyFormat::Html && text::is_flattened("", body) {
-        tracing::warn!(%ticket, "a body goes to Deskie as plain text: its HTML would multiply without end");
+/// The body of a row that is to be converted, once [`Need::Body`] asks for it; `None`: there is none.
+pub fn body_of(section: Section, outputs: &Outputs) -> Option<(&str, BodyFormat)> {
+    let Outputs::Row(cells) = outputs else { return None };
+    let names: &[&str] = match section {
+        Section::Ticket => &TICKET_OUTPUTS,
+        Section::Message => &MESSAGE_OUTPUTS,
+        Section::Attachment => return None,
+    };
+    Cells { names, cells }.body()
+}
+
+/// The limits of what Deskie is sent.
+pub fn limits(config: &Config) -> Limits {
+    Limits {
+        body: config.deskie.max_body,
+        text: config.deskie.max_text,
     }
-    if body.len() > deskie.max_text {
-        tracing::warn!(%ticket, bytes = body.len(), "a text is longer than [deskie] max_text: the rest is left out");
-    }
-    text::parts(body, format, deskie.max_body, deskie.max_text)
 }

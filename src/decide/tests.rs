@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::AgentAs;
+use crate::model::TicketKey;
+use crate::text;
 
 const SAMPLE: &str = include_str!("../../sql/sample_site.toml");
 
@@ -30,6 +32,12 @@ fn times(ages: bool) -> Times {
         now: NOW,
         ages,
     }
+}
+
+fn body_as_sent(config: &Config, section: Section, outputs: &Outputs) -> Parts {
+    body_of(section, outputs).map_or_else(Parts::default, |(body, format)| {
+        text::parts(body, format, limits(config))
+    })
 }
 
 fn cell() -> impl Strategy<Value = Option<String>> {
@@ -77,7 +85,13 @@ proptest! {
     fn a_ticket_that_goes_is_one_that_deskie_can_take(outputs in outputs(16), ages in any::<bool>()) {
         let key = TicketKey("7".to_owned());
         let config = config(AgentAs::Note);
-        let found = ticket(&config, &TicketRow { key: &key, outputs: &outputs, times: times(ages) });
+        let mut row = TicketRow { key: &key, outputs: &outputs, times: times(ages), body: None };
+        let body = body_as_sent(&config, Section::Ticket, &outputs);
+        let found = ticket(&config, &row).unwrap_or_else(|need| {
+            assert_eq!(need, Need::Body);
+            row.body = Some(&body);
+            ticket(&config, &row).unwrap()
+        });
         let holds = matches!(&outputs, Outputs::Row(row) if row[0].as_deref() == Some("true"));
         if let Outputs::Row(_) = outputs {
             prop_assert_eq!(matches!(found, Found::NotNow(_)), !holds);
@@ -112,7 +126,9 @@ proptest! {
             files: None,
             ticket_outputs: None,
             ticket_exists: None,
+            body: None,
         };
+        let body = body_as_sent(&config, Section::Message, &outputs);
         let mut asked = Vec::new();
         let found = loop {
             let need = match message(&config, &row) {
@@ -125,12 +141,15 @@ proptest! {
                 Need::Files => row.files = Some(&[]),
                 Need::Ticket => row.ticket_outputs = Some(&opening),
                 Need::TicketExists => row.ticket_exists = Some(exists),
+                Need::Body => row.body = Some(&body),
             }
         };
+        let another = text::parts("something else", BodyFormat::Text, limits(&config));
         let surplus = MessageRow {
             files: row.files.or(Some(&["a.pdf"])),
             ticket_outputs: row.ticket_outputs.or(Some(&other)),
             ticket_exists: row.ticket_exists.or(Some(!exists)),
+            body: row.body.or(Some(&another)),
             ..row
         };
         prop_assert_eq!(message(&config, &surplus), Ok(found.clone()));
@@ -155,15 +174,18 @@ fn what_is_no_word_and_no_number_of_deskies_is_not_sent() {
     }
     let key = TicketKey("7".to_owned());
     let outputs = Outputs::Row(cells);
+    let config = config(AgentAs::Note);
+    let body = body_as_sent(&config, Section::Ticket, &outputs);
     let found = ticket(
-        &config(AgentAs::Note),
+        &config,
         &TicketRow {
             key: &key,
             outputs: &outputs,
             times: times(true),
+            body: Some(&body),
         },
     );
-    let Found::Ready(ready) = found else {
+    let Ok(Found::Ready(ready)) = found else {
         panic!("{found:?}");
     };
     let opening = ready.opening.unwrap();

@@ -1,10 +1,10 @@
 //! A ticket's own row, where that opens the case.
 
-use super::{Author, Cells, Found, Outputs, Ready, Times, opening, parts, seconds, unanswered};
+use super::{Author, Cells, Found, Need, Outputs, Ready, Times, limits, opening, seconds, told, unanswered};
 use crate::config::Config;
 use crate::mapping::read::TICKET_OUTPUTS;
 use crate::model::{BodyFormat, TicketKey};
-use crate::text;
+use crate::text::{self, Parts};
 
 /// A ticket's row.
 #[derive(Debug, Clone, Copy)]
@@ -15,46 +15,49 @@ pub struct TicketRow<'a> {
     pub outputs: &'a Outputs,
     /// When it was made.
     pub times: Times,
+    /// Its body as it is sent; `None`: not asked for yet.
+    pub body: Option<&'a Parts>,
 }
 
 /// What becomes of a ticket's row.
-pub fn ticket(config: &Config, row: &TicketRow<'_>) -> Found {
+pub fn ticket(config: &Config, row: &TicketRow<'_>) -> Result<Found, Need> {
     let Outputs::Row(outputs) = row.outputs else {
-        return unanswered(row.outputs, "[ticket]");
+        return Ok(unanswered(row.outputs, "[ticket]"));
     };
     let cells = Cells {
         names: &TICKET_OUTPUTS,
         cells: outputs,
     };
     if !cells.holds("where") {
-        return Found::NotNow("[ticket] where does not hold".into());
+        return Ok(Found::NotNow("[ticket] where does not hold".into()));
     }
     let created_at = seconds(cells.whole("created_at"));
     if let Some(age) = row.times.import(config, created_at) {
-        return Found::Never(age);
+        return Ok(Found::Never(age));
     }
     let opening = match opening(config, outputs, row.key, &row.times) {
         Ok(opening) => opening,
-        Err(found) => return *found,
+        Err(found) => return Ok(*found),
     };
-    let Some(format) = cells.format() else {
-        return Found::Park("[ticket] format must give 'text', 'html' or 'markdown'".into());
+    if cells.format().is_none() {
+        return Ok(Found::Park(
+            "[ticket] format must give 'text', 'html' or 'markdown'".into(),
+        ));
+    }
+    let body = match cells.body() {
+        Some(_) => Some(row.body.ok_or(Need::Body)?).filter(|body| !body.bodies.is_empty()),
+        None => None,
     };
-    let body = cells
-        .whole("body")
-        .filter(|body| !text::says_nothing(body, format));
-    let (body, format) = match body {
-        Some(body) => (body, format),
-        None => (opening.subject.as_str(), BodyFormat::Text),
-    };
-    Found::Ready(Box::new(Ready {
+    let subject = || text::parts(&opening.subject, BodyFormat::Text, limits(config)).bodies;
+    Ok(Found::Ready(Box::new(Ready {
         author: Author::Customer,
-        bodies: parts(config, body, format, row.key),
+        bodies: body.map_or_else(subject, |body| body.bodies.clone()),
         written_at: row
             .times
             .made(created_at)
             .map_or(row.times.committed_at, |at| at as i64),
         opening: Some(opening),
         is_files_only: false,
-    }))
+        told: body.and_then(told),
+    })))
 }

@@ -12,7 +12,7 @@ use crate::lanes::{
     MessageIntent,
 };
 use crate::model::{CaseId, CrashPoint, MessageId, StaffId, UserId, clock};
-use crate::store::{Delivery, Opening, StoreError};
+use crate::store::{self, Delivery, Opening, StoreError};
 use crate::text;
 
 /// Why a look-up brought nothing.
@@ -371,19 +371,23 @@ impl Deliverer {
         }
         let ids: Vec<MessageId> = messages.iter().map(|message| message.message_id).collect();
         let known = self.store.remote_known(&ids).await?;
-        let candidates: Vec<MessageCandidate> = messages
-            .iter()
-            .map(|message| MessageCandidate {
+        let (mut candidates, mut held) = (Vec::new(), Vec::new());
+        for message in &messages {
+            let known = known.contains(&message.message_id);
+            let shown = store::shown(&delivery.body, &message.content, &message.content_html).await;
+            candidates.push(MessageCandidate {
                 message_id: message.message_id,
                 user_id: message.user_id.unwrap_or(UserId(0)),
                 staff_id: message.staff_id.unwrap_or(StaffId(0)),
                 note: message.note,
-                same_text: text::same_text(&delivery.body, &message.content, &message.content_html)
-                    && text::same_files(&delivery.told_files(), &message.told_files()),
+                same_text: shown.same && text::same_files(&delivery.told_files(), &message.told_files()),
                 created_at: message.created_at,
-                known: known.contains(&message.message_id),
-            })
-            .collect();
+                known,
+            });
+            if !known && message.user_id == delivery.user_id && shown.held {
+                held.push(message.message_id);
+            }
+        }
         let author = match (delivery.call.as_deref(), delivery.user_id) {
             (Some("add_note"), _) => lanes::Author::Note,
             (_, Some(user)) if delivery.author == "customer" => lanes::Author::Customer(user),
@@ -402,20 +406,8 @@ impl Deliverer {
             .message
             .as_ref()
             .is_some_and(|message| message.coalesce);
-        if matches!(found, Found::None) && delivery.ask_first && coalesces {
-            let holds = |message: &&Message| {
-                !known.contains(&message.message_id)
-                    && message.user_id == delivery.user_id
-                    && text::holds_text(&delivery.body, &message.content, &message.content_html)
-            };
-            let ids: Vec<MessageId> = messages
-                .iter()
-                .filter(holds)
-                .map(|message| message.message_id)
-                .collect();
-            if !ids.is_empty() {
-                return Ok(Found::Many(ids));
-            }
+        if matches!(found, Found::None) && delivery.ask_first && coalesces && !held.is_empty() {
+            return Ok(Found::Many(held));
         }
         match may_be_unreadable(&found, &unreadable, delivery) {
             Some(failed) => Err(failed),

@@ -10,7 +10,7 @@ use super::row::{Found, Lane};
 use super::{Batch, ResolveError, cell};
 use crate::config::OpenOn;
 use crate::model::{EventId, LinkId, Op, Section, TicketKey};
-use crate::store::{Event, LinkState, NewDelivery, Resolution, Step, Stray, Ticket, Unresolved};
+use crate::store::{self, Event, LinkState, NewDelivery, Resolution, Step, Stray, Ticket, Unresolved};
 use crate::text;
 
 /// Why a message is parked that looks like our own reply. A retry of such a one is a person's decision.
@@ -324,7 +324,9 @@ impl Batch<'_> {
         if section != Section::Message || resolution.author != "customer" {
             return Ok(Found::Ready(ready));
         }
-        let heard = step.remote_heard(ticket, &said(resolution), committed_at).await?;
+        let heard = step
+            .remote_heard(ticket, &said(resolution).await, committed_at)
+            .await?;
         let length = resolution
             .bodies
             .iter()
@@ -349,12 +351,12 @@ impl Batch<'_> {
 }
 
 /// What makes a message known again.
-fn said(resolution: &Resolution) -> Vec<String> {
+async fn said(resolution: &Resolution) -> Vec<String> {
     match resolution.bodies.as_slice() {
-        [body] => text::fingerprints(&body.text, &body.html),
+        [body] => store::fingerprints(&body.text, &body.html).await,
         bodies => {
             let whole = bodies.iter().map(|body| body.text.as_str()).collect::<String>();
-            text::fingerprints(&whole, "")
+            store::fingerprints(&whole, "").await
         }
     }
 }

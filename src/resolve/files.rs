@@ -180,6 +180,11 @@ impl Batch<'_> {
                     .push(file_ref(link, &file.source, file.row));
             }
         }
+        if let Some(told) = found.told {
+            tracing::warn!(%delivery, "a body does not go to Deskie as it stands: {told}");
+            step.journal_add(Some(ticket), "not sent as written", told)
+                .await?;
+        }
         Ok(step.delivery_resolved(delivery, &found.resolution).await?)
     }
 
@@ -425,12 +430,15 @@ pub struct Resolved {
     pub files: Vec<FoundFile>,
     /// Its text is nothing but the names of its files.
     pub is_files_only: bool,
+    /// What is to be told of its body.
+    pub told: Option<&'static str>,
 }
 
 impl Resolved {
     pub(super) fn of(ready: Ready, files: Vec<FoundFile>) -> Resolved {
         Resolved {
             is_files_only: ready.is_files_only,
+            told: ready.told,
             resolution: Resolution {
                 author: ready.author.as_str().to_owned(),
                 bodies: ready.bodies,

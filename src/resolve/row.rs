@@ -6,12 +6,13 @@ use super::files::{Resolved, names};
 use super::verdict::{Holds, Of};
 use super::{Batch, ResolveError, cell};
 use crate::config::AttachmentOf;
-use crate::decide::{self, MessageRow, Need, Outputs, TicketRow, seconds};
+use crate::decide::{self, MessageRow, Need, Outputs, TicketRow, Times, seconds};
 use crate::mapping::Shape;
 use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{Section, TicketKey};
-use crate::store::Step;
+use crate::store::{Step, beside};
+use crate::text::{self, Parts};
 
 /// What becomes of a row, with the files that it takes along.
 pub(super) type Found = decide::Found<Resolved>;
@@ -139,11 +140,11 @@ impl Batch<'_> {
         committed_at: i64,
     ) -> Result<Found, ResolveError> {
         match (section, &self.compiled.messages) {
-            (Section::Ticket, _) => self.resolve_ticket(step, image, ticket, committed_at).await,
+            (Section::Ticket, _) => Box::pin(self.resolve_ticket(step, image, ticket, committed_at)).await,
             (Section::Message, Some((from_image, from_table))) => {
                 let readings = (from_image, from_table);
-                self.resolve_message(step, readings, image, ticket, has_case, committed_at)
-                    .await
+                let found = self.resolve_message(step, readings, image, ticket, has_case, committed_at);
+                Box::pin(found).await
             }
             _ => Ok(Found::Never("no such section is configured".into())),
         }
@@ -171,12 +172,7 @@ impl Batch<'_> {
             return Ok(found);
         }
         let times = self.times(Section::Ticket, committed_at).await;
-        let row = TicketRow {
-            key,
-            outputs: &outputs,
-            times,
-        };
-        let found = decide::ticket(self.config, &row);
+        let found = self.ticket_found(key, &outputs, times).await;
         let files = match found {
             decide::Found::Ready(_) => self.files_of(step, AttachmentOf::Ticket, key.as_str()).await?,
             _ => Ok(Vec::new()),
@@ -185,6 +181,40 @@ impl Batch<'_> {
             Ok(files) => found.map_ready(|ready| Resolved::of(ready, files)),
             Err(found) => found,
         })
+    }
+
+    /// What the outputs of a ticket mean.
+    pub(super) async fn ticket_found(
+        &self,
+        key: &TicketKey,
+        outputs: &Outputs,
+        times: Times,
+    ) -> decide::Found {
+        let mut body = None;
+        loop {
+            let row = TicketRow {
+                key,
+                outputs,
+                times,
+                body: body.as_ref(),
+            };
+            match decide::ticket(self.config, &row) {
+                Ok(found) => return found,
+                Err(_) => body = Some(self.body_of(Section::Ticket, outputs).await),
+            }
+        }
+    }
+
+    /// A row's body as it is sent. Whoever wrote it, it is converted beside the runtime and within a time; what is not
+    /// done by then goes as plain text.
+    pub(super) async fn body_of(&self, section: Section, outputs: &Outputs) -> Parts {
+        let Some((body, format)) = decide::body_of(section, outputs) else {
+            return Parts::default();
+        };
+        let limits = decide::limits(self.config);
+        let owned = body.to_owned();
+        let done = beside(body.len(), move || text::parts(&owned, format, limits)).await;
+        done.unwrap_or_else(|| text::plain_parts(body, format, limits))
     }
 
     async fn resolve_message(
@@ -227,7 +257,7 @@ impl Batch<'_> {
         committed_at: i64,
     ) -> Result<Found, ResolveError> {
         let times = self.times(Section::Message, committed_at).await;
-        let (mut files, mut ticket_outputs, mut ticket_exists) = (None, None, None);
+        let (mut files, mut ticket_outputs, mut ticket_exists, mut body) = (None, None, None, None);
         let found = loop {
             let names: Option<Vec<&str>> = files.as_deref().map(names);
             let row = MessageRow {
@@ -238,10 +268,12 @@ impl Batch<'_> {
                 files: names.as_deref(),
                 ticket_outputs: ticket_outputs.as_ref(),
                 ticket_exists,
+                body: body.as_ref(),
             };
             match decide::message(self.config, &row) {
                 Ok(found) => break found,
                 Err(Need::TicketExists) => ticket_exists = Some(self.ticket_exists(ticket).await?),
+                Err(Need::Body) => body = Some(self.body_of(Section::Message, &outputs).await),
                 Err(Need::Files) => {
                     files = match key {
                         Some(key) => match self.files_of(step, AttachmentOf::Message, key).await? {

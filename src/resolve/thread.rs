@@ -21,7 +21,7 @@ use super::{Batch, ResolveError};
 use crate::config::OnEdit;
 use crate::decide::{Outputs, body_format};
 use crate::model::{LinkId, Section, TicketKey};
-use crate::store::{Event, LinkState, RowLink, Step, Unresolved};
+use crate::store::{Event, LinkState, RowLink, Step, Unresolved, beside};
 use crate::text;
 
 /// One message of a row.
@@ -169,8 +169,11 @@ impl Batch<'_> {
         let has_case = ticket.case_id.is_some();
         let mut theirs = Vec::new();
         for (element, generation) in fresh {
-            if by_key
-                && let Some(said) = said(&spoken, &elements, element)
+            let said = match by_key {
+                true => said(&spoken, &elements, element).await,
+                false => None,
+            };
+            if let Some(said) = said
                 && step.remote_claim(ticket.id, &said, &element.key).await?
             {
                 element_add(step, Some(ticket.id), row_key, (element, generation), OURS).await?;
@@ -521,14 +524,22 @@ fn among_equals(elements: &[Element], element: &Element) -> (usize, usize) {
 }
 
 /// What makes a message of a row known again.
-fn said(spoken: &Told<Spoken>, elements: &[Element], element: &Element) -> Option<Vec<String>> {
+async fn said(spoken: &Told<Spoken>, elements: &[Element], element: &Element) -> Option<Vec<String>> {
     let Told::There(spoken) = spoken else { return None };
     let row = spoken
         .get(&element.identity)?
         .get(among_equals(elements, element).0)?;
     let body = row.get(3)?.as_deref()?;
-    let body = text::outgoing(body, body_format(Outputs::get(row, 4).as_deref())?);
-    Some(text::fingerprints(&body.text, &body.html))
+    let format = body_format(Outputs::get(row, 4).as_deref())?;
+    let owned = body.to_owned();
+    let work = move || {
+        let body = text::outgoing(&owned, format);
+        text::fingerprints(&body.text, &body.html)
+    };
+    match beside(body.len(), work).await {
+        Some(said) => Some(said),
+        None => Some(text::fingerprints(body, "")),
+    }
 }
 
 /// The whole row is kept only while it is needed: it holds the other messages as well.

@@ -64,6 +64,7 @@ pub use parked_event::Place;
 pub use published::{KnownTable, MappedSince, SeenTable};
 pub use recall::Claim;
 pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState};
+pub use risk::{HARMLESS, beside, fingerprints, shown};
 pub use set::{NewLink, NewRow};
 pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};

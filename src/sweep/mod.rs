@@ -17,10 +17,7 @@ use crate::config::Config;
 use crate::deskie::{self, Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Unreadable, Writer};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, clock};
-use crate::store::{
-    Birth, Claim, Claimed, Delivery, HoldKind, Parent, SeenCase, SeenStatus, Store, StoreError,
-};
-use crate::text;
+use crate::store::{self, Birth, Claim, Claimed, HoldKind, Parent, SeenCase, SeenStatus, Store, StoreError};
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -300,14 +297,17 @@ impl Sweeper {
             return Ok(Some(true));
         }
         let unidentified = self.store.delivery_unidentified(ticket).await?;
-        let stands = |sent: &Delivery| {
-            messages.iter().any(|message| {
+        for sent in &unidentified {
+            for message in messages {
                 let by_him = matches!(message.author(), Writer::Customer(user) if Some(user) == sent.user_id);
-                by_him && text::same_text(&sent.body, &message.content, &message.content_html)
-            })
-        };
-        if unidentified.iter().any(stands) {
-            return Ok(Some(true));
+                if by_him
+                    && store::shown(&sent.body, &message.content, &message.content_html)
+                        .await
+                        .same
+                {
+                    return Ok(Some(true));
+                }
+            }
         }
         let is_open = unidentified.iter().any(|sent| sent.state == "delivered");
         Ok((!is_open).then_some(false))

@@ -106,6 +106,9 @@ pub(super) fn attribute_of<'a>(attributes: &'a str, wanted: &str) -> Option<Cow<
     }
 }
 
+/// Of those that are known, the `;` included.
+const LONGEST_ENTITY: usize = 10;
+
 /// Text with its entities resolved: those that everybody writes, and those by number. What is none stays.
 pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
@@ -116,9 +119,11 @@ pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     while let Some(at) = rest.find('&') {
         let (before, entity) = rest.split_at(at);
         plain.push_str(before);
-        let known = entity
-            .get(1..)
-            .and_then(|inner| inner.split_once(';'))
+        // Looked for no further than an entity is long: a text may be nothing but `&`.
+        let name = entity.get(1..).unwrap_or_default();
+        let end = name.bytes().take(LONGEST_ENTITY).position(|byte| byte == b';');
+        let known = end
+            .and_then(|end| Some((name.get(..end)?, name.get(end + 1..)?)))
             .and_then(|(name, after)| Some((stands_for(name)?, after)));
         match known {
             Some((c, after)) => {

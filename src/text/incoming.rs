@@ -1,12 +1,14 @@
 //! A message of Deskie's → what the site is given.
 
+use std::cell::Cell;
+
 use lol_html::{RewriteStrSettings, element, rewrite_str};
 use url::Url;
 
 use super::escape::{attribute, html_of_text};
 use super::render::{Beside, text_of_html};
 use super::same::is_blank;
-use super::sanitise::{self, Relative, is_web, sanitise, without_nul};
+use super::sanitise::{Relative, is_web, safe, without_nul};
 use super::tame::{flat, words_of};
 
 /// A message in both forms. Its text never appears in the `Debug` form.
@@ -45,8 +47,21 @@ impl Incoming {
 /// because only there the quoted mail history is marked. What it shows of addresses without a host is taken as of `base`,
 /// Deskie's own address.
 pub fn incoming(content: &str, content_html: &str, base: Option<&Url>) -> Incoming {
+    read(content, content_html, base).0
+}
+
+/// The same, and whether its HTML was more than is parsed, so that its tags are left out.
+pub fn read(content: &str, content_html: &str, base: Option<&Url>) -> (Incoming, bool) {
     let relative = base.map_or(Relative::Drop, Relative::To);
-    let of_html = |html: &str| of_html(html, relative);
+    let is_flattened = Cell::new(false);
+    let of_html = |html: &str| {
+        let safe = safe(html, relative);
+        is_flattened.set(is_flattened.get() || safe.is_flattened);
+        Incoming {
+            text: text_of_html(&safe.html, Beside::Marks),
+            html: safe.html,
+        }
+    };
     let from_html = |html: &str| {
         let unquoted = of_html(&without_quotes(html));
         // a reply that consists of a quotation alone is better shown than lost
@@ -59,26 +74,19 @@ pub fn incoming(content: &str, content_html: &str, base: Option<&Url>) -> Incomi
     if !content_html.trim().is_empty() {
         let message = from_html(content_html);
         if !message.is_empty() || content.trim().is_empty() {
-            return message;
+            return (message, is_flattened.get());
         }
     }
     if is_markup(content) {
-        return from_html(content);
+        return (from_html(content), is_flattened.get());
     }
     let text = without_nul(content).replace("\r\n", "\n");
     let text = text.trim_matches(['\n', '\r', ' ']).to_owned();
-    Incoming {
+    let message = Incoming {
         html: html_of_text(&text),
         text,
-    }
-}
-
-/// Whether a message's HTML is more than is parsed, so that its tags are left out.
-pub fn is_flattened(content: &str, content_html: &str) -> bool {
-    [content_html, content].iter().any(|form| {
-        let is_html = is_markup(form) || *form == content_html;
-        is_html && sanitise::is_flattened(form)
-    })
+    };
+    (message, is_flattened.get())
 }
 
 /// The same as [`incoming()`] without any parser: the words of either form, and their lines.
@@ -161,14 +169,6 @@ fn holds_words(text: &str, words: &str) -> bool {
         .chars()
         .filter(|c| c.is_alphanumeric())
         .all(|wanted| text.any(|c| c == wanted))
-}
-
-fn of_html(html: &str, relative: Relative<'_>) -> Incoming {
-    let html = sanitise(html, relative);
-    Incoming {
-        text: text_of_html(&html, Beside::Marks),
-        html,
-    }
 }
 
 /// Takes out what Deskie marks as the history of a mail (`[C]` iridi), with all that is nested in it.
@@ -255,10 +255,10 @@ mod tests {
             ("<p>a</p><p>b</p>", "", "a\nb"),
         ] {
             assert_eq!(plain(content, html).text, text, "{html}");
-            assert!(!is_flattened(content, html));
+            assert!(!read(content, html, None).1);
         }
         let much = "<div>".repeat(1_000);
-        assert!(is_flattened("", &much) && is_flattened(&much, "") && !is_flattened("x", ""));
+        assert!(read("", &much, None).1 && read(&much, "", None).1 && !read("x", "", None).1);
     }
 
     #[test]

@@ -7,10 +7,10 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html};
 
 use super::element::{Flow, flow};
 use super::escape::attribute;
-use super::sanitise::{Relative, sanitise, without_nul};
+use super::sanitise::{Relative, Safe, safe, without_nul};
 
 /// The HTML of a Markdown text, safe to show, with every word of it.
-pub(super) fn html_of_markdown(markdown: &str) -> String {
+pub(super) fn html_of_markdown(markdown: &str) -> Safe {
     let markdown = without_nul(markdown);
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_FOOTNOTES;
     let parser = Parser::new_ext(&markdown, options);
@@ -41,7 +41,7 @@ pub(super) fn html_of_markdown(markdown: &str) -> String {
     for (_, _, written) in defined {
         rendered.push_str(&format!("<p>{}</p>\n", attribute(written.trim())));
     }
-    sanitise(rendered.trim_end(), Relative::Keep)
+    safe(rendered.trim_end(), Relative::Keep)
 }
 
 /// A label as references compare it.
@@ -75,9 +75,12 @@ fn is_tag(html: &CowStr<'_>) -> bool {
 mod tests {
     use super::super::render::{Beside, text_of_html};
     use super::super::{incoming, normalise, outgoing, same_text, split};
-    use super::*;
     use crate::model::BodyFormat;
     use proptest::prelude::*;
+
+    fn html_of_markdown(markdown: &str) -> String {
+        super::html_of_markdown(markdown).html
+    }
 
     #[test]
     fn markdown_is_rendered_and_made_safe() {

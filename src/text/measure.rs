@@ -26,6 +26,9 @@ pub(super) struct Bounds {
     pub work: usize,
     /// Nodes that are moved, or put in where they do not stand: each is looked for among its neighbours.
     pub moves: usize,
+    /// Signs that are escaped, beyond [`FREE`] in one text or value, times its length: at each of them the sanitiser's writer
+    /// looks for the next tag.
+    pub escapes: usize,
     /// What may stand in one tag, in blanks and quotes: the parser compares each attribute with all others.
     pub tag: usize,
 }
@@ -37,8 +40,12 @@ pub(super) const BOUNDS: Bounds = Bounds {
     nodes: 250_000,
     work: 4_000_000,
     moves: 10_000,
+    escapes: 10_000_000,
     tag: 20_000,
 };
+
+/// So many signs that are escaped may stand in any text or value: addresses have some dozens.
+pub(super) const FREE: usize = 64;
 
 /// Bytes that are given to the parser before it is looked what they made.
 const PIECE: usize = 256;
@@ -83,6 +90,16 @@ fn separators_in(piece: &str) -> usize {
     others.count() + slashes.saturating_sub(PIECE / 32)
 }
 
+/// How many signs of a text are escaped, or looked at as if they were: a no-break space shares its first byte with others.
+pub(super) fn signs_in(text: &str) -> usize {
+    text.bytes().filter(|byte| is_sign(*byte)).count()
+}
+
+/// Whether a character that begins with this byte is one of them.
+pub(super) fn is_sign(byte: u8) -> bool {
+    byte == b'&' || byte == 0xc2
+}
+
 /// The end of a piece of about this size.
 fn boundary(text: &str, size: usize) -> usize {
     (size..text.len())
@@ -99,6 +116,9 @@ struct Counts {
     in_text: Cell<bool>,
     deepest: Cell<usize>,
     moves: Cell<usize>,
+    /// Signs that are escaped in the text that is put together.
+    signs: Cell<usize>,
+    escapes: Cell<usize>,
     /// Something that copies whole subtrees.
     copies: Cell<bool>,
 }
@@ -110,6 +130,7 @@ impl Counts {
             && depth <= bounds.depth
             && nodes.saturating_mul(depth) <= bounds.work
             && self.moves.get() <= bounds.moves
+            && self.escapes.get() <= bounds.escapes
             && !self.copies.get()
     }
 
@@ -119,10 +140,18 @@ impl Counts {
         self.nodes.set(self.nodes.get().saturating_add(nodes));
     }
 
-    fn add_text(&self) {
-        let nodes = usize::from(!self.in_text.get());
-        self.add(nodes);
+    fn add_text(&self, text: &str) {
+        let begins = !self.in_text.get();
+        self.add(usize::from(begins));
         self.in_text.set(true);
+        let before = if begins { 0 } else { self.signs.get() };
+        self.signs.set(before + signs_in(text));
+        self.add_escapes(self.signs.get(), text.len());
+    }
+
+    fn add_escapes(&self, signs: usize, length: usize) {
+        let cost = signs.saturating_sub(FREE).saturating_mul(length);
+        self.escapes.set(self.escapes.get().saturating_add(cost));
     }
 
     fn add_move(&self) {
@@ -166,7 +195,7 @@ impl Counter {
                 }
                 self.counts.deepest.set(self.counts.deepest.get().max(depth));
             }
-            NodeOrText::AppendText(_) => self.counts.add_text(),
+            NodeOrText::AppendText(text) => self.counts.add_text(text),
         }
     }
 }
@@ -190,6 +219,9 @@ impl TreeSink for Counter {
 
     fn create_element(&self, name: QualName, attrs: Vec<Attribute>, _: ElementFlags) -> Rc<Node> {
         self.counts.add(1 + attrs.len());
+        for attr in &attrs {
+            self.counts.add_escapes(signs_in(&attr.value), attr.value.len());
+        }
         let is_template = name.expanded() == expanded_name!(html "template");
         if &*name.local == "selectedcontent" {
             self.counts.copies.set(true);
@@ -270,6 +302,7 @@ mod tests {
         nodes: 3_000,
         work: 60_000,
         moves: 200,
+        escapes: 10_000_000,
         tag: 100,
     };
 
@@ -341,6 +374,10 @@ mod tests {
             "<select><selectedcontent></selectedcontent><option>a".repeat(2),
             "x".repeat(20_001),
             "<br>".repeat(4_000),
+            // Signs that are escaped, each behind the other, in texts and in values.
+            "&".repeat(5_000),
+            "\u{a0}".repeat(4_000),
+            format!("<p>{}<a href=\"{}\">", "x".repeat(4_000), "&".repeat(4_000)),
         ] {
             assert!(!within(&html), "{}", html.get(..80).unwrap_or(&html));
         }

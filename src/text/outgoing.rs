@@ -4,7 +4,7 @@ use super::escape::html_of_text;
 use super::markdown::html_of_markdown;
 use super::render::{Beside, text_of_html};
 use super::same::is_blank;
-use super::sanitise::{Relative, sanitise, without_nul};
+use super::sanitise::{Relative, safe, without_nul};
 use crate::model::BodyFormat;
 
 /// A body in both forms. Its text never appears in the `Debug` form.
@@ -42,16 +42,19 @@ impl std::fmt::Debug for Body {
 /// The two forms of a body. Plain text stays byte for byte (NUL aside) and is escaped for HTML; HTML is sanitised, and
 /// its text derived; Markdown is rendered and sanitised, and its text is the source.
 pub fn outgoing(body: &str, format: BodyFormat) -> Body {
-    match format {
-        BodyFormat::Text => of_text(&without_nul(body)),
-        BodyFormat::Markdown => of_markdown(&without_nul(body)),
-        BodyFormat::Html => of_html(sanitise(body, Relative::Keep)),
-    }
+    converted(body, format).0
 }
 
-/// Whether nothing of a body would be seen: what counts is what would be sent, not what stands in the row.
-pub fn says_nothing(body: &str, format: BodyFormat) -> bool {
-    is_blank(body) || (format != BodyFormat::Text && outgoing(body, format).is_blank())
+/// The same, and whether its HTML was more than is parsed, so that its tags are left out.
+pub(super) fn converted(body: &str, format: BodyFormat) -> (Body, bool) {
+    match format {
+        BodyFormat::Text => (of_text(&without_nul(body)), false),
+        BodyFormat::Markdown => of_markdown(&without_nul(body)),
+        BodyFormat::Html => {
+            let safe = safe(body, Relative::Keep);
+            (of_html(safe.html), safe.is_flattened)
+        }
+    }
 }
 
 pub(super) fn of_text(text: &str) -> Body {
@@ -61,11 +64,13 @@ pub(super) fn of_text(text: &str) -> Body {
     }
 }
 
-pub(super) fn of_markdown(markdown: &str) -> Body {
-    Body {
+pub(super) fn of_markdown(markdown: &str) -> (Body, bool) {
+    let safe = html_of_markdown(markdown);
+    let body = Body {
         text: markdown.to_owned(),
-        html: html_of_markdown(markdown),
-    }
+        html: safe.html,
+    };
+    (body, safe.is_flattened)
 }
 
 /// What stands between two bodies that are sent as one.

@@ -361,6 +361,9 @@ struct Margin {
     rest: String,
 }
 
+/// So many margins are drawn: each line has them all, so that a text would grow by their number.
+const DEEPEST: usize = 32;
+
 /// Lines that are being put together.
 #[derive(Default)]
 struct Page {
@@ -384,15 +387,18 @@ impl Page {
     fn start(&mut self) {
         if self.content.is_none() {
             if !self.lines.is_empty() {
-                let margins = self.margins.iter().take(self.common);
+                let margins = self.margins.iter().take(self.common.min(DEEPEST));
                 let margin: String = margins.map(|margin| margin.rest.as_str()).collect();
                 let line = margin.trim_end().to_owned();
                 self.lines.extend(std::iter::repeat_n(line, self.empty));
             }
             self.empty = 0;
-            for margin in &mut self.margins {
-                let first = margin.first.take();
-                self.line.push_str(first.as_ref().unwrap_or(&margin.rest));
+            for (depth, margin) in self.margins.iter_mut().enumerate() {
+                match margin.first.take() {
+                    Some(first) => self.line.push_str(&first),
+                    None if depth < DEEPEST => self.line.push_str(&margin.rest),
+                    None => {}
+                }
             }
             self.common = self.margins.len();
             self.content = Some(self.line.len());

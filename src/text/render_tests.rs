@@ -7,6 +7,18 @@ fn read(html: &str) -> String {
 }
 
 #[test]
+fn a_text_does_not_grow_by_how_deep_it_stands() {
+    for (open, mark) in [("<blockquote>", "> "), ("<ul><li>", "  "), ("<dl><dd>", "  ")] {
+        let html = format!("{}{}", open.repeat(100), "a<br>".repeat(1_000));
+        let text = text_of_html(&html, Beside::Marks);
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(lines.len(), 999);
+        let line = format!("{}a", mark.repeat(DEEPEST));
+        assert!(lines.iter().all(|other| *other == line), "{open}: {}", lines[0]);
+    }
+}
+
+#[test]
 fn html_reads_like_text() {
     for (html, text) in [
         ("<p>one</p><p>two</p>", "one\n\ntwo"),

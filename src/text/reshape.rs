@@ -1,18 +1,22 @@
 //! What the sanitiser would glue or lose is written another way before it comes there: blocks that it does not know
 //! become plain ones, and a picture that nobody could see becomes its name.
 
-use lol_html::html_content::{ContentType, Element, UserData};
-use lol_html::{HandlerResult, RewriteStrSettings, element, rewrite_str};
+use std::borrow::Cow;
+
+use lol_html::html_content::{ContentType, Element, TextType, UserData};
+use lol_html::{HandlerResult, RewriteStrSettings, doc_text, element, rewrite_str};
 use url::Url;
 
 use super::element::unescaped;
 use super::escape::attribute;
+use super::measure::{FREE, is_sign};
 use super::sanitise::{Relative, is_web};
 
 /// The HTML for the sanitiser. What it is must be measured afterwards: it may nest otherwise than before.
 pub(super) fn reshaped(html: &str, relative: Relative<'_>) -> String {
+    let mut signs = 0;
     if !html.contains('<') {
-        return html.to_owned();
+        return broken_up(html, &mut signs).into_owned();
     }
     let settings = RewriteStrSettings::new()
         .with_strict(false)
@@ -53,8 +57,38 @@ pub(super) fn reshaped(html: &str, relative: Relative<'_>) -> String {
             }
             Ok(())
         }))
-        .append_element_content_handler(element!("img, image", |image| picture(image, relative)));
+        .append_element_content_handler(element!("img, image", |image| picture(image, relative)))
+        .append_document_content_handler(doc_text!(|text| {
+            if text.text_type() == TextType::Data
+                && let Cow::Owned(broken) = broken_up(text.as_str(), &mut signs)
+            {
+                text.replace(&broken, ContentType::Html);
+            }
+            Ok(())
+        }));
     rewrite_str(html, settings).unwrap_or_else(|_| html.to_owned())
+}
+
+/// The sanitiser's writer looks for the next tag at each sign that it escapes, which takes the square of a text's length
+/// where it has many. A comment ends the text that it looks through, and is not seen: the sanitiser takes it out. It stands
+/// before such a sign, where it cannot part what belongs together; `signs` counts those since the last one.
+fn broken_up<'a>(text: &'a str, signs: &mut usize) -> Cow<'a, str> {
+    let mut broken = String::new();
+    let mut kept = 0;
+    for (at, _) in text.bytes().enumerate().filter(|(_, byte)| is_sign(*byte)) {
+        *signs += 1;
+        if *signs > FREE {
+            *signs = 1;
+            broken.push_str(text.get(kept..at).unwrap_or_default());
+            broken.push_str("<!---->");
+            kept = at;
+        }
+    }
+    if broken.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    broken.push_str(text.get(kept..).unwrap_or_default());
+    Cow::Owned(broken)
 }
 
 /// Marks what stands in a table.

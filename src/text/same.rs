@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::Body;
 use super::render::{Beside, text_of_html};
 use super::sanitise::{Relative, sanitise};
+use super::tame::{flat, words_of};
 
 /// A text with its blanks collapsed: any run of white space, no-break spaces included, is one space; what has no width
 /// is gone.
@@ -14,26 +15,43 @@ pub fn normalise(text: &str) -> String {
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// True where `theirs` shows the same words as `ours`, in whichever form it came. White space does not count: between
-/// blocks of HTML there is none, in their text there is.
-pub fn same_text(ours: &Body, theirs_content: &str, theirs_html: &str) -> bool {
-    let ours = forms(&ours.text, &ours.html);
-    let mut shown = [theirs_content, theirs_html]
-        .into_iter()
-        .filter(|form| !form.trim().is_empty())
-        .peekable();
-    if shown.peek().is_none() {
-        return ours.iter().all(String::is_empty);
-    }
-    shown.any(|form| forms(form, form).iter().any(|theirs| ours.contains(theirs)))
+/// How a message in Deskie stands to a body that we sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// It shows the same words, in whichever form it came. White space does not count: between blocks of HTML there is
+    /// none, in their text there is.
+    pub same: bool,
+    /// It shows them, perhaps among others: messages that went together are one text.
+    pub held: bool,
 }
 
-/// True where `theirs` shows the words of `ours`, perhaps among others: messages that went together are one text.
-pub fn holds_text(ours: &Body, theirs_content: &str, theirs_html: &str) -> bool {
+/// Whether a message shows the words of `ours`; either of its forms may be empty.
+pub fn shown(ours: &Body, content: &str, html: &str) -> Shown {
     let ours = forms(&ours.text, &ours.html);
-    forms(theirs_content, theirs_html)
-        .iter()
-        .any(|theirs| ours.iter().any(|ours| !ours.is_empty() && theirs.contains(ours)))
+    compared(&ours, content, html, |form| forms(form, form))
+}
+
+/// The same by the plain text of each, without any parser.
+pub fn shown_plainly(ours: &Body, content: &str, html: &str) -> Shown {
+    compared(&[words(&ours.text)], content, html, |form| {
+        vec![words(form), words(&words_of(&flat(form)))]
+    })
+}
+
+fn compared(ours: &[String], content: &str, html: &str, forms: impl Fn(&str) -> Vec<String>) -> Shown {
+    let said = [content, html].into_iter().filter(|form| !form.trim().is_empty());
+    let theirs: Vec<String> = said.flat_map(forms).collect();
+    if theirs.is_empty() {
+        return Shown {
+            same: ours.iter().all(String::is_empty),
+            held: false,
+        };
+    }
+    let holds = |theirs: &String| ours.iter().any(|ours| !ours.is_empty() && theirs.contains(ours));
+    Shown {
+        same: theirs.iter().any(|theirs| ours.contains(theirs)),
+        held: theirs.iter().any(holds),
+    }
 }
 
 /// The visible characters of a text, and of HTML with what stands beside its words and without.
@@ -80,7 +98,7 @@ fn is_invisible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::outgoing;
+    use super::super::{outgoing, same_text};
     use super::*;
     use crate::model::BodyFormat;
     use proptest::prelude::*;
@@ -94,7 +112,8 @@ mod tests {
             ("dört", "<p>bir</p><p>iki üç</p>", false),
             ("", "<p>bir</p>", false),
         ] {
-            assert_eq!(holds_text(&body(ours), "", theirs), expected, "{ours}");
+            assert_eq!(shown(&body(ours), "", theirs).held, expected, "{ours}");
+            assert_eq!(shown_plainly(&body(ours), "", theirs).held, expected, "{ours}");
         }
     }
 

@@ -6,7 +6,7 @@ use ammonia::{Builder, UrlRelative};
 use url::Url;
 
 use super::reshape::reshaped;
-use super::tame::tame;
+use super::tame::{flat_pieces, tame};
 
 /// What becomes of addresses without a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,21 @@ pub(super) enum Relative<'a> {
     To(&'a Url),
 }
 
+/// Safe HTML.
+pub(super) struct Safe {
+    /// Well-formed, with every visible word kept.
+    pub html: String,
+    /// It was more than is parsed, so that its tags are left out.
+    pub is_flattened: bool,
+}
+
 /// Safe HTML, well-formed, with every visible word kept.
 pub(super) fn sanitise(html: &str, relative: Relative<'_>) -> String {
+    safe(html, relative).html
+}
+
+/// The same, and whether its tags are left out.
+pub(super) fn safe(html: &str, relative: Relative<'_>) -> Safe {
     let mut builder = Builder::default();
     builder
         .add_tags(["tfoot"])
@@ -36,14 +49,18 @@ pub(super) fn sanitise(html: &str, relative: Relative<'_>) -> String {
             ("img", "src") if !is_web(value) => None,
             _ => Some(Cow::Borrowed(value)),
         });
-    builder
-        .clean(&tame(&reshaped(&without_nul(html), relative)))
-        .to_string()
-}
-
-/// Whether HTML is more than is parsed, so that its tags are left out.
-pub(super) fn is_flattened(html: &str) -> bool {
-    matches!(tame(&reshaped(&without_nul(html), Relative::Drop)), Cow::Owned(_))
+    let clean = |html: &str| builder.clean(html).to_string();
+    match tame(&reshaped(&without_nul(html), relative)) {
+        Cow::Borrowed(html) => Safe {
+            html: clean(html),
+            is_flattened: false,
+        },
+        // Piece by piece, so that it costs neither the square of its length nor memory for all of it.
+        Cow::Owned(flat) => Safe {
+            html: flat_pieces(&flat).map(clean).collect(),
+            is_flattened: true,
+        },
+    }
 }
 
 /// True for an `http` or `https` address.

@@ -7,23 +7,71 @@
 //! sent as text. Markdown is cut like text and each part rendered by itself; one whose HTML is too large is shown as it
 //! was written.
 
+use std::borrow::Cow;
+
 use super::cut::cut;
 use super::escape::{escaped, is_blank};
-use super::outgoing::{Body, of_html, of_markdown, of_text, outgoing};
+use super::outgoing::{Body, converted, of_html, of_markdown, of_text};
+use super::sanitise::without_nul;
+use super::tame::{flat, words_of};
 use crate::model::BodyFormat;
 
 /// A smaller limit counts as this one: a part has to hold at least one character.
 pub const MIN_PART: usize = 64;
 
-/// The same of a body of which no more than `max_text` bytes are sent.
-pub fn parts(body: &str, format: BodyFormat, max_bytes: usize, max_text: usize) -> Vec<Body> {
-    split(&cut(body, format, max_text), format, max_bytes)
+/// A body as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parts {
+    /// Its parts; none where nothing of it would be seen.
+    pub bodies: Vec<Body>,
+    /// It goes as plain text though it is more than that: its HTML would be too much to parse.
+    pub is_flattened: bool,
+    /// It is longer than what is sent: its end is left out.
+    pub is_cut: bool,
+}
+
+/// The limits of what is sent, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Of one message, in either form.
+    pub body: usize,
+    /// Of all of a text; the rest is left out.
+    pub text: usize,
+}
+
+/// A body in parts, converted once. What counts as empty is what would be sent, not what stands in the row.
+pub fn parts(body: &str, format: BodyFormat, limits: Limits) -> Parts {
+    let cut = cut(body, format, limits.text);
+    let (whole, is_flattened) = converted(&cut, format);
+    Parts {
+        bodies: match whole.is_blank() {
+            true => Vec::new(),
+            false => split_whole(whole, format, limits.body),
+        },
+        is_flattened,
+        is_cut: matches!(cut, Cow::Owned(_)),
+    }
+}
+
+/// The same without any parser: the words of HTML and their lines, and Markdown as it was written.
+pub fn plain_parts(body: &str, format: BodyFormat, limits: Limits) -> Parts {
+    let words = match format {
+        BodyFormat::Html => Cow::Owned(words_of(&flat(&without_nul(body))).trim().to_owned()),
+        BodyFormat::Text | BodyFormat::Markdown => Cow::Borrowed(body),
+    };
+    Parts {
+        is_flattened: format != BodyFormat::Text,
+        ..parts(&words, BodyFormat::Text, limits)
+    }
 }
 
 /// The body in parts of at most `max_bytes` in either form. No part is empty, but a body without any text is one part.
 pub fn split(body: &str, format: BodyFormat, max_bytes: usize) -> Vec<Body> {
+    split_whole(converted(body, format).0, format, max_bytes)
+}
+
+fn split_whole(whole: Body, format: BodyFormat, max_bytes: usize) -> Vec<Body> {
     let max = max_bytes.max(MIN_PART);
-    let whole = outgoing(body, format);
     if whole.size() <= max {
         return vec![whole];
     }
@@ -32,7 +80,7 @@ pub fn split(body: &str, format: BodyFormat, max_bytes: usize) -> Vec<Body> {
         BodyFormat::Markdown => split_text(&whole.text, max)
             .into_iter()
             .map(|part| {
-                Some(of_markdown(&part.text))
+                Some(of_markdown(&part.text).0)
                     .filter(|body| body.size() <= max)
                     .unwrap_or(part)
             })
@@ -139,6 +187,7 @@ pub(super) fn html_part(html: String, max: usize) -> Option<Body> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::outgoing;
     use super::*;
     use proptest::prelude::*;
 
@@ -200,6 +249,27 @@ mod tests {
             parts.iter().map(|part| part.text.as_str()).collect::<String>(),
             body
         );
+    }
+
+    #[test]
+    fn without_a_parser_the_words_are_the_same() {
+        let limits = Limits {
+            body: 60_000,
+            text: 1_000_000,
+        };
+        for (body, format, text) in [
+            ("<p>a &lt; b<div>c</div>", BodyFormat::Html, "a < b\nc"),
+            ("**a**\n- b", BodyFormat::Markdown, "**a**\n- b"),
+            ("a <b>", BodyFormat::Text, "a <b>"),
+        ] {
+            let plain = plain_parts(body, format, limits);
+            assert_eq!(plain.bodies, [outgoing(text, BodyFormat::Text)], "{body}");
+            assert_eq!(plain.is_flattened, format != BodyFormat::Text);
+        }
+        let much = "<div>".repeat(1_000);
+        assert!(parts(&format!("{much}x"), BodyFormat::Html, limits).is_flattened);
+        assert_eq!(parts("<p>&nbsp;</p>", BodyFormat::Html, limits).bodies, []);
+        assert_eq!(parts(" \n", BodyFormat::Text, limits).bodies, []);
     }
 
     proptest! {

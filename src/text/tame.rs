@@ -36,6 +36,23 @@ pub(super) fn flat(html: &str) -> String {
     flat
 }
 
+/// Flattened HTML in pieces, none of which ends within a line break or an entity.
+pub(super) fn flat_pieces(flat: &str) -> impl Iterator<Item = &str> {
+    const ABOUT: usize = 1 << 10;
+    let mut rest = flat;
+    std::iter::from_fn(move || {
+        let about = (ABOUT..rest.len()).find(|at| rest.is_char_boundary(*at));
+        let end = about.map_or(rest.len(), |about| {
+            let head = rest.get(..about).unwrap_or_default();
+            let before = head.rfind(|c: char| matches!(c, '<' | '&') || c.is_whitespace());
+            before.filter(|at| *at > 0).unwrap_or(about)
+        });
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
 /// What flattened HTML says.
 pub(super) fn words_of(flat: &str) -> String {
     unescaped(&flat.replace("<br>", "\n")).replace('\u{a0}', " ")
@@ -138,6 +155,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn pieces_are_the_whole_and_part_nothing(flat in "(<br>|&[a-z]{1,9};|&lt;|[a-zş ]{1,300}){0,60}") {
+            let mut whole = String::new();
+            for piece in flat_pieces(&flat) {
+                prop_assert_eq!(piece.matches('<').count(), piece.matches("<br>").count());
+                let entities = piece.matches('&').count();
+                prop_assert_eq!(entities, piece.matches(';').count());
+                whole.push_str(piece);
+            }
+            prop_assert_eq!(whole, flat);
+        }
+
         #[test]
         fn nothing_makes_it_panic(html in "(<|>|/|div|!|[a-zş ]|&|\"){0,60}", times in 1usize..400) {
             tame(&html.repeat(times));

@@ -198,7 +198,7 @@ impl WriteBack {
             let body = self
                 .body(None, &format!("case {}", birth.case_id), &payload, as_links)
                 .await?;
-            set("markdown", Some(body.markdown()));
+            set("markdown", Some(WriteBack::markdown(&body).await));
             set("text", Some(body.text));
             set("html", Some(body.html));
             set("message_id", Some(message.message_id.to_string()));

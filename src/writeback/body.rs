@@ -1,17 +1,9 @@
 //! A message's body for the site. HTML comes from anybody who can write a mail: it is read beside the runtime, within a
 //! time, and that it is begun is noted before, so that one that ends the process is not read for ever (rule 19).
 
-use std::time::Duration;
-
 use super::{File, Payload, WriteBack};
-use crate::store::StoreError;
+use crate::store::{HARMLESS, StoreError, beside};
 use crate::text::{self, Incoming};
-
-/// A body of fewer bytes does no harm whatever it holds.
-const HARMLESS: usize = 8 << 10;
-
-/// How long reading may take.
-const READ_WITHIN: Duration = Duration::from_secs(20);
 
 /// A body that was begun so often and never read to its end is not begun again.
 const ATTEMPTS: i32 = 3;
@@ -37,6 +29,13 @@ impl WriteBack {
         Ok(body.or_names(&names))
     }
 
+    /// The same as Markdown, which is made like everything of it: beside the runtime, and within a time.
+    pub(super) async fn markdown(body: &Incoming) -> String {
+        let owned = body.clone();
+        let made = beside(body.html.len(), move || owned.markdown()).await;
+        made.unwrap_or_else(|| body.text.clone())
+    }
+
     async fn words(&self, ticket: Option<i64>, key: &str, payload: &Payload) -> Result<Incoming, StoreError> {
         let (content, html) = (&payload.content, &payload.content_html);
         let base = self.config.deskie.url.clone();
@@ -47,17 +46,8 @@ impl WriteBack {
         let (content, html) = (content.clone(), html.clone());
         let read = match begun < ATTEMPTS {
             true => {
-                let read = move || {
-                    (
-                        text::incoming(&content, &html, Some(&base)),
-                        text::is_flattened(&content, &html),
-                    )
-                };
-                let read = tokio::task::spawn_blocking(read);
-                tokio::time::timeout(READ_WITHIN, read)
-                    .await
-                    .ok()
-                    .and_then(Result::ok)
+                let bytes = content.len().max(html.len());
+                beside(bytes, move || text::read(&content, &html, Some(&base))).await
             }
             false => None,
         };

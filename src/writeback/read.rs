@@ -9,8 +9,8 @@ use crate::lanes::{
     self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, Verdict, backoff,
 };
 use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId, clock};
-use crate::store::{Delivery, NewRemote, ReadCase, RemoteState, StoreError, Ticket};
-use crate::text;
+use crate::store::{self, Delivery, NewRemote, ReadCase, RemoteState, StoreError, Ticket};
+use crate::text::{self, Shown};
 
 /// Deskie shows so many pages of 100 messages.
 const PAGES: u32 = 500;
@@ -230,7 +230,8 @@ impl WriteBack {
                     .copied()
                     .find(|message| Some(message.message_id) == page.first),
                 page.date,
-            );
+            )
+            .await;
             identified.extend(found.map(|id| (opening, id)));
         }
         let mut new = Vec::new();
@@ -247,10 +248,14 @@ impl WriteBack {
                 continue;
             }
             // It was parked out of doubt, and a person said that it stands there: each stands for one message.
-            let stands = |delivery: &&Delivery| {
-                may_be(delivery, message, page.date) && is_of_then(delivery, message, page.date)
-            };
-            if let Some(place) = given_up.iter().position(stands) {
+            let mut stands = None;
+            for (place, delivery) in given_up.iter().enumerate() {
+                if may_be(delivery, message, page.date).await && is_of_then(delivery, message, page.date) {
+                    stands = Some(place);
+                    break;
+                }
+            }
+            if let Some(place) = stands {
                 let delivery = given_up.remove(place);
                 found_since.push((delivery.id, message.message_id));
                 new.push(NewRemote {
@@ -259,8 +264,14 @@ impl WriteBack {
                 });
                 continue;
             }
-            let mut undecided = doubtful.iter().filter(|delivery| delivery.state != "discarded");
-            match undecided.find(|delivery| may_be(delivery, message, page.date)) {
+            let mut undecided = None;
+            for delivery in doubtful.iter().filter(|delivery| delivery.state != "discarded") {
+                if may_be(delivery, message, page.date).await {
+                    undecided = Some(delivery);
+                    break;
+                }
+            }
+            match undecided {
                 // A person has to settle it; the others go on.
                 Some(delivery) if delivery.state == "parked" => {
                     deferred = deferred.or(Some(Duration::from_secs(300)));
@@ -326,7 +337,7 @@ enum Failed {
 
 /// The message that create_case made, which its answer does not name: the oldest of the customer's with its text;
 /// where Deskie changed the text, the very first one of the case, if its time fits.
-fn first_message(
+async fn first_message(
     opening: &Delivery,
     unknown: &[&Message],
     first: Option<&Message>,
@@ -336,9 +347,11 @@ fn first_message(
         (Writer::Customer(user), Some(customer)) => user == customer,
         _ => false,
     };
-    let same_text = unknown
-        .iter()
-        .find(|message| by_customer(message) && same(opening, message));
+    for message in unknown {
+        if by_customer(message) && same(opening, message).await.same {
+            return Some(message.message_id);
+        }
+    }
     let fits = |message: &&Message| {
         let Some(at) = message.created_at.map(jiff::Timestamp::as_second) else {
             return true;
@@ -357,28 +370,28 @@ fn first_message(
                     .any(|candidate| candidate.message_id == message.message_id)
             })
     };
-    same_text
-        .copied()
-        .or_else(very_first)
-        .map(|message| message.message_id)
+    very_first().map(|message| message.message_id)
 }
 
-fn same(delivery: &Delivery, message: &Message) -> bool {
-    text::same_text(&delivery.body, &message.content, &message.content_html)
-        && text::same_files(&delivery.told_files(), &message.told_files())
+/// How a message stands to what we sent; it is the same with the same files alone.
+async fn same(delivery: &Delivery, message: &Message) -> Shown {
+    let shown = store::shown(&delivery.body, &message.content, &message.content_html).await;
+    Shown {
+        same: shown.same && text::same_files(&delivery.told_files(), &message.told_files()),
+        ..shown
+    }
 }
 
 /// Whether a message may be the one that we sent and have no answer for.
-fn may_be(delivery: &Delivery, message: &Message, date: Option<jiff::Timestamp>) -> bool {
+async fn may_be(delivery: &Delivery, message: &Message, date: Option<jiff::Timestamp>) -> bool {
+    let shown = same(delivery, message).await;
     let candidate = MessageCandidate {
         message_id: message.message_id,
         user_id: message.user_id.unwrap_or(UserId(0)),
         staff_id: message.staff_id.unwrap_or(StaffId(0)),
         note: message.note,
         // Of what our state has forgotten, several may have gone together.
-        same_text: same(delivery, message)
-            || (delivery.ask_first
-                && text::holds_text(&delivery.body, &message.content, &message.content_html)),
+        same_text: shown.same || (delivery.ask_first && shown.held),
         created_at: message.created_at,
         known: false,
     };

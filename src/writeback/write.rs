@@ -23,8 +23,7 @@ use crate::mapping::{Batch, Parameters, Statement, shape::Shape, write};
 use crate::model::{CrashPoint, Kind};
 use crate::postgres::shape::{load_message_shape, load_table, shape_of};
 use crate::postgres::{Pool, TextParam, site};
-use crate::store::{PendingRemote, Store, StoreError, Ticket};
-use crate::text;
+use crate::store::{self, PendingRemote, Store, StoreError, Ticket};
 
 /// The statements of `[reply]` for the tables as they are now.
 #[derive(Debug, Clone)]
@@ -313,7 +312,7 @@ impl WriteBack {
             .body(Some(ticket.id), &key, payload, self.files_are_links())
             .await?;
         parameters.set("kind", head.kind.as_str());
-        parameters.set("markdown", body.markdown());
+        parameters.set("markdown", WriteBack::markdown(&body).await);
         parameters.set("text", body.text);
         parameters.set("html", body.html);
         let mut set_some = |name: &str, value: Option<String>| {
@@ -422,7 +421,7 @@ async fn transaction(
     let batch = statements.batch(head.kind);
     let message_id = head.message_id.to_string();
     let texts = ["text", "html"].map(|name| parameters.get(name).unwrap_or_default());
-    let said = format!("{{{}}}", text::fingerprints(texts[0], texts[1]).join(","));
+    let said = format!("{{{}}}", store::fingerprints(texts[0], texts[1]).await.join(","));
     let claimed =
         "claimed as (update {s}.remote set state = 'written', done_at = clock_timestamp(), error = null,
             said = $4::text::text[], via_rule = $5::text::boolean

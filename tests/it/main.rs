@@ -21,6 +21,7 @@ mod flows;
 mod gap;
 mod hostile;
 mod leaks;
+mod lengths;
 mod mails;
 mod moved;
 mod postgres;

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use super::{Fate, Outcome};
 use crate::config::{AgentAs, Config, Message, OpenOn};
 use crate::decide::{self, Author, Found, MessageRow, Need, Opening, Outputs, Ready, TicketRow, Times};
-use crate::model::{RowClock, TicketKey};
+use crate::model::{RowClock, Section, TicketKey};
 use crate::store::LinkState;
+use crate::text::{self, Parts};
 
 /// The files of a message and, where it opens the case, of its ticket: their names.
 #[derive(Debug, Clone, Default)]
@@ -79,12 +80,16 @@ pub(super) fn of_ticket(
     now: f64,
 ) -> Outcome {
     let ticket = TicketKey(key.to_owned());
+    let body = body_of(config, Section::Ticket, row);
     let row = TicketRow {
         key: &ticket,
         outputs: row,
         times: times(now),
+        body: Some(&body),
     };
-    let found = decide::ticket(config, &row);
+    let Ok(found) = decide::ticket(config, &row) else {
+        return outcome(Fate::Waits, "its body is not known");
+    };
     if config.ticket.open_on == OpenOn::Message && !matches!(found, Found::NotNow(_) | Found::Park(_)) {
         return outcome(
             Fate::Skipped,
@@ -100,6 +105,13 @@ pub(super) fn of_ticket(
     }
     let why = "the ticket's row opens the case";
     call(config, key, Fate::CreateCase, why, &ready, files)
+}
+
+/// A row's body as it would be sent.
+fn body_of(config: &Config, section: Section, row: &Outputs) -> Parts {
+    decide::body_of(section, row).map_or_else(Parts::default, |(body, format)| {
+        text::parts(body, format, decide::limits(config))
+    })
 }
 
 /// A message's row and what is known besides.
@@ -140,8 +152,10 @@ fn message(
     };
     let own: Vec<&str> = spoken.files.own.iter().map(String::as_str).collect();
     let has_case = opened.contains(ticket);
+    let body = body_of(config, Section::Message, spoken.row);
     let row = MessageRow {
         outputs: spoken.row,
+        body: Some(&body),
         ticket: &TicketKey(ticket.to_owned()),
         has_case,
         times: times(spoken.now),

@@ -143,6 +143,7 @@ impl Batch<'_> {
                 files: Some(&[]),
                 ticket_outputs: None,
                 ticket_exists: None,
+                body: None,
             };
             if decide::message(self.config, &row) == Err(Need::Ticket) {
                 seen.insert(lane.as_str());

@@ -22,7 +22,7 @@ use super::compiled::key_of;
 use super::row::Lane;
 use super::{Batch, FROM_BEFORE, ResolveError, UNTOLD};
 use crate::config::{AttachmentOf, Message, OpenOn};
-use crate::decide::{self, Author, Found, MessageRow, Outputs, TicketRow, seconds};
+use crate::decide::{self, Author, Found, MessageRow, Need, Outputs, seconds};
 use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS};
 use crate::model::{Op, Section, TicketKey};
 use crate::store::{Event, LinkState, Step, Ticket};
@@ -322,13 +322,16 @@ impl Batch<'_> {
             .times(entry.section, entry.event.committed_at.as_second())
             .await;
         if entry.section == Section::Ticket {
-            let key = lane;
-            let found = decide::ticket(self.config, &TicketRow { key, outputs, times });
-            let has_files =
-                matches!(found, Found::Ready(_)) && known.has_files(AttachmentOf::Ticket, &entry.key);
-            return (!has_files).then_some(found);
+            let found = Box::pin(self.ticket_found(lane, outputs, times)).await;
+            let goes_alone = match &found {
+                Found::Ready(ready) => {
+                    ready.told.is_some() || known.has_files(AttachmentOf::Ticket, &entry.key)
+                }
+                _ => false,
+            };
+            return (!goes_alone).then_some(found);
         }
-        let row = MessageRow {
+        let mut row = MessageRow {
             outputs,
             ticket: lane,
             has_case: known.has_case(lane),
@@ -336,8 +339,16 @@ impl Batch<'_> {
             files: (!known.has_files(AttachmentOf::Message, &entry.key)).then_some(&[]),
             ticket_outputs: known.openings.get(lane.as_str()),
             ticket_exists: None,
+            body: None,
         };
-        let found = decide::message(self.config, &row).ok()?;
+        let mut found = decide::message(self.config, &row);
+        let body;
+        if found == Err(Need::Body) {
+            body = Box::pin(self.body_of(Section::Message, outputs)).await;
+            row.body = Some(&body);
+            found = decide::message(self.config, &row);
+        }
+        let found = found.ok()?;
         let Found::Ready(ready) = &found else {
             return Some(found);
         };
@@ -346,7 +357,8 @@ impl Batch<'_> {
             .lane(lane)
             .is_some_and(|lane| known.heard.contains(&lane.id));
         let has_files = ready.opening.is_some() && known.has_files(AttachmentOf::Ticket, lane.as_str());
-        (!(has_files || is_of_customer && may_be_a_copy)).then_some(found)
+        let goes_alone = ready.told.is_some() || has_files || is_of_customer && may_be_a_copy;
+        (!goes_alone).then_some(found)
     }
 
     /// Whether a change of a ticket's row may be one of its status; one that leaves it as it was says nothing.

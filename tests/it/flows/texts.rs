@@ -194,6 +194,39 @@ async fn a_text_that_nobody_reads_to_its_end_is_cut_and_says_so() {
 }
 
 #[tokio::test]
+async fn html_that_is_too_much_goes_to_deskie_as_plain_text_and_is_told_once() {
+    // GIVEN a site whose messages are HTML
+    let stage = html_site().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    // WHEN one comes that opens everything and closes nothing, and one of nothing but signs that are escaped
+    let html: String = (0..600).map(|n| format!("<p><font a={n}>")).collect();
+    stage.writes(ticket, &format!("{html}Merhaba<br>iki")).await;
+    stage.writes(ticket, &"&".repeat(11_000)).await;
+    stage.writes(ticket, "son").await;
+    // THEN their words come, in order
+    let record = stage.until_deskie(case, 4).await;
+    assert_eq!(
+        &texts(&record)[1..],
+        ["Merhaba<br>iki", &"&amp;".repeat(11_000), "son"]
+    );
+    // AND what goes otherwise than it was written is told, once
+    let told = |line: &&String| line.contains("does not go to Deskie as it stands");
+    assert_eq!(connector.log().iter().filter(told).count(), 1);
+    let trace = stage
+        .workplace
+        .command(&["trace", &ticket.to_string()])
+        .await
+        .ok();
+    assert_eq!(
+        trace.stdout.matches("not sent as written").count(),
+        1,
+        "{}",
+        trace.stdout
+    );
+}
+
+#[tokio::test]
 async fn what_shows_nothing_is_neither_sent_nor_an_empty_row() {
     // GIVEN a site whose messages are HTML, and a Deskie that stores HTML as it comes
     let stage = html_site().await;
