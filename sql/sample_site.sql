@@ -31,7 +31,7 @@ create table messages (
 );
 
 -- Files of a ticket, or of a message on it.
-create table files (
+create table ticket_files (
     id         bigint generated always as identity primary key,
     ticket_id  bigint not null references tickets on delete cascade,
     message_id bigint references messages on delete cascade,
@@ -42,7 +42,7 @@ create table files (
 
 create index on tickets (user_id);
 create index on messages (ticket_id);
-create index on files (ticket_id);
+create index on ticket_files (ticket_id);
 
 insert into users (email, full_name) values
     ('ayse@example.com', 'Ayşe Yılmaz'),

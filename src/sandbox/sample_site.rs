@@ -208,7 +208,7 @@ async fn attach(
     message: Option<i64>,
     file: &File,
 ) -> Result<(), Error> {
-    let sql = "insert into files (ticket_id, message_id, name, mime, content) values ($1, $2, $3, $4, $5)";
+    let sql = "insert into ticket_files (ticket_id, message_id, name, mime, content) values ($1, $2, $3, $4, $5)";
     client
         .execute(sql, &[&ticket, &message, &file.name, &file.mime, &file.content])
         .await?;
@@ -217,7 +217,7 @@ async fn attach(
 
 /// The names of a ticket's files, each with the message that it belongs to, if it does not belong to the ticket itself.
 pub async fn list_files(client: &Client, ticket: i64) -> Result<Vec<(Option<i64>, String)>, Error> {
-    let sql = "select message_id, name from files where ticket_id = $1 order by id";
+    let sql = "select message_id, name from ticket_files where ticket_id = $1 order by id";
     let rows = client.query(sql, &[&ticket]).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
