@@ -125,14 +125,26 @@ async fn try_lead(
         .map_err(|error| passing(&error))?;
     vital.saw_database();
     if !lock(shared, &connection).await? {
-        // A frozen leader keeps its lock: it is ended once its lease is stale.
         let age = store.lease_age().await.map_err(|error| passing(&error))?;
-        if age.is_none_or(|age| age <= STALE_AFTER) {
+        if age.is_some_and(|age| age <= STALE_AFTER) {
             return Ok(None);
         }
-        depose(shared, &connection).await?;
-        if !lock_soon(shared, &connection).await? {
-            return Ok(None);
+        // Any user of the database can take this lock. Only a session of our own role may be a leader's that is just about
+        // to take the lease: another one keeps nobody from leading, since the lease decides.
+        let stranger = stranger(shared, &connection).await?;
+        match &stranger {
+            // A frozen leader keeps its lock: it is ended once its lease is stale.
+            None if age.is_none() => return Ok(None),
+            Some(_) if age.is_none() => {}
+            _ => depose(shared, &connection).await?,
+        }
+        match stranger {
+            Some(who) => tracing::warn!(
+                "the lock of this connector is held by a session that is none of it ({who}): it leads without the lock, by its \
+                 lease alone; find out who that is, and end it with pg_terminate_backend"
+            ),
+            None if !lock_soon(shared, &connection).await? => return Ok(None),
+            None => {}
         }
     } else {
         // The session with the lock is gone, and the lease was not given back: what else the former leader has open
@@ -176,6 +188,18 @@ async fn lock_soon(shared: &Shared, connection: &tokio_postgres::Client) -> Resu
     tokio::time::timeout(LETS_GO_WITHIN, locking)
         .await
         .unwrap_or(Ok(false))
+}
+
+/// The session of another role that holds the leader's lock: its process and its role.
+async fn stranger(shared: &Shared, connection: &tokio_postgres::Client) -> Result<Option<String>, Trouble> {
+    let sql = "select format('pid %s, role %s', l.pid, a.usename) from pg_locks l join pg_stat_activity a using (pid)
+        where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+          and l.database = (select oid from pg_database where datname = current_database())
+          and (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('deskie_cdc leader ' || $1, 0)
+          and a.usename is distinct from session_user";
+    let row = connection.query_opt(sql, &[&shared.store.schema()]).await;
+    row.and_then(|row| row.map(|row| row.try_get(0)).transpose())
+        .map_err(|error| Trouble::Passing(describe(&error)))
 }
 
 /// Ends the sessions of a former leader that has not given its lease back: the one with the lock, the one that streams,

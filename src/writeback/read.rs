@@ -83,7 +83,13 @@ impl WriteBack {
                 };
                 tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
                 let why = format!("{error}; {}", error.remedy());
-                self.store.ticket_read_failed(ticket.id, &why, after).await
+                match error.outcome() {
+                    // One that is gone has nothing more to say, and nobody has to mend that.
+                    Outcome::Refused if !error.is_gone() => {
+                        self.store.ticket_read_refused(ticket.id, &why, after).await
+                    }
+                    _ => self.store.ticket_read_failed(ticket.id, &why, after).await,
+                }
             }
         };
         if let Err(error) = result {
