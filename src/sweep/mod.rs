@@ -41,7 +41,7 @@ const SETTLE_EVERY: Duration = Duration::from_millis(250);
 enum Failed {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{0}; {}", .0.remedy())]
+    #[error("{0}; {remedy}", remedy = .0.remedy())]
     Refused(Box<CallError>),
 }
 

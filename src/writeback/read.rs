@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{File, Payload, WriteBack};
 use crate::deskie::{self, CallError, Message, Order, Writer};
 use crate::lanes::{
-    self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, Verdict, backoff,
+    self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, Outcome, Verdict,
+    backoff,
 };
 use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId, clock};
 use crate::store::{Delivery, NewRemote, ReadCase, RemoteState, StoreError, Ticket};
