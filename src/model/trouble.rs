@@ -176,7 +176,6 @@ impl TroubleKind {
             | TroubleKind::ResolvingStopped
             | TroubleKind::WritingStopped
             | TroubleKind::Unrepaired
-            | TroubleKind::SweepFailing
             | TroubleKind::StandbyAwaited => PATIENCE,
             _ => Duration::ZERO,
         }

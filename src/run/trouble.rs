@@ -120,7 +120,7 @@ pub fn of_the_process(vital: &Vital) -> Vec<Seen> {
         found.push(Seen::new(
             TroubleKind::StreamUnstable,
             format!(
-                "the stream of the site's changes ended and was made anew, {count} times within ten minutes: something between \
+                "the stream of the site's changes was made anew {count} times and more within ten minutes: something between \
                  here and the server cuts it (a time-out of a proxy or firewall, a server that restarts); the log has the \
                  words of each end"
             ),

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::deskie::{
     self, CallError, Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Unreadable, Writer,
 };
-use crate::lanes::{Class, Cost, Outcome, backoff};
+use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, Seen, TroubleKind, clock};
 use crate::store::{
     Birth, Claim, Claimed, Delivery, HoldKind, Parent, SeenCase, SeenStatus, Store, StoreError,
@@ -35,6 +35,9 @@ const AGAIN: Duration = Duration::from_secs(30);
 
 /// How often it is looked whether held tickets can be let go of.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
+
+/// So many sweeps in a row that fail are a trouble: one may meet a moment's conflict in the database.
+const FAILING: u32 = 2;
 
 /// Why a sweep ended early, where that is no outage of Deskie's.
 #[derive(Debug, thiserror::Error)]
@@ -106,8 +109,12 @@ impl Sweeper {
                     // Soon: an outage that is over is not waited out.
                     Ok(None) | Err(_) => {
                         failures += 1;
-                        if let Err(error) = round {
-                            self.tell_failing(Some((&error, is_first)), &mut is_told).await;
+                        match round {
+                            Err(error) if failures >= FAILING => {
+                                self.tell_failing(Some((&error, is_first)), &mut is_told).await;
+                            }
+                            Err(error) => tracing::warn!("the sweep failed and is tried again: {error}"),
+                            Ok(_) => {}
                         }
                         let longest = if is_first {
                             AGAIN
@@ -139,9 +146,12 @@ impl Sweeper {
         }
     }
 
-    /// A failure that is no outage of Deskie's, or its end (rule 21). `is_told`: there may be something to end.
+    /// A failure that is no outage of Deskie's, and whether it is of the first sweep; or its end (rule 21). `is_told`: there
+    /// may be something to end.
     async fn tell_failing(&self, failed: Option<(&Failed, bool)>, is_told: &mut bool) {
         let noted = match failed {
+            // The next leader sweeps.
+            Some((Failed::Store(error), _)) if error.lost_leadership() => return,
             Some((error, is_first)) => {
                 let text = match is_first {
                     true => {
@@ -378,7 +388,7 @@ impl Sweeper {
             };
             let answer = match deskie::page(&self.meter, class, None, page, fetch).await {
                 Ok(answer) => answer,
-                Err(error) if matches!(error.outcome(), Outcome::Refused) => {
+                Err(error) if error.is_refusal() => {
                     return Err(Failed::Refused(Box::new(error)));
                 }
                 Err(error) => {

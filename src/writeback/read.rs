@@ -6,8 +6,7 @@ use std::time::Duration;
 use super::{File, Payload, WriteBack};
 use crate::deskie::{self, CallError, Message, Order, Writer};
 use crate::lanes::{
-    self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, Outcome, Verdict,
-    backoff,
+    self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, Verdict, backoff,
 };
 use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId, clock};
 use crate::store::{Delivery, NewRemote, ReadCase, RemoteState, StoreError, Ticket};
@@ -84,12 +83,10 @@ impl WriteBack {
                 };
                 tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
                 let why = format!("{error}; {}", error.remedy());
-                match error.outcome() {
-                    // One that is gone has nothing more to say, and nobody has to mend that.
-                    Outcome::Refused if !error.is_gone() => {
-                        self.store.ticket_read_refused(ticket.id, &why, after).await
-                    }
-                    _ => self.store.ticket_read_failed(ticket.id, &why, after).await,
+                // A case that is gone has nothing more to say, and nobody has to mend that.
+                match error.is_refusal() {
+                    true => self.store.ticket_read_refused(ticket.id, &why, after).await,
+                    false => self.store.ticket_read_failed(ticket.id, &why, after).await,
                 }
             }
         };
