@@ -248,12 +248,40 @@ async fn depose(shared: &Shared, connection: &tokio_postgres::Client) -> Result<
     let ended: i64 = ended
         .and_then(|row| row.try_get(0))
         .map_err(|error| Trouble::Passing(describe(&error)))?;
+    let ended = ended + depose_stream(shared, connection).await?;
     if ended > 0 {
         tracing::warn!(
             "the former leader has not given its lease back: {ended} of its sessions ended, this instance takes over"
         );
     }
     Ok(())
+}
+
+/// The session that streams, where it is another role's: nobody else may end it.
+async fn depose_stream(shared: &Shared, connection: &tokio_postgres::Client) -> Result<i64, Trouble> {
+    if shared.streaming.user() == shared.url.user() {
+        return Ok(0);
+    }
+    let passing = |error: &tokio_postgres::Error| Trouble::Passing(describe(error));
+    let sql = shared.store.sql(
+        "select substring(holder from ' instance ([0-9a-f]+)$') from {s}.lease where renewed_at is not null",
+    );
+    let former = connection.query_opt(&sql, &[]).await;
+    let former = former.map_err(|error| passing(&error))?;
+    let Some(former) = former.and_then(|row| row.get::<_, Option<String>>(0)) else {
+        return Ok(0);
+    };
+    let options = SessionOptions::new("leader").with_instance(&shared.instance);
+    let streaming = connect(&shared.streaming, &options)
+        .await
+        .map_err(|error| Trouble::Passing(error.to_string()))?;
+    let sql = "select count(pg_terminate_backend(a.pid)) from pg_stat_activity a
+        where a.datname = current_database() and a.usename = session_user and a.pid <> pg_backend_pid()
+          and $1 <> $2 and a.application_name like 'deskie-cdc % ' || $1";
+    let ended = streaming.query_one(sql, &[&former, &shared.instance]).await;
+    ended
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| passing(&error))
 }
 
 fn hostname() -> String {

@@ -43,17 +43,25 @@ struct RoleNow {
     superuser: bool,
 }
 
-/// What is missing, in the order in which it is to be made.
+/// What is missing, in the order in which it is to be made. The second URL is that of the role that streams; where it is
+/// another one, it gets no right but that one, and the first gets all but that one.
 pub(super) async fn plan(
     client: &Client,
     config: &Config,
-    url: &ConnectUrl,
+    (url, streaming): (&ConnectUrl, &ConnectUrl),
     mapped: &Mapped,
 ) -> Result<Vec<Step>, SetupError> {
     let mut steps = Vec::new();
     let role = url.user();
     let now = role_now(client, role).await?;
-    steps.extend(role_steps(client, url, now.as_ref()).await?);
+    let streams = streaming.user() == role;
+    let given = ("postgres.url", streams);
+    steps.extend(role_steps(client, url, given, now.as_ref()).await?);
+    if !streams {
+        let now = role_now(client, streaming.user()).await?;
+        let given = ("postgres.replication_url", true);
+        steps.extend(role_steps(client, streaming, given, now.as_ref()).await?);
+    }
     steps.extend(path_step(client, config, role, now.as_ref()).await?);
     steps.extend(schema_steps(client, config, role, now.is_some()).await?);
     if now.as_ref().is_none_or(|role| !role.superuser) {
@@ -82,9 +90,11 @@ async fn role_now(client: &Client, role: &str) -> Result<Option<RoleNow>, SetupE
     .transpose()
 }
 
+/// A role of ours: which key of the config names it, and whether it is the one that streams.
 async fn role_steps(
     client: &Client,
     url: &ConnectUrl,
+    (key, streams): (&str, bool),
     now: Option<&RoleNow>,
 ) -> Result<Vec<Step>, SetupError> {
     let (role, quoted) = (url.user(), quote_ident(url.user()));
@@ -98,6 +108,7 @@ async fn role_steps(
         .is_some();
     let grant_rds = format!("grant rds_replication to {quoted}");
     Ok(match now {
+        Some(_) if !streams => vec![Step::There(format!("role {role}: there"))],
         Some(now) if now.replication => vec![Step::There(format!("role {role}: there, may replicate"))],
         Some(_) if rds => vec![Step::make(
             format!("role {role}: may replicate now (rds_replication)"),
@@ -110,7 +121,10 @@ async fn role_steps(
             )]
         }
         None => {
-            let attributes = if rds { "login" } else { "login replication" };
+            let attributes = match streams && !rds {
+                true => "login replication",
+                false => "login",
+            };
             let create = format!("create role {quoted} {attributes}");
             let mut steps = match url.password() {
                 // A verifier, so that the password itself reaches no log of the server.
@@ -118,10 +132,10 @@ async fn role_steps(
                     let verifier =
                         postgres_protocol::password::scram_sha_256(password.expose_secret().as_bytes());
                     vec![Step::Make {
-                        says: format!("role {role}: made ({attributes}, the password of postgres.url)"),
+                        says: format!("role {role}: made ({attributes}, the password of {key})"),
                         sql: format!("{create} password {}", quote_literal(&verifier)),
                         printed: Some(format!(
-                            "{create};\n-- postgres.url holds a password, which is not printed here. Give it to the role, in psql:\n\
+                            "{create};\n-- {key} holds a password, which is not printed here. Give it to the role, in psql:\n\
                              --   \\password {quoted}\n-- or: psql -v password=… and then\n\
                              --   alter role {quoted} password :'password'"
                         )),
@@ -129,7 +143,7 @@ async fn role_steps(
                 }
                 None => vec![Step::make(format!("role {role}: made ({attributes})"), create)],
             };
-            if rds {
+            if rds && streams {
                 steps.push(Step::make(
                     format!("role {role}: may replicate (rds_replication)"),
                     grant_rds,

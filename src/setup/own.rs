@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use super::error::SetupError;
-use super::{Options, baseline, refuse_pgpool};
+use super::{Options, baseline, refuse_pgpool, streaming_url};
 use crate::config::Config;
 use crate::model::CrashPoint;
 use crate::postgres::catalog::{self, ServerFacts, Slot};
@@ -112,10 +112,11 @@ pub(super) async fn prepare(
             if steps == 1 { "step" } else { "steps" }
         )),
     }
-    let mut replication = ReplicationConnection::connect(url, "deskie-cdc setup").await?;
+    let streaming = streaming_url(config)?;
+    let mut replication = ReplicationConnection::connect(&streaming, "deskie-cdc setup").await?;
     let identity = replication.identify_system().await?;
     let meta = store.meta().await?;
-    let client = crate::postgres::connect(url, &SessionOptions::new("setup")).await?;
+    let client = crate::postgres::connect(&streaming, &SessionOptions::new("setup")).await?;
     let mut meta = meta;
     if let Some(slot) = renamed(&client, &meta, &identity, &facts.database).await? {
         let former = meta.database.replace(facts.database.clone()).unwrap_or_default();

@@ -51,19 +51,32 @@ fn kept(config: &Config, facts: &ServerFacts, found: &mut Found) {
     }
 }
 
+/// The role that reads and writes, and that which streams, which may be the same.
 pub(super) async fn role(
     client: &Client,
-    url: &ConnectUrl,
+    (url, streaming): (&ConnectUrl, &ConnectUrl),
     provider: Option<Provider>,
 ) -> Result<Found, SetupError> {
     let mut found = Found::default();
     let role = catalog::current_role(client).await?;
-    let login = url.user();
+    let login = streaming.user();
+    let streams = login == url.user();
+    // On Amazon RDS a membership stands for the attribute.
     let sql = "SELECT r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_catalog.pg_roles AS m \
-          WHERE m.rolname = 'rds_replication' AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')) \
-        FROM pg_catalog.pg_roles AS r WHERE r.rolname = SESSION_USER";
-    let replication: bool = client.query_one(sql, &[]).await?.try_get(0)?;
-    if !replication {
+          WHERE m.rolname = 'rds_replication' AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')), r.rolsuper \
+        FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1::pg_catalog.text";
+    let row = client.query_opt(sql, &[&login]).await?;
+    let (replication, superuser) = match &row {
+        Some(row) => (row.try_get(0)?, row.try_get(1)?),
+        None => (false, false),
+    };
+    if row.is_none() {
+        found.fail(
+            "role",
+            format!("the role {login} of postgres.replication_url is not there"),
+            "run `deskie-cdc setup --admin-url URL`, which makes it",
+        );
+    } else if !replication {
         found.fail(
             "role",
             format!("{login} may not replicate"),
@@ -73,14 +86,38 @@ pub(super) async fn role(
             ),
         );
     }
+    if !streams {
+        if superuser {
+            found.warn(
+                "role",
+                format!("{login} is a superuser, which streaming does not need"),
+                "name a user of its own in postgres.replication_url, then `deskie-cdc setup --admin-url URL`",
+            );
+        }
+        if role.replication && !role.superuser {
+            found.warn(
+                "role",
+                format!(
+                    "{} may replicate, which it does not need beside {login}",
+                    role.name
+                ),
+                format!("alter role {} noreplication", quote_ident(&role.name)),
+            );
+        }
+    }
     if role.superuser {
         found.warn(
             "role",
             format!("{} is a superuser, which the connector does not need", role.name),
             "make it a user of its own: name another user in postgres.url, then `deskie-cdc setup --admin-url URL`",
         );
-    } else if replication {
+    } else if replication && streams {
         found.ok("role", format!("{} is no superuser and may replicate", role.name));
+    } else if replication {
+        found.ok(
+            "role",
+            format!("{} is no superuser; {login} may replicate", role.name),
+        );
     }
     Ok(found)
 }

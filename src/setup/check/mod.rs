@@ -157,9 +157,14 @@ async fn with_database(config: &Config, url: &ConnectUrl, rows: u32, found: &mut
     };
     found.ok("database", format!("{} answers", url.redacted()));
     hosted::provider(url, facts.provider, found);
-    let identity = replication(&client, url, found).await;
+    let streaming = match crate::setup::streaming_url(config) {
+        Ok(streaming) => streaming,
+        Err(error) => return found.error("direct connection", error),
+    };
+    let identity = replication(&client, &streaming, found).await;
     database::server(config, &facts, found);
-    found_or(found, "role", database::role(&client, url, facts.provider).await);
+    let urls = (url, &streaming);
+    found_or(found, "role", database::role(&client, urls, facts.provider).await);
     let state = database::state(config, &client, url, identity.as_ref(), &facts).await;
     let meta = match state {
         Ok((checks, meta)) => {
