@@ -272,9 +272,16 @@ async fn depose_stream(shared: &Shared, connection: &tokio_postgres::Client) -> 
         return Ok(0);
     };
     let options = SessionOptions::new("leader").with_instance(&shared.instance);
-    let streaming = connect(&shared.streaming, &options)
-        .await
-        .map_err(|error| Trouble::Passing(error.to_string()))?;
+    // Without it everything but the stream goes on, and the server lets go of the slot in a while.
+    let streaming = match connect(&shared.streaming, &options).await {
+        Ok(streaming) => streaming,
+        Err(error) => {
+            tracing::warn!(
+                "whether the former leader still streams could not be seen over postgres.replication_url: {error}"
+            );
+            return Ok(0);
+        }
+    };
     let sql = "select count(pg_terminate_backend(a.pid)) from pg_stat_activity a
         where a.datname = current_database() and a.usename = session_user and a.pid <> pg_backend_pid()
           and $1 <> $2 and a.application_name like 'deskie-cdc % ' || $1";

@@ -39,6 +39,7 @@ pub use written::prepare_typed;
 
 use crate::config::{Config, Span};
 use crate::postgres::catalog::{self, ServerFacts};
+use crate::postgres::replication::SystemIdentity;
 use crate::postgres::{ConnectUrl, Provider, SessionOptions};
 
 /// How [`prepare`] goes about it.
@@ -110,6 +111,26 @@ pub(crate) fn streaming_url(config: &Config) -> Result<ConnectUrl, SetupError> {
     Ok(url)
 }
 
+/// Two URLs that lead to two servers would stream what is not written to the tables here.
+pub(super) fn same_server(
+    config: &Config,
+    facts: &ServerFacts,
+    identity: &SystemIdentity,
+) -> Result<(), SetupError> {
+    match &facts.system_id {
+        Some(own) if config.postgres.replication_url.is_some() && *own != identity.system_id => {
+            Err(SetupError::with(
+                format!(
+                    "postgres.url leads to the server {own} (system id), postgres.replication_url to {}",
+                    identity.system_id
+                ),
+                "name the same server in both",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn parsed_url(config: &Config, text: &SecretString, span: &Span) -> Result<ConnectUrl, SetupError> {
     ConnectUrl::parse(text.expose_secret())
         .map_err(|error| SetupError::Config(config.fault(span, error.to_string(), None).to_string()))
@@ -166,7 +187,7 @@ pub async fn administrator_sql(
         .into_iter()
         .map(|(what, mend)| format!("BEFORE ALL ELSE: {what}: {mend}"))
         .collect();
-    Ok(admin::printed(config, &url, &steps, &notes))
+    Ok(admin::printed(config, urls, &steps, &notes))
 }
 
 /// A connection for the administrator's part.

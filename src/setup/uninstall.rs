@@ -249,7 +249,7 @@ pub async fn uninstall(
     let (client, own) = connect(config, admin_url).await?;
     let removal = find(&client, config, &own).await?;
     let streaming = match (admin_url, &config.postgres.replication_url) {
-        (None, Some(_)) => Some(streaming_client(config).await?),
+        (None, Some(_)) if !removal.slots.is_empty() => Some(streaming_client(config).await?),
         _ => None,
     };
     for slot in &removal.slots {
@@ -288,7 +288,9 @@ pub async fn uninstall(
 /// As the role that may drop the slot.
 async fn streaming_client(config: &Config) -> Result<Client, SetupError> {
     let url = streaming_url(config)?;
-    Ok(crate::postgres::connect(&url, &SessionOptions::new("uninstall")).await?)
+    crate::postgres::connect(&url, &SessionOptions::new("uninstall"))
+        .await
+        .map_err(|error| SetupError::from(error).of_streaming(config))
 }
 
 async fn drop_slot(client: &Client, name: &str) -> Result<(), SetupError> {

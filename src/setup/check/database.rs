@@ -61,15 +61,8 @@ pub(super) async fn role(
     let role = catalog::current_role(client).await?;
     let login = streaming.user();
     let streams = login == url.user();
-    // On Amazon RDS a membership stands for the attribute.
-    let sql = "SELECT r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_catalog.pg_roles AS m \
-          WHERE m.rolname = 'rds_replication' AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')), r.rolsuper \
-        FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1::pg_catalog.text";
-    let row = client.query_opt(sql, &[&login]).await?;
-    let (replication, superuser) = match &row {
-        Some(row) => (row.try_get(0)?, row.try_get(1)?),
-        None => (false, false),
-    };
+    let row = attributes(client, login).await?;
+    let (replication, superuser) = row.unwrap_or_default();
     if row.is_none() {
         found.fail(
             "role",
@@ -94,14 +87,16 @@ pub(super) async fn role(
                 "name a user of its own in postgres.replication_url, then `deskie-cdc setup --admin-url URL`",
             );
         }
-        if role.replication && !role.superuser {
+        // Whatever `[capture] session` makes of it: a trigger may take the session's own role back.
+        if let Some((true, false)) = attributes(client, url.user()).await? {
+            let own = url.user();
             found.warn(
                 "role",
+                format!("{own} may replicate, which it does not need beside {login}: a trigger of the site's may, too, then"),
                 format!(
-                    "{} may replicate, which it does not need beside {login}",
-                    role.name
+                    "run `deskie-cdc setup --admin-url URL` with a superuser, or: alter role {} noreplication",
+                    quote_ident(own)
                 ),
-                format!("alter role {} noreplication", quote_ident(&role.name)),
             );
         }
     }
@@ -120,6 +115,16 @@ pub(super) async fn role(
         );
     }
     Ok(found)
+}
+
+/// Whether a role may replicate, and whether it is a superuser; `None`: there is no such role.
+async fn attributes(client: &Client, role: &str) -> Result<Option<(bool, bool)>, SetupError> {
+    // On Amazon RDS a membership stands for the attribute.
+    let sql = "SELECT r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_catalog.pg_roles AS m \
+          WHERE m.rolname = 'rds_replication' AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')), r.rolsuper \
+        FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1::pg_catalog.text";
+    let row = client.query_opt(sql, &[&role]).await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
 }
 
 /// Our schema, its tables, and whether they belong to this server.
