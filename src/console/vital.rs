@@ -423,6 +423,34 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_is_unstable_while_five_were_made_within_ten_minutes() {
+        let start = clock::monotonic();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let made = |moments: &[u64]| moments.iter().map(|seconds| at(*seconds)).collect::<VecDeque<_>>();
+        for (moments, now, expected) in [
+            (&[][..], 0, None),
+            (&[0, 1, 2, 3], 4, None),
+            (&[0, 1, 2, 3, 4], 4, Some(5)),
+            (&[0, 150, 300, 450, 600], 600, Some(5)),
+            // The first of them is too long ago.
+            (&[0, 150, 300, 450, 600], 601, None),
+            (&[0, 200, 400, 600, 800], 800, None),
+        ] {
+            assert_eq!(unstable(&made(moments), at(now)), expected, "{moments:?} at {now}");
+        }
+        // One that stays connected is made once, and another role does not forget them.
+        let vital = Vital::new();
+        for _ in 0..5 {
+            assert_eq!(vital.snapshot().stream_unstable, None);
+            vital.set_stream_connected(true);
+            vital.set_stream_connected(true);
+            vital.set_role(Role::Starting);
+            vital.set_stream_connected(false);
+        }
+        assert_eq!(vital.snapshot().stream_unstable, Some(5));
+    }
+
+    #[test]
     fn only_a_change_of_deskies_state_is_news() {
         let vital = Vital::new();
         assert!(vital.set_deskie(DeskieState::Unreachable("a".into())));

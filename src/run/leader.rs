@@ -151,7 +151,7 @@ async fn try_lead(
         match holder {
             Holder::Strangers(who) => tracing::warn!(
                 "the lock of this connector is held by sessions that are none of it ({who}): it leads without the lock, by its \
-                 lease alone; find out who that is, and end them with pg_terminate_backend"
+                 lease alone; find out who that is, and end them (pg_terminate_backend; rollback prepared, see pg_prepared_xacts)"
             ),
             Holder::Ours if !lock_soon(shared, &connection).await? => return Ok(None),
             Holder::Ours => {}
@@ -210,7 +210,7 @@ enum Holder {
 
 async fn holder(shared: &Shared, connection: &tokio_postgres::Client) -> Result<Holder, Trouble> {
     // A prepared transaction keeps its locks without any session, and one role's sessions may share a lock.
-    let sql = "select string_agg(coalesce(format('pid %s, role %s', l.pid, a.usename), 'a prepared transaction'), '; ' order by l.pid)
+    let sql = "select string_agg(case when l.pid is null then 'a prepared transaction' else format('pid %s, role %s', l.pid, a.usename) end, '; ' order by l.pid)
                 filter (where a.usename is distinct from session_user),
             coalesce(bool_or(a.usename = session_user), false)
         from pg_locks l left join pg_stat_activity a on a.pid = l.pid
