@@ -71,6 +71,9 @@ pub(super) struct Case {
     pub last_response_at: Option<Timestamp>,
     #[serde(skip, default = "clock::monotonic")]
     pub visible_at: Instant,
+    /// When its newest message appears in lists, one that is sent later left aside.
+    #[serde(skip, default = "clock::monotonic")]
+    pub listed_at: Instant,
     pub messages: Vec<Message>,
     pub changelog: Vec<Change>,
 }
@@ -339,6 +342,7 @@ impl State {
                 closed_at: None,
                 last_response_at: None,
                 visible_at: clock::monotonic() + self.options.list_lag,
+                listed_at: clock::monotonic(),
                 messages: Vec::new(),
                 changelog: Vec::new(),
             },
@@ -355,11 +359,19 @@ impl State {
             Author::User(user) => (user, StaffId(0)),
             Author::Staff(staff) => (UserId(0), staff),
         };
-        let mut visible_at = clock::monotonic() + self.options.list_lag;
+        let listed_at = clock::monotonic() + self.options.list_lag;
+        // A list that lags has what was said before as well: its order is that of the case, whatever the lag is by now.
+        let listed_at = match self.cases.get_mut(&case_id) {
+            Some(case) => {
+                case.listed_at = case.listed_at.max(listed_at);
+                case.listed_at
+            }
+            None => listed_at,
+        };
         let waits = new
             .send_at
             .map_or(0, |at| (at.as_second() - now.as_second()).max(0));
-        visible_at += Duration::from_secs(waits.unsigned_abs());
+        let visible_at = listed_at + Duration::from_secs(waits.unsigned_abs());
         let message = Message {
             id,
             origin: new.origin,

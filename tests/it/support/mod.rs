@@ -15,9 +15,12 @@ mod network;
 mod site;
 mod stage;
 
+use std::fs::File;
 use std::future::Future;
 use std::net::TcpListener;
 use std::panic::Location;
+use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use deskie_cdc::sandbox::postgres::{Installation, installed};
@@ -107,10 +110,21 @@ where
     }
 }
 
-/// A port of 127.0.0.1 that nobody listens on, below those that systems hand out for outgoing connections.
+/// A port of 127.0.0.1 that nobody listens on, below those that systems hand out for outgoing connections. No other test
+/// gets it while this one runs, though the connector that listens there may be away for a while.
 pub fn free_port() -> u16 {
-    (0..100)
+    static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ports");
+    std::fs::create_dir_all(&folder).expect("a folder for the ports' locks");
+    (0..1000)
         .map(|_| rand::random_range(12_000..20_000))
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .find(|port| {
+            let lock = File::create(folder.join(port.to_string())).expect("a port's lock");
+            let is_ours = lock.try_lock().is_ok() && TcpListener::bind(("127.0.0.1", *port)).is_ok();
+            if is_ours {
+                HELD.lock().expect("the ports' locks").push(lock);
+            }
+            is_ours
+        })
         .expect("a free port")
 }

@@ -297,6 +297,24 @@ async fn what_is_new_lags_in_lists() {
 }
 
 #[tokio::test]
+async fn a_lag_that_shrinks_shows_no_message_before_an_older_one() {
+    let (simulator, caller) = start(Options::default()).await;
+    let case = caller.create(json!({})).await;
+    let lag = Duration::from_millis(1500);
+    simulator.set_options(|options| options.list_lag = lag);
+    caller
+        .add(&case, json!({"user_id": case["user_id"], "content": "a"}))
+        .await;
+    simulator.set_options(|options| options.list_lag = Duration::ZERO);
+    caller
+        .add(&case, json!({"user_id": case["user_id"], "content": "b"}))
+        .await;
+    assert_eq!(caller.message_ids(&case, "").await.len(), 1);
+    tokio::time::sleep(lag).await;
+    assert_eq!(caller.message_ids(&case, "").await.len(), 3);
+}
+
+#[tokio::test]
 async fn the_budget_counts_writes_twice_and_comes_back_with_the_window() {
     let (simulator, caller) = start(Options {
         requests_per_minute: 5,
