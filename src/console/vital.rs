@@ -426,7 +426,12 @@ mod tests {
     fn a_stream_is_unstable_while_five_were_made_within_ten_minutes() {
         let start = clock::monotonic();
         let at = |seconds: u64| start + Duration::from_secs(seconds);
-        let made = |moments: &[u64]| moments.iter().map(|seconds| at(*seconds)).collect::<VecDeque<_>>();
+        let made = |moments: &[u64]| {
+            moments
+                .iter()
+                .map(|seconds| at(*seconds))
+                .collect::<VecDeque<_>>()
+        };
         for (moments, now, expected) in [
             (&[][..], 0, None),
             (&[0, 1, 2, 3], 4, None),
@@ -436,7 +441,11 @@ mod tests {
             (&[0, 150, 300, 450, 600], 601, None),
             (&[0, 200, 400, 600, 800], 800, None),
         ] {
-            assert_eq!(unstable(&made(moments), at(now)), expected, "{moments:?} at {now}");
+            assert_eq!(
+                unstable(&made(moments), at(now)),
+                expected,
+                "{moments:?} at {now}"
+            );
         }
         // One that stays connected is made once, and another role does not forget them.
         let vital = Vital::new();

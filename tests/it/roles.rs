@@ -118,7 +118,10 @@ async fn setup_makes_both_roles_with_the_least_that_each_needs() {
             .await
             .ok();
         let lines = done.stdout.lines();
-        for line in lines.skip_while(|line| !line.starts_with("the role is kept")).skip(1) {
+        for line in lines
+            .skip_while(|line| !line.starts_with("the role is kept"))
+            .skip(1)
+        {
             site.client.batch_execute(line).await.unwrap();
         }
         assert!(roles(&site).await.is_empty(), "{}", done.stdout);
