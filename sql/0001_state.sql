@@ -264,7 +264,8 @@ create table {schema}.ticket (
     read_wanted_at   timestamptz,
     read_not_before  timestamptz,
     read_attempts    integer not null default 0,
-    read_error       text,
+    read_error       text,             -- why the last read failed
+    read_refused     boolean not null default false,   -- and that it was Deskie's own word about this case
     read_surplus     integer,          -- messages that the case shows, less those that we know, when it was read whole
     case_updated_at  timestamptz,      -- what our last read of the case explains
     called_at        timestamptz,      -- when Deskie answered our last write to the case, by its own clock

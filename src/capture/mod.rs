@@ -358,7 +358,8 @@ fn explain(error: &CaptureError, slot: &str) -> String {
     } else if replication.slot_active() {
         "another process streams from the slot; if it is a former instance of ours, the server lets go of it soon"
     } else if replication.not_a_replication_server() {
-        "this looks like a pooler; give the database's direct address in postgres.url"
+        "this looks like a pooler; give the database's direct address in postgres.url, or in \
+         postgres.replication_url where another role streams"
     } else {
         return format!("{error}");
     };

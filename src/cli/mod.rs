@@ -26,7 +26,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use secrecy::ExposeSecret;
 
 use crate::config::{self, Config};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
@@ -179,15 +178,10 @@ fn load(path: &Path) -> Result<Arc<Config>, Failure> {
         .map_err(|faults| Failure::Usage(faults.to_string()))
 }
 
-/// The config's database, parsed; a fault points at its line.
+/// The config's database, parsed; a fault in it, or in that of the role that streams, points at its line.
 pub(crate) fn connect_url(config: &Config) -> Result<ConnectUrl, Failure> {
-    ConnectUrl::parse(config.postgres.url.expose_secret()).map_err(|error| {
-        Failure::Usage(
-            config
-                .fault(&config.postgres.url_span, error.to_string(), None)
-                .to_string(),
-        )
-    })
+    let url = crate::setup::streaming_url(config).and_then(|_| crate::setup::own_url(config));
+    url.map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Our own state in the config's database.

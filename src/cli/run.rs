@@ -18,6 +18,12 @@ pub(super) async fn run(config: Arc<Config>, _arguments: &Arguments) -> Result<(
     for warning in url.warnings() {
         tracing::warn!("postgres.url: {warning}");
     }
+    if config.postgres.replication_url.is_some() {
+        let streaming = crate::setup::streaming_url(&config).map_err(failed)?;
+        for warning in streaming.warnings() {
+            tracing::warn!("postgres.replication_url: {warning}");
+        }
+    }
     let stop = CancellationToken::new();
     let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;

@@ -9,7 +9,7 @@ use super::read::Value;
 use super::section::Section;
 use super::site_name;
 use super::value::{self, Problem};
-use super::{Alert, Capture, Deskie, OnMaxWal, Postgres, Server};
+use super::{Alert, Capture, Deskie, OnMaxWal, Postgres, Server, StreamingAddress};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -20,12 +20,19 @@ pub(super) fn postgres(section: &Section<'_>) -> Option<Postgres> {
         "url = \"postgres://deskie_cdc@db.example/site?sslmode=verify-full\"",
     );
     let parsed_url = url.as_ref().and_then(|url| url.parsed(database_address));
+    let replication_url = section.value("replication_url").and_then(|address| {
+        Some(StreamingAddress {
+            url: SecretString::from(address.parsed(database_address)?),
+            span: address.span.clone(),
+        })
+    });
     let publication = section.parsed("publication", value::publication);
     let slot = section.parsed("slot", value::slot);
     let schema = section.parsed("schema", value::schema);
     Some(Postgres {
         url: SecretString::from(parsed_url?),
         url_span: url?.span,
+        replication_url,
         publication: publication.unwrap_or_else(|| "deskie_cdc".to_owned()),
         slot,
         schema: schema.unwrap_or_else(|| "deskie_cdc".to_owned()),

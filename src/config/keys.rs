@@ -3,7 +3,10 @@
 /// The keys of each section; a section under another has a dotted name. `ticket.fields` and `reply.set` (and `set`
 /// under `reply.agent`, `reply.customer`) are not here: their keys are the site's.
 pub(super) const KEYS: &[(&str, &[&str])] = &[
-    ("postgres", &["url", "publication", "slot", "schema"]),
+    (
+        "postgres",
+        &["url", "replication_url", "publication", "slot", "schema"],
+    ),
     (
         "deskie",
         &[

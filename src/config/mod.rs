@@ -128,12 +128,23 @@ pub struct Postgres {
     pub url: SecretString,
     /// Where `url` stands.
     pub url_span: Span,
+    /// The same database as a role that streams and does nothing else; `None`: `url`'s does that, too.
+    pub replication_url: Option<StreamingAddress>,
     /// The publication of tables with a replica identity; `<publication>_insert` takes the others.
     pub publication: String,
     /// The slot; `None`: `deskie_cdc_<database>`, which only a connection can tell.
     pub slot: Option<String>,
     /// The schema of all our state.
     pub schema: String,
+}
+
+/// `[postgres] replication_url`.
+#[derive(Debug, Clone)]
+pub struct StreamingAddress {
+    /// The libpq URL (or key=value string), unparsed; it may hold a password.
+    pub url: SecretString,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// `[deskie]`: the account and how to use it.

@@ -16,6 +16,7 @@ use super::{Config, Source, Span};
 /// The values that are secret. An alert's address is one: a chat's incoming webhook needs no other password.
 const SECRETS: &[(&str, &str)] = &[
     ("postgres", "url"),
+    ("postgres", "replication_url"),
     ("deskie", "api_key"),
     ("server", "webhook_secret"),
     ("server", "admin_token"),

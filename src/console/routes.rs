@@ -1,5 +1,6 @@
 //! The admin port's routes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::page::{self, Page};
 use super::report::{BudgetReport, Items, Report};
 use super::vital::{Role, Vital};
 use crate::deskie::Meter;
+use crate::model::TroubleKind;
 use crate::model::clock::monotonic;
 use crate::store::Store;
 
@@ -131,6 +133,13 @@ impl Console {
         }
     }
 
+    /// The kinds of what goes wrong now, as the table of troubles has it; `None`: it could not be read in time.
+    async fn trouble_kinds(&self) -> Option<BTreeSet<TroubleKind>> {
+        let reading = tokio::time::timeout(ANSWER_WITHIN, self.store.troubles()).await;
+        let troubles = reading.ok()?.ok()?;
+        Some(troubles.iter().map(|trouble| trouble.kind).collect())
+    }
+
     /// `items`: which parked items are told.
     async fn report(&self, items: Items) -> Result<Report, String> {
         let slot = self.slot.as_deref();
@@ -156,6 +165,10 @@ async fn ready(State(console): State<Console>) -> Response {
     let database = console.database().await;
     let reasons = console.vital.judge(database.as_deref());
     let vital = console.vital.snapshot();
+    let troubles = match database {
+        None => console.trouble_kinds().await,
+        Some(_) => None,
+    };
     let status = if reasons.is_empty() {
         StatusCode::OK
     } else {
@@ -171,6 +184,7 @@ async fn ready(State(console): State<Console>) -> Response {
         "budget": console.budget(),
         "stream_connected": vital.stream_connected,
         "idle_seconds": vital.idle_seconds,
+        "troubles": troubles,
         "last_error": vital.last_error,
     });
     (status, Json(body)).into_response()

@@ -13,7 +13,7 @@
 //!
 //! What it does not guarantee: a flow that never reported is not judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,12 @@ use crate::model::clock;
 
 /// A flow that has not moved for so long has stalled.
 pub const STALLED: Duration = Duration::from_secs(60);
+
+/// A stream that was made anew so often within [`UNSTABLE_WITHIN`] is cut by something.
+const UNSTABLE_AFTER: usize = 5;
+
+/// What lies further back says nothing about the stream.
+const UNSTABLE_WITHIN: Duration = Duration::from_secs(600);
 
 /// The database was reached so lately that one slow answer says nothing.
 pub const DATABASE_FRESH: Duration = Duration::from_secs(30);
@@ -98,6 +104,8 @@ struct State {
     since: Instant,
     moved: BTreeMap<Flow, Instant>,
     stream_connected: bool,
+    /// When it was made, the last times.
+    streams: VecDeque<Instant>,
     deskie: DeskieState,
     database_seen: Option<Instant>,
     last_error: Option<(String, jiff::Timestamp)>,
@@ -122,6 +130,8 @@ pub struct Snapshot {
     pub role_seconds: f64,
     /// Whether the stream of the site's changes is connected.
     pub stream_connected: bool,
+    /// How often it was made in the last ten minutes, where that is too often.
+    pub stream_unstable: Option<usize>,
     /// What is known of Deskie.
     pub deskie: DeskieState,
     /// Seconds since each flow moved.
@@ -144,6 +154,7 @@ impl Vital {
                 since: clock::monotonic(),
                 moved: BTreeMap::new(),
                 stream_connected: false,
+                streams: VecDeque::new(),
                 deskie: DeskieState::Unknown,
                 database_seen: None,
                 last_error: None,
@@ -179,7 +190,14 @@ impl Vital {
 
     /// The stream of the site's changes is up, or down.
     pub fn set_stream_connected(&self, connected: bool) {
-        self.state().stream_connected = connected;
+        let mut state = self.state();
+        if connected && !state.stream_connected {
+            state.streams.push_back(clock::monotonic());
+            if state.streams.len() > UNSTABLE_AFTER {
+                state.streams.pop_front();
+            }
+        }
+        state.stream_connected = connected;
     }
 
     /// What a call, or the lack of an answer, told of Deskie. True where that is news.
@@ -226,6 +244,7 @@ impl Vital {
             role: state.role,
             role_seconds: seconds(state.since),
             stream_connected: state.stream_connected,
+            stream_unstable: unstable(&state.streams, now),
             deskie: state.deskie.clone(),
             idle_seconds: state
                 .moved
@@ -242,6 +261,13 @@ impl Vital {
     pub fn judge(&self, database: Option<&str>) -> Vec<String> {
         judge(&self.snapshot(), database)
     }
+}
+
+/// `streams`: when the last ones were made, the oldest first.
+fn unstable(streams: &VecDeque<Instant>, now: Instant) -> Option<usize> {
+    let recent = |at: &&Instant| now.saturating_duration_since(**at) <= UNSTABLE_WITHIN;
+    let count = streams.iter().filter(recent).count();
+    (count >= UNSTABLE_AFTER).then_some(count)
 }
 
 fn judge(vital: &Snapshot, database: Option<&str>) -> Vec<String> {
@@ -300,6 +326,7 @@ mod tests {
             role: Role::Leader,
             role_seconds: 1000.0,
             stream_connected: true,
+            stream_unstable: None,
             deskie: DeskieState::Reachable,
             idle_seconds: [Flow::Capture, Flow::Resolve, Flow::Deliver]
                 .map(|flow| (flow, 1.0))
@@ -393,6 +420,43 @@ mod tests {
         vital.set_role(Role::Standby);
         let snapshot = vital.snapshot();
         assert!(snapshot.idle_seconds.is_empty() && !snapshot.stream_connected);
+    }
+
+    #[test]
+    fn a_stream_is_unstable_while_five_were_made_within_ten_minutes() {
+        let start = clock::monotonic();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let made = |moments: &[u64]| {
+            moments
+                .iter()
+                .map(|seconds| at(*seconds))
+                .collect::<VecDeque<_>>()
+        };
+        for (moments, now, expected) in [
+            (&[][..], 0, None),
+            (&[0, 1, 2, 3], 4, None),
+            (&[0, 1, 2, 3, 4], 4, Some(5)),
+            (&[0, 150, 300, 450, 600], 600, Some(5)),
+            // The first of them is too long ago.
+            (&[0, 150, 300, 450, 600], 601, None),
+            (&[0, 200, 400, 600, 800], 800, None),
+        ] {
+            assert_eq!(
+                unstable(&made(moments), at(now)),
+                expected,
+                "{moments:?} at {now}"
+            );
+        }
+        // One that stays connected is made once, and another role does not forget them.
+        let vital = Vital::new();
+        for _ in 0..5 {
+            assert_eq!(vital.snapshot().stream_unstable, None);
+            vital.set_stream_connected(true);
+            vital.set_stream_connected(true);
+            vital.set_role(Role::Starting);
+            vital.set_stream_connected(false);
+        }
+        assert_eq!(vital.snapshot().stream_unstable, Some(5));
     }
 
     #[test]

@@ -215,6 +215,12 @@ impl CallError {
         matches!(self.kind, ErrorKind::Unclear { .. })
     }
 
+    /// True where the API itself refuses what was asked, for a reason that is neither the key's nor that the case is gone.
+    pub fn is_refusal(&self) -> bool {
+        let refuses = matches!(self.kind, ErrorKind::Refused { .. } | ErrorKind::Unclear { .. });
+        refuses && self.outcome() != Outcome::KeyRevoked
+    }
+
     /// True where an employee may not work: the one whom the call names, or the one whom the key belongs to (`[C]` vragov).
     pub fn is_staff_inactive(&self) -> bool {
         self.code() == Some("staff_not_active")

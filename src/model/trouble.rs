@@ -38,8 +38,12 @@ pub enum TroubleKind {
     KeyRevoked,
     /// Deskie does not answer.
     DeskieUnreachable,
+    /// Deskie's list of updated cases cannot be taken: what no webhook tells is not found.
+    SweepFailing,
     /// The site's changes are not streamed.
     StreamDown,
+    /// They are, but their stream ends and is made anew time and again.
+    StreamUnstable,
     /// The slot is lost; what the site wrote meanwhile is repaired.
     SlotLost,
     /// The slot keeps more WAL than it may.
@@ -50,7 +54,7 @@ pub enum TroubleKind {
 
 impl TroubleKind {
     /// All of them.
-    pub const ALL: [TroubleKind; 18] = [
+    pub const ALL: [TroubleKind; 20] = [
         TroubleKind::Held,
         TroubleKind::SiteRefused,
         TroubleKind::Parked,
@@ -65,7 +69,9 @@ impl TroubleKind {
         TroubleKind::CaseEstranged,
         TroubleKind::KeyRevoked,
         TroubleKind::DeskieUnreachable,
+        TroubleKind::SweepFailing,
         TroubleKind::StreamDown,
+        TroubleKind::StreamUnstable,
         TroubleKind::SlotLost,
         TroubleKind::WalHeld,
         TroubleKind::Waiting,
@@ -88,7 +94,9 @@ impl TroubleKind {
             TroubleKind::CaseEstranged => "case_estranged",
             TroubleKind::KeyRevoked => "key_revoked",
             TroubleKind::DeskieUnreachable => "deskie_unreachable",
+            TroubleKind::SweepFailing => "sweep_failing",
             TroubleKind::StreamDown => "stream_down",
+            TroubleKind::StreamUnstable => "stream_unstable",
             TroubleKind::SlotLost => "slot_lost",
             TroubleKind::WalHeld => "wal_held",
             TroubleKind::Waiting => "waiting",
@@ -126,6 +134,8 @@ impl TroubleKind {
             TroubleKind::StreamDown | TroubleKind::SlotLost => {
                 ("stream_well", "the site's changes are streamed again")
             }
+            TroubleKind::SweepFailing => ("sweep_well", "Deskie's list of updated cases is taken again"),
+            TroubleKind::StreamUnstable => ("stream_stable", "the stream of the site's changes lasts again"),
             TroubleKind::WalHeld => ("wal_well", "the slot keeps no more WAL than it may"),
             TroubleKind::Waiting => ("nothing_waits", "nothing waits too long any more"),
         }
@@ -152,6 +162,8 @@ impl TroubleKind {
             | TroubleKind::CaseUnreadable
             | TroubleKind::CaseEstranged
             | TroubleKind::KeyRevoked
+            | TroubleKind::SweepFailing
+            | TroubleKind::StreamUnstable
             | TroubleKind::WalHeld => true,
         }
     }
@@ -173,7 +185,10 @@ impl TroubleKind {
     pub fn is_of_the_process(self) -> bool {
         matches!(
             self,
-            TroubleKind::DeskieUnreachable | TroubleKind::KeyRevoked | TroubleKind::StreamDown
+            TroubleKind::DeskieUnreachable
+                | TroubleKind::KeyRevoked
+                | TroubleKind::StreamDown
+                | TroubleKind::StreamUnstable
         )
     }
 
@@ -185,6 +200,7 @@ impl TroubleKind {
                 | TroubleKind::WritingStopped
                 | TroubleKind::Unrepaired
                 | TroubleKind::Unpublished
+                | TroubleKind::SweepFailing
                 | TroubleKind::WalHeld
         )
     }

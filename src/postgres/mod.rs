@@ -46,10 +46,17 @@ pub use session::{SessionOptions, application_name};
 pub use tls::{TlsSetupError, install_tls_provider};
 pub use url::{ConnectUrl, UrlError};
 
+/// A prepared statement that is there already, or is not there. Ours bear names of their own in each session.
+const POOLED: [&str; 2] = ["42P05", "26000"];
+
 /// A driver's error in the server's own words, with its SQLSTATE, and without the values that it quotes: they may be a
 /// customer's text. Names that it quotes of tables, columns and constraints stay.
 pub fn describe(error: &tokio_postgres::Error) -> String {
     match server_error(error) {
+        Some(server) if POOLED.contains(&server.code.as_str()) => format!(
+            "{server}; our statements come to another session than the one that they were prepared in: most likely a \
+             connection pooler in transaction mode stands between; use the database's direct connection string"
+        ),
         Some(server) => server.to_string(),
         None => {
             let mut text = error.to_string();

@@ -4,14 +4,14 @@
 //! epoch, checked in every durable step, keeps out a leader that was taken for dead and is not.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{RunError, Shared, work};
 use crate::console::{Role, Vital};
-use crate::model::CrashPoint;
+use crate::model::{CrashPoint, clock};
 use crate::postgres::{SessionOptions, connect, describe};
 use crate::store::StoreError;
 
@@ -31,6 +31,9 @@ const ASK_WITHIN: Duration = Duration::from_secs(30);
 /// How long an ended session may take to let go of its lock.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(2);
 
+/// One who has the lock takes the lease within [`ASK_WITHIN`]; who has not by now is no leader.
+const TAKES_LEASE_WITHIN: Duration = Duration::from_secs(35);
+
 /// How long giving the lease back may take: a standby waits for it no longer than for a stale one.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
 
@@ -42,17 +45,19 @@ pub async fn lead_or_stand_by(
 ) -> Result<(), RunError> {
     let mut attempt = 0u32;
     let mut stood_by = false;
+    // Since when somebody has had the lock.
+    let mut held_since = None;
     while !stop.is_cancelled() {
         let lead = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            lead = tokio::time::timeout(ASK_WITHIN, try_lead(shared, vital, stood_by)) => {
+            lead = tokio::time::timeout(ASK_WITHIN, try_lead(shared, vital, stood_by, &mut held_since)) => {
                 lead.unwrap_or_else(|_| Err(Trouble::Passing(format!("no answer within {ASK_WITHIN:?}"))))
             }
         };
         stood_by = matches!(lead, Ok(None));
         match lead {
             Ok(Some(connection)) => {
-                attempt = 0;
+                (attempt, held_since) = (0, None);
                 vital.set_role(Role::Leader);
                 work::work(shared, vital, connection, stop).await?;
                 // What ended the term may be the network: a connection that nobody has closed is dead all the same.
@@ -67,6 +72,7 @@ pub async fn lead_or_stand_by(
             Err(Trouble::Fatal(error)) => return Err(error),
             Err(Trouble::Passing(text)) => {
                 attempt += 1;
+                held_since = None;
                 shared.forget_connections();
                 if attempt.is_power_of_two() {
                     tracing::error!(
@@ -95,11 +101,13 @@ enum Trouble {
 }
 
 /// The connection that holds the lock, where this instance won. One that has stood by looks at the lease alone, and
-/// tries the lock once the lease was given back or is not renewed any more.
+/// tries the lock once the lease was given back or is not renewed any more. `held_since`: since when the lock was held by
+/// somebody without a lease.
 async fn try_lead(
     shared: &Shared,
     vital: &Arc<Vital>,
     stood_by: bool,
+    held_since: &mut Option<Instant>,
 ) -> Result<Option<tokio_postgres::Client>, Trouble> {
     let passing = |error: &dyn std::fmt::Display| Trouble::Passing(error.to_string());
     let store = &shared.store;
@@ -107,6 +115,7 @@ async fn try_lead(
         let age = store.lease_age().await.map_err(|error| passing(&error))?;
         vital.saw_database();
         if age.is_some_and(|age| age < LATE_AFTER) {
+            *held_since = None;
             return Ok(None);
         }
     }
@@ -125,14 +134,27 @@ async fn try_lead(
         .map_err(|error| passing(&error))?;
     vital.saw_database();
     if !lock(shared, &connection).await? {
-        // A frozen leader keeps its lock: it is ended once its lease is stale.
         let age = store.lease_age().await.map_err(|error| passing(&error))?;
-        if age.is_none_or(|age| age <= STALE_AFTER) {
+        if age.is_some_and(|age| age <= STALE_AFTER) {
             return Ok(None);
         }
-        depose(shared, &connection).await?;
-        if !lock_soon(shared, &connection).await? {
+        let holder = holder(shared, &connection).await?;
+        let held_for = held_since.get_or_insert_with(clock::monotonic).elapsed();
+        // Any user of the database can take this lock, and a session that is none of a leader keeps nobody from leading:
+        // the lease decides. Only one of our own role may be a leader's that is just about to take the lease.
+        let is_a_strangers = matches!(holder, Holder::Strangers(_));
+        if age.is_none() && !is_a_strangers && held_for <= TAKES_LEASE_WITHIN {
             return Ok(None);
+        }
+        // A frozen leader keeps its lock: it is ended once its lease is stale.
+        depose(shared, &connection).await?;
+        match holder {
+            Holder::Strangers(who) => tracing::warn!(
+                "the lock of this connector is held by sessions that are none of it ({who}): it leads without the lock, by its \
+                 lease alone; find out who that is, and end them (pg_terminate_backend; rollback prepared, see pg_prepared_xacts)"
+            ),
+            Holder::Ours if !lock_soon(shared, &connection).await? => return Ok(None),
+            Holder::Ours => {}
         }
     } else {
         // The session with the lock is gone, and the lease was not given back: what else the former leader has open
@@ -178,6 +200,32 @@ async fn lock_soon(shared: &Shared, connection: &tokio_postgres::Client) -> Resu
         .unwrap_or(Ok(false))
 }
 
+/// Who has the leader's lock.
+enum Holder {
+    /// A session of our own role, or nobody any more.
+    Ours,
+    /// Nobody but others: who, in words.
+    Strangers(String),
+}
+
+async fn holder(shared: &Shared, connection: &tokio_postgres::Client) -> Result<Holder, Trouble> {
+    // A prepared transaction keeps its locks without any session, and one role's sessions may share a lock.
+    let sql = "select string_agg(case when l.pid is null then 'a prepared transaction' else format('pid %s, role %s', l.pid, a.usename) end, '; ' order by l.pid)
+                filter (where a.usename is distinct from session_user),
+            coalesce(bool_or(a.usename = session_user), false)
+        from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+        where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+          and l.database = (select oid from pg_database where datname = current_database())
+          and (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('deskie_cdc leader ' || $1, 0)";
+    let row = connection.query_one(sql, &[&shared.store.schema()]).await;
+    let read = |row: tokio_postgres::Row| Ok((row.try_get::<_, Option<String>>(0)?, row.try_get(1)?));
+    match row.and_then(read) {
+        Ok((Some(who), false)) => Ok(Holder::Strangers(who)),
+        Ok(_) => Ok(Holder::Ours),
+        Err(error) => Err(Trouble::Passing(describe(&error))),
+    }
+}
+
 /// Ends the sessions of a former leader that has not given its lease back: the one with the lock, the one that streams,
 /// and those that may stand in the middle of a step. The epoch is raised by whoever has the lock then.
 async fn depose(shared: &Shared, connection: &tokio_postgres::Client) -> Result<(), Trouble> {
@@ -200,12 +248,47 @@ async fn depose(shared: &Shared, connection: &tokio_postgres::Client) -> Result<
     let ended: i64 = ended
         .and_then(|row| row.try_get(0))
         .map_err(|error| Trouble::Passing(describe(&error)))?;
+    let ended = ended + depose_stream(shared, connection).await?;
     if ended > 0 {
         tracing::warn!(
             "the former leader has not given its lease back: {ended} of its sessions ended, this instance takes over"
         );
     }
     Ok(())
+}
+
+/// The session that streams, where it is another role's: nobody else may end it.
+async fn depose_stream(shared: &Shared, connection: &tokio_postgres::Client) -> Result<i64, Trouble> {
+    if shared.streaming.user() == shared.url.user() {
+        return Ok(0);
+    }
+    let passing = |error: &tokio_postgres::Error| Trouble::Passing(describe(error));
+    let sql = shared.store.sql(
+        "select substring(holder from ' instance ([0-9a-f]+)$') from {s}.lease where renewed_at is not null",
+    );
+    let former = connection.query_opt(&sql, &[]).await;
+    let former = former.map_err(|error| passing(&error))?;
+    let Some(former) = former.and_then(|row| row.get::<_, Option<String>>(0)) else {
+        return Ok(0);
+    };
+    let options = SessionOptions::new("leader").with_instance(&shared.instance);
+    // Without it everything but the stream goes on, and the server lets go of the slot in a while.
+    let streaming = match connect(&shared.streaming, &options).await {
+        Ok(streaming) => streaming,
+        Err(error) => {
+            tracing::warn!(
+                "whether the former leader still streams could not be seen over postgres.replication_url: {error}"
+            );
+            return Ok(0);
+        }
+    };
+    let sql = "select count(pg_terminate_backend(a.pid)) from pg_stat_activity a
+        where a.datname = current_database() and a.usename = session_user and a.pid <> pg_backend_pid()
+          and $1 <> $2 and a.application_name like 'deskie-cdc % ' || $1";
+    let ended = streaming.query_one(sql, &[&former, &shared.instance]).await;
+    ended
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| passing(&error))
 }
 
 fn hostname() -> String {

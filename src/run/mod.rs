@@ -69,6 +69,8 @@ pub enum RunError {
 struct Shared {
     config: Arc<Config>,
     url: ConnectUrl,
+    /// The same as the role that streams.
+    streaming: ConnectUrl,
     store: Store,
     /// Reads the site's tables.
     reading: Pool,
@@ -88,6 +90,7 @@ struct Shared {
 impl Shared {
     fn new(config: Arc<Config>, url: ConnectUrl) -> Result<Shared, RunError> {
         let fatal = |error: &dyn std::fmt::Display| RunError::Fatal(error.to_string());
+        let streaming = crate::setup::streaming_url(&config).map_err(|error| fatal(&error))?;
         let session: Vec<String> = config
             .capture
             .session
@@ -115,6 +118,7 @@ impl Shared {
             downloader,
             config,
             url,
+            streaming,
             store,
             reading,
             writing,

@@ -116,6 +116,16 @@ pub fn of_the_process(vital: &Vital) -> Vec<Seen> {
             "the site's changes are not streamed; the server keeps its WAL meanwhile",
         ));
     }
+    if let (true, Some(count)) = (leads, vital.stream_unstable) {
+        found.push(Seen::new(
+            TroubleKind::StreamUnstable,
+            format!(
+                "the stream of the site's changes was made anew {count} times and more within ten minutes: something between \
+                 here and the server cuts it (a time-out of a proxy or firewall, a server that restarts); the log has the \
+                 words of each end"
+            ),
+        ));
+    }
     found
 }
 

@@ -14,7 +14,7 @@ use crate::console::{Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::files::SiteFiles;
 use crate::model::{TroubleKind, clock};
-use crate::postgres::catalog;
+use crate::postgres::{SessionOptions, catalog, connect};
 use crate::resolve::Resolver;
 use crate::store::{HoldKind, Meta, Store, StoreError};
 use crate::sweep::Sweeper;
@@ -105,7 +105,7 @@ pub async fn work(
     let term = stop.child_token();
     let capture = Capture::new(
         store.clone(),
-        shared.url.clone(),
+        shared.streaming.clone(),
         &config,
         slot.clone(),
         publications,
@@ -303,9 +303,12 @@ async fn begin_renewing(shared: &Shared) -> Result<Begun, String> {
 /// Drops our slot, once capture has let go of it.
 async fn drop_slot(shared: &Shared) -> Result<(), String> {
     let meta = shared.store.meta().await.map_err(|error| error.to_string())?;
-    let client = shared.store.client().await.map_err(|error| error.to_string())?;
     if let Some(slot) = meta.slot {
-        catalog::slot_drop(&**client, &slot)
+        let options = SessionOptions::new("slot").with_instance(&shared.instance);
+        let client = connect(&shared.streaming, &options)
+            .await
+            .map_err(|error| error.to_string())?;
+        catalog::slot_drop(&client, &slot)
             .await
             .map_err(|error| crate::postgres::describe(&error))?;
     }

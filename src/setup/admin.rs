@@ -4,7 +4,7 @@
 use secrecy::ExposeSecret;
 use tokio_postgres::Client;
 
-use super::error::{ASK_ADMINISTRATOR, SetupError};
+use super::error::{ASK_ADMINISTRATOR, STREAMING_URL, SetupError, URL};
 use super::mapped::Mapped;
 use super::needs::{self, Needs};
 use super::publication;
@@ -39,21 +39,32 @@ impl Step {
 
 /// The role as it is now.
 struct RoleNow {
+    /// It may replicate, in whatever way.
     replication: bool,
+    /// It may by the attribute, and not as a superuser or as a member of another role.
+    attribute: bool,
     superuser: bool,
 }
 
-/// What is missing, in the order in which it is to be made.
+/// What is missing, in the order in which it is to be made. The second URL is that of the role that streams; where it is
+/// another one, it gets no right but that one, and the first gets all but that one.
 pub(super) async fn plan(
     client: &Client,
     config: &Config,
-    url: &ConnectUrl,
+    (url, streaming): (&ConnectUrl, &ConnectUrl),
     mapped: &Mapped,
 ) -> Result<Vec<Step>, SetupError> {
     let mut steps = Vec::new();
     let role = url.user();
     let now = role_now(client, role).await?;
-    steps.extend(role_steps(client, url, now.as_ref()).await?);
+    let streams = streaming.user() == role;
+    let given = (URL, streams);
+    steps.extend(role_steps(client, url, given, now.as_ref()).await?);
+    if !streams {
+        let now = role_now(client, streaming.user()).await?;
+        let given = (STREAMING_URL, true);
+        steps.extend(role_steps(client, streaming, given, now.as_ref()).await?);
+    }
     steps.extend(path_step(client, config, role, now.as_ref()).await?);
     steps.extend(schema_steps(client, config, role, now.is_some()).await?);
     if now.as_ref().is_none_or(|role| !role.superuser) {
@@ -70,21 +81,24 @@ pub(super) async fn plan(
 
 async fn role_now(client: &Client, role: &str) -> Result<Option<RoleNow>, SetupError> {
     let sql = "SELECT r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_catalog.pg_roles AS m \
-          WHERE m.rolname = 'rds_replication' AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')), r.rolsuper \
-        FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1::pg_catalog.text";
+          WHERE m.rolname = 'rds_replication' AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')), \
+          r.rolreplication, r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1::pg_catalog.text";
     let row = client.query_opt(sql, &[&role]).await?;
     row.map(|row| {
         Ok(RoleNow {
             replication: row.try_get(0)?,
-            superuser: row.try_get(1)?,
+            attribute: row.try_get(1)?,
+            superuser: row.try_get(2)?,
         })
     })
     .transpose()
 }
 
+/// A role of ours: which key of the config names it, and whether it is the one that streams.
 async fn role_steps(
     client: &Client,
     url: &ConnectUrl,
+    (key, streams): (&str, bool),
     now: Option<&RoleNow>,
 ) -> Result<Vec<Step>, SetupError> {
     let (role, quoted) = (url.user(), quote_ident(url.user()));
@@ -98,6 +112,7 @@ async fn role_steps(
         .is_some();
     let grant_rds = format!("grant rds_replication to {quoted}");
     Ok(match now {
+        Some(now) if !streams => vec![without_replication(client, role, now).await?],
         Some(now) if now.replication => vec![Step::There(format!("role {role}: there, may replicate"))],
         Some(_) if rds => vec![Step::make(
             format!("role {role}: may replicate now (rds_replication)"),
@@ -110,7 +125,10 @@ async fn role_steps(
             )]
         }
         None => {
-            let attributes = if rds { "login" } else { "login replication" };
+            let attributes = match streams && !rds {
+                true => "login replication",
+                false => "login",
+            };
             let create = format!("create role {quoted} {attributes}");
             let mut steps = match url.password() {
                 // A verifier, so that the password itself reaches no log of the server.
@@ -118,10 +136,10 @@ async fn role_steps(
                     let verifier =
                         postgres_protocol::password::scram_sha_256(password.expose_secret().as_bytes());
                     vec![Step::Make {
-                        says: format!("role {role}: made ({attributes}, the password of postgres.url)"),
+                        says: format!("role {role}: made ({attributes}, the password of {key})"),
                         sql: format!("{create} password {}", quote_literal(&verifier)),
                         printed: Some(format!(
-                            "{create};\n-- postgres.url holds a password, which is not printed here. Give it to the role, in psql:\n\
+                            "{create};\n-- {key} holds a password, which is not printed here. Give it to the role, in psql:\n\
                              --   \\password {quoted}\n-- or: psql -v password=… and then\n\
                              --   alter role {quoted} password :'password'"
                         )),
@@ -129,7 +147,7 @@ async fn role_steps(
                 }
                 None => vec![Step::make(format!("role {role}: made ({attributes})"), create)],
             };
-            if rds {
+            if rds && streams {
                 steps.push(Step::make(
                     format!("role {role}: may replicate (rds_replication)"),
                     grant_rds,
@@ -137,6 +155,28 @@ async fn role_steps(
             }
             steps
         }
+    })
+}
+
+/// The role that does not stream: a trigger of the site's that runs in our write-back runs with its rights.
+async fn without_replication(client: &Client, role: &str, now: &RoleNow) -> Result<Step, SetupError> {
+    if now.superuser || !now.replication {
+        return Ok(Step::There(format!("role {role}: there")));
+    }
+    let quoted = quote_ident(role);
+    let sql = match now.attribute {
+        true => format!("alter role {quoted} noreplication"),
+        false => format!("revoke rds_replication from {quoted}"),
+    };
+    // Who may not give it may not take it away either; `check` tells it then.
+    let may = "SELECT r.rolsuper OR r.rolreplication AND r.rolcreaterole OR NOT $1::pg_catalog.bool \
+        FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER AND r.rolname <> $2::pg_catalog.text";
+    let may = client.query_opt(may, &[&now.attribute, &role]).await?;
+    Ok(match may.map(|row| row.try_get(0)).transpose()? {
+        Some(true) => Step::make(format!("role {role}: may not replicate any more"), sql),
+        _ => Step::There(format!(
+            "role {role}: there, and may replicate, which it does not need: {sql}"
+        )),
     })
 }
 
@@ -419,14 +459,25 @@ fn refused(says: &str, error: &tokio_postgres::Error, by_administrator: bool) ->
 }
 
 /// The same as SQL for `psql -f`.
-pub(super) fn printed(config: &Config, url: &ConnectUrl, steps: &[Step], notes: &[String]) -> String {
+pub(super) fn printed(
+    config: &Config,
+    (url, streaming): (&ConnectUrl, &ConnectUrl),
+    steps: &[Step],
+    notes: &[String],
+) -> String {
+    let (users, slot) = match streaming.user() == url.user() {
+        true => (format!("user {}", url.user()), String::new()),
+        false => (
+            format!("user {}, and {}, which streams", url.user(), streaming.user()),
+            format!(" ({} the slot)", streaming.user()),
+        ),
+    };
     let mut text = format!(
-        "-- deskie-cdc: the administrator's part for {} (user {}).\n\
+        "-- deskie-cdc: the administrator's part for {} ({users}).\n\
          -- Run it in the database {} as the owner of the tables who may make roles, or as a superuser:\n\
          --   psql -v ON_ERROR_STOP=1 -d {} -f THIS_FILE\n\
-         -- Then `deskie-cdc setup` makes the tables in the schema {} and the slot with the user's own rights.\n",
+         -- Then `deskie-cdc setup` makes the tables in the schema {} and the slot with the user's own rights{slot}.\n",
         url.database(),
-        url.user(),
         url.database(),
         url.database(),
         config.postgres.schema,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::config::Config;
 use crate::postgres::replication::{Blocker, ReplicationError};
 use crate::postgres::{ConnectError, ConnectFault, PoolError, describe, quote_literal};
 use crate::store::StoreError;
@@ -9,6 +10,10 @@ use crate::store::StoreError;
 /// How an administrator comes into play where the connector's own user may not do something.
 pub(super) const ASK_ADMINISTRATOR: &str = "run `deskie-cdc setup --admin-url postgres://ADMIN@HOST/DATABASE` with the \
     tables' owner or a superuser, or give the output of `deskie-cdc setup --print-sql` to your administrator";
+
+/// The config's keys of the two connections.
+pub(super) const URL: &str = "postgres.url";
+pub(super) const STREAMING_URL: &str = "postgres.replication_url";
 
 /// Where a connection for replication is refused though ordinary ones are taken.
 const NO_SENDER: &str = "no connection for replication is left: raise max_wal_senders (0 forbids replication) and restart \
@@ -43,6 +48,16 @@ impl SetupError {
             message: message.into(),
             mend: Some(mend.into()),
         }
+    }
+
+    /// The same of the connection that streams, where that has a URL of its own: which one is meant stands in it, for what
+    /// is told of connections names the usual one.
+    pub(super) fn of_streaming(self, config: &Config) -> SetupError {
+        let SetupError::Refused { message, mend } = self else {
+            return self;
+        };
+        let (message, mend) = of_streaming(config, message, mend);
+        SetupError::Refused { message, mend }
     }
 
     /// Whether the config is to blame: exit status 2.
@@ -101,6 +116,19 @@ impl From<PoolError> for SetupError {
             other => SetupError::new(other.to_string()),
         }
     }
+}
+
+/// As [`SetupError::of_streaming`], for a message and its mend.
+pub(super) fn of_streaming(
+    config: &Config,
+    message: String,
+    mend: Option<String>,
+) -> (String, Option<String>) {
+    if config.postgres.replication_url.is_none() {
+        return (message, mend);
+    }
+    let named = |text: String| text.replace(URL, STREAMING_URL);
+    (format!("{STREAMING_URL}: {}", named(message)), mend.map(named))
 }
 
 /// What to do about a failure of the replication connection.

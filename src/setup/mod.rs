@@ -25,7 +25,7 @@ mod written;
 
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::Client;
 
 pub use bind::note_keys;
@@ -37,8 +37,9 @@ pub use uninstall::{Removal, removal, removal_sql, uninstall};
 pub use watch::{Published, look_at_publications};
 pub use written::prepare_typed;
 
-use crate::config::Config;
+use crate::config::{Config, Span};
 use crate::postgres::catalog::{self, ServerFacts};
+use crate::postgres::replication::SystemIdentity;
 use crate::postgres::{ConnectUrl, Provider, SessionOptions};
 
 /// How [`prepare`] goes about it.
@@ -82,13 +83,57 @@ pub struct Report {
 
 /// The config's database.
 pub(crate) fn own_url(config: &Config) -> Result<ConnectUrl, SetupError> {
-    ConnectUrl::parse(config.postgres.url.expose_secret()).map_err(|error| {
-        SetupError::Config(
-            config
-                .fault(&config.postgres.url_span, error.to_string(), None)
-                .to_string(),
-        )
-    })
+    let postgres = &config.postgres;
+    parsed_url(config, &postgres.url, &postgres.url_span)
+}
+
+/// The same database as the role that streams: that of `replication_url` where there is one. It alone makes, reads and
+/// drops the slot.
+pub(crate) fn streaming_url(config: &Config) -> Result<ConnectUrl, SetupError> {
+    let own = own_url(config)?;
+    let Some(address) = &config.postgres.replication_url else {
+        return Ok(own);
+    };
+    let url = parsed_url(config, &address.url, &address.span)?;
+    if url.database() != own.database() {
+        let why = format!(
+            "`postgres.replication_url` leads to the database {}, `postgres.url` to {}",
+            url.database(),
+            own.database()
+        );
+        let fault = config.fault(
+            &address.span,
+            why,
+            Some("name the same database in both".to_owned()),
+        );
+        return Err(SetupError::Config(fault.to_string()));
+    }
+    Ok(url)
+}
+
+/// Two URLs that lead to two servers would stream what is not written to the tables here.
+pub(super) fn same_server(
+    config: &Config,
+    facts: &ServerFacts,
+    identity: &SystemIdentity,
+) -> Result<(), SetupError> {
+    match &facts.system_id {
+        Some(own) if config.postgres.replication_url.is_some() && *own != identity.system_id => {
+            Err(SetupError::with(
+                format!(
+                    "postgres.url leads to the server {own} (system id), postgres.replication_url to {}",
+                    identity.system_id
+                ),
+                "name the same server in both",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn parsed_url(config: &Config, text: &SecretString, span: &Span) -> Result<ConnectUrl, SetupError> {
+    ConnectUrl::parse(text.expose_secret())
+        .map_err(|error| SetupError::Config(config.fault(span, error.to_string(), None).to_string()))
 }
 
 /// Makes what is missing; `say` hears one line for each thing made or found.
@@ -105,7 +150,8 @@ pub async fn prepare(
     }
     let mapped = read_mapping(&client, config, admin_url.is_some()).await?;
     let had_publications = has_publications(&client, config).await?;
-    let steps = admin::plan(&client, config, &url, &mapped).await?;
+    let urls = (&url, &streaming_url(config)?);
+    let steps = admin::plan(&client, config, urls, &mapped).await?;
     admin::carry_out(&client, &steps, admin_url.is_some(), say).await?;
     drop(client);
     let (slot, outcome) = own::prepare(config, &url, &facts, options, !had_publications, say).await?;
@@ -135,12 +181,13 @@ pub async fn administrator_sql(
     let url = own_url(config)?;
     let (client, facts) = reach(config, &url, admin_url).await?;
     let mapped = read_mapping(&client, config, admin_url.is_some()).await?;
-    let steps = admin::plan(&client, config, &url, &mapped).await?;
+    let urls = (&url, &streaming_url(config)?);
+    let steps = admin::plan(&client, config, urls, &mapped).await?;
     let notes: Vec<String> = unfit(&facts)
         .into_iter()
         .map(|(what, mend)| format!("BEFORE ALL ELSE: {what}: {mend}"))
         .collect();
-    Ok(admin::printed(config, &url, &steps, &notes))
+    Ok(admin::printed(config, urls, &steps, &notes))
 }
 
 /// A connection for the administrator's part.

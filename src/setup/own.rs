@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use super::error::SetupError;
-use super::{Options, baseline, refuse_pgpool};
+use super::{Options, baseline, refuse_pgpool, same_server, streaming_url};
 use crate::config::Config;
 use crate::model::CrashPoint;
 use crate::postgres::catalog::{self, ServerFacts, Slot};
@@ -112,10 +112,21 @@ pub(super) async fn prepare(
             if steps == 1 { "step" } else { "steps" }
         )),
     }
-    let mut replication = ReplicationConnection::connect(url, "deskie-cdc setup").await?;
-    let identity = replication.identify_system().await?;
+    let streaming = streaming_url(config)?;
+    let of_streaming = |error: SetupError| error.of_streaming(config);
+    let mut replication = ReplicationConnection::connect(&streaming, "deskie-cdc setup")
+        .await
+        .map_err(|error| of_streaming(error.into()))?;
+    let identity = replication
+        .identify_system()
+        .await
+        .map_err(|error| of_streaming(error.into()))?;
+    same_server(config, facts, &identity)?;
     let meta = store.meta().await?;
-    let client = crate::postgres::connect(url, &SessionOptions::new("setup")).await?;
+    // As the role that may make and drop a slot.
+    let client = crate::postgres::connect(&streaming, &SessionOptions::new("setup"))
+        .await
+        .map_err(|error| of_streaming(error.into()))?;
     let mut meta = meta;
     if let Some(slot) = renamed(&client, &meta, &identity, &facts.database).await? {
         let former = meta.database.replace(facts.database.clone()).unwrap_or_default();
@@ -242,7 +253,9 @@ pub(super) async fn prepare(
             identity.timeline
         ));
     }
-    let made = create(&mut replication, &client, facts, &name, options.slot_wait).await?;
+    let made = create(&mut replication, &client, facts, &name, options.slot_wait)
+        .await
+        .map_err(of_streaming)?;
     CrashPoint::SlotMade.reached();
     let consistent = made.consistent_point;
     if unnoted {

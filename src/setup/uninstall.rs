@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use super::error::SetupError;
 use super::publication::publications;
-use super::{own, own_url};
+use super::{own, own_url, streaming_url};
 use crate::config::Config;
 use crate::model::clock;
 use crate::postgres::catalog;
@@ -122,6 +122,10 @@ async fn find(client: &Client, config: &Config, own: &ConnectUrl) -> Result<Remo
     }
     schema(client, config, &mut removal).await?;
     removal.role = role_lines(client, own).await?;
+    let streaming = streaming_url(config)?;
+    if streaming.user() != own.user() {
+        removal.role.extend(role_lines(client, &streaming).await?);
+    }
     Ok(removal)
 }
 
@@ -244,8 +248,12 @@ pub async fn uninstall(
 ) -> Result<Removal, SetupError> {
     let (client, own) = connect(config, admin_url).await?;
     let removal = find(&client, config, &own).await?;
+    let streaming = match (admin_url, &config.postgres.replication_url) {
+        (None, Some(_)) if !removal.slots.is_empty() => Some(streaming_client(config).await?),
+        _ => None,
+    };
     for slot in &removal.slots {
-        drop_slot(&client, slot).await?;
+        drop_slot(streaming.as_ref().unwrap_or(&client), slot).await?;
         say(&format!("dropped: slot {slot}"));
     }
     let mut refused: Vec<(String, String)> = Vec::new();
@@ -275,6 +283,14 @@ pub async fn uninstall(
         ));
     }
     Ok(removal)
+}
+
+/// As the role that may drop the slot.
+async fn streaming_client(config: &Config) -> Result<Client, SetupError> {
+    let url = streaming_url(config)?;
+    crate::postgres::connect(&url, &SessionOptions::new("uninstall"))
+        .await
+        .map_err(|error| SetupError::from(error).of_streaming(config))
 }
 
 async fn drop_slot(client: &Client, name: &str) -> Result<(), SetupError> {

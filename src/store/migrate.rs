@@ -1,5 +1,7 @@
 //! Our schema's tables, made and brought up to date from `sql/`.
 
+use tokio_postgres::error::SqlState;
+
 use super::{Store, StoreError};
 
 /// The steps, in order; a step that was released is never changed.
@@ -29,16 +31,18 @@ impl Store {
     /// Makes what is missing. The schema itself must be there, and ours to create in. Returns the steps taken.
     pub async fn migrate(&self) -> Result<usize, StoreError> {
         let mut client = self.client().await?;
-        let transaction = client.transaction().await?;
-        // Two instances that start together must not both migrate.
-        transaction
-            .execute(
-                "select pg_advisory_xact_lock(hashtextextended('deskie_cdc migrate ' || $1, 0))",
-                &[&self.schema()],
-            )
-            .await?;
         let create = "create table if not exists {s}.migration (step integer primary key, at timestamptz default now(), version text)";
-        transaction.batch_execute(&self.sql(create)).await?;
+        if let Err(error) = client.batch_execute(&self.sql(create)).await {
+            // Another instance may have made it at this moment: the server looks before it waits for that one.
+            let is_there = error.code() == Some(&SqlState::UNIQUE_VIOLATION);
+            if !is_there {
+                return Err(error.into());
+            }
+        }
+        let transaction = client.transaction().await?;
+        // Two instances that start together must not both migrate. A lock of our own table, which nobody else may take.
+        let lock = "lock table {s}.migration in share row exclusive mode";
+        transaction.batch_execute(&self.sql(lock)).await?;
         let done: i64 = transaction
             .query_one(&self.sql("select count(*) from {s}.migration"), &[])
             .await?

@@ -280,7 +280,7 @@ impl Store {
     /// The cases that Deskie does not let us read, as one trouble. One that is gone has nothing more to say.
     pub async fn unreadable(&self) -> Result<Option<Seen>, StoreError> {
         let sql = "select count(*), min(key), (array_agg(read_error order by key))[1] from {s}.ticket
-            where read_wanted is not null and read_error like '%Deskie refused%' and read_error not like '%case_not_found%'";
+            where read_wanted is not null and read_error is not null and read_refused";
         let rows = self.query(sql, &[]).await?;
         let told = |row: &tokio_postgres::Row| {
             let (count, key, why): (i64, Option<String>, Option<String>) =

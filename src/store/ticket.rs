@@ -134,10 +134,32 @@ impl Store {
         error: &str,
         after: std::time::Duration,
     ) -> Result<(), StoreError> {
-        let sql = "update {s}.ticket set read_error = $2, read_attempts = read_attempts + 1,
-                read_not_before = clock_timestamp() + make_interval(secs => $3)
-            where id = $1 and (select {s}.fence($4))";
-        self.execute(sql, &[&id, &error, &after.as_secs_f64(), &self.epoch().0])
+        self.ticket_read_ended(id, error, false, after).await
+    }
+
+    /// Deskie's own word is that this case may not be read: it is asked again later, and a person is told.
+    pub async fn ticket_read_refused(
+        &self,
+        id: i64,
+        error: &str,
+        after: std::time::Duration,
+    ) -> Result<(), StoreError> {
+        self.ticket_read_ended(id, error, true, after).await
+    }
+
+    async fn ticket_read_ended(
+        &self,
+        id: i64,
+        error: &str,
+        refused: bool,
+        after: std::time::Duration,
+    ) -> Result<(), StoreError> {
+        let sql =
+            "update {s}.ticket set read_error = $2, read_refused = $3, read_attempts = read_attempts + 1,
+                read_not_before = clock_timestamp() + make_interval(secs => $4)
+            where id = $1 and (select {s}.fence($5))";
+        let after = after.as_secs_f64();
+        self.execute(sql, &[&id, &error, &refused, &after, &self.epoch().0])
             .await?;
         Ok(())
     }

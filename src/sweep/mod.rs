@@ -14,9 +14,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::deskie::{self, Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Unreadable, Writer};
+use crate::deskie::{
+    self, CallError, Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Unreadable, Writer,
+};
 use crate::lanes::{Class, Cost, backoff};
-use crate::model::{CaseId, CrashPoint, MessageId, clock};
+use crate::model::{CaseId, CrashPoint, MessageId, Seen, TroubleKind, clock};
 use crate::store::{self, Birth, Claim, Claimed, HoldKind, Parent, SeenCase, SeenStatus, Store, StoreError};
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
@@ -30,6 +32,18 @@ const AGAIN: Duration = Duration::from_secs(30);
 
 /// How often it is looked whether held tickets can be let go of.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
+
+/// So many sweeps in a row that fail are a trouble: one may meet a moment's conflict in the database.
+const FAILING: u32 = 2;
+
+/// Why a sweep ended early, where that is no outage of Deskie's.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}; {remedy}", remedy = .0.remedy())]
+    Refused(Box<CallError>),
+}
 
 /// Finds what no webhook told.
 pub struct Sweeper {
@@ -60,6 +74,8 @@ impl Sweeper {
 
     async fn sweep(&self, asked: &CancellationToken) {
         let (mut failures, mut held) = (0u32, None);
+        // One that another process or an earlier term has left is ended as well.
+        let mut is_told = true;
         // After a silence of Deskie's it may be another one that answers.
         let mut is_proved = false;
         let mut due = clock::monotonic();
@@ -76,13 +92,14 @@ impl Sweeper {
                         .round(is_first, is_proved)
                         .await
                         .map(|asked| asked.then_some(end)),
-                    Err(error) => Err(error),
+                    Err(error) => Err(error.into()),
                 };
                 is_proved = matches!(round, Ok(Some(_)));
                 let pause = match round {
                     Ok(Some(end)) => {
                         held = end.or(held);
                         failures = 0;
+                        self.tell_failing(None, &mut is_told).await;
                         asked.cancel();
                         self.config.deskie.sweep
                     }
@@ -90,9 +107,9 @@ impl Sweeper {
                     Ok(None) | Err(_) => {
                         failures += 1;
                         match round {
-                            Err(error) if is_first => tracing::warn!(
-                                "Deskie was not asked yet what it has, and nothing is sent before: {error}"
-                            ),
+                            Err(error) if failures >= FAILING => {
+                                self.tell_failing(Some((&error, is_first)), &mut is_told).await;
+                            }
                             Err(error) => tracing::warn!("the sweep failed and is tried again: {error}"),
                             Ok(_) => {}
                         }
@@ -123,6 +140,35 @@ impl Sweeper {
                     }
                 }
             }
+        }
+    }
+
+    /// A failure that is no outage of Deskie's, and whether it is of the first sweep; or its end (rule 21). `is_told`: there
+    /// may be something to end.
+    async fn tell_failing(&self, failed: Option<(&Failed, bool)>, is_told: &mut bool) {
+        let noted = match failed {
+            // The next leader sweeps.
+            Some((Failed::Store(error), _)) if error.lost_leadership() => return,
+            Some((error, is_first)) => {
+                let text = match is_first {
+                    true => {
+                        format!("Deskie was not asked yet what it has, and nothing is sent before: {error}")
+                    }
+                    false => format!(
+                        "Deskie's list of updated cases cannot be taken, so that answers whose webhook was lost are not \
+                         found: {error}"
+                    ),
+                };
+                tracing::warn!("{text}; it is tried again");
+                *is_told = true;
+                let trouble = Seen::new(TroubleKind::SweepFailing, text);
+                self.store.trouble_seen(&trouble).await
+            }
+            None if std::mem::take(is_told) => self.store.trouble_over(TroubleKind::SweepFailing, "").await,
+            None => return,
+        };
+        if let Err(error) = noted {
+            tracing::debug!("that could not be noted: {error}");
         }
     }
 
@@ -314,7 +360,7 @@ impl Sweeper {
     }
 
     /// One sweep; false where Deskie could not be asked.
-    async fn round(&self, is_first: bool, mut is_proved: bool) -> Result<bool, StoreError> {
+    async fn round(&self, is_first: bool, mut is_proved: bool) -> Result<bool, Failed> {
         let meta = self.store.meta().await?;
         let from = meta.swept_to.unwrap_or(meta.started_at);
         let from = from.checked_sub(MARGIN).unwrap_or(from);
@@ -342,6 +388,9 @@ impl Sweeper {
             };
             let answer = match deskie::page(&self.meter, class, None, page, fetch).await {
                 Ok(answer) => answer,
+                Err(error) if error.is_refusal() => {
+                    return Err(Failed::Refused(Box::new(error)));
+                }
                 Err(error) => {
                     tracing::warn!("the sweep could not ask Deskie: {error}; {}", error.remedy());
                     return Ok(false);

@@ -83,7 +83,11 @@ impl WriteBack {
                 };
                 tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
                 let why = format!("{error}; {}", error.remedy());
-                self.store.ticket_read_failed(ticket.id, &why, after).await
+                // A case that is gone has nothing more to say, and nobody has to mend that.
+                match error.is_refusal() {
+                    true => self.store.ticket_read_refused(ticket.id, &why, after).await,
+                    false => self.store.ticket_read_failed(ticket.id, &why, after).await,
+                }
             }
         };
         if let Err(error) = result {

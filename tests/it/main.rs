@@ -29,6 +29,7 @@ mod recall;
 mod rekey;
 mod repair;
 mod review;
+mod roles;
 mod runs;
 mod setup;
 mod sites;

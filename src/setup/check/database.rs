@@ -51,19 +51,25 @@ fn kept(config: &Config, facts: &ServerFacts, found: &mut Found) {
     }
 }
 
+/// The role that reads and writes, and that which streams, which may be the same.
 pub(super) async fn role(
     client: &Client,
-    url: &ConnectUrl,
+    (url, streaming): (&ConnectUrl, &ConnectUrl),
     provider: Option<Provider>,
 ) -> Result<Found, SetupError> {
     let mut found = Found::default();
     let role = catalog::current_role(client).await?;
-    let login = url.user();
-    let sql = "SELECT r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_catalog.pg_roles AS m \
-          WHERE m.rolname = 'rds_replication' AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')) \
-        FROM pg_catalog.pg_roles AS r WHERE r.rolname = SESSION_USER";
-    let replication: bool = client.query_one(sql, &[]).await?.try_get(0)?;
-    if !replication {
+    let login = streaming.user();
+    let streams = login == url.user();
+    let row = attributes(client, login).await?;
+    let (replication, superuser) = row.unwrap_or_default();
+    if row.is_none() {
+        found.fail(
+            "role",
+            format!("the role {login} of postgres.replication_url is not there"),
+            "run `deskie-cdc setup --admin-url URL`, which makes it",
+        );
+    } else if !replication {
         found.fail(
             "role",
             format!("{login} may not replicate"),
@@ -73,16 +79,52 @@ pub(super) async fn role(
             ),
         );
     }
+    if !streams {
+        if superuser {
+            found.warn(
+                "role",
+                format!("{login} is a superuser, which streaming does not need"),
+                "name a user of its own in postgres.replication_url, then `deskie-cdc setup --admin-url URL`",
+            );
+        }
+        // Whatever `[capture] session` makes of it: a trigger may take the session's own role back.
+        if let Some((true, false)) = attributes(client, url.user()).await? {
+            let own = url.user();
+            found.warn(
+                "role",
+                format!("{own} may replicate, which it does not need beside {login}: a trigger of the site's may, too, then"),
+                format!(
+                    "run `deskie-cdc setup --admin-url URL` with a superuser, or: alter role {} noreplication",
+                    quote_ident(own)
+                ),
+            );
+        }
+    }
     if role.superuser {
         found.warn(
             "role",
             format!("{} is a superuser, which the connector does not need", role.name),
             "make it a user of its own: name another user in postgres.url, then `deskie-cdc setup --admin-url URL`",
         );
-    } else if replication {
+    } else if replication && streams {
         found.ok("role", format!("{} is no superuser and may replicate", role.name));
+    } else if replication {
+        found.ok(
+            "role",
+            format!("{} is no superuser; {login} may replicate", role.name),
+        );
     }
     Ok(found)
+}
+
+/// Whether a role may replicate, and whether it is a superuser; `None`: there is no such role.
+async fn attributes(client: &Client, role: &str) -> Result<Option<(bool, bool)>, SetupError> {
+    // On Amazon RDS a membership stands for the attribute.
+    let sql = "SELECT r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_catalog.pg_roles AS m \
+          WHERE m.rolname = 'rds_replication' AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')), r.rolsuper \
+        FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1::pg_catalog.text";
+    let row = client.query_opt(sql, &[&role]).await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
 }
 
 /// Our schema, its tables, and whether they belong to this server.

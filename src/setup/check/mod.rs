@@ -16,7 +16,7 @@ pub use trial::sample_parameters;
 
 use serde::Serialize;
 
-use super::error::{SetupError, replication_mend};
+use super::error::{SetupError, of_streaming, replication_mend};
 use super::{mapped, own_url};
 use crate::config::Config;
 use crate::postgres::replication::{ReplicationConnection, ReplicationError};
@@ -157,9 +157,24 @@ async fn with_database(config: &Config, url: &ConnectUrl, rows: u32, found: &mut
     };
     found.ok("database", format!("{} answers", url.redacted()));
     hosted::provider(url, facts.provider, found);
-    let identity = replication(&client, url, found).await;
+    let streaming = match crate::setup::streaming_url(config) {
+        Ok(streaming) => streaming,
+        Err(error) => return found.error("direct connection", error),
+    };
+    if config.postgres.replication_url.is_some() {
+        for warning in streaming.warnings() {
+            let mend = "take the option out of postgres.replication_url";
+            found.warn("direct connection", warning.clone(), mend);
+        }
+    }
+    let identity = replication(config, &client, (&streaming, &facts), found).await;
     database::server(config, &facts, found);
-    found_or(found, "role", database::role(&client, url, facts.provider).await);
+    let urls = (url, &streaming);
+    found_or(found, "role", database::role(&client, urls, facts.provider).await);
+    // Through a pooler each question may be another session's: what it answers says nothing.
+    if found.0.iter().any(|check| check.code == "pooler") {
+        return;
+    }
     let state = database::state(config, &client, url, identity.as_ref(), &facts).await;
     let meta = match state {
         Ok((checks, meta)) => {
@@ -260,8 +275,9 @@ impl From<ReplicationError> for Refusal {
 
 /// A pooler does not know IDENTIFY_SYSTEM.
 async fn replication(
+    config: &Config,
     client: &tokio_postgres::Client,
-    url: &ConnectUrl,
+    (url, facts): (&ConnectUrl, &catalog::ServerFacts),
     found: &mut Found,
 ) -> Option<crate::postgres::replication::SystemIdentity> {
     let identify = async {
@@ -269,13 +285,21 @@ async fn replication(
         let mut connection = ReplicationConnection::connect(url, "deskie-cdc check").await?;
         let identity = connection.identify_system().await?;
         connection.close().await;
+        crate::setup::same_server(config, facts, &identity)?;
         Ok::<_, Refusal>(identity)
     };
     match identify.await {
         Ok(identity) => {
+            let whom = match config.postgres.replication_url {
+                Some(_) => format!("{} (postgres.replication_url)", url.user()),
+                None => "us".to_owned(),
+            };
             found.ok(
                 "direct connection",
-                format!("the server replicates to us (system id {})", identity.system_id),
+                format!(
+                    "the server replicates to {whom} (system id {})",
+                    identity.system_id
+                ),
             );
             Some(identity)
         }
@@ -292,12 +316,9 @@ async fn replication(
                 ),
                 false => (Subject("direct connection", None), error.to_string(), None),
             };
-            found.add(
-                Status::Fail,
-                subject,
-                text,
-                mend.or_else(|| replication_mend(&error)),
-            );
+            let mend = mend.or_else(|| replication_mend(&error));
+            let (text, mend) = of_streaming(config, text, mend);
+            found.add(Status::Fail, subject, text, mend);
             None
         }
     }

@@ -83,11 +83,14 @@ async fn ten_thousand_repeats_are_one_row_and_both_secrets_open() {
         )
         .build()
         .await;
-    let leader = stage.site.connect().await;
+    let leader = stage.site.connect_as("deskie_cdc").await;
     for schema in ["deskie_cdc", "\"deskie_cdc\""] {
         let sql = "select pg_advisory_lock(hashtextextended('deskie_cdc leader ' || $1, 0))";
         leader.execute(sql, &[&schema]).await.unwrap();
     }
+    stage
+        .sql("update deskie_cdc.lease set holder = 'another', renewed_at = clock_timestamp() + interval '1 hour'")
+        .await;
     let connector = stage.workplace.run();
     connector.wait_for_log("webhooks on").await;
     let body = "{\"case_id\": 420000000}";

@@ -19,3 +19,4 @@ mod outage;
 mod renamed;
 mod schema;
 mod standby;
+mod told;

@@ -237,3 +237,73 @@ async fn the_lead_is_handed_over_without_any_doubt() {
         .collect();
     assert!(doubts.is_empty(), "{doubts:?}");
 }
+
+/// The lock of the leader, as anybody may take it.
+const LOCK: &str = "hashtextextended('deskie_cdc leader \"deskie_cdc\"', 0)";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strangers_lock_keeps_nobody_from_leading() {
+    let mut stage = stage().server("max_prepared_transactions", "2").build().await;
+    stage.sql("create role guest login").await;
+    let ways = [
+        ("guest", vec![format!("select pg_advisory_lock({LOCK})")]),
+        // Two who share it.
+        (
+            "guest",
+            vec![format!("select pg_advisory_lock_shared({LOCK})"); 2],
+        ),
+        // Nobody's session holds this one.
+        (
+            "a prepared transaction",
+            vec![format!(
+                "begin; select pg_advisory_xact_lock({LOCK}); prepare transaction 'odd'"
+            )],
+        ),
+    ];
+    for (n, (who, sessions)) in ways.iter().enumerate() {
+        // GIVEN another user of the database who has taken the lock
+        let mut guests = Vec::new();
+        for sql in sessions {
+            let guest = stage.site.connect_as("guest").await;
+            guest.batch_execute(sql).await.unwrap();
+            guests.push(guest);
+        }
+        // WHEN the connector starts, THEN it leads all the same, says who that is, and works
+        let connector = stage.run().await;
+        let told = connector.wait_for_log("the lock of this connector is held").await;
+        assert!(told.contains(who), "{who}: {told}");
+        let (ticket, case) = stage.open(&format!("Soru {n}")).await;
+        stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+        stage.until_site(ticket, 1).await;
+        // AND a second one stands by, and takes over when that one is killed
+        let second = Workplace::new(&stage.site, &stage.simulator.url());
+        let pair = Pair { stage, second };
+        let second = pair.stands_by().await;
+        assert!(!second.log().iter().any(|line| line.contains("leading")), "{who}");
+        connector.kill9().await;
+        pair.takes_over(&second).await;
+        assert!(second.sigterm_and_wait().await.success());
+        stage = pair.stage;
+        drop(guests);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_of_our_own_role_that_leads_nothing_does_not_keep_the_lock() {
+    // GIVEN a forgotten session of our own role with the lock, and nobody who leads
+    let stage = stage().build().await;
+    let forgotten = stage.site.connect_as("deskie_cdc").await;
+    let sql = format!("select pg_advisory_lock({LOCK})");
+    forgotten.batch_execute(&sql).await.unwrap();
+    // WHEN the connector has stood by for longer than any leader takes to take the lease
+    let connector = stage.workplace.run();
+    connector.wait_for_log("webhooks on").await;
+    // THEN it leads
+    connector.wait_for_log("leading").await;
+    wait_until("the session is ended", || async {
+        forgotten.is_closed().then_some(())
+    })
+    .await;
+    stage.open("Soru").await;
+    stage.settled().await;
+}

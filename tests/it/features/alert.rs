@@ -1,59 +1,8 @@
 //! `[alert] url`: somebody is told of each change of state.
 
-use std::sync::{Arc, Mutex};
-
-use axum::Json;
-use axum::http::StatusCode;
-use axum::routing::post;
 use deskie_cdc::sandbox::simulator::{Action, Says};
 
-use crate::support::{stage, wait_until};
-
-/// A hook that keeps what is posted to it, after it has refused the first.
-struct Hook {
-    url: String,
-    heard: Arc<Mutex<Vec<serde_json::Value>>>,
-}
-
-impl Hook {
-    async fn start() -> Hook {
-        let heard: Arc<Mutex<Vec<serde_json::Value>>> = Arc::default();
-        let refused = Arc::new(Mutex::new(false));
-        let keep = heard.clone();
-        let take = move |Json(body): Json<serde_json::Value>| {
-            let first = !std::mem::replace(&mut *refused.lock().unwrap(), true);
-            if !first {
-                keep.lock().unwrap().push(body);
-            }
-            async move {
-                match first {
-                    true => StatusCode::BAD_GATEWAY,
-                    false => StatusCode::OK,
-                }
-            }
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let router = axum::Router::new().route("/hook", post(take));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Hook { url, heard }
-    }
-
-    fn events(&self) -> Vec<String> {
-        let heard = self.heard.lock().unwrap();
-        heard
-            .iter()
-            .map(|alert| alert["event"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    async fn until(&self, event: &str) {
-        wait_until(&format!("the alert {event}"), || async {
-            self.events().iter().any(|heard| heard == event).then_some(())
-        })
-        .await;
-    }
-}
+use crate::support::{Hook, stage};
 
 #[tokio::test]
 async fn each_change_of_state_is_told_once() {

@@ -10,6 +10,7 @@
 
 mod asked;
 mod connector;
+mod hook;
 mod network;
 mod site;
 mod stage;
@@ -26,6 +27,7 @@ use deskie_cdc::sandbox::postgres::{Installation, installed};
 
 pub use asked::Asked;
 pub use connector::{Connector, Finished, Workplace};
+pub use hook::Hook;
 pub use network::Network;
 pub use site::Site;
 pub use stage::{AYSE, Building, IVAN, Stage, WAITING, prepared, says, stage, stage_on, texts};

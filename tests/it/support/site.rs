@@ -50,6 +50,15 @@ impl Site {
         self.cluster.connect(Site::DATABASE).await.expect("a connection")
     }
 
+    /// A connection of another user's, who is there.
+    pub async fn connect_as(&self, user: &str) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(&self.url(user), tokio_postgres::NoTls)
+            .await
+            .expect("a connection");
+        tokio::spawn(connection);
+        client
+    }
+
     /// Starts a server that was killed; those whom it left behind may hold its memory a moment longer.
     pub async fn start_again(&mut self) {
         for _ in 0..100 {
