@@ -69,7 +69,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
 }
 
 async fn list(store: &Store, json: bool) -> Result<(), Failure> {
-    let parked = store.status_parked(0, None).await.map_err(failed)?;
+    let parked = store.parked_list(None, 0, None).await.map_err(failed)?;
     if json {
         return print_json(&parked);
     }

@@ -3,7 +3,10 @@
 use super::{Store, StoreError};
 
 /// The steps, in order; a step that was released is never changed.
-const STEPS: [&str; 1] = [include_str!("../../sql/0001_state.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("../../sql/0001_state.sql"),
+    include_str!("../../sql/0030_console.sql"),
+];
 
 /// The names of our tables and functions, for removing them where the schema is not ours alone.
 pub fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
