@@ -1,4 +1,4 @@
--- What the console shows and keeps: samples for its charts, who did what, and which direction a person has paused.
+-- What the console shows and keeps: samples for its charts, and who did what.
 
 -- How it was, a row a minute; one that was not written is a gap in the chart. Kept for two days.
 create table {schema}.sample (
@@ -18,32 +18,16 @@ create table {schema}.audit (
     at     timestamptz not null default clock_timestamp(),
     who    text not null,              -- as given at the log-in; empty: nobody said
     via    text not null check (via in ('console', 'program', 'command')),
-    act    text not null check (act in ('log_in', 'retry', 'discard', 'pause', 'resume')),
-    target text not null default '',   -- an item, a kind of items, a direction
+    act    text not null check (act in ('log_in', 'retry', 'discard')),
+    target text not null default '',   -- an item, or the letter of a kind of items
     count  bigint not null default 1,  -- how many items
     reason text not null default ''
 );
-
--- A direction that a person has paused: nothing new goes that way, over restarts too, until it is resumed.
-create table {schema}.pause (
-    direction text primary key check (direction in ('to_deskie', 'to_site')),
-    since     timestamptz not null default clock_timestamp(),
-    who       text not null default '',
-    reason    text not null default ''
-);
-
--- Is it paused? Asked wherever something would be taken to go that way.
-create function {schema}.paused(way text) returns boolean language sql stable begin atomic
-    select exists (select from {schema}.pause p where p.direction = way);
-end;
 
 -- Items of each kind in the order in which a person is shown them, however many there are.
 create index delivery_parked on {schema}.delivery (queued_at, id) where state = 'parked' and lead is null;
 create index remote_parked on {schema}.remote (seen_at, message_id) where state = 'parked';
 create index parked_event_shown on {schema}.parked_event (parked_at, id) where state = 'parked';
 
--- By what a person looks for a ticket; values of any length (rule 19), hence by their hash.
-create index ticket_number on {schema}.ticket using hash (case_number) where case_number is not null;
-create index delivery_customer on {schema}.delivery using hash (lower(opening->>'email')) where opening is not null;
-create index birth_customer on {schema}.birth using hash (lower(recipient));
+-- A ticket's story names its webhooks.
 create index inbox_case on {schema}.inbox (case_id);

@@ -24,7 +24,7 @@
 //! # Reading order
 //!
 //! `sql/0001_state.sql` says what is stored; then follow a ticket: [`capture`], [`resolve`], [`deliver`]; and an answer:
-//! [`receive`], [`writeback`]. The decisions between two awaits are in [`lanes`].
+//! [`receive`], [`writeback`]. The decisions between two awaits are in [`lanes`] and [`decide`].
 //!
 //! # What holds everywhere
 //!

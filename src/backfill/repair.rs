@@ -18,7 +18,7 @@ use futures::{StreamExt, pin_mut};
 use serde_json::Value;
 
 use super::{Backfill, BackfillError};
-use crate::config::{OnEdit, OpenOn};
+use crate::config::OpenOn;
 use crate::mapping::gap::{self, Among};
 use crate::mapping::shape::{key_text, key_values};
 use crate::mapping::{Shape, expand};
@@ -203,15 +203,16 @@ impl Backfill {
         let ticket_matters = match (&gap.xid, &self.config.ticket.status) {
             (Some(_), _) => "true",
             (None, Some(_)) => "case_id is not null",
+            (None, None) if self.config.ticket.tells_changes() => "case_id is not null",
             (None, None) => "false",
         };
         self.known_of(Section::Ticket, tickets, ticket_matters, gap, done)
             .await?;
         if let (Some(config), Some(shape)) = (&self.config.message, &self.messages) {
             let columns = gap::message_columns(config, shape, &self.tickets);
-            let matters = match config.on_edit {
-                OnEdit::Ignore => "state in ('seen', 'queued', 'parked')",
-                _ => "state in ('seen', 'queued', 'parked', 'delivered')",
+            let matters = match config.tells_changes() {
+                false => "state in ('seen', 'queued', 'parked')",
+                true => "state in ('seen', 'queued', 'parked', 'delivered')",
             };
             let messages = (shape, columns, config.expand.is_some());
             self.known_of(Section::Message, messages, matters, gap, done)

@@ -29,7 +29,7 @@ use crate::pgoutput::Relations;
 use crate::postgres::replication::{
     Frame, ReplicationConnection, ReplicationError, ReplicationStream, StreamOptions,
 };
-use crate::postgres::shape::load_shape;
+use crate::postgres::shape::load_attachment_shape;
 use crate::postgres::{ConnectUrl, application_name};
 use crate::store::{Store, StoreError};
 
@@ -124,7 +124,7 @@ impl Capture {
         let client = self.store.client().await?;
         let mut found: Vec<KeyColumns> = Vec::new();
         for attachment in &self.attachments {
-            match load_shape(&client, &attachment.table, &attachment.key).await {
+            match load_attachment_shape(&client, attachment).await {
                 Ok(shape) if self.is_read_whole(&shape.relation) => {}
                 Ok(shape) => match found.iter_mut().find(|(table, _)| *table == shape.relation) {
                     Some((_, columns)) => columns.extend(shape.key),

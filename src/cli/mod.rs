@@ -145,7 +145,7 @@ impl Arguments {
             Command::Setup(arguments) => setup::run(&*place.config()?, &arguments).await,
             Command::Check(arguments) => check::run(&*place.config()?, &arguments).await,
             Command::Plan(arguments) => plan::run(&*place.config()?, &arguments).await,
-            Command::Run(arguments) => run::run(place.config()?, &arguments).await,
+            Command::Run(arguments) => Box::pin(run::run(place.config()?, &arguments)).await,
             Command::Backfill(arguments) => backfill::run(&*place.config()?, &arguments).await,
             Command::Status(arguments) => status::run(&*place.config()?, &arguments).await,
             Command::Failed(arguments) => failed::run(&*place.config()?, &arguments).await,
@@ -153,7 +153,7 @@ impl Arguments {
             Command::Rules(arguments) => rules::run(&*place.config()?, &arguments),
             Command::Uninstall(arguments) => uninstall::run(&*place.config()?, &arguments).await,
             Command::Simulator(arguments) => simulator::run(&arguments).await,
-            Command::Demo(arguments) => demo::run(&arguments).await,
+            Command::Demo(arguments) => Box::pin(demo::run(&arguments)).await,
             Command::Healthcheck(arguments) => healthcheck::run(place.config().ok(), &arguments).await,
             Command::FetchPostgres(arguments) => fetch_postgres::run(&arguments).await,
         }

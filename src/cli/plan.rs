@@ -7,6 +7,7 @@
 mod call;
 mod reply;
 mod rows;
+mod verdict;
 
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::read::Value;
 use super::section::Section;
+use super::site_name;
 use super::value::{self, Problem};
 use super::{Alert, Capture, Deskie, OnMaxWal, Postgres, Server};
 
@@ -79,6 +80,7 @@ pub(super) fn deskie(section: &Section<'_>) -> Option<Deskie> {
     let max_body = section.size("max_body", 60_000);
     let max_text = section.size("max_text", 1_000_000);
     let channel = section.parsed("channel", value::channel);
+    let site = section.parsed("site", site_name::parse);
     Some(Deskie {
         url: url?,
         staff_email: staff_email?,
@@ -94,6 +96,7 @@ pub(super) fn deskie(section: &Section<'_>) -> Option<Deskie> {
         max_body: usize::try_from(max_body).unwrap_or(usize::MAX),
         max_text: usize::try_from(max_text).unwrap_or(usize::MAX),
         channel,
+        site,
     })
 }
 

@@ -9,8 +9,8 @@ use super::read::{Reader, Value};
 use super::section::{Section, header};
 use super::value::{self, Problem};
 use super::{
-    AgentAs, Attachment, AttachmentOf, AttachmentSource, Customer, Expr, Message, OnDelete, OnEdit, OpenOn,
-    TableName, Ticket,
+    AgentAs, Attachment, AttachmentOf, AttachmentSource, Customer, Expr, Message, OnDelete, OnEdit, OnHide,
+    OpenOn, TableName, Ticket,
 };
 
 /// What the site's rows mean.
@@ -183,6 +183,8 @@ fn ticket(section: &Section<'_>, deskie_channel: bool) -> Option<Ticket> {
     let priority = section.expr("priority");
     let group_id = section.constant("group_id");
     let language_id = section.constant("language_id");
+    let on_edit = section.choice("on_edit", &[("ignore", OnEdit::Ignore), ("note", OnEdit::Note)]);
+    let (on_delete, on_hide) = on_delete(section);
     Some(Ticket {
         table: table?,
         key,
@@ -202,7 +204,34 @@ fn ticket(section: &Section<'_>, deskie_channel: bool) -> Option<Ticket> {
         priority,
         group_id,
         language_id,
+        on_edit: on_edit.unwrap_or(OnEdit::Ignore),
+        on_delete,
+        on_hide,
     })
+}
+
+/// `on_delete` and `on_hide`.
+fn on_delete(section: &Section<'_>) -> (OnDelete, OnHide) {
+    let on_delete = section.choice(
+        "on_delete",
+        &[("ignore", OnDelete::Ignore), ("note", OnDelete::Note)],
+    );
+    let on_hide = section.choice(
+        "on_hide",
+        &[("ignore", OnHide::Ignore), ("delete", OnHide::Delete)],
+    );
+    if let (None | Some(OnDelete::Ignore), Some(OnHide::Delete)) = (on_delete, on_hide)
+        && let Some(value) = section.value("on_hide")
+    {
+        value.fault(
+            "counts as a deletion, and `on_delete` ignores those",
+            Some("on_delete = \"note\"".to_owned()),
+        );
+    }
+    (
+        on_delete.unwrap_or(OnDelete::Ignore),
+        on_hide.unwrap_or(OnHide::Ignore),
+    )
 }
 
 fn did_you_mean(word: &str) -> Option<String> {
@@ -304,14 +333,10 @@ fn message(section: &Section<'_>) -> Option<Message> {
         .need("body", "body = \"body\"")
         .and_then(|value| value.expr());
     let expand = section.expr("expand");
-    let (key, element) = match section.value("expand") {
-        None => (section.columns("key"), Vec::new()),
-        Some(_) => {
-            let element = section.exprs("key");
-            let names = element.iter().filter_map(|expr| value::column(&expr.sql).ok());
-            (names.collect(), element)
-        }
-    };
+    let (key, element) = key_of(
+        section,
+        "key = [\"id\", \"e.value->>'id'\"]: with `expand` it names one of the messages of a row",
+    );
     let join = section.expr("join");
     let filter = section.constant("where");
     let author = section.expr("author");
@@ -325,12 +350,6 @@ fn message(section: &Section<'_>) -> Option<Message> {
             ("staff", AgentAs::Staff),
         ],
     );
-    if section.value("expand").is_some() && section.value("key").is_none() {
-        section.missing(
-            "key",
-            "key = [\"id\", \"e.value->>'id'\"]: with `expand` it names one of the messages of a row",
-        );
-    }
     let on_edit = section.choice(
         "on_edit",
         &[
@@ -339,10 +358,7 @@ fn message(section: &Section<'_>) -> Option<Message> {
             ("note", OnEdit::Note),
         ],
     );
-    let on_delete = section.choice(
-        "on_delete",
-        &[("ignore", OnDelete::Ignore), ("note", OnDelete::Note)],
-    );
+    let (on_delete, on_hide) = on_delete(section);
     let coalesce = section.flag("coalesce", false);
     Some(Message {
         table: table?,
@@ -358,9 +374,23 @@ fn message(section: &Section<'_>) -> Option<Message> {
         agent_as: agent_as.unwrap_or(AgentAs::Note),
         expand,
         on_edit: on_edit.unwrap_or(OnEdit::Ignore),
-        on_delete: on_delete.unwrap_or(OnDelete::Ignore),
+        on_delete,
+        on_hide,
         coalesce,
     })
+}
+
+/// The key columns, and with `expand` what names one of the things that a row holds.
+fn key_of(section: &Section<'_>, example: &str) -> (Vec<String>, Vec<Expr>) {
+    if section.value("expand").is_none() {
+        return (section.columns("key"), Vec::new());
+    }
+    if section.value("key").is_none() {
+        section.missing("key", example);
+    }
+    let element = section.exprs("key");
+    let names = element.iter().filter_map(|expr| value::column(&expr.sql).ok());
+    (names.collect(), element)
 }
 
 /// The parts of a reference to a key; there is at least one.
@@ -401,7 +431,11 @@ fn attachment(section: &Section<'_>, message: Option<&Section<'_>>) -> Option<At
     let parent = section
         .need("parent", "parent = \"message_id\"")
         .map(|value| references(&value));
-    let key = section.columns("key");
+    let expand = section.expr("expand");
+    let (key, element) = key_of(
+        section,
+        "key = [\"id\", \"e.value->>'id'\"]: with `expand` it names one of the files of a row",
+    );
     let join = section.expr("join");
     let filter = section.constant("where");
     let name = section.expr("name");
@@ -413,6 +447,8 @@ fn attachment(section: &Section<'_>, message: Option<&Section<'_>>) -> Option<At
         of: of?,
         table: table?,
         key,
+        element,
+        expand,
         parent: parent?,
         join,
         filter,

@@ -18,6 +18,7 @@ mod read;
 mod reply;
 mod secret;
 mod section;
+mod site_name;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -35,6 +36,7 @@ pub use env::{
     process_env,
 };
 pub use fault::{ConfigError, Fault};
+pub use site_name::Named;
 
 /// A place in the config file, in bytes.
 pub type Span = Range<usize>;
@@ -165,6 +167,8 @@ pub struct Deskie {
     pub max_text: usize,
     /// The custom channel (`cch3`) for customers without e-mail and phone.
     pub channel: Option<String>,
+    /// What goes before the key in the ticket field; `None`: the field holds the key alone.
+    pub site: Option<String>,
 }
 
 impl Deskie {
@@ -286,6 +290,19 @@ pub struct Ticket {
     pub group_id: Option<Expr>,
     /// The language of the case.
     pub language_id: Option<Expr>,
+    /// What an edit of subject or body becomes; never [`OnEdit::Edit`].
+    pub on_edit: OnEdit,
+    /// What a deletion becomes.
+    pub on_delete: OnDelete,
+    /// What a row that leaves `where` after it was sent becomes.
+    pub on_hide: OnHide,
+}
+
+impl Ticket {
+    /// Whether a change of a ticket's row may be told in its case.
+    pub fn tells_changes(&self) -> bool {
+        self.on_edit != OnEdit::Ignore || self.on_hide != OnHide::Ignore
+    }
 }
 
 /// `[ticket] customer`: the first identity that is there is used; `custom_id` only with a channel.
@@ -332,6 +349,15 @@ pub enum OnDelete {
     Note,
 }
 
+/// What a row that leaves `where` after it was sent (a soft delete) becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnHide {
+    /// Nothing.
+    Ignore,
+    /// It counts as deleted: `on_delete` says what becomes of it.
+    Delete,
+}
+
 /// `[message]`, alias `m`.
 #[derive(Debug, Clone)]
 pub struct Message {
@@ -363,12 +389,21 @@ pub struct Message {
     pub on_edit: OnEdit,
     /// What a deletion becomes.
     pub on_delete: OnDelete,
+    /// What a message that leaves `where` after it was sent becomes.
+    pub on_hide: OnHide,
     /// Join messages that wait together into one.
     pub coalesce: bool,
 }
 
+impl Message {
+    /// Whether a change of a message that was sent may be told in its case.
+    pub fn tells_changes(&self) -> bool {
+        self.on_edit != OnEdit::Ignore || self.on_hide != OnHide::Ignore
+    }
+}
+
 /// Which section an attachment belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttachmentOf {
     /// `of = "ticket"`
     Ticket,
@@ -399,8 +434,12 @@ pub struct Attachment {
     pub of: AttachmentOf,
     /// The table.
     pub table: TableName,
-    /// Key columns, unquoted; empty: the primary key.
+    /// Key columns, unquoted; empty: the primary key. With `expand` these are names that may be columns of the row.
     pub key: Vec<String>,
+    /// With `expand`, what names one of a row's files: all entries of `key`.
+    pub element: Vec<Expr>,
+    /// A lateral join, for a column that holds a list of files.
+    pub expand: Option<Expr>,
     /// The key of the message or ticket.
     pub parent: Vec<Expr>,
     /// Joins, as written.

@@ -120,7 +120,7 @@ impl Report {
             Items::None => Vec::new(),
             Items::Page(page) => {
                 store
-                    .status_parked((page - 1) * PARKED_PAGE, Some(PARKED_PAGE))
+                    .parked_list(None, (page - 1) * PARKED_PAGE, Some(PARKED_PAGE))
                     .await?
             }
         };
@@ -233,6 +233,24 @@ impl From<lanes::Snapshot> for BudgetReport {
             held_seconds: ahead(snapshot.held_until),
         }
     }
+}
+
+/// The budget in words.
+pub fn budget_text(budget: &BudgetReport) -> String {
+    let mut text = format!("{} of {} a minute left", budget.remaining, budget.limit);
+    if !budget.limit_known {
+        text.push_str(" (assumed: Deskie has not told its limit yet)");
+    }
+    if let Some(seconds) = budget.paused_seconds {
+        text.push_str(&format!("; paused for {} at Deskie's wish", span(seconds)));
+    }
+    if let Some(seconds) = budget.held_seconds {
+        let seconds = span(seconds);
+        text.push_str(&format!(
+            "; others use the quota, too: for {seconds} Deskie's own count binds"
+        ));
+    }
+    text
 }
 
 /// A number of bytes for people.

@@ -5,6 +5,8 @@
 //! cannot be decided without more is asked for as a [`Need`], so nothing is read that does not matter for the row
 //! (rule 22), and a dry run cannot say other things than a run.
 //!
+//! Where the whole mapping has no one answer, [`ticket_verdict`] and [`message_verdict`] say what is certain all the same.
+//!
 //! What it does not know: our own tables. Whether the row is known, which lane it is in, and whether it is an echo of a
 //! reply is the caller's matter.
 
@@ -13,10 +15,12 @@ mod opening;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod verdict;
 
 pub use message::{AGENT_IGNORED, Author, MessageRow, message};
-pub use opening::{Opening, opening, status_word};
+pub use opening::{Opening, opening, status_word, ticket_status};
 pub use ticket::{TicketRow, ticket};
+pub use verdict::{Answers, Question, message_verdict, ticket_verdict};
 
 use crate::config::Config;
 use crate::model::{BodyFormat, RowClock, TicketKey};

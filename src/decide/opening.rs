@@ -57,6 +57,19 @@ pub fn status_word(word: Option<String>) -> Result<Option<String>, String> {
     }
 }
 
+/// The status that the outputs of `[ticket]` give; `None` where they give none, or where the ticket is not for Deskie;
+/// `Err`: the mapping gave another word.
+pub fn ticket_status(outputs: &[Option<String>]) -> Result<Option<String>, String> {
+    let row = Cells {
+        names: &TICKET_OUTPUTS,
+        cells: outputs,
+    };
+    match row.holds("where") {
+        true => status_word(row.word("status").map(str::to_owned)),
+        false => Ok(None),
+    }
+}
+
 /// What create_case needs, from the outputs of `[ticket]`; an identity that is not there is waited for.
 pub fn opening(
     config: &Config,

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::Deliverer;
+use super::attempt::is_repeatable;
 use super::files::Stored;
 use crate::deskie::{self, CallError, Case, CaseQuery, Message, Order, Outcome, Sort, Unreadable};
 use crate::lanes::{
@@ -11,7 +12,7 @@ use crate::lanes::{
     MessageIntent,
 };
 use crate::model::{CaseId, CrashPoint, MessageId, StaffId, UserId, clock};
-use crate::store::{Act, Delivery, Opening, StoreError};
+use crate::store::{Delivery, Opening, StoreError};
 use crate::text;
 
 /// Why a look-up brought nothing.
@@ -60,7 +61,7 @@ const PAGES: u32 = 5;
 impl Deliverer {
     /// Looks for a delivery that is in doubt; `call` was taken out of the budget for the first read.
     pub async fn look(&self, delivery: Delivery, call: Call) {
-        if matches!(delivery.act, Act::Status | Act::Edit) {
+        if is_repeatable(delivery.act) {
             self.meter.unused(call);
             let again = || {
                 self.store
@@ -213,6 +214,7 @@ impl Deliverer {
         call: Call,
     ) -> Result<(Found<CaseId>, Vec<Case>), Failed> {
         let field = format!("cf_{}", self.config.deskie.ticket_field);
+        let value = self.config.deskie.field_value(delivery.ticket_key.as_str());
         let mut call = Some(call);
         // A webhook may have told already which case it is; the list may lag behind it.
         for named in self.store.inbox_cases_named(delivery.ticket_key.as_str()).await? {
@@ -237,7 +239,7 @@ impl Deliverer {
         loop {
             let fetch = |page, limit| {
                 let query = CaseQuery {
-                    custom_field: Some((field.clone(), delivery.ticket_key.to_string())),
+                    custom_field: Some((field.clone(), value.clone())),
                     sort: Some(Sort::CreatedDesc),
                     page: Some(page),
                     limit: Some(limit),
@@ -260,9 +262,8 @@ impl Deliverer {
             }
             page += 1;
         }
-        let is_ours = |case: &Case| {
-            case.custom_fields.get(&field).map(|key| key.trim()) == Some(delivery.ticket_key.as_str().trim())
-        };
+        let is_ours =
+            |case: &Case| case.custom_fields.get(&field).map(|held| held.trim()) == Some(value.trim());
         if !cases.iter().any(is_ours) && !delivery.ask_first {
             // Whether carets make a custom field's filter exact is not known (open question 3): without it, then.
             let fetch = |page, limit| {
@@ -299,7 +300,10 @@ impl Deliverer {
         let opening = delivery.opening.clone().unwrap_or_default();
         let mut candidates = Vec::new();
         for case in cases {
-            let ticket_field = case.custom_fields.get(&field).cloned();
+            let ticket_field = match case.custom_fields.get(&field) {
+                Some(held) => self.store.ticket_named(&self.config.deskie, held).await?,
+                None => None,
+            };
             let alike = ticket_field.as_deref().map(str::trim) == Some(delivery.ticket_key.as_str().trim());
             candidates.push(CaseCandidate {
                 case_id: case.case_id,

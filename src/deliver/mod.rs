@@ -10,6 +10,7 @@
 //! Invariant: nothing here evaluates a mapping or writes to the site. Files are named by their rows, and had from
 //! [`crate::files`].
 
+mod attempt;
 mod edit;
 mod files;
 mod gone;

@@ -1,16 +1,16 @@
 //! One call.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::Deliverer;
+use super::attempt::Attempt;
 use super::files::Stored;
-use super::{Deliverer, SEND_WITHIN};
 use crate::config::AgentAs;
-use crate::deskie::{
-    Author, CallError, Contact, Content, File, NewCase, NewMessage, NewNote, Outcome, Status,
-};
-use crate::lanes::{self, Call, Cost, DoubtState, Verdict};
-use crate::model::{CaseId, CrashPoint, DeliveryId, MessageId, UserId, clock};
-use crate::store::{Act, Delivery, NewRemote, Opening, RemoteState, StoreError};
+use crate::deskie::{Answer, Author, Contact, Content, File, Message, NewCase, NewMessage, NewNote, Status};
+use crate::lanes::{self, Call};
+use crate::model::{CaseId, CrashPoint, DeliveryId, MessageId, UserId};
+use crate::store::{Act, Delivery, Opening, Sent, StoreError};
 use crate::text;
 
 /// What is to be called.
@@ -51,6 +51,25 @@ enum Done {
     Message(MessageId),
 }
 
+/// What an added message's answer tells: when it came, the message's time, how many files it has, and its number.
+fn added(
+    answer: &Answer<Message>,
+) -> (
+    Option<jiff::Timestamp>,
+    Option<jiff::Timestamp>,
+    usize,
+    Option<Done>,
+) {
+    let message = &answer.value;
+    let done = Done::Message(message.message_id);
+    (
+        answer.date,
+        message.created_at,
+        message.attachments.len(),
+        Some(done),
+    )
+}
+
 /// Why a delivery is not sent.
 enum NotSent {
     Skip(&'static str),
@@ -62,8 +81,8 @@ impl Deliverer {
     /// Sends a delivery that is queued; `call` was taken out of the budget for it.
     pub async fn send(&self, mut delivery: Delivery, call: Call) {
         match delivery.act {
-            Act::Status => return self.send_status(&delivery, call).await,
-            Act::Edit => return self.send_edit(&delivery, call).await,
+            Act::Status => return self.send_status(delivery, call).await,
+            Act::Edit => return self.send_edit(delivery, call).await,
             Act::Message | Act::Note | Act::File => {}
         }
         let with = match self.join(&mut delivery).await {
@@ -125,97 +144,58 @@ impl Deliverer {
                 Err(_) => return self.meter.unused(call),
             }
         }
-        let asked_at = clock::monotonic();
-        // A long upload may still be under way when another instance judges the intent: it is told so.
-        match self
-            .store
-            .delivery_intend(delivery.id, request.name(), SEND_WITHIN + upload_time, &with)
-            .await
-        {
-            Ok(Some(intent)) => delivery.intent_at = Some(intent.at),
-            Ok(None) => return self.meter.unused(call),
-            Err(error) => {
-                tracing::warn!(delivery = %delivery.id, "not sent, the intent could not be stored: {error}");
-                return self.meter.unused(call);
-            }
-        }
-        delivery.call = Some(request.name().to_owned());
-        delivery.attempts += 1;
-        CrashPoint::IntentStored.reached();
-        // Checked right before the request is written: whoever judges this intent relies on it (rule 13).
-        if clock::monotonic().duration_since(asked_at) > SEND_WITHIN {
-            self.meter.unused(call);
-            let retry = || {
-                self.store
-                    .delivery_retry(delivery.id, "the database was slow", Duration::ZERO)
-            };
-            return self.durably("a late intent", retry).await;
-        }
-        metrics::counter!("deskie_cdc_calls_total", "call" => request.name()).increment(1);
-        CrashPoint::RequestWritten.soon();
-        let answer = match &request {
+        let attempt = Attempt {
+            name: request.name(),
+            with: &with,
+            upload_time,
+        };
+        let (date, stored_at, taken, done) = match &request {
             Request::CreateCase(case) => {
-                let answer = client.create_case(case).await;
-                self.meter.settle(call, &answer);
-                answer.map(|answer| {
-                    let (date, case) = (answer.date, answer.value);
-                    (
-                        date,
-                        case.created_at,
-                        case.attachments.len(),
-                        case.user_id.map(|user| Done::Case {
-                            status: case.status.as_str().to_owned(),
-                            changed_at: case.updated_at,
-                            case: case.case_id,
-                            number: case.case_number,
-                            user,
-                        }),
-                    )
-                })
+                let request = || client.create_case(case);
+                let Some(answer) = self.attempt(&mut delivery, call, attempt, request).await else {
+                    return;
+                };
+                let case = answer.value;
+                let (made, taken) = (case.created_at, case.attachments.len());
+                let done = case.user_id.map(|user| Done::Case {
+                    status: case.status.as_str().to_owned(),
+                    changed_at: case.updated_at,
+                    case: case.case_id,
+                    number: case.case_number,
+                    user,
+                });
+                (answer.date, made, taken, done)
             }
             Request::AddMessage(case, message) => {
-                let answer = client.add_message(*case, message).await;
-                self.meter.settle(call, &answer);
-                answer.map(|a| {
-                    (
-                        a.date,
-                        a.value.created_at,
-                        a.value.attachments.len(),
-                        Some(Done::Message(a.value.message_id)),
-                    )
-                })
+                let request = || client.add_message(*case, message);
+                let Some(answer) = self.attempt(&mut delivery, call, attempt, request).await else {
+                    return;
+                };
+                added(&answer)
             }
             Request::AddNote(case, note) => {
-                let answer = client.add_note(*case, note).await;
-                self.meter.settle(call, &answer);
-                answer.map(|a| {
-                    (
-                        a.date,
-                        a.value.created_at,
-                        a.value.attachments.len(),
-                        Some(Done::Message(a.value.message_id)),
-                    )
-                })
+                let request = || client.add_note(*case, note);
+                let Some(answer) = self.attempt(&mut delivery, call, attempt, request).await else {
+                    return;
+                };
+                added(&answer)
             }
         };
-        match answer {
-            Ok((date, stored_at, taken, Some(done))) => {
-                CrashPoint::AnswerReceived.reached();
-                self.learn_kept(delivery.written_at, stored_at, date).await;
-                self.done(&delivery, &done, date).await;
-                let place = match (&request, &done) {
-                    (_, Done::Case { case, .. }) => Stored::First(*case),
-                    (Request::AddMessage(case, _) | Request::AddNote(case, _), Done::Message(id)) => {
-                        Stored::Message(*case, *id)
-                    }
-                    (Request::CreateCase(_), Done::Message(_)) => return,
-                };
-                self.compare_files(&delivery, place, files, taken).await;
-            }
+        let Some(done) = done else {
             // A case without a customer cannot be answered in his name: it is looked at again.
-            Ok((_, _, _, None)) => self.enter_doubt(&delivery, "the answer names no user_id").await,
-            Err(error) => self.failed(&delivery, error).await,
-        }
+            return self.enter_doubt(&delivery, "the answer names no user_id").await;
+        };
+        CrashPoint::AnswerReceived.reached();
+        self.learn_kept(delivery.written_at, stored_at, date).await;
+        self.done(&delivery, &done, date).await;
+        let place = match (&request, &done) {
+            (_, Done::Case { case, .. }) => Stored::First(*case),
+            (Request::AddMessage(case, _) | Request::AddNote(case, _), Done::Message(id)) => {
+                Stored::Message(*case, *id)
+            }
+            (Request::CreateCase(_), Done::Message(_)) => return,
+        };
+        self.compare_files(&delivery, place, files, taken).await;
     }
 
     /// Takes what waits right behind a customer's message into it (`[message] coalesce`).
@@ -298,7 +278,7 @@ impl Deliverer {
         case.custom_fields.clone_from(&opening.fields);
         case.custom_fields.insert(
             format!("cf_{}", self.config.deskie.ticket_field),
-            delivery.ticket_key.to_string(),
+            self.config.deskie.field_value(delivery.ticket_key.as_str()),
         );
         case.labels.clone_from(&opening.labels);
         case.group_id = opening.group_id;
@@ -307,63 +287,6 @@ impl Deliverer {
         case.status = opening.status.as_deref().map(Status::from);
         case.created_at = jiff::Timestamp::from_second(delivery.written_at).ok();
         case
-    }
-
-    async fn failed(&self, delivery: &Delivery, error: CallError) {
-        let attempt = u32::try_from(delivery.attempts).unwrap_or(1);
-        let now = clock::monotonic();
-        if let Some(case) = delivery.case_id.filter(|_| error.is_gone()) {
-            return self.case_gone(delivery, case, &error, delivery.attempts).await;
-        }
-        let outcome = match self.outcome(delivery, &error).await {
-            Outcome::Retry => lanes::Outcome::NotSent,
-            Outcome::Refused => lanes::Outcome::Refused { permanent: true },
-            Outcome::Throttled(retry_after) => lanes::Outcome::Throttled { retry_after },
-            Outcome::Doubt => lanes::Outcome::Doubt,
-            Outcome::KeyRevoked => lanes::Outcome::KeyRevoked,
-        };
-        let text = error.to_string();
-        metrics::counter!("deskie_cdc_call_errors_total").increment(1);
-        match lanes::verdict(outcome, Cost::Write, attempt, rand::random(), now) {
-            Verdict::EnterDoubt => self.enter_doubt(delivery, &text).await,
-            Verdict::Park => {
-                tracing::error!(ticket = %delivery.ticket_key, "parked: {text}; {}", error.remedy());
-                let why = format!("{text}; {}", error.remedy());
-                self.durably("a refusal", || self.store.delivery_park(delivery.id, &why))
-                    .await;
-            }
-            Verdict::RetryAt(at) => {
-                tracing::warn!(ticket = %delivery.ticket_key, attempt, "{text}; {}", error.remedy());
-                let after = at.saturating_duration_since(now);
-                self.durably("a retry", || self.store.delivery_retry(delivery.id, &text, after))
-                    .await;
-            }
-            Verdict::PauseAll { .. } | Verdict::StopAll | Verdict::Finish => {
-                tracing::warn!(ticket = %delivery.ticket_key, "{text}; {}", error.remedy());
-                self.durably("a retry", || {
-                    self.store.delivery_retry(delivery.id, &text, Duration::ZERO)
-                })
-                .await;
-            }
-        }
-    }
-
-    async fn enter_doubt(&self, delivery: &Delivery, why: &str) {
-        tracing::warn!(ticket = %delivery.ticket_key, delivery = %delivery.id, "in doubt: {why}");
-        let now = clock::monotonic();
-        let state = DoubtState::enter(now, now);
-        let first_look = state
-            .first_look(self.config.deskie.doubt_wait)
-            .saturating_duration_since(now);
-        self.doubts
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .insert(delivery.id, state);
-        self.durably("a doubt", || {
-            self.store.delivery_doubt(delivery.id, why, first_look)
-        })
-        .await;
-        CrashPoint::DoubtStored.reached();
     }
 
     async fn done(&self, delivery: &Delivery, done: &Done, answered_at: Option<jiff::Timestamp>) {
@@ -396,7 +319,8 @@ impl Deliverer {
         let stored = self.answered(delivery, "a new case", true, || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
-            step.delivery_done_case(delivery, case, number, user, answered_at)
+            let held = self.config.deskie.field_value(delivery.ticket_key.as_str());
+            step.delivery_done_case(delivery, (case, number, &held), user, answered_at)
                 .await?;
             if delivery.ask_first {
                 step.recall_lane(delivery, self.config.agent_call()).await?;
@@ -410,7 +334,7 @@ impl Deliverer {
         }
         tracing::info!(ticket = %delivery.ticket_key, %case, "case opened");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);
-        self.settled(delivery);
+        self.settled(delivery, true);
     }
 
     /// Stores that the message was added; its id is ours from now on.
@@ -421,39 +345,35 @@ impl Deliverer {
         answered_at: Option<jiff::Timestamp>,
     ) {
         let Some(case) = delivery.case_id else { return };
-        let ours = NewRemote {
-            message_id: message,
-            state: RemoteState::Ours,
-            reason: None,
-            kind: None,
-            payload: None,
-            delivery: Some(delivery.id),
+        let sent = Sent {
+            case,
+            message,
+            at: answered_at,
+            reopens: delivery.author == "customer" && self.config.ticket.status.is_none(),
         };
+        let has_webhook = AtomicBool::new(true);
         let stored = self.answered(delivery, "a sent message", false, || async {
-            let mut client = self.store.client().await?;
-            let step = self.store.step(&mut client).await?;
-            step.delivery_done_message(delivery, message, answered_at).await?;
-            if delivery.author == "customer" && self.config.ticket.status.is_none() {
-                step.status_reopen(delivery.ticket_id).await?;
-            }
-            step.remote_add(case, delivery.ticket_id, &ours).await?;
-            step.commit().await
+            let waits = self.store.delivery_sent(delivery, &sent).await?;
+            has_webhook.store(waits, Ordering::Relaxed);
+            Ok(())
         });
         if !stored.await {
             return;
         }
         tracing::info!(ticket = %delivery.ticket_key, %case, %message, "message sent");
         metrics::counter!("deskie_cdc_delivered_total").increment(1);
-        self.settled(delivery);
+        self.settled(delivery, has_webhook.into_inner());
     }
 
-    fn settled(&self, delivery: &Delivery) {
+    /// `has_webhook`: one waits that may be about this.
+    fn settled(&self, delivery: &Delivery, has_webhook: bool) {
         CrashPoint::AnswerStored.reached();
         self.doubts
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .remove(&delivery.id);
-        self.store.wake.lanes.notify_one();
-        self.store.wake.inbox.notify_one();
+        if has_webhook {
+            self.store.wake.inbox.notify_one();
+        }
     }
 }

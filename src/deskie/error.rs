@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::json;
+use crate::lanes::Outcome;
 use crate::model::charset::fitted;
 
 /// Codes that are about the one item that a call carries (`[C]` vragov, edgar; others of the same kind `[I]`).
@@ -143,21 +144,6 @@ pub enum ErrorKind {
         /// What was seen.
         why: String,
     },
-}
-
-/// What the caller has to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// Not done: try again later.
-    Retry,
-    /// Not done, and never will be: a human decides.
-    Refused,
-    /// Not done: wait as long as the server says, or for the next minute.
-    Throttled(Option<Duration>),
-    /// Perhaps done: look before sending again.
-    Doubt,
-    /// Not done: no call will succeed before the key, or the employee whom it belongs to, is mended.
-    KeyRevoked,
 }
 
 /// A call that did not yield its value. It carries no key and no message text.

@@ -28,10 +28,11 @@ pub mod webhook;
 mod webhook_body;
 mod wire;
 
+pub use crate::lanes::Outcome;
 pub use client::{Answer, Client, ClientError};
 pub use customer::Identity;
 pub use entity::{Attachment, Case, CustomChannel, CustomField, Label, Message, Staff, Status, User, Writer};
-pub use error::{CallError, ErrorKind, Outcome, Quota};
+pub use error::{CallError, ErrorKind, Quota};
 pub use file::{DeskieFile, FileError};
 pub use meter::{KeyRefusal, Meter, Reach};
 pub use pages::page;

@@ -3,9 +3,10 @@
 use super::name;
 use crate::config::{Attachment, AttachmentSource, Config};
 use crate::mapping::attachment::{self, Around};
-use crate::mapping::{Reading, Shape};
+use crate::mapping::shape::{key_text, key_values};
+use crate::mapping::{Reading, Shape, Source};
 use crate::postgres::names::{self, Sections};
-use crate::postgres::shape::{ShapeError, load_shape};
+use crate::postgres::shape::{ShapeError, load_attachment_shape};
 
 /// One `[[attachment]]`, compiled.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Attached {
     pub shape: Shape,
     /// The files of a message or ticket.
     pub of_parent: Reading,
+    /// Which of many messages or tickets have any.
+    pub any_of_parents: Reading,
     /// Which of them are for Deskie.
     pub eligible: Reading,
     /// A file by its key.
@@ -26,12 +29,40 @@ pub struct Attached {
     pub parent_of: Reading,
     /// A file's bytes by its key, where they are in the database.
     pub content: Option<Reading>,
+    /// With `expand`, the files of one row: of its image, and as it stands in the table.
+    pub of_row: Option<(Reading, Reading)>,
 }
 
 impl Attached {
     /// How the file of a row is called in `link`: keys of several tables must not meet (rule 5).
     pub fn link_key(&self, key: &str) -> String {
         format!("{} {key}", self.source)
+    }
+
+    /// The values by which the statements find a file: those of its row's key, and with `expand` its own key behind them.
+    /// `None` where it is no key of that table.
+    pub fn file_values(&self, key: &str) -> Option<Vec<String>> {
+        let mut values = self.row_values(key)?;
+        if self.of_row.is_some() {
+            values.push(key.to_owned());
+        }
+        Some(values)
+    }
+
+    /// The values of the key of a file's row.
+    pub fn row_values(&self, key: &str) -> Option<Vec<String>> {
+        let columns = self.shape.key.len();
+        if self.of_row.is_none() {
+            return key_values(key, columns);
+        }
+        let parts: Vec<String> = serde_json::from_str(key).ok()?;
+        Some(parts.get(..columns)?.to_vec())
+    }
+
+    /// With `expand`, how the row that a file stands in is called in `link`.
+    pub fn row_name(&self, key: &str) -> Option<String> {
+        self.of_row.as_ref()?;
+        Some(self.link_key(&key_text(&self.row_values(key)?)))
     }
 
     /// What a statement gave for one file.
@@ -83,7 +114,7 @@ pub async fn load(
     };
     let mut all: Vec<Attached> = Vec::new();
     for section in &config.attachments {
-        let shape = load_shape(client, &section.table, &section.key).await?;
+        let shape = load_attachment_shape(client, section).await?;
         let Some(parent) = around.parent(section) else {
             continue;
         };
@@ -95,10 +126,17 @@ pub async fn load(
         all.push(Attached {
             source,
             of_parent: attachment::of_parent(section, &shape, &around),
+            any_of_parents: attachment::any_of_parents(section, &shape, &around),
             eligible: attachment::eligible(section, &shape, &around),
             by_key: attachment::by_key(section, &shape, &around),
             parent_of: attachment::parent_of(section, &shape, parent),
             content: attachment::content(section, &shape, &around),
+            of_row: attachment::of_row(section, &shape, &around, Source::Image).zip(attachment::of_row(
+                section,
+                &shape,
+                &around,
+                Source::Table,
+            )),
             config: section.clone(),
             shape,
         });

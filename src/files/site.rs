@@ -12,7 +12,6 @@ use super::mime_of_name;
 use super::size::MAX_FILE;
 use crate::config::{AttachmentSource, Config};
 use crate::mapping::Reading;
-use crate::mapping::shape::key_values;
 use crate::postgres::shape::{load_message_shape, load_shape};
 use crate::postgres::{Pool, TextParam, describe, site};
 
@@ -188,7 +187,7 @@ impl SiteFiles {
         attached: &Attached,
         key: &str,
     ) -> Result<Vec<tokio_postgres::Row>, Got> {
-        let Some(values) = key_values(key, attached.shape.key.len()) else {
+        let Some(values) = attached.file_values(key) else {
             return Err(Got::Refused(format!(
                 "`{key}` is no key of {}",
                 attached.shape.relation

@@ -75,7 +75,7 @@ pub struct MessageIntent {
 pub struct CaseCandidate {
     /// Its id.
     pub case_id: CaseId,
-    /// What its ticket field holds; the API's filter finds parts of it, too.
+    /// The ticket that its ticket field names; the API's filter finds parts of it, too.
     pub ticket_field: Option<String>,
     /// It belongs to the customer for whom the case was to be opened.
     pub same_customer: bool,

@@ -7,12 +7,11 @@
 //! | outcome                  | a write      | a read       |
 //! |--------------------------|--------------|--------------|
 //! | `Done`                   | `Finish`     | `Finish`     |
-//! | `NotSent`                | `Retry`      | `Retry`      |
+//! | `Retry`                  | `RetryAt`    | `RetryAt`    |
 //! | `Throttled`              | `PauseAll`   | `PauseAll`   |
-//! | `Refused`, permanent     | `Park`       | `Park`       |
-//! | `Refused`, not permanent | `Retry`      | `Retry`      |
+//! | `Refused`                | `Park`       | `Park`       |
 //! | `KeyRevoked`             | `StopAll`    | `StopAll`    |
-//! | `Doubt`                  | `EnterDoubt` | `Retry`      |
+//! | `Doubt`                  | `EnterDoubt` | `RetryAt`    |
 //!
 //! A read has no effect, so a lost answer leaves no doubt: it is asked again.
 
@@ -22,26 +21,19 @@ use super::backoff::{clamp_retry_after, retry_delay};
 use super::budget::Cost;
 
 /// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Deskie answered, and the answer holds what was expected.
     Done,
-    /// The request was never written: name look-up, connect or TLS failed, or `send_before` had passed.
-    NotSent,
-    /// 429: too many requests.
-    Throttled {
-        /// How long the server asks us to wait.
-        retry_after: Option<Duration>,
-    },
-    /// Another 4xx: Deskie did not do it.
-    Refused {
-        /// The same request will be refused again (400, 403, 404, 422); false for 408 and the like.
-        permanent: bool,
-    },
-    /// 401: the key is no longer valid, so every call will be refused.
+    /// Not done: the request was never written, `send_before` had passed, or Deskie does not do it now.
+    Retry,
+    /// Not done: wait as long as the server says, or for the next minute.
+    Throttled(Option<Duration>),
+    /// Not done, and never will be: a person decides.
+    Refused,
+    /// Not done: no call will succeed before the key, or the employee whom it belongs to, is mended.
     KeyRevoked,
-    /// The request was written, but nobody knows whether it was carried out: time-out, connection lost, 5xx, or an
-    /// answer that could not be read.
+    /// Perhaps done: the request was written, and the answer was lost, or cannot be read.
     Doubt,
 }
 
@@ -71,13 +63,13 @@ pub enum Verdict {
 pub fn verdict(outcome: Outcome, cost: Cost, attempt: u32, random: f64, now: Instant) -> Verdict {
     match (outcome, cost) {
         (Outcome::Done, _) => Verdict::Finish,
-        (Outcome::Throttled { retry_after }, _) => Verdict::PauseAll {
+        (Outcome::Throttled(retry_after), _) => Verdict::PauseAll {
             retry_after: retry_after.map(clamp_retry_after),
         },
-        (Outcome::Refused { permanent: true }, _) => Verdict::Park,
+        (Outcome::Refused, _) => Verdict::Park,
         (Outcome::KeyRevoked, _) => Verdict::StopAll,
         (Outcome::Doubt, Cost::Write) => Verdict::EnterDoubt,
-        (Outcome::NotSent | Outcome::Refused { permanent: false }, _) | (Outcome::Doubt, Cost::Read) => {
+        (Outcome::Retry, _) | (Outcome::Doubt, Cost::Read) => {
             Verdict::RetryAt(now + retry_delay(attempt, random))
         }
     }
@@ -94,14 +86,11 @@ mod tests {
         let now = origin();
         for attempt in [1, 2, 10, 100_000, u32::MAX] {
             for cost in [Cost::Read, Cost::Write] {
-                for outcome in [Outcome::NotSent, Outcome::Refused { permanent: false }] {
-                    match verdict(outcome, cost, attempt, 0.7, now) {
-                        Verdict::RetryAt(at) => assert!(at > now && at <= now + LONGEST),
-                        other => panic!("{outcome:?} {cost:?}: {other:?}"),
-                    }
+                match verdict(Outcome::Retry, cost, attempt, 0.7, now) {
+                    Verdict::RetryAt(at) => assert!(at > now && at <= now + LONGEST),
+                    other => panic!("{cost:?}: {other:?}"),
                 }
-                let refused = Outcome::Refused { permanent: true };
-                assert_eq!(verdict(refused, cost, attempt, 0.7, now), Verdict::Park);
+                assert_eq!(verdict(Outcome::Refused, cost, attempt, 0.7, now), Verdict::Park);
             }
         }
     }
@@ -121,8 +110,7 @@ mod tests {
 
     #[test]
     fn a_throttle_pauses_everybody_for_a_bounded_time() {
-        let throttled =
-            |retry_after| verdict(Outcome::Throttled { retry_after }, Cost::Read, 1, 0.0, origin());
+        let throttled = |retry_after| verdict(Outcome::Throttled(retry_after), Cost::Read, 1, 0.0, origin());
         assert_eq!(throttled(None), Verdict::PauseAll { retry_after: None });
         let day = Some(Duration::from_secs(86_400));
         assert_eq!(

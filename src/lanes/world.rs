@@ -327,7 +327,7 @@ impl World {
         let kind = self.random.below(5);
         if away && kind < 3 || wrong && kind == 0 {
             let answer = match work {
-                Work::Send(_) => Answer::Send(Outcome::NotSent),
+                Work::Send(_) => Answer::Send(Outcome::Retry),
                 Work::LookUp(_) => Answer::Looked(Found::LookupFailed { permanent: false }),
                 Work::Read | Work::Sweep => Answer::Read { accepted: false },
             };
@@ -338,7 +338,7 @@ impl World {
         let quota = Some(quota);
         self.refused += u32::from(!accepted);
         let answer = match work {
-            Work::Send(_) if !accepted => Answer::Send(Outcome::Throttled { retry_after: None }),
+            Work::Send(_) if !accepted => Answer::Send(Outcome::Throttled(None)),
             Work::Send(_) => {
                 let number = self.tickets[index].head;
                 let lost = Step::Answer(index, Answer::Send(Outcome::Doubt), None, call, true);

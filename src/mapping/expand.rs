@@ -12,41 +12,16 @@
 //!
 //! Everything is compared by Postgres: the statements here give the keys as they are stored.
 
-use super::lexer::{Token, tokens};
+use super::list::{List, Numbered, idents, lateral};
 use super::read::{
     Reading, Source, message_expressions, message_joins, seconds, source_sql, table_sql, text,
 };
-use super::shape::{EQUALS, Shape, quote_ident};
+use super::shape::{EQUALS, Shape};
 use super::{bare_column, value_sql};
 use crate::config::{Expr, Message, Ticket};
 
 /// The outputs of [`elements`].
 pub const ELEMENT_OUTPUTS: [&str; 2] = ["key", "identity"];
-
-/// The lateral join as SQL; a bare function call or subquery is made one.
-pub fn lateral(expand: &Expr) -> String {
-    let sql = expand.sql.trim();
-    let sql = sql.strip_prefix(',').map_or(sql, str::trim);
-    let is_join = match tokens(sql).first() {
-        Some(Token::Ident(word, false)) => {
-            ["cross", "join", "inner", "left", "right", "full", "natural"].contains(&word.as_str())
-        }
-        _ => false,
-    };
-    match is_join {
-        true => sql.to_owned(),
-        false if sql.to_lowercase().starts_with("lateral") => format!("cross join {sql}"),
-        false => format!("cross join lateral {sql}"),
-    }
-}
-
-fn idents(sql: &str) -> Vec<(String, bool)> {
-    let ident = |token| match token {
-        Token::Ident(name, dotted) => Some((name, dotted)),
-        _ => None,
-    };
-    tokens(sql).into_iter().filter_map(ident).collect()
-}
 
 /// Whether the list is read from the ticket's row as it is now, not from the row that was captured.
 pub fn reads_ticket(config: &Message) -> bool {
@@ -64,76 +39,21 @@ pub fn columns(config: &Message, shape: &Shape) -> Vec<String> {
     columns
 }
 
-/// The name under which `WITH ORDINALITY` gives the place.
-fn place_name(expand: &str) -> Option<String> {
-    let tokens = tokens(expand);
-    let is = |at: usize, word: &str| matches!(tokens.get(at), Some(Token::Ident(name, _)) if name == word);
-    let at = (0..tokens.len()).find(|at| is(*at, "with") && is(at + 1, "ordinality"))?;
-    let mut at = at + 2;
-    if is(at, "as") {
-        at += 1;
+fn list(config: &Message) -> List<'_> {
+    List {
+        alias: "m",
+        expand: config.expand.as_ref(),
+        key: &config.element,
     }
-    let mut names = Vec::new();
-    if let Some(Token::Open) = tokens.get(at + 1) {
-        for token in tokens.iter().skip(at + 2) {
-            match token {
-                Token::Ident(name, _) => names.push(name.clone()),
-                Token::Comma => {}
-                _ => break,
-            }
-        }
-    }
-    match names.as_slice() {
-        [_, .., last] => Some(last.clone()),
-        _ => Some("ordinality".to_owned()),
-    }
-}
-
-/// Whether an entry of `key` only says where the message stands.
-fn is_place(entry: &Expr, place: Option<&str>) -> bool {
-    let names = idents(&entry.sql);
-    let first = names.iter().find(|(_, dotted)| !dotted);
-    names.iter().any(|(name, _)| name == "row_number")
-        || (names.len() <= 3 && first.zip(place).is_some_and(|((name, _), place)| name == place))
-}
-
-/// What the message itself says of its name.
-fn own_parts<'a>(config: &'a Message, shape: &Shape) -> Vec<&'a Expr> {
-    let place = config.expand.as_ref().and_then(|expand| place_name(&expand.sql));
-    let own = |entry: &&Expr| {
-        let of_row =
-            bare_column(entry, shape).is_some_and(|column| shape.key.iter().any(|key| key == column));
-        !of_row && !is_place(entry, place.as_deref())
-    };
-    config.element.iter().filter(own).collect()
-}
-
-/// The message's own name as a JSON array of texts; NULL where it has none.
-fn own_name(config: &Message, shape: &Shape) -> String {
-    let parts: Vec<String> = own_parts(config, shape)
-        .into_iter()
-        .map(|expr| format!("({})::pg_catalog.text", value_sql(expr, "m", shape)))
-        .collect();
-    if parts.is_empty() {
-        return "null::pg_catalog.jsonb".to_owned();
-    }
-    let there: Vec<String> = parts.iter().map(|part| format!("{part} is not null")).collect();
-    format!(
-        "case when {} then pg_catalog.jsonb_build_array({}) end",
-        there.join(" and "),
-        parts.join(", ")
-    )
 }
 
 /// What tells a message from the others of its row, as text: its own name, else its content.
 pub fn identity(config: &Message, shape: &Shape) -> String {
-    format!(
-        "coalesce('i' OPERATOR(pg_catalog.||) ({})::pg_catalog.text, 'c' OPERATOR(pg_catalog.||) pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(\
-         coalesce({}, '') OPERATOR(pg_catalog.||) E'\\x01' OPERATOR(pg_catalog.||) coalesce({}, ''), 'UTF8')), 'hex'))",
-        own_name(config, shape),
+    let content = [
         text(Some(&config.body), "m", shape),
         seconds(config.created_at.as_ref(), "m", shape),
-    )
+    ];
+    list(config).identity(shape, &content)
 }
 
 /// Whether telling the messages apart needs more than the row and the list.
@@ -173,11 +93,6 @@ fn identified(
         }
         false => lateral,
     };
-    let row: Vec<String> = shape
-        .key
-        .iter()
-        .map(|column| format!("m.{}::pg_catalog.text", quote_ident(column)))
-        .collect();
     // What an outer join gives for an empty list is no message.
     let entries = config.element.iter().filter(|entry| {
         !bare_column(entry, shape).is_some_and(|column| shape.key.iter().any(|key| key == column))
@@ -186,24 +101,14 @@ fn identified(
         .chain([&config.body])
         .map(|expr| format!("{} is not null", value_sql(expr, "m", shape)))
         .collect();
-    let outputs: String = outputs.iter().map(|output| format!(", {output}")).collect();
-    format!(
-        "(select *, (case when own is null
-             then row_parts OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_array(
-                 '~' OPERATOR(pg_catalog.||) pg_catalog.substr(identity, 2, 32), nth::pg_catalog.text)
-             when nth OPERATOR(pg_catalog.>) 1
-             then row_parts OPERATOR(pg_catalog.||) own OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_array(nth::pg_catalog.text)
-             else row_parts OPERATOR(pg_catalog.||) own end)::pg_catalog.text as key
-         from (select *, pg_catalog.row_number() over (partition by row_key, identity order by place) as nth
-           from (select pg_catalog.row_number() over () as place, {} as row_key,
-               pg_catalog.jsonb_build_array({}) as row_parts, {} as own, {} as identity{outputs}
-             from {from}\n{joins}\nwhere ({}){condition}) found) counted) e",
-        shape.key_sql("m"),
-        row.join(", "),
-        own_name(config, shape),
-        identity(config, shape),
-        there.join(" or "),
-    )
+    let numbered = Numbered {
+        from: &format!("{from}\n{joins}"),
+        condition: &format!("({}){condition}", there.join(" or ")),
+        place: None,
+        identity: &identity(config, shape),
+        outputs,
+    };
+    list(config).numbered(shape, &numbered)
 }
 
 /// The messages of one row, in their order; the outputs are [`ELEMENT_OUTPUTS`].
@@ -326,59 +231,4 @@ pub fn signature(config: &Message) -> Option<String> {
     parts.push(config.body.sql.trim());
     parts.extend(config.created_at.iter().map(|expr| expr.sql.trim()));
     Some(parts.join("\n"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn expr(sql: &str) -> Expr {
-        Expr {
-            sql: sql.into(),
-            span: 0..0,
-            name: "x".into(),
-        }
-    }
-
-    #[test]
-    fn a_list_becomes_a_lateral_join() {
-        for (expand, sql) in [
-            ("cross join lateral f(m.x) e", "cross join lateral f(m.x) e"),
-            (
-                "left join lateral f(m.x) e on true",
-                "left join lateral f(m.x) e on true",
-            ),
-            (
-                "f(m.x) with ordinality e(v, n)",
-                "cross join lateral f(m.x) with ordinality e(v, n)",
-            ),
-            (", f(m.x) e", "cross join lateral f(m.x) e"),
-            ("lateral (select 1) e", "cross join lateral (select 1) e"),
-            ("(select 1) e", "cross join lateral (select 1) e"),
-        ] {
-            assert_eq!(lateral(&expr(expand)), sql);
-        }
-    }
-
-    #[test]
-    fn a_place_in_the_list_is_no_name() {
-        let with =
-            |columns: &str| format!("cross join lateral jsonb_array_elements(m.x) with ordinality {columns}");
-        for (columns, entry, place) in [
-            ("as e(value, nr)", "nr", true),
-            ("as e(value, nr)", "e.nr", true),
-            ("as e(value, nr)", "e.nr::text", true),
-            ("e(value, \"Nr\")", "e.\"Nr\"", true),
-            ("as e", "ordinality", true),
-            ("as e", "e.ordinality", true),
-            ("as e(v)", "ordinality", true),
-            ("as e(value, nr)", "e.value->>'nr'", false),
-            ("as e(value, nr)", "value", false),
-            ("as e(value, nr)", "row_number() over ()", true),
-        ] {
-            let found = is_place(&expr(entry), place_name(&with(columns)).as_deref());
-            assert_eq!(found, place, "{columns}: {entry}");
-        }
-        assert_eq!(place_name("cross join lateral f(m.x) e(v, n)"), None);
-    }
 }

@@ -1,7 +1,7 @@
 //! PURE: the config's mapping compiled to SQL that Postgres evaluates (rules 15 and 16).
 //!
 //! [`shape`] is what the catalog says of a mapped table; [`lexer`] finds `:names`; [`read`] compiles the statements
-//! that turn a row into what Deskie needs; [`expand`] those that tell the messages of one row apart; [`attachment`]
+//! that turn a row into what Deskie needs; [`list`] and [`expand`] those that tell the messages of one row apart; [`attachment`]
 //! those that find its files; [`moment`] tells the type of its time; [`gap`] those of the repair; [`scan`] those that look
 //! through the tables; [`mod@write`] those that turn a Deskie message into rows of the site; [`scope`] says what each name
 //! may mean; [`alone`] asks one expression by itself.
@@ -15,6 +15,7 @@ pub mod attachment;
 pub mod expand;
 pub mod gap;
 pub mod lexer;
+pub mod list;
 mod many;
 pub mod moment;
 pub mod read;

@@ -5,6 +5,7 @@
 //! business. Every output is text; what it means is decided by the reader.
 
 use super::lexer::{Token, tokens};
+use super::list::lateral;
 use super::shape::{Shape, quote_ident};
 use super::write::written_key;
 use super::{bare_column, expand, many, value_sql};
@@ -396,7 +397,7 @@ pub(super) fn message_pieces<'a>(
         own: Some(join),
     });
     let list = config.expand.iter().map(|list| Piece {
-        sql: expand::lateral(list),
+        sql: lateral(list),
         own: Some(list),
     });
     let is_late = expand::reads_ticket(config);

@@ -69,7 +69,13 @@ pub fn message<'a>(
 /// `[[attachment]]`.
 pub fn attachment<'a>(config: &'a Attachment, shape: &'a Shape, around: &Around<'a>) -> Scope<'a> {
     let pieces = attachment::pieces(config, shape, around);
-    Scope::new("a", shape, pieces, None, attachment::expressions(config))
+    Scope::new(
+        "a",
+        shape,
+        pieces,
+        config.expand.as_ref(),
+        attachment::expressions(config),
+    )
 }
 
 fn table<'a>(alias: &str, shape: &Shape) -> Piece<'a> {

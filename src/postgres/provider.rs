@@ -1,6 +1,6 @@
 //! The providers of hosted Postgres: told by the host's name, or by roles that only their servers have, and each one's own
-//! way to what logical replication needs. What is said here is of the providers' own pages, as they were in November
-//! 2026; none of it was tried on the real thing. `docs/providers.md` tells more.
+//! way to what logical replication needs. Written in November 2026 from what is commonly known;
+//! none of it was tried on the real thing. `docs/providers.md` tells more.
 
 use tokio_postgres::{Error, GenericClient};
 

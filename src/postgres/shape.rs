@@ -2,7 +2,7 @@
 
 use super::catalog::{self, Table};
 use super::{describe, qualified, quote_ident};
-use crate::config::{Config, Message, TableName};
+use crate::config::{Attachment, Config, Message, TableName};
 use crate::mapping::{Column, Shape, moment};
 use crate::model::Section;
 
@@ -63,13 +63,26 @@ pub async fn load_message_shape(
     message: &Message,
 ) -> Result<Shape, ShapeError> {
     let table = load_table(client, &message.table).await?;
-    shape_of(&table, &row_key(&table, message))
+    shape_of(&table, &row_key(&table, &message.key, message.expand.is_some()))
 }
 
-/// The key of the message table's rows; empty: the primary key.
-pub fn row_key(table: &Table, message: &Message) -> Vec<String> {
-    let is_column = |name: &&String| message.expand.is_none() || table.column(name).is_some();
-    message.key.iter().filter(is_column).cloned().collect()
+/// The shape of an attachment's table; of its key the same holds.
+pub async fn load_attachment_shape(
+    client: &tokio_postgres::Client,
+    attachment: &Attachment,
+) -> Result<Shape, ShapeError> {
+    let table = load_table(client, &attachment.table).await?;
+    shape_of(
+        &table,
+        &row_key(&table, &attachment.key, attachment.expand.is_some()),
+    )
+}
+
+/// The key of a table's rows: of a row that holds many things those names of `key` that are columns. Empty: the primary
+/// key.
+pub fn row_key(table: &Table, key: &[String], is_list: bool) -> Vec<String> {
+    let is_column = |name: &&String| !is_list || table.column(name).is_some();
+    key.iter().filter(is_column).cloned().collect()
 }
 
 /// The shape of a table of the catalog.

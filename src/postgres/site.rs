@@ -78,6 +78,11 @@ pub async fn execute(
     within(client, client.execute(statement, values)).await
 }
 
+/// Runs statements without parameters.
+pub async fn batch(client: &Client, sql: &str) -> Result<(), Error> {
+    within(client, client.batch_execute(sql)).await
+}
+
 /// Prepares a statement and runs it.
 pub async fn query_sql(
     client: &Client,

@@ -24,6 +24,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use self::refused::Refusals;
+use crate::config::{Deskie, Named};
 use crate::deskie::webhook::{self, Webhook};
 use crate::model::CrashPoint;
 use crate::store::{NewWebhook, Store};
@@ -49,11 +50,21 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(500);
 struct Receiver {
     store: Store,
     secrets: Arc<[SecretString]>,
-    ticket_field: i64,
+    deskie: Arc<Deskie>,
 }
 
-/// The routes of the webhook port. `ticket_field` is the number of the custom field that holds the site's ticket key.
-pub fn router(store: Store, secrets: Vec<SecretString>, ticket_field: i64) -> Router {
+impl Receiver {
+    /// The key of the site's ticket that a rule's template names.
+    fn ticket_hint(&self, held: Option<String>) -> Option<String> {
+        match self.deskie.named(&held?) {
+            Named::Ours(key) | Named::Nameless(key) => Some(key.to_owned()),
+            Named::OtherSite => None,
+        }
+    }
+}
+
+/// The routes of the webhook port. `deskie` says which custom field holds the site's ticket key, and how.
+pub fn router(store: Store, secrets: Vec<SecretString>, deskie: Deskie) -> Router {
     let refusals = Arc::new(Refusals::default());
     Router::new()
         .route("/webhooks/{secret}", any(take))
@@ -72,7 +83,7 @@ pub fn router(store: Store, secrets: Vec<SecretString>, ticket_field: i64) -> Ro
         .with_state(Receiver {
             store,
             secrets: secrets.into(),
-            ticket_field,
+            deskie: Arc::new(deskie),
         })
 }
 
@@ -214,7 +225,7 @@ async fn store(receiver: &Receiver, webhook: Webhook) -> Response {
     let new = match webhook {
         Webhook::Test => None,
         Webhook::Rule(mut hint) => hint.case_id.map(|case_id| NewWebhook {
-            ticket_key: hint.custom_fields.remove(&receiver.ticket_field),
+            ticket_key: receiver.ticket_hint(hint.custom_fields.remove(&receiver.deskie.ticket_field)),
             // What else it says does not matter: the case is read.
             digest: Sha256::digest(format!("rule {case_id} {:?}", hint.message_id)).to_vec(),
             case_id,

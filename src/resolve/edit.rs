@@ -1,11 +1,13 @@
-//! What the site does to a message after it went to Deskie: `on_edit` and `on_delete`.
+//! What the site does to a message after it went to Deskie: `on_edit`, `on_delete` and `on_hide`.
 //!
 //! An edit is told where the mapped body differs from what was sent last; any other change of the row says nothing.
-//! A deletion that comes with the deletion of the whole ticket is not told for each message.
+//! A deletion that comes with the deletion of the whole ticket is not told for each message. With `on_hide` a message that
+//! leaves `where` counts as deleted; that is told once, and once more if it comes back.
 
 use super::row::Found;
+use super::verdict::{Holds, Of};
 use super::{Batch, ResolveError};
-use crate::config::{OnDelete, OnEdit};
+use crate::config::{OnDelete, OnEdit, OnHide};
 use crate::model::{BodyFormat, Op, Section};
 use crate::store::{Act, Event, FollowUp, Link, LinkState, Step};
 use crate::text::{self, Body};
@@ -14,6 +16,8 @@ use crate::text::{self, Body};
 const EDITED: &str = "The customer edited this message on the site:";
 /// What stands above the text of a deleted one.
 const DELETED: &str = "This message was deleted on the site:";
+/// What stands above the text of one that is back.
+const BACK: &str = "This message is on the site again:";
 
 impl Batch<'_> {
     /// A message that is known was changed.
@@ -23,10 +27,14 @@ impl Batch<'_> {
         event: &Event,
         link: &Link,
     ) -> Result<(), ResolveError> {
-        let on_edit = self.config.message.as_ref().map(|message| message.on_edit);
-        if on_edit.is_none_or(|on_edit| on_edit == OnEdit::Ignore) {
+        let Some(config) = self
+            .config
+            .message
+            .as_ref()
+            .filter(|config| config.tells_changes())
+        else {
             return Ok(());
-        }
+        };
         if event.op != Op::Update || !is_sent(link) {
             return Ok(());
         }
@@ -36,11 +44,80 @@ impl Batch<'_> {
         let Some(image) = self.newest_image(event, Section::Message).await? else {
             return Ok(());
         };
+        let is_hidden = self.hidden(step, event, link, Of::Image(&image, None)).await?;
+        if is_hidden || config.on_edit == OnEdit::Ignore {
+            return Ok(());
+        }
         // As if it were new: how old the message is does not matter here.
         let found = self
             .resolve(step, Section::Message, &image, &last.ticket_key, true, 0)
             .await?;
         self.edited_to(step, event, link, found).await
+    }
+
+    /// With `on_hide`, whether a message that was sent is out of its `where` now; that is told once.
+    pub(super) async fn hidden(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        link: &Link,
+        of: Of<'_>,
+    ) -> Result<bool, ResolveError> {
+        let (Some(config), Some(deciding)) = (&self.config.message, &self.compiled.deciding_message) else {
+            return Ok(false);
+        };
+        if config.on_hide == OnHide::Ignore || !is_sent(link) {
+            return Ok(false);
+        }
+        let holds = self.holds(&deciding.filter, Section::Message, of).await?;
+        let is_hidden = holds == Holds::No;
+        if holds == Holds::Untold || !step.link_set_hidden(link.id, is_hidden).await? {
+            return Ok(is_hidden);
+        }
+        let Some(last) = step.edit_last(link.id).await?.filter(|last| !last.ticket_gone) else {
+            return Ok(is_hidden);
+        };
+        if last.is_sent {
+            let line = if is_hidden { DELETED } else { BACK };
+            self.message_noted(step, event, link, line, last.text).await?;
+            return Ok(is_hidden);
+        }
+        // What was not sent yet is not sent as long as it is hidden.
+        if is_hidden
+            && step
+                .delivery_drop_unsent(link.id, "it left [message] where before it was sent")
+                .await?
+                > 0
+        {
+            step.link_set_hidden(link.id, false).await?;
+            step.link_set_state(link.id, LinkState::Seen, Some("[message] where does not hold"))
+                .await?;
+            step.file_release_of(link.id).await?;
+        }
+        Ok(is_hidden)
+    }
+
+    /// Tells of a message with the text that Deskie has of it.
+    async fn message_noted(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        link: &Link,
+        line: &str,
+        text: Option<String>,
+    ) -> Result<(), ResolveError> {
+        let shown: String = text.unwrap_or_default().chars().take(500).collect();
+        let body = under(line, &text::outgoing(&shown, BodyFormat::Text));
+        step.edit_queue(&FollowUp {
+            link: link.id,
+            event: event.id,
+            act: Act::Note,
+            body: &body,
+            text: None,
+            at: event.committed_at.as_second(),
+        })
+        .await?;
+        Ok(())
     }
 
     /// What a known message is now.
@@ -100,7 +177,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// A message was deleted; before that is noted.
+    /// A message or ticket was deleted; before that is noted.
     pub(super) async fn delete_noted(
         &self,
         step: &Step<'_>,
@@ -108,6 +185,9 @@ impl Batch<'_> {
         section: Section,
         key: &str,
     ) -> Result<(), ResolveError> {
+        if section == Section::Ticket {
+            return self.ticket_delete_noted(step, event, key).await;
+        }
         let on_delete = self.config.message.as_ref().map(|message| message.on_delete);
         if section != Section::Message || event.echo || on_delete != Some(OnDelete::Note) {
             return Ok(());
@@ -121,18 +201,11 @@ impl Batch<'_> {
         let Some(last) = last.filter(|last| !last.ticket_gone && last.is_sent) else {
             return Ok(());
         };
-        let shown: String = last.text.unwrap_or_default().chars().take(500).collect();
-        let body = under(DELETED, &text::outgoing(&shown, BodyFormat::Text));
-        step.edit_queue(&FollowUp {
-            link: link.id,
-            event: event.id,
-            act: Act::Note,
-            body: &body,
-            text: None,
-            at: event.committed_at.as_second(),
-        })
-        .await?;
-        Ok(())
+        // It was told when it left `where`.
+        if step.link_set_hidden(link.id, false).await? {
+            return Ok(());
+        }
+        self.message_noted(step, event, &link, DELETED, last.text).await
     }
 }
 
@@ -140,7 +213,8 @@ fn is_sent(link: &Link) -> bool {
     matches!(link.state, LinkState::Delivered | LinkState::Queued)
 }
 
-fn under(line: &str, body: &Body) -> Body {
+/// A body with a line above it.
+pub(super) fn under(line: &str, body: &Body) -> Body {
     Body {
         text: format!("{line}\n\n{}", body.text),
         html: format!("<p><b>{line}</b></p>{}", body.html),

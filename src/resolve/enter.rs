@@ -23,7 +23,7 @@ const TELLING: usize = 16;
 const AUTOMATIC_REPLIES: i64 = 10;
 
 /// What a row that was not sent before it went away is left with.
-pub(super) const DROPPED: &str = "deleted before it was sent";
+pub(super) use crate::store::DROPPED;
 
 impl Batch<'_> {
     /// The row's key is seen for the first time.

@@ -15,10 +15,10 @@ use super::{Batch, ResolveError, key_of};
 use crate::config::AttachmentOf;
 use crate::decide::{Outputs, Ready};
 use crate::files::{Attached, FileRow};
-use crate::mapping::Shape;
 use crate::mapping::shape::{key_text, key_values};
+use crate::mapping::{Reading, Shape};
 use crate::model::{DeliveryId, LinkId, Op, Section, TicketKey};
-use crate::store::{Event, FileRef, LinkState, NewFile, Resolution, Step, Ticket};
+use crate::store::{Event, FileRef, Link, LinkState, NewFile, Resolution, Step, Ticket};
 use crate::text;
 
 /// Why a row whose parent column is NULL is not sent.
@@ -28,6 +28,8 @@ const OF_NOTHING: &str = "it belongs to nothing so far";
 #[derive(Debug, Clone)]
 pub struct FoundFile {
     link_key: String,
+    /// The row whose list it stands in.
+    row_name: Option<String>,
     source: String,
     row: FileRow,
 }
@@ -84,9 +86,11 @@ impl Batch<'_> {
                     return Ok(Err(Found::Park(why.to_owned())));
                 }
                 let known = step.link_find(Section::Attachment, &link_key).await?;
-                if known.is_none_or(|link| link.gone || link.state == LinkState::Seen) {
+                let is_free = |link: Link| link.gone || link.state == LinkState::Seen || link.is_baseline;
+                if known.is_none_or(is_free) {
                     found.push(FoundFile {
                         link_key,
+                        row_name: attached.row_name(&row.key),
                         source: attached.source.clone(),
                         row,
                     });
@@ -117,8 +121,7 @@ impl Batch<'_> {
                 rows.push(of_where);
                 continue;
             }
-            let key = TicketKey(of_where.key);
-            match self.ask_table(&attached.by_key, &attached.shape, &key).await? {
+            match self.ask_file(attached, &attached.by_key, &of_where.key).await? {
                 Outputs::Row(cells) => rows.push(attached.row(&cells)),
                 Outputs::NoRow => {}
                 Outputs::SeveralRows => {
@@ -167,6 +170,9 @@ impl Batch<'_> {
                     .await?
                 }
             };
+            if let Some(row) = &file.row_name {
+                step.link_set_row(link, row).await?;
+            }
             if file.row.is_ours {
                 found
                     .resolution
@@ -184,6 +190,9 @@ impl Batch<'_> {
         event: &Event,
         attached: &Attached,
     ) -> Result<(), ResolveError> {
+        if attached.of_row.is_some() {
+            return self.file_list_event(step, event, attached).await;
+        }
         if event.op == Op::Truncate {
             return Ok(step.file_set_all_gone(&attached.source, event.xid).await?);
         }
@@ -253,8 +262,23 @@ impl Batch<'_> {
         }
     }
 
+    /// Asks for one file by its key.
+    async fn ask_file(
+        &self,
+        attached: &Attached,
+        reading: &Reading,
+        key: &str,
+    ) -> Result<Outputs, ResolveError> {
+        let Some(values) = attached.file_values(key) else {
+            return Ok(Outputs::NoRow);
+        };
+        let values = values.into_iter().map(Some).collect();
+        let of = (&attached.shape, attached.shape.key.as_slice());
+        self.ask(&reading.sql, values, of).await
+    }
+
     /// Where a file goes that is nowhere yet.
-    async fn file_enters(
+    pub(super) async fn file_enters(
         &self,
         step: &Step<'_>,
         event: &Event,
@@ -270,11 +294,7 @@ impl Batch<'_> {
             }
             Place::Taken => return Ok(()),
         };
-        let row_key = TicketKey(key.to_owned());
-        let row = match self
-            .ask_table(&attached.by_key, &attached.shape, &row_key)
-            .await?
-        {
+        let row = match self.ask_file(attached, &attached.by_key, key).await? {
             Outputs::Row(cells) => attached.row(&cells),
             Outputs::NoRow => return self.file_seen(step, link, NOT_THERE).await,
             Outputs::SeveralRows => {
@@ -318,11 +338,11 @@ impl Batch<'_> {
         key: &str,
     ) -> Result<Place, ResolveError> {
         let later = |why: &str| Ok(Place::Later(why.to_owned()));
-        let row_key = TicketKey(key.to_owned());
-        let parent = match self
-            .ask_table(&attached.parent_of, &attached.shape, &row_key)
-            .await?
-        {
+        let row = attached
+            .row_values(key)
+            .map(|values| TicketKey(key_text(&values)));
+        let Some(row) = row else { return later(NOT_THERE) };
+        let parent = match self.ask_table(&attached.parent_of, &attached.shape, &row).await? {
             Outputs::Row(values) => values.into_iter().collect::<Option<Vec<String>>>(),
             Outputs::NoRow => return later(NOT_THERE),
             Outputs::SeveralRows => return later("[[attachment]] parent gives several rows for one row"),

@@ -3,7 +3,8 @@
 //! Events are taken in commit order, whole transactions at a time, by one task; what they mean is written in one
 //! transaction together with their removal, so a crash repeats a batch or nothing of it. A row enters its ticket's
 //! lane once (rules 5 and 6): [`crate::store::Link`] says what is known of its key. What cannot be decided yet stays
-//! in its place in the lane as *unresolved* and is tried again here.
+//! in its place in the lane as *unresolved* and is tried again here. What becomes of a row is decided in
+//! [`crate::decide`]; ordinary neighbours are asked about and written together, as a *run* (`set`).
 //!
 //! A statement of the mapping that Postgres refuses as such (a dropped column) stops resolving, loudly, and loses
 //! nothing: events go on being captured, and resolving goes on where it was.
@@ -15,6 +16,7 @@ mod clock;
 mod compiled;
 mod edit;
 mod enter;
+mod file_list;
 mod files;
 mod flood;
 mod moves;
@@ -24,6 +26,7 @@ mod row;
 mod set;
 mod status;
 mod thread;
+mod ticket_edit;
 mod verdict;
 
 use std::collections::{HashMap, HashSet};
@@ -309,6 +312,10 @@ impl Batch<'_> {
         }
         if let Some(link) = known.filter(|link| !link.gone) {
             step.link_set_gone(link.id, Some(xid)).await?;
+            // The rest of the transaction, which may bring it back, is seen.
+            if self.cut != Some(xid) {
+                step.delivery_forget(link.id).await?;
+            }
             if step
                 .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
                 .await?
@@ -351,6 +358,7 @@ impl Batch<'_> {
                 step.ticket_set_key(old_key, key).await?;
             }
             self.status_changed(step, event).await?;
+            self.ticket_changed(step, event, key).await?;
         }
         let mut known = step.link_find(section, key).await?;
         let mut is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));

@@ -23,6 +23,9 @@ const BATCH: i64 = 2000;
 /// The most rows of one round that are tried again one by one.
 const AGAIN: i64 = 200;
 
+/// What is known of the rows of a run is in memory several times over.
+const RUN_BYTES: usize = 512 << 10;
+
 /// At so many failures an item is parked: three by itself, since two deaths of the process among others prove nothing
 /// about one of them; somebody may simply have killed it.
 const FAILURES: i16 = 5;
@@ -264,12 +267,17 @@ impl Resolver {
         let batch = self.batch(piece, cut, is_fresh).await?;
         let mut client = self.store.client().await?;
         let step = self.store.step_by_index(&mut client).await?;
-        let mut run = Vec::new();
+        let (mut run, mut bytes) = (Vec::new(), 0);
         for item in piece {
             if let Item::Event(event) = item
                 && let Some(entry) = batch.entry(event)
             {
+                bytes += entry.bytes();
                 run.push(entry);
+                if bytes > RUN_BYTES {
+                    batch.run_of(&step, std::mem::take(&mut run)).await?;
+                    bytes = 0;
+                }
                 continue;
             }
             batch.run_of(&step, std::mem::take(&mut run)).await?;

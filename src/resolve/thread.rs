@@ -50,7 +50,7 @@ impl Batch<'_> {
         event: &Event,
         row_key: &str,
     ) -> Result<(), ResolveError> {
-        for known in step.link_of_row(row_key).await? {
+        for known in step.link_of_row(Section::Message, row_key).await? {
             if !known.link.gone {
                 self.delete_noted(step, event, Section::Message, &known.key)
                     .await?;
@@ -91,7 +91,7 @@ impl Batch<'_> {
             Told::Refused(why) => return self.row_untold(step, event, row_key, &why).await,
         };
         let known: HashMap<String, RowLink> = step
-            .link_of_row(row_key)
+            .link_of_row(Section::Message, row_key)
             .await?
             .into_iter()
             .map(|known| (known.key.clone(), known))
@@ -131,11 +131,12 @@ impl Batch<'_> {
             return Ok(());
         }
         let on_edit = self.config.message.as_ref().map_or(OnEdit::Ignore, |m| m.on_edit);
+        let tells_changes = self.config.message.as_ref().is_some_and(|m| m.tells_changes());
         let concerns = |known: &&RowLink| match known.link.state {
             LinkState::Seen | LinkState::Queued | LinkState::Parked => true,
             // It is sent if it comes back.
             LinkState::Skipped => known.reason.as_deref() == Some(DROPPED),
-            LinkState::Delivered => on_edit != OnEdit::Ignore,
+            LinkState::Delivered => tells_changes,
             LinkState::Discarded | LinkState::Written => false,
         };
         changed.retain(|(_, known)| concerns(known));
@@ -248,7 +249,8 @@ impl Batch<'_> {
                 }
                 _ => {}
             }
-            if on_edit != OnEdit::Ignore {
+            let of = Of::Image(&image, Some(element.identity.as_str()));
+            if !self.hidden(step, event, link, of).await? && on_edit != OnEdit::Ignore {
                 let found = self
                     .element_found(step, &image, &spoken, &elements, element, &ticket_key, true, 0)
                     .await?;

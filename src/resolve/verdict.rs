@@ -1,15 +1,13 @@
-//! What is certain of a row that the whole mapping gives no answer for: a join finds nothing or several, the database
-//! refuses a value (rule 22). A row that `where` or `author` leaves out is left out then as well, and holds up nobody;
-//! only where the row is for Deskie does the trouble matter.
+//! One expression of a row by itself, and what is certain by it of a row that the whole mapping gives no answer for
+//! ([`decide::message_verdict`]).
 
 use serde_json::Value;
 
 use super::row::Found;
 use super::{Batch, ResolveError};
-use crate::config::AgentAs;
-use crate::decide::{AGENT_IGNORED, Outputs, seconds};
+use crate::decide::{self, Answers, Outputs, Question};
 use crate::mapping::Reading;
-use crate::mapping::alone::{Alone, Deciding};
+use crate::mapping::alone::Alone;
 use crate::mapping::shape::key_values;
 use crate::model::{Section, TicketKey};
 
@@ -39,36 +37,23 @@ impl Batch<'_> {
         ticket: &TicketKey,
         committed_at: i64,
     ) -> Result<Option<Found>, ResolveError> {
-        let (Some(deciding), Some(config)) = (&self.compiled.deciding_message, &self.config.message) else {
+        let compiled = &self.compiled;
+        let Some(deciding) = &compiled.deciding_message else {
             return Ok(None);
         };
-        if self.holds(&deciding.filter, Section::Message, of).await? == Holds::No {
-            return Ok(Some(Found::NotNow("[message] where does not hold".into())));
-        }
-        let author = match &deciding.author {
-            Some(author) => self.alone(author, Section::Message, of).await?.flatten(),
-            None => None,
-        };
-        match author.as_deref().map(str::trim) {
-            Some("skip") => return Ok(Some(Found::NotNow("[message] author is skip".into()))),
-            Some("agent") if config.agent_as == AgentAs::Ignore => {
-                return Ok(Some(Found::NotNow(AGENT_IGNORED.into())));
+        let times = self.times(Section::Message, committed_at).await;
+        let mut answers = Answers::new();
+        loop {
+            let verdict =
+                decide::message_verdict(self.config, deciding, &compiled.deciding_ticket, &times, &answers);
+            match verdict {
+                Ok(found) => return Ok(found.map(certain)),
+                Err(question @ Question::Where(Section::Ticket, _)) => {
+                    self.answer(question, Of::Key(ticket), &mut answers).await?;
+                }
+                Err(question) => self.answer(question, of, &mut answers).await?,
             }
-            _ => {}
         }
-        if let Some(age) = self.import(deciding, Section::Message, of, committed_at).await? {
-            return Ok(Some(Found::Never(age)));
-        }
-        let filter = &self.compiled.deciding_ticket.filter;
-        Ok(
-            match self.holds(filter, Section::Ticket, Of::Key(ticket)).await? {
-                Holds::No => Some(Found::Wait {
-                    why: "[ticket] where does not hold".into(),
-                    bounded: false,
-                }),
-                Holds::Yes | Holds::Untold => None,
-            },
-        )
     }
 
     /// What is certain of a ticket.
@@ -77,28 +62,37 @@ impl Batch<'_> {
         image: &Value,
         committed_at: i64,
     ) -> Result<Option<Found>, ResolveError> {
-        let deciding = &self.compiled.deciding_ticket;
-        let of = Of::Image(image, None);
-        if self.holds(&deciding.filter, Section::Ticket, of).await? == Holds::No {
-            return Ok(Some(Found::NotNow("[ticket] where does not hold".into())));
+        let times = self.times(Section::Ticket, committed_at).await;
+        let mut answers = Answers::new();
+        loop {
+            match decide::ticket_verdict(self.config, &self.compiled.deciding_ticket, &times, &answers) {
+                Ok(found) => return Ok(found.map(certain)),
+                Err(question) => {
+                    self.answer(question, Of::Image(image, None), &mut answers)
+                        .await?;
+                }
+            }
         }
-        let import = self.import(deciding, Section::Ticket, of, committed_at).await?;
-        Ok(import.map(Found::Never))
     }
 
-    async fn import(
+    async fn answer(
         &self,
-        deciding: &Deciding,
-        section: Section,
+        question: Question,
         of: Of<'_>,
-        committed_at: i64,
-    ) -> Result<Option<String>, ResolveError> {
-        let Some(created_at) = &deciding.created_at else {
-            return Ok(None);
+        answers: &mut Answers,
+    ) -> Result<(), ResolveError> {
+        let compiled = &self.compiled;
+        let section = match question {
+            Question::Where(section, _) | Question::CreatedAt(section) => section,
+            Question::Author => Section::Message,
         };
-        let created_at = self.alone(created_at, section, of).await?.flatten();
-        let times = self.times(section, committed_at).await;
-        Ok(times.import(self.config, seconds(created_at.as_deref())))
+        let alone = question.alone(&compiled.deciding_ticket, compiled.deciding_message.as_ref());
+        let told = match alone {
+            Some(alone) => self.alone(alone, section, of).await?,
+            None => None,
+        };
+        answers.insert(question, told);
+        Ok(())
     }
 
     /// Whether all parts of a condition hold; one that does not decides.
@@ -186,6 +180,11 @@ impl Batch<'_> {
             Err(outputs) => Ok(outputs),
         }
     }
+}
+
+/// What is certain of a row is never that it goes.
+fn certain(found: decide::Found) -> Found {
+    found.map_ready(|ready| super::files::Resolved::of(ready, Vec::new()))
 }
 
 fn with(mut values: Vec<Option<String>>, identity: Option<&str>) -> Vec<Option<String>> {

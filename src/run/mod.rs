@@ -10,6 +10,7 @@ mod beat;
 mod lanes;
 mod leader;
 mod repair;
+mod sample;
 mod serve;
 mod trouble;
 mod watch;
@@ -70,6 +71,8 @@ struct Shared {
     config: Arc<Config>,
     url: ConnectUrl,
     store: Store,
+    /// The same for what people look at in the console: two connections, and no statement over five seconds.
+    looks: Store,
     /// Reads the site's tables.
     reading: Pool,
     /// Writes to them.
@@ -110,12 +113,15 @@ impl Shared {
             .map_err(|error| fatal(&error))?;
         let meter = Arc::new(Meter::new(deskie.requests_per_minute, rate_window()));
         let store = Store::new(state, &config.postgres.schema);
+        let looks = named("console").with_statement_timeout(Some(WRITE_WITHIN));
+        let looks = store.through(pool(looks, 2)?);
         let downloader = Downloader::new().map_err(|error| fatal(&error))?;
         Ok(Shared {
             downloader,
             config,
             url,
             store,
+            looks,
             reading,
             writing,
             client,
@@ -155,6 +161,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
     let console = Console {
         vital: vital.clone(),
         store: shared.store.clone(),
+        looks: shared.looks.clone(),
         meter: Some(shared.meter.clone()),
         recorder: recorder(),
         slot: config.postgres.slot.clone(),
@@ -164,6 +171,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         admin_hosts: config.server.admin_hosts.clone(),
     };
     serve::spawn(&mut servers, admin, crate::console::router(console), &stop);
+    servers.spawn(sample::run(shared.clone(), vital.clone(), stop.clone()));
     servers.spawn(trouble::run(shared.clone(), vital.clone(), stop.clone()));
     if let Some(url) = config.alert.url.clone() {
         servers.spawn(alert::run(shared.clone(), vital.clone(), url, stop.clone()));
@@ -178,7 +186,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         let router = crate::receive::router(
             shared.store.clone(),
             config.server.webhook_secrets.clone(),
-            config.deskie.ticket_field,
+            config.deskie.clone(),
         );
         serve::spawn(&mut servers, webhooks, router, &stop);
         tracing::info!("webhooks on http://{}/webhooks/…", config.server.listen);

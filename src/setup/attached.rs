@@ -4,7 +4,7 @@ use super::blame;
 use super::mapped::Reader;
 use crate::config::{Attachment, AttachmentOf, Expr};
 use crate::mapping::attachment::{self, Around};
-use crate::mapping::{Shape, value_sql};
+use crate::mapping::{Shape, Source, list, value_sql};
 
 impl Reader<'_> {
     /// Prepares every statement that a section compiles to.
@@ -40,13 +40,21 @@ impl Reader<'_> {
         if let (AttachmentOf::Message, Some(messages)) = (section.of, messages) {
             from.push_str(&format!(" cross join {} m", messages.sql()));
         }
-        let joins = [config.ticket.join.as_ref(), section.join.as_ref()];
+        let lateral = section.expand.as_ref().map(|list| Expr {
+            sql: list::lateral(list),
+            ..list.clone()
+        });
+        let joins = [
+            lateral.as_ref(),
+            config.ticket.join.as_ref(),
+            section.join.as_ref(),
+        ];
         let mut parts = blame::Part::joins(&from, &joins);
         let joined = blame::joined(&from, &joins);
         let values: Vec<&Expr> = [&section.filter, &section.name, &section.mime]
             .into_iter()
             .flatten()
-            .chain(&section.parent)
+            .chain(section.parent.iter().chain(&section.element))
             .chain([attachment::source(section)])
             .collect();
         parts.extend(
@@ -59,6 +67,8 @@ impl Reader<'_> {
             Some(attachment::by_key(section, shape, &around)),
             Some(attachment::parent_of(section, shape, parent)),
             attachment::content(section, shape, &around),
+            attachment::of_row(section, shape, &around, Source::Image),
+            attachment::of_row(section, shape, &around, Source::Table),
         ];
         for reading in readings.into_iter().flatten() {
             if !self.prepare("attachment", &reading.sql, &span, &parts).await? {

@@ -1,4 +1,4 @@
-//! What stands in lists at the start (`[message] expand`): all of it is noted as known, so that only what comes later is
+//! What stands in lists at the start (`expand`, of messages and of files): all of it is noted as known, so that only what comes later is
 //! sent. A row of its own tells by its INSERT that it is new; a message in a list tells it only by not being known.
 //!
 //! Where the slot is made, the table is looked through with the slot's own snapshot: a message is in it or in the
@@ -9,25 +9,60 @@
 use tokio_postgres::Client;
 
 use super::error::SetupError;
-use crate::config::Config;
-use crate::mapping::expand;
+use crate::config::{Config, Message};
+use crate::files;
+use crate::mapping::attachment::{self, Around};
+use crate::mapping::{Shape, expand};
 use crate::postgres::shape::{ShapeError, load_message_shape, load_shape};
 use crate::postgres::{ConnectUrl, SessionOptions, TextParam, site};
 use crate::store::{Meta, Store};
 
+/// What stands between the signatures in `meta.baseline`: of `[message]`, then of each `[[attachment]]` that has one.
+const BETWEEN: char = '\u{1e}';
+
+/// What lists the config knows, as `meta.baseline` notes it; `None`: none.
+fn signature(config: &Config) -> Option<String> {
+    let message = config.message.as_ref().and_then(expand::signature);
+    let files: Vec<String> = config
+        .attachments
+        .iter()
+        .filter_map(attachment::signature)
+        .collect();
+    if message.is_none() && files.is_empty() {
+        return None;
+    }
+    let mut all = message.unwrap_or_default();
+    for file in files {
+        all.push(BETWEEN);
+        all.push_str(&file);
+    }
+    Some(all)
+}
+
+/// Whether one of its parts is noted already.
+fn is_noted(noted: Option<&str>, part: &str) -> bool {
+    noted.is_some_and(|noted| noted.split(BETWEEN).any(|other| other == part))
+}
+
 /// Whether what stands in lists is not noted yet, or for another mapping.
 pub(super) fn is_wanted(config: &Config, meta: &Meta) -> bool {
-    let signature = config.message.as_ref().and_then(expand::signature);
-    signature.is_some() && signature != meta.baseline
+    let Some(signature) = signature(config) else {
+        return false;
+    };
+    let mut parts = signature.split(BETWEEN);
+    !parts.all(|part| part.is_empty() || is_noted(meta.baseline.as_deref(), part))
 }
 
 impl From<ShapeError> for SetupError {
     fn from(error: ShapeError) -> SetupError {
-        SetupError::with(error.to_string(), "mend [ticket] or [message] in the config")
+        SetupError::with(
+            error.to_string(),
+            "mend [ticket], [message] or [[attachment]] in the config",
+        )
     }
 }
 
-/// Notes it. `snapshot`: that of the slot, which was made just now.
+/// Notes what is not noted yet. `snapshot`: that of the slot, which was made just now.
 pub(super) async fn note(
     config: &Config,
     url: &ConnectUrl,
@@ -35,11 +70,7 @@ pub(super) async fn note(
     snapshot: Option<&str>,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<(), SetupError> {
-    let Some((message, signature)) = config
-        .message
-        .as_ref()
-        .and_then(|message| Some((message, expand::signature(message)?)))
-    else {
+    let Some(signature) = signature(config) else {
         return Ok(());
     };
     // Row security may show it other rows than the stream brings, so it looks as the connector does.
@@ -52,6 +83,12 @@ pub(super) async fn note(
         .with_statements(session.collect())
         .with_statement_timeout(None);
     let client = crate::postgres::connect(url, &options).await?;
+    let tickets = load_shape(&client, &config.ticket.table, &config.ticket.key).await?;
+    let messages = match &config.message {
+        Some(message) => Some(load_message_shape(&client, message).await?),
+        None => None,
+    };
+    let attachments = files::load(&client, config, &tickets, messages.as_ref()).await?;
     client
         .batch_execute("begin isolation level repeatable read")
         .await?;
@@ -61,26 +98,86 @@ pub(super) async fn note(
             .batch_execute(&format!("set transaction snapshot '{quoted}'"))
             .await?;
     }
-    let tickets = load_shape(&client, &config.ticket.table, &config.ticket.key).await?;
-    let shape = load_message_shape(&client, message).await?;
+    let noted: Option<String> = client
+        .query_one(&store.sql("select baseline from {s}.meta"), &[])
+        .await?
+        .try_get(0)?;
+    let noted = noted.as_deref();
+    let of_message = config.message.as_ref().zip(messages.as_ref());
+    if let Some((message, shape)) = of_message
+        && expand::signature(message).is_some_and(|part| !is_noted(noted, &part))
+    {
+        note_messages(
+            (config, message),
+            (shape, &tickets),
+            (&client, store),
+            snapshot,
+            say,
+        )
+        .await?;
+    }
+    for attached in attachments {
+        let part = attachment::signature(&attached.config);
+        if part.is_none_or(|part| is_noted(noted, &part)) {
+            continue;
+        }
+        let around = Around {
+            ticket: (&config.ticket, &tickets),
+            message: of_message,
+        };
+        let links = store.sql("{s}.link");
+        let of = (links.as_str(), attached.source.as_str());
+        client.batch_execute("savepoint lists").await?;
+        let whole = attachment::baseline(&attached.config, &attached.shape, &around, of);
+        match site::batch(&client, &whole).await {
+            Ok(()) => {}
+            // A row of it holds no list.
+            Err(error) if error.code().is_some_and(|code| code.code().starts_with("22")) => {
+                client.batch_execute("rollback to savepoint lists").await?;
+                let by_row = attachment::baseline_by_row(&attached.config, &attached.shape, &around, of);
+                site::batch(&client, &by_row).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let sql = store.sql("select count(*) from {s}.link where section = 'attachment' and reason = $1 and starts_with(key, $2)");
+        let prefix = attached.link_key("");
+        let count: i64 = client
+            .query_one(&sql, &[&expand::BASELINE, &prefix])
+            .await?
+            .try_get(0)?;
+        say(&format!(
+            "baseline: {count} files stand in lists of {} already and are not sent",
+            attached.shape.relation
+        ));
+    }
+    client
+        .execute(&store.sql("update {s}.meta set baseline = $1"), &[&signature])
+        .await?;
+    client.batch_execute("commit").await?;
+    Ok(())
+}
+
+async fn note_messages(
+    (config, message): (&Config, &Message),
+    (shape, tickets): (&Shape, &Shape),
+    (client, store): (&Client, &Store),
+    snapshot: Option<&str>,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), SetupError> {
     let until = match snapshot {
         Some(_) => None,
-        None if message.created_at.is_some() => captured_at(&client, store).await?,
+        None if message.created_at.is_some() => captured_at(client, store).await?,
         None => None,
     };
     let links = store.sql("{s}.link");
-    let sql = expand::baseline(message, &config.ticket, &shape, &tickets, &links, until.is_some());
+    let sql = expand::baseline(message, &config.ticket, shape, tickets, &links, until.is_some());
     let until: Vec<TextParam> = until.into_iter().map(|at| TextParam(Some(at))).collect();
     let params: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = until
         .iter()
         .map(|at| at as &(dyn tokio_postgres::types::ToSql + Sync))
         .collect();
-    let statement = site::prepare(&client, &sql).await?;
-    let noted = site::execute(&client, &statement, &params).await?;
-    client
-        .execute(&store.sql("update {s}.meta set baseline = $1"), &[&signature])
-        .await?;
-    client.batch_execute("commit").await?;
+    let statement = site::prepare(client, &sql).await?;
+    let noted = site::execute(client, &statement, &params).await?;
     say(&format!(
         "baseline: {noted} messages stand in {} already and are not sent",
         shape.relation

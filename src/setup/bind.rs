@@ -4,7 +4,7 @@ use super::error::SetupError;
 use super::{Options, Rekey, compare};
 use crate::config::{Config, Expr, TableName};
 use crate::mapping::{Shape, moment};
-use crate::postgres::shape::{load_message_shape, load_shape};
+use crate::postgres::shape::{load_attachment_shape, load_message_shape, load_shape};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions, describe, site};
 use crate::store::{HoldKind, KeyColumn, Store, StoreError};
 
@@ -113,7 +113,7 @@ async fn key_columns(config: &Config, store: &Store) -> Result<Vec<KeyColumn>, S
     }
     for attachment in &config.attachments {
         // With `expand` the key holds what is no column.
-        match load_shape(&client, &attachment.table, &attachment.key).await {
+        match load_attachment_shape(&client, attachment).await {
             Ok(shape) => {
                 let section = format!("attachment {}", shape.relation);
                 add(

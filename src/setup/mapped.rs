@@ -10,7 +10,7 @@ use crate::config::{Config, Expr, Span, TableName};
 use crate::mapping::read::{self, TicketKeyOf};
 use crate::mapping::shape::nearest;
 use crate::mapping::write;
-use crate::mapping::{Shape, Source, expand, value_sql};
+use crate::mapping::{Shape, Source, expand, list, value_sql};
 use crate::postgres::catalog::{self, Table, Unidentified};
 use crate::postgres::names::{self, Sections};
 use crate::postgres::shape::{row_key, shape_of};
@@ -164,16 +164,18 @@ pub(super) async fn read(client: &Client, config: &Config) -> Result<Mapped, tok
     let mut messages = None;
     if let Some(message) = &config.message {
         let key = match find_table(client, &message.table).await? {
-            Some(table) => row_key(&table, message),
+            Some(table) => row_key(&table, &message.key, message.expand.is_some()),
             None => Vec::new(),
         };
         messages = reader.table("message", &message.table, &key).await?;
     }
     let mut attached = Vec::new();
     for attachment in &config.attachments {
-        let shape = reader
-            .table("attachment", &attachment.table, &attachment.key)
-            .await?;
+        let key = match find_table(client, &attachment.table).await? {
+            Some(table) => row_key(&table, &attachment.key, attachment.expand.is_some()),
+            None => Vec::new(),
+        };
+        let shape = reader.table("attachment", &attachment.table, &key).await?;
         attached.extend(shape.map(|shape| (attachment, shape)));
     }
     if let Some(tickets) = &tickets {
@@ -411,7 +413,7 @@ impl Reader<'_> {
         let ticket_join = self.config.ticket.join.as_ref();
         let from = format!("from {} m cross join {} t", shape.sql(), tickets.sql());
         let lateral = config.expand.as_ref().map(|list| Expr {
-            sql: expand::lateral(list),
+            sql: list::lateral(list),
             ..list.clone()
         });
         let own = match expand::reads_ticket(config) {

@@ -40,6 +40,19 @@ pub struct StatusKnown {
     pub site: Option<String>,
 }
 
+/// Queues a status; `of` gives the ticket, the place in its lane, and the word.
+pub(super) fn queue(of: &str) -> String {
+    format!(
+        "insert into {{s}}.delivery as d (ticket_id, position, body, section, act, author, state)
+        select q.ticket_id, q.position, jsonb_build_object('text', q.status, 'html', ''), 'ticket', 'status', 'agent', 'queued'
+        from (select {of}) q (ticket_id, position, status)
+        on conflict (ticket_id) where act = 'status' do update set position = excluded.position, body = excluded.body,
+            state = case when d.state in ('sending', 'doubt') then d.state else 'queued' end,
+            intent_at = case when d.state in ('sending', 'doubt') then d.intent_at end,
+            attempts = 0, not_before = now(), queued_at = now(), error = null, done_at = null"
+    )
+}
+
 impl Store {
     /// Compares statuses that Deskie shows with what is known. With `write`, what is new there is to be written to the
     /// site; else it is only noted. Returns how many are to be written.
@@ -199,25 +212,8 @@ impl Step<'_> {
     pub async fn status_queue(&self, ticket: i64, position: i64, status: &str) -> Result<(), StoreError> {
         self.execute("delete from {s}.status_write where ticket_id = $1", &[&ticket])
             .await?;
-        let sql = "insert into {s}.delivery as d (position, ticket_id, section, act, author, body, state)
-            values ($2, $1, 'ticket', 'status', 'agent', jsonb_build_object('text', $3::text, 'html', ''), 'queued')
-            on conflict (ticket_id) where act = 'status' do update set position = excluded.position, body = excluded.body,
-                state = case when d.state in ('sending', 'doubt') then d.state else 'queued' end,
-                intent_at = case when d.state in ('sending', 'doubt') then d.intent_at end,
-                attempts = 0, not_before = now(), queued_at = now(), error = null, done_at = null";
-        self.execute(sql, &[&ticket, &position, &status]).await?;
-        Ok(())
-    }
-
-    /// The customer wrote into a case that is closed, as far as is known: it is opened again. One that was closed since
-    /// we learned of it is found by the sweep.
-    pub async fn status_reopen(&self, ticket: i64) -> Result<(), StoreError> {
-        let sql = "select exists (select from {s}.ticket where id = $1 and status = 'closed')";
-        let rows = self.query(sql, &[&ticket]).await?;
-        if rows.first().is_some_and(|row| row.get(0)) {
-            let position = self.position_next().await?;
-            self.status_queue(ticket, position, "open").await?;
-        }
+        let sql = queue("$1::int8, $2::int8, $3::text");
+        self.execute(&sql, &[&ticket, &position, &status]).await?;
         Ok(())
     }
 

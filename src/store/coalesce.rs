@@ -20,6 +20,9 @@ pub struct Follower {
     pub joins: bool,
 }
 
+/// Why a row is passed over that the site has deleted before it was sent; if it comes back, it is sent after all.
+pub const DROPPED: &str = "deleted before it was sent";
+
 /// The most that is looked at.
 const MOST: i64 = 100;
 
@@ -31,6 +34,7 @@ impl Store {
                 f.state = 'queued' and f.act = 'message' and f.author = 'customer' and f.parts = 1 and f.body is not null
                 and coalesce(pg_catalog.jsonb_array_length(f.files), 0) = 0
                 and f.intent_at is null and f.lead is null and not f.backfill and f.not_before <= clock_timestamp()
+                and not exists (select from {s}.link g where g.id = f.link_id and g.gone)
                 and not exists (select from {s}.delivery e where e.link_id in (f.link_id, h.link_id) and e.act = 'edit')
                 and not exists (select from {s}.link w where w.ticket_id = f.ticket_id and w.id between h.link_id and f.link_id
                     and w.section = 'message' and (w.state = 'written' or w.reason like 'an agent''s answer%'))
@@ -58,7 +62,8 @@ impl Store {
     }
 
     /// Makes the intent durable before the call (rule 9), for the head and those that go with it; `None` where one of
-    /// them is no longer as it was.
+    /// them is no longer as it was. A message whose row the site has deleted meanwhile is not sent any more, however often
+    /// it was tried before: what is queued is certainly not in Deskie.
     pub async fn delivery_intend(
         &self,
         id: DeliveryId,
@@ -67,12 +72,22 @@ impl Store {
         with: &[DeliveryId],
     ) -> Result<Option<Intent>, StoreError> {
         let with: Vec<i64> = with.iter().map(|id| id.0).collect();
-        let sql = "with f as materialized (select id from {s}.delivery
+        let sql = "with gone as materialized (select d.id, d.link_id, d.files from {s}.delivery d
+                join {s}.link l on l.id = d.link_id and l.gone
+                where d.id = $1 and d.state = 'queued' and d.act in ('message', 'file') and (select {s}.fence($3))
+                  and not exists (select from {s}.event e where e.xid = l.gone_xid)),
+            dropped as (update {s}.delivery set state = 'skipped', error = $6, done_at = now(), image = null, body = null
+                where id in (select id from gone)),
+            unsent as (update {s}.link set state = 'skipped', reason = $6
+                where state <> 'delivered' and id in (select link_id from gone
+                    union all select (o->>'link')::int8 from gone, jsonb_array_elements(gone.files) o)),
+            f as materialized (select id from {s}.delivery
                 where id = any($5) and state = 'queued' and intent_at is null for no key update),
             h as (update {s}.delivery set state = 'sending', call = $2, attempts = attempts + 1, epoch = $3,
                     intent_at = clock_timestamp(), send_before = clock_timestamp() + make_interval(secs => $4),
                     doubt_since = null, looks = 0, ask = case when ask is not null then 'asked' end
                 where id = $1 and state = 'queued' and (select count(*) from f) = cardinality($5)
+                  and not exists (select from gone)
                   and (cardinality($5) = 0 or not exists (select from {s}.delivery e where e.act = 'edit' and e.link_id in
                        (select link_id from {s}.delivery where id = $1 or id = any($5))))
                   and (select {s}.fence($3)) and (select {s}.same_server()) and not exists (select from {s}.hold)
@@ -84,7 +99,14 @@ impl Store {
         let rows = self
             .query(
                 sql,
-                &[&id.0, &call, &self.epoch().0, &send_within.as_secs_f64(), &with],
+                &[
+                    &id.0,
+                    &call,
+                    &self.epoch().0,
+                    &send_within.as_secs_f64(),
+                    &with,
+                    &DROPPED,
+                ],
             )
             .await?;
         Ok(rows.first().map(|row| Intent { at: row.get(0) }))

@@ -217,6 +217,9 @@ pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_in
     (select jsonb_agg(f.body order by f.position, f.part, f.id) filter (where f.body is not null) from {s}.delivery f where f.lead = d.id),
     d.ask is not distinct from 'first'";
 
+/// How many columns these are.
+pub(super) const COUNT: usize = 27;
+
 impl Store {
     /// The call was not done and is tried again later.
     pub async fn delivery_retry(
@@ -396,16 +399,26 @@ impl Store {
 
     /// What the ticket's case was opened with.
     pub async fn delivery_opening(&self, ticket: i64) -> Result<Option<Opening>, StoreError> {
-        let sql = "select opening from (
-                select id, opening from {s}.delivery where ticket_id = $1
-                union all select 0, opening from {s}.birth where ticket_id = $1) found
-            where opening is not null order by id limit 1";
-        let rows = self.query(sql, &[&ticket]).await?;
-        let opening = rows.first().map(|row| serde_json::from_value(row.get(0)));
-        opening
-            .transpose()
-            .map_err(|error| StoreError::Damaged(format!("delivery.opening: {error}")))
+        let sql = format!("select {}", opening_of("$1"));
+        let rows = self.query(&sql, &[&ticket]).await?;
+        opening(rows.first().and_then(|row| row.get(0)))
     }
+}
+
+/// What the case of a ticket was opened with, as an expression.
+pub(super) fn opening_of(ticket: &str) -> String {
+    format!(
+        "(select opening from (
+            select id, opening from {{s}}.delivery where ticket_id = {ticket}
+            union all select 0, opening from {{s}}.birth where ticket_id = {ticket}) found
+        where opening is not null order by id limit 1)"
+    )
+}
+
+/// The same, read.
+pub(super) fn opening(stored: Option<Value>) -> Result<Option<Opening>, StoreError> {
+    let opening = stored.map(serde_json::from_value).transpose();
+    opening.map_err(|error| StoreError::Damaged(format!("delivery.opening: {error}")))
 }
 
 fn section(word: &str) -> Result<Section, StoreError> {

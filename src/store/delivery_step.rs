@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio_postgres::types::ToSql;
 
-use super::{Delivery, NewDelivery, Resolution, Step, StoreError};
+use super::{Delivery, NewDelivery, Resolution, Step, Store, StoreError};
 use crate::model::{CaseId, DeliveryId, LinkId, MessageId, UserId};
 
 fn json<T: Serialize>(value: &T) -> Result<Value, StoreError> {
@@ -168,9 +169,20 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// What was sent of a row that the site has deleted is forgotten: nothing needs its text, since a message is known by its
+    /// number, and what was not sent never will be.
+    pub async fn delivery_forget(&self, link: LinkId) -> Result<(), StoreError> {
+        let sql = "update {s}.delivery d set body = null, image = null, edited = null
+            where d.link_id = $1 and d.body is not null and (d.state = 'skipped' or (d.state = 'discarded' and d.doubt_since is null)
+                or (d.state = 'delivered' and (d.message_id is not null
+                    or exists (select from {s}.delivery h where h.id = d.lead and h.message_id is not null))))";
+        self.execute(sql, &[&link.0]).await?;
+        Ok(())
+    }
+
     /// Deletes what the site deleted before it was sent. Returns how many deliveries that were.
     pub async fn delivery_drop_unsent(&self, link: LinkId, reason: &str) -> Result<u64, StoreError> {
-        let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
+        let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null, body = null
             where link_id = $1 and act <> 'file' and (state = 'unresolved' or (state = 'queued' and intent_at is null))
               and not exists (select from {s}.delivery o where o.link_id = $1 and o.state
                               in ('sending', 'doubt', 'delivered', 'parked'))";
@@ -214,8 +226,7 @@ impl Step<'_> {
     pub async fn delivery_done_case(
         &self,
         delivery: &Delivery,
-        case: CaseId,
-        number: &str,
+        (case, number, held): (CaseId, &str, &str),
         user: UserId,
         answered_at: Option<jiff::Timestamp>,
     ) -> Result<(), StoreError> {
@@ -227,7 +238,7 @@ impl Step<'_> {
             .opening
             .as_ref()
             .and_then(|opening| opening.custom_id.clone());
-        let sql = "update {s}.ticket set case_id = $2, case_number = nullif($3, ''), case_key = key, user_id = $4, channel = $5, custom_id = $6,
+        let sql = "update {s}.ticket set case_id = $2, case_number = nullif($3, ''), case_key = $8, user_id = $4, channel = $5, custom_id = $6,
                 opened_at = clock_timestamp(), called_at = $7::timestamptz,
                 read_wanted = case when $7::timestamptz is null then least(coalesce(read_wanted, 2), 2) else read_wanted end,
                 read_wanted_at = case when $7::timestamptz is null then clock_timestamp() else read_wanted_at end
@@ -242,12 +253,13 @@ impl Step<'_> {
                 &channel,
                 &custom_id,
                 &answered_at,
+                &held,
             ],
         )
         .await?;
         self.execute("delete from {s}.foreign_case where case_id = $1", &[&case.0])
             .await?;
-        self.delivered(delivery, None).await?;
+        self.delivered(delivery).await?;
         self.journal_add(
             Some(delivery.ticket_id),
             "create_case",
@@ -256,72 +268,101 @@ impl Step<'_> {
         .await
     }
 
-    /// add_message or add_note was done.
-    pub async fn delivery_done_message(
-        &self,
-        delivery: &Delivery,
-        message: MessageId,
-        answered_at: Option<jiff::Timestamp>,
-    ) -> Result<(), StoreError> {
-        self.execute(
-            "update {s}.ticket set called_at = coalesce($2, called_at),
-                 customer_at = case when $3 then coalesce($2, clock_timestamp()) else customer_at end where id = $1",
-            &[
-                &delivery.ticket_id,
-                &answered_at,
-                &(delivery.author == "customer"),
-            ],
-        )
-        .await?;
-        self.delivered(delivery, Some(message)).await?;
-        let call = delivery.call.as_deref().unwrap_or("add_message");
-        self.journal_add(Some(delivery.ticket_id), call, &format!("message {message}"))
-            .await
-    }
-
-    /// The first message of a case is found in it.
-    pub async fn delivery_identified(&self, id: DeliveryId, message: MessageId) -> Result<(), StoreError> {
-        self.execute(
-            "update {s}.delivery set message_id = $2 where id = $1 and message_id is null",
-            &[&id.0, &message.0],
-        )
-        .await?;
-        Ok(())
-    }
-
-    async fn delivered(&self, delivery: &Delivery, message: Option<MessageId>) -> Result<(), StoreError> {
-        let done = self
-            .execute(
-                "update {s}.delivery set state = 'delivered', message_id = $2, error = null, image = null,
-                    doubt_since = null, done_at = clock_timestamp()
-                 where id = $1 and state in ('sending', 'doubt', 'parked')",
-                &[&delivery.id.0, &message.map(|id| id.0)],
+    async fn delivered(&self, delivery: &Delivery) -> Result<(), StoreError> {
+        let sql = format!("with {DELIVERED} select exists (select from d where id = $1)");
+        let links = delivery.file_links();
+        let rows = self
+            .query(
+                &sql,
+                &[&delivery.id.0, &None::<i64>, &links, &self.store.epoch().0],
             )
             .await?;
-        if done != 1 {
-            return Err(StoreError::Damaged(format!(
-                "delivery {} is not under way",
-                delivery.id
-            )));
-        }
-        // Those that went in the same call stand in the same message.
-        self.execute(
-            "update {s}.delivery set state = 'delivered', error = null, image = null, doubt_since = null,
-                done_at = clock_timestamp()
-             where lead = $1 and state in ('sending', 'doubt', 'parked')",
-            &[&delivery.id.0],
-        )
-        .await?;
-        self.execute(
-            "update {s}.link l set state = 'delivered', reason = null
-             where id in (select link_id from {s}.delivery where id = $1 or lead = $1)
-                and not exists (select from {s}.delivery d where d.link_id = l.id and d.state <> 'delivered')",
-            &[&delivery.id.0],
-        )
-        .await?;
-        if delivery.files.is_empty() {
-            return Ok(());
-        }
-        self.file_delivered(delivery).await
+        is_under_way(delivery, &rows)
+    }
+}
+
+/// A delivery has reached Deskie, and those that went in the same call with it; `$1`: it, `$2`: the message's number,
+/// `$3`: the links of the files that went along, `$4`: our epoch. `d` is empty where it is not under way: then nothing
+/// may be stored.
+const DELIVERED: &str = "f as materialized (select {s}.fence($4) as leads),
+    d as (update {s}.delivery set state = 'delivered', message_id = case when id = $1 then $2::int8 else message_id end,
+            error = null, image = null, doubt_since = null, done_at = clock_timestamp(),
+            body = case when $2::int8 is null or not exists (select from {s}.link g where g.id = link_id and g.gone) then body end
+        from f where (id = $1 or lead = $1) and state in ('sending', 'doubt', 'parked')
+            and exists (select from {s}.delivery h where h.id = $1 and h.state in ('sending', 'doubt', 'parked'))
+        returning id, link_id),
+    l as (update {s}.link l set state = 'delivered', reason = null
+        where id in (select link_id from d) and not exists (select from {s}.delivery o
+            where o.link_id = l.id and o.state <> 'delivered' and o.id not in (select id from d))),
+    taken as (update {s}.link set state = 'delivered', reason = null
+        where id = any($3) and state = 'queued' and exists (select from d)
+            and id not in (select link_id from d where link_id is not null))";
+
+fn is_under_way(delivery: &Delivery, rows: &[tokio_postgres::Row]) -> Result<(), StoreError> {
+    match rows.first().is_some_and(|row| row.get(0)) {
+        true => Ok(()),
+        false => Err(StoreError::Damaged(format!(
+            "delivery {} is not under way",
+            delivery.id
+        ))),
+    }
+}
+
+/// What add_message or add_note has brought.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    /// The case that it stands in.
+    pub case: CaseId,
+    /// Its number: it is ours from now on.
+    pub message: MessageId,
+    /// When Deskie answered, by its own clock; `None`: the message was found after a lost answer.
+    pub at: Option<jiff::Timestamp>,
+    /// A case that is closed, as far as is known, is opened again: the customer wrote into it. One that was closed since
+    /// we learned of it is found by the sweep.
+    pub reopens: bool,
+}
+
+impl Store {
+    /// add_message or add_note was done, which is stored in one statement. True where a webhook of the case waits, which
+    /// may be about it.
+    pub async fn delivery_sent(&self, delivery: &Delivery, sent: &Sent) -> Result<bool, StoreError> {
+        let sql = format!(
+            "with {DELIVERED},
+            closed as (select id from {{s}}.ticket where id = $6 and $9 and status = 'closed' and exists (select from d)),
+            t as (update {{s}}.ticket set called_at = coalesce($7::timestamptz, called_at),
+                    customer_at = case when $8 then coalesce($7::timestamptz, clock_timestamp()) else customer_at end
+                where id = $6 and exists (select from d)),
+            r as (insert into {{s}}.remote (message_id, case_id, ticket_id, state, delivery_id, done_at)
+                select $2::int8, $5::int8, $6::int8, 'ours', $1::int8, now() from d where d.id = $1
+                on conflict (message_id) do update
+                    set state = excluded.state, payload = null, delivery_id = excluded.delivery_id
+                    where remote.state in ('pending', 'parked')),
+            j as (insert into {{s}}.journal (ticket_id, what, detail)
+                select $6::int8, $10::text, 'message ' || $2::int8 from d where d.id = $1),
+            w as (delete from {{s}}.status_write where ticket_id in (select id from closed)),
+            o as ({})
+            select exists (select from d where id = $1),
+                exists (select from {{s}}.inbox where case_id = $5 and state = 'waiting')",
+            super::case_status::queue(
+                "id, nextval(pg_get_serial_sequence('{s}.event', 'id')), 'open' from closed"
+            ),
+        );
+        let is_customers = delivery.author == "customer";
+        let call = delivery.call.as_deref().unwrap_or("add_message");
+        let values: [&(dyn ToSql + Sync); 10] = [
+            &delivery.id.0,
+            &sent.message.0,
+            &delivery.file_links(),
+            &self.epoch().0,
+            &sent.case.0,
+            &delivery.ticket_id,
+            &sent.at,
+            &is_customers,
+            &sent.reopens,
+            &call,
+        ];
+        let rows = self.query(&sql, &values).await?;
+        is_under_way(delivery, &rows)?;
+        Ok(rows.first().is_some_and(|row| row.get(1)))
     }
 }

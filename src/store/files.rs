@@ -30,6 +30,11 @@ pub struct FileRef {
 }
 
 impl Delivery {
+    /// The rows of the files that go along.
+    pub(super) fn file_links(&self) -> Vec<i64> {
+        self.files.iter().map(|file| file.link.0).collect()
+    }
+
     /// The files that are sent as such, as [`crate::text::same_files`] wants them.
     pub fn told_files(&self) -> Vec<crate::text::Told<'_>> {
         let sent = self.files.iter().filter(|file| !file.is_link);
@@ -94,8 +99,27 @@ impl Step<'_> {
     /// The site emptied an attachment table in the transaction `xid`.
     pub async fn file_set_all_gone(&self, source: &str, xid: u64) -> Result<(), StoreError> {
         let sql = "update {s}.link set gone = true, gone_xid = $2::text::xid8
-            where section = 'attachment' and not gone and starts_with(key, $1)";
+            where section = 'attachment' and starts_with(key, $1)
+              and (not gone or (row_key is not null and gone_xid is null))";
         self.execute(sql, &[&format!("{source} "), &xid.to_string()])
+            .await?;
+        Ok(())
+    }
+
+    /// The site changed the key of a row that holds files from `old` to these values; `source` as in [`FileRef`].
+    pub async fn file_rename_row(&self, source: &str, old: &str, new: &[String]) -> Result<(), StoreError> {
+        let sql = "update {s}.link l set row_key = $1 || ' ' || $3, key = renamed.key, generation = coalesce(
+                (select max(o.generation) from {s}.link o where o.section = 'attachment' and o.key = renamed.key), 0) + 1
+            from (select o.id, $1 || ' ' || (select jsonb_agg(v order by part, n)::text from (
+                        select 0 as part, n, v from jsonb_array_elements($4::jsonb) with ordinality as a (v, n)
+                        union all
+                        select 1, n, v from jsonb_array_elements(substr(o.key, length($1) + 2)::jsonb)
+                            with ordinality as b (v, n) where n > jsonb_array_length($4::jsonb)) parts) as key
+                  from {s}.link o where o.section = 'attachment' and o.row_key = $1 || ' ' || $2
+                    and (not o.gone or o.gone_xid is null)) renamed
+            where l.id = renamed.id";
+        let row = crate::mapping::shape::key_text(new);
+        self.execute(sql, &[&source, &old, &row, &serde_json::json!(new)])
             .await?;
         Ok(())
     }
@@ -290,15 +314,6 @@ impl Step<'_> {
             ],
         )
         .await?;
-        Ok(())
-    }
-
-    /// What a delivered message took along stands in Deskie.
-    pub(super) async fn file_delivered(&self, delivery: &Delivery) -> Result<(), StoreError> {
-        let links: Vec<i64> = delivery.files.iter().map(|file| file.link.0).collect();
-        let sql =
-            "update {s}.link set state = 'delivered', reason = null where id = any($1) and state = 'queued'";
-        self.execute(sql, &[&links]).await?;
         Ok(())
     }
 }

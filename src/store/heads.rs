@@ -6,9 +6,6 @@ use super::delivery::{self, IS_HEAD, delivery};
 use super::ticket::{self, ticket_at};
 use super::{Delivery, Store, StoreError, Ticket};
 
-/// The columns of a delivery in front of the ticket's.
-const OF_DELIVERY: usize = 27;
-
 /// What the lanes could do now.
 #[derive(Debug, Default)]
 pub struct Heads {
@@ -56,12 +53,12 @@ impl Store {
         );
         let mut heads = Heads::default();
         for row in self.query(&sql, &[&busy, &limit]).await? {
-            let (id, lane): (Option<i64>, Option<i64>) = (row.get(0), row.get(OF_DELIVERY));
+            let (id, lane): (Option<i64>, Option<i64>) = (row.get(0), row.get(delivery::COUNT));
             match (id, lane) {
                 (Some(_), _) => heads.deliveries.push(delivery(&row)?),
-                (None, Some(_)) => heads.reads.push(ticket_at(&row, OF_DELIVERY)),
+                (None, Some(_)) => heads.reads.push(ticket_at(&row, delivery::COUNT)),
                 (None, None) => {
-                    let seconds: Option<f64> = row.get(OF_DELIVERY + ticket::COUNT);
+                    let seconds: Option<f64> = row.get(delivery::COUNT + ticket::COUNT);
                     heads.next_in = seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e6)));
                 }
             }

@@ -4,6 +4,7 @@
 //! it; what is under way is stopped by `unheld()` in the transaction that writes. Capture and the receivers go on.
 
 use super::{Claim, Store, StoreError};
+use crate::config::Deskie;
 use crate::model::{CaseId, Seen, TicketKey, TroubleKind, UserId};
 
 /// What is to be decided.
@@ -164,16 +165,16 @@ impl Store {
     }
 
     /// What these cases say of the tickets that we know them as.
-    pub async fn ticket_claims(&self, claims: &[Claim]) -> Result<Vec<Claimed>, StoreError> {
+    pub async fn ticket_claims(&self, deskie: &Deskie, claims: &[Claim]) -> Result<Vec<Claimed>, StoreError> {
         let ids: Vec<i64> = claims.iter().map(|claim| claim.case_id.0).collect();
         let keys: Vec<&str> = claims.iter().map(|claim| claim.key.as_str()).collect();
-        let sql = "select t.case_id, t.id, t.key, btrim(u.key) = btrim(coalesce(t.case_key, t.key))
+        let sql = "select t.case_id, t.id, t.key, u.key, coalesce(t.case_key, t.key)
             from unnest($1::int8[], $2::text[]) u (case_id, key) join {s}.ticket t using (case_id)";
         let read = |row: &tokio_postgres::Row| Claimed {
             case_id: CaseId(row.get(0)),
             ticket_id: row.get(1),
             key: TicketKey(row.get(2)),
-            is_own: row.get(3),
+            is_own: deskie.is_claim_of(row.get(3), row.get(4)),
         };
         Ok(self.query(sql, &[&ids, &keys]).await?.iter().map(read).collect())
     }

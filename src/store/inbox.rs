@@ -37,6 +37,17 @@ pub struct InboxRow {
     pub attempts: i32,
 }
 
+/// What came of a look into the inbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Rule webhooks of known cases were dealt with.
+    pub rules: bool,
+    /// Cases are to be read for them.
+    pub reads: bool,
+    /// Something else waits: a channel's message, or an unknown case.
+    pub others: bool,
+}
+
 impl Store {
     /// Stores a webhook; durable when this returns, by whichever instance took it (no fence: rule 13).
     pub async fn inbox_add(&self, new: &NewWebhook) -> Result<(), StoreError> {
@@ -62,23 +73,19 @@ impl Store {
         Ok(())
     }
 
-    /// Whether anything waits: most of the time nothing does, and this is all that is asked.
-    pub async fn inbox_has_waiting(&self) -> Result<bool, StoreError> {
-        let sql = "select exists (select from {s}.inbox where state = 'waiting') and not exists (select from {s}.hold)";
-        Ok(self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0)))
-    }
-
-    /// Turns the rule webhooks of known cases into wanted reads, and lays aside those of cases that are none of ours.
+    /// Turns the rule webhooks of known cases into wanted reads, and lays aside those of cases that are none of ours, and of
+    /// cases born in Deskie, which are read whole once they are tickets.
     /// However many there are for one case, it is read once. While a call of the ticket is in flight they wait, since
     /// they may be about our own message (rule 8). Each message of ours causes one webhook, which costs nothing; a
     /// further one that names it may be about another message that hides behind it: the case is read a little later, and
     /// with what the budget can spare.
-    pub async fn inbox_to_reads(&self) -> Result<u64, StoreError> {
+    pub async fn inbox_take(&self) -> Result<Taken, StoreError> {
         let sql = "with w as (select i.id, t.id as ticket_id, r.message_id as ours,
                            case when r.message_id is null then 0 when r.told or i.repeats > 0 then 3 end::int2 as class
                        from {s}.inbox i join {s}.ticket t using (case_id)
                        left join {s}.remote r on r.message_id = i.message_id and r.state = 'ours'
-                       where i.state = 'waiting' and i.kind = 'rule' and (select {s}.fence($1))
+                       where i.state = 'waiting' and i.kind = 'rule' and not exists (select from {s}.hold)
+                         and (select {s}.fence($1))
                          and not exists (select from {s}.delivery d
                                          where d.ticket_id = t.id and d.state = 'sending')),
             told as (update {s}.remote set told = true where not told and message_id in (select ours from w)),
@@ -90,19 +97,28 @@ impl Store {
                                    then clock_timestamp() + interval '2 seconds' end
                        from (select ticket_id, min(class) as class from w where class is not null
                              group by ticket_id) asked
-                       where t.id = asked.ticket_id and t.merged_into is null)
-            update {s}.inbox set state = 'done', done_at = now() where id in (select id from w)";
-        let taken = self.execute(sql, &[&self.epoch().0]).await?;
-        let foreign = "update {s}.inbox i set state = 'foreign', done_at = now()
-            where state = 'waiting' and exists (select from {s}.foreign_case f where f.case_id = i.case_id)
-              and not exists (select from {s}.ticket t where t.case_id = i.case_id)";
-        self.execute(foreign, &[]).await?;
-        // Cases born in Deskie are read whole once they are tickets.
-        let born = "update {s}.inbox i set state = 'done', done_at = now()
-            where state = 'waiting' and exists (select from {s}.birth b where b.case_id = i.case_id and b.state <> 'done')
-              and not exists (select from {s}.ticket t where t.case_id = i.case_id)";
-        self.execute(born, &[]).await?;
-        if taken > 0 {
+                       where t.id = asked.ticket_id and t.merged_into is null returning t.id),
+            aside as (select i.id, case when exists (select from {s}.foreign_case f where f.case_id = i.case_id)
+                               then 'foreign' else 'done' end as state
+                      from {s}.inbox i
+                      where i.state = 'waiting' and not exists (select from {s}.hold)
+                        and not exists (select from {s}.ticket t where t.case_id = i.case_id)
+                        and (exists (select from {s}.foreign_case f where f.case_id = i.case_id)
+                             or exists (select from {s}.birth b where b.case_id = i.case_id and b.state <> 'done'))),
+            done as (update {s}.inbox i set state = o.state, done_at = now()
+                     from (select id, 'done' as state from w union all select id, state from aside) o
+                     where i.id = o.id)
+            select (select count(*) from w), exists (select from wanted),
+                exists (select from {s}.inbox i left join {s}.ticket t using (case_id)
+                        where i.state = 'waiting' and (i.kind = 'channel' or t.id is null) and i.id not in (select id from aside))
+                    and not exists (select from {s}.hold)";
+        let rows = self.query(sql, &[&self.epoch().0]).await?;
+        let taken = rows.first().map_or(Taken::default(), |row| Taken {
+            rules: row.get::<_, i64>(0) > 0,
+            reads: row.get(1),
+            others: row.get(2),
+        });
+        if taken.reads {
             self.wake.lanes.notify_one();
         }
         Ok(taken)

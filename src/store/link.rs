@@ -96,7 +96,7 @@ pub(super) fn link(row: &tokio_postgres::Row, first: usize) -> Result<Link, Stor
     })
 }
 
-/// A message that stands in a row with others (`[message] expand`).
+/// A message or file that stands in a row with others (`expand`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowLink {
     /// Its key.
@@ -108,11 +108,11 @@ pub struct RowLink {
 }
 
 impl Step<'_> {
-    /// The newest generation of each message of a row.
-    pub async fn link_of_row(&self, row_key: &str) -> Result<Vec<RowLink>, StoreError> {
+    /// The newest generation of each message, or file, of a row.
+    pub async fn link_of_row(&self, section: Section, row_key: &str) -> Result<Vec<RowLink>, StoreError> {
         let sql = "select distinct on (key) id, generation, state, gone, ticket_id, gone_xid::text,
                 coalesce(reason = 'baseline', false), key, reason
-            from {s}.link where section = 'message' and row_key = $1 order by key, generation desc";
+            from {s}.link where section = $1 and row_key = $2 order by key, generation desc";
         let read = |row: &tokio_postgres::Row| {
             Ok(RowLink {
                 key: row.get(7),
@@ -120,10 +120,11 @@ impl Step<'_> {
                 reason: row.get(8),
             })
         };
-        self.query(sql, &[&row_key]).await?.iter().map(read).collect()
+        let rows = self.query(sql, &[&section.as_str(), &row_key]).await?;
+        rows.iter().map(read).collect()
     }
 
-    /// Notes in which row a message stands.
+    /// Notes in which row a message or file stands.
     pub async fn link_set_row(&self, link: LinkId, row_key: &str) -> Result<(), StoreError> {
         self.execute(
             "update {s}.link set row_key = $2 where id = $1",
@@ -141,7 +142,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// A message left its list; its row stands.
+    /// A message or file left its list; its row stands.
     pub async fn link_set_left(&self, link: LinkId) -> Result<(), StoreError> {
         self.execute(
             "update {s}.link set gone = true, gone_xid = null where id = $1",
@@ -283,7 +284,7 @@ impl Step<'_> {
         // As with a deletion: what was not sent yet is not sent at all, unless the row is loaded again.
         let drop = "with d as (
                 update {s}.delivery d set state = 'skipped', error = 'the site emptied the table before it was sent',
-                    done_at = now(), image = null
+                    done_at = now(), image = null, body = null
                 from {s}.link l where l.id = d.link_id and l.section = $1 and l.gone_xid = $2::text::xid8
                     and d.act <> 'file' and (d.state = 'unresolved' or (d.state = 'queued' and d.intent_at is null))
                     and not exists (select from {s}.delivery o where o.link_id = d.link_id

@@ -3,8 +3,9 @@
 use super::{Store, StoreError};
 
 /// The steps, in order; a step that was released is never changed.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("../../sql/0001_state.sql"),
+    include_str!("../../sql/0026_hidden.sql"),
     include_str!("../../sql/0030_console.sql"),
 ];
 

@@ -364,7 +364,17 @@ mod tests {
         for kind in ItemKind::ALL {
             assert_eq!(ItemKind::of_id(&format!("{}7", kind.letter())), Some((kind, 7)));
         }
-        for id in ["", "d", "12", "q1", "d-1", "d+1", "d1x", "\u{e9}1", "d99999999999999999999"] {
+        for id in [
+            "",
+            "d",
+            "12",
+            "q1",
+            "d-1",
+            "d+1",
+            "d1x",
+            "\u{e9}1",
+            "d99999999999999999999",
+        ] {
             assert_eq!(ItemKind::of_id(id), None, "{id}");
         }
     }

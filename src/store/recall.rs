@@ -8,7 +8,11 @@
 //! decides.
 
 use super::{Delivery, SeenCase, Step, Store, StoreError};
+use crate::config::{Deskie, Named};
 use crate::model::{CaseId, DeliveryId, Lsn};
+
+/// Why a case is left alone.
+const OTHER_SITE: &str = "a case of another site that shares the ticket field ([deskie] site)";
 
 /// One look decides about it before it is sent; `$3` is how an agent's answer goes.
 const FIRST: &str = "ask = 'first', state = case when d.state = 'queued' then 'doubt' else d.state end,
@@ -25,7 +29,7 @@ const ASKED_ABOUT: &str =
 pub struct Claim {
     /// The case.
     pub case_id: CaseId,
-    /// What its ticket field holds.
+    /// The ticket that its ticket field names.
     pub key: String,
 }
 
@@ -93,6 +97,45 @@ impl Store {
                     and (d.state in ('sending', 'doubt') or d.state = 'parked' and d.doubt_since is not null))
             on conflict (case_id) do update set claims = excluded.claims where f.claims is null";
         self.execute(sql, &[&ids, &keys, &self.epoch().0]).await
+    }
+
+    /// Which ticket of this site a value of the ticket field names, by its key; `None`: another site's.
+    ///
+    /// A value without a site counts as ours only where our own cases were once opened without one: what the case that was
+    /// opened first holds tells that.
+    pub async fn ticket_named(&self, deskie: &Deskie, held: &str) -> Result<Option<String>, StoreError> {
+        let key = match deskie.named(held) {
+            Named::Ours(key) => key,
+            Named::OtherSite => return Ok(None),
+            Named::Nameless(key) => {
+                let sql = "select case_key from {s}.ticket where case_key is not null order by id limit 1";
+                let rows = self.query(sql, &[]).await?;
+                let first: Option<String> = rows.first().map(|row| row.get(0));
+                let was_nameless =
+                    first.is_some_and(|first| matches!(deskie.named(&first), Named::Nameless(_)));
+                if !was_nameless {
+                    return Ok(None);
+                }
+                key
+            }
+        };
+        Ok(Some(key.to_owned()))
+    }
+
+    /// Cases of other sites that share the account and the ticket field: none of ours, asked about no more, counted once.
+    pub async fn claim_of_other_sites(&self, cases: &[CaseId]) -> Result<(), StoreError> {
+        if cases.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = cases.iter().map(|case| case.0).collect();
+        let sql = "with f as (
+                insert into {s}.foreign_case (case_id) select u from unnest($1::int8[]) u where (select {s}.fence($2))
+                on conflict do nothing returning 1),
+            n as (select count(*) as new from f)
+            insert into {s}.skipped (reason, count) select $3, new from n where new > 0
+            on conflict (reason) do update set count = skipped.count + excluded.count";
+        self.execute(sql, &[&ids, &self.epoch().0, &OTHER_SITE]).await?;
+        Ok(())
     }
 
     /// A case that claims this ticket's key may be its own: opening one comes into doubt, of which one look decides.

@@ -1,8 +1,10 @@
 //! Messages that stand in Deskie: each is seen once, and goes to the site once.
 
 use serde_json::Value;
+use tokio_postgres::types::ToSql;
 
-use super::{Step, Store, StoreError};
+use super::delivery::{opening, opening_of};
+use super::{Opening, Step, Store, StoreError, Ticket, ticket};
 use crate::model::{CaseId, DeliveryId, Kind, MessageId};
 
 /// What a message of a case is to us.
@@ -55,7 +57,11 @@ pub struct PendingRemote {
     /// Its case.
     pub case_id: CaseId,
     /// Its lane.
-    pub ticket_id: i64,
+    pub ticket: Ticket,
+    /// What the case was opened with.
+    pub opening: Opening,
+    /// More of the ticket waits behind it.
+    pub has_more: bool,
     /// Who wrote it.
     pub kind: Kind,
     /// The message.
@@ -103,33 +109,41 @@ impl Store {
         limit: i64,
         with_files: Option<bool>,
     ) -> Result<Vec<PendingRemote>, StoreError> {
-        let sql = "select message_id, case_id, ticket_id, kind, payload, attempts from (
-                select distinct on (ticket_id) * from {s}.remote
+        let sql = format!(
+            "select {}, head.message_id, head.case_id, head.kind, head.payload, head.attempts, {},
+                exists (select from {{s}}.remote n where n.ticket_id = head.ticket_id and n.state = 'pending' and n.seq > head.seq)
+            from (select distinct on (ticket_id) * from {{s}}.remote
                 where state in ('pending', 'parked') and ticket_id is not null order by ticket_id, seq) head
-            where state = 'pending' and not_before <= clock_timestamp() and not exists (select from {s}.hold)
-              and ($2::bool is null or $2 = (coalesce(jsonb_array_length(payload->'attachments'), 0) > 0))
-            order by seq limit $1";
+            join {{s}}.ticket t on t.id = head.ticket_id
+            where head.state = 'pending' and head.not_before <= clock_timestamp() and not exists (select from {{s}}.hold)
+              and ($2::bool is null or $2 = (coalesce(jsonb_array_length(head.payload->'attachments'), 0) > 0))
+            order by head.seq limit $1",
+            ticket::COLUMNS,
+            opening_of("t.id")
+        );
         let read = |row: &tokio_postgres::Row| {
-            let kind: &str = row.get(3);
-            PendingRemote {
-                message_id: MessageId(row.get(0)),
-                case_id: CaseId(row.get(1)),
-                ticket_id: row.get(2),
+            let at = |column: usize| ticket::COUNT + column;
+            let kind: &str = row.get(at(2));
+            Ok(PendingRemote {
+                message_id: MessageId(row.get(at(0))),
+                case_id: CaseId(row.get(at(1))),
                 kind: if kind == "agent" {
                     Kind::Agent
                 } else {
                     Kind::Customer
                 },
-                payload: row.get(4),
-                attempts: row.get(5),
-            }
+                payload: row.get(at(3)),
+                attempts: row.get(at(4)),
+                opening: opening(row.get(at(5)))?.unwrap_or_default(),
+                has_more: row.get(at(6)),
+                ticket: ticket::ticket_at(row, 0),
+            })
         };
-        Ok(self
-            .query(sql, &[&limit, &with_files])
+        self.query(&sql, &[&limit, &with_files])
             .await?
             .iter()
             .map(read)
-            .collect())
+            .collect()
     }
 
     /// A message could not be written for a passing reason.
@@ -164,6 +178,87 @@ impl Store {
             where message_id = $1 and (select {s}.fence($3))";
         self.execute(sql, &[&id.0, &reason, &self.epoch().0]).await?;
         Ok(())
+    }
+}
+
+/// What a read of a case has brought.
+#[derive(Debug, Default)]
+pub struct ReadCase {
+    /// The messages that were not known, in the order in which they go to the site.
+    pub new: Vec<NewRemote>,
+    /// Deliveries of ours whose messages were found.
+    pub identified: Vec<(DeliveryId, MessageId)>,
+    /// Everything up to this moment of the case is explained by it; `None`: not everything.
+    pub explained: Option<jiff::Timestamp>,
+    /// How many messages the case shows, where it was read whole: what differs from what we know of it stays so.
+    pub whole: Option<i64>,
+    /// When the read was asked for: one that was asked for since is made.
+    pub wanted_at: jiff::Timestamp,
+    /// It is read again after this.
+    pub again_after: Option<std::time::Duration>,
+}
+
+impl Store {
+    /// Stores a read in one statement; how many messages wait for being written because of it.
+    pub async fn remote_read(&self, ticket: i64, case: CaseId, read: &ReadCase) -> Result<i64, StoreError> {
+        let sql = "with f as materialized (select {s}.fence($1) as leads),
+            u as materialized (select u.* from f, unnest($4::int8[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::int8[])
+                with ordinality u (id, state, reason, kind, payload, delivery, place)),
+            news as materialized (select u.id from u where not exists (select from {s}.remote r where r.message_id = u.id)),
+            found as (update {s}.delivery d set message_id = i.message
+                from f, unnest($10::int8[], $11::int8[]) i (id, message) where d.id = i.id and d.message_id is null),
+            stored as (insert into {s}.remote
+                    (message_id, case_id, ticket_id, state, reason, kind, payload, delivery_id, done_at)
+                select id, $3::int8, $2::int8, state, reason, kind, payload, delivery, case when state <> 'pending' then now() end
+                from u order by place
+                on conflict (message_id) do update
+                    set state = excluded.state, payload = null, delivery_id = excluded.delivery_id
+                    where excluded.state = 'ours' and remote.state in ('pending', 'parked')),
+            t as (update {s}.ticket set read_error = null, read_attempts = 0,
+                    case_updated_at = greatest(case_updated_at, $12::timestamptz),
+                    read_surplus = case when $13::int8 is null then read_surplus else $13::int8 - (select count(*) from news)
+                        - (select count(*) from {s}.remote where case_id = $3) end,
+                    read_wanted = case when $15::float8 is not null or read_wanted_at > $14 then read_wanted end,
+                    read_not_before = case when $15::float8 is not null
+                        then clock_timestamp() + make_interval(secs => $15::float8) end
+                from f where id = $2)
+            select count(*) from u join news using (id) where u.state = 'pending'";
+        let all = || read.new.iter();
+        let ids: Vec<i64> = all().map(|new| new.message_id.0).collect();
+        let states: Vec<&str> = all().map(|new| new.state.as_str()).collect();
+        let reasons: Vec<Option<&str>> = all().map(|new| new.reason.as_deref()).collect();
+        let kinds: Vec<Option<&str>> = all().map(|new| new.kind.map(Kind::as_str)).collect();
+        let payloads: Vec<Option<&Value>> = all().map(|new| new.payload.as_ref()).collect();
+        let deliveries: Vec<Option<i64>> = all().map(|new| new.delivery.map(|id| id.0)).collect();
+        let (own, messages): (Vec<i64>, Vec<i64>) = read
+            .identified
+            .iter()
+            .map(|(id, message)| (id.0, message.0))
+            .unzip();
+        let again = read.again_after.map(|after| after.as_secs_f64());
+        let values: [&(dyn ToSql + Sync); 15] = [
+            &self.epoch().0,
+            &ticket,
+            &case.0,
+            &ids,
+            &states,
+            &reasons,
+            &kinds,
+            &payloads,
+            &deliveries,
+            &own,
+            &messages,
+            &read.explained,
+            &read.whole,
+            &read.wanted_at,
+            &again,
+        ];
+        let rows = self.query(sql, &values).await?;
+        let pending = rows.first().map_or(0, |row| row.get(0));
+        if pending > 0 {
+            self.wake.ring_remotes();
+        }
+        Ok(pending)
     }
 }
 

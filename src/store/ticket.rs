@@ -36,15 +36,17 @@ pub struct Ticket {
     pub read_surplus: Option<i64>,
     /// What the case holds from before is another customer's.
     pub read_from: Option<jiff::Timestamp>,
+    /// What the mapping last gave for the status of the site's row.
+    pub site_status: Option<String>,
 }
 
 pub(super) const COLUMNS: &str =
     "t.id, t.key, t.gone, t.case_id, t.case_number, t.user_id, t.channel, t.custom_id,
     t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts, t.read_surplus,
-    t.read_from, coalesce(t.case_key, t.key), t.estranged is not null";
+    t.read_from, coalesce(t.case_key, t.key), t.estranged is not null, t.site_status";
 
 /// How many columns these are.
-pub(super) const COUNT: usize = 16;
+pub(super) const COUNT: usize = 17;
 
 pub(super) fn ticket(row: &tokio_postgres::Row) -> Ticket {
     ticket_at(row, 0)
@@ -70,6 +72,7 @@ pub(super) fn ticket_at(row: &tokio_postgres::Row, from: usize) -> Ticket {
         read_from: row.get(from + 13),
         claim: row.get(from + 14),
         is_estranged: row.get(from + 15),
+        site_status: row.get(from + 16),
     }
 }
 
@@ -240,38 +243,6 @@ impl Step<'_> {
     pub async fn ticket_set_gone(&self, id: i64, gone: bool) -> Result<(), StoreError> {
         self.execute("update {s}.ticket set gone = $2 where id = $1", &[&id, &gone])
             .await?;
-        Ok(())
-    }
-
-    /// The case is read: `updated_at` is explained, unless another read was asked for since `wanted_at`.
-    pub async fn ticket_read_done(
-        &self,
-        id: i64,
-        wanted_at: jiff::Timestamp,
-        again_after: Option<std::time::Duration>,
-    ) -> Result<(), StoreError> {
-        let again = again_after.map(|after| after.as_secs_f64());
-        let sql = "update {s}.ticket set read_error = null, read_attempts = 0,
-                read_wanted = case when $3::float8 is not null or read_wanted_at > $2 then read_wanted end,
-                read_not_before = case when $3::float8 is not null
-                    then clock_timestamp() + make_interval(secs => $3::float8) end
-            where id = $1";
-        self.execute(sql, &[&id, &wanted_at, &again]).await?;
-        Ok(())
-    }
-
-    /// The case was read whole and shows `total` messages; what differs from what we know of it stays so.
-    pub async fn ticket_read_whole(&self, id: i64, case: CaseId, total: i64) -> Result<(), StoreError> {
-        let sql = "update {s}.ticket set read_surplus = $3::int8 - (select count(*) from {s}.remote where case_id = $2)
-            where id = $1";
-        self.execute(sql, &[&id, &case.0, &total]).await?;
-        Ok(())
-    }
-
-    /// Everything up to `updated_at` of the case is explained by what we have read.
-    pub async fn ticket_explained(&self, id: i64, updated_at: jiff::Timestamp) -> Result<(), StoreError> {
-        let sql = "update {s}.ticket set case_updated_at = greatest(case_updated_at, $2) where id = $1";
-        self.execute(sql, &[&id, &updated_at]).await?;
         Ok(())
     }
 }

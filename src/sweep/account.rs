@@ -160,7 +160,7 @@ impl Sweeper {
             Err(error) => return Ok(Testimony::Unknown(error.to_string())),
         };
         let claims = case.claims(self.config.deskie.ticket_field);
-        if let Some(other) = claims.filter(|claims| *claims != witness.claim.trim()) {
+        if let Some(other) = claims.filter(|claims| !self.config.deskie.is_claim_of(claims, &witness.claim)) {
             return Ok(Testimony::Contradicts(format!(
                 "case {} is of the ticket {} here, and of {other} there",
                 witness.case_id, witness.key

@@ -132,17 +132,16 @@ impl Sweeper {
     /// What the cases of a page say of our own state: of known ones in the first sweep of a term, of unknown ones always.
     async fn recall(&self, cases: &[Case], unknown: &[CaseId], is_first: bool) -> Result<(), StoreError> {
         let field = self.config.deskie.ticket_field;
-        let claims: Vec<Claim> = cases
-            .iter()
-            .filter(|case| unknown.contains(&case.case_id))
-            .filter_map(|case| {
-                let key = case.claims(field)?.to_owned();
-                Some(Claim {
-                    case_id: case.case_id,
-                    key,
-                })
-            })
-            .collect();
+        let (mut claims, mut others) = (Vec::new(), Vec::new());
+        for case in cases.iter().filter(|case| unknown.contains(&case.case_id)) {
+            let Some(held) = case.claims(field) else { continue };
+            let case_id = case.case_id;
+            match self.store.ticket_named(&self.config.deskie, held).await? {
+                Some(key) => claims.push(Claim { case_id, key }),
+                None => others.push(case_id),
+            }
+        }
+        self.store.claim_of_other_sites(&others).await?;
         let kept = match claims.is_empty() {
             true => 0,
             false => self.store.claim_add(&claims).await?,
@@ -199,7 +198,7 @@ impl Sweeper {
             })
         };
         let claims: Vec<Claim> = cases.iter().filter_map(claim).collect();
-        self.store.ticket_claims(&claims).await
+        self.store.ticket_claims(&self.config.deskie, &claims).await
     }
 
     /// The cases without those that say that they are another ticket's than that which we know: nothing is believed of

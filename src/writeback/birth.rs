@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::files::Ready;
 use super::gate::Meaning;
-use super::write::{ALREADY, Planned, WriteError, prepare, run_all, text};
+use super::write::{ALREADY, Claim, Planned, WriteError, begin, prepare, run_all, text};
 use super::writer::WrittenBy;
 use super::{File, Payload, WriteBack};
 use crate::config::OpenOn;
@@ -271,24 +271,13 @@ impl WriteBack {
     ) -> Result<(), WriteError> {
         let store = &self.store;
         let case = birth.case_id.to_string();
-        let mut plan: Vec<Planned> = vec![
-            Planned::ours(
-                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)",
-                vec![text(&format!("case {case}"))],
-            ),
-            Planned::ours(
-                store.sql("select {s}.fence($1::text::int8)"),
-                vec![text(&store.epoch().to_string())],
-            ),
-            Planned::ours(
-                store.sql(&format!(
-                    "with claimed as (update {{s}}.birth set state = 'done', done_at = clock_timestamp(), error = null
-                         where case_id = $1::text::int8 and state = 'pending' returning 1)
-                     select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from claimed"
-                )),
-                vec![text(&case)],
-            ),
-        ];
+        let claim = Claim {
+            ctes: "claimed as (update {s}.birth set state = 'done', done_at = clock_timestamp(), error = null
+                where case_id = $3::text::int8 and state = 'pending' returning 1)",
+            query: &format!("select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from claimed"),
+            values: vec![text(&case)],
+        };
+        let mut plan = vec![begin(store, &format!("case {case}"), claim, None)];
         let last = statements.len().saturating_sub(1);
         for (n, statement) in statements.iter().enumerate() {
             let sql = match n == last {

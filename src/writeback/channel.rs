@@ -19,13 +19,14 @@ const FEW: usize = 4;
 impl WriteBack {
     /// Deals with what waits in the inbox; true where something was done.
     pub async fn inbox_round(&self) -> Result<bool, StoreError> {
-        if !self.store.inbox_has_waiting().await? {
-            return Ok(false);
-        }
-        let mut moved = self.store.inbox_to_reads().await? > 0;
-        if moved {
+        let taken = self.store.inbox_take().await?;
+        if taken.rules {
             CrashPoint::InboxTaken.reached();
         }
+        if !taken.others {
+            return Ok(false);
+        }
+        let mut moved = taken.rules;
         moved |= self.store.inbox_hasten_doubts().await? > 0;
         let mut unknown = Vec::new();
         for row in self.store.inbox_waiting(100, HOLD).await? {
@@ -214,14 +215,19 @@ impl WriteBack {
             self.store.birth_add(&[birth]).await?;
             return Ok(());
         }
-        if let Some(key) = ticket {
+        let named = match ticket {
+            Some(held) => self.store.ticket_named(&self.config.deskie, held).await?,
+            None => None,
+        };
+        if ticket.is_some() && named.is_none() {
+            self.store.claim_of_other_sites(&[row.case_id]).await?;
+        }
+        if let Some(key) = &named {
             tracing::warn!(
                 case = %row.case_id,
                 "a case that we did not open says that it is ticket {key}; it is laid aside, see `failed list`"
             );
         }
-        self.store
-            .inbox_foreign(row.case_id, ticket.map(String::as_str))
-            .await
+        self.store.inbox_foreign(row.case_id, named.as_deref()).await
     }
 }

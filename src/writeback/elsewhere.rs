@@ -7,7 +7,7 @@ use super::WriteBack;
 use super::read::DEFERRED;
 use crate::deskie::{CallError, Case, Identity, Message, Outcome, Writer};
 use crate::lanes::{Class, Cost};
-use crate::model::{CaseId, MessageId, UserId};
+use crate::model::{CaseId, UserId};
 use crate::store::{Parent, StoreError, Ticket};
 
 /// A case that is another ticket's is looked at again after this; a webhook brings it sooner.
@@ -27,19 +27,10 @@ impl WriteBack {
     /// look at each of these cases; true: the ticket goes on elsewhere, or its case is read again later.
     pub(super) async fn is_elsewhere(&self, ticket: &Ticket, case: CaseId, messages: &[Message]) -> bool {
         let stranger = |message: &Message| match (message.author(), ticket.user_id) {
-            (Writer::Customer(user), Some(ours)) if user != ours => Some((message.message_id, user)),
+            (Writer::Customer(user), Some(ours)) if user != ours => Some(user),
             _ => None,
         };
-        let mut strangers: Vec<(MessageId, UserId)> = messages.iter().filter_map(stranger).collect();
-        let ids: Vec<MessageId> = strangers.iter().map(|(id, _)| *id).collect();
-        let known = match self.store.remote_known(&ids).await {
-            Ok(known) => known,
-            Err(error) => {
-                tracing::debug!(%case, "what is known could not be asked: {error}");
-                return false;
-            }
-        };
-        strangers.retain(|(id, _)| !known.contains(id));
+        let strangers: Vec<UserId> = messages.iter().filter_map(stranger).collect();
         if strangers.is_empty() {
             return false;
         }
@@ -48,8 +39,7 @@ impl WriteBack {
             Err(error) => return self.put_off(ticket, case, &error).await,
         };
         if shown.case_id == case {
-            let users: Vec<UserId> = strangers.iter().map(|(_, user)| *user).collect();
-            return self.absorb(ticket, &shown, &users).await;
+            return self.absorb(ticket, &shown, &strangers).await;
         }
         let is_anothers = shown.user_id != ticket.user_id;
         let parent = Parent {
@@ -107,7 +97,9 @@ impl WriteBack {
             return Ok(None);
         }
         match shown.claims(self.config.deskie.ticket_field) {
-            Some(claims) if claims == ticket.claim.trim() => self.reconcile(ticket).await,
+            Some(claims) if self.config.deskie.is_claim_of(claims, &ticket.claim) => {
+                self.reconcile(ticket).await
+            }
             Some(claims) => Ok(Some(Whose::Anothers(format!(
                 "case {case} says in its ticket field that it is the ticket {claims}"
             )))),

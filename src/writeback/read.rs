@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{File, Payload, WriteBack};
-use crate::deskie::{self, CallError, Message, Order, Outcome, Writer};
+use crate::deskie::{self, CallError, Message, Order, Writer};
 use crate::lanes::{
-    self, Author, Call, Class, CreatedAtKept, Found, MessageCandidate, MessageIntent, backoff,
+    self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, Verdict, backoff,
 };
 use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId, clock};
-use crate::store::{Delivery, NewRemote, RemoteState, StoreError, Ticket};
+use crate::store::{Delivery, NewRemote, ReadCase, RemoteState, StoreError, Ticket};
 use crate::text;
 
 /// Deskie shows so many pages of 100 messages.
@@ -72,14 +72,14 @@ impl WriteBack {
             },
             Err(Failed::Store(error)) => Err(error),
             Err(Failed::Call(error)) => {
-                let after = match error.outcome() {
-                    Outcome::Throttled(_) => Duration::ZERO,
+                let (attempt, now) = (ticket.read_attempts.unsigned_abs() + 1, clock::monotonic());
+                let verdict = lanes::verdict(error.outcome(), Cost::Read, attempt, rand::random(), now);
+                let after = match verdict {
                     // The API's own word about this case: a person has to do something, and a webhook hastens it.
-                    Outcome::Refused => Duration::from_secs(3600),
-                    Outcome::KeyRevoked => Duration::from_secs(30),
-                    Outcome::Retry | Outcome::Doubt => {
-                        backoff::retry_delay(ticket.read_attempts.unsigned_abs() + 1, rand::random())
-                    }
+                    Verdict::Park => Duration::from_secs(3600),
+                    Verdict::StopAll => Duration::from_secs(30),
+                    Verdict::RetryAt(at) => at.saturating_duration_since(now),
+                    Verdict::PauseAll { .. } | Verdict::EnterDoubt | Verdict::Finish => Duration::ZERO,
                 };
                 tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
                 let why = format!("{error}; {}", error.remedy());
@@ -210,14 +210,13 @@ impl WriteBack {
         page: Page,
         wanted_at: jiff::Timestamp,
     ) -> Result<usize, StoreError> {
-        let ids: Vec<MessageId> = page.messages.iter().map(|message| message.message_id).collect();
-        let known = self.store.remote_known(&ids).await?;
-        let unknown: Vec<&Message> = page
-            .messages
-            .iter()
-            .filter(|message| !known.contains(&message.message_id))
-            .collect();
-        let unidentified = self.store.delivery_unidentified(ticket.id).await?;
+        // A channel's webhook may have brought some since: storing them again changes nothing.
+        let unknown: Vec<&Message> = page.messages.iter().collect();
+        // Asked only now: a merge that the read itself has brought to light makes the other ticket's messages ours.
+        let unidentified = match unknown.is_empty() {
+            true => Vec::new(),
+            false => self.store.delivery_unidentified(ticket.id).await?,
+        };
         let (mut openings, doubtful): (Vec<Delivery>, Vec<Delivery>) = unidentified
             .into_iter()
             .partition(|delivery| delivery.state == "delivered");
@@ -285,33 +284,23 @@ impl WriteBack {
         {
             return self.estrange(ticket, &why).await.map(|()| 0);
         }
-        let mut client = self.store.client().await?;
-        let step = self.store.step(&mut client).await?;
-        let mut pending = 0;
         found_since.extend(
             identified
                 .iter()
                 .map(|(delivery, message)| (delivery.id, *message)),
         );
-        for (delivery, message) in &found_since {
-            step.delivery_identified(*delivery, *message).await?;
-        }
-        for remote in &new {
-            if step.remote_add(case, ticket.id, remote).await? && remote.state == RemoteState::Pending {
-                pending += 1;
-            }
-        }
         // Deskie's dates are whole seconds: the last two may still get company.
         let explained = page.date.and_then(|date| date.checked_sub(EXPLAINED_UNTIL).ok());
         let deferred = deferred.or(page.has_more.then_some(Duration::ZERO));
-        if let Some(explained) = explained.filter(|_| deferred.is_none()) {
-            step.ticket_explained(ticket.id, explained).await?;
-        }
-        if let Some(total) = page.whole.filter(|_| deferred.is_none()) {
-            step.ticket_read_whole(ticket.id, case, total).await?;
-        }
-        step.ticket_read_done(ticket.id, wanted_at, deferred).await?;
-        step.commit().await?;
+        let read = ReadCase {
+            new,
+            identified: found_since,
+            explained: explained.filter(|_| deferred.is_none()),
+            whole: page.whole.filter(|_| deferred.is_none()),
+            wanted_at,
+            again_after: deferred,
+        };
+        let pending = self.store.remote_read(ticket.id, case, &read).await?;
         CrashPoint::ReadStored.reached();
         for line in self
             .store
@@ -325,9 +314,8 @@ impl WriteBack {
         }
         if pending > 0 {
             tracing::info!(ticket = %ticket.key, %case, "{pending} new in Deskie");
-            self.store.wake.ring_remotes();
         }
-        Ok(new.len())
+        Ok(read.new.len())
     }
 }
 

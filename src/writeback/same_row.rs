@@ -39,8 +39,13 @@ pub(super) struct Sighting {
 }
 
 impl WriteBack {
-    /// Sights the ticket's row.
-    pub(super) async fn sight(&self, ticket: &Ticket, tickets: &Shape) -> Result<Sighting, WriteError> {
+    /// Sights the ticket's row. Only a policy of the site's, whose functions look for their names by its path, needs that.
+    pub(super) async fn sight(
+        &self,
+        ticket: &Ticket,
+        tickets: &Shape,
+        has_policies: bool,
+    ) -> Result<Sighting, WriteError> {
         let sql = format!(
             "select (select t.xmin::pg_catalog.text from {} t where {}),
                  pg_catalog.pg_current_wal_insert_lsn()::pg_catalog.text",
@@ -55,9 +60,14 @@ impl WriteBack {
             .map_err(|error| WriteError::Passing(error.to_string()))?;
         let key: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
             key.iter().map(|value| value as _).collect();
-        let rows = site::query_cached(&client, &sql, &key)
-            .await
-            .map_err(|error| classify(&error))?;
+        let rows = match has_policies {
+            true => site::query_cached(&client, &sql, &key).await,
+            false => match client.prepare_cached(&sql).await {
+                Ok(statement) => client.query(&statement, &key).await,
+                Err(error) => Err(error),
+            },
+        };
+        let rows = rows.map_err(|error| classify(&error))?;
         drop(client);
         let [row] = rows.as_slice() else {
             return Err(WriteError::Passing("one row was asked for".into()));
@@ -77,31 +87,19 @@ impl WriteBack {
 }
 
 impl Sighting {
-    /// The statements that raise where it is not our ticket's row. The second one locks it: by key, in a statement of its
-    /// own, and weakly enough not to block the site's INSERT of a message (rule 2). The last one raises while a person has
-    /// to decide whether our state belongs to what is there.
-    pub(super) fn guards(
+    /// The query on our own tables that raises where it is not our ticket's row; its parameters count from `first`.
+    pub(super) fn own(
         &self,
-        store: &Store,
         ticket: &Ticket,
         tickets: &Shape,
-    ) -> Result<[Planned; 3], WriteError> {
-        let key = key(ticket, tickets)?;
+        first: usize,
+    ) -> Result<(String, Vec<TextParam>), WriteError> {
         let image: serde_json::Map<String, serde_json::Value> = tickets
             .key
             .iter()
             .cloned()
-            .zip(key.iter().map(|value| value.0.clone().into()))
+            .zip(key(ticket, tickets)?.into_iter().map(|value| value.0.into()))
             .collect();
-        let ours = store.sql(&format!(
-            "select {{s}}.expect(not t.gone, $3::text), {{s}}.expect(t.key = $2::text and not exists (
-                     select from {{s}}.event e where e.old_key @> $6::text::jsonb and e.op in ('D', 'U')
-                         and e.schema_name = $4::text and e.table_name = $5::text
-                         and (e.op = 'D' or not e.image @> $6::text::jsonb))
-                 and not exists (select from {{s}}.event e where e.op = 'T' and e.schema_name = $4::text
-                         and e.table_name = $5::text), '{UNSURE}', 'DC004')
-             from {{s}}.ticket t where t.id = $1::text::int8"
-        ));
         let values = vec![
             text(&ticket.id.to_string()),
             text(ticket.key.as_str()),
@@ -110,9 +108,32 @@ impl Sighting {
             text(&tickets.relation.table),
             text(&serde_json::Value::Object(image).to_string()),
         ];
+        let [id, name, gone, schema, table, image]: [usize; 6] = std::array::from_fn(|n| first + n);
+        let sql = format!(
+            "select {{s}}.expect(not t.gone, ${gone}::text), {{s}}.expect(t.key = ${name}::text and not exists (
+                     select from {{s}}.event e where e.old_key @> ${image}::text::jsonb and e.op in ('D', 'U')
+                         and e.schema_name = ${schema}::text and e.table_name = ${table}::text
+                         and (e.op = 'D' or not e.image @> ${image}::text::jsonb))
+                 and not exists (select from {{s}}.event e where e.op = 'T' and e.schema_name = ${schema}::text
+                         and e.table_name = ${table}::text), '{UNSURE}', 'DC004')
+             from claims, {{s}}.ticket t where t.id = ${id}::text::int8"
+        );
+        Ok((sql, values))
+    }
+
+    /// The statement that locks the row, by key, in a statement of its own, and weakly enough not to block the site's
+    /// INSERT of a message (rule 2). It raises where that is another version than the sighted one, and while a person has
+    /// to decide whether our state belongs to what is there: once the table is locked, nobody can make its keys anew.
+    pub(super) fn locked(
+        &self,
+        store: &Store,
+        ticket: &Ticket,
+        tickets: &Shape,
+    ) -> Result<Planned, WriteError> {
         let locked = store.sql(&format!(
             "select {{s}}.expect(pg_catalog.count(*) OPERATOR(pg_catalog.=) 1, $1::pg_catalog.text),
-                 {{s}}.expect(pg_catalog.bool_and(version OPERATOR(pg_catalog.=) $2::pg_catalog.text), '{UNSURE}', 'DC004') from
+                 {{s}}.expect(pg_catalog.bool_and(version OPERATOR(pg_catalog.=) $2::pg_catalog.text), '{UNSURE}', 'DC004'),
+                 {{s}}.unheld() from
                  (select t.xmin::pg_catalog.text as version from {} t where {} for no key update) locked",
             tickets.sql(),
             tickets.key_condition("t", 3)
@@ -122,14 +143,8 @@ impl Sighting {
             ticket.key, tickets.relation
         );
         let version = TextParam(Some(self.version.clone().unwrap_or_default()));
-        let lock = [text(&missing), version].into_iter().chain(key).collect();
-        // Once the lock is held, nobody can make the table's keys anew.
-        let unheld = Planned::ours(store.sql("select {s}.unheld()"), Vec::new());
-        Ok([
-            Planned::ours(ours, values),
-            Planned::on_site(locked, lock),
-            unheld,
-        ])
+        let values = [text(&missing), version].into_iter().chain(key(ticket, tickets)?);
+        Ok(Planned::on_site(locked, values.collect()))
     }
 }
 

@@ -6,26 +6,29 @@ use std::time::Duration;
 use super::WriteBack;
 use super::gate::Meaning;
 use super::same_row::{Sighting, until_sure};
-use super::write::{ALREADY, Planned, WriteError, prepare, run_all, text};
+use super::write::{ALREADY, Claim, Planned, WriteError, begin, prepare, run_all, text};
 use crate::config::Config;
 use crate::deskie::{Case, Status};
 use crate::lanes::{Class, Cost, backoff};
 use crate::mapping::shape::Shape;
 use crate::mapping::{Parameters, Statement, write};
 use crate::model::{CaseId, CrashPoint};
-use crate::postgres::shape::load_shape;
+use crate::postgres::shape::{load_table, shape_of};
 use crate::store::{SeenStatus, StatusWrite, StoreError, Ticket};
 
 /// The statements of `[status]` for the ticket table as it is now.
 #[derive(Debug, Clone)]
 pub(super) struct StatusStatements {
     tickets: Shape,
+    /// Whether its row security holds for us.
+    has_policies: bool,
     sql: Vec<Statement>,
 }
 
 impl StatusStatements {
     async fn load(client: &tokio_postgres::Client, config: &Config) -> Result<StatusStatements, WriteError> {
-        let tickets = load_shape(client, &config.ticket.table, &config.ticket.key).await?;
+        let table = load_table(client, &config.ticket.table).await?;
+        let tickets = shape_of(&table, &config.ticket.key)?;
         let names = write::reply_names(&tickets, None);
         let mut sql = Vec::new();
         for expr in config.status.iter().flat_map(|status| &status.sql) {
@@ -34,7 +37,12 @@ impl StatusStatements {
             prepare(client, &mut statement).await?;
             sql.push(statement);
         }
-        Ok(StatusStatements { tickets, sql })
+        let has_policies = table.row_security;
+        Ok(StatusStatements {
+            tickets,
+            has_policies,
+            sql,
+        })
     }
 }
 
@@ -175,35 +183,29 @@ impl WriteBack {
             .status_parameters(ticket, value, statements.tickets.key.len())
             .await?;
         let (store, tickets) = (&self.store, &statements.tickets);
-        let sighting: Sighting = self.sight(ticket, tickets).await?;
+        let sighting: Sighting = self.sight(ticket, tickets, statements.has_policies).await?;
         let id = ticket.id.to_string();
-        let mut plan: Vec<Planned> = vec![
-            Planned::ours(
-                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)",
-                vec![text(&format!("status {id}"))],
-            ),
-            Planned::ours(
-                store.sql("select {s}.fence($1::text::int8)"),
-                vec![text(&store.epoch().to_string())],
-            ),
-            // Our own row before the site's: waiting for it holds up nobody. A status of the site that was queued
-            // meanwhile has deleted what we are about to write.
-            Planned::ours(
-                store.sql(&format!(
-                    "with held as (select id from {{s}}.ticket where id = $1::text::int8 for no key update),
-                     written as (delete from {{s}}.status_write w using held
-                         where w.ticket_id = held.id and w.status = $2::text and w.state = 'pending' returning w.*),
-                     noted as (update {{s}}.ticket t set status = w.status, status_at = w.at,
-                         status_seen_at = clock_timestamp() from written w
-                         where t.id = w.ticket_id),
-                     told as (insert into {{s}}.journal (ticket_id, what, detail)
-                         select ticket_id, 'status written', status || ' as ' || $3::text from written)
-                     select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from written"
-                )),
-                vec![text(&id), text(&write.status), text(value)],
-            ),
+        // A status of the site that was queued meanwhile has deleted what we are about to write.
+        let ctes = "held as (select id from {s}.ticket where id = $3::text::int8 for no key update),
+            written as (delete from {s}.status_write w using held
+                where w.ticket_id = held.id and w.status = $4::text and w.state = 'pending' returning w.*),
+            noted as (update {s}.ticket t set status = w.status, status_at = w.at,
+                status_seen_at = clock_timestamp() from written w
+                where t.id = w.ticket_id),
+            told as (insert into {s}.journal (ticket_id, what, detail)
+                select ticket_id, 'status written', status || ' as ' || $5::text from written)";
+        let query = format!("select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from written");
+        let values = vec![text(&id), text(&write.status), text(value)];
+        let own = sighting.own(ticket, tickets, 3 + values.len())?;
+        let claim = Claim {
+            ctes,
+            query: &query,
+            values,
+        };
+        let mut plan = vec![
+            begin(store, &format!("status {id}"), claim, Some(own)),
+            sighting.locked(store, ticket, tickets)?,
         ];
-        plan.extend(sighting.guards(store, ticket, tickets)?);
         for statement in &statements.sql {
             plan.push(Planned::site(statement, &parameters));
         }

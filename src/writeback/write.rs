@@ -19,12 +19,10 @@ use super::writer::WrittenBy;
 use super::{Payload, WriteBack};
 use crate::config::Config;
 use crate::lanes::backoff;
-use crate::mapping::shape::Shape;
-use crate::mapping::{Batch, Parameters, Statement, write};
+use crate::mapping::{Batch, Parameters, Statement, shape::Shape, write};
 use crate::model::{CrashPoint, Kind};
-use crate::postgres::TextParam;
-use crate::postgres::shape::{load_message_shape, load_shape};
-use crate::postgres::{Pool, site};
+use crate::postgres::shape::{load_message_shape, load_table, shape_of};
+use crate::postgres::{Pool, TextParam, site};
 use crate::store::{PendingRemote, Store, StoreError, Ticket};
 use crate::text;
 
@@ -33,6 +31,8 @@ use crate::text;
 pub struct ReplyStatements {
     /// The ticket table.
     pub tickets: Shape,
+    /// Whether its row security holds for us.
+    pub has_policies: bool,
     /// The message table.
     pub messages: Option<Shape>,
     /// For agents' answers.
@@ -40,6 +40,12 @@ pub struct ReplyStatements {
     /// For customers' answers.
     pub customer: Batch,
 }
+
+/// So many tickets are written to at once.
+const HEADS: usize = 16;
+
+/// The same, of messages whose files are fetched first.
+const WITH_FILES: usize = 4;
 
 pub(super) const ALREADY: &str = "already written";
 
@@ -52,7 +58,8 @@ impl ReplyStatements {
         let Some(reply) = &config.reply else {
             return Ok(None);
         };
-        let tickets = load_shape(client, &config.ticket.table, &config.ticket.key).await?;
+        let table = load_table(client, &config.ticket.table).await?;
+        let tickets = shape_of(&table, &config.ticket.key)?;
         let messages = match &config.message {
             Some(message) => Some(load_message_shape(client, message).await?),
             None => None,
@@ -75,6 +82,7 @@ impl ReplyStatements {
         }
         Ok(Some(ReplyStatements {
             tickets,
+            has_policies: table.row_security,
             messages,
             agent,
             customer,
@@ -126,16 +134,14 @@ pub(super) async fn prepare(
 }
 
 impl WriteBack {
-    /// Writes what waits, the heads of some tickets; true where something was tried.
+    /// Writes what waits, the heads of some tickets; true where there may be more.
     pub async fn write_round(&self) -> Result<bool, StoreError> {
         if self.reply_gate.is_shut() {
             return Ok(false);
         }
-        let heads = self
-            .store
-            .remote_heads(16, self.fetches_files().then_some(false))
-            .await?;
-        self.write_heads(heads).await
+        let with_files = self.fetches_files().then_some(false);
+        let heads = self.store.remote_heads(HEADS as i64, with_files).await?;
+        self.write_heads(heads, HEADS).await
     }
 
     /// The same for messages whose files are fetched first, which may take a while.
@@ -143,27 +149,25 @@ impl WriteBack {
         if self.reply_gate.is_shut() {
             return Ok(false);
         }
-        let heads = self.store.remote_heads(4, Some(true)).await?;
-        self.write_heads(heads).await
+        let heads = self.store.remote_heads(WITH_FILES as i64, Some(true)).await?;
+        self.write_heads(heads, WITH_FILES).await
     }
 
-    async fn write_heads(&self, heads: Vec<PendingRemote>) -> Result<bool, StoreError> {
-        let some = !heads.is_empty();
+    /// True where there may be more.
+    async fn write_heads(&self, heads: Vec<PendingRemote>, limit: usize) -> Result<bool, StoreError> {
+        let has_more = heads.len() >= limit || heads.iter().any(|head| head.has_more);
         for result in join_all(heads.into_iter().map(|head| self.write_head(head))).await {
             result?;
         }
-        Ok(some)
+        Ok(has_more)
     }
 
     async fn write_head(&self, head: PendingRemote) -> Result<(), StoreError> {
-        let id = head.message_id;
-        let Some(ticket) = self.store.ticket_get(head.ticket_id).await? else {
-            return Ok(());
-        };
+        let (id, ticket) = (head.message_id, &head.ticket);
         let result = if ticket.gone {
-            Err(WriteError::Refused(deleted(&ticket)))
+            Err(WriteError::Refused(deleted(ticket)))
         } else {
-            self.write(&head, &ticket).await
+            self.write(&head, ticket).await
         };
         match result {
             Ok(true) => {
@@ -187,14 +191,14 @@ impl WriteBack {
                 match self.reply_gate.refused(id.0, &error, &self.store).await? {
                     Meaning::Stopped => Ok(()),
                     Meaning::Again => self.store.remote_retry(id, &error, Duration::from_secs(1)).await,
-                    Meaning::Own => self.park_reply(&head, &ticket, &error).await,
+                    Meaning::Own => self.park_reply(&head, ticket, &error).await,
                 }
             }
             Err(
                 WriteError::Refused(error)
                 | WriteError::Stale(error)
                 | WriteError::NoValue { text: error, .. },
-            ) => self.park_reply(&head, &ticket, &error).await,
+            ) => self.park_reply(&head, ticket, &error).await,
         }
     }
 
@@ -271,7 +275,9 @@ impl WriteBack {
             )
             .await?;
         let written = until_sure(|| async {
-            let sighting = self.sight(ticket, &statements.tickets).await?;
+            let sighting = self
+                .sight(ticket, &statements.tickets, statements.has_policies)
+                .await?;
             transaction(
                 &self.store,
                 &self.site,
@@ -299,7 +305,7 @@ impl WriteBack {
         ticket: &Ticket,
         key_columns: usize,
     ) -> Result<Parameters, WriteError> {
-        let opening = self.store.delivery_opening(ticket.id).await?.unwrap_or_default();
+        let opening = &head.opening;
         let mut parameters = Parameters::default();
         parameters.set_ticket(&ticket.key, key_columns);
         let key = format!("message {}", head.message_id);
@@ -340,7 +346,7 @@ impl WriteBack {
             user: payload.user_id,
             customer: ticket.user_id,
         };
-        self.set_writer(&mut parameters, &by, &opening, head.attempts)
+        self.set_writer(&mut parameters, &by, opening, head.attempts)
             .await?;
         Ok(parameters)
     }
@@ -359,6 +365,8 @@ async fn holds(
 
 /// A statement of a write-back with the values of its parameters.
 pub(super) struct Planned {
+    /// It puts the site's path in by itself.
+    enters: bool,
     /// It touches the site's tables: their triggers and policies, and the mapping's own words, go by the site's path.
     on_sites_path: bool,
     sql: String,
@@ -369,6 +377,7 @@ impl Planned {
     /// On our own tables.
     pub(super) fn ours(sql: impl Into<String>, values: Vec<TextParam>) -> Planned {
         Planned {
+            enters: false,
             on_sites_path: false,
             sql: sql.into(),
             values,
@@ -384,6 +393,7 @@ impl Planned {
     /// One on the site's tables; all that we say in it bears its schema.
     pub(super) fn on_site(sql: String, values: Vec<TextParam>) -> Planned {
         Planned {
+            enters: false,
             on_sites_path: true,
             sql,
             values,
@@ -393,6 +403,7 @@ impl Planned {
 
 /// The same, prepared.
 struct Bound {
+    enters: bool,
     on_sites_path: bool,
     statement: tokio_postgres::Statement,
     values: Vec<TextParam>,
@@ -412,34 +423,28 @@ async fn transaction(
     let message_id = head.message_id.to_string();
     let texts = ["text", "html"].map(|name| parameters.get(name).unwrap_or_default());
     let said = format!("{{{}}}", text::fingerprints(texts[0], texts[1]).join(","));
-    // Rule 8: marks the whole transaction as ours for capture, before anything else.
-    let mut plan: Vec<Planned> = vec![
-        Planned::ours(
-            "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text)",
-            vec![text(&message_id)],
-        ),
-        Planned::ours(store.sql("select {s}.fence($1::text::int8)"), vec![text(&store.epoch().to_string())]),
-        Planned::ours(
-            store.sql(&format!(
-                "with claimed as (update {{s}}.remote set state = 'written', done_at = clock_timestamp(), error = null,
-                         said = $2::text::text[], via_rule = $3::text::boolean
-                     where message_id = $1::text::int8 and state = 'pending' returning 1)
-                 select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from claimed"
-            )),
-            vec![text(&message_id), text(&said), text(parameters.get("via_rule").unwrap_or("false"))],
-        ),
+    let claimed =
+        "claimed as (update {s}.remote set state = 'written', done_at = clock_timestamp(), error = null,
+            said = $4::text::text[], via_rule = $5::text::boolean
+        where message_id = $3::text::int8 and state = 'pending' returning 1)";
+    let query = format!("select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from claimed");
+    let values = vec![
+        text(&message_id),
+        text(&said),
+        text(parameters.get("via_rule").unwrap_or("false")),
     ];
-    plan.extend(sighting.guards(store, ticket, &statements.tickets)?);
+    let own = sighting.own(ticket, &statements.tickets, 3 + values.len())?;
+    let claim = Claim {
+        ctes: claimed,
+        query: &query,
+        values,
+    };
+    let mut plan = vec![
+        begin(store, &message_id, claim, Some(own)),
+        sighting.locked(store, ticket, &statements.tickets)?,
+    ];
     if let Some(insert) = &batch.insert {
         plan.push(Planned::site(insert, parameters));
-        plan.push(Planned::ours(
-            store.sql(&format!(
-                "select {{s}}.expect(coalesce(pg_catalog.current_setting('{}', true), '') <> '',
-                     'the INSERT of [reply] gave no row')",
-                write::ROW_SETTING
-            )),
-            Vec::new(),
-        ));
     }
     for after in &batch.after {
         plan.push(Planned::site(after, parameters));
@@ -450,19 +455,68 @@ async fn transaction(
         }
     }
     if batch.insert.is_some() {
-        let row = format!("pg_catalog.current_setting('{}')", write::ROW_SETTING);
-        // The link is the second line against the echo, and what makes a later UPDATE of the row nothing new.
-        plan.push(Planned::ours(
+        // The link is the second line against the echo, and what makes a later UPDATE of the row nothing new. It stays on
+        // the site's path, which the COMMIT needs: deferred triggers look for their names by it.
+        plan.push(Planned::on_site(
             store.sql(&format!(
-                "with linked as (insert into {{s}}.link (section, key, generation, ticket_id, state, reason)
-                     select 'message', {row}, coalesce(max(generation), 0) + 1, $1::text::int8, 'written', 'written by us'
-                     from {{s}}.link where section = 'message' and key = {row})
-                 update {{s}}.remote set row_key = {row}, payload = null where message_id = $2::text::int8"
+                "with written as materialized (
+                     select pg_catalog.current_setting('{}', true) as key),
+                 told as materialized (select {{s}}.expect(key OPERATOR(pg_catalog.<>) '',
+                     'the INSERT of [reply] gave no row') as met, key from written),
+                 linked as (insert into {{s}}.link (section, key, generation, ticket_id, state, reason)
+                     select 'message', told.key,
+                         (select coalesce(pg_catalog.max(l.generation), 0) OPERATOR(pg_catalog.+) 1 from {{s}}.link l
+                          where l.section OPERATOR(pg_catalog.=) 'message' and l.key OPERATOR(pg_catalog.=) told.key),
+                         $1::pg_catalog.text::pg_catalog.int8, 'written', 'written by us'
+                     from told where told.met)
+                 update {{s}}.remote set row_key = told.key, payload = null
+                 from told where message_id OPERATOR(pg_catalog.=) $2::pg_catalog.text::pg_catalog.int8",
+                write::ROW_SETTING
             )),
             vec![text(&ticket.id.to_string()), text(&message_id)],
         ));
     }
     run_all(site, plan).await
+}
+
+/// What a transaction takes of our own tables: CTEs, a query of one row over them, and their values.
+pub(super) struct Claim<'a> {
+    pub(super) ctes: &'a str,
+    pub(super) query: &'a str,
+    pub(super) values: Vec<TextParam>,
+}
+
+/// What each transaction that writes to the site begins with, as one statement. Rule 8: it marks the whole transaction as
+/// ours for capture, by `mark`, before anything of the site's. The parameters of `claim` count from `$3`. `check`, a query of
+/// one row that looks at `claims` first, raises where nothing may be written; its parameters come behind. Our own rows before the site's: waiting for
+/// them holds up nobody. In the end the site's path is in force.
+pub(super) fn begin(
+    store: &Store,
+    mark: &str,
+    claim: Claim<'_>,
+    check: Option<(String, Vec<TextParam>)>,
+) -> Planned {
+    let mut all = vec![text(mark), text(&store.epoch().to_string())];
+    all.extend(claim.values);
+    let check = check.map_or_else(
+        || "select true from claims".to_owned(),
+        |(check, values)| {
+            all.extend(values);
+            check
+        },
+    );
+    let sql = format!(
+        "with marked as materialized (
+             select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text), {{s}}.fence($2::text::int8)),
+         {}, claims as materialized ({}), checked as materialized ({check})
+         select pg_catalog.set_config('search_path', pg_catalog.current_setting('deskie_cdc.site_path'), true)
+         from marked, claims, checked",
+        claim.ctes, claim.query
+    );
+    Planned {
+        enters: true,
+        ..Planned::ours(store.sql(&sql), all)
+    }
 }
 
 pub(super) fn text(value: &str) -> TextParam {
@@ -484,10 +538,7 @@ pub(super) async fn run_all(site: &Pool, plan: Vec<Planned>) -> Result<(), Write
     let mut of_site = of_site.map_err(|error| classify(&error))?.into_iter();
     let mut bound = Vec::with_capacity(plan.len());
     for planned in plan {
-        let prepared = match planned.on_sites_path {
-            true => of_site.next(),
-            false => None,
-        };
+        let prepared = planned.on_sites_path.then(|| of_site.next()).flatten();
         let statement = match prepared {
             Some(statement) => statement,
             None => client
@@ -496,6 +547,7 @@ pub(super) async fn run_all(site: &Pool, plan: Vec<Planned>) -> Result<(), Write
                 .map_err(|error| classify(&error))?,
         };
         bound.push(Bound {
+            enters: planned.enters,
             on_sites_path: planned.on_sites_path,
             statement,
             values: planned.values,
@@ -524,6 +576,7 @@ async fn run_pipelined(client: &deadpool_postgres::Object, bound: &[Bound]) -> R
                 .collect();
             client.execute(&bound.statement, &values).await.map(|_| ())
         }));
+        on_sites_path |= bound.enters;
     }
     if !on_sites_path {
         // The site's deferred triggers run in the COMMIT, and look for their names by the site's path.

@@ -49,7 +49,7 @@ pub(super) fn of_known(state: LinkState, reason: Option<&str>) -> Option<Outcome
 }
 
 /// A dry run counts each row as written at this moment.
-fn times(now: f64) -> Times {
+pub(super) fn times(now: f64) -> Times {
     Times {
         clock: RowClock::Right,
         ticket_clock: RowClock::Right,
@@ -60,7 +60,7 @@ fn times(now: f64) -> Times {
 }
 
 /// What becomes of a row that is not ready; or what it carries.
-fn ready(found: Found) -> Result<Ready, Outcome> {
+pub(super) fn ready(found: Found) -> Result<Ready, Outcome> {
     match found {
         Found::Ready(ready) => Ok(*ready),
         Found::NotNow(why) | Found::Never(why) => Err(outcome(Fate::Skipped, why)),
@@ -224,7 +224,10 @@ fn of_opening(config: &Config, key: &str, opening: &Opening) -> Map<String, Valu
     for (name, value) in &opening.fields {
         fields.insert(name.clone(), value.as_str().into());
     }
-    fields.insert(format!("cf_{}", config.deskie.ticket_field), key.into());
+    fields.insert(
+        format!("cf_{}", config.deskie.ticket_field),
+        config.deskie.field_value(key).into(),
+    );
     call.insert("custom_fields".into(), fields.into());
     if !opening.labels.is_empty() {
         call.insert("labels".into(), opening.labels.clone().into());

@@ -10,12 +10,13 @@ use super::call;
 use super::{Arguments, Outcome, Planned};
 use crate::cli::{Failure, failed};
 use crate::config::{AttachmentOf, Config, Message, TableName};
-use crate::decide::Outputs;
+use crate::decide::{self, Answers, Outputs};
 use crate::files::{self, Attached};
+use crate::mapping::alone::{self, Deciding};
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS};
 use crate::mapping::scan::newest_first;
 use crate::mapping::shape::{key_text, key_values};
-use crate::mapping::{Shape, Source, bare_column, expand, value_sql};
+use crate::mapping::{Shape, Source, bare_column, expand, list, value_sql};
 use crate::model::{Section, clock};
 use crate::postgres::shape::{load_message_shape, load_shape};
 use crate::postgres::{TextParam, describe, site};
@@ -25,15 +26,17 @@ use crate::store::Store;
 const MESSAGES: i64 = 200;
 
 /// The tables as they are now, and the statements over them.
-struct Tables<'a> {
+pub(super) struct Tables<'a> {
     config: &'a Config,
     client: &'a Client,
-    ticket: Shape,
+    pub(super) ticket: Shape,
     ticket_reading: Reading,
-    message: Option<(&'a Message, Shape, Reading)>,
+    pub(super) message: Option<(&'a Message, Shape, Reading)>,
     attachments: Vec<Attached>,
     /// With `expand`, which messages a row holds.
     elements: Option<Reading>,
+    /// What decides whether a row is for Deskie: a ticket, a message.
+    pub(super) deciding: (Deciding, Option<Deciding>),
 }
 
 /// Plans the rows that were asked for, the tickets first, as they would be sent.
@@ -115,7 +118,11 @@ impl<'a> Tables<'a> {
         let elements = with_expand.map(|(message, shape, _)| {
             expand::elements(message, &config.ticket, shape, &ticket, Source::Table)
         });
+        let deciding_message = message
+            .as_ref()
+            .map(|(message, shape, _)| alone::message(message, &config.ticket, shape, &ticket));
         Ok(Tables {
+            deciding: (alone::ticket(&config.ticket, &ticket), deciding_message),
             elements,
             config,
             client,
@@ -188,7 +195,7 @@ impl<'a> Tables<'a> {
             .as_ref()
             .filter(|_| !is_plain)
             .map_or("", |join| join.sql.as_str());
-        let lateral = config.expand.as_ref().filter(|_| !is_plain).map(expand::lateral);
+        let lateral = config.expand.as_ref().filter(|_| !is_plain).map(list::lateral);
         let join = format!("{}\n{join}", lateral.unwrap_or_default());
         let (condition, values) = match &arguments.ticket {
             Some(key) => {
@@ -237,7 +244,20 @@ impl<'a> Tables<'a> {
             _ => Map::new(),
         };
         let files = self.files(AttachmentOf::Ticket, key).await?;
-        let outcome = call::of_ticket(self.config, key, &row, &files, opened, now());
+        let times = call::times(now());
+        let verdict = match row {
+            Outputs::Row(_) => None,
+            _ => {
+                let ask = |answers: &Answers| {
+                    decide::ticket_verdict(self.config, &self.deciding.0, &times, answers)
+                };
+                self.verdict(ask, key, key).await?
+            }
+        };
+        let outcome = match verdict {
+            Some(outcome) => outcome,
+            None => call::of_ticket(self.config, key, &row, &files, opened, now()),
+        };
         Ok(Planned {
             section: Section::Ticket,
             key: key.to_owned(),
@@ -355,7 +375,22 @@ impl<'a> Tables<'a> {
             files: &files,
             now: now(),
         };
-        let outcome = call::of_message((self.config, config), &spoken, opened);
+        let verdict = match (row, &self.deciding.1, &ticket) {
+            (Outputs::Row(_), ..) | (_, None, _) | (_, _, None) => None,
+            // A message in a list is not asked about by itself.
+            _ if self.elements.is_some() => None,
+            (_, Some(deciding), Some(ticket)) => {
+                let times = call::times(now());
+                let ask = |answers: &Answers| {
+                    decide::message_verdict(self.config, deciding, &self.deciding.0, &times, answers)
+                };
+                self.verdict(ask, key, ticket).await?
+            }
+        };
+        let outcome = match verdict {
+            Some(outcome) => outcome,
+            None => call::of_message((self.config, config), &spoken, opened),
+        };
         Ok(Planned {
             section: Section::Message,
             key: key.to_owned(),
@@ -428,7 +463,7 @@ impl<'a> Tables<'a> {
     }
 
     /// What the statement gives for the row with that key.
-    async fn row(
+    pub(super) async fn row(
         &self,
         section: &str,
         reading: &Reading,

@@ -99,12 +99,15 @@ fn wrong_types_and_values_are_told_at_the_value() {
         ticket_field = 25 ⟶ ticket_field = 25⏎doubt_wait = "0s" ⟶ 9:14 `deskie.doubt_wait` must be above 0
         ticket_field = 25 ⟶ ticket_field = 25⏎max_body = "60 bananas" ⟶ 9:12 `deskie.max_body` is not a size: `60 bananas`
         ticket_field = 25 ⟶ ticket_field = 25⏎channel = "cch" ⟶ 9:11 `deskie.channel` is not a custom channel: `cch` | its id in Deskie
+        ticket_field = 25 ⟶ ticket_field = 25⏎site = "shop:1" ⟶ 9:8 `deskie.site` is not a site's name: `shop:1` | 1 to 32 letters
         ticket_field = 25 ⟶ ticket_field = 25⏎requests_per_minute = 5000000000 ⟶ 9:23 `deskie.requests_per_minute` is too large
         "api@example.com" ⟶ "api" ⟶ 6:15 `deskie.staff_email` is not an e-mail address: `api`
         [capture] ⟶ [capture]⏎max_wal = "0GB" ⟶ 16:11 `capture.max_wal` must be above 0
         [capture] ⟶ [capture]⏎on_max_wal = "drop" ⟶ 16:14 `capture.on_max_wal` must be one of "warn", "drop_slot": `drop`
         "0.0.0.0:8787" ⟶ "8787" ⟶ 11:10 `server.listen` is not an address to listen on: `8787`
         "0.0.0.0:8787" ⟶ ":8788" ⟶ 12:16 `server.admin_listen` is the same port
+        author = "author" ⟶ on_hide = "delete" ⟶ 28:11 `message.on_hide` counts as a deletion, and `on_delete` ignores those | on_delete = "note"
+        subject = "subject" ⟶ on_edit = "edit" ⟶ 21:11 `ticket.on_edit` must be one of "ignore", "note"
         admin_listen = "127.0.0.1:8788" ⟶ admin_token = "abcdefghijklmno" ⟶ 12:15 `server.admin_token` has fewer than 16 characters
         author = "author" ⟶ coalesce = "true" ⟶ 28:12 `message.coalesce` must be true or false, not a string | without quotes: true
         "join users u on u.id = t.user_id" ⟶ [] ⟶ 19:8 `ticket.join` must be an SQL expression
@@ -198,6 +201,16 @@ fn attachments_have_one_source() {
         )
     };
     assert!(parse(&with("url = \"a.url\"")).is_ok());
+    let list = "url = \"e.v\"\nexpand = \"cross join lateral f(a.x) e(v)\"";
+    assert!(faults(&with(list)).contains("`[[attachment]]` needs `key`"));
+    let keyed = parse(&with(&format!("{list}\nkey = [\"id\", \"e.v\"]"))).unwrap();
+    assert_eq!(
+        (
+            keyed.attachments[0].key.as_slice(),
+            keyed.attachments[0].element.len()
+        ),
+        (&["id".to_owned()][..], 2)
+    );
     assert!(
         faults(&with("")).starts_with("35:1 `[[attachment]]` needs one of `url`, `path`, `bytes` | e.g. url")
     );

@@ -64,6 +64,11 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(Path::new(PATH), text, &env)
 }
 
+/// The sample as it stands.
+pub(super) fn sample_config() -> Config {
+    parse(SAMPLE).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// The sample with one text for another.
 fn sample(from: &str, to: &str) -> String {
     assert!(SAMPLE.contains(from), "not in the sample: {from}");

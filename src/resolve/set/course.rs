@@ -2,7 +2,7 @@
 //! nothing else follows from.
 
 use super::super::Batch;
-use crate::config::{OnEdit, OpenOn};
+use crate::config::OpenOn;
 use crate::model::{LinkId, Op, Section};
 use crate::store::{Event, Link, LinkState};
 
@@ -79,11 +79,8 @@ impl Batch<'_> {
         if is_ticket && self.config.ticket.open_on == OpenOn::Message {
             return Course::Nothing;
         }
-        let on_edit = self.config.message.as_ref().map(|message| message.on_edit);
-        let tells_edits = !is_ticket && on_edit.is_some_and(|on_edit| on_edit != OnEdit::Ignore);
         match link.state {
             LinkState::Queued | LinkState::Parked => Course::Alone,
-            LinkState::Delivered if tells_edits => Course::Alone,
             LinkState::Seen if link.gone => Course::Alone,
             LinkState::Seen => Course::Seen { link: link.id },
             _ => Course::Nothing,

@@ -12,7 +12,9 @@ use crate::store::{Event, LinkState, NewLink, NewRow, Step};
 #[derive(Default)]
 pub(super) struct Effects<'a> {
     /// Keys that become known.
-    pub(super) links: Vec<Added<'a>>,
+    links: Vec<Added<'a>>,
+    /// Tickets whose status comes with one of them.
+    statuses: HashSet<&'a str>,
     /// Known rows that are not for Deskie: their tickets, their states, and why.
     pub(super) changed: Vec<(LinkId, &'a TicketKey, LinkState, String)>,
     /// Lanes of which the ticket's row changed.
@@ -36,6 +38,16 @@ pub(super) struct Added<'a> {
     pub(super) enters: Option<(&'a Event, Enters)>,
 }
 
+impl Added<'_> {
+    /// The ticket's status, as what opens its case has it.
+    fn status(&self) -> Option<&str> {
+        match &self.enters {
+            Some((_, Enters::Ready(ready))) => ready.opening.as_ref()?.status.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// How a row enters its lane.
 pub(super) enum Enters {
     /// To be sent.
@@ -46,7 +58,20 @@ pub(super) enum Enters {
     Parked(String),
 }
 
-impl Effects<'_> {
+impl<'a> Effects<'a> {
+    /// A key becomes known.
+    pub(super) fn add(&mut self, added: Added<'a>) {
+        if let Some(lane) = added.lane.filter(|_| added.status().is_some()) {
+            self.statuses.insert(lane.as_str());
+        }
+        self.links.push(added);
+    }
+
+    /// Whether the mapping gives a status for a ticket that is not written yet.
+    pub(super) fn tells_status_of(&self, ticket: &str) -> bool {
+        self.statuses.contains(ticket)
+    }
+
     /// Counts a row that is passed over.
     pub(super) fn skip(&mut self, reason: &str) {
         *self.skipped.entry(reason.to_owned()).or_default() += 1;
@@ -135,7 +160,7 @@ impl Batch<'_> {
         &self,
         step: &Step<'_>,
         effects: &Effects<'_>,
-        known: &Known,
+        known: &mut Known,
     ) -> Result<(), ResolveError> {
         let lane = |link: &Added<'_>| link.lane.and_then(|key| known.lane(key));
         let links: Vec<NewLink<'_>> = effects
@@ -208,8 +233,7 @@ impl Batch<'_> {
                             ..row.clone()
                         });
                     }
-                    let opening = ready.opening.as_ref();
-                    if let Some(status) = opening.and_then(|opening| opening.status.as_deref()) {
+                    if let Some(status) = link.status() {
                         statuses.insert(lane.id, status);
                     }
                 }
@@ -219,8 +243,13 @@ impl Batch<'_> {
             step.delivery_add_all(&rows).await?;
         }
         if !statuses.is_empty() {
-            let statuses: Vec<(i64, &str)> = statuses.into_iter().collect();
-            step.status_of_site_all(&statuses).await?;
+            let all: Vec<(i64, &str)> = statuses.iter().map(|(lane, status)| (*lane, *status)).collect();
+            step.status_of_site_all(&all).await?;
+            for lane in known.lanes.values_mut() {
+                if let Some(status) = statuses.get(&lane.id) {
+                    lane.site_status = Some((*status).to_owned());
+                }
+            }
         }
         Ok(())
     }

@@ -10,23 +10,20 @@
 //! way of one event, [`Batch::event`], in its place, after the effects of all before it are written. So a run means exactly
 //! what its events mean one after the other; a test compares both.
 
+mod asked;
 mod course;
 mod effects;
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
-
 use self::course::Course;
 use self::effects::{Effects, Enters};
-use super::compiled::{cell, key_of};
+use super::compiled::key_of;
 use super::row::Lane;
 use super::{Batch, FROM_BEFORE, ResolveError, UNTOLD};
-use crate::config::{AttachmentOf, OpenOn};
-use crate::decide::{self, Author, Found, MessageRow, Need, Outputs, TicketRow, seconds};
-use crate::mapping::Reading;
-use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS, TicketKeyOf};
-use crate::mapping::shape::{key_text, key_values};
+use crate::config::{AttachmentOf, Message, OpenOn};
+use crate::decide::{self, Author, Found, MessageRow, Outputs, TicketRow, seconds};
+use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS};
 use crate::model::{Op, Section, TicketKey};
 use crate::store::{Event, LinkState, Step, Ticket};
 
@@ -42,6 +39,16 @@ pub(super) struct Entry<'a> {
     outputs: Option<Outputs>,
     /// `created_at`, where the outputs do not have it.
     created_at: Option<f64>,
+    /// It may tell a change of a ticket's status.
+    tells_status: bool,
+}
+
+impl Entry<'_> {
+    /// About how much of it is in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let cells = self.event.image.as_object().into_iter().flatten();
+        cells.map(|(_, cell)| cell.as_str().map_or(0, str::len)).sum()
+    }
 }
 
 /// What is known of the tickets of a run.
@@ -53,6 +60,8 @@ struct Known {
     openings: HashMap<String, Outputs>,
     /// Lanes to which a reply was written lately.
     heard: HashSet<i64>,
+    /// The keys of messages and tickets that have files.
+    with_files: HashSet<(AttachmentOf, String)>,
 }
 
 impl Known {
@@ -74,6 +83,10 @@ impl Known {
         Ok(())
     }
 
+    fn has_files(&self, of: AttachmentOf, key: &str) -> bool {
+        !self.with_files.is_empty() && self.with_files.contains(&(of, key.to_owned()))
+    }
+
     fn has_case(&self, key: &TicketKey) -> bool {
         self.lane(key).is_some_and(|lane| lane.case_id.is_some())
     }
@@ -89,24 +102,33 @@ enum Done {
 impl Batch<'_> {
     /// The event as part of a run, where it is an ordinary one.
     pub(super) fn entry<'a>(&self, event: &'a Event) -> Option<Entry<'a>> {
-        let is_plain = matches!(event.op, Op::Insert | Op::Update)
-            && !self.one_by_one
-            && self.config.capture.settle.is_zero()
-            // What is parked of the row has to know.
-            && !(self.has_parked && event.op == Op::Update)
-            && self.compiled.attachments_of(&event.relation).next().is_none();
         let [section] = self.compiled.sections_of(&event.relation)[..] else {
             return None;
         };
         let columns = &self.compiled.shape(section).key;
         let key = key_of(&event.image, columns)?;
         let old_key = event.old_key.as_ref().and_then(|row| key_of(row, columns));
-        let is_plain = is_plain
-            && old_key.is_none_or(|old| old == key)
-            && !(section == Section::Message && self.compiled.thread.is_some())
-            && !self.moves.contains(&(event.id, section))
-            && !self.emptied.contains(&(event.xid, section));
-        is_plain.then_some(Entry {
+        // What is told of a change needs the row as it was.
+        let tells_changes = match section {
+            Section::Ticket => self.config.ticket.tells_changes(),
+            Section::Message => {
+                let message = self.config.message.as_ref();
+                event.op == Op::Update && message.is_some_and(Message::tells_changes)
+            }
+            Section::Attachment => false,
+        };
+        let goes_alone = !matches!(event.op, Op::Insert | Op::Update)
+            || self.one_by_one
+            || !self.config.capture.settle.is_zero()
+            // What is parked of the row has to know.
+            || (self.has_parked && event.op == Op::Update)
+            || self.compiled.attachments_of(&event.relation).next().is_some()
+            || tells_changes
+            || old_key.is_some_and(|old| old != key)
+            || (section == Section::Message && self.compiled.thread.is_some())
+            || self.moves.contains(&(event.id, section))
+            || self.emptied.contains(&(event.xid, section));
+        (!goes_alone).then_some(Entry {
             event,
             section,
             key,
@@ -114,6 +136,7 @@ impl Batch<'_> {
             lane: None,
             outputs: None,
             created_at: None,
+            tells_status: false,
         })
     }
 
@@ -134,15 +157,15 @@ impl Batch<'_> {
         let mut known = Known::default();
         known.look(step, &run, &lane_keys(&run)).await?;
         for entry in &mut run {
-            let lane = known.lanes.get(&entry.key).is_some_and(|lane| !lane.gone);
             // The status of a ticket that we have may have changed.
-            if is_ticket_update(entry) && lane && self.config.ticket.status.is_some() {
-                entry.course = Course::Alone;
-            }
+            entry.tells_status = is_ticket_update(entry)
+                && self.config.ticket.status.is_some()
+                && known.lanes.get(&entry.key).is_some_and(|lane| !lane.gone);
         }
         self.evaluate(&mut run).await?;
         self.find_times(&mut run).await?;
         self.find_openings(&run, &mut known).await?;
+        self.find_files(&run, &mut known).await?;
         self.take_in_order(step, &run, known).await
     }
 
@@ -188,6 +211,9 @@ impl Batch<'_> {
         known: &Known,
         effects: &mut Effects<'a>,
     ) -> Result<Done, ResolveError> {
+        if entry.tells_status && self.status_may_change(entry, known, effects) {
+            return Ok(Done::Alone);
+        }
         // What wakes its lane does so whatever else it means.
         if is_ticket_update(entry)
             && !entry.event.echo
@@ -201,7 +227,7 @@ impl Batch<'_> {
             Course::Nothing => {}
             Course::Again => effects.skip("a known key was inserted again"),
             Course::Echo { generation } => {
-                effects.links.push(effects::Added {
+                effects.add(effects::Added {
                     entry: (entry.section, entry.key.as_str()),
                     generation: *generation,
                     lane: None,
@@ -271,7 +297,7 @@ impl Batch<'_> {
             },
         };
         match (&entry.course, enters, reason, lane) {
-            (Course::First { generation, .. }, enters, reason, _) => effects.links.push(effects::Added {
+            (Course::First { generation, .. }, enters, reason, _) => effects.add(effects::Added {
                 entry: (entry.section, entry.key.as_str()),
                 generation: *generation,
                 lane,
@@ -298,7 +324,8 @@ impl Batch<'_> {
         if entry.section == Section::Ticket {
             let key = lane;
             let found = decide::ticket(self.config, &TicketRow { key, outputs, times });
-            let has_files = matches!(found, Found::Ready(_)) && self.has_files(AttachmentOf::Ticket);
+            let has_files =
+                matches!(found, Found::Ready(_)) && known.has_files(AttachmentOf::Ticket, &entry.key);
             return (!has_files).then_some(found);
         }
         let row = MessageRow {
@@ -306,7 +333,7 @@ impl Batch<'_> {
             ticket: lane,
             has_case: known.has_case(lane),
             times,
-            files: (!self.has_files(AttachmentOf::Message)).then_some(&[]),
+            files: (!known.has_files(AttachmentOf::Message, &entry.key)).then_some(&[]),
             ticket_outputs: known.openings.get(lane.as_str()),
             ticket_exists: None,
         };
@@ -318,196 +345,29 @@ impl Batch<'_> {
         let may_be_a_copy = known
             .lane(lane)
             .is_some_and(|lane| known.heard.contains(&lane.id));
-        let has_files = ready.opening.is_some() && self.has_files(AttachmentOf::Ticket);
+        let has_files = ready.opening.is_some() && known.has_files(AttachmentOf::Ticket, lane.as_str());
         (!(has_files || is_of_customer && may_be_a_copy)).then_some(found)
     }
 
-    fn has_files(&self, of: AttachmentOf) -> bool {
-        self.compiled
-            .attachments
-            .iter()
-            .any(|attached| attached.config.of == of)
+    /// Whether a change of a ticket's row may be one of its status; one that leaves it as it was says nothing.
+    fn status_may_change(&self, entry: &Entry<'_>, known: &Known, effects: &mut Effects<'_>) -> bool {
+        let lane = known.lanes.get(&entry.key);
+        let Some(Outputs::Row(row)) = entry.outputs.as_ref().filter(|_| !entry.event.echo) else {
+            return true;
+        };
+        let Ok(word) = decide::ticket_status(row) else {
+            return true;
+        };
+        word.is_some_and(|word| {
+            effects.tells_status_of(&entry.key)
+                || lane.is_none_or(|lane| lane.site_status.as_ref() != Some(&word))
+        })
     }
 
     /// Whether the whole mapping matters for a row of that section.
     fn is_evaluated(&self, entry: &Entry<'_>) -> bool {
         entry.section == Section::Message || self.config.ticket.open_on == OpenOn::Ticket
     }
-
-    /// The lanes of rows that may be for Deskie.
-    async fn find_lanes(&self, run: &mut [Entry<'_>]) -> Result<(), ResolveError> {
-        let mut asked = Vec::new();
-        for (place, entry) in run.iter_mut().enumerate() {
-            if entry.section == Section::Ticket {
-                entry.lane = Some(Lane::Of(TicketKey(entry.key.clone())));
-                continue;
-            }
-            if !entry.course.is_new() {
-                continue;
-            }
-            match &self.compiled.many.ticket_key_of {
-                None => entry.lane = Some(Lane::None),
-                Some(TicketKeyOf::Columns(columns)) => {
-                    let values: Option<Vec<&str>> = columns
-                        .iter()
-                        .map(|column| cell(&entry.event.image, column))
-                        .collect();
-                    entry.lane =
-                        Some(values.map_or(Lane::None, |values| Lane::Of(TicketKey(key_text(&values)))));
-                }
-                Some(TicketKeyOf::Reading(_)) => asked.push(place),
-            }
-        }
-        if let Some(TicketKeyOf::Reading(reading)) = &self.compiled.many.ticket_key_of {
-            for (place, outputs) in self.ask_images(reading, run, &asked).await? {
-                let Some(entry) = run.get_mut(place) else { continue };
-                entry.lane = match outputs {
-                    Outputs::Row(row) => {
-                        let values: Option<Vec<String>> = row.into_iter().collect();
-                        Some(values.map_or(Lane::None, |values| Lane::Of(TicketKey(key_text(&values)))))
-                    }
-                    Outputs::NoRow => Some(Lane::None),
-                    Outputs::SeveralRows | Outputs::Refused(_) => None,
-                };
-            }
-        }
-        Ok(())
-    }
-
-    /// What the mapping gives for the rows that may be for Deskie.
-    async fn evaluate(&self, run: &mut [Entry<'_>]) -> Result<(), ResolveError> {
-        for section in [Section::Ticket, Section::Message] {
-            let reading = match section {
-                Section::Message => self.compiled.many.messages.as_ref(),
-                _ => Some(&self.compiled.many.ticket_images),
-            };
-            let Some(reading) = reading else { continue };
-            let is_asked = |entry: &Entry<'_>| {
-                entry.section == section
-                    && entry.course.is_new()
-                    && matches!(entry.lane, Some(Lane::Of(_)))
-                    && self.is_evaluated(entry)
-            };
-            let asked = places(run, is_asked);
-            for (place, outputs) in self.ask_images(reading, run, &asked).await? {
-                if let Some(entry) = run.get_mut(place) {
-                    entry.outputs = Some(outputs);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// `created_at` of the rows of which nothing else is asked.
-    async fn find_times(&self, run: &mut [Entry<'_>]) -> Result<(), ResolveError> {
-        for section in [Section::Ticket, Section::Message] {
-            let deciding = match section {
-                Section::Message => self.compiled.deciding_message.as_ref(),
-                _ => Some(&self.compiled.deciding_ticket),
-            };
-            let reading = deciding
-                .and_then(|deciding| deciding.created_at.as_ref())
-                .and_then(|created_at| created_at.images.as_ref());
-            let Some(reading) = reading else { continue };
-            let is_learning = self.wants_times(section).await;
-            let is_asked = |entry: &Entry<'_>| {
-                entry.section == section
-                    && entry.outputs.is_none()
-                    && match entry.course {
-                        Course::Old => true,
-                        Course::First { is_new, .. } => is_new && is_learning,
-                        _ => false,
-                    }
-            };
-            let asked = places(run, is_asked);
-            for (place, outputs) in self.ask_images(reading, run, &asked).await? {
-                let Some(entry) = run.get_mut(place) else { continue };
-                match outputs {
-                    Outputs::Row(row) => {
-                        entry.created_at = seconds(row.first().and_then(|cell| cell.as_deref()));
-                    }
-                    _ => entry.course = Course::Alone,
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What create_case needs of the tickets that have no case, where a message may open one.
-    async fn find_openings(&self, run: &[Entry<'_>], known: &mut Known) -> Result<(), ResolveError> {
-        let shape = &self.compiled.ticket;
-        let mut asked: Vec<&TicketKey> = Vec::new();
-        let mut seen: HashSet<&str> = HashSet::new();
-        for entry in run.iter().filter(|entry| entry.section == Section::Message) {
-            let (Some(Lane::Of(lane)), Some(outputs)) = (&entry.lane, &entry.outputs) else {
-                continue;
-            };
-            if known.has_case(lane) || seen.contains(lane.as_str()) {
-                continue;
-            }
-            let row = MessageRow {
-                outputs,
-                ticket: lane,
-                has_case: false,
-                times: self
-                    .times(entry.section, entry.event.committed_at.as_second())
-                    .await,
-                files: Some(&[]),
-                ticket_outputs: None,
-                ticket_exists: None,
-            };
-            if decide::message(self.config, &row) == Err(Need::Ticket) {
-                seen.insert(lane.as_str());
-                asked.push(lane);
-            }
-        }
-        let keys: Vec<(&TicketKey, Vec<Option<String>>)> = asked
-            .into_iter()
-            .filter_map(|key| {
-                let values = key_values(key.as_str(), shape.key.len())?;
-                Some((key, values.into_iter().map(Some).collect()))
-            })
-            .collect();
-        let values: Vec<Vec<Option<String>>> = keys.iter().map(|(_, values)| values.clone()).collect();
-        let found = self
-            .ask_many(&self.compiled.many.ticket_keys.sql, shape.key.len(), &values)
-            .await?;
-        for ((key, _), outputs) in keys.into_iter().zip(found) {
-            if let Outputs::Row(_) = outputs {
-                known.openings.insert(key.0.clone(), outputs);
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks a statement over images; the answers with the places of their entries. A row whose cells are not all there has
-    /// none.
-    async fn ask_images(
-        &self,
-        reading: &Reading,
-        run: &[Entry<'_>],
-        asked: &[usize],
-    ) -> Result<Vec<(usize, Outputs)>, ResolveError> {
-        let values_of = |entry: &Entry<'_>| -> Option<Vec<Option<String>>> {
-            let text = |value: &Value| value.as_str().map(str::to_owned);
-            let value = |column: &String| Some(text(entry.event.image.get(column)?));
-            reading.columns.iter().map(value).collect()
-        };
-        let (mut places, mut rows) = (Vec::new(), Vec::new());
-        for place in asked {
-            if let Some(values) = run.get(*place).and_then(values_of) {
-                places.push(*place);
-                rows.push(values);
-            }
-        }
-        let answers = self.ask_many(&reading.sql, reading.columns.len(), &rows).await?;
-        Ok(places.into_iter().zip(answers).collect())
-    }
-}
-
-fn places(run: &[Entry<'_>], is_asked: impl Fn(&Entry<'_>) -> bool) -> Vec<usize> {
-    let asked = run.iter().enumerate().filter(|(_, entry)| is_asked(entry));
-    asked.map(|(place, _)| place).collect()
 }
 
 fn is_ticket_update(entry: &Entry<'_>) -> bool {

@@ -1,5 +1,6 @@
-//! `on_edit` and `on_delete`: what the site does to a message that stands in Deskie.
+//! `on_edit`, `on_delete`, `on_hide`: what the site does to a message or a ticket that stands in Deskie.
 
+use deskie_cdc::model::CaseId;
 use deskie_cdc::sandbox::simulator::{Action, Books, Says};
 
 use crate::support::{Building, Stage, says, stage, texts};
@@ -136,4 +137,176 @@ async fn edits_and_deletions_become_notes() {
         .await;
     stage.settled().await;
     assert_eq!(stage.case(case).messages.len(), 6);
+}
+
+/// The notes of a case.
+fn notes_of(stage: &Stage, case: CaseId) -> Vec<String> {
+    let case = stage.case(case);
+    let notes = case.messages.iter().filter(|message| message.note);
+    notes.map(|note| says(note).to_owned()).collect()
+}
+
+fn ticket_notes() -> Building {
+    stage().set("ticket", "on_edit = \"note\"\non_delete = \"note\"")
+}
+
+/// Each of the notes holds its words.
+fn assert_notes(found: &[String], expected: &[&[&str]]) {
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+    for (note, words) in found.iter().zip(expected) {
+        assert!(words.iter().all(|word| note.contains(word)), "{words:?}: {note}");
+    }
+}
+
+#[tokio::test]
+async fn edits_and_the_deletion_of_a_ticket_become_notes() {
+    let stage = ticket_notes().build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    // WHEN subject and body change, once together, among changes of anything else, and ours by a reply
+    stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+    stage.until_site(ticket, 1).await;
+    for set in [
+        "replies_count = 7",
+        "subject = 'Yeni <konu>'",
+        "status = 'closed'",
+        "body = 'yeni metin'",
+        "subject = 'Son', body = 'son metin'",
+        "subject = subject",
+    ] {
+        stage
+            .sql(&format!("update tickets set {set} where id = {ticket}"))
+            .await;
+    }
+    stage.settled().await;
+    // THEN the agents are told each, and the messages stand as they were
+    let edited: &[&[&str]] = &[
+        &["edited this ticket", "Yeni &lt;konu&gt;"],
+        &["edited this ticket", "yeni metin"],
+        &["edited this ticket", "Son", "son metin"],
+    ];
+    assert_notes(&notes_of(&stage, case), edited);
+    assert!(!notes_of(&stage, case)[0].contains("Soru: body"));
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "cevap"]);
+    // WHEN it is deleted, THEN that is told, once
+    stage
+        .sql(&format!("delete from tickets where id = {ticket}"))
+        .await;
+    stage.settled().await;
+    let all = notes_of(&stage, case);
+    assert_notes(&all[..3], edited);
+    assert_notes(&all[3..], &[&["ticket was deleted", "Son"]]);
+}
+
+#[tokio::test]
+async fn the_subject_of_a_ticket_that_opens_with_a_message_is_watched_too() {
+    // GIVEN such a site, and a ticket from before the connector among its tickets
+    let stage = ticket_notes()
+        .config("open_on = \"ticket\"", "open_on = \"message\"")
+        .config("body = \"body\"\ncreated_at = \"created_at\"\ncustomer", "created_at = \"created_at\"\ncustomer")
+        .opens_by(
+            "with t as (insert into tickets (user_id, subject, body) \
+             select id, $1, '' from users where email = 'kate@example.com' returning id) \
+             insert into messages (ticket_id, author, body) select id, 'customer', 'marker' from t returning ticket_id",
+        )
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let ticket = stage.ticket("ayse@example.com", "Soru", "x").await;
+    for (ticket, subject) in [(ticket, "Soru"), (2, "Не приходит")] {
+        stage
+            .sql(&format!("update tickets set body = 'y' where id = {ticket}"))
+            .await;
+        stage.writes(ticket, "bir").await;
+        let case = stage.case_of(ticket).await;
+        // WHEN body, subject and both change, and the row goes
+        for set in ["body = 'z'", "subject = 'Yeni'", "subject = 'Yeni', body = 'w'"] {
+            stage
+                .sql(&format!("update tickets set {set} where id = {ticket}"))
+                .await;
+        }
+        stage.settled().await;
+        // THEN the subject is told
+        assert_notes(&notes_of(&stage, case), &[&["edited this ticket", "Yeni"]]);
+        stage
+            .sql(&format!("delete from tickets where id = {ticket}"))
+            .await;
+        stage.settled().await;
+        assert_notes(&notes_of(&stage, case)[1..], &[&["ticket was deleted", "Yeni"]]);
+        assert!(stage.case(case).subject.starts_with(subject));
+    }
+    // AND of a ticket without a case nothing is told, nor is one opened for it
+    stage
+        .sql("update tickets set subject = 'x' where id = 3; delete from tickets where id = 3")
+        .await;
+    let books = stage.settled().await;
+    assert!(books.cases_with_field(25, "3").is_empty());
+}
+
+#[tokio::test]
+async fn a_soft_deletion_is_told_where_it_counts_as_one() {
+    let hide = "on_delete = \"note\"\non_hide = \"delete\"";
+    let stage = stage()
+        .schema(
+            "alter table tickets add column deleted_at timestamptz; alter table messages add column deleted_at timestamptz",
+        )
+        .set("ticket", &format!("{hide}\nwhere = \"t.deleted_at is null\""))
+        .config("where = \"not m.is_internal\"", &format!("where = \"not m.is_internal and m.deleted_at is null\"\n{hide}"))
+        // Deskie may be away in the middle of a call.
+        .set("deskie", "doubt_wait = \"2s\"")
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let message = stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    let set = async |table: &str, id: i64, what: &str| {
+        stage
+            .sql(&format!("update {table} set {what} where id = {id}"))
+            .await;
+    };
+    // WHEN a message is hidden, touched, shown again, hidden again, and deleted in the end
+    set("messages", message, "deleted_at = now()").await;
+    set("messages", message, "author_name = 'x'").await;
+    set("messages", message, "deleted_at = null").await;
+    set("messages", message, "author_name = 'y'").await;
+    set("messages", message, "deleted_at = now()").await;
+    stage
+        .sql(&format!("delete from messages where id = {message}"))
+        .await;
+    // AND the ticket likewise
+    set("tickets", ticket, "deleted_at = now()").await;
+    set("tickets", ticket, "replies_count = 9").await;
+    set("tickets", ticket, "deleted_at = null").await;
+    stage.settled().await;
+    // THEN each step that means something is told once
+    assert_notes(
+        &notes_of(&stage, case),
+        &[
+            &["message was deleted", "bir"],
+            &["message is on the site again", "bir"],
+            &["message was deleted", "bir"],
+            &["ticket was deleted", "Soru"],
+            &["ticket is on the site again", "Soru"],
+        ],
+    );
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir"]);
+    // WHEN one is hidden before it was sent, behind another one, THEN it goes once it is shown again
+    stage.simulator.act(Action::SetDown { down: true }).unwrap();
+    stage.writes(ticket, "iki").await;
+    let held = stage.writes(ticket, "üç").await;
+    set("messages", held, "deleted_at = now()").await;
+    let seen = "select count(*) from deskie_cdc.event";
+    crate::support::wait_until("all is resolved", || async {
+        (stage.count(seen).await == 0).then_some(())
+    })
+    .await;
+    stage.simulator.act(Action::SetDown { down: false }).unwrap();
+    stage.settled().await;
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "iki"]);
+    set("messages", held, "deleted_at = null").await;
+    stage.until_deskie(case, 4).await;
+    stage.settled().await;
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "iki", "üç"]);
+    assert_eq!(notes_of(&stage, case).len(), 5);
 }

@@ -74,7 +74,7 @@ impl Stage {
 }
 
 /// What the messages of a case say, with the names and sizes of their files.
-fn told(books: &Books, case: CaseId) -> Vec<String> {
+pub(super) fn told(books: &Books, case: CaseId) -> Vec<String> {
     let case = books.case(case).expect("the case");
     let one = |message: &deskie_cdc::sandbox::simulator::MessageRecord| {
         let files: Vec<String> = message

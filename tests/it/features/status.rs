@@ -176,7 +176,7 @@ async fn a_status_that_deskie_was_away_for_arrives_once_as_the_newest() {
             "update tickets set status = 'closed' where id = {ticket}"
         ))
         .await;
-    connector.wait_for_log("the status was not sent yet").await;
+    connector.wait_for_log("not sent yet").await;
     stage
         .sql(&format!(
             "update tickets set status = 'answered' where id = {ticket}"

@@ -6,6 +6,7 @@
 mod channel;
 mod doubt;
 mod echo;
+mod erased;
 mod four;
 mod merged;
 mod names;

@@ -1,0 +1,487 @@
+//! What stands on the pages.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::chart::{Course, charts};
+use super::page::{Viewer, time, time_of};
+use super::report::{BudgetReport, PARKED_PAGE, Report, budget_text, bytes};
+use super::vital::{DeskieState, Snapshot};
+use super::words::{Advice, Words, fill};
+use crate::model::TroubleKind;
+use crate::store::{AuditLine, ItemKind, Parked, ParkedDetail, Sample, Trouble, Via};
+
+/// What the overview shows.
+pub struct Overview<'a> {
+    /// What the database says, or why it does not answer.
+    pub report: Result<&'a Report, &'a str>,
+    /// Why this instance is not ready.
+    pub reasons: &'a [String],
+    /// What the running parts say.
+    pub vital: &'a Snapshot,
+    /// The API's budget.
+    pub budget: Option<&'a BudgetReport>,
+    /// For the charts.
+    pub samples: &'a [Sample],
+    /// Which time they are of.
+    pub course: Course,
+    /// Now.
+    pub now: jiff::Timestamp,
+}
+
+/// First what needs a person, then how it goes, then everything else.
+pub fn overview(viewer: &Viewer, page: &Overview<'_>) -> Markup {
+    let words = viewer.words();
+    html! {
+        (attention(words, page))
+        @if let Ok(report) = page.report { (ways(words, report)) }
+        section {
+            div.head {
+                h2 { (words.charts) }
+                div.tabs {
+                    @for (course, address, name) in [(Course::Hour, "/", words.hour), (Course::Day, "/?course=day", words.day)] {
+                        a href=(address) aria-current=[(course == page.course).then_some("true")] { (name) }
+                    }
+                }
+            }
+            (charts(words, page.samples, page.course, page.now))
+        }
+        (facts(words, page))
+    }
+}
+
+fn attention(words: &Words, page: &Overview<'_>) -> Markup {
+    let troubles = page.report.map_or(&[][..], |report| report.troubles.as_slice());
+    let (yours, others): (Vec<&Trouble>, Vec<&Trouble>) =
+        troubles.iter().partition(|trouble| trouble.needs_a_person);
+    let is_well = yours.is_empty() && page.reasons.is_empty() && page.report.is_ok();
+    html! {
+        section {
+            @if let Err(why) = page.report {
+                article.card.bad { h3 { (words.database_away) } p lang="en" { (why) } }
+            }
+            @if !yours.is_empty() { h1 { (words.needs_you) } }
+            @for trouble in &yours { (card(words, trouble, "bad")) }
+            @if !page.reasons.is_empty() && page.report.is_ok() {
+                article.card.warn {
+                    h3 { (words.not_ready) }
+                    @for reason in page.reasons { p lang="en" { (reason) } }
+                }
+            }
+            @if is_well { article.card.good { h1 { (words.all_well) } p { (words.all_well_text) } } }
+            @if !others.is_empty() { h2 { (words.by_itself) } }
+            @for trouble in &others { (card(words, trouble, "warn")) }
+        }
+    }
+}
+
+/// A trouble in words, with the one thing to do; the program's own words below.
+fn card(words: &Words, trouble: &Trouble, class: &str) -> Markup {
+    let (title, to_do) = (words.trouble)(trouble.kind);
+    html! {
+        article.card class=(class) {
+            h3 { (title) @if !trouble.subject.is_empty() { ": " span.subject { (trouble.subject) } } }
+            p { (to_do) @if trouble.kind == TroubleKind::Parked { " " a.button href="/items" { (words.look) } } }
+            p.dim { (words.since) " " (time(trouble.since)) @if let Some(ended) = trouble.ended_at { ", " (words.until) " " (time(ended)) } }
+            details id=(format!("t-{}-{}", trouble.kind.as_str(), trouble.subject)) {
+                summary { (words.details) }
+                p lang="en" { (trouble.text) }
+            }
+        }
+    }
+}
+
+fn ways(words: &Words, report: &Report) -> Markup {
+    let queues = &report.queues;
+    let oldest = queues.oldest_seconds.map(|seconds| words.span(seconds.max(0.0)));
+    let ways = [
+        (
+            words.to_deskie,
+            queues.events + queues.deliveries,
+            queues.delivered,
+            words.totals[1],
+        ),
+        (
+            words.to_site,
+            queues.inbox + queues.reads + queues.replies,
+            queues.written,
+            words.totals[2],
+        ),
+    ];
+    html! {
+        section {
+            h2 { (words.ways) }
+            div.ways {
+                @for (name, waiting, done, what) in ways {
+                    article.card {
+                        h3 { (name) }
+                        p.big { (waiting) " " small { (words.waiting) } }
+                        p.dim { (what) ": " (done) }
+                    }
+                }
+                article.card {
+                    h3 { (words.oldest) }
+                    p.big { (oldest.unwrap_or_else(|| words.nothing_waits.to_owned())) }
+                }
+            }
+        }
+    }
+}
+
+fn facts(words: &Words, page: &Overview<'_>) -> Markup {
+    let vital = page.vital;
+    let (state, why) = match &vital.deskie {
+        DeskieState::Unknown => (0, ""),
+        DeskieState::Reachable => (1, ""),
+        DeskieState::Unreachable(why) => (2, why.as_str()),
+        DeskieState::KeyRevoked => (3, ""),
+    };
+    let text = |text: &str| html! { (text) };
+    let mut rows = vec![
+        (words.role, text((words.roles)(vital.role))),
+        (words.running_since, time(vital.started_at)),
+        (
+            words.stream,
+            text(words.connected[usize::from(vital.stream_connected)]),
+        ),
+        (
+            words.deskie,
+            html! { (words.deskie_states[state]) @if !why.is_empty() { ": " span lang="en" { (why) } } },
+        ),
+    ];
+    if let Some(budget) = page.budget {
+        rows.push((words.budget, html! { span lang="en" { (budget_text(budget)) } }));
+    }
+    if let Ok(report) = page.report {
+        rows.extend(reported(words, report));
+    }
+    html! {
+        section {
+            details #state {
+                summary { h2 { (words.state) } }
+                table { tbody { @for (name, value) in rows { tr { th scope="row" { (name) } td { (value) } } } } }
+                p.dim { a href="/health/ready" { "health" } " · " a href="/metrics" { "metrics" } " · " a href="/status" { "JSON" } }
+            }
+        }
+    }
+}
+
+fn reported<'a>(words: &'a Words, report: &Report) -> Vec<(&'a str, Markup)> {
+    let text = |text: String| html! { (text) };
+    let mut rows = Vec::new();
+    match report.slot.as_ref().filter(|slot| slot.exists) {
+        Some(slot) => {
+            rows.push((words.slot, text(slot.name.clone())));
+            let status = slot.wal_status.clone().unwrap_or_default();
+            let held = slot.held_bytes.map_or_else(|| words.unknown.to_owned(), bytes);
+            rows.push((words.wal_held, text(format!("{held} {status}"))));
+            rows.push((
+                words.lag,
+                text(slot.lag_bytes.map_or_else(|| words.unknown.to_owned(), bytes)),
+            ));
+        }
+        None => {
+            let name = report
+                .slot
+                .as_ref()
+                .map(|slot| slot.name.clone())
+                .unwrap_or_default();
+            rows.push((words.slot, text(format!("{name} {}", words.slot_away))));
+        }
+    }
+    let leader = &report.leader;
+    let holder = leader.holder.clone().filter(|_| leader.alive);
+    rows.push((
+        words.leader,
+        text(holder.unwrap_or_else(|| words.nobody.to_owned())),
+    ));
+    let at = |at: Option<jiff::Timestamp>| at.map_or_else(|| text(words.none.to_owned()), time);
+    rows.push((words.captured, at(report.positions.captured_at)));
+    rows.push((words.compared, at(report.positions.swept_to)));
+    let queues = &report.queues;
+    let counts = [
+        queues.events,
+        queues.deliveries,
+        queues.in_doubt,
+        queues.inbox,
+        queues.reads,
+        queues.replies,
+        queues.parked,
+    ];
+    rows.extend(
+        words
+            .queues
+            .into_iter()
+            .zip(counts.map(|count| text(count.to_string()))),
+    );
+    let totals = [queues.tickets, queues.delivered, queues.written];
+    rows.extend(
+        words
+            .totals
+            .into_iter()
+            .zip(totals.map(|count| text(count.to_string()))),
+    );
+    if !report.skipped.is_empty() {
+        let skipped = html! { @for (reason, count) in &report.skipped { div { (count) ": " span lang="en" { (reason) } } } };
+        rows.push((words.passed_over, skipped));
+    }
+    rows
+}
+
+/// Where one may act: the buttons for one item, or for all of a kind.
+fn actions(viewer: &Viewer, target: &str, labels: [&str; 2]) -> Markup {
+    let words = viewer.words();
+    html! {
+        @if viewer.session.is_some() {
+            div.actions {
+                form method="post" action=(format!("/items/{target}/retry")) { (viewer.csrf()) button.primary { (labels[0]) } }
+                details.confirm id=(format!("discard-{target}")) {
+                    summary.button { (labels[1]) }
+                    form method="post" action=(format!("/items/{target}/discard")) {
+                        (viewer.csrf())
+                        p { (words.discard_sure) }
+                        label { (words.reason) input name="reason" maxlength="500"; }
+                        button.danger { (words.discard_yes) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Why nothing can be changed here, if so.
+fn how_to_change(viewer: &Viewer) -> Markup {
+    let words = viewer.words();
+    html! {
+        @match (&viewer.session, viewer.can_log_in) {
+            (Some(_), _) => {}
+            (None, true) => p.dim { a href="/login" { (words.to_change) } },
+            (None, false) => p.dim { (words.no_token) },
+        }
+    }
+}
+
+/// A page of items: of a kind, or of all.
+pub fn items(
+    viewer: &Viewer,
+    counts: &[(ItemKind, i64)],
+    kind: Option<ItemKind>,
+    page: u32,
+    items: &[Parked],
+) -> Markup {
+    let words = viewer.words();
+    let all: i64 = counts.iter().map(|(_, count)| count).sum();
+    let here = kind.map_or(all, |kind| {
+        counts
+            .iter()
+            .find(|(known, _)| *known == kind)
+            .map_or(0, |(_, count)| *count)
+    });
+    let pages = u32::try_from(here)
+        .unwrap_or(u32::MAX)
+        .div_ceil(PARKED_PAGE)
+        .max(1);
+    let address = |page: u32| match kind {
+        Some(kind) => format!("/items?kind={}&page={page}", kind.letter()),
+        None => format!("/items?page={page}"),
+    };
+    html! {
+        h1 { (words.items) }
+        (how_to_change(viewer))
+        @if all == 0 { article.card.good { p { (words.nothing_parked) } } } @else {
+            div.tabs {
+                a href="/items" aria-current=[kind.is_none().then_some("true")] { (words.all_kinds) " " b.count { (all) } }
+                @for (known, count) in counts {
+                    a href=(format!("/items?kind={}", known.letter())) aria-current=[(kind == Some(*known)).then_some("true")] {
+                        ((words.kind)(*known)) " " b.count { (count) }
+                    }
+                }
+            }
+            @if let Some(kind) = kind { (actions(viewer, kind.letter(), [words.retry_all, words.discard_all])) }
+            ul.items { @for item in items { (listed(words, item)) } }
+            @if pages > 1 {
+                nav.pages {
+                    @if page > 1 { a rel="prev" href=(address(page - 1)) { "← " (words.older) } }
+                    span { (fill(words.page_of, &[&page.to_string(), &pages.to_string()])) }
+                    @if page < pages { a rel="next" href=(address(page + 1)) { (words.newer) " →" } }
+                }
+            }
+        }
+    }
+}
+
+/// So many characters of a reason stand in the list.
+const WHY: usize = 300;
+
+fn listed(words: &Words, item: &Parked) -> Markup {
+    let kind = ItemKind::of_id(&item.id).map_or("", |(kind, _)| (words.kind)(kind));
+    let why: String = item.error.chars().take(WHY).collect();
+    let rest = if item.error.chars().nth(WHY).is_some() {
+        "…"
+    } else {
+        ""
+    };
+    html! {
+        li {
+            a.item href=(format!("/items/{}", item.id)) {
+                b { (item.id) } " " (kind) " · " (words.ticket) " " b { (item.ticket.as_deref().unwrap_or(words.unknown)) }
+            }
+            p lang="en" { (why) (rest) }
+            p.dim { (words.since) " " (time_of(&item.since)) }
+        }
+    }
+}
+
+/// What of a stored row belongs to the site's row, and what to the request.
+const ROW: [&str; 7] = [
+    "row",
+    "schema_name",
+    "table_name",
+    "op",
+    "image",
+    "old_key",
+    "tickets",
+];
+const REQUEST: [&str; 11] = [
+    "call", "act", "section", "author", "body", "edited", "opening", "files", "payload", "status", "subject",
+];
+
+/// One item, whole; its texts only for somebody who is logged in.
+pub fn item(viewer: &Viewer, item: &ParkedDetail) -> Markup {
+    let words = viewer.words();
+    let kind = ItemKind::of_id(&item.id).map_or(ItemKind::Delivery, |(kind, _)| kind);
+    let of = if item.in_doubt {
+        Advice::InDoubt
+    } else {
+        Advice::Of(kind)
+    };
+    let attempts = item.stored.get("attempts").and_then(Value::as_i64);
+    let case = item.stored.get("case_number").and_then(Value::as_str);
+    html! {
+        h1 { ((words.kind)(kind)) " " span.dim { (item.id) } }
+        p {
+            (words.ticket) " " b { (item.ticket.as_deref().unwrap_or(words.unknown)) }
+            @if let Some(case) = case { " · Deskie " b { (case) } }
+            @if let Some(attempts) = attempts { " · " (words.attempts) ": " b { (attempts) } }
+        }
+        article.card.bad { h3 { (words.why) } p lang="en" { (item.error) } }
+        article.card {
+            h3 { (words.what_to_do) }
+            ul { @for line in (words.advice)(of) { li { (line) } } }
+            @if item.behind > 0 { p { (fill(words.behind, &[&item.behind.to_string()])) } }
+            (how_to_change(viewer))
+            (actions(viewer, &item.id, [words.retry, words.discard]))
+        }
+        @if viewer.session.is_some() {
+            (stored(words.request, &item.stored, &|name| REQUEST.contains(&name)))
+            (stored(words.row, &item.stored, &|name| ROW.contains(&name)))
+            details #progress {
+                summary { (words.progress) }
+                (stored("", &item.stored, &|name| !REQUEST.contains(&name) && !ROW.contains(&name) && name != "error"))
+            }
+        } @else { p.dim { (words.texts_hidden) } }
+    }
+}
+
+fn stored(title: &str, stored: &Value, is_here: &dyn Fn(&str) -> bool) -> Markup {
+    let fields: Vec<(&String, &Value)> = stored
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(name, value)| is_here(name) && !value.is_null())
+        .collect();
+    html! {
+        @if !fields.is_empty() {
+            section {
+                @if !title.is_empty() { h2 { (title) } }
+                table.stored { tbody {
+                    @for (name, value) in fields { tr { th scope="row" { (name) } td { (told(value)) } } }
+                } }
+            }
+        }
+    }
+}
+
+/// A stored value: texts as they are, lists and objects as tables.
+fn told(value: &Value) -> Markup {
+    match value {
+        Value::String(text) => html! { span.text dir="auto" { (text) } },
+        Value::Object(fields) => html! {
+            table { tbody { @for (name, value) in fields { @if !value.is_null() {
+                tr { th scope="row" { (name) } td { (told(value)) } }
+            } } } }
+        },
+        Value::Array(values) => html! { @for value in values { div { (told(value)) } } },
+        other => html! { (other.to_string()) },
+    }
+}
+
+/// Troubles, those that last and those that are over.
+pub fn troubles(viewer: &Viewer, now: &[Trouble], past: &[Trouble]) -> Markup {
+    let words = viewer.words();
+    html! {
+        h1 { (words.troubles) }
+        @for (title, troubles) in [(words.now, now), (words.past, past)] {
+            section {
+                h2 { (title) }
+                @if troubles.is_empty() { p.dim { (words.none) } }
+                @for trouble in troubles {
+                    (card(words, trouble, match (trouble.ended_at, trouble.needs_a_person) {
+                        (Some(_), _) => "over",
+                        (None, true) => "bad",
+                        (None, false) => "warn",
+                    }))
+                }
+            }
+        }
+    }
+}
+
+/// Who did what; only for somebody who is logged in.
+pub fn log(viewer: &Viewer, lines: &[AuditLine]) -> Markup {
+    let words = viewer.words();
+    html! {
+        h1 { (words.log) }
+        @if viewer.session.is_none() { (how_to_change(viewer)) }
+        @else if lines.is_empty() { p.dim { (words.nobody_acted) } }
+        @else {
+            table.log {
+                thead { tr { @for name in [words.when, words.who, words.did, words.reason] { th scope="col" { (name) } } } }
+                tbody { @for line in lines {
+                    tr {
+                        td { (time(line.at)) }
+                        td { @match (line.who.as_str(), line.via) {
+                            ("", Via::Program) => (words.program),
+                            ("", Via::Command) => (words.command),
+                            ("", Via::Console) => (words.unknown),
+                            (who, _) => (who),
+                        } }
+                        td { ((words.done)(line.done)) " " (what(words, &line.target)) @if line.count > 1 { " (" (line.count) ")" } }
+                        td { (line.reason) }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+fn what<'a>(words: &Words, target: &'a str) -> &'a str {
+    ItemKind::of_letter(target).map_or(target, |kind| (words.kind)(kind))
+}
+
+/// The form to log in.
+pub fn log_in(viewer: &Viewer, fault: Option<&str>) -> Markup {
+    let words = viewer.words();
+    html! {
+        h1 { (words.log_in) }
+        @if !viewer.can_log_in { p { (words.no_token) } } @else {
+            @if let Some(fault) = fault { p.notice.bad role="alert" { (fault) } }
+            form.log-in method="post" action="/login" {
+                label { (words.your_name) input name="name" autocomplete="username" maxlength="60"; }
+                label { (words.token) input name="token" type="password" autocomplete="current-password" required; }
+                button.primary { (words.log_in) }
+                p.dim { (words.log_in_text) }
+            }
+        }
+    }
+}

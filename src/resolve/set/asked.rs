@@ -1,0 +1,252 @@
+//! What is asked of the site's database for a run, a statement for each kind of question.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::super::compiled::cell;
+use super::super::row::Lane;
+use super::super::{Batch, ResolveError};
+use super::course::Course;
+use super::{Entry, Known};
+use crate::config::AttachmentOf;
+use crate::decide::{self, MessageRow, Need, Outputs, seconds};
+use crate::files::Attached;
+use crate::mapping::Reading;
+use crate::mapping::read::TicketKeyOf;
+use crate::mapping::shape::{key_text, key_values};
+use crate::model::{Section, TicketKey};
+
+impl Batch<'_> {
+    /// The lanes of rows that may be for Deskie.
+    pub(super) async fn find_lanes(&self, run: &mut [Entry<'_>]) -> Result<(), ResolveError> {
+        let mut asked = Vec::new();
+        for (place, entry) in run.iter_mut().enumerate() {
+            if entry.section == Section::Ticket {
+                entry.lane = Some(Lane::Of(TicketKey(entry.key.clone())));
+                continue;
+            }
+            if !entry.course.is_new() {
+                continue;
+            }
+            match &self.compiled.many.ticket_key_of {
+                None => entry.lane = Some(Lane::None),
+                Some(TicketKeyOf::Columns(columns)) => {
+                    let values: Option<Vec<&str>> = columns
+                        .iter()
+                        .map(|column| cell(&entry.event.image, column))
+                        .collect();
+                    entry.lane =
+                        Some(values.map_or(Lane::None, |values| Lane::Of(TicketKey(key_text(&values)))));
+                }
+                Some(TicketKeyOf::Reading(_)) => asked.push(place),
+            }
+        }
+        if let Some(TicketKeyOf::Reading(reading)) = &self.compiled.many.ticket_key_of {
+            for (place, outputs) in self.ask_images(reading, run, &asked).await? {
+                let Some(entry) = run.get_mut(place) else { continue };
+                entry.lane = match outputs {
+                    Outputs::Row(row) => {
+                        let values: Option<Vec<String>> = row.into_iter().collect();
+                        Some(values.map_or(Lane::None, |values| Lane::Of(TicketKey(key_text(&values)))))
+                    }
+                    Outputs::NoRow => Some(Lane::None),
+                    Outputs::SeveralRows | Outputs::Refused(_) => None,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// What the mapping gives for the rows that may be for Deskie.
+    pub(super) async fn evaluate(&self, run: &mut [Entry<'_>]) -> Result<(), ResolveError> {
+        for section in [Section::Ticket, Section::Message] {
+            let reading = match section {
+                Section::Message => self.compiled.many.messages.as_ref(),
+                _ => Some(&self.compiled.many.ticket_images),
+            };
+            let Some(reading) = reading else { continue };
+            let is_asked = |entry: &Entry<'_>| {
+                let is_new = entry.course.is_new() && self.is_evaluated(entry);
+                entry.section == section
+                    && matches!(entry.lane, Some(Lane::Of(_)))
+                    && (is_new || entry.tells_status && !entry.event.echo)
+            };
+            let asked = places(run, is_asked);
+            for (place, outputs) in self.ask_images(reading, run, &asked).await? {
+                if let Some(entry) = run.get_mut(place) {
+                    entry.outputs = Some(outputs);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `created_at` of the rows of which nothing else is asked.
+    pub(super) async fn find_times(&self, run: &mut [Entry<'_>]) -> Result<(), ResolveError> {
+        for section in [Section::Ticket, Section::Message] {
+            let deciding = match section {
+                Section::Message => self.compiled.deciding_message.as_ref(),
+                _ => Some(&self.compiled.deciding_ticket),
+            };
+            let reading = deciding
+                .and_then(|deciding| deciding.created_at.as_ref())
+                .and_then(|created_at| created_at.images.as_ref());
+            let Some(reading) = reading else { continue };
+            let is_learning = self.wants_times(section).await;
+            let is_asked = |entry: &Entry<'_>| {
+                entry.section == section
+                    && entry.outputs.is_none()
+                    && match entry.course {
+                        Course::Old => true,
+                        Course::First { is_new, .. } => is_new && is_learning,
+                        _ => false,
+                    }
+            };
+            let asked = places(run, is_asked);
+            for (place, outputs) in self.ask_images(reading, run, &asked).await? {
+                let Some(entry) = run.get_mut(place) else { continue };
+                match outputs {
+                    Outputs::Row(row) => {
+                        entry.created_at = seconds(row.first().and_then(|cell| cell.as_deref()));
+                    }
+                    _ => entry.course = Course::Alone,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What create_case needs of the tickets that have no case, where a message may open one.
+    pub(super) async fn find_openings(
+        &self,
+        run: &[Entry<'_>],
+        known: &mut Known,
+    ) -> Result<(), ResolveError> {
+        let shape = &self.compiled.ticket;
+        let mut asked: Vec<&TicketKey> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
+        for entry in run.iter().filter(|entry| entry.section == Section::Message) {
+            let (Some(Lane::Of(lane)), Some(outputs)) = (&entry.lane, &entry.outputs) else {
+                continue;
+            };
+            if known.has_case(lane) || seen.contains(lane.as_str()) {
+                continue;
+            }
+            let row = MessageRow {
+                outputs,
+                ticket: lane,
+                has_case: false,
+                times: self
+                    .times(entry.section, entry.event.committed_at.as_second())
+                    .await,
+                files: Some(&[]),
+                ticket_outputs: None,
+                ticket_exists: None,
+            };
+            if decide::message(self.config, &row) == Err(Need::Ticket) {
+                seen.insert(lane.as_str());
+                asked.push(lane);
+            }
+        }
+        let keys: Vec<(&TicketKey, Vec<Option<String>>)> = asked
+            .into_iter()
+            .filter_map(|key| {
+                let values = key_values(key.as_str(), shape.key.len())?;
+                Some((key, values.into_iter().map(Some).collect()))
+            })
+            .collect();
+        let values: Vec<Vec<Option<String>>> = keys.iter().map(|(_, values)| values.clone()).collect();
+        let found = self
+            .ask_many(&self.compiled.many.ticket_keys.sql, shape.key.len(), &values)
+            .await?;
+        for ((key, _), outputs) in keys.into_iter().zip(found) {
+            if let Outputs::Row(_) = outputs {
+                known.openings.insert(key.0.clone(), outputs);
+            }
+        }
+        Ok(())
+    }
+
+    /// Which of the messages, and of the tickets that may be opened, have files.
+    pub(super) async fn find_files(&self, run: &[Entry<'_>], known: &mut Known) -> Result<(), ResolveError> {
+        for of in [AttachmentOf::Message, AttachmentOf::Ticket] {
+            let sections = &self.compiled.attachments;
+            let attached: Vec<&Attached> = sections.iter().filter(|one| one.config.of == of).collect();
+            if attached.is_empty() {
+                continue;
+            }
+            let keys = parents(run, of);
+            for attached in attached {
+                let reading = &attached.any_of_parents;
+                let values: Vec<Vec<Option<String>>> = keys
+                    .iter()
+                    .map(|key| {
+                        let values = key_values(key, reading.columns.len()).unwrap_or_default();
+                        values.into_iter().map(Some).collect()
+                    })
+                    .collect();
+                let found = self
+                    .ask_many(&reading.sql, reading.columns.len(), &values)
+                    .await?;
+                let with_files = keys
+                    .iter()
+                    .zip(found)
+                    .filter(|(_, found)| *found != Outputs::NoRow);
+                known
+                    .with_files
+                    .extend(with_files.map(|(key, _)| (of, key.clone())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks a statement over images; the answers with the places of their entries. A row whose cells are not all there has
+    /// none.
+    async fn ask_images(
+        &self,
+        reading: &Reading,
+        run: &[Entry<'_>],
+        asked: &[usize],
+    ) -> Result<Vec<(usize, Outputs)>, ResolveError> {
+        let values_of = |entry: &Entry<'_>| -> Option<Vec<Option<String>>> {
+            let text = |value: &Value| value.as_str().map(str::to_owned);
+            let value = |column: &String| Some(text(entry.event.image.get(column)?));
+            reading.columns.iter().map(value).collect()
+        };
+        let (mut places, mut rows) = (Vec::new(), Vec::new());
+        for place in asked {
+            if let Some(values) = run.get(*place).and_then(values_of) {
+                places.push(*place);
+                rows.push(values);
+            }
+        }
+        let answers = self.ask_many(&reading.sql, reading.columns.len(), &rows).await?;
+        Ok(places.into_iter().zip(answers).collect())
+    }
+}
+
+fn places(run: &[Entry<'_>], is_asked: impl Fn(&Entry<'_>) -> bool) -> Vec<usize> {
+    let asked = run.iter().enumerate().filter(|(_, entry)| is_asked(entry));
+    asked.map(|(place, _)| place).collect()
+}
+
+/// The keys of what the files of a run's rows would belong to, each once.
+fn parents(run: &[Entry<'_>], of: AttachmentOf) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let mut keys = Vec::new();
+    for entry in run
+        .iter()
+        .filter(|entry| entry.outputs.is_some() && entry.course.is_new())
+    {
+        let key = match (of, entry.section, &entry.lane) {
+            (AttachmentOf::Message, Section::Message, _) => &entry.key,
+            (AttachmentOf::Ticket, _, Some(Lane::Of(lane))) => &lane.0,
+            _ => continue,
+        };
+        if seen.insert(key) {
+            keys.push(key.clone());
+        }
+    }
+    keys
+}
