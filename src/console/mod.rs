@@ -6,12 +6,13 @@
 //! - `guard`: who may ask, and who may change things.
 //! - `session`: who is logged in.
 //! - `metrics`: both as Prometheus text.
-//! - `pages`: the console's addresses; `page`: the frame of each, `view`: what stands on them, `chart`: the charts;
+//! - `pages`: the console's addresses; `acts`: those that change something; `page`: the frame of each, `view`: what stands on them, `chart`: the charts;
 //!   `words`: all words, in each language.
 //!
 //! Invariants: the pages work without a script and load nothing from elsewhere; nothing is changed, and no text or address of
 //! a customer's shown, without the admin token; everything that is shown is escaped.
 
+mod acts;
 mod chart;
 mod guard;
 mod metrics;

@@ -1,16 +1,14 @@
 //! The console's addresses: what a request asks for, and who may change what.
 
-use std::time::Duration;
-
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use maud::{Markup, html};
-use serde_json::json;
 
+use super::acts::{discard, note, retry};
 use super::chart::Course;
 use super::guard::Verdict;
 use super::page::{ICON, Page, Place, SCRIPT, STYLE, Theme, Viewer, document};
@@ -24,10 +22,6 @@ use crate::store::{Done, ItemKind, StoreError, Via};
 
 /// How many past troubles and acts a page shows.
 const SHOWN: i64 = 200;
-
-/// So many items are retried or discarded in one statement, and so long one click goes on with the next ones.
-const AT_ONCE: usize = 1000;
-const ONE_CLICK: Duration = Duration::from_secs(8);
 
 /// Nothing from elsewhere, no frame around it, forms to here only.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -118,7 +112,7 @@ impl Asking {
 }
 
 /// A cookie's value.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let pairs = headers.get_all(header::COOKIE).iter();
     pairs
         .filter_map(|value| value.to_str().ok())
@@ -395,7 +389,8 @@ async fn log_in(State(served): State<Served>, headers: HeaderMap) -> Response {
     )
 }
 
-fn field(body: &[u8], name: &str) -> Option<String> {
+/// A field of a form.
+pub fn field(body: &[u8], name: &str) -> Option<String> {
     form_urlencoded::parse(body)
         .find(|(key, _)| key == name)
         .map(|(_, value)| value.trim().to_owned())
@@ -444,158 +439,6 @@ async fn log_out(State(served): State<Served>, headers: HeaderMap, body: Bytes) 
         true => ([(header::SET_COOKIE, over)], Redirect::to("/")).into_response(),
         false => Redirect::to("/").into_response(),
     }
-}
-
-/// Who changes something.
-struct Actor {
-    name: String,
-    via: Via,
-}
-
-/// Who asks for a change: a program with the token as `Authorization: Bearer`, or a form of a session; else the answer to
-/// who may not.
-fn actor(served: &Served, headers: &HeaderMap, body: &[u8]) -> Result<Actor, Box<Response>> {
-    let refuse = |status: StatusCode, why: &'static str| Err(Box::new((status, why).into_response()));
-    let Some(right) = &served.console.admin_token else {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "nothing can be changed here: [server] admin_token is not set\n",
-        );
-    };
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let bearer = authorization
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    if let Some((_, token)) = bearer {
-        return match served.gate.judge(right, token.trim(), clock::monotonic()) {
-            Verdict::Right => Ok(Actor {
-                name: String::new(),
-                via: Via::Program,
-            }),
-            Verdict::Wrong => {
-                tracing::warn!("a wrong admin token was given to the console");
-                refuse(StatusCode::UNAUTHORIZED, "the admin token is wrong\n")
-            }
-            Verdict::TooSoon(wait) => {
-                let after = [(header::RETRY_AFTER, wait.as_secs_f64().ceil().to_string())];
-                let text = "a wrong admin token was given just now: try again in some seconds\n";
-                Err(Box::new(
-                    (StatusCode::TOO_MANY_REQUESTS, after, text).into_response(),
-                ))
-            }
-        };
-    }
-    let session =
-        cookie(headers, COOKIE).and_then(|value| session::read(right, value, clock::now().as_second()));
-    let Some(session) = session else {
-        return refuse(
-            StatusCode::UNAUTHORIZED,
-            "log in at /login, or send the admin token as `Authorization: Bearer`\n",
-        );
-    };
-    match session.has_made(&field(body, "csrf").unwrap_or_default()) {
-        true => Ok(Actor {
-            name: session.name,
-            via: Via::Console,
-        }),
-        false => refuse(
-            StatusCode::FORBIDDEN,
-            "this form is of another session: open the page again\n",
-        ),
-    }
-}
-
-/// An act that could not be noted is done all the same.
-async fn note(served: &Served, by: (&str, Via), done: Done, target: &str, count: u64, reason: &str) {
-    if let Err(error) = served
-        .console
-        .looks
-        .audit_add(by, done, target, count, reason)
-        .await
-    {
-        tracing::warn!("who did what could not be noted: {error}");
-    }
-}
-
-async fn retry(state: State<Served>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
-    change(&state.0, &id, (&headers, &body), Done::Retry).await
-}
-
-/// With an optional `reason`.
-async fn discard(state: State<Served>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
-    change(&state.0, &id, (&headers, &body), Done::Discard).await
-}
-
-/// Retries or discards one item, or all of a kind where the id is its letter alone.
-async fn change(served: &Served, id: &str, (headers, body): (&HeaderMap, &[u8]), done: Done) -> Response {
-    let actor = match actor(served, headers, body) {
-        Ok(actor) => actor,
-        Err(refused) => return *refused,
-    };
-    let reason = field(body, "reason").filter(|reason| !reason.is_empty());
-    let reason: String = reason.unwrap_or_default().chars().take(500).collect();
-    let store = &served.console.looks;
-    let changed = apply(store, id, done, &reason).await;
-    store.wake.events.notify_one();
-    store.wake.lanes.notify_one();
-    store.wake.ring_remotes();
-    let (count, left) = match changed {
-        Ok((0, _)) => {
-            let text = format!("nothing parked has the id {id}; it may have been dealt with already\n");
-            return (StatusCode::NOT_FOUND, text).into_response();
-        }
-        Ok(changed) => changed,
-        Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
-    };
-    note(served, (&actor.name, actor.via), done, id, count, &reason).await;
-    tracing::info!(by = %actor.name, count, "in the console: {} {id}", done.as_str());
-    if actor.via == Via::Program {
-        let text = match done {
-            Done::Discard => format!("{id} was discarded"),
-            _ => format!("{id} is tried again"),
-        };
-        return Json(json!({ "done": text, "count": count, "left": left })).into_response();
-    }
-    let query: String = form_urlencoded::Serializer::new(String::new())
-        .append_pair("done", done.as_str())
-        .append_pair("to", id)
-        .append_pair("count", &count.to_string())
-        .append_pair("left", &left.to_string())
-        .finish();
-    Redirect::to(&format!("/items?{query}")).into_response()
-}
-
-/// How many were changed, and how many of the kind are left for another click.
-async fn apply(
-    store: &crate::store::Store,
-    id: &str,
-    done: Done,
-    reason: &str,
-) -> Result<(u64, usize), StoreError> {
-    let reason = if reason.is_empty() {
-        "discarded in the console"
-    } else {
-        reason
-    };
-    let (kind, numbers) = match (ItemKind::of_letter(id), ItemKind::of_id(id)) {
-        (Some(kind), _) => (kind, store.parked_numbers(kind).await?),
-        (None, Some((kind, number))) => (kind, vec![number]),
-        (None, None) => return Ok((0, 0)),
-    };
-    let (begun, mut count, mut left) = (clock::monotonic(), 0, numbers.len());
-    for some in numbers.chunks(AT_ONCE) {
-        count += match done {
-            Done::Discard => store.parked_discard_of(kind, some, reason).await?,
-            _ => store.parked_retry_of(kind, some).await?,
-        };
-        left -= some.len();
-        if begun.elapsed() > ONE_CLICK {
-            break;
-        }
-    }
-    Ok((count, left))
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn attention(words: &Words, page: &Overview<'_>) -> Markup {
 fn card(words: &Words, trouble: &Trouble, class: &str) -> Markup {
     let (title, to_do) = (words.trouble)(trouble.kind);
     html! {
-        article.card class=(class) {
+        article class={ "card " (class) } {
             h3 { (title) @if !trouble.subject.is_empty() { ": " span.subject { (trouble.subject) } } }
             p { (to_do) @if trouble.kind == TroubleKind::Parked { " " a.button href="/items" { (words.look) } } }
             p.dim { (words.since) " " (time(trouble.since)) @if let Some(ended) = trouble.ended_at { ", " (words.until) " " (time(ended)) } }

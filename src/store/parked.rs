@@ -134,7 +134,7 @@ impl Store {
     ) -> Result<Vec<Parked>, StoreError> {
         // Subqueries look up what is shown one by one, by its key, whatever the planner thinks of the page's length.
         let sql = format!(
-            "with page as (select * from ({}) parked order by since, kind, number offset $2 limit $3)
+            "with page as (select * from ({}) parked order by since, kind, number offset $2::int8 limit $3::int8)
             select kind || number,
                 case kind
                     when 'd' then (select t.key from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id where d.id = number)
@@ -152,7 +152,7 @@ impl Store {
                     when 'x' then {{s}}.held(number::text::xid8) end, ''),
                 since::text
             from page order by since, kind, number",
-            EACH.replace("{limit}", "limit $2 + $3")
+            EACH.replace("{limit}", "limit $2::int8 + $3::int8")
         );
         let read = |row: &tokio_postgres::Row| Parked {
             id: row.get(0),

@@ -325,7 +325,12 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         .unwrap();
     in_order(
         &get(format!("{open}/troubles")).await.1,
-        &["Past", "resolving stopped: no table", "until"],
+        &[
+            "Past",
+            "class=\"card over\"",
+            "until",
+            "resolving stopped: no table",
+        ],
     );
 
     // The database goes: not ready, with the reason; alive all the same; the page still says what it knows.
