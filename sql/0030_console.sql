@@ -29,5 +29,8 @@ create index delivery_parked on {schema}.delivery (queued_at, id) where state = 
 create index remote_parked on {schema}.remote (seen_at, message_id) where state = 'parked';
 create index parked_event_shown on {schema}.parked_event (parked_at, id) where state = 'parked';
 
+-- What was written in a minute: a message's text goes once its case was read again, so remote_prune does not find it.
+create index remote_written on {schema}.remote (done_at) where state = 'written';
+
 -- A ticket's story names its webhooks.
 create index inbox_case on {schema}.inbox (case_id);

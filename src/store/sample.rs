@@ -46,7 +46,7 @@ impl Store {
                 select at,
                     (select count(*) from {{s}}.delivery d where d.body is not null and d.state = 'delivered'
                         and d.done_at >= at - interval '1 minute' and d.done_at < at),
-                    (select count(*) from {{s}}.remote r where r.payload is not null and r.state = 'written'
+                    (select count(*) from {{s}}.remote r where r.state = 'written'
                         and r.done_at >= at - interval '1 minute' and r.done_at < at),
                     {OLDEST},
                     (select pg_wal_lsn_diff(pg_current_wal_lsn(), s.confirmed_flush_lsn)::int8

@@ -316,8 +316,15 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     assert_eq!(status, 404, "{body}");
 
     // A sample is taken of each minute, once; past troubles are shown.
+    let done =
+        "update deskie_cdc.remote set done_at = date_trunc('minute', clock_timestamp()) - interval '1 second'
+        where message_id = 900";
+    site.client.batch_execute(done).await.unwrap();
     store.sample_take(None).await.unwrap();
     store.sample_take(None).await.unwrap();
+    let written = "select sum(written)::int8 from deskie_cdc.sample";
+    let written: i64 = site.client.query_one(written, &[]).await.unwrap().get(0);
+    assert_eq!(written, 1, "though its text is gone");
     assert!(get(format!("{open}/")).await.1.contains("<svg"));
     site.client
         .batch_execute("update deskie_cdc.trouble set ended_at = clock_timestamp()")
