@@ -69,7 +69,8 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
 }
 
 async fn list(store: &Store, json: bool) -> Result<(), Failure> {
-    let parked = store.parked_list(None, 0, None).await.map_err(failed)?;
+    let mut parked = store.parked_list(None, 0, None).await.map_err(failed)?;
+    parked.reverse();
     if json {
         return print_json(&parked);
     }

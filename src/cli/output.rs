@@ -5,7 +5,8 @@ use std::io::{ErrorKind, Write};
 use super::log::harmless;
 use super::{Failure, failed};
 
-/// Prints a result, with its last newline, and nothing in it that a terminal obeys. A reader that has gone away (`| head`) has seen enough.
+/// Prints a result, with its last newline, and nothing in it that a terminal obeys. A reader that has gone away
+/// (`| head`) has seen enough.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     let end = if text.ends_with('\n') || text.is_empty() {

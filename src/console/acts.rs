@@ -113,7 +113,7 @@ pub async fn discard(
     change(&state.0, &id, (&headers, &body), Done::Discard).await
 }
 
-/// Retries or discards one item, or all of a kind where the id is its letter alone.
+/// Retries or discards one item, or all of a kind where the id is its letter alone; `all` retries everything.
 async fn change(served: &Served, id: &str, (headers, body): (&HeaderMap, &[u8]), done: Done) -> Response {
     let actor = match actor(served, headers, body) {
         Ok(actor) => actor,
@@ -149,7 +149,7 @@ async fn change(served: &Served, id: &str, (headers, body): (&HeaderMap, &[u8]),
         .append_pair("count", &count.to_string())
         .append_pair("left", &left.to_string())
         .finish();
-    Redirect::to(&format!("/items?{query}")).into_response()
+    Redirect::to(&format!("/failed?{query}")).into_response()
 }
 
 /// How many were changed, and how many of the kind are left for another click.
@@ -159,6 +159,9 @@ async fn apply(store: &Store, id: &str, done: Done, reason: &str) -> Result<(u64
     } else {
         reason
     };
+    if (id, done) == ("all", Done::Retry) {
+        return Ok((store.parked_retry(None).await?, 0));
+    }
     let (kind, numbers) = match (ItemKind::of_letter(id), ItemKind::of_id(id)) {
         (Some(kind), _) => (kind, store.parked_numbers(kind).await?),
         (None, Some((kind, number))) => (kind, vec![number]),

@@ -76,7 +76,7 @@ impl Viewer {
 pub enum Place {
     /// `/`.
     Overview,
-    /// `/items`.
+    /// `/failed`.
     Items,
     /// `/troubles`.
     Troubles,
@@ -112,7 +112,7 @@ pub fn document(viewer: &Viewer, page: &Page<'_>, now: jiff::Timestamp, body: &M
     };
     let menu = [
         (Place::Overview, "/", words.overview),
-        (Place::Items, "/items", words.items),
+        (Place::Items, "/failed", words.items),
         (Place::Troubles, "/troubles", words.troubles),
         (Place::Log, "/log", words.log),
     ];

@@ -31,10 +31,10 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 pub fn routes() -> Router<Served> {
     Router::new()
         .route("/", get(overview))
-        .route("/items", get(items))
-        .route("/items/{id}", get(item))
-        .route("/items/{id}/retry", post(retry))
-        .route("/items/{id}/discard", post(discard))
+        .route("/failed", get(items))
+        .route("/failed/{id}", get(item))
+        .route("/failed/{id}/retry", post(retry))
+        .route("/failed/{id}/discard", post(discard))
         .route("/troubles", get(troubles))
         .route("/log", get(log))
         .route("/login", get(log_in).post(log_in_with))
@@ -230,8 +230,8 @@ async fn overview(State(served): State<Served>, Query(asked): Query<Asking>, hea
 async fn items(State(served): State<Served>, Query(asked): Query<Asking>, headers: HeaderMap) -> Response {
     let (kind, number) = (asked.kind(), asked.page());
     let here = match kind {
-        Some(kind) => format!("/items?kind={}&page={number}", kind.letter()),
-        None => format!("/items?page={number}"),
+        Some(kind) => format!("/failed?kind={}&page={number}", kind.letter()),
+        None => format!("/failed?page={number}"),
     };
     let viewer = served.viewer(&headers, here);
     let looks = &served.console.looks;
@@ -270,7 +270,7 @@ async fn items(State(served): State<Served>, Query(asked): Query<Asking>, header
 
 async fn item(State(served): State<Served>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     // Only what is an id may stand in an address of ours.
-    let here = ItemKind::of_id(&id).map_or("/items".to_owned(), |_| format!("/items/{id}"));
+    let here = ItemKind::of_id(&id).map_or("/failed".to_owned(), |_| format!("/failed/{id}"));
     let viewer = served.viewer(&headers, here);
     match served.console.looks.parked_get(&id).await {
         Ok(Some(item)) => {

@@ -44,7 +44,7 @@ pub struct Report {
     pub held: Vec<String>,
     /// What goes wrong now, what needs a person first.
     pub troubles: Vec<Trouble>,
-    /// What waits for a person, the oldest first: a page of [`PARKED_PAGE`] of `queues.parked`.
+    /// What waits for a person, the newest first: a page of [`PARKED_PAGE`] of `queues.parked`.
     pub parked: Vec<Parked>,
     /// The newest trouble that is neither a person's decision nor a single item's.
     pub last_error: Option<String>,

@@ -81,7 +81,7 @@ fn card(words: &Words, trouble: &Trouble, class: &str) -> Markup {
     html! {
         article class={ "card " (class) } {
             h3 { (title) @if !trouble.subject.is_empty() { ": " span.subject { (trouble.subject) } } }
-            p { (to_do) @if trouble.kind == TroubleKind::Parked { " " a.button href="/items" { (words.look) } } }
+            p { (to_do) @if trouble.kind == TroubleKind::Parked { " " a.button href="/failed" { (words.look) } } }
             p.dim { (words.since) " " (time(trouble.since)) @if let Some(ended) = trouble.ended_at { ", " (words.until) " " (time(ended)) } }
             details id=(format!("t-{}-{}", trouble.kind.as_str(), trouble.subject)) {
                 summary { (words.details) }
@@ -234,10 +234,10 @@ fn actions(viewer: &Viewer, target: &str, labels: [&str; 2]) -> Markup {
     html! {
         @if viewer.session.is_some() {
             div.actions {
-                form method="post" action=(format!("/items/{target}/retry")) { (viewer.csrf()) button.primary { (labels[0]) } }
+                form method="post" action=(format!("/failed/{target}/retry")) { (viewer.csrf()) button.primary { (labels[0]) } }
                 details.confirm id=(format!("discard-{target}")) {
                     summary.button { (labels[1]) }
-                    form method="post" action=(format!("/items/{target}/discard")) {
+                    form method="post" action=(format!("/failed/{target}/discard")) {
                         (viewer.csrf())
                         p { (words.discard_sure) }
                         label { (words.reason) input name="reason" maxlength="500"; }
@@ -282,17 +282,17 @@ pub fn items(
         .div_ceil(PARKED_PAGE)
         .max(1);
     let address = |page: u32| match kind {
-        Some(kind) => format!("/items?kind={}&page={page}", kind.letter()),
-        None => format!("/items?page={page}"),
+        Some(kind) => format!("/failed?kind={}&page={page}", kind.letter()),
+        None => format!("/failed?page={page}"),
     };
     html! {
         h1 { (words.items) }
         (how_to_change(viewer))
         @if all == 0 { article.card.good { p { (words.nothing_parked) } } } @else {
             div.tabs {
-                a href="/items" aria-current=[kind.is_none().then_some("true")] { (words.all_kinds) " " b.count { (all) } }
+                a href="/failed" aria-current=[kind.is_none().then_some("true")] { (words.all_kinds) " " b.count { (all) } }
                 @for (known, count) in counts {
-                    a href=(format!("/items?kind={}", known.letter())) aria-current=[(kind == Some(*known)).then_some("true")] {
+                    a href=(format!("/failed?kind={}", known.letter())) aria-current=[(kind == Some(*known)).then_some("true")] {
                         ((words.kind)(*known)) " " b.count { (count) }
                     }
                 }
@@ -301,9 +301,9 @@ pub fn items(
             ul.items { @for item in items { (listed(words, item)) } }
             @if pages > 1 {
                 nav.pages {
-                    @if page > 1 { a rel="prev" href=(address(page - 1)) { "← " (words.older) } }
+                    @if page > 1 { a rel="prev" href=(address(page - 1)) { "← " (words.newer) } }
                     span { (fill(words.page_of, &[&page.to_string(), &pages.to_string()])) }
-                    @if page < pages { a rel="next" href=(address(page + 1)) { (words.newer) " →" } }
+                    @if page < pages { a rel="next" href=(address(page + 1)) { (words.older) " →" } }
                 }
             }
         }
@@ -323,7 +323,7 @@ fn listed(words: &Words, item: &Parked) -> Markup {
     };
     html! {
         li {
-            a.item href=(format!("/items/{}", item.id)) {
+            a.item href=(format!("/failed/{}", item.id)) {
                 b { (item.id) } " " (kind) " · " (words.ticket) " " b { (item.ticket.as_deref().unwrap_or(words.unknown)) }
             }
             p lang="en" { (why) (rest) }

@@ -86,6 +86,12 @@ pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Found, Need> {
         return Ok(Found::Never(age));
     }
     let files = row.files.ok_or(Need::Files)?;
+    // What is to be asked is asked before the body is converted, which costs most of all, and once.
+    let opens = !row.has_case && author != Author::Agent;
+    let ticket = match opens && cells.holds("ticket_where") {
+        true => Some(row.ticket_outputs.ok_or(Need::Ticket)?),
+        false => None,
+    };
     let format = cells.format();
     let body = cells.whole("body").filter(|body| match format {
         Some(format) => !text::says_nothing(body, format),
@@ -105,16 +111,13 @@ pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Found, Need> {
             bounded: false,
         });
     }
-    let opening = if row.has_case || author == Author::Agent {
-        None
-    } else {
-        match row.ticket_outputs.ok_or(Need::Ticket)? {
-            Outputs::Row(outputs) => match opening(config, outputs, row.ticket, &row.times) {
-                Ok(opening) => Some(opening),
-                Err(found) => return Ok(*found),
-            },
-            other => return Ok(unanswered(other, "[ticket]")),
-        }
+    let opening = match ticket {
+        None => None,
+        Some(Outputs::Row(outputs)) => match opening(config, outputs, row.ticket, &row.times) {
+            Ok(opening) => Some(opening),
+            Err(found) => return Ok(*found),
+        },
+        Some(other) => return Ok(unanswered(other, "[ticket]")),
     };
     Ok(Found::Ready(Box::new(Ready {
         author,

@@ -18,7 +18,7 @@ mod ticket;
 mod verdict;
 
 pub use message::{AGENT_IGNORED, Author, MessageRow, message};
-pub use opening::{Opening, opening, status_word, ticket_status};
+pub use opening::{Opening, opening, status_word, tell_odd_status, ticket_status};
 pub use ticket::{TicketRow, ticket};
 pub use verdict::{Answers, Question, message_verdict, ticket_verdict};
 

@@ -57,6 +57,12 @@ pub fn status_word(word: Option<String>) -> Result<Option<String>, String> {
     }
 }
 
+/// Tells of a status that is none of Deskie's words.
+pub fn tell_odd_status(ticket: &TicketKey, word: &str) {
+    let is = crate::text::word_or_length(word);
+    tracing::warn!(%ticket, "[ticket] status is {is}; it must be 'open', 'waiting' or 'closed'");
+}
+
 /// The status that the outputs of `[ticket]` give; `None` where they give none, or where the ticket is not for Deskie;
 /// `Err`: the mapping gave another word.
 pub fn ticket_status(outputs: &[Option<String>]) -> Result<Option<String>, String> {
@@ -87,7 +93,7 @@ pub fn opening(
         subject: value("subject").unwrap_or_else(|| format!("#{key}")),
         name: value("name"),
         status: status_word(value("status")).unwrap_or_else(|word| {
-            tracing::warn!(ticket = %key, "[ticket] status is {}; it must be 'open', 'waiting' or 'closed'", crate::text::word_or_length(&word));
+            tell_odd_status(key, &word);
             None
         }),
         priority: value("priority"),

@@ -13,7 +13,7 @@ use super::Deliverer;
 use crate::deskie::{File, Message, Order};
 use crate::files::{Got, MAX_FILE, fits};
 use crate::lanes::{Class, Cost};
-use crate::model::{CaseId, MessageId};
+use crate::model::{CaseId, MessageId, TicketKey};
 use crate::store::{Act, Delivery, FileRef, Prepared, StoreError};
 use crate::text;
 
@@ -120,9 +120,13 @@ impl Deliverer {
 
     /// Writes down what goes with the call; false where there is no call.
     async fn settle(&self, delivery: &mut Delivery, mut done: Prepared, links: &[(String, String)]) -> bool {
-        for (file, why) in &done.parked {
-            tracing::error!(ticket = %delivery.ticket_key, "a file is parked: {}: {why}", file.name);
-        }
+        let parked = done.parked.clone();
+        // Told once it is stored: whoever hears of it may mend it at once.
+        let tell = |ticket: &TicketKey| {
+            for (file, why) in &parked {
+                tracing::error!(%ticket, "a file is parked: {}: {why}", file.name);
+            }
+        };
         let before: Vec<&str> = delivery.files.iter().map(|file| file.name.as_str()).collect();
         let is_names = text::names_of_files(&before).text == done.body.text;
         if done.files.is_empty() && done.rest.is_empty() && (is_names || delivery.act == Act::File) {
@@ -150,6 +154,7 @@ impl Deliverer {
                     step.commit().await
                 })
                 .await;
+                tell(&delivery.ticket_key);
                 return false;
             }
             if done.parked.is_empty() {
@@ -170,6 +175,7 @@ impl Deliverer {
         if !self.store_prepared(delivery, &done).await {
             return false;
         }
+        tell(&delivery.ticket_key);
         delivery.body = done.body;
         delivery.files = done.files;
         true
@@ -192,7 +198,8 @@ impl Deliverer {
     /// Deskie's answer names the files that it has taken, or none (open question 14). What it does not name is looked for in
     /// the message itself; what is not there either waits for a person, alone: PHP drops what is over its limits without
     /// a word.
-    pub(super) async fn compare_files(&self, delivery: &Delivery, place: Stored, sent: usize, taken: usize) {
+    pub(super) async fn compare_files(&self, delivery: &Delivery, place: Stored, taken: usize) {
+        let sent = delivery.told_files().len();
         if taken >= sent {
             return;
         }

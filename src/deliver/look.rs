@@ -105,9 +105,7 @@ impl Deliverer {
                     let shown = (status.as_str(), updated_at);
                     self.done_case(&delivery, case_id, &case_number, user, shown, None)
                         .await;
-                    let sent = delivery.told_files().len();
-                    self.compare_files(&delivery, Stored::First(case_id), sent, 0)
-                        .await;
+                    self.compare_files(&delivery, Stored::First(case_id), 0).await;
                 }
                 (Some(case), _) => {
                     let why = format!("case {case} was found, but it names no customer");
@@ -124,8 +122,7 @@ impl Deliverer {
             if let Some(message) = self.judge(&delivery, state, found, failure).await {
                 self.done_message(&delivery, message, None).await;
                 if let Some(case) = delivery.case_id {
-                    let sent = delivery.told_files().len();
-                    self.compare_files(&delivery, Stored::Message(case, message), sent, 0)
+                    self.compare_files(&delivery, Stored::Message(case, message), 0)
                         .await;
                 }
             }

@@ -122,7 +122,7 @@ impl Deliverer {
             }
         }
         let mut client = self.client.clone();
-        let (mut files, mut upload_time) = (0, Duration::ZERO);
+        let mut upload_time = Duration::ZERO;
         // Held until the call is over.
         let mut _upload = None;
         if !delivery.files.is_empty() {
@@ -136,7 +136,7 @@ impl Deliverer {
             let Some(read) = self.files(&mut delivery).await else {
                 return self.meter.unused(call);
             };
-            (files, upload_time) = (read.len(), super::files::upload_time(&read));
+            upload_time = super::files::upload_time(&read);
             client = client.patient(upload_time);
             match self.request(&delivery) {
                 Ok(again) => request = again.with_files(read),
@@ -195,7 +195,7 @@ impl Deliverer {
             }
             (Request::CreateCase(_), Done::Message(_)) => return,
         };
-        self.compare_files(&delivery, place, files, taken).await;
+        self.compare_files(&delivery, place, taken).await;
     }
 
     /// Takes what waits right behind a customer's message into it (`[message] coalesce`).

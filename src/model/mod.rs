@@ -1,6 +1,7 @@
 //! The domain's words, shared by every room: ids, positions in the log, rows, and the clock.
 //!
-//! Invariants: the `Debug` of what holds a customer's text does not show it; nothing here does I/O (but for a crash point that a test has armed), and nothing here imports another room.
+//! Invariants: the `Debug` of what holds a customer's text does not show it; nothing here does I/O (but for a crash point
+//! that a test has armed), and nothing here imports another room.
 
 pub mod charset;
 pub mod clock;

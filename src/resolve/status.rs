@@ -5,7 +5,7 @@
 //! is passed over.
 
 use super::{Batch, ResolveError, cell};
-use crate::decide::status_word;
+use crate::decide::{status_word, tell_odd_status};
 use crate::mapping::shape::key_text;
 use crate::model::{Op, Section, TicketKey};
 use crate::store::{Event, Step};
@@ -28,7 +28,7 @@ impl Batch<'_> {
             Ok(Some(word)) => word,
             Ok(None) => return Ok(()),
             Err(word) => {
-                tracing::warn!(ticket = %key, "[ticket] status is {}; it must be 'open', 'waiting' or 'closed'", crate::text::word_or_length(&word));
+                tell_odd_status(&key, &word);
                 return Ok(step
                     .skipped_count("[ticket] status is not open, waiting or closed")
                     .await?);

@@ -60,7 +60,7 @@ struct There {
 struct Stored {
     /// All but the parked items.
     troubles: Vec<Seen>,
-    /// The parked items, the oldest first.
+    /// The parked items, the newest first.
     parked: Vec<Parked>,
 }
 

@@ -110,31 +110,32 @@ pub struct ParkedDetail {
 
 /// What waits, each kind by its partial index: letter, number and since when. `{limit}` bounds each.
 const EACH: &str = "(select 'd' as kind, id as number, queued_at as since from {s}.delivery
-        where state = 'parked' and lead is null and ($1::text is null or $1 = 'd') order by queued_at, id {limit})
+        where state = 'parked' and lead is null and ($1::text is null or $1 = 'd') order by queued_at desc, id desc {limit})
     union all (select 'r', message_id, seen_at from {s}.remote
-        where state = 'parked' and ($1::text is null or $1 = 'r') order by seen_at, message_id {limit})
+        where state = 'parked' and ($1::text is null or $1 = 'r') order by seen_at desc, message_id desc {limit})
     union all (select 's', ticket_id, seen_at from {s}.status_write
-        where state = 'parked' and ($1::text is null or $1 = 's') order by 3, 2 {limit})
+        where state = 'parked' and ($1::text is null or $1 = 's') order by 3 desc, 2 desc {limit})
     union all (select 'c', case_id, seen_at from {s}.birth
-        where state = 'parked' and ($1::text is null or $1 = 'c') order by 3, 2 {limit})
+        where state = 'parked' and ($1::text is null or $1 = 'c') order by 3 desc, 2 desc {limit})
     union all (select 'o', case_id, checked_at from {s}.foreign_case
-        where claims is not null and seen_by is null and ($1::text is null or $1 = 'o') order by 3, 2 {limit})
+        where claims is not null and seen_by is null and ($1::text is null or $1 = 'o') order by 3 desc, 2 desc {limit})
     union all (select 'e', id, parked_at from {s}.parked_event
-        where state = 'parked' and ($1::text is null or $1 = 'e') order by parked_at, id {limit})
+        where state = 'parked' and ($1::text is null or $1 = 'e') order by parked_at desc, id desc {limit})
     union all (select 'x', xid::text::int8, held_since from {s}.bulk
-        where held_since is not null and ($1::text is null or $1 = 'x') order by 3, 2 {limit})";
+        where held_since is not null and ($1::text is null or $1 = 'x') order by 3 desc, 2 desc {limit})";
 
 impl Store {
-    /// What waits for a person, the oldest first: of one kind or of all, after so many, and so many (`None`: all).
+    /// What waits for a person, the newest first: of one kind or of all, without the first `passed`, and `limit` of the others
+    /// (`None`: all).
     pub async fn parked_list(
         &self,
         kind: Option<ItemKind>,
-        after: u32,
+        passed: u32,
         limit: Option<u32>,
     ) -> Result<Vec<Parked>, StoreError> {
         // Subqueries look up what is shown one by one, by its key, whatever the planner thinks of the page's length.
         let sql = format!(
-            "with page as (select * from ({}) parked order by since, kind, number offset $2::int8 limit $3::int8)
+            "with page as (select * from ({}) parked order by since desc, kind desc, number desc offset $2::int8 limit $3::int8)
             select kind || number,
                 case kind
                     when 'd' then (select t.key from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id where d.id = number)
@@ -151,7 +152,7 @@ impl Store {
                     when 'e' then (select error from {{s}}.parked_event where id = number)
                     when 'x' then {{s}}.held(number::text::xid8) end, ''),
                 since::text
-            from page order by since, kind, number",
+            from page order by since desc, kind desc, number desc",
             EACH.replace("{limit}", "limit $2::int8 + $3::int8")
         );
         let read = |row: &tokio_postgres::Row| Parked {
@@ -160,8 +161,12 @@ impl Store {
             error: row.get(2),
             since: row.get(3),
         };
-        let (letter, after, limit) = (kind.map(ItemKind::letter), i64::from(after), limit.map(i64::from));
-        let rows = self.query(&sql, &[&letter, &after, &limit]).await?;
+        let (letter, passed, limit) = (
+            kind.map(ItemKind::letter),
+            i64::from(passed),
+            limit.map(i64::from),
+        );
+        let rows = self.query(&sql, &[&letter, &passed, &limit]).await?;
         Ok(rows.iter().map(read).collect())
     }
 

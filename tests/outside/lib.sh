@@ -86,6 +86,21 @@ debian() {
   [ -n "$found" ] && echo "$found"
 }
 
+# unpacked FOLDER PACKAGE…: a folder with what these packages of Debian's hold, open to whatever user; nothing is installed.
+unpacked() {
+  local name=$1 cache=${XDG_CACHE_HOME:-$HOME/.cache}/deskie-cdc-ci/debian-$1 package
+  shift
+  if [ ! -e "$cache/complete" ]; then
+    rm -rf "$cache"
+    mkdir -p "$cache/packages"
+    (cd "$cache/packages" && apt-get download -qq "$@" >/dev/null 2>&1 && for package in *.deb; do dpkg-deb -x "$package" "$cache"; done)
+    touch "$cache/complete"
+  fi
+  [ -d "$work/$name" ] || cp -r --reflink=auto "$cache" "$work/$name"
+  chmod -R a+rX "$work/$name"
+  echo "$work/$name"
+}
+
 # The server refuses root.
 as_user=()
 [ "$(id -u)" != 0 ] || as_user=(setpriv --reuid=nobody --regid=nogroup --clear-groups)

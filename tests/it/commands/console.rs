@@ -147,17 +147,17 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
             "host-a 4711",
         ],
     );
-    let (_, items) = get(format!("{open}/items")).await;
+    let (_, items) = get(format!("{open}/failed")).await;
     in_order(
         &items,
         &[
             "Log in to see texts",
-            "/items/r901",
-            "/items/d2",
+            "/failed/d2",
             "Deskie refuses &lt;b&gt;it&lt;/b&gt;: 422",
+            "/failed/r901",
         ],
     );
-    let (_, item) = get(format!("{open}/items/d2")).await;
+    let (_, item) = get(format!("{open}/failed/d2")).await;
     in_order(
         &item,
         &[
@@ -165,14 +165,14 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
             "Texts are shown after logging in",
         ],
     );
-    for (what, page) in [("/", &page), ("/items", &items), ("/items/d2", &item)] {
+    for (what, page) in [("/", &page), ("/failed", &items), ("/failed/d2", &item)] {
         assert!(
             !page.contains("method=\"post\"") && !page.contains("http://"),
             "{what}: {page}"
         );
         assert!(!page.contains("second line"), "{what}: no texts");
     }
-    let (_, page) = get(format!("{closed}/items")).await;
+    let (_, page) = get(format!("{closed}/failed")).await;
     assert!(!page.contains("<form") && page.contains("admin_token"), "{page}");
     // AND in the reader's language, by the browser's word or a choice that is kept
     let in_language = async |name: &str, value: &str| {
@@ -205,12 +205,12 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     };
     for path in [
         "/",
-        "/items",
+        "/failed",
         "/login",
         "/status",
         "/metrics",
         "/health/ready",
-        "/items/d2/retry",
+        "/failed/d2/retry",
     ] {
         assert_eq!(under("evil.example:8788", path).await, 421, "{path}");
     }
@@ -220,7 +220,7 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     assert!(!page.contains("555"), "{page}");
 
     // Logging in: once, with the token; who guesses gets slower, the one with the right token as well.
-    let retry = format!("{open}/items/d2/retry");
+    let retry = format!("{open}/failed/d2/retry");
     let log_in = async |token: &str| {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("token", token), ("name", "Ay\u{15f}e")])
@@ -237,7 +237,9 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         (answer.status().as_u16(), cookie)
     };
     assert_eq!(
-        post(format!("{closed}/items/d2/retry"), &[], Some(TOKEN)).await.0,
+        post(format!("{closed}/failed/d2/retry"), &[], Some(TOKEN))
+            .await
+            .0,
         403
     );
     assert_eq!(post(retry.clone(), &[("token", TOKEN)], None).await.0, 401);
@@ -254,12 +256,12 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         asking.await.unwrap().text().await.unwrap()
     };
     // THEN the item is shown whole, and its forms carry what another site's page cannot know
-    let item = seen("/items/d2").await;
+    let item = seen("/failed/d2").await;
     in_order(
         &item,
         &[
             "Ay\u{15f}e",
-            "action=\"/items/d2/retry\"",
+            "action=\"/failed/d2/retry\"",
             "name=\"csrf\"",
             "second line",
         ],
@@ -283,16 +285,16 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         request.send().await.unwrap().status().as_u16()
     };
     assert_eq!(get(retry.clone()).await.0, 405);
-    assert_eq!(act("/items/d2/retry", "", "").await, 403);
-    assert_eq!(act("/items/d2/retry", "0".repeat(64).as_str(), "").await, 403);
-    assert_eq!(act("/items/d2/retry", csrf, "").await, 303);
+    assert_eq!(act("/failed/d2/retry", "", "").await, 403);
+    assert_eq!(act("/failed/d2/retry", "0".repeat(64).as_str(), "").await, 403);
+    assert_eq!(act("/failed/d2/retry", csrf, "").await, 303);
     assert_eq!(
-        act("/items/d2/retry", csrf, "").await,
+        act("/failed/d2/retry", csrf, "").await,
         404,
         "it is not parked any more"
     );
     // AND all of a kind at once, which is told to whoever is logged in
-    assert_eq!(act("/items/r/discard", csrf, "said by phone").await, 303);
+    assert_eq!(act("/failed/r/discard", csrf, "said by phone").await, 303);
     let reason: String = site
         .client
         .query_one("select reason from deskie_cdc.remote where message_id = 901", &[])
@@ -312,8 +314,12 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     let (_, log) = get(format!("{open}/log")).await;
     assert!(!log.contains("said by phone"), "{log}");
     // AND a program says the token with each request
-    let (status, body) = post(format!("{open}/items/d2/discard"), &[], Some(TOKEN)).await;
+    let (status, body) = post(format!("{open}/failed/d2/discard"), &[], Some(TOKEN)).await;
     assert_eq!(status, 404, "{body}");
+    let park = "update deskie_cdc.delivery set state = 'parked' where id = 2";
+    site.client.batch_execute(park).await.unwrap();
+    let (status, body) = post(format!("{open}/failed/all/retry"), &[], Some(TOKEN)).await;
+    assert_eq!((status, json(&body)["count"].as_i64()), (200, Some(1)), "{body}");
 
     // A sample is taken of each minute, once; past troubles are shown.
     let done =

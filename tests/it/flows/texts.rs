@@ -2,7 +2,7 @@
 
 use deskie_cdc::sandbox::simulator::{Action, Bodies, Says};
 
-use crate::support::{AYSE, installations, stage, stage_on, texts};
+use crate::support::{AYSE, Stage, installations, stage, stage_on, texts};
 
 const ODD: &str = "Ayşe'nin \"şifresi\" \\ O''Brien $1 :text {{x}} [case_id] ‹ı›İğ 👩‍💻 привет, мир & <script>alert('x')</script>\tsekme\r\nsatır";
 
@@ -140,17 +140,22 @@ async fn a_reply_comes_without_its_script_and_without_the_quoted_history() {
     assert!(rows[2].1.contains("1 &lt; 2 &amp;&amp;"), "{}", rows[2].1);
 }
 
-#[tokio::test]
-async fn html_of_the_site_stays_html_and_harmless() {
-    // GIVEN a site whose messages are HTML, and a Deskie that stores HTML as it comes
-    let stage = stage()
+/// A site whose messages are HTML, and a Deskie that stores HTML as it comes.
+async fn html_site() -> Stage {
+    stage()
         .deskie(|options| options.sanitise_html = false)
         .config(
             "author = \"author\"\nbody = \"body\"",
             "author = \"author\"\nbody = \"body\"\nformat = \"'html'\"",
         )
         .build()
-        .await;
+        .await
+}
+
+#[tokio::test]
+async fn html_of_the_site_stays_html_and_harmless() {
+    // GIVEN a site whose messages are HTML, and a Deskie that stores HTML as it comes
+    let stage = html_site().await;
     let _connector = stage.run().await;
     let (ticket, case) = stage.open("Soru").await;
     // WHEN a message with markup and a script comes
@@ -191,14 +196,7 @@ async fn a_text_that_nobody_reads_to_its_end_is_cut_and_says_so() {
 #[tokio::test]
 async fn what_shows_nothing_is_neither_sent_nor_an_empty_row() {
     // GIVEN a site whose messages are HTML, and a Deskie that stores HTML as it comes
-    let stage = stage()
-        .deskie(|options| options.sanitise_html = false)
-        .config(
-            "author = \"author\"\nbody = \"body\"",
-            "author = \"author\"\nbody = \"body\"\nformat = \"'html'\"",
-        )
-        .build()
-        .await;
+    let stage = html_site().await;
     let _connector = stage.run().await;
     let (ticket, case) = stage.open("Soru").await;
     // WHEN messages come of which nothing would be seen, and one behind them
