@@ -18,11 +18,22 @@ create table {schema}.audit (
     at     timestamptz not null default clock_timestamp(),
     who    text not null,              -- as given at the log-in; empty: nobody said
     via    text not null check (via in ('console', 'program', 'command')),
-    act    text not null check (act in ('log_in', 'retry', 'discard')),
-    target text not null default '',   -- an item, or the letter of a kind of items
+    act    text not null check (act in ('log_in', 'retry', 'discard', 'pause', 'resume')),
+    target text not null default '',   -- an item, the letter of a kind of items, or a direction
     count  bigint not null default 1,  -- how many items
     reason text not null default ''
 );
+
+-- The directions that a person has paused: what is captured and what Deskie says is stored, and waits.
+create table {schema}.pause (
+    way   text primary key check (way in ('to_deskie', 'to_site')),
+    since timestamptz not null default clock_timestamp()
+);
+
+-- A person looks for a ticket by its case's number or its customer's address. Such texts are of any length (rule 19).
+create index ticket_case_number on {schema}.ticket using hash (case_number);
+create index delivery_email on {schema}.delivery using hash (lower((opening->>'email') collate "C")) where opening is not null;
+create index birth_recipient on {schema}.birth using hash (lower(recipient collate "C"));
 
 -- Items of each kind in the order in which a person is shown them, however many there are.
 create index delivery_parked on {schema}.delivery (queued_at, id) where state = 'parked' and lead is null;

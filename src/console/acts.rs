@@ -1,4 +1,5 @@
-//! What changes something in the console: items are retried and discarded, by a form of a session or by a program with the token.
+//! What changes something in the console: items are retried and discarded, directions paused and resumed, by a form of a
+//! session or by a program with the token.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::pages::{cookie, field};
 use super::routes::Served;
 use super::session::{self, COOKIE};
 use crate::model::clock;
-use crate::store::{Done, ItemKind, Store, StoreError, Via};
+use crate::store::{Done, ItemKind, Store, StoreError, Via, Way};
 
 /// So many items are retried or discarded in one statement, and so long one click goes on with the next ones.
 const AT_ONCE: usize = 1000;
@@ -150,6 +151,58 @@ async fn change(served: &Served, id: &str, (headers, body): (&HeaderMap, &[u8]),
         .append_pair("left", &left.to_string())
         .finish();
     Redirect::to(&format!("/failed?{query}")).into_response()
+}
+
+/// Pauses a direction.
+pub async fn pause(
+    state: State<Served>,
+    Path(way): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    turn(&state.0, &way, (&headers, &body), Done::Pause).await
+}
+
+/// Resumes it.
+pub async fn resume(
+    state: State<Served>,
+    Path(way): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    turn(&state.0, &way, (&headers, &body), Done::Resume).await
+}
+
+/// Pauses or resumes a direction; one that is so already stays so, which nobody needs to be told.
+async fn turn(served: &Served, word: &str, (headers, body): (&HeaderMap, &[u8]), done: Done) -> Response {
+    let actor = match actor(served, headers, body) {
+        Ok(actor) => actor,
+        Err(refused) => return *refused,
+    };
+    let Some(way) = Way::of_word(word) else {
+        let text = format!("{word} is no direction: there are to_deskie and to_site\n");
+        return (StatusCode::NOT_FOUND, text).into_response();
+    };
+    let store = &served.console.looks;
+    let turned = match done {
+        Done::Pause => store.pause_set(way).await,
+        _ => store.pause_lift(way).await,
+    };
+    let is_news = match turned {
+        Ok(is_news) => is_news,
+        Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    };
+    store.wake.lanes.notify_one();
+    store.wake.inbox.notify_one();
+    store.wake.ring_remotes();
+    if is_news {
+        note(served, (&actor.name, actor.via), done, word, 1, "").await;
+        tracing::warn!(by = %actor.name, "in the console: {} {word}", done.as_str());
+    }
+    if actor.via == Via::Program {
+        return Json(json!({ "done": done.as_str(), "way": way, "news": is_news })).into_response();
+    }
+    Redirect::to(&format!("/?done={}&to={word}", done.as_str())).into_response()
 }
 
 /// How many were changed, and how many of the kind are left for another click.

@@ -6,7 +6,7 @@
 //! - `guard`: who may ask, and who may change things.
 //! - `session`: who is logged in.
 //! - `metrics`: both as Prometheus text.
-//! - `pages`: the console's addresses; `acts`: those that change something; `page`: the frame of each, `view`: what stands on them, `chart`: the charts;
+//! - `pages`: the console's addresses; `acts`: those that change something; `search`: a ticket and its story; `page`: the frame of each, `view` and `item`: what stands on them, `chart`: the charts;
 //!   `words`: all words, in each language.
 //!
 //! Invariants: the pages work without a script and load nothing from elsewhere; nothing is changed, and no text or address of
@@ -15,11 +15,13 @@
 mod acts;
 mod chart;
 mod guard;
+mod item;
 mod metrics;
 mod page;
 mod pages;
 pub mod report;
 mod routes;
+mod search;
 mod session;
 pub mod troubles;
 mod view;

@@ -82,6 +82,8 @@ pub enum Place {
     Troubles,
     /// `/log`.
     Log,
+    /// `/search` and `/trace`.
+    Search,
     /// `/login`.
     LogIn,
 }
@@ -143,6 +145,7 @@ pub fn document(viewer: &Viewer, page: &Page<'_>, now: jiff::Timestamp, body: &M
                             }
                         }
                     }
+                    (super::search::form(viewer, ""))
                     div.who {
                         @match &viewer.session {
                             Some(session) => form method="post" action="/logout" {

@@ -8,20 +8,23 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
-use super::acts::{discard, note, retry};
+use super::acts::{discard, note, pause, resume, retry};
 use super::chart::Course;
 use super::guard::Verdict;
+use super::item;
 use super::page::{ICON, Page, Place, SCRIPT, STYLE, Theme, Viewer, document};
 use super::report::{Items, PARKED_PAGE};
 use super::routes::Served;
+use super::search;
 use super::session::{self, COOKIE, SECONDS};
 use super::view;
 use super::words::{Language, fill};
 use crate::model::clock;
-use crate::store::{Done, ItemKind, StoreError, Via};
+use crate::store::{Done, ItemKind, StoreError, Via, Way};
 
 /// How many past troubles and acts a page shows.
-const SHOWN: i64 = 200;
+const PAST: i64 = 50;
+const ACTS: i64 = 200;
 
 /// Nothing from elsewhere, no frame around it, forms to here only.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -35,6 +38,10 @@ pub fn routes() -> Router<Served> {
         .route("/failed/{id}", get(item))
         .route("/failed/{id}/retry", post(retry))
         .route("/failed/{id}/discard", post(discard))
+        .route("/pause/{way}", post(pause))
+        .route("/resume/{way}", post(resume))
+        .route("/search", get(search::search))
+        .route("/trace", get(search::trace))
         .route("/troubles", get(troubles))
         .route("/log", get(log))
         .route("/login", get(log_in).post(log_in_with))
@@ -67,7 +74,7 @@ struct Asking {
     page: String,
     kind: String,
     course: String,
-    /// What was just done (`retry`, `discard`), to what, to how many, and how many are left.
+    /// What was just done (a word of [`Done`]), to what, to how many, and how many are left.
     done: String,
     to: String,
     count: String,
@@ -89,9 +96,18 @@ impl Asking {
     /// What was just done, in our own words: an address that somebody else made can say nothing but that.
     fn notice(&self, viewer: &Viewer) -> Option<String> {
         let words = viewer.words();
-        let text = match Done::of_word(&self.done)? {
+        let done = Done::of_word(&self.done)?;
+        let text = match done {
             Done::Retry => words.retried,
             Done::Discard => words.discarded,
+            Done::Pause | Done::Resume => {
+                let text = if done == Done::Pause {
+                    words.paused
+                } else {
+                    words.resumed
+                };
+                return Way::of_word(&self.to).map(|way| fill(text, &[words.way(way)]));
+            }
             Done::LogIn => return None,
         };
         let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0);
@@ -124,7 +140,7 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 impl Served {
     /// Who asks, and how they like it; `here`: the page's own address.
-    fn viewer(&self, headers: &HeaderMap, here: String) -> Viewer {
+    pub(super) fn viewer(&self, headers: &HeaderMap, here: String) -> Viewer {
         let text = |name| {
             headers
                 .get(name)
@@ -148,7 +164,8 @@ impl Served {
     }
 }
 
-fn answer(status: StatusCode, viewer: &Viewer, page: &Page<'_>, body: &Markup) -> Response {
+/// A page, with the headers of each.
+pub fn answer(status: StatusCode, viewer: &Viewer, page: &Page<'_>, body: &Markup) -> Response {
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -159,7 +176,7 @@ fn answer(status: StatusCode, viewer: &Viewer, page: &Page<'_>, body: &Markup) -
 }
 
 /// A page whose reads failed, or that there is not.
-fn problem(status: StatusCode, viewer: &Viewer, place: Place, text: &str) -> Response {
+pub fn problem(status: StatusCode, viewer: &Viewer, place: Place, text: &str) -> Response {
     let words = viewer.words();
     let title = if status == StatusCode::NOT_FOUND {
         words.items
@@ -281,7 +298,7 @@ async fn item(State(served): State<Served>, Path(id): Path<String>, headers: Hea
                 is_live: false,
                 notice: None,
             };
-            answer(StatusCode::OK, &viewer, &page, &view::item(&viewer, &item))
+            answer(StatusCode::OK, &viewer, &page, &item::item(&viewer, &item))
         }
         Ok(None) => problem(StatusCode::NOT_FOUND, &viewer, Place::Items, viewer.words().gone),
         Err(error) => problem(
@@ -296,7 +313,7 @@ async fn item(State(served): State<Served>, Path(id): Path<String>, headers: Hea
 async fn troubles(State(served): State<Served>, headers: HeaderMap) -> Response {
     let viewer = served.viewer(&headers, "/troubles".to_owned());
     let report = served.console.report(Items::None).await;
-    let past = served.console.looks.troubles_past(SHOWN).await;
+    let past = served.console.looks.troubles_past(PAST).await;
     match (report, past) {
         (Ok(report), Ok(past)) => {
             let page = Page {
@@ -326,7 +343,7 @@ async fn troubles(State(served): State<Served>, headers: HeaderMap) -> Response 
 async fn log(State(served): State<Served>, headers: HeaderMap) -> Response {
     let viewer = served.viewer(&headers, "/log".to_owned());
     let lines = match viewer.session {
-        Some(_) => served.console.looks.audit(SHOWN).await,
+        Some(_) => served.console.looks.audit(ACTS).await,
         None => Ok(Vec::new()),
     };
     match lines {

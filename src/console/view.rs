@@ -1,15 +1,14 @@
 //! What stands on the pages.
 
 use maud::{Markup, html};
-use serde_json::Value;
 
 use super::chart::{Course, charts};
 use super::page::{Viewer, time, time_of};
 use super::report::{BudgetReport, PARKED_PAGE, Report, budget_text, bytes};
 use super::vital::{DeskieState, Snapshot};
-use super::words::{Advice, Words, fill};
+use super::words::{Words, fill};
 use crate::model::TroubleKind;
-use crate::store::{AuditLine, ItemKind, Parked, ParkedDetail, Sample, Trouble, Via};
+use crate::store::{AuditLine, ItemKind, Parked, Sample, Trouble, Via, Way};
 
 /// What the overview shows.
 pub struct Overview<'a> {
@@ -34,7 +33,7 @@ pub fn overview(viewer: &Viewer, page: &Overview<'_>) -> Markup {
     let words = viewer.words();
     html! {
         (attention(words, page))
-        @if let Ok(report) = page.report { (ways(words, report)) }
+        @if let Ok(report) = page.report { (ways(viewer, report)) }
         section {
             div.head {
                 h2 { (words.charts) }
@@ -61,7 +60,8 @@ fn attention(words: &Words, page: &Overview<'_>) -> Markup {
                 article.card.bad { h3 { (words.database_away) } p lang="en" { (why) } }
             }
             @if !yours.is_empty() { h1 { (words.needs_you) } }
-            @for trouble in &yours { (card(words, trouble, "bad")) }
+            (first(yours.len()))
+            @for trouble in yours.iter().take(SHOWN) { (card(words, trouble, "bad")) }
             @if !page.reasons.is_empty() && page.report.is_ok() {
                 article.card.warn {
                     h3 { (words.not_ready) }
@@ -70,39 +70,53 @@ fn attention(words: &Words, page: &Overview<'_>) -> Markup {
             }
             @if is_well { article.card.good { h1 { (words.all_well) } p { (words.all_well_text) } } }
             @if !others.is_empty() { h2 { (words.by_itself) } }
-            @for trouble in &others { (card(words, trouble, "warn")) }
+            (first(others.len()))
+            @for trouble in others.iter().take(SHOWN) { (card(words, trouble, "warn")) }
         }
     }
+}
+
+/// So many troubles are shown of each sort, and so much of what the program says of one.
+const SHOWN: usize = 50;
+const SAID: usize = 1500;
+
+/// How many there are, where not all are shown.
+fn first(all: usize) -> Markup {
+    html! { @if all > SHOWN { p.dim { (SHOWN) " / " (all) } } }
 }
 
 /// A trouble in words, with the one thing to do; the program's own words below.
 fn card(words: &Words, trouble: &Trouble, class: &str) -> Markup {
     let (title, to_do) = (words.trouble)(trouble.kind);
+    let way = Way::of_word(&trouble.subject).filter(|_| trouble.kind == TroubleKind::Paused);
+    let subject = way.map_or(trouble.subject.as_str(), |way| words.way(way));
     html! {
         article class={ "card " (class) } {
-            h3 { (title) @if !trouble.subject.is_empty() { ": " span.subject { (trouble.subject) } } }
+            h3 { (title) @if !subject.is_empty() { ": " span.subject { (subject) } } }
             p { (to_do) @if trouble.kind == TroubleKind::Parked { " " a.button href="/failed" { (words.look) } } }
             p.dim { (words.since) " " (time(trouble.since)) @if let Some(ended) = trouble.ended_at { ", " (words.until) " " (time(ended)) } }
             details id=(format!("t-{}-{}", trouble.kind.as_str(), trouble.subject)) {
                 summary { (words.details) }
-                p lang="en" { (trouble.text) }
+                p lang="en" { (trouble.text.chars().take(SAID).collect::<String>()) }
             }
         }
     }
 }
 
-fn ways(words: &Words, report: &Report) -> Markup {
+/// Both directions: how much waits, and where one may, the button that pauses or resumes it.
+fn ways(viewer: &Viewer, report: &Report) -> Markup {
+    let words = viewer.words();
     let queues = &report.queues;
     let oldest = queues.oldest_seconds.map(|seconds| words.span(seconds.max(0.0)));
     let ways = [
         (
-            words.to_deskie,
+            Way::ToDeskie,
             queues.events + queues.deliveries,
             queues.delivered,
             words.totals[1],
         ),
         (
-            words.to_site,
+            Way::ToSite,
             queues.inbox + queues.reads + queues.replies,
             queues.written,
             words.totals[2],
@@ -112,11 +126,17 @@ fn ways(words: &Words, report: &Report) -> Markup {
         section {
             h2 { (words.ways) }
             div.ways {
-                @for (name, waiting, done, what) in ways {
+                @for (way, waiting, done, what) in ways {
+                    @let paused = report.paused.iter().find(|paused| paused.way == way);
                     article.card {
-                        h3 { (name) }
+                        h3 { (words.way(way)) }
+                        @if let Some(paused) = paused { p { b.paused { (words.is_paused) } " " (words.since) " " (time(paused.since)) } }
                         p.big { (waiting) " " small { (words.waiting) } }
                         p.dim { (what) ": " (done) }
+                        @if viewer.session.is_some() {
+                            @let (act, name) = if paused.is_some() { ("resume", words.resume) } else { ("pause", words.pause) };
+                            form method="post" action=(format!("/{act}/{}", way.as_str())) { (viewer.csrf()) button { (name) } }
+                        }
                     }
                 }
                 article.card {
@@ -222,14 +242,14 @@ fn reported<'a>(words: &'a Words, report: &Report) -> Vec<(&'a str, Markup)> {
             .zip(totals.map(|count| text(count.to_string()))),
     );
     if !report.skipped.is_empty() {
-        let skipped = html! { @for (reason, count) in &report.skipped { div { (count) ": " span lang="en" { (reason) } } } };
+        let skipped = html! { @for (reason, count) in report.skipped.iter().take(SHOWN) { div { (count) ": " span lang="en" { (reason) } } } };
         rows.push((words.passed_over, skipped));
     }
     rows
 }
 
 /// Where one may act: the buttons for one item, or for all of a kind.
-fn actions(viewer: &Viewer, target: &str, labels: [&str; 2]) -> Markup {
+pub fn actions(viewer: &Viewer, target: &str, labels: [&str; 2]) -> Markup {
     let words = viewer.words();
     html! {
         @if viewer.session.is_some() {
@@ -250,7 +270,7 @@ fn actions(viewer: &Viewer, target: &str, labels: [&str; 2]) -> Markup {
 }
 
 /// Why nothing can be changed here, if so.
-fn how_to_change(viewer: &Viewer) -> Markup {
+pub fn how_to_change(viewer: &Viewer) -> Markup {
     let words = viewer.words();
     html! {
         @match (&viewer.session, viewer.can_log_in) {
@@ -298,7 +318,7 @@ pub fn items(
                 }
             }
             @if let Some(kind) = kind { (actions(viewer, kind.letter(), [words.retry_all, words.discard_all])) }
-            ul.items { @for item in items { (listed(words, item)) } }
+            ul.items { @for item in items { (listed(viewer, item)) } }
             @if pages > 1 {
                 nav.pages {
                     @if page > 1 { a rel="prev" href=(address(page - 1)) { "← " (words.newer) } }
@@ -313,7 +333,9 @@ pub fn items(
 /// So many characters of a reason stand in the list.
 const WHY: usize = 300;
 
-fn listed(words: &Words, item: &Parked) -> Markup {
+/// One item of a list.
+pub fn listed(viewer: &Viewer, item: &Parked) -> Markup {
+    let words = viewer.words();
     let kind = ItemKind::of_id(&item.id).map_or("", |(kind, _)| (words.kind)(kind));
     let why: String = item.error.chars().take(WHY).collect();
     let rest = if item.error.chars().nth(WHY).is_some() {
@@ -332,90 +354,6 @@ fn listed(words: &Words, item: &Parked) -> Markup {
     }
 }
 
-/// What of a stored row belongs to the site's row, and what to the request.
-const ROW: [&str; 7] = [
-    "row",
-    "schema_name",
-    "table_name",
-    "op",
-    "image",
-    "old_key",
-    "tickets",
-];
-const REQUEST: [&str; 11] = [
-    "call", "act", "section", "author", "body", "edited", "opening", "files", "payload", "status", "subject",
-];
-
-/// One item, whole; its texts only for somebody who is logged in.
-pub fn item(viewer: &Viewer, item: &ParkedDetail) -> Markup {
-    let words = viewer.words();
-    let kind = ItemKind::of_id(&item.id).map_or(ItemKind::Delivery, |(kind, _)| kind);
-    let of = if item.in_doubt {
-        Advice::InDoubt
-    } else {
-        Advice::Of(kind)
-    };
-    let attempts = item.stored.get("attempts").and_then(Value::as_i64);
-    let case = item.stored.get("case_number").and_then(Value::as_str);
-    html! {
-        h1 { ((words.kind)(kind)) " " span.dim { (item.id) } }
-        p {
-            (words.ticket) " " b { (item.ticket.as_deref().unwrap_or(words.unknown)) }
-            @if let Some(case) = case { " · Deskie " b { (case) } }
-            @if let Some(attempts) = attempts { " · " (words.attempts) ": " b { (attempts) } }
-        }
-        article.card.bad { h3 { (words.why) } p lang="en" { (item.error) } }
-        article.card {
-            h3 { (words.what_to_do) }
-            ul { @for line in (words.advice)(of) { li { (line) } } }
-            @if item.behind > 0 { p { (fill(words.behind, &[&item.behind.to_string()])) } }
-            (how_to_change(viewer))
-            (actions(viewer, &item.id, [words.retry, words.discard]))
-        }
-        @if viewer.session.is_some() {
-            (stored(words.request, &item.stored, &|name| REQUEST.contains(&name)))
-            (stored(words.row, &item.stored, &|name| ROW.contains(&name)))
-            details #progress {
-                summary { (words.progress) }
-                (stored("", &item.stored, &|name| !REQUEST.contains(&name) && !ROW.contains(&name) && name != "error"))
-            }
-        } @else { p.dim { (words.texts_hidden) } }
-    }
-}
-
-fn stored(title: &str, stored: &Value, is_here: &dyn Fn(&str) -> bool) -> Markup {
-    let fields: Vec<(&String, &Value)> = stored
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, value)| is_here(name) && !value.is_null())
-        .collect();
-    html! {
-        @if !fields.is_empty() {
-            section {
-                @if !title.is_empty() { h2 { (title) } }
-                table.stored { tbody {
-                    @for (name, value) in fields { tr { th scope="row" { (name) } td { (told(value)) } } }
-                } }
-            }
-        }
-    }
-}
-
-/// A stored value: texts as they are, lists and objects as tables.
-fn told(value: &Value) -> Markup {
-    match value {
-        Value::String(text) => html! { span.text dir="auto" { (text) } },
-        Value::Object(fields) => html! {
-            table { tbody { @for (name, value) in fields { @if !value.is_null() {
-                tr { th scope="row" { (name) } td { (told(value)) } }
-            } } } }
-        },
-        Value::Array(values) => html! { @for value in values { div { (told(value)) } } },
-        other => html! { (other.to_string()) },
-    }
-}
-
 /// Troubles, those that last and those that are over.
 pub fn troubles(viewer: &Viewer, now: &[Trouble], past: &[Trouble]) -> Markup {
     let words = viewer.words();
@@ -425,7 +363,8 @@ pub fn troubles(viewer: &Viewer, now: &[Trouble], past: &[Trouble]) -> Markup {
             section {
                 h2 { (title) }
                 @if troubles.is_empty() { p.dim { (words.none) } }
-                @for trouble in troubles {
+                (first(troubles.len()))
+                @for trouble in troubles.iter().take(SHOWN) {
                     (card(words, trouble, match (trouble.ended_at, trouble.needs_a_person) {
                         (Some(_), _) => "over",
                         (None, true) => "bad",
@@ -466,7 +405,11 @@ pub fn log(viewer: &Viewer, lines: &[AuditLine]) -> Markup {
 }
 
 fn what<'a>(words: &Words, target: &'a str) -> &'a str {
-    ItemKind::of_letter(target).map_or(target, |kind| (words.kind)(kind))
+    match (ItemKind::of_letter(target), Way::of_word(target)) {
+        (Some(kind), _) => (words.kind)(kind),
+        (None, Some(way)) => words.way(way),
+        (None, None) => target,
+    }
 }
 
 /// The form to log in.

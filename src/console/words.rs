@@ -9,7 +9,7 @@ mod tr;
 
 use super::vital::Role;
 use crate::model::TroubleKind;
-use crate::store::{Done, ItemKind};
+use crate::store::{Chapter, Done, ItemKind, Way};
 
 /// The languages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,6 +181,17 @@ pub struct Words {
     pub retried: &'static str,
     pub discarded: &'static str,
     pub left: &'static str,
+    pub pause: &'static str,
+    pub resume: &'static str,
+    pub is_paused: &'static str,
+    pub paused: &'static str,
+    pub resumed: &'static str,
+    pub search: &'static str,
+    pub search_hint: &'static str,
+    pub nothing_found: &'static str,
+    pub story: &'static str,
+    pub newest_lines: &'static str,
+    pub deleted: &'static str,
     pub under_a_second: &'static str,
     /// Seconds, minutes, hours, days.
     pub units: [&'static str; 4],
@@ -191,9 +202,19 @@ pub struct Words {
     /// What to look at, what a retry does, what a discard does.
     pub advice: fn(Advice) -> [&'static str; 3],
     pub done: fn(Done) -> &'static str,
+    /// What a line of a ticket's story is about; a note says it itself.
+    pub chapter: fn(Chapter) -> &'static str,
 }
 
 impl Words {
+    /// A direction.
+    pub fn way(&self, way: Way) -> &'static str {
+        match way {
+            Way::ToDeskie => self.to_deskie,
+            Way::ToSite => self.to_site,
+        }
+    }
+
     /// A time span.
     pub fn span(&self, seconds: f64) -> String {
         let [s, min, h, d] = self.units;
@@ -259,6 +280,9 @@ mod tests {
             |w: &Words| w.retried,
             |w: &Words| w.as_of,
             |w: &Words| w.left,
+            |w: &Words| w.paused,
+            |w: &Words| w.resumed,
+            |w: &Words| w.newest_lines,
         ] {
             let counts = Language::ALL.map(|language| holes(of(language.words())));
             assert!(counts[0] == counts[1] && counts[1] == counts[2], "{counts:?}");

@@ -41,6 +41,10 @@ pub enum Done {
     Retry,
     /// Parked things were given up.
     Discard,
+    /// A direction was paused.
+    Pause,
+    /// It goes on.
+    Resume,
 }
 
 impl Done {
@@ -50,12 +54,14 @@ impl Done {
             Done::LogIn => "log_in",
             Done::Retry => "retry",
             Done::Discard => "discard",
+            Done::Pause => "pause",
+            Done::Resume => "resume",
         }
     }
 
     /// What a word means.
     pub fn of_word(word: &str) -> Option<Done> {
-        [Done::LogIn, Done::Retry, Done::Discard]
+        [Done::LogIn, Done::Retry, Done::Discard, Done::Pause, Done::Resume]
             .into_iter()
             .find(|done| done.as_str() == word)
     }
@@ -72,7 +78,7 @@ pub struct AuditLine {
     pub via: Via,
     /// What.
     pub done: Done,
-    /// To which item, or to all of a kind (its letter).
+    /// To which item, to all of a kind (its letter), or to which direction.
     pub target: String,
     /// How many items.
     pub count: i64,

@@ -53,11 +53,44 @@ pub struct Standing {
     pub last_call_at: Option<jiff::Timestamp>,
 }
 
+/// What a line of a ticket's story is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Chapter {
+    /// A row of the site was seen.
+    Row,
+    /// Something for Deskie was queued.
+    Queued,
+    /// A webhook came.
+    Webhook,
+    /// A message was seen in Deskie.
+    Message,
+    /// A row was written to the site.
+    Written,
+    /// Anything else that was noted, in the words of `what`.
+    Note,
+}
+
+impl Chapter {
+    fn of_word(word: &str) -> Chapter {
+        match word {
+            "row" => Chapter::Row,
+            "queued" => Chapter::Queued,
+            "webhook" => Chapter::Webhook,
+            "message" => Chapter::Message,
+            "written" => Chapter::Written,
+            _ => Chapter::Note,
+        }
+    }
+}
+
 /// One line of a ticket's story.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Told {
     /// When, in UTC.
     pub at: String,
+    /// What kind of thing happened.
+    pub kind: Chapter,
     /// What happened.
     pub what: String,
     /// To what, and how it ended.
@@ -175,34 +208,35 @@ impl Store {
         Ok(rows.first().and_then(told))
     }
 
-    /// One ticket's story, in time order.
-    pub async fn trace(&self, key: &str) -> Result<Vec<Told>, StoreError> {
+    /// One ticket's story, in time order: the newest `limit` lines of it, or all.
+    pub async fn trace(&self, key: &str, limit: Option<i64>) -> Result<Vec<Told>, StoreError> {
         let sql = "with t as (select id, key, case_id from {s}.ticket where key = $1)
-            select at::text, what, coalesce(detail, '') from (
-                select created_at as at, 'row seen' as what, section || ' ' || key || ': ' || state || coalesce(' (' || reason || ')', '') as detail
+            select at::text, kind, what, detail from (select at, kind, what, coalesce(detail, '') as detail from (
+                select created_at as at, 'row' as kind, 'row seen' as what, section || ' ' || key || ': ' || state || coalesce(' (' || reason || ')', '') as detail
                     from {s}.link where ticket_id in (select id from t)
                 union all
-                select queued_at, 'queued', section || ' part ' || part || '/' || parts || ', ' || state || coalesce(': ' || error, '')
+                select queued_at, 'queued', 'queued', section || ' part ' || part || '/' || parts || ', ' || state || coalesce(': ' || error, '')
                     from {s}.delivery where ticket_id in (select id from t)
                 union all
-                select received_at, 'webhook', kind || ', ' || state || case when repeats > 0 then ', repeated ' || repeats || ' times' else '' end
+                select received_at, 'webhook', 'webhook', kind || ', ' || state || case when repeats > 0 then ', repeated ' || repeats || ' times' else '' end
                     from {s}.inbox where case_id in (select case_id from t)
                 union all
-                select seen_at, 'message in Deskie', 'message ' || message_id || ': ' || state || coalesce(' (' || reason || ')', '') || coalesce(': ' || error, '')
+                select seen_at, 'message', 'message in Deskie', 'message ' || message_id || ': ' || state || coalesce(' (' || reason || ')', '') || coalesce(': ' || error, '')
                     from {s}.remote where ticket_id in (select id from t)
                 union all
-                select done_at, 'row written', 'message ' || message_id || ' became row ' || coalesce(row_key, '-')
+                select done_at, 'written', 'row written', 'message ' || message_id || ' became row ' || coalesce(row_key, '-')
                     from {s}.remote where ticket_id in (select id from t) and state = 'written'
                 union all
-                select at, what, detail from {s}.journal where ticket_id in (select id from t)) story
-            order by at";
-        let rows = self.query(sql, &[&key]).await?;
+                select at, 'note', what, detail from {s}.journal where ticket_id in (select id from t)) story
+            order by at desc limit $2) newest order by at";
+        let rows = self.query(sql, &[&key, &limit]).await?;
         Ok(rows
             .iter()
             .map(|row| Told {
                 at: row.get(0),
-                what: row.get(1),
-                detail: row.get(2),
+                kind: Chapter::of_word(row.get(1)),
+                what: row.get(2),
+                detail: row.get(3),
             })
             .collect())
     }

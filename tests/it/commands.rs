@@ -3,6 +3,7 @@
 mod console;
 mod drafts;
 mod init;
+mod search;
 
 use deskie_cdc::postgres::{ConnectUrl, Pool, SessionOptions};
 use deskie_cdc::sandbox::sample_site::Places;

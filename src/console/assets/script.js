@@ -1,4 +1,4 @@
-// What the console gains by a script: times in the viewer's zone, renewal while somebody looks, and two keys. Without it
+// What the console gains by a script: times in the viewer's zone, how old it is, renewal while somebody looks, and keys. Without it
 // times are in UTC, and the overview renews itself each minute.
 'use strict';
 (() => {
@@ -14,6 +14,21 @@
     }
   }
   localTimes(document);
+
+  // How old what is shown is, by the time since it came: the server's clock may be another one.
+  let came = Date.now();
+  const ago = new Intl.RelativeTimeFormat(language, { numeric: 'always' });
+
+  function tellAge() {
+    const age = document.getElementById('age');
+    const seconds = Math.round((Date.now() - came) / 1000);
+    const text = seconds < 120 ? ago.format(-seconds, 'second') : ago.format(-Math.round(seconds / 60), 'minute');
+    let told = age.querySelector('span');
+    if (!told) told = age.appendChild(document.createElement('span'));
+    told.textContent = ` (${text})`;
+  }
+  tellAge();
+  setInterval(tellAge, 1000);
 
   // Renewal: the same page is fetched and its main part replaced. What somebody has opened stays open; while somebody
   // types, nothing is replaced.
@@ -54,6 +69,8 @@
       const focused = here.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
       localTimes(there);
       here.replaceWith(document.adoptNode(there));
+      came = Date.now();
+      tellAge();
       if (focused) there.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
       const counts = [document, page].map((of) => of.querySelector('header nav'));
       if (counts[0] && counts[1]) counts[0].replaceWith(document.adoptNode(counts[1]));
@@ -67,9 +84,15 @@
     document.addEventListener('visibilitychange', renew);
   }
 
-  // j and k go through a list.
+  // j and k go through a list, / to the search.
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches('input, textarea')) return;
+    const search = document.querySelector('.search input');
+    if (event.key === '/' && search) {
+      event.preventDefault();
+      search.focus();
+      return;
+    }
     const step = { j: 1, k: -1 }[event.key];
     const items = [...document.querySelectorAll('a.item')];
     if (!step || items.length === 0) return;

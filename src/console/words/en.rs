@@ -3,7 +3,7 @@
 use super::{Advice, Words};
 use crate::console::vital::Role;
 use crate::model::TroubleKind as T;
-use crate::store::{Done, ItemKind as I};
+use crate::store::{Chapter, Done, ItemKind as I};
 
 pub(super) static WORDS: Words = Words {
     overview: "Overview",
@@ -115,6 +115,17 @@ pub(super) static WORDS: Words = Words {
     retried: "{}: tried again.",
     discarded: "{}: discarded.",
     left: "{} of this kind are left: press again.",
+    pause: "Pause",
+    resume: "Resume",
+    is_paused: "Paused",
+    paused: "{}: paused. Nothing is lost: what comes is kept and waits.",
+    resumed: "{}: goes on.",
+    search: "Search",
+    search_hint: "Ticket, case number or e-mail",
+    nothing_found: "Nothing was found. What is looked for has to be the whole ticket key, case number or e-mail address.",
+    story: "The ticket's story",
+    newest_lines: "The newest {} lines.",
+    deleted: "deleted on the site",
     under_a_second: "under 1 s",
     units: ["s", "min", "h", "days"],
     roles,
@@ -122,6 +133,7 @@ pub(super) static WORDS: Words = Words {
     kind,
     advice,
     done,
+    chapter,
 };
 
 fn roles(role: Role) -> &'static str {
@@ -142,6 +154,10 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         T::SiteRefused => (
             "The site's own changes are refused",
             "Run the statement in the details at once.",
+        ),
+        T::Paused => (
+            "Paused by a person",
+            "Resume it in the overview once its reason is over.",
         ),
         T::Parked => (
             "Items wait for you",
@@ -272,5 +288,18 @@ fn done(done: Done) -> &'static str {
         Done::LogIn => "logged in",
         Done::Retry => "retried",
         Done::Discard => "discarded",
+        Done::Pause => "paused",
+        Done::Resume => "resumed",
+    }
+}
+
+fn chapter(chapter: Chapter) -> &'static str {
+    match chapter {
+        Chapter::Row => "Row seen",
+        Chapter::Queued => "Queued for Deskie",
+        Chapter::Webhook => "Webhook",
+        Chapter::Message => "Message in Deskie",
+        Chapter::Written => "Row written",
+        Chapter::Note => "",
     }
 }

@@ -3,7 +3,7 @@
 use super::{Advice, Words};
 use crate::console::vital::Role;
 use crate::model::TroubleKind as T;
-use crate::store::{Done, ItemKind as I};
+use crate::store::{Chapter, Done, ItemKind as I};
 
 pub(super) static WORDS: Words = Words {
     overview: "Обзор",
@@ -115,6 +115,17 @@ pub(super) static WORDS: Words = Words {
     retried: "{}: повторяется.",
     discarded: "{}: отброшено.",
     left: "Осталось этого вида: {}. Нажмите ещё раз.",
+    pause: "Приостановить",
+    resume: "Возобновить",
+    is_paused: "Приостановлено",
+    paused: "{}: приостановлено. Ничего не теряется: всё сохраняется и ждёт.",
+    resumed: "{}: продолжается.",
+    search: "Поиск",
+    search_hint: "Тикет, номер обращения или e-mail",
+    nothing_found: "Ничего не найдено. Введите полностью ключ тикета, номер обращения или адрес e-mail.",
+    story: "История тикета",
+    newest_lines: "Последние строки: {}.",
+    deleted: "удалён на сайте",
     under_a_second: "меньше 1 с",
     units: ["с", "мин", "ч", "дн."],
     roles,
@@ -122,6 +133,7 @@ pub(super) static WORDS: Words = Words {
     kind,
     advice,
     done,
+    chapter,
 };
 
 fn roles(role: Role) -> &'static str {
@@ -142,6 +154,10 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         T::SiteRefused => (
             "Собственные изменения сайта отклоняются",
             "Сразу выполните команду из подробностей.",
+        ),
+        T::Paused => (
+            "Приостановлено человеком",
+            "Возобновите в обзоре, когда причина отпадёт.",
         ),
         T::Parked => (
             "Вас ждут дела",
@@ -272,5 +288,18 @@ fn done(done: Done) -> &'static str {
         Done::LogIn => "вошёл",
         Done::Retry => "повторил",
         Done::Discard => "отказался",
+        Done::Pause => "приостановил",
+        Done::Resume => "возобновил",
+    }
+}
+
+fn chapter(chapter: Chapter) -> &'static str {
+    match chapter {
+        Chapter::Row => "Строка замечена",
+        Chapter::Queued => "В очереди для Deskie",
+        Chapter::Webhook => "Вебхук",
+        Chapter::Message => "Сообщение в Deskie",
+        Chapter::Written => "Строка записана",
+        Chapter::Note => "",
     }
 }

@@ -3,7 +3,7 @@
 use super::{Advice, Words};
 use crate::console::vital::Role;
 use crate::model::TroubleKind as T;
-use crate::store::{Done, ItemKind as I};
+use crate::store::{Chapter, Done, ItemKind as I};
 
 pub(super) static WORDS: Words = Words {
     overview: "Genel bakış",
@@ -115,6 +115,17 @@ pub(super) static WORDS: Words = Words {
     retried: "{}: yeniden deneniyor.",
     discarded: "{}: vazgeçildi.",
     left: "Bu türden {} tane kaldı: yeniden basın.",
+    pause: "Duraklat",
+    resume: "Devam ettir",
+    is_paused: "Duraklatıldı",
+    paused: "{}: duraklatıldı. Hiçbir şey kaybolmaz: gelenler saklanır ve bekler.",
+    resumed: "{}: devam ediyor.",
+    search: "Ara",
+    search_hint: "Kayıt, destek talebi numarası veya e-posta",
+    nothing_found: "Bir şey bulunamadı. Kayıt anahtarını, destek talebi numarasını ya da e-posta adresini eksiksiz yazın.",
+    story: "Kaydın geçmişi",
+    newest_lines: "En yeni {} satır.",
+    deleted: "sitede silinmiş",
     under_a_second: "1 sn altında",
     units: ["sn", "dk", "saat", "gün"],
     roles,
@@ -122,6 +133,7 @@ pub(super) static WORDS: Words = Words {
     kind,
     advice,
     done,
+    chapter,
 };
 
 fn roles(role: Role) -> &'static str {
@@ -142,6 +154,10 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         T::SiteRefused => (
             "Sitenin kendi değişiklikleri reddediliyor",
             "Ayrıntılardaki komutu hemen çalıştırın.",
+        ),
+        T::Paused => (
+            "Bir kişi tarafından duraklatıldı",
+            "Nedeni ortadan kalkınca genel bakışta devam ettirin.",
         ),
         T::Parked => (
             "Sizi bekleyenler var",
@@ -272,5 +288,18 @@ fn done(done: Done) -> &'static str {
         Done::LogIn => "giriş yaptı",
         Done::Retry => "yeniden denedi",
         Done::Discard => "vazgeçti",
+        Done::Pause => "duraklattı",
+        Done::Resume => "devam ettirdi",
+    }
+}
+
+fn chapter(chapter: Chapter) -> &'static str {
+    match chapter {
+        Chapter::Row => "Satır görüldü",
+        Chapter::Queued => "Deskie için sıraya alındı",
+        Chapter::Webhook => "Webhook",
+        Chapter::Message => "Deskie'de mesaj",
+        Chapter::Written => "Satır yazıldı",
+        Chapter::Note => "",
     }
 }
