@@ -101,7 +101,8 @@ impl Room {
 
     /// As much of a text as fits.
     fn cut<'a>(&self, text: &'a str) -> (&'a str, &'static str) {
-        let mut left = self.0.get().min(TEXT);
+        let room = self.0.get().min(TEXT);
+        let mut left = room;
         let fits = |c: char| {
             // As it is escaped.
             let size = if matches!(c, '&' | '<' | '>' | '"') {
@@ -112,7 +113,7 @@ impl Room {
             left.checked_sub(size).map(|rest| left = rest).is_none()
         };
         let end = text.find(fits).unwrap_or(text.len());
-        self.0.set(self.0.get().saturating_sub(end));
+        self.0.set(self.0.get() - (room - left));
         (&text[..end], if end < text.len() { "…" } else { "" })
     }
 }

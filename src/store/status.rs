@@ -228,7 +228,8 @@ impl Store {
                     from {s}.remote where ticket_id in (select id from t) and state = 'written'
                 union all
                 select at, 'note', what, detail from {s}.journal where ticket_id in (select id from t)) story
-            order by at desc limit $2) newest order by at";
+            order by at desc, kind = 'row', kind = 'queued' limit $2) newest
+            order by at, kind = 'row' desc, kind = 'queued' desc";
         let rows = self.query(sql, &[&key, &limit]).await?;
         Ok(rows
             .iter()
