@@ -35,6 +35,10 @@ create index ticket_case_number on {schema}.ticket using hash (case_number);
 create index delivery_email on {schema}.delivery using hash (lower((opening->>'email') collate "C")) where opening is not null;
 create index birth_recipient on {schema}.birth using hash (lower(recipient collate "C"));
 
+-- What is on its way, counted at each look at the console and at each scrape, however much is parked or done.
+create index delivery_waiting on {schema}.delivery (queued_at)
+    where state in ('unresolved', 'queued', 'sending', 'doubt') and not dormant;
+
 -- Items of each kind in the order in which a person is shown them, however many there are.
 create index delivery_parked on {schema}.delivery (queued_at, id) where state = 'parked' and lead is null;
 create index remote_parked on {schema}.remote (seen_at, message_id) where state = 'parked';

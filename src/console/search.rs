@@ -50,7 +50,7 @@ pub fn form(viewer: &Viewer, asked: &str) -> Markup {
     html! {
         @if viewer.session.is_some() {
             form.search role="search" action="/search" {
-                input type="search" name="q" value=(asked) placeholder=(words.search_hint) aria-label=(words.search_hint)
+                input type="search" name="q" value=(asked) placeholder=(words.search) title=(words.search_hint) aria-label=(words.search_hint)
                     maxlength="1000" required;
             }
         }

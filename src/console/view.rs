@@ -395,7 +395,10 @@ pub fn log(viewer: &Viewer, lines: &[AuditLine]) -> Markup {
                             ("", Via::Console) => (words.unknown),
                             (who, _) => (who),
                         } }
-                        td { ((words.done)(line.done)) " " (what(words, &line.target)) @if line.count > 1 { " (" (line.count) ")" } }
+                        td {
+                            @if !line.target.is_empty() { (what(words, &line.target)) @if line.count > 1 { " (" (line.count) ")" } ": " }
+                            ((words.done)(line.done))
+                        }
                         td { (line.reason) }
                     }
                 } }

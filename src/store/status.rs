@@ -30,9 +30,9 @@ pub struct Queues {
     pub replies: i64,
     /// The age of the oldest thing that waits, parked ones aside, in seconds.
     pub oldest_seconds: Option<f64>,
-    /// Tickets with a case; from 10000 on it is the server's estimate, as with the two below.
+    /// Tickets with a case; from 10000 on it is the server's estimate.
     pub tickets: i64,
-    /// Messages delivered to Deskie.
+    /// Messages delivered to Deskie; in a table of more than 20000 rows the server's estimate, as the next.
     pub delivered: i64,
     /// Messages written to the site.
     pub written: i64,

@@ -105,7 +105,7 @@ await step('all of a kind at once', async () => {
 
 await step('who did what', async () => {
   await page.goto(`${BASE}/log`);
-  assert.match(await text(page), /Olga <b>[\s\S]*discarded[\s\S]*said <by> phone[\s\S]*retried[\s\S]*logged in/);
+  assert.match(await text(page), /Olga <b>[\s\S]*: discarded[\s\S]*said <by> phone[\s\S]*: retried[\s\S]*logged in/);
   await shot(page, 'log');
 });
 

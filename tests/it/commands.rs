@@ -157,6 +157,7 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
             "last_error_at",
             "leader",
             "parked",
+            "paused",
             "positions",
             "queues",
             "repair",

@@ -3,7 +3,8 @@
 'use strict';
 (() => {
   const language = document.documentElement.lang;
-  const format = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' });
+  const locale = navigator.languages.find((liked) => liked.split('-')[0] === language) ?? language;
+  const format = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
 
   function localTimes(root) {
     for (const time of root.querySelectorAll('time[datetime]')) {

@@ -311,9 +311,9 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
     in_order(
         &seen("/log").await,
         &[
-            "discarded Reply for the site",
+            "Reply for the site: discarded",
             "said by phone",
-            "retried d2",
+            "d2: retried",
             "logged in",
         ],
     );
