@@ -191,21 +191,24 @@ begin
     return true;
 end $$;
 
--- How many rows of a table of ours are in a state: counted up to 10000, beyond that told by the server's statistics.
+-- How many rows of a table of ours are in a state: counted in a table of up to 20000 rows; of a larger one that many are looked
+-- at, whatever their states, and the server's statistics tell the rest.
 create function {schema}.about(named regclass, wanted text) returns bigint language plpgsql stable
 set search_path = pg_catalog, pg_temp as $$
 declare
     counted bigint;
+    looked_at bigint;
 begin
-    execute format('select count(*) from (select from %s where state = $1 limit 10000) c', named) into counted using wanted;
-    if counted < 10000 then
+    execute format('select count(*) filter (where state = $1), count(*) from (select state from %s limit 20000) c', named)
+        into counted, looked_at using wanted;
+    if looked_at < 20000 then
         return counted;
     end if;
     return greatest(counted, (
         select c.reltuples * coalesce((
             select u.share from pg_stats s, unnest(s.most_common_vals::text::text[], s.most_common_freqs) u (value, share)
             where s.schemaname = c.relnamespace::regnamespace::text and s.tablename = c.relname and s.attname = 'state'
-              and u.value = wanted), 1)
+              and u.value = wanted), 0)
         from pg_class c where c.oid = named)::bigint);
 end $$;
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::output::{one_line, print, print_json, width, wrapped};
 use super::{Failure, failed};
 use crate::config::Config;
-use crate::store::{Parked, ParkedDetail, Store};
+use crate::store::{Done, Parked, ParkedDetail, Store, Via};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -69,7 +69,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
 }
 
 async fn list(store: &Store, json: bool) -> Result<(), Failure> {
-    let mut parked = store.status_parked(0, None).await.map_err(failed)?;
+    let mut parked = store.parked_list(None, 0, None).await.map_err(failed)?;
     parked.reverse();
     if json {
         return print_json(&parked);
@@ -323,6 +323,7 @@ async fn retry(store: &Store, id: Option<&str>, reason: &str) -> Result<(), Fail
         let detail = format!("{what}: {reason}");
         let noted = store.journal_add(ticket, "tried again", &detail);
         noted.await.map_err(failed)?;
+        audited(store, Done::Retry, id.unwrap_or_default(), count, reason).await?;
     }
     match (count, id) {
         (0, Some(id)) => Err(unknown(id)),
@@ -336,8 +337,21 @@ async fn retry(store: &Store, id: Option<&str>, reason: &str) -> Result<(), Fail
     }
 }
 
+/// The console shows who did what; by a command it is whoever may run it.
+async fn audited(store: &Store, done: Done, target: &str, count: u64, reason: &str) -> Result<(), Failure> {
+    let by = ("", Via::Command);
+    store
+        .audit_add(by, done, target, count, reason)
+        .await
+        .map_err(failed)
+}
+
 async fn discard(store: &Store, id: &str, reason: &str) -> Result<(), Failure> {
-    match store.parked_discard(id, reason).await.map_err(failed)? {
+    let count = store.parked_discard(id, reason).await.map_err(failed)?;
+    if count > 0 {
+        audited(store, Done::Discard, id, count, reason).await?;
+    }
+    match count {
         0 => Err(unknown(id)),
         _ => print(&format!(
             "{id} is discarded; what stood behind it in its ticket goes on\n"

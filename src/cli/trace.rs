@@ -23,7 +23,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     let Some(ticket) = tickets.first() else {
         return Err(unknown(&store, &arguments.key).await);
     };
-    let story = store.trace(&arguments.key).await.map_err(failed)?;
+    let story = store.trace(&arguments.key, None).await.map_err(failed)?;
     if arguments.json {
         let story: Vec<Told> = story
             .into_iter()
@@ -120,6 +120,7 @@ mod tests {
     fn lines_are_aligned() {
         let told = |at: &str, what: &str, detail: &str| Told {
             at: at.into(),
+            kind: crate::store::Chapter::Note,
             what: what.into(),
             detail: detail.into(),
         };

@@ -4,21 +4,31 @@
 //! - [`report`]: what the database says of our state; `status` shows the same.
 //! - [`troubles`]: what is looked for and told; the table of troubles has it.
 //! - `guard`: who may ask, and who may change things.
-//! - `metrics`: both as Prometheus text; `page`: both as HTML.
+//! - `session`: who is logged in.
+//! - `metrics`: both as Prometheus text.
+//! - `pages`: the console's addresses; `acts`: those that change something; `search`: a ticket and its story; `page`: the frame of each, `view` and `item`: what stands on them, `chart`: the charts;
+//!   `words`: all words, in each language.
 //!
-//! Invariants: the page works without JavaScript and loads nothing; nothing is changed without the admin token; no
-//! body of a message is ever shown; everything that is shown is escaped.
+//! Invariants: the pages work without a script and load nothing from elsewhere; nothing is changed, and no text or address of
+//! a customer's shown, without the admin token; everything that is shown is escaped.
 
+mod acts;
+mod chart;
 mod guard;
+mod item;
 mod metrics;
 mod page;
+mod pages;
 pub mod report;
 mod routes;
+mod search;
+mod session;
 pub mod troubles;
+mod view;
 pub mod vital;
+mod words;
 
 pub use metrics::install_recorder;
-pub use page::budget_text;
-pub use report::{BudgetReport, Items, Report};
+pub use report::{BudgetReport, Items, Report, budget_text};
 pub use routes::{Console, router};
 pub use vital::{DeskieState, Flow, Role, Vital};

@@ -6,7 +6,7 @@ use super::troubles;
 use crate::lanes;
 use crate::model::clock;
 use crate::postgres::catalog;
-use crate::store::{Parked, Queues, Store, StoreError, Trouble};
+use crate::store::{Parked, Paused, Queues, Store, StoreError, Trouble};
 
 /// A lease that was not renewed for so long has no living holder: it is renewed every 2 s.
 const LEASE_STALE_SECONDS: f64 = 15.0;
@@ -42,6 +42,8 @@ pub struct Report {
     pub skipped: serde_json::Map<String, serde_json::Value>,
     /// What a person has to decide before anything is sent or written.
     pub held: Vec<String>,
+    /// The directions that a person has paused.
+    pub paused: Vec<Paused>,
     /// What goes wrong now, what needs a person first.
     pub troubles: Vec<Trouble>,
     /// What waits for a person, the newest first: a page of [`PARKED_PAGE`] of `queues.parked`.
@@ -120,7 +122,7 @@ impl Report {
             Items::None => Vec::new(),
             Items::Page(page) => {
                 store
-                    .status_parked((page - 1) * PARKED_PAGE, Some(PARKED_PAGE))
+                    .parked_list(None, (page - 1) * PARKED_PAGE, Some(PARKED_PAGE))
                     .await?
             }
         };
@@ -161,6 +163,7 @@ impl Report {
                 .map(|(reason, count)| (reason, count.into()))
                 .collect(),
             held: store.holds().await?,
+            paused: store.pauses().await?,
             troubles,
             parked,
             repair: meta.repair_note,
@@ -233,6 +236,24 @@ impl From<lanes::Snapshot> for BudgetReport {
             held_seconds: ahead(snapshot.held_until),
         }
     }
+}
+
+/// The budget in words.
+pub fn budget_text(budget: &BudgetReport) -> String {
+    let mut text = format!("{} of {} a minute left", budget.remaining, budget.limit);
+    if !budget.limit_known {
+        text.push_str(" (assumed: Deskie has not told its limit yet)");
+    }
+    if let Some(seconds) = budget.paused_seconds {
+        text.push_str(&format!("; paused for {} at Deskie's wish", span(seconds)));
+    }
+    if let Some(seconds) = budget.held_seconds {
+        let seconds = span(seconds);
+        text.push_str(&format!(
+            "; others use the quota, too: for {seconds} Deskie's own count binds"
+        ));
+    }
+    text
 }
 
 /// A number of bytes for people.

@@ -4,25 +4,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRef, Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, FromRef, Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::guard::{Gate, Verdict, is_our_name};
-use super::metrics;
-use super::page::{self, Page};
+use super::guard::{Gate, is_our_name};
 use super::report::{BudgetReport, Items, Report};
 use super::vital::{Role, Vital};
+use super::{metrics, pages};
 use crate::deskie::Meter;
 use crate::model::TroubleKind;
-use crate::model::clock::monotonic;
 use crate::store::Store;
 
 /// How long the database may take to answer a question of the admin port.
@@ -41,6 +38,8 @@ pub struct Console {
     pub vital: Arc<Vital>,
     /// Our state.
     pub store: Store,
+    /// The same for what people look at, through few connections of its own: no page keeps a flow waiting.
+    pub looks: Store,
     /// The API's budget; `None` shows none.
     pub meter: Option<Arc<Meter>>,
     /// The counters of the process; `None`: only the gauges are given.
@@ -62,20 +61,20 @@ pub fn router(console: Console) -> Router {
     let hosts: Arc<[String]> = console.admin_hosts.clone().into();
     let no_cache = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Router::new()
-        .route("/", get(show))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/metrics", get(scrape))
         .route("/status", get(status))
-        .route("/failed/{id}/retry", post(retry))
-        .route("/failed/{id}/discard", post(discard))
+        .merge(pages::routes())
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(axum::middleware::map_response(move |mut response: Response| {
             let no_cache = no_cache.clone();
             async move {
-                response
-                    .headers_mut()
-                    .extend(no_cache.into_iter().map(|(name, value)| (Some(name), value)));
+                if !response.headers().contains_key(header::CACHE_CONTROL) {
+                    response
+                        .headers_mut()
+                        .extend(no_cache.into_iter().map(|(name, value)| (Some(name), value)));
+                }
                 response
             }
         }))
@@ -91,9 +90,9 @@ pub fn router(console: Console) -> Router {
 
 /// The console, and what slows down who guesses its token.
 #[derive(Clone)]
-struct Served {
-    console: Console,
-    gate: Arc<Gate>,
+pub(super) struct Served {
+    pub console: Console,
+    pub gate: Arc<Gate>,
 }
 
 impl FromRef<Served> for Console {
@@ -141,9 +140,9 @@ impl Console {
     }
 
     /// `items`: which parked items are told.
-    async fn report(&self, items: Items) -> Result<Report, String> {
+    pub(super) async fn report(&self, items: Items) -> Result<Report, String> {
         let slot = self.slot.as_deref();
-        let reading = Report::read(&self.store, slot, &self.publication, self.alert_after, items);
+        let reading = Report::read(&self.looks, slot, &self.publication, self.alert_after, items);
         match tokio::time::timeout(READ_WITHIN, reading).await {
             Ok(Ok(report)) => {
                 self.vital.saw_database();
@@ -154,7 +153,7 @@ impl Console {
         }
     }
 
-    fn budget(&self) -> Option<BudgetReport> {
+    pub(super) fn budget(&self) -> Option<BudgetReport> {
         self.meter.as_ref().map(|meter| meter.snapshot().into())
     }
 }
@@ -230,8 +229,8 @@ async fn scrape(State(console): State<Console>) -> Response {
 }
 
 /// All that the page shows, as JSON.
-async fn status(State(console): State<Console>, Query(asked): Query<Asking>) -> Response {
-    let report = console.report(asked.items()).await;
+async fn status(State(console): State<Console>, Query(asked): Query<Asked>) -> Response {
+    let report = console.report(Items::Page(asked.page.clamp(1, 1_000_000))).await;
     let reasons = console.vital.judge(report.as_ref().err().map(String::as_str));
     let (report, error) = match report {
         Ok(report) => (Some(report), None),
@@ -250,259 +249,15 @@ async fn status(State(console): State<Console>, Query(asked): Query<Asking>) -> 
 }
 
 /// What an address asks for.
-#[derive(Default, serde::Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(default)]
-struct Asking {
-    /// The page of parked items, from 1.
-    page: String,
-    /// What was just done: `retried` or `discarded`.
-    done: String,
-    /// To which item, or to how many.
-    to: String,
-}
-
-impl Asking {
-    fn page(&self) -> u32 {
-        self.page.parse().unwrap_or(1).clamp(1, 1_000_000)
-    }
-
-    fn items(&self) -> Items {
-        Items::Page(self.page())
-    }
-
-    /// What was just done, in our own words: an address that somebody else made can say nothing but that.
-    fn notice(&self) -> Option<String> {
-        let what = Done::of_code(&self.done)?;
-        let digits = self
-            .to
-            .strip_prefix(|c: char| c.is_ascii_lowercase())
-            .unwrap_or(&self.to);
-        let is_plain = (1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        is_plain.then(|| format!("{} {}", self.to, what.words()))
-    }
-}
-
-/// What can be done with a parked item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Done {
-    Retried,
-    Discarded,
-}
-
-impl Done {
-    fn code(self) -> &'static str {
-        match self {
-            Done::Retried => "retried",
-            Done::Discarded => "discarded",
-        }
-    }
-
-    fn of_code(code: &str) -> Option<Done> {
-        [Done::Retried, Done::Discarded]
-            .into_iter()
-            .find(|done| done.code() == code)
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Done::Retried => "is tried again",
-            Done::Discarded => "was discarded",
-        }
-    }
-}
-
-async fn show(State(console): State<Console>, Query(asked): Query<Asking>) -> Response {
-    let report = console.report(asked.items()).await;
-    let reasons = console.vital.judge(report.as_ref().err().map(String::as_str));
-    let vital = console.vital.snapshot();
-    let page = Page {
-        state: state_words(&vital),
-        report,
-        reasons,
-        vital,
-        budget: console.budget(),
-        may_change: console.admin_token.is_some(),
-        notice: asked.notice(),
-        items_page: asked.page(),
-    };
-    // Nothing from elsewhere, no script, no frame around it, forms to here only.
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (headers, Html(page::html(&page))).into_response()
-}
-
-/// What a form brings.
 struct Asked {
-    token: Option<String>,
-    reason: Option<String>,
-    /// A program asked, not a person with a browser.
-    bearer: bool,
+    /// The page of parked items, from 1.
+    page: u32,
 }
 
-fn asked(headers: &HeaderMap, body: &[u8]) -> Asked {
-    let field = |name: &str| {
-        form_urlencoded::parse(body)
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.trim().to_owned())
-    };
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let bearer = authorization
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim().to_owned());
-    Asked {
-        bearer: bearer.is_some(),
-        token: bearer.or_else(|| field("token")),
-        reason: field("reason").filter(|reason| !reason.is_empty()),
-    }
-}
-
-impl Served {
-    /// The answer to who may not change things.
-    fn refusal(&self, asked: &Asked) -> Option<Response> {
-        let refuse = |status: StatusCode, why: &'static str| Some((status, why).into_response());
-        let Some(right) = &self.console.admin_token else {
-            return refuse(
-                StatusCode::FORBIDDEN,
-                "nothing can be changed here: [server] admin_token is not set\n",
-            );
-        };
-        let Some(given) = &asked.token else {
-            return refuse(StatusCode::UNAUTHORIZED, "the admin token is missing\n");
-        };
-        match self.gate.judge(right, given, monotonic()) {
-            Verdict::Right => None,
-            Verdict::Wrong => {
-                tracing::warn!("a wrong admin token was given to the console");
-                refuse(StatusCode::UNAUTHORIZED, "the admin token is wrong\n")
-            }
-            Verdict::TooSoon(wait) => {
-                let seconds = wait.as_secs_f64().ceil().to_string();
-                let text = "a wrong admin token was given just now: try again in some seconds\n";
-                let later = (
-                    StatusCode::TOO_MANY_REQUESTS,
-                    [(header::RETRY_AFTER, seconds)],
-                    text,
-                );
-                Some(later.into_response())
-            }
-        }
-    }
-}
-
-fn changed(asked: &Asked, count: Result<u64, crate::store::StoreError>, id: &str, done: Done) -> Response {
-    let to = match count {
-        Ok(0) => {
-            let text = format!("nothing parked has the id {id}; it may have been dealt with already\n");
-            return (StatusCode::NOT_FOUND, text).into_response();
-        }
-        Ok(1) if id != "all" => id.to_owned(),
-        Ok(count) => count.to_string(),
-        Err(error) => {
-            return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response();
-        }
-    };
-    let text = format!("{to} {}", done.words());
-    tracing::info!("in the console: {text}");
-    match asked.bearer {
-        true => Json(json!({ "done": text })).into_response(),
-        false => {
-            let query: String = form_urlencoded::Serializer::new(String::new())
-                .append_pair("done", done.code())
-                .append_pair("to", &to)
-                .finish();
-            Redirect::to(&format!("/?{query}")).into_response()
-        }
-    }
-}
-
-/// `POST /failed/{id}/retry`; the id `all` retries everything.
-async fn retry(
-    State(served): State<Served>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let asked = asked(&headers, &body);
-    if let Some(refused) = served.refusal(&asked) {
-        return refused;
-    }
-    let store = &served.console.store;
-    let one = Some(id.as_str()).filter(|id| *id != "all");
-    let count = store.parked_retry(one).await;
-    store.wake.events.notify_one();
-    store.wake.lanes.notify_one();
-    store.wake.ring_remotes();
-    changed(&asked, count, &id, Done::Retried)
-}
-
-/// `POST /failed/{id}/discard`, with an optional `reason`.
-async fn discard(
-    State(served): State<Served>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let asked = asked(&headers, &body);
-    if let Some(refused) = served.refusal(&asked) {
-        return refused;
-    }
-    let store = &served.console.store;
-    let reason = asked.reason.as_deref().unwrap_or("discarded in the console");
-    let count = store.parked_discard(&id, reason).await;
-    store.wake.lanes.notify_one();
-    store.wake.ring_remotes();
-    changed(&asked, count, &id, Done::Discarded)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_notice_says_only_what_we_say() {
-        let notice = |done: &str, to: &str| {
-            let asking = Asking {
-                done: done.into(),
-                to: to.into(),
-                ..Asking::default()
-            };
-            asking.notice()
-        };
-        assert_eq!(notice("retried", "d12").as_deref(), Some("d12 is tried again"));
-        assert_eq!(notice("discarded", "3").as_deref(), Some("3 was discarded"));
-        for (done, to) in [
-            ("call 555 0100 to unlock", "d1"),
-            ("retried", "call 555 0100"),
-            ("retried", ""),
-            ("retried", "ddd1"),
-            ("", ""),
-        ] {
-            assert_eq!(notice(done, to), None, "{done} {to}");
-        }
-    }
-
-    #[test]
-    fn a_token_comes_as_a_field_or_in_the_header() {
-        let mut headers = HeaderMap::new();
-        let form = asked(&headers, b"reason=+&token=a%2Bb");
-        assert_eq!(
-            (form.token.as_deref(), form.reason.as_deref(), form.bearer),
-            (Some("a+b"), None, false)
-        );
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("bearer xyz"));
-        let bearer = asked(&headers, b"reason=spam");
-        assert_eq!(
-            (bearer.token.as_deref(), bearer.reason.as_deref(), bearer.bearer),
-            (Some("xyz"), Some("spam"), true)
-        );
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic xyz"));
-        assert_eq!(asked(&headers, b"").token, None);
+impl Default for Asked {
+    fn default() -> Asked {
+        Asked { page: 1 }
     }
 }

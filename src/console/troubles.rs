@@ -42,6 +42,7 @@ pub async fn look(store: &Store, publication: Option<&str>, after: Duration) -> 
             kinds.retain(|kind| !OF_THE_CATALOG.contains(kind));
         }
     }
+    found.extend(store.pause_troubles().await?);
     found.extend(store.published_troubles().await?);
     found.extend(store.unreadable().await?);
     found.extend(store.ticket_estranged().await?);

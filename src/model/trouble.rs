@@ -14,6 +14,8 @@ pub enum TroubleKind {
     Held,
     /// The server refuses the site's own UPDATE and DELETE because of us (rule 1).
     SiteRefused,
+    /// A person has paused a direction.
+    Paused,
     /// Items wait for a person.
     Parked,
     /// The mapping does not fit the database: no row is resolved.
@@ -54,9 +56,10 @@ pub enum TroubleKind {
 
 impl TroubleKind {
     /// All of them.
-    pub const ALL: [TroubleKind; 20] = [
+    pub const ALL: [TroubleKind; 21] = [
         TroubleKind::Held,
         TroubleKind::SiteRefused,
+        TroubleKind::Paused,
         TroubleKind::Parked,
         TroubleKind::ResolvingStopped,
         TroubleKind::WritingStopped,
@@ -82,6 +85,7 @@ impl TroubleKind {
         match self {
             TroubleKind::Held => "held",
             TroubleKind::SiteRefused => "site_refused",
+            TroubleKind::Paused => "paused",
             TroubleKind::Parked => "parked",
             TroubleKind::ResolvingStopped => "resolving_stopped",
             TroubleKind::WritingStopped => "writing_stopped",
@@ -113,6 +117,7 @@ impl TroubleKind {
         match self {
             TroubleKind::Held => ("not_held", "nothing is held any more"),
             TroubleKind::SiteRefused => ("site_well", "the site's UPDATEs are taken again"),
+            TroubleKind::Paused => ("resumed", "nothing is paused any more"),
             TroubleKind::Parked => ("nothing_parked", "nothing is parked any more"),
             TroubleKind::ResolvingStopped => {
                 ("resolving_well", "the mapping fits again; what waited is sent")
@@ -152,6 +157,7 @@ impl TroubleKind {
             | TroubleKind::Waiting => false,
             TroubleKind::Held
             | TroubleKind::SiteRefused
+            | TroubleKind::Paused
             | TroubleKind::Parked
             | TroubleKind::ResolvingStopped
             | TroubleKind::WritingStopped

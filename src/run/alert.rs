@@ -274,7 +274,7 @@ async fn stored(shared: &Shared) -> Result<Stored, StoreError> {
         .map(|trouble| Seen::of(trouble.kind, trouble.subject, trouble.text));
     Ok(Stored {
         troubles: troubles.collect(),
-        parked: shared.store.status_parked(0, Some(MOST_PARKED)).await?,
+        parked: shared.store.parked_list(None, 0, Some(MOST_PARKED)).await?,
     })
 }
 

@@ -10,6 +10,7 @@ mod beat;
 mod lanes;
 mod leader;
 mod repair;
+mod sample;
 mod serve;
 mod trouble;
 mod watch;
@@ -72,6 +73,8 @@ struct Shared {
     /// The same as the role that streams.
     streaming: ConnectUrl,
     store: Store,
+    /// The same for what people look at in the console: two connections, and no statement over five seconds.
+    looks: Store,
     /// Reads the site's tables.
     reading: Pool,
     /// Writes to them.
@@ -113,6 +116,8 @@ impl Shared {
             .map_err(|error| fatal(&error))?;
         let meter = Arc::new(Meter::new(deskie.requests_per_minute, rate_window()));
         let store = Store::new(state, &config.postgres.schema);
+        let looks = named("console").with_statement_timeout(Some(WRITE_WITHIN));
+        let looks = store.through(pool(looks, 2)?);
         let downloader = Downloader::new().map_err(|error| fatal(&error))?;
         Ok(Shared {
             downloader,
@@ -120,6 +125,7 @@ impl Shared {
             url,
             streaming,
             store,
+            looks,
             reading,
             writing,
             client,
@@ -159,6 +165,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
     let console = Console {
         vital: vital.clone(),
         store: shared.store.clone(),
+        looks: shared.looks.clone(),
         meter: Some(shared.meter.clone()),
         recorder: recorder(),
         slot: config.postgres.slot.clone(),
@@ -168,6 +175,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         admin_hosts: config.server.admin_hosts.clone(),
     };
     serve::spawn(&mut servers, admin, crate::console::router(console), &stop);
+    servers.spawn(sample::run(shared.clone(), vital.clone(), stop.clone()));
     servers.spawn(trouble::run(shared.clone(), vital.clone(), stop.clone()));
     if let Some(url) = config.alert.url.clone() {
         servers.spawn(alert::run(shared.clone(), vital.clone(), url, stop.clone()));

@@ -208,7 +208,8 @@ async fn attach(
     message: Option<i64>,
     file: &File,
 ) -> Result<(), Error> {
-    let sql = "insert into ticket_files (ticket_id, message_id, name, mime, content) values ($1, $2, $3, $4, $5)";
+    let sql =
+        "insert into ticket_files (ticket_id, message_id, name, mime, content) values ($1, $2, $3, $4, $5)";
     client
         .execute(sql, &[&ticket, &message, &file.name, &file.mime, &file.content])
         .await?;

@@ -99,6 +99,7 @@ impl Store {
     pub async fn birth_heads(&self, limit: i64) -> Result<Vec<Birth>, StoreError> {
         let sql = "select case_id, case_number, subject, user_id, recipient, channel, status, changed_at, created_at, attempts
             from {s}.birth where state = 'pending' and not_before <= clock_timestamp() and not exists (select from {s}.hold)
+              and not exists (select from {s}.pause where way = 'to_site')
             order by case_id limit $1";
         let read = |row: &tokio_postgres::Row| Birth {
             case_id: CaseId(row.get(0)),

@@ -19,12 +19,14 @@ pub struct Heads {
 
 impl Store {
     /// The heads of lanes whose time has come: `limit` deliveries of live traffic and as many of a backfill, and `limit`
-    /// reads. Lanes with work under way (`busy`) are left out; there are none while something is held.
+    /// reads. Lanes with work under way (`busy`) are left out; there are none while something is held, and nothing to be sent
+    /// while the way to Deskie is paused.
     pub async fn lane_heads(&self, limit: i64, busy: &[i64]) -> Result<Heads, StoreError> {
         let some = |backfill: &str| {
             format!(
                 "(select d.id, d.ticket_id from {{s}}.delivery d
-                  where d.state in ('queued', 'doubt') and {backfill} and d.not_before <= clock_timestamp()
+                  where (d.state = 'doubt' or d.state = 'queued' and not exists (select from {{s}}.pause where way = 'to_deskie'))
+                    and d.state in ('queued', 'doubt') and {backfill} and d.not_before <= clock_timestamp()
                     and d.ticket_id <> all($1) and {IS_HEAD}
                     and not exists (select from {{s}}.ticket t where t.id = d.ticket_id
                                     and (t.ask_first or t.opened_by is not null or t.estranged is not null))

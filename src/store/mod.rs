@@ -6,6 +6,7 @@
 //!
 //! Invariant: nothing here calls Deskie or evaluates a mapping.
 
+mod audit;
 mod birth;
 mod bulk;
 mod case_status;
@@ -26,11 +27,15 @@ mod link;
 mod merge;
 mod meta;
 mod migrate;
+mod parked;
 mod parked_event;
+mod pause;
 mod published;
 mod recall;
 mod remote;
 mod risk;
+mod sample;
+mod search;
 mod set;
 mod status;
 mod streamed;
@@ -40,6 +45,7 @@ mod trouble;
 mod unreadable;
 mod waiting;
 
+pub use audit::{AuditLine, Done, Via};
 pub use birth::Birth;
 pub use bulk::Held;
 pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
@@ -60,13 +66,17 @@ pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
 pub use meta::{Gap, Meta};
 pub use migrate::own_objects;
+pub use parked::{ItemKind, Parked, ParkedDetail};
 pub use parked_event::Place;
+pub use pause::{Paused, Way};
 pub use published::{KnownTable, MappedSince, SeenTable};
 pub use recall::Claim;
 pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState};
 pub use risk::{HARMLESS, beside, fingerprints, shown};
+pub use sample::{BudgetUse, Sample};
+pub use search::FoundTicket;
 pub use set::{NewLink, NewRow};
-pub use status::{Parked, ParkedDetail, Queues, Standing, Told};
+pub use status::{Chapter, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
 pub use ticket_edit::{TicketNote, TicketSent};
 pub use trouble::Trouble;
@@ -188,6 +198,11 @@ impl Store {
             streamed: Arc::new(watch::Sender::new(Lsn::default())),
             wake: Arc::default(),
         }
+    }
+
+    /// The same state through another pool, so that who reads there takes no connection from the flows.
+    pub fn through(&self, pool: Pool) -> Store {
+        Store { pool, ..self.clone() }
     }
 
     /// The schema, quoted.

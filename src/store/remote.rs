@@ -116,6 +116,7 @@ impl Store {
                 where state in ('pending', 'parked') and ticket_id is not null order by ticket_id, seq) head
             join {{s}}.ticket t on t.id = head.ticket_id
             where head.state = 'pending' and head.not_before <= clock_timestamp() and not exists (select from {{s}}.hold)
+              and not exists (select from {{s}}.pause where way = 'to_site')
               and ($2::bool is null or $2 = (coalesce(jsonb_array_length(head.payload->'attachments'), 0) > 0))
             order by head.seq limit $1",
             ticket::COLUMNS,

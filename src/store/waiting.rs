@@ -27,6 +27,8 @@ pub struct Due {
 pub struct Watched {
     /// What is held, and why.
     pub holds: Vec<String>,
+    /// The directions that are paused.
+    pub paused: Vec<String>,
     /// A gap in the stream is open.
     pub gap: bool,
     /// The bytes of WAL that our slot holds; `None`: there is no slot of that name.
@@ -115,6 +117,7 @@ impl Store {
                 held_bytes: row.get(7),
                 slot_lost: wal_status.as_deref().is_none_or(|status| status == "lost"),
                 catalog: row.get(9),
+                paused: row.get(10),
             },
         })
     }
@@ -144,7 +147,7 @@ fn sql() -> String {
              {lanes}, {inbox}, {remotes},
              array(select reason from {{s}}.hold order by since, kind),
              exists (select from {{s}}.meta where gap_from is not null),
-             slot.held, slot.wal_status, {CATALOG}
+             slot.held, slot.wal_status, {CATALOG}, array(select way from {{s}}.pause order by way)
          from (select) one
          left join (select pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8 as held, coalesce(wal_status, '') as wal_status
              from pg_replication_slots where slot_name = $2) slot on true"

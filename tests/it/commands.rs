@@ -3,6 +3,7 @@
 mod console;
 mod drafts;
 mod init;
+mod search;
 
 use deskie_cdc::postgres::{ConnectUrl, Pool, SessionOptions};
 use deskie_cdc::sandbox::sample_site::Places;
@@ -156,6 +157,7 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
             "last_error_at",
             "leader",
             "parked",
+            "paused",
             "positions",
             "queues",
             "repair",

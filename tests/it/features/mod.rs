@@ -9,6 +9,7 @@ mod file_lists;
 mod files;
 mod odd;
 mod parameters;
+mod pause;
 mod replied_files;
 mod shared_field;
 mod status;

@@ -1,0 +1,386 @@
+//! What waits for a person: listed by kind and page, told whole, tried again or given up.
+//!
+//! There may be a hundred thousand of them: a page walks the partial indexes of `sql/0030_console.sql` and then looks up
+//! its own hundred.
+
+use super::{Store, StoreError};
+
+/// How much waits for a person.
+pub(super) const PARKED: &str = "(select count(*) from {s}.delivery where state = 'parked' and lead is null)
+    + (select count(*) from {s}.remote where state = 'parked')
+    + (select count(*) from {s}.status_write where state = 'parked')
+    + (select count(*) from {s}.birth where state = 'parked')
+    + (select count(*) from {s}.foreign_case where claims is not null and seen_by is null)
+    + (select count(*) from {s}.parked_event where state = 'parked')
+    + (select count(*) from {s}.bulk where held_since is not null)";
+
+/// The kinds of things that wait for a person; an id is the kind's letter and a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ItemKind {
+    /// A delivery: a message, status, note or file for Deskie.
+    Delivery,
+    /// A reply for the site; the number is its message's.
+    Reply,
+    /// A status for the site; the number is our ticket's.
+    Status,
+    /// A case born in Deskie.
+    Birth,
+    /// A case that claims to be a ticket of ours.
+    Orphan,
+    /// A change of a row that could not be taken.
+    Change,
+    /// All new cases of one transaction.
+    Bulk,
+}
+
+impl ItemKind {
+    /// All of them.
+    pub const ALL: [ItemKind; 7] = [
+        ItemKind::Delivery,
+        ItemKind::Reply,
+        ItemKind::Status,
+        ItemKind::Birth,
+        ItemKind::Orphan,
+        ItemKind::Change,
+        ItemKind::Bulk,
+    ];
+
+    /// The letter in front of an id.
+    pub fn letter(self) -> &'static str {
+        match self {
+            ItemKind::Delivery => "d",
+            ItemKind::Reply => "r",
+            ItemKind::Status => "s",
+            ItemKind::Birth => "c",
+            ItemKind::Orphan => "o",
+            ItemKind::Change => "e",
+            ItemKind::Bulk => "x",
+        }
+    }
+
+    /// The kind of a letter.
+    pub fn of_letter(letter: &str) -> Option<ItemKind> {
+        ItemKind::ALL.into_iter().find(|kind| kind.letter() == letter)
+    }
+
+    /// What an id names; `None`: it is none.
+    pub fn of_id(id: &str) -> Option<(ItemKind, i64)> {
+        let kind = ItemKind::of_letter(id.get(..1)?)?;
+        let number = id.get(1..)?;
+        let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
+        number
+            .parse()
+            .ok()
+            .filter(|_| is_plain)
+            .map(|number| (kind, number))
+    }
+}
+
+/// Something that waits for a person.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Parked {
+    /// `d<number>` for a delivery, `r<message id>` for a reply, `s<number>` for a status,
+    /// `c<case id>` for a case born in Deskie, `o<case id>` for one that claims to be a ticket of ours, `e<number>` for a
+    /// change of a row that could not be taken, `x<transaction>` for all new cases of one transaction.
+    pub id: String,
+    /// The site's key of the ticket.
+    pub ticket: Option<String>,
+    /// Why.
+    pub error: String,
+    /// Since when.
+    pub since: String,
+}
+
+/// Everything that is stored of a parked thing.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ParkedDetail {
+    /// As [`Parked::id`].
+    pub id: String,
+    /// The site's key of the ticket.
+    pub ticket: Option<String>,
+    /// Why it is parked.
+    pub error: String,
+    /// It is parked because nobody knows whether Deskie did it.
+    pub in_doubt: bool,
+    /// Other things of the same ticket and direction that wait behind it.
+    pub behind: i64,
+    /// The row of our table, without what is empty.
+    pub stored: serde_json::Value,
+}
+
+/// What waits, each kind by its partial index: letter, number and since when. `{limit}` bounds each.
+const EACH: &str = "(select 'd' as kind, id as number, queued_at as since from {s}.delivery
+        where state = 'parked' and lead is null and ($1::text is null or $1 = 'd') order by queued_at desc, id desc {limit})
+    union all (select 'r', message_id, seen_at from {s}.remote
+        where state = 'parked' and ($1::text is null or $1 = 'r') order by seen_at desc, message_id desc {limit})
+    union all (select 's', ticket_id, seen_at from {s}.status_write
+        where state = 'parked' and ($1::text is null or $1 = 's') order by 3 desc, 2 desc {limit})
+    union all (select 'c', case_id, seen_at from {s}.birth
+        where state = 'parked' and ($1::text is null or $1 = 'c') order by 3 desc, 2 desc {limit})
+    union all (select 'o', case_id, checked_at from {s}.foreign_case
+        where claims is not null and seen_by is null and ($1::text is null or $1 = 'o') order by 3 desc, 2 desc {limit})
+    union all (select 'e', id, parked_at from {s}.parked_event
+        where state = 'parked' and ($1::text is null or $1 = 'e') order by parked_at desc, id desc {limit})
+    union all (select 'x', xid::text::int8, held_since from {s}.bulk
+        where held_since is not null and ($1::text is null or $1 = 'x') order by 3 desc, 2 desc {limit})";
+
+impl Store {
+    /// What waits for a person, the newest first: of one kind or of all, without the first `passed`, and `limit` of the others
+    /// (`None`: all).
+    pub async fn parked_list(
+        &self,
+        kind: Option<ItemKind>,
+        passed: u32,
+        limit: Option<u32>,
+    ) -> Result<Vec<Parked>, StoreError> {
+        // Subqueries look up what is shown one by one, by its key, whatever the planner thinks of the page's length.
+        let sql = format!(
+            "with page as (select * from ({}) parked order by since desc, kind desc, number desc offset $2::int8 limit $3::int8)
+            select kind || number,
+                case kind
+                    when 'd' then (select t.key from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id where d.id = number)
+                    when 'r' then (select t.key from {{s}}.remote r join {{s}}.ticket t on t.id = r.ticket_id where r.message_id = number)
+                    when 's' then (select key from {{s}}.ticket where id = number)
+                    when 'o' then (select claims from {{s}}.foreign_case where case_id = number)
+                    when 'e' then (select ticket_key from {{s}}.parked_event where id = number) end,
+                coalesce(case kind
+                    when 'd' then (select error from {{s}}.delivery where id = number)
+                    when 'r' then (select error from {{s}}.remote where message_id = number)
+                    when 's' then (select error from {{s}}.status_write where ticket_id = number)
+                    when 'c' then (select error from {{s}}.birth where case_id = number)
+                    when 'o' then (select {{s}}.orphan(case_id, claims) from {{s}}.foreign_case where case_id = number)
+                    when 'e' then (select error from {{s}}.parked_event where id = number)
+                    when 'x' then {{s}}.held(number::text::xid8) end, ''),
+                since::text
+            from page order by since desc, kind desc, number desc",
+            EACH.replace("{limit}", "limit $2::int8 + $3::int8")
+        );
+        let read = |row: &tokio_postgres::Row| Parked {
+            id: row.get(0),
+            ticket: row.get(1),
+            error: row.get(2),
+            since: row.get(3),
+        };
+        let (letter, passed, limit) = (
+            kind.map(ItemKind::letter),
+            i64::from(passed),
+            limit.map(i64::from),
+        );
+        let rows = self.query(&sql, &[&letter, &passed, &limit]).await?;
+        Ok(rows.iter().map(read).collect())
+    }
+
+    /// How many of each kind wait for a person; kinds of which none does are left out.
+    pub async fn parked_counts(&self) -> Result<Vec<(ItemKind, i64)>, StoreError> {
+        let sql = "select 'd', count(*) from {s}.delivery where state = 'parked' and lead is null
+            union all select 'r', count(*) from {s}.remote where state = 'parked'
+            union all select 's', count(*) from {s}.status_write where state = 'parked'
+            union all select 'c', count(*) from {s}.birth where state = 'parked'
+            union all select 'o', count(*) from {s}.foreign_case where claims is not null and seen_by is null
+            union all select 'e', count(*) from {s}.parked_event where state = 'parked'
+            union all select 'x', count(*) from {s}.bulk where held_since is not null";
+        let rows = self.query(sql, &[]).await?;
+        let read = |row: &tokio_postgres::Row| Some((ItemKind::of_letter(row.get(0))?, row.get(1)));
+        Ok(rows
+            .iter()
+            .filter_map(read)
+            .filter(|(_, count)| *count > 0)
+            .collect())
+    }
+
+    /// The numbers of all that waits of a kind, the oldest first.
+    pub async fn parked_numbers(&self, kind: ItemKind) -> Result<Vec<i64>, StoreError> {
+        let sql = format!(
+            "select number from ({}) parked order by since, number",
+            EACH.replace("{limit}", "")
+        );
+        let rows = self.query(&sql, &[&kind.letter()]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Everything that is stored of one parked thing; `None` where nothing parked has this id.
+    pub async fn parked_get(&self, id: &str) -> Result<Option<ParkedDetail>, StoreError> {
+        let Some((kind, number)) = ItemKind::of_id(id) else {
+            return Ok(None);
+        };
+        let sql = match kind {
+            ItemKind::Delivery => {
+                "select t.key, coalesce(d.error, ''), d.doubt_since is not null,
+                    (select count(*) from {s}.delivery o where o.ticket_id = d.ticket_id and o.id <> d.id
+                        and d.act not in ('status', 'file') and o.state in ('unresolved', 'queued')
+                        and (o.position, o.part, o.id) > (d.position, d.part, d.id)),
+                    jsonb_strip_nulls(to_jsonb(d) || jsonb_build_object('row', l.section || ' ' || l.key,
+                        'ticket', t.key, 'case_id', t.case_id, 'case_number', t.case_number))
+                from {s}.delivery d left join {s}.ticket t on t.id = d.ticket_id left join {s}.link l on l.id = d.link_id
+                where d.state = 'parked' and d.id = $1"
+            }
+            ItemKind::Reply => {
+                "select t.key, coalesce(r.error, ''), false,
+                    (select count(*) from {s}.remote o where o.ticket_id = r.ticket_id and o.state = 'pending' and o.seq > r.seq),
+                    jsonb_strip_nulls(to_jsonb(r) || jsonb_build_object('ticket', t.key, 'case_number', t.case_number))
+                from {s}.remote r left join {s}.ticket t on t.id = r.ticket_id where r.state = 'parked' and r.message_id = $1"
+            }
+            ItemKind::Status => {
+                "select t.key, coalesce(w.error, ''), false, 0::int8,
+                    jsonb_strip_nulls(to_jsonb(w) || jsonb_build_object('ticket', t.key, 'case_id', t.case_id,
+                        'case_number', t.case_number))
+                from {s}.status_write w join {s}.ticket t on t.id = w.ticket_id where w.state = 'parked' and w.ticket_id = $1"
+            }
+            ItemKind::Birth => {
+                "select null, coalesce(error, ''), false, 0::int8, jsonb_strip_nulls(to_jsonb(b))
+                from {s}.birth b where state = 'parked' and case_id = $1"
+            }
+            ItemKind::Orphan => {
+                "select claims, {s}.orphan(case_id, claims), false, 0::int8, jsonb_strip_nulls(to_jsonb(f))
+                from {s}.foreign_case f where claims is not null and seen_by is null and case_id = $1"
+            }
+            ItemKind::Change => {
+                "select p.ticket_key, p.error, false,
+                    (select count(*) from {s}.delivery o where o.ticket_id = p.ticket_id and o.position > p.position
+                        and o.state in ('unresolved', 'queued')),
+                    jsonb_strip_nulls(to_jsonb(p)) from {s}.parked_event p where p.state = 'parked' and p.id = $1"
+            }
+            ItemKind::Bulk => {
+                "select null, {s}.held(b.xid), false,
+                    (select count(*) from {s}.ticket t where t.opened_by = b.xid),
+                    jsonb_build_object('transaction', b.xid::text, 'held_since', b.held_since,
+                        'tickets', (select jsonb_agg(key) from (select key from {s}.ticket t
+                            where t.opened_by = b.xid order by t.id limit 20) first))
+                from {s}.bulk b where b.held_since is not null and b.xid = $1::int8::text::xid8"
+            }
+        };
+        let rows = self.query(sql, &[&number]).await?;
+        Ok(rows.first().map(|row| ParkedDetail {
+            id: id.to_owned(),
+            ticket: row.get(0),
+            error: row.get(1),
+            in_doubt: row.get(2),
+            behind: row.get(3),
+            stored: row.get(4),
+        }))
+    }
+
+    /// A person has mended something: parked things are tried again; the one of this id ([`Parked::id`]), or all. How many.
+    pub async fn parked_retry(&self, id: Option<&str>) -> Result<u64, StoreError> {
+        match id.map(ItemKind::of_id) {
+            None => self.retry(None, &[]).await,
+            Some(Some((kind, number))) => self.retry(Some(kind), &[number]).await,
+            Some(None) => Ok(0),
+        }
+    }
+
+    /// The same of those of a kind that have these numbers.
+    pub async fn parked_retry_of(&self, kind: ItemKind, numbers: &[i64]) -> Result<u64, StoreError> {
+        self.retry(Some(kind), numbers).await
+    }
+
+    /// One that was parked out of doubt is sent again without another look: that is what the person decided. A case that
+    /// claims to be a ticket is asked about again with its next webhook; all (`None`) leaves those, and the new cases of a
+    /// whole transaction, which are a decision of their own, and takes the cases that could not be read.
+    async fn retry(&self, kind: Option<ItemKind>, numbers: &[i64]) -> Result<u64, StoreError> {
+        let sql = "with d as (
+                update {s}.delivery set state = case when act = 'held' then 'skipped' when body is null then 'unresolved' else 'queued' end,
+                    not_before = now(), attempts = 0, failures = 0, doubt_since = null,
+                    waits_since = case when act = 'file' then now() - interval '100 years' end,
+                    intent_at = case when lead is null then intent_at end, lead = null
+                where state = 'parked' and ($1::text is null or $1 = 'd' and coalesce(lead, id) = any ($2)) returning link_id, id),
+            h as (delete from {s}.held where delivery_id in (select id from d) returning *),
+            f as (insert into {s}.event (xid, commit_lsn, committed_at, schema_name, table_name, op, image, size, echo, found)
+                select pg_current_xact_id(), coalesce(m.captured_lsn, '0/0'), coalesce(h.committed_at, clock_timestamp()),
+                    h.schema_name, h.table_name, 'I', h.image, pg_column_size(h.image), false, true
+                from h, {s}.meta m order by h.id),
+            l as (update {s}.link set state = 'queued', reason = null where id in (select link_id from d)),
+            r as (update {s}.remote set state = 'pending', not_before = now(), attempts = 0
+                  where state = 'parked' and ($1::text is null or $1 = 'r' and message_id = any ($2)) returning 1),
+            w as (update {s}.status_write set state = 'pending', not_before = now(), attempts = 0
+                  where state = 'parked' and ($1::text is null or $1 = 's' and ticket_id = any ($2)) returning 1),
+            b as (update {s}.birth set state = 'pending', not_before = now(), attempts = 0
+                  where state = 'parked' and ($1::text is null or $1 = 'c' and case_id = any ($2)) returning 1),
+            o as (delete from {s}.foreign_case
+                  where claims is not null and seen_by is null and $1 = 'o' and case_id = any ($2) returning 1),
+            t as (update {s}.ticket set read_not_before = null, read_attempts = 0
+                  where read_wanted is not null and read_error is not null and $1::text is null returning 1),
+            e as (update {s}.parked_event set state = 'retry', failures = 0
+                  where state = 'parked' and ($1::text is null or $1 = 'e' and id = any ($2)) returning 1),
+            x as (delete from {s}.bulk where held_since is not null and $1 = 'x' and xid::text::int8 = any ($2) returning xid),
+            y as (update {s}.ticket set opened_by = null where opened_by in (select xid from x) returning 1)
+            select (select count(*) from e) + (select count(*) from x) + (select count(*) from d) + (select count(*) from r)
+                + (select count(*) from w) + (select count(*) from b) + (select count(*) from o) + (select count(*) from t)";
+        let rows = self.query(sql, &[&kind.map(ItemKind::letter), &numbers]).await?;
+        Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
+    }
+
+    /// A person gives a parked thing up; what stands behind it goes on. How many.
+    pub async fn parked_discard(&self, id: &str, reason: &str) -> Result<u64, StoreError> {
+        match ItemKind::of_id(id) {
+            Some((kind, number)) => self.parked_discard_of(kind, &[number], reason).await,
+            None => Ok(0),
+        }
+    }
+
+    /// The same of those of a kind that have these numbers.
+    pub async fn parked_discard_of(
+        &self,
+        kind: ItemKind,
+        numbers: &[i64],
+        reason: &str,
+    ) -> Result<u64, StoreError> {
+        let sql = "with d as (
+                update {s}.delivery set state = 'discarded', error = $3 || ' (was: ' || coalesce(error, '') || ')', done_at = now()
+                where state = 'parked' and $1 = 'd' and coalesce(lead, id) = any ($2) returning link_id, files, id),
+            h as (delete from {s}.held where delivery_id in (select id from d)),
+            l as (update {s}.link set state = 'discarded', reason = $3 where id in (select link_id from d
+                union all select (f->>'link')::int8 from d, jsonb_array_elements(d.files) f)),
+            r as (update {s}.remote set state = 'discarded', reason = $3, done_at = now()
+                  where state = 'parked' and $1 = 'r' and message_id = any ($2) returning 1),
+            w as (delete from {s}.status_write where state = 'parked' and $1 = 's' and ticket_id = any ($2)
+                  returning ticket_id, status, at),
+            k as (update {s}.ticket t set status = w.status, status_at = w.at, status_seen_at = clock_timestamp() from w where t.id = w.ticket_id),
+            b as (update {s}.birth set state = 'discarded', error = $3, done_at = now()
+                  where state = 'parked' and $1 = 'c' and case_id = any ($2) returning case_id),
+            f as (insert into {s}.foreign_case (case_id) select case_id from b on conflict do nothing),
+            o as (update {s}.foreign_case set seen_by = $3
+                  where claims is not null and seen_by is null and $1 = 'o' and case_id = any ($2) returning 1),
+            e as (delete from {s}.parked_event where state = 'parked' and $1 = 'e' and id = any ($2)
+                  returning id, ticket_id, error),
+            j as (insert into {s}.journal (ticket_id, what, detail)
+                  select ticket_id, 'change discarded', 'e' || id || ': ' || $3 || ' (was: ' || error || ')' from e),
+            x as (delete from {s}.bulk where held_since is not null and $1 = 'x' and xid::text::int8 = any ($2) returning xid),
+            y as (update {s}.ticket set opened_by = null where opened_by in (select xid from x) returning id),
+            z as (update {s}.delivery set state = 'discarded', error = $3, done_at = now()
+                  where ticket_id in (select t.id from {s}.ticket t where t.opened_by in (select xid from x))
+                    and state in ('unresolved', 'queued', 'parked') returning link_id, files),
+            lz as (update {s}.link set state = 'discarded', reason = $3 where id in (select link_id from z
+                union all select (f->>'link')::int8 from z, jsonb_array_elements(z.files) f))
+            select (select count(*) from e) + (select count(*) from x) + (select count(*) from d) + (select count(*) from r)
+                + (select count(*) from w) + (select count(*) from b) + (select count(*) from o)";
+        let rows = self.query(sql, &[&kind.letter(), &numbers, &reason]).await?;
+        Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ItemKind;
+
+    #[test]
+    fn an_id_is_a_letter_and_a_number() {
+        assert_eq!(ItemKind::of_id("d12"), Some((ItemKind::Delivery, 12)));
+        for kind in ItemKind::ALL {
+            assert_eq!(ItemKind::of_id(&format!("{}7", kind.letter())), Some((kind, 7)));
+        }
+        for id in [
+            "",
+            "d",
+            "12",
+            "q1",
+            "d-1",
+            "d+1",
+            "d1x",
+            "\u{e9}1",
+            "d99999999999999999999",
+        ] {
+            assert_eq!(ItemKind::of_id(id), None, "{id}");
+        }
+    }
+}

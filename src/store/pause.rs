@@ -1,0 +1,93 @@
+//! The directions that a person has paused.
+//!
+//! What would take something to be sent or written looks here, in its own statement; what is under way is finished. Capture,
+//! the receivers, resolving and the reading of cases go on, and what is in doubt is looked for: so nothing is lost, and all
+//! is there when it goes on.
+
+use super::{Store, StoreError};
+use crate::model::{Seen, TroubleKind};
+
+/// A direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// From the site to Deskie.
+    ToDeskie,
+    /// From Deskie to the site.
+    ToSite,
+}
+
+impl Way {
+    /// Both.
+    pub const ALL: [Way; 2] = [Way::ToDeskie, Way::ToSite];
+
+    /// The word in `pause.way`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Way::ToDeskie => "to_deskie",
+            Way::ToSite => "to_site",
+        }
+    }
+
+    /// The direction of a word.
+    pub fn of_word(word: &str) -> Option<Way> {
+        Way::ALL.into_iter().find(|way| way.as_str() == word)
+    }
+
+    /// What a person is told while it is paused.
+    fn told(self) -> &'static str {
+        match self {
+            Way::ToDeskie => {
+                "somebody has paused the way to Deskie: what the site writes is captured and waits, nothing is sent; the \
+                 console resumes it"
+            }
+            Way::ToSite => {
+                "somebody has paused the way to the site: what Deskie says is stored and waits, nothing is written; the \
+                 console resumes it"
+            }
+        }
+    }
+}
+
+/// A direction that is paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Paused {
+    /// Which.
+    pub way: Way,
+    /// Since when, by the server's clock.
+    pub since: jiff::Timestamp,
+}
+
+impl Store {
+    /// Pauses a direction, until it is resumed, over restarts. True where that is news.
+    pub async fn pause_set(&self, way: Way) -> Result<bool, StoreError> {
+        let sql = "insert into {s}.pause (way) values ($1) on conflict (way) do nothing";
+        Ok(self.execute(sql, &[&way.as_str()]).await? > 0)
+    }
+
+    /// It goes on. True where it was paused.
+    pub async fn pause_lift(&self, way: Way) -> Result<bool, StoreError> {
+        let sql = "delete from {s}.pause where way = $1";
+        Ok(self.execute(sql, &[&way.as_str()]).await? > 0)
+    }
+
+    /// What is paused.
+    pub async fn pauses(&self) -> Result<Vec<Paused>, StoreError> {
+        let rows = self
+            .query("select way, since from {s}.pause order by way", &[])
+            .await?;
+        let read = |row: &tokio_postgres::Row| {
+            Some(Paused {
+                way: Way::of_word(row.get(0))?,
+                since: row.get(1),
+            })
+        };
+        Ok(rows.iter().filter_map(read).collect())
+    }
+
+    /// What is paused, as troubles.
+    pub async fn pause_troubles(&self) -> Result<Vec<Seen>, StoreError> {
+        let seen = |paused: Paused| Seen::of(TroubleKind::Paused, paused.way.as_str(), paused.way.told());
+        Ok(self.pauses().await?.into_iter().map(seen).collect())
+    }
+}

@@ -1,0 +1,78 @@
+//! A person looks for a ticket.
+
+use super::delivery::opening_of;
+use super::parked::Parked;
+use super::{Store, StoreError};
+
+/// A ticket that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundTicket {
+    /// The site's key.
+    pub key: String,
+    /// The case's number in Deskie; `None`: it has no case.
+    pub case_number: Option<String>,
+    /// The subject that its case was opened with, where that is known.
+    pub subject: Option<String>,
+    /// The customer's address that its case was opened with, where it is one.
+    pub email: Option<String>,
+    /// The site deleted it.
+    pub gone: bool,
+    /// Since when we know it.
+    pub created_at: jiff::Timestamp,
+}
+
+impl Store {
+    /// The tickets whose key, case number, case id or customer's e-mail address is this, the newest first; each is found by
+    /// an index, however many tickets there are.
+    pub async fn ticket_search(&self, text: &str, limit: i64) -> Result<Vec<FoundTicket>, StoreError> {
+        let text = text.trim();
+        let number = text.trim_start_matches('#');
+        let case_id: Option<i64> = number.parse().ok();
+        let sql = format!(
+            "with found as (
+                select id from {{s}}.ticket where key = $1
+                union select id from {{s}}.ticket where case_number = $2
+                union select id from {{s}}.ticket where case_id = $3
+                union select ticket_id from {{s}}.delivery
+                    where opening is not null and lower((opening->>'email') collate \"C\") = lower($1::text collate \"C\")
+                union select ticket_id from {{s}}.birth where lower(recipient collate \"C\") = lower($1::text collate \"C\"))
+            select key, case_number, opening->>'subject', opening->>'email', gone, created_at
+            from (select t.*, {} as opening from {{s}}.ticket t where t.id in (select id from found)
+                order by t.id desc limit $4) newest
+            order by id desc",
+            opening_of("t.id")
+        );
+        let read = |row: &tokio_postgres::Row| FoundTicket {
+            key: row.get(0),
+            case_number: row.get(1),
+            subject: row.get(2),
+            email: row.get(3),
+            gone: row.get(4),
+            created_at: row.get(5),
+        };
+        let rows = self.query(&sql, &[&text, &number, &case_id, &limit]).await?;
+        Ok(rows.iter().map(read).collect())
+    }
+
+    /// What of the tickets of this key waits for a person, the oldest first.
+    pub async fn parked_of_ticket(&self, key: &str, limit: i64) -> Result<Vec<Parked>, StoreError> {
+        let sql = "with t as (select id from {s}.ticket where key = $1)
+            select id, $1::text, error, since::text from (
+                select 'd' || id as id, coalesce(error, '') as error, queued_at as since from {s}.delivery
+                    where ticket_id in (select id from t) and state = 'parked' and lead is null
+                union all select 'r' || message_id, coalesce(error, ''), seen_at from {s}.remote
+                    where ticket_id in (select id from t) and state = 'parked'
+                union all select 's' || ticket_id, coalesce(error, ''), seen_at from {s}.status_write
+                    where ticket_id in (select id from t) and state = 'parked'
+                union all select 'e' || id, error, parked_at from {s}.parked_event
+                    where ticket_id in (select id from t) and state = 'parked') parked
+            order by parked.since, id limit $2";
+        let read = |row: &tokio_postgres::Row| Parked {
+            id: row.get(0),
+            ticket: row.get(1),
+            error: row.get(2),
+            since: row.get(3),
+        };
+        Ok(self.query(sql, &[&key, &limit]).await?.iter().map(read).collect())
+    }
+}

@@ -1,0 +1,194 @@
+// Plays the console in Chromium; each step says what it has seen. The arrangement is that of `run`.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chromium } from 'playwright-core';
+
+const { BASE, CHROMIUM, SHOTS, PSQL_URL, ADMIN_TOKEN } = process.env;
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+const faults = [];
+
+async function visitor(options) {
+  const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Istanbul', ...options });
+  const page = await context.newPage();
+  // Whatever the page's policy forbids, a script that fails, anything from elsewhere.
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().includes('401')) faults.push(message.text());
+  });
+  page.on('pageerror', (error) => faults.push(String(error)));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(BASE)) faults.push(`elsewhere: ${request.url()}`);
+  });
+  return page;
+}
+
+const shot = (page, name) => page.screenshot({ path: `${SHOTS}/${name}.png`, fullPage: true });
+const text = (page) => page.locator('main').innerText();
+// Nothing stands out to the right.
+const fits = (page) => page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
+
+async function step(what, play) {
+  const begun = Date.now();
+  await play();
+  assert.deepEqual(faults, [], what);
+  console.log(`ok    ${what} (${Date.now() - begun} ms)`);
+}
+
+async function logIn(page, name) {
+  await page.goto(`${BASE}/login`);
+  await page.fill('input[name=name]', name);
+  await page.fill('input[name=token]', ADMIN_TOKEN);
+  await page.click('main form button');
+  await page.waitForURL(`${BASE}/`);
+}
+
+const page = await visitor();
+
+await step('without a log-in: what needs a person, and nothing to press', async () => {
+  await page.goto(BASE);
+  assert.match(await text(page), /This needs you[\s\S]*Items wait for you/);
+  assert.equal(await page.locator('form[method=post]').count(), 0);
+  assert.match(await page.locator('#age').innerText(), /As of .*ago/);
+  await shot(page, 'parked');
+  await page.goto(`${BASE}/failed`);
+  assert.equal(await page.locator('.items li').count(), 3);
+  assert.match(await text(page), /Log in to see texts/);
+});
+
+await step('a wrong token is refused, the right one logs in once', async () => {
+  await page.goto(`${BASE}/login`);
+  await page.fill('input[name=token]', 'not-the-token-at-all');
+  await page.click('main form button');
+  await page.getByRole('alert').waitFor();
+  assert.match(await page.getByRole('alert').innerText(), /not the token/);
+  await page.waitForTimeout(400);
+  await logIn(page, 'Olga <b>');
+  assert.match(await page.locator('header').innerText(), /Olga <b>/);
+});
+
+await step('an item is shown whole, escaped, in the viewer\'s time', async () => {
+  await page.goto(`${BASE}/failed`);
+  await page.locator('a.item').last().click();
+  const shown = await text(page);
+  assert.match(shown, /What to do/);
+  assert.match(shown, /damn 1 & <i>/);
+  assert.equal(await page.locator('main i').count(), 0);
+  await shot(page, 'item');
+});
+
+await step('mended and retried, it is written', async () => {
+  execFileSync('psql', ['-qX', PSQL_URL, '-c', 'alter table messages drop constraint polite']);
+  await page.getByRole('button', { name: 'Retry', exact: true }).click();
+  await page.getByRole('status').waitFor();
+  assert.match(await page.getByRole('status').innerText(), /tried again/);
+  assert.equal(await page.locator('.items li').count(), 2);
+});
+
+await step('a discard asks first', async () => {
+  await page.locator('a.item').first().click();
+  const sure = page.getByRole('button', { name: 'Yes, discard' });
+  assert.equal(await sure.isVisible(), false);
+  await page.getByText('Discard…').click();
+  await page.getByLabel('Reason').fill('said <by> phone');
+  await shot(page, 'discard');
+  await sure.click();
+  await page.getByRole('status').waitFor();
+  assert.match(await page.getByRole('status').innerText(), /discarded/);
+});
+
+await step('all of a kind at once', async () => {
+  await page.goto(`${BASE}/failed?kind=r`);
+  await page.getByText('Discard all of this kind…').click();
+  await page.getByRole('button', { name: 'Yes, discard' }).click();
+  await page.getByRole('status').waitFor();
+  assert.match(await text(page), /Nothing waits for a person/);
+});
+
+await step('who did what', async () => {
+  await page.goto(`${BASE}/log`);
+  assert.match(await text(page), /Olga <b>[\s\S]*: discarded[\s\S]*said <by> phone[\s\S]*: retried[\s\S]*logged in/);
+  await shot(page, 'log');
+});
+
+await step('a ticket is found by its customer, and its story told', async () => {
+  await page.keyboard.press('/');
+  await page.keyboard.type('AYSE@example.com');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/trace\?key=/);
+  assert.match(await text(page), /Row seen[\s\S]*Queued for Deskie[\s\S]*Message in Deskie/);
+  await shot(page, 'story');
+  await page.fill('.search input', 'nobody@example.com');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/\/search\?q=/);
+  assert.match(await text(page), /Nothing was found/);
+});
+
+await step('a direction is paused and resumed', async () => {
+  await page.goto(BASE);
+  await page.getByRole('button', { name: 'Pause' }).first().click();
+  await page.getByRole('status').waitFor();
+  assert.match(await page.getByRole('status').innerText(), /Site → Deskie: paused/);
+  assert.match(await text(page), /This needs you[\s\S]*Paused by a person: Site → Deskie/);
+  await shot(page, 'paused');
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.getByRole('status').waitFor();
+  assert.equal(await page.getByText('Paused by a person').count(), 0);
+  await shot(page, 'well');
+});
+
+await step('renewed while somebody looks, and what is open stays open', async () => {
+  await page.locator('#state > summary').click();
+  const before = await page.locator('#age time').getAttribute('datetime');
+  await page.waitForFunction((before) => document.querySelector('#age time').dateTime !== before, before, { timeout: 20000 });
+  assert.equal(await page.locator('#state').getAttribute('open') !== null, true);
+});
+
+await step('three languages', async () => {
+  for (const [name, word] of [['Türkçe', 'Her şey yolunda'], ['Русский', 'Всё в порядке'], ['English', 'All is well']]) {
+    await page.getByRole('link', { name }).click();
+    assert.match(await text(page), new RegExp(word));
+    await shot(page, `well-${await page.locator('html').getAttribute('lang')}`);
+  }
+});
+
+await step('dark', async () => {
+  await page.getByRole('link', { name: 'Dark' }).click();
+  const [background] = await page.evaluate(() => [getComputedStyle(document.body).backgroundColor]);
+  assert.equal(background, 'rgb(18, 21, 27)');
+  await shot(page, 'dark');
+});
+
+await step('by the keyboard alone', async () => {
+  await page.goto(`${BASE}/`);
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('href')), '/failed');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(`${BASE}/failed`);
+});
+
+await step('a phone, in Turkish, dark by its system: nothing stands out', async () => {
+  const phone = await visitor({
+    locale: 'tr-TR', viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, colorScheme: 'dark',
+  });
+  await logIn(phone, 'Ayşe');
+  for (const [name, path] of [['overview', '/'], ['items', '/failed'], ['troubles', '/troubles'], ['log', '/log'],
+    ['story', '/search?q=ayse@example.com'], ['login', '/login']]) {
+    await phone.goto(BASE + path);
+    assert.equal(await fits(phone), true, path);
+    assert.equal(await phone.locator('html').getAttribute('lang'), 'tr');
+    await shot(phone, `phone-${name}`);
+  }
+  await phone.context().close();
+});
+
+await step('without a script', async () => {
+  const plain = await visitor({ javaScriptEnabled: false });
+  await logIn(plain, 'Kate');
+  assert.match(await text(plain), /All is well[\s\S]*UTC/);
+  await plain.getByRole('button', { name: 'Log out' }).click();
+  assert.match(await plain.locator('header').innerText(), /Log in/);
+  await plain.context().close();
+});
+
+await browser.close();
