@@ -195,7 +195,21 @@ fn file_name(address: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sanitise::{safe, sanitise};
     use super::*;
+
+    #[test]
+    fn many_signs_in_a_text_are_no_reason_to_leave_its_tags_out() {
+        for sign in ["&", "&amp;", "\u{a0}", "«", "R&D "] {
+            let html = format!("<p>{0}<b>{0}</b></p>", sign.repeat(5_000));
+            let safe = safe(&html, Relative::Drop);
+            assert!(!safe.is_flattened, "{sign}");
+            // Nothing of what parts it is seen, and no entity is cut.
+            let once = sanitise(&format!("<p>{sign}<b>{sign}</b></p>"), Relative::Drop);
+            let sign = once.split(['<', '>']).nth(2).unwrap().repeat(5_000);
+            assert!(safe.html == format!("<p>{sign}<b>{sign}</b></p>"), "{sign:.20}");
+        }
+    }
 
     #[test]
     fn pictures_are_shown_or_named_or_unseen() {

@@ -120,6 +120,28 @@ async fn numbers_made_anew_are_not_believed_and_nothing_crosses() {
     assert_eq!(texts(&stage.case(second_case)), ["private", "for Ivan"]);
 }
 
+#[tokio::test]
+async fn a_key_made_anew_holds_before_anybody_has_looked() {
+    // GIVEN a ticket with a case, and a connector that is away
+    let stage = stage().build().await;
+    let connector = begun(&stage).await;
+    stage.open("Ayse").await;
+    stage.settled().await;
+    connector.kill9().await;
+    let free = "select count(*) where deskie_cdc.unheld()";
+    assert_eq!(stage.count(free).await, 1);
+    // WHEN the site numbers its tickets anew
+    migrate(&stage, ANEW).await;
+    // THEN what every sending and every writing asks within its transaction refuses, though nobody has told it yet
+    assert_eq!(stage.count("select count(*) from deskie_cdc.hold").await, 0);
+    let refused = stage.site.client.query(free, &[]).await.unwrap_err();
+    assert_eq!(
+        refused.code().map(tokio_postgres::error::SqlState::code),
+        Some("DC005"),
+        "{refused:?}"
+    );
+}
+
 /// The column is exchanged for another one with the same values.
 const SWAPPED: &str = "
     alter table messages drop constraint messages_ticket_id_fkey;
