@@ -4,6 +4,7 @@
 
 mod backfill;
 mod check;
+mod completions;
 mod demo;
 mod failed;
 mod fetch_postgres;
@@ -82,6 +83,8 @@ enum Command {
     Simulator(simulator::Arguments),
     /// The whole thing here and now: throw-away Postgres, sample site, simulator, connector.
     Demo(demo::Arguments),
+    /// Print the script by which a shell completes the command line: `deskie-cdc completions bash`.
+    Completions(completions::Arguments),
     /// Ask a running connector's admin port whether it is ready (for containers).
     #[command(hide = true)]
     Healthcheck(healthcheck::Arguments),
@@ -153,6 +156,7 @@ impl Arguments {
             Command::Uninstall(arguments) => uninstall::run(&*place.config()?, &arguments).await,
             Command::Simulator(arguments) => simulator::run(&arguments).await,
             Command::Demo(arguments) => Box::pin(demo::run(&arguments)).await,
+            Command::Completions(arguments) => completions::run(&arguments),
             Command::Healthcheck(arguments) => healthcheck::run(place.config().ok(), &arguments).await,
             Command::FetchPostgres(arguments) => fetch_postgres::run(&arguments).await,
         }

@@ -506,3 +506,20 @@ async fn rules_are_told_in_three_languages() {
     assert!(!text.contains("your-server"), "{text}");
     place.command(&["rules", "--lang", "de"]).await.exits(2);
 }
+
+#[tokio::test]
+async fn a_shell_can_complete_the_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let program = env!("CARGO_BIN_EXE_deskie-cdc");
+        let mut command = tokio::process::Command::new(program);
+        let output = command.args(["completions", shell]).current_dir(&folder).output();
+        let output = output.await.unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.success() && script.contains("backfill"),
+            "{shell}: {script}"
+        );
+        assert!(!script.contains('\u{1b}'), "{shell}");
+    }
+}

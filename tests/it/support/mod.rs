@@ -86,7 +86,11 @@ pub fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Waits until `probe` gives something, looking every 15 ms; `what` says what was waited for.
+/// How long a wait lies between two looks: short at first, since most is there at once; then long enough that those who
+/// look leave the machine to those who work.
+const LOOKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(80)];
+
+/// Waits until `probe` gives something; `what` says what was waited for.
 #[track_caller]
 pub fn wait_until<T, F>(what: &str, mut probe: impl FnMut() -> F) -> impl Future<Output = T>
 where
@@ -96,11 +100,13 @@ where
     let what = what.to_owned();
     async move {
         let looking = async {
+            let [mut pause, longest] = LOOKS;
             loop {
                 if let Some(found) = probe().await {
                     return found;
                 }
-                tokio::time::sleep(Duration::from_millis(15)).await;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 5 / 4).min(longest);
             }
         };
         let Ok(found) = tokio::time::timeout(LIMIT, looking).await else {
