@@ -162,6 +162,7 @@ mod tests {
                 prop_assert_eq!(piece.matches('<').count(), piece.matches("<br>").count());
                 let entities = piece.matches('&').count();
                 prop_assert_eq!(entities, piece.matches(';').count());
+                prop_assert!(piece.len() <= 1_100, "{}", piece.len());
                 whole.push_str(piece);
             }
             prop_assert_eq!(whole, flat);
