@@ -91,3 +91,25 @@ async fn the_harness_hears_a_program_and_ends_it() {
     assert_eq!(program.wait_for_log("one").await, "one");
     assert_eq!(program.sigterm_and_wait().await.code(), Some(3));
 }
+
+#[tokio::test]
+async fn a_prepared_statement_that_another_session_knows_is_named_as_a_poolers_doing() {
+    // GIVEN what a pooler in transaction mode makes of two sessions of ours
+    let site = Site::start().await;
+    let twice = "prepare s1 as select 1; prepare s1 as select 1";
+    for (sql, code) in [(twice, "42P05"), ("execute s2", "26000")] {
+        // WHEN the server refuses a statement for that
+        let error = site.client.batch_execute(sql).await.expect_err(sql);
+        // THEN its words say what is likely, and what to do
+        let said = deskie_cdc::postgres::describe(&error);
+        for part in [
+            code,
+            "connection pooler in transaction mode",
+            "direct connection string",
+        ] {
+            assert!(said.contains(part), "`{part}`: {said}");
+        }
+    }
+    let error = site.client.batch_execute("select nothing").await.unwrap_err();
+    assert!(!deskie_cdc::postgres::describe(&error).contains("pooler"));
+}
