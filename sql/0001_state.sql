@@ -191,7 +191,7 @@ begin
     return true;
 end $$;
 
--- How many rows of a table of ours are in a state: counted in a table of up to 20000 rows; of a larger one that many are looked
+-- How many rows of a table of ours are in a state: counted in a table of up to 10000 rows; of a larger one that many are looked
 -- at, whatever their states, and the server's statistics tell the rest.
 create function {schema}.about(named regclass, wanted text) returns bigint language plpgsql stable
 set search_path = pg_catalog, pg_temp as $$
@@ -199,9 +199,9 @@ declare
     counted bigint;
     looked_at bigint;
 begin
-    execute format('select count(*) filter (where state = $1), count(*) from (select state from %s limit 20000) c', named)
+    execute format('select count(*) filter (where state = $1), count(*) from (select state from %s limit 10000) c', named)
         into counted, looked_at using wanted;
-    if looked_at < 20000 then
+    if looked_at < 10000 then
         return counted;
     end if;
     return greatest(counted, (

@@ -71,7 +71,7 @@ pub fn item(viewer: &Viewer, item: &ParkedDetail) -> Markup {
 fn stored(title: &str, stored: &Value, is_here: &dyn Fn(&str) -> bool, room: &Room) -> Markup {
     let fields = stored.as_object().into_iter().flatten();
     let mut fields = fields
-        .filter(|(name, value)| is_here(name) && !value.is_null())
+        .filter(|(name, value)| is_here(name) && !is_empty(value))
         .peekable();
     html! {
         @if fields.peek().is_some() {
@@ -125,11 +125,22 @@ fn told(value: &Value, room: &Room) -> Markup {
             let (shown, rest) = room.cut(text);
             html! { span.text dir="auto" { (shown) (rest) } }
         }
-        Value::Object(fields) => table(fields.iter().filter(|(_, value)| !value.is_null()), room),
+        Value::Object(fields) => table(fields.iter().filter(|(_, value)| !is_empty(value)), room),
         Value::Array(values) => html! {
             @for value in values.iter().take_while(|_| room.has_line()) { div { (told(value, room)) } }
         },
         other => html! { (other.to_string()) },
+    }
+}
+
+/// A value that says nothing.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

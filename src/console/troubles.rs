@@ -16,6 +16,10 @@ const OF_THE_CATALOG: [TroubleKind; 3] = [
     TroubleKind::SlotLost,
 ];
 
+/// How much waits for a person, and how many seconds the oldest other thing has waited, as [`Store::status_attention`] tells it;
+/// counted once a page, since a hundred thousand may be parked.
+pub type Attention = (i64, Option<f64>);
+
 /// What was looked for, and what of it is there.
 pub struct Looked {
     /// These kinds were looked for; of the others nothing is known now.
@@ -26,7 +30,12 @@ pub struct Looked {
 
 /// Looks for everything that no flow meets; `publication`: the main one, where the catalog is to be looked at as well;
 /// `after`: how long the oldest thing may wait.
-pub async fn look(store: &Store, publication: Option<&str>, after: Duration) -> Result<Looked, StoreError> {
+pub async fn look(
+    store: &Store,
+    publication: Option<&str>,
+    after: Duration,
+    (parked, oldest): Attention,
+) -> Result<Looked, StoreError> {
     let is_looked_for = |kind: &TroubleKind| !kind.is_of_the_process() && !kind.is_of_a_flow();
     let mut kinds: Vec<TroubleKind> = TroubleKind::ALL.into_iter().filter(is_looked_for).collect();
     let mut found = store.hold_troubles().await?;
@@ -47,7 +56,6 @@ pub async fn look(store: &Store, publication: Option<&str>, after: Duration) -> 
     found.extend(store.unreadable().await?);
     found.extend(store.ticket_estranged().await?);
     found.extend(store.clock_troubles().await?);
-    let (parked, oldest) = store.status_attention().await?;
     if parked > 0 {
         let text = format!("{parked} wait for a person: see `deskie-cdc failed list`");
         found.push(Seen::new(TroubleKind::Parked, text));
@@ -63,8 +71,13 @@ pub async fn look(store: &Store, publication: Option<&str>, after: Duration) -> 
 }
 
 /// What goes wrong now, what needs a person first: what is noted, but for what is looked for, which is looked for anew.
-pub async fn now(store: &Store, publication: &str, after: Duration) -> Result<Vec<Trouble>, StoreError> {
-    let looked = look(store, Some(publication), after).await?;
+pub async fn now(
+    store: &Store,
+    publication: &str,
+    after: Duration,
+    attention: Attention,
+) -> Result<Vec<Trouble>, StoreError> {
+    let looked = look(store, Some(publication), after, attention).await?;
     let noted = store.troubles().await?.into_iter();
     let (before, mut troubles): (Vec<Trouble>, Vec<Trouble>) =
         noted.partition(|trouble| looked.kinds.contains(&trouble.kind));

@@ -81,8 +81,9 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, stop: CancellationToken) {
 
 async fn look(shared: &Shared, vital: &Vital, is_whole: bool) -> Result<Looked, crate::store::StoreError> {
     let publication = Some(shared.config.postgres.publication.as_str()).filter(|_| is_whole);
+    let attention = shared.store.status_attention().await?;
     let Looked { mut kinds, mut found } =
-        troubles::look(&shared.store, publication, shared.config.alert.after).await?;
+        troubles::look(&shared.store, publication, shared.config.alert.after, attention).await?;
     found.extend(of_the_process(vital));
     kinds.extend(
         TroubleKind::ALL

@@ -32,7 +32,7 @@ pub struct Queues {
     pub oldest_seconds: Option<f64>,
     /// Tickets with a case; from 10000 on it is the server's estimate.
     pub tickets: i64,
-    /// Messages delivered to Deskie; in a table of more than 20000 rows the server's estimate, as the next.
+    /// Messages delivered to Deskie; in a table of more than 10000 rows the server's estimate, as the next.
     pub delivered: i64,
     /// Messages written to the site.
     pub written: i64,
