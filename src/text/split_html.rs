@@ -229,6 +229,24 @@ mod tests {
     }
 
     #[test]
+    fn an_escaped_sign_stays_whole_in_deep_html() {
+        let open = "<ul><li><div><b><blockquote><div><b><b><ul><li><p><b></li><blockquote><b>";
+        for words in [
+            "👩\u{200d}👧👩\u{200d}👧şЖaЖaaЖaaşşş&amp;<p>",
+            "a&amp;b&lt;c<p>d&amp;",
+        ] {
+            let body = format!("{open}{words}");
+            let whole = outgoing(&body, BodyFormat::Html);
+            for max in 64..400 {
+                let parts = split(&body, BodyFormat::Html, max);
+                let amps = |text: &str| text.matches('&').count() + text.matches("amp").count();
+                let joined: usize = parts.iter().map(|part| amps(&part.text)).sum();
+                assert_eq!(joined, amps(&whole.text), "{max}: {parts:#?}");
+            }
+        }
+    }
+
+    #[test]
     fn tags_without_end_become_text() {
         let body = format!("{}deep words here{}", "<div>".repeat(100), "</div>".repeat(100));
         let parts = split(&body, BodyFormat::Html, 100);

@@ -64,9 +64,16 @@ fn text(fields: &[(&'static str, &str)]) -> Form {
 /// All four flows by the pages alone, with a file each way, and what is nobody else's business.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_flows_are_played_and_watched_by_the_pages_alone() {
+    let (_, table) = sample_site::SQL.split_once("create table ticket_files").unwrap();
+    let (columns, _) = table.split_once(");\n").unwrap();
+    let table = format!("create table ticket_files {columns})");
     let (_, files) = sample_site::CONFIG.split_once("\n[[attachment]]").unwrap();
     let with_files = format!("\n[[attachment]]{files}\n[reply]\n");
-    let stage = stage().config("\n[reply]\n", &with_files).build().await;
+    let stage = stage()
+        .schema(&table)
+        .config("\n[reply]\n", &with_files)
+        .build()
+        .await;
     let connector = stage.run().await;
     let pages = Pages::of(&stage).await;
     assert!(pages.get("").await.contains("/site/1"));
