@@ -102,10 +102,11 @@ impl Deliverer {
             Verdict::EnterDoubt => return self.enter_doubt(delivery, &text).await,
             Verdict::Park => {
                 let why = format!("{text}; {remedy}");
-                tracing::error!(%ticket, act, "parked: {why}");
                 let answer = error.answer.as_ref().map(Kept::as_str);
                 let park = || self.store.delivery_park(delivery.id, &why, answer);
-                return self.durably("a refusal", park).await;
+                self.durably("a refusal", park).await;
+                tracing::error!(%ticket, act, "parked: {why}");
+                return;
             }
             Verdict::RetryAt(at) => at.saturating_duration_since(now),
             Verdict::PauseAll { .. } | Verdict::StopAll | Verdict::Finish => Duration::ZERO,

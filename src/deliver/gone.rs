@@ -53,12 +53,12 @@ impl Deliverer {
             ),
             Err(error) => return self.later(delivery, &error, attempts).await,
         };
-        tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
         let answer = error.answer.as_ref().map(Kept::as_str);
         self.durably("a refusal", || {
             self.store.delivery_park(delivery.id, &why, answer)
         })
         .await;
+        tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
     }
 
     /// Whether a case that a read does not find either is gone: the API says so itself, or answers other reads.

@@ -193,12 +193,12 @@ impl Deliverer {
             "Deskie has done it, but its answer contradicts what is known ({why}): it has begun its numbers anew, or is \
              another account"
         );
-        tracing::error!(ticket = %delivery.ticket_key, delivery = %delivery.id, "parked: {why}");
         // In doubt it stays: when the other account is adopted, it is looked for there before it is sent.
         self.durably("a contradiction", || {
             self.store.delivery_park_doubted(delivery.id, &why)
         })
         .await;
+        tracing::error!(ticket = %delivery.ticket_key, delivery = %delivery.id, "parked: {why}");
         if is_case {
             self.durably("a hold", || async {
                 self.store.hold_set(HoldKind::Account, &why).await.map(drop)
