@@ -591,11 +591,14 @@ async fn a_start_that_waits_is_stopped_in_time_and_ends_where_another_has_taken_
     let connector = stage.run().await;
     connector.wait_for_log("is still being made by the process").await;
     // AND WHEN it makes one itself, and loses the lead meanwhile, THEN it lets go
-    stage
-        .sql("select pg_terminate_backend(active_pid) from pg_replication_slots where active")
-        .await;
+    let first = "select active_pid from pg_replication_slots where active";
+    let first: i32 = stage.query(first, &[]).await[0].get(0);
+    stage.sql(&format!("select pg_terminate_backend({first})")).await;
     let seen = connector.log().len();
-    wait_until("the slot is being made anew", is_made).await;
+    // By another process: the first one may take a moment to end.
+    let anew = format!("{being_made} and active_pid <> {first}");
+    let is_made_anew = || async { (stage.count(&anew).await == 1).then_some(()) };
+    wait_until("the slot is being made anew", is_made_anew).await;
     stage.sql("update deskie_cdc.lease set epoch = epoch + 1").await;
     connector
         .wait_for_log_after(seen, "another instance has taken over")
