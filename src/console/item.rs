@@ -25,6 +25,9 @@ const REQUEST: [&str; 11] = [
     "call", "act", "section", "author", "body", "edited", "opening", "files", "payload", "status", "subject",
 ];
 
+/// What Deskie answered when it refused.
+const ANSWER: &str = "answer";
+
 /// The page; texts only for somebody who is logged in.
 pub fn item(viewer: &Viewer, item: &ParkedDetail) -> Markup {
     let words = viewer.words();
@@ -59,10 +62,14 @@ pub fn item(viewer: &Viewer, item: &ParkedDetail) -> Markup {
         }
         @if viewer.session.is_some() {
             (stored(words.request, &item.stored, &|name| REQUEST.contains(&name), &room))
+            @if let Some(answer) = item.stored.get(ANSWER).and_then(Value::as_str) {
+                @let (answer, more) = room.cut(answer);
+                section { h2 { (words.answer) } pre { (answer) (more) } }
+            }
             (stored(words.row, &item.stored, &|name| ROW.contains(&name), &room))
             details #progress {
                 summary { (words.progress) }
-                (stored("", &item.stored, &|name| !REQUEST.contains(&name) && !ROW.contains(&name) && name != "error", &room))
+                (stored("", &item.stored, &|name| !REQUEST.contains(&name) && !ROW.contains(&name) && !["error", ANSWER].contains(&name), &room))
             }
         } @else { p.dim { (words.texts_hidden) } }
     }

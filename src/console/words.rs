@@ -161,6 +161,8 @@ pub struct Words {
     pub attempts: &'static str,
     pub row: &'static str,
     pub request: &'static str,
+    /// Over what Deskie answered.
+    pub answer: &'static str,
     pub progress: &'static str,
     pub texts_hidden: &'static str,
     pub gone: &'static str,

@@ -28,6 +28,7 @@ const STATE: &str = "
             '2026-01-02 10:00:01Z', '2026-01-02 10:00:02Z'),
         (5, 1, 2, 'message', 'customer', '{\"text\": \"first line\\nsecond line\"}', 'parked', 'add_message',
             'Deskie refuses <b>it</b>: 422', '2026-01-02 10:03:01Z', null);
+    update deskie_cdc.delivery set answer = 'HTTP 422\n{\"why\":\"<i>\"}' where id = 2;
     insert into deskie_cdc.inbox (received_at, digest, kind, case_id, state, repeats) values
         ('2026-01-02 10:01:00Z', 'x', 'rule', 1001, 'done', 2);
     insert into deskie_cdc.remote (message_id, case_id, ticket_id, state, kind, payload, row_key, error, seen_at, done_at) values
@@ -225,6 +226,9 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
         &[
             "d2: a message for Deskie, ticket 3",
             "Deskie refuses <b>it</b>: 422",
+            "what Deskie answered",
+            "{\"why\":\"<i>\"}",
+            "stored",
             "first line\n",
             "second line",
             "row",

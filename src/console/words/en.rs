@@ -95,6 +95,7 @@ pub(super) static WORDS: Words = Words {
     attempts: "Attempts",
     row: "The site's row",
     request: "What was to be sent or written",
+    answer: "What Deskie answered",
     progress: "How far it came",
     texts_hidden: "Texts are shown after logging in.",
     gone: "Nothing of this number waits any more: it was dealt with.",

@@ -95,6 +95,7 @@ pub(super) static WORDS: Words = Words {
     attempts: "Попытки",
     row: "Строка сайта",
     request: "Что нужно отправить или записать",
+    answer: "Что ответил Deskie",
     progress: "Как далеко дошло",
     texts_hidden: "Тексты видны после входа.",
     gone: "С этим номером больше ничего не ждёт: уже решено.",

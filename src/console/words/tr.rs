@@ -95,6 +95,7 @@ pub(super) static WORDS: Words = Words {
     attempts: "Deneme sayısı",
     row: "Sitedeki satır",
     request: "Gönderilecek ya da yazılacak olan",
+    answer: "Deskie'nin yanıtı",
     progress: "Nereye kadar geldi",
     texts_hidden: "Metinler giriş yaptıktan sonra gösterilir.",
     gone: "Bu numarayla bekleyen bir şey kalmadı: halledildi.",
