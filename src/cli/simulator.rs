@@ -107,7 +107,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => (simulator.url(), simulator.control_url()),
     };
     println!("{}", simulator::describe(&api, &control));
-    if let Some(browser) = &browser {
+    if let Some(browser) = browser.as_ref().filter(|browser| browser.is_reached_here()) {
         println!("In a browser: {}", browser.url());
     }
     let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;

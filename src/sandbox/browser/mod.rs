@@ -70,6 +70,11 @@ impl Browser {
         })
     }
 
+    /// Whether [`Browser::url`] leads here: an address that means all of the machine's leads nowhere.
+    pub fn is_reached_here(&self) -> bool {
+        !self.address.ip().is_unspecified()
+    }
+
     /// Where the pages are.
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
