@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{Deliverer, SEND_WITHIN};
-use crate::deskie::{Answer, CallError, Kept};
+use crate::deskie::{Answer, CallError};
 use crate::lanes::{self, Call, Cost, DoubtState, Outcome, Verdict};
 use crate::model::{CrashPoint, DeliveryId, clock};
 use crate::store::{Act, Delivery};
@@ -102,11 +102,7 @@ impl Deliverer {
             Verdict::EnterDoubt => return self.enter_doubt(delivery, &text).await,
             Verdict::Park => {
                 let why = format!("{text}; {remedy}");
-                let answer = error.answer.as_ref().map(Kept::as_str);
-                let park = || self.store.delivery_park(delivery.id, &why, answer);
-                self.durably("a refusal", park).await;
-                tracing::error!(%ticket, act, "parked: {why}");
-                return;
+                return self.park(delivery, &why, error.answered()).await;
             }
             Verdict::RetryAt(at) => at.saturating_duration_since(now),
             Verdict::PauseAll { .. } | Verdict::StopAll | Verdict::Finish => Duration::ZERO,
@@ -114,6 +110,16 @@ impl Deliverer {
         tracing::warn!(%ticket, act, attempt, "not sent yet: {text}; {remedy}");
         let retry = || self.store.delivery_retry(delivery.id, &text, after);
         self.durably("a retry", retry).await;
+    }
+
+    /// A person has to look; `answer`: what Deskie answered, where it refused. It is told once that is stored, so that
+    /// whoever is told finds it.
+    pub(super) async fn park(&self, delivery: &Delivery, why: &str, answer: Option<&str>) {
+        self.durably("a parked delivery", || {
+            self.store.delivery_park(delivery.id, why, answer)
+        })
+        .await;
+        tracing::error!(ticket = %delivery.ticket_key, act = delivery.act.as_str(), "parked: {why}");
     }
 
     /// Nobody knows whether Deskie has done it: it is looked for first.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::{Deliverer, UNCLEAR};
-use crate::deskie::{CallError, Case, Kept, Outcome};
+use crate::deskie::{CallError, Case, Outcome};
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::CaseId;
 use crate::store::{Delivery, Parent};
@@ -53,12 +53,7 @@ impl Deliverer {
             ),
             Err(error) => return self.later(delivery, &error, attempts).await,
         };
-        let answer = error.answer.as_ref().map(Kept::as_str);
-        self.durably("a refusal", || {
-            self.store.delivery_park(delivery.id, &why, answer)
-        })
-        .await;
-        tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
+        self.park(delivery, &why, error.answered()).await;
     }
 
     /// Whether a case that a read does not find either is gone: the API says so itself, or answers other reads.

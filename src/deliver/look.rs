@@ -196,9 +196,7 @@ impl Deliverer {
                     "it is not known whether Deskie did it ({found}); look at the case, then `failed retry` (sends it \
                      again) or `failed discard` (it stands there)"
                 );
-                self.durably("a doubt", || self.store.delivery_park(delivery.id, &why, None))
-                    .await;
-                tracing::error!(ticket = %delivery.ticket_key, "parked: {why}");
+                self.park(delivery, &why, None).await;
             }
         }
         CrashPoint::DoubtJudged.reached();

@@ -200,6 +200,11 @@ impl CallError {
         }
     }
 
+    /// What was answered, as it is kept for a person.
+    pub fn answered(&self) -> Option<&str> {
+        self.answer.as_ref().map(Kept::as_str)
+    }
+
     /// Whether the API's own word is that there is no such case.
     pub fn is_case_not_found(&self) -> bool {
         matches!(self.kind, ErrorKind::Gone { code: Some(_), .. })
