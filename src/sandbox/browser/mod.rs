@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -177,17 +177,22 @@ async fn at_the_door(request: Request, next: Next) -> Response {
 /// What a form brought.
 struct Sent(form::Form);
 
-impl Sent {
-    fn read(headers: &HeaderMap, body: &Bytes) -> Result<Sent, Fault> {
-        let kind = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|kind| kind.to_str().ok())
-            .unwrap_or_default();
-        form::read_body(kind, body)
-            .map(Sent)
-            .ok_or_else(|| Fault::Refused("This is no form.".into()))
-    }
+impl<S: Send + Sync> FromRequest<S> for Sent {
+    type Rejection = Response;
 
+    async fn from_request(request: Request, state: &S) -> Result<Sent, Response> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.to_owned();
+        let body = Bytes::from_request(request, state).await;
+        let body = body.map_err(IntoResponse::into_response)?;
+        form::read_body(&kind, &body)
+            .map(Sent)
+            .ok_or_else(|| Fault::Refused("This is no form.".into()).into_response())
+    }
+}
+
+impl Sent {
     /// A field without blanks around it; what is not there is empty.
     fn get(&self, name: &str) -> &str {
         self.0
@@ -249,13 +254,7 @@ async fn ticket(State(shared): State<Arc<Shared>>, Path((user, ticket)): Path<(i
     site::ticket(&shared.site().await?, user, ticket).await.map(shown)
 }
 
-async fn open_ticket(
-    State(shared): State<Arc<Shared>>,
-    Path(user): Path<i64>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Done {
-    let sent = Sent::read(&headers, &body)?;
+async fn open_ticket(State(shared): State<Arc<Shared>>, Path(user): Path<i64>, sent: Sent) -> Done {
     let ticket = site::open(&mut shared.site().await?, user, &sent).await?;
     Ok(Redirect::to(&format!("/site/{user}/{ticket}")))
 }
@@ -263,10 +262,8 @@ async fn open_ticket(
 async fn write_on_ticket(
     State(shared): State<Arc<Shared>>,
     Path((user, ticket)): Path<(i64, i64)>,
-    headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Done {
-    let sent = Sent::read(&headers, &body)?;
     site::write(&mut shared.site().await?, user, ticket, &sent).await?;
     Ok(Redirect::to(&format!("/site/{user}/{ticket}")))
 }
@@ -279,19 +276,12 @@ async fn case(State(shared): State<Arc<Shared>>, Path(case): Path<i64>) -> Shown
     deskie::case(&shared.people, CaseId(case)).map(shown)
 }
 
-async fn write_to_support(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Done {
-    let sent = Sent::read(&headers, &body)?;
+async fn write_to_support(State(shared): State<Arc<Shared>>, sent: Sent) -> Done {
     let case = deskie::mail(&shared.people, &sent)?;
     Ok(Redirect::to(&format!("/deskie/{case}")))
 }
 
-async fn work_on_case(
-    State(shared): State<Arc<Shared>>,
-    Path(case): Path<i64>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Done {
-    let sent = Sent::read(&headers, &body)?;
+async fn work_on_case(State(shared): State<Arc<Shared>>, Path(case): Path<i64>, sent: Sent) -> Done {
     let shown = deskie::work(&shared.people, CaseId(case), &sent)?;
     Ok(Redirect::to(&format!("/deskie/{shown}")))
 }
