@@ -5,7 +5,7 @@ use std::time::Duration;
 use deskie_cdc::sandbox::postgres::ClusterOptions;
 use deskie_cdc::sandbox::simulator::Says;
 
-use crate::support::{Site, Stage, Workplace, installations, stage, stage_on, wait_until};
+use crate::support::{Site, Stage, Workplace, installations, prepared, stage, stage_on, wait_until};
 
 const STREAMER: &str = "deskie_cdc_stream";
 
@@ -140,9 +140,7 @@ async fn each_error_says_which_of_the_two_urls_is_meant() {
         None => None,
     };
     let work = Workplace::new(&site, NOWHERE);
-    work.command(&["setup", "--admin-url", &site.admin_url()])
-        .await
-        .ok();
+    prepared(&site, &work).await;
     site.client
         .batch_execute("create role plain login")
         .await

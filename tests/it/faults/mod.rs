@@ -20,3 +20,15 @@ mod renamed;
 mod schema;
 mod standby;
 mod told;
+
+use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match};
+
+/// These calls are answered so, and nothing is done, until the faults are cleared.
+fn answers(matches: Match, status: u16, body: &str) -> Fault {
+    let kind = FaultKind::Answer {
+        status,
+        body: body.to_owned(),
+        done: false,
+    };
+    Fault::on(matches, kind).times(u32::MAX)
+}

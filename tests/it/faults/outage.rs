@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use deskie_cdc::sandbox::simulator::{Books, Fault, FaultKind, Match, Says};
 
+use super::answers;
 use crate::support::{IVAN, Stage, stage, texts};
 
 /// Answers that are nobody's word about the one item of a call.
@@ -34,15 +35,6 @@ const COLOURS: [(u16, &str); 22] = [
     (500, "{}"),
     (503, "<html>Maintenance</html>"),
 ];
-
-fn answers(matches: Match, status: u16, body: &str) -> Fault {
-    let kind = FaultKind::Answer {
-        status,
-        body: body.to_owned(),
-        done: false,
-    };
-    Fault::on(matches, kind).times(u32::MAX)
-}
 
 /// A stage whose doubts are short and whose minute is four seconds.
 async fn quick() -> Stage {

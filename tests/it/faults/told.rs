@@ -1,8 +1,9 @@
 //! A trouble is found in `status`, readiness, the metrics and an alert, and gone from all of them once it is over (rule 21).
 
-use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match, Says};
+use deskie_cdc::sandbox::simulator::{Match, Says};
 use serde_json::Value;
 
+use super::answers;
 use crate::support::{Connector, Hook, Stage, stage, wait_until};
 
 /// A stage whose connector looks for troubles all the time, and what is alerted.
@@ -17,15 +18,6 @@ async fn watched() -> (Stage, Hook, Connector) {
     let connector = stage.workplace.run_with(&[("DESKIE_CDC_WATCH_MS", "200")]);
     connector.wait_for_log("leading").await;
     (stage, hook, connector)
-}
-
-fn answers(matches: Match, status: u16, body: &str) -> Fault {
-    let kind = FaultKind::Answer {
-        status,
-        body: body.to_owned(),
-        done: false,
-    };
-    Fault::on(matches, kind).times(u32::MAX)
 }
 
 async fn page(stage: &Stage, path: &str) -> Option<String> {
