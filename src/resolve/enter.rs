@@ -10,8 +10,8 @@ use super::row::{Found, Lane};
 use super::{Batch, ResolveError, cell};
 use crate::config::OpenOn;
 use crate::model::{EventId, LinkId, Op, Section, TicketKey};
-use crate::store::{self, Event, LinkState, NewDelivery, Resolution, Step, Stray, Ticket, Unresolved};
-use crate::text;
+use crate::store::{self, Event, Heard, LinkState, NewDelivery, Step, Stray, Ticket, Unresolved, Written};
+use crate::text::{self, Body};
 
 /// Why a message is parked that looks like our own reply. A retry of such a one is a person's decision.
 const ECHO: &str = "an echo";
@@ -20,7 +20,7 @@ const ECHO: &str = "an echo";
 const TELLING: usize = 16;
 
 /// So many automatic replies within ten minutes are a conversation of machines.
-const AUTOMATIC_REPLIES: i64 = 10;
+const AUTOMATIC_REPLIES: usize = 10;
 
 /// What a row that was not sent before it went away is left with.
 pub(super) use crate::store::DROPPED;
@@ -324,35 +324,47 @@ impl Batch<'_> {
         if section != Section::Message || resolution.author != "customer" {
             return Ok(Found::Ready(ready));
         }
-        let heard = step
-            .remote_heard(ticket, &said(resolution).await, committed_at)
-            .await?;
-        let length = resolution
-            .bodies
-            .iter()
-            .map(|body| text::normalise(&body.text).chars().count());
-        let is_telling = length.sum::<usize>() >= TELLING;
-        if heard.is_copy && (is_telling || heard.copied_before) {
-            return Ok(Found::Park(format!(
-                "{ECHO}: a customer's message with the very text of an agent's reply that was written to the site shortly before; \
-                 a job of the site seems to copy replies. Leave such rows out with [message] where or author; `failed \
-                 retry` sends it all the same"
-            )));
+        let written = step.remote_written(ticket, committed_at).await?;
+        let (why, copies) = echo_of(&resolution.bodies, &written, committed_at).await;
+        if !copies.is_empty() {
+            step.remote_copied(&copies).await?;
         }
-        if heard.automatic >= AUTOMATIC_REPLIES {
-            return Ok(Found::Park(format!(
-                "{ECHO}: rules of Deskie wrote {} replies to this ticket within ten minutes, and the site answers each; \
-                 leave them out with [reply] where = \"not :via_rule::boolean\"; `failed retry` sends it all the same",
-                heard.automatic
-            )));
-        }
-        Ok(Found::Ready(ready))
+        Ok(why.map_or(Found::Ready(ready), Found::Park))
     }
 }
 
+/// Why a customer's message looks like a copy of our own reply, or like an answer of a machine to a machine; and which
+/// replies it is the first copy of. `written`: what was written to its ticket; `at`: when it was committed.
+pub(super) async fn echo_of(bodies: &[Body], written: &[Written], at: i64) -> (Option<String>, Vec<i64>) {
+    if written.is_empty() {
+        return (None, Vec::new());
+    }
+    let heard = Heard::of(written, &said(bodies).await, at);
+    let length = bodies
+        .iter()
+        .map(|body| text::normalise(&body.text).chars().count());
+    let is_telling = length.sum::<usize>() >= TELLING;
+    let why = if heard.is_copy && (is_telling || heard.copied_before) {
+        Some(format!(
+            "{ECHO}: a customer's message with the very text of an agent's reply that was written to the site shortly before; \
+             a job of the site seems to copy replies. Leave such rows out with [message] where or author; `failed \
+             retry` sends it all the same"
+        ))
+    } else if heard.automatic >= AUTOMATIC_REPLIES {
+        Some(format!(
+            "{ECHO}: rules of Deskie wrote {} replies to this ticket within ten minutes, and the site answers each; \
+             leave them out with [reply] where = \"not :via_rule::boolean\"; `failed retry` sends it all the same",
+            heard.automatic
+        ))
+    } else {
+        None
+    };
+    (why, heard.copies)
+}
+
 /// What makes a message known again.
-async fn said(resolution: &Resolution) -> Vec<String> {
-    match resolution.bodies.as_slice() {
+async fn said(bodies: &[Body]) -> Vec<String> {
+    match bodies {
         [body] => store::fingerprints(&body.text, &body.html).await,
         bodies => {
             let whole = bodies.iter().map(|body| body.text.as_str()).collect::<String>();

@@ -17,6 +17,11 @@ impl Batch<'_> {
         }
     }
 
+    /// Nothing is to be known of the piece's transactions.
+    pub(super) fn leaves_nothing(&self) -> bool {
+        self.counted.is_empty() && self.cut.is_none()
+    }
+
     /// The piece is decided: what is to be known of its transactions until they are over, and which of them are too many.
     pub(super) async fn transactions_end(&self, step: &Step<'_>) -> Result<(), ResolveError> {
         let mut is_kept = !self.counted.is_empty();

@@ -45,6 +45,7 @@ use crate::store::{CreatedAt, Event, Link, LinkState, MappedSince, Step, Store, 
 use compiled::{Compiled, cell, key_of};
 use enter::DROPPED;
 use moves::came_back;
+use round::Next;
 use row::Lane;
 
 /// Why a round of resolving stopped.
@@ -95,11 +96,12 @@ const FROM_BEFORE: &str = "an update of a row from before the connector";
 /// The same where its `created_at` says neither that nor the contrary.
 const UNTOLD: &str = "an update of a row that created_at tells neither new nor old: its INSERT was not seen, so it counts as old";
 
-/// The tables are looked at again after this even if nothing rang: an event may be there that is not visible yet.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// An event that is there and not ready is looked at again after this, then after twice as long each time: most are not
+/// visible yet for a moment only.
+const SOON: Duration = Duration::from_millis(2);
 
-/// Once nothing was found so many times, only when rung: the site's server is not to be asked for nothing all day long.
-const IDLE_AFTER: u32 = 2;
+/// The longest of these; once that has passed, the beat says that something waits.
+const LATER: Duration = Duration::from_millis(500);
 
 /// While nothing rings it is said so often that it is waited for.
 const TURN: Duration = Duration::from_secs(20);
@@ -130,7 +132,7 @@ impl Resolver {
 
     /// Resolves until cancelled; `turned` is called whenever a round went well.
     pub async fn run(&self, cancel: CancellationToken, turned: impl Fn()) {
-        let (mut failures, mut idle) = (0u32, 0u32);
+        let (mut failures, mut soon) = (0u32, SOON);
         loop {
             let round = self.round().await;
             if round.is_ok() {
@@ -143,14 +145,19 @@ impl Resolver {
                     }
                 }
             }
+            // Until then nothing but a bell is heeded; `None`: nothing else.
             let pause = match round {
-                Ok(true) => {
-                    idle = 0;
-                    Duration::ZERO
+                Ok(Next::Now) => {
+                    soon = SOON;
+                    Some(Duration::ZERO)
                 }
-                Ok(false) => {
-                    idle = idle.saturating_add(1);
-                    LOOK_EVERY
+                Ok(Next::Soon) if soon <= LATER => {
+                    soon *= 2;
+                    Some(soon / 2)
+                }
+                Ok(_) => {
+                    soon = SOON;
+                    None
                 }
                 Err(ResolveError::Store(error)) if error.lost_leadership() || error.is_held() => return,
                 Err(error) => {
@@ -162,17 +169,16 @@ impl Resolver {
                     if let Err(error) = self.store.trouble_seen(&trouble).await {
                         tracing::warn!("the error could not be noted: {error}");
                     }
-                    Duration::from_secs(u64::from(failures.min(10)))
+                    Some(Duration::from_secs(u64::from(failures.min(10))))
                 }
             };
             loop {
-                let is_idle = failures == 0 && idle >= IDLE_AFTER;
                 tokio::select! {
                     () = cancel.cancelled() => return,
-                    () = self.store.wake.events.notified(), if failures == 0 => idle = 0,
-                    () = self.store.wake.due_events.notified(), if is_idle => {}
-                    () = tokio::time::sleep(if is_idle { TURN } else { pause }) => {
-                        if is_idle {
+                    () = self.store.wake.events.notified(), if failures == 0 => {}
+                    () = self.store.wake.due_events.notified(), if pause.is_none() => {}
+                    () = tokio::time::sleep(pause.unwrap_or(TURN)) => {
+                        if pause.is_none() {
                             turned();
                             continue;
                         }

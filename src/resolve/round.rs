@@ -15,7 +15,7 @@ use super::{Batch, Compiled, ResolveError, Resolver, moves};
 use crate::mapping::shape::key_values;
 use crate::model::{CrashPoint, DeliveryId, EventId, Op, Section, TicketKey};
 use crate::postgres::describe;
-use crate::store::{Event, Place, StoreError, Stray, Unresolved};
+use crate::store::{Event, Facts, Place, Round, StoreError, Stray, Unresolved};
 
 /// The most events of one round; a transaction is taken whole.
 const BATCH: i64 = 2000;
@@ -41,6 +41,17 @@ const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A connection that broke so often in a row, while the database answers, is broken by what is asked.
 const BREAKS: u32 = 3;
+
+/// When the next round is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// More is there.
+    Now,
+    /// What is there is not ready.
+    Soon,
+    /// Once something rings.
+    OnceRung,
+}
 
 /// One thing that is tried.
 enum Item {
@@ -75,19 +86,27 @@ impl Item {
 }
 
 impl Resolver {
-    /// One round; true where there may be more to do.
-    pub(super) async fn round(&self) -> Result<bool, ResolveError> {
+    /// One round.
+    pub(super) async fn round(&self) -> Result<Next, ResolveError> {
         // Before there is anything to do: a mapping that does not fit is told at the start, not with the first row.
         self.compiled().await?;
         self.settle_counts().await?;
-        let (events, goes_on) = self.store.event_take(BATCH, self.config.capture.settle).await?;
-        let facts = self.store.facts().await?;
+        let Round {
+            facts,
+            events,
+            goes_on,
+            has_more,
+        } = self.store.round(BATCH, self.config.capture.settle).await?;
         let mut items: Vec<Item> = Vec::new();
         if facts.has_again {
             let parked = self.store.parked_event_retried().await?;
             items.extend(parked.into_iter().map(Item::Again));
         }
-        let is_busy = !events.is_empty() || !items.is_empty();
+        let next = match (items.is_empty(), events.is_empty(), has_more) {
+            (false, ..) | (_, false, true) => Next::Now,
+            (_, true, true) => Next::Soon,
+            (_, _, false) => Next::OnceRung,
+        };
         items.extend(events.into_iter().map(Item::Event));
         if facts.has_again {
             let waiting = self.store.delivery_unresolved(AGAIN).await?.into_iter();
@@ -99,14 +118,21 @@ impl Resolver {
             if self.begun.elapsed() > CAREFUL_FOR {
                 self.careful.store(false, Ordering::Relaxed);
             }
-            return Ok(false);
+            return Ok(next);
         }
-        self.pieces(&items, goes_on).await?;
-        Ok(is_busy)
+        let follows = self.pieces(&items, goes_on, &mut Some(facts)).await?;
+        Ok(if follows { Next::Now } else { next })
     }
 
-    /// Tries all pieces, in order.
-    async fn pieces(&self, items: &[Item], goes_on: Option<u64>) -> Result<(), ResolveError> {
+    /// Tries all pieces, in order; `facts`: what was just read, for the first of them. Whether anything that waits may have
+    /// become due by it.
+    async fn pieces(
+        &self,
+        items: &[Item],
+        goes_on: Option<u64>,
+        facts: &mut Option<Facts>,
+    ) -> Result<bool, ResolveError> {
+        let mut follows = false;
         let is_careful = self.careful.load(Ordering::Relaxed);
         let mut todo: Vec<(usize, usize)> = pieces(items);
         todo.reverse();
@@ -120,14 +146,20 @@ impl Resolver {
                 && is_suspect
             {
                 self.alone(item, cut).await?;
+                follows = true;
                 continue;
             }
             if is_careful || is_suspect {
                 self.count_attempt(piece).await?;
             }
-            let Err(error) = self.piece(piece, cut).await else {
-                continue;
+            let error = match self.piece(piece, cut, facts).await {
+                Ok(more) => {
+                    follows |= more;
+                    continue;
+                }
+                Err(error) => error,
             };
+            follows = true;
             // Whatever it was, the process has survived it.
             if is_careful || is_suspect {
                 self.owe_counts(piece).await;
@@ -145,7 +177,7 @@ impl Resolver {
                 }
             }
         }
-        Ok(())
+        Ok(follows)
     }
 
     /// Tries one item by itself until it goes well, or is parked. Each attempt is counted before it is made.
@@ -154,7 +186,7 @@ impl Resolver {
         let mut why = "the program ended each time while it was at this".to_owned();
         for _ in item.failures()..FAILURES {
             self.count_attempt(piece).await?;
-            let Err(error) = self.piece(piece, cut).await else {
+            let Err(error) = self.piece(piece, cut, &mut None).await else {
                 return Ok(());
             };
             if self.is_of_everybody(&error).await {
@@ -216,13 +248,18 @@ impl Resolver {
     }
 
     /// One piece; where the session's plans may be those of tables that have changed, once more with new ones.
-    async fn piece(&self, piece: &[Item], cut: Option<u64>) -> Result<(), ResolveError> {
-        let done = match self.try_piece(piece, cut, false).await {
+    async fn piece(
+        &self,
+        piece: &[Item],
+        cut: Option<u64>,
+        facts: &mut Option<Facts>,
+    ) -> Result<bool, ResolveError> {
+        let done = match self.try_piece(piece, cut, facts.take(), false).await {
             Err(ResolveError::Stale(text)) => {
                 tracing::info!("the tables seem to have changed: all sessions are made anew ({text})");
                 self.site.renew();
                 *self.compiled.lock().await = None;
-                self.try_piece(piece, cut, true).await
+                self.try_piece(piece, cut, None, true).await
             }
             done => done,
         };
@@ -236,11 +273,15 @@ impl Resolver {
         &self,
         piece: &[Item],
         cut: Option<u64>,
+        facts: Option<Facts>,
         is_fresh: bool,
     ) -> Result<Batch<'_>, ResolveError> {
         let compiled: Arc<Compiled> = self.compiled().await?;
         let events: Vec<&Event> = events_of(piece).collect();
-        let facts = self.store.facts().await?;
+        let facts = match facts {
+            Some(facts) => facts,
+            None => self.store.facts().await?,
+        };
         let mut emptied = facts.emptied;
         emptied.extend(moves::emptied(&events, &compiled));
         let site = self.site.get().await;
@@ -263,10 +304,25 @@ impl Resolver {
         })
     }
 
-    async fn try_piece(&self, piece: &[Item], cut: Option<u64>, is_fresh: bool) -> Result<(), ResolveError> {
-        let batch = self.batch(piece, cut, is_fresh).await?;
+    /// Whether anything that waits may have become due by it.
+    async fn try_piece(
+        &self,
+        piece: &[Item],
+        cut: Option<u64>,
+        facts: Option<Facts>,
+        is_fresh: bool,
+    ) -> Result<bool, ResolveError> {
+        let batch = self.batch(piece, cut, facts, is_fresh).await?;
+        let events: Vec<&Event> = live(piece).collect();
+        if events.len() == piece.len()
+            && let Some(follows) = batch.run_at_once(&events).await?
+        {
+            CrashPoint::ResolveStored.reached();
+            self.store.wake.lanes.notify_one();
+            return Ok(follows);
+        }
         let mut client = self.store.client().await?;
-        let step = self.store.step_by_index(&mut client).await?;
+        let step = self.store.step(&mut client).await?;
         let (mut run, mut bytes) = (Vec::new(), 0);
         for item in piece {
             if let Item::Event(event) = item
@@ -305,7 +361,7 @@ impl Resolver {
         step.commit().await?;
         CrashPoint::ResolveStored.reached();
         self.store.wake.lanes.notify_one();
-        Ok(())
+        Ok(true)
     }
 
     /// Puts an item out of the way of all others, with its cause.
@@ -345,7 +401,7 @@ impl Resolver {
             position: event.id.0,
             ..Place::default()
         };
-        let Ok(batch) = self.batch(&piece, None, true).await else {
+        let Ok(batch) = self.batch(&piece, None, None, true).await else {
             return untold;
         };
         let told = batch.lane_of_event(event).await;
@@ -457,6 +513,13 @@ fn cut_of(items: &[Item], to: usize, goes_on: Option<u64>) -> Option<u64> {
 fn events_of(piece: &[Item]) -> impl Iterator<Item = &Event> {
     piece.iter().filter_map(|item| match item {
         Item::Event(event) | Item::Again(event) => Some(event),
+        _ => None,
+    })
+}
+
+fn live(piece: &[Item]) -> impl Iterator<Item = &Event> {
+    piece.iter().filter_map(|item| match item {
+        Item::Event(event) => Some(event),
         _ => None,
     })
 }

@@ -75,6 +75,9 @@ struct Shared {
     store: Store,
     /// The same for what people look at in the console: two connections, and no statement over five seconds.
     looks: Store,
+    /// The same for what looks rows up by their indexes alone, however small the tables were when a statement was planned: a
+    /// plan that reads a whole table is kept while the table grows.
+    by_index: Store,
     /// Reads the site's tables.
     reading: Pool,
     /// Writes to them.
@@ -118,6 +121,8 @@ impl Shared {
         let store = Store::new(state, &config.postgres.schema);
         let looks = named("console").with_statement_timeout(Some(WRITE_WITHIN));
         let looks = store.through(pool(looks, 2)?);
+        let by_index = named("resolve").with_statements(vec!["SET enable_seqscan TO off".to_owned()]);
+        let by_index = store.through(pool(by_index, 2)?);
         let downloader = Downloader::new().map_err(|error| fatal(&error))?;
         Ok(Shared {
             downloader,
@@ -126,6 +131,7 @@ impl Shared {
             streaming,
             store,
             looks,
+            by_index,
             reading,
             writing,
             client,
@@ -139,6 +145,7 @@ impl Shared {
     /// Lets go of connections that may be dead without having been closed.
     fn forget_connections(&self) {
         self.store.forget_connections();
+        self.by_index.forget_connections();
         self.reading.forget_idle();
         self.writing.forget_idle();
     }

@@ -111,7 +111,7 @@ pub async fn work(
         publications,
         &shared.instance,
     );
-    let resolver = Resolver::new(store.clone(), shared.reading.clone(), config.clone());
+    let resolver = Resolver::new(shared.by_index.clone(), shared.reading.clone(), config.clone());
     let site_files = SiteFiles::new(shared.reading.clone(), config.clone(), shared.downloader.clone());
     let site_files = Arc::new(site_files);
     let deliverer = Arc::new(Deliverer::new(

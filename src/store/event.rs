@@ -7,9 +7,6 @@ use tokio_postgres::types::{PgLsn, ToSql};
 use super::{Store, StoreError, execute_in, query_in};
 use crate::model::{EventId, Lsn, Op, RelationName};
 
-/// A round of resolving takes the events that begin within so many bytes.
-const TAKEN_BYTES: i64 = 2 << 20;
-
 /// A captured row change. Its `Debug` shows none of the row's cells.
 #[derive(Clone)]
 pub struct Event {
@@ -68,44 +65,6 @@ impl Store {
             transaction,
             store: self,
         })
-    }
-
-    /// The oldest events whose turn it is, in order, up to whole transactions of at least `limit` rows, but not more than
-    /// memory should hold (what is left of a transaction comes with the next round): visible to everybody (rule 7; a number beyond all that servers count to is
-    /// another server's), and committed at least `settle` ago. An event that is not ready holds those behind it. With them
-    /// the transaction of the last one, where that goes on behind it.
-    pub async fn event_take(
-        &self,
-        limit: i64,
-        settle: std::time::Duration,
-    ) -> Result<(Vec<Event>, Option<u64>), StoreError> {
-        let sql = "with head as (
-                select id, xid,
-                       (pg_visible_in_snapshot(xid, pg_current_snapshot()) or xid >= '4611686018427387904')
-                       and committed_at <= clock_timestamp() - make_interval(secs => $2) as ready
-                from {s}.event order by id limit $1),
-            blocked as (select min(id) as id from head where not ready),
-            last as (select xid, id from head
-                     where id < coalesce((select id from blocked), 9223372036854775807) order by id desc limit 1),
-            taken as materialized (
-                select e.* from (
-                    select e.*, sum(e.size) over (order by e.id) - e.size as before from {s}.event e
-                    where e.id <= (select id + 10000 from last)
-                      and (e.id <= (select id from last) or e.xid = (select xid from last))) e
-                where before < $3 and not exists (select from {s}.hold)),
-            behind as (
-                select n.xid = l.xid as goes_on from (select id, xid from taken order by id desc limit 1) l
-                cross join lateral (select xid from {s}.event n where n.id > l.id order by n.id limit 1) n)
-            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures, found,
-                coalesce((select goes_on from behind), false)
-            from taken order by id";
-        let rows = self
-            .query(sql, &[&limit, &settle.as_secs_f64(), &TAKEN_BYTES])
-            .await?;
-        let events: Vec<Event> = rows.iter().map(event).collect::<Result<_, _>>()?;
-        let goes_on = rows.last().is_some_and(|row| row.get(12));
-        let last = events.last().filter(|_| goes_on).map(|event| event.xid);
-        Ok((events, last))
     }
 
     /// The events of one table that came after `id`, the newest last: for `settle`, where the newest version counts.

@@ -1,10 +1,12 @@
-//! What a round of resolving must know before it looks at the first row, in one statement.
+//! What a round of resolving begins with, in one statement: the events whose turn it is, and what must be known before
+//! the first row is looked at.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::{CreatedAt, MappedSince, Store, StoreError};
+use super::event::event;
+use super::{CreatedAt, Event, MappedSince, Store, StoreError};
 use crate::model::Section;
 
 /// What a round of resolving works with.
@@ -26,64 +28,142 @@ pub struct Facts {
     pub has_again: bool,
 }
 
+/// What [`facts_at`] reads, each an expression by itself.
+const FACTS: [&str; 7] = [
+    "(select started_at from {s}.meta)",
+    "exists (select from {s}.parked_event)",
+    "(select jsonb_agg(jsonb_build_array(xid::text, emptied)) from {s}.bulk where emptied <> '{}')",
+    "(select jsonb_agg(jsonb_build_array(relation, extract(epoch from since)::float8, since_xid::text))
+        from {s}.published where since is not null)",
+    "(select jsonb_agg(jsonb_build_array(section, expression, zoned, lags, last_xid::text,
+            extract(epoch from clock_timestamp() - sampled_at)::float8) order by section desc) from {s}.clock)",
+    "(select jsonb_agg(xid) from (
+        select xid::text from {s}.bulk where held_since is null
+        union select opened_by::text from {s}.ticket where opened_by is not null
+            and not exists (select from {s}.bulk b where b.xid = opened_by and b.held_since is not null)) c)",
+    "exists (select from {s}.parked_event where state = 'retry')
+        or exists (select from {s}.delivery where state = 'unresolved' and not_before <= now())",
+];
+
+/// A round of resolving takes the events that begin within so many bytes.
+const TAKEN_BYTES: i64 = 2 << 20;
+
+/// What a round of resolving begins with.
+#[derive(Debug)]
+pub struct Round {
+    /// What must be known before the first row is looked at.
+    pub facts: Facts,
+    /// The events whose turn it is, in order.
+    pub events: Vec<Event>,
+    /// The transaction of the last one, where that goes on behind it.
+    pub goes_on: Option<u64>,
+    /// Whether events are there behind these, ready or not.
+    pub has_more: bool,
+}
+
 impl Store {
-    /// All of it.
+    /// What must be known before a row is looked at.
     pub async fn facts(&self) -> Result<Facts, StoreError> {
-        let sql = "select m.started_at, exists (select from {s}.parked_event),
-                (select jsonb_agg(jsonb_build_array(xid::text, emptied)) from {s}.bulk where emptied <> '{}'),
-                (select jsonb_agg(jsonb_build_array(relation, extract(epoch from since)::float8, since_xid::text))
-                    from {s}.published where since is not null),
-                (select jsonb_agg(jsonb_build_array(section, expression, zoned, lags, last_xid::text,
-                        extract(epoch from clock_timestamp() - sampled_at)::float8) order by section desc) from {s}.clock),
-                (select jsonb_agg(xid) from (
-                    select xid::text from {s}.bulk where held_since is null
-                    union select opened_by::text from {s}.ticket where opened_by is not null
-                        and not exists (select from {s}.bulk b where b.xid = opened_by and b.held_since is not null)) c),
-                exists (select from {s}.parked_event where state = 'retry')
-                    or exists (select from {s}.delivery where state = 'unresolved' and not_before <= now())
-            from {s}.meta m";
-        let rows = self.query(sql, &[]).await?;
+        let rows = self.query(&format!("select {}", FACTS.join(", ")), &[]).await?;
         let row = rows
             .first()
-            .ok_or_else(|| StoreError::Damaged("the table meta is empty".into()))?;
-        let list = |place: usize| -> Vec<Value> {
-            match row.get::<_, Option<Value>>(place) {
-                Some(Value::Array(list)) => list,
-                _ => Vec::new(),
-            }
-        };
-        let mut emptied = HashSet::new();
-        for bulk in list(2) {
-            if let (Some(xid), Some(sections)) = (number(&bulk[0]), bulk[1].as_array()) {
-                emptied.extend(sections.iter().filter_map(section).map(|section| (xid, section)));
-            }
-        }
-        let later = |table: &Value| {
-            let xid = number(&table[2]).unwrap_or_default();
-            let at = table[1].as_f64()?;
-            Some((table[0].as_str()?.to_owned(), MappedSince { at, xid }))
-        };
-        let clock = |known: &Value| {
-            let lags = known[3].as_array()?.iter().filter_map(Value::as_f64);
-            Some(CreatedAt {
-                section: section(&known[0])?,
-                expression: known[1].as_str()?.to_owned(),
-                zoned: known[2].as_bool()?,
-                lags: lags.collect(),
-                last_xid: number(&known[4]),
-                sampled_ago: known[5].as_f64(),
-            })
-        };
-        Ok(Facts {
-            started_at: row.get(0),
-            has_parked: row.get(1),
-            emptied,
-            later: list(3).iter().filter_map(later).collect(),
-            counted: list(5).iter().filter_map(number).collect(),
-            has_again: row.get(6),
-            clocks: list(4).iter().filter_map(clock).collect(),
+            .ok_or_else(|| StoreError::Damaged("facts gave no row".into()))?;
+        facts_at(row, 0)
+    }
+
+    /// The same, and the oldest events whose turn it is, up to whole transactions of at least `limit` rows, but not more
+    /// than memory should hold (what is left of a transaction comes with the next round): visible to everybody (rule 7; a
+    /// number beyond all that servers count to is another server's), and committed at least `settle` ago. An event that is
+    /// not ready holds those behind it.
+    pub async fn round(&self, limit: i64, settle: std::time::Duration) -> Result<Round, StoreError> {
+        // Once, not with each event.
+        let facts = FACTS.map(|fact| format!("case when coalesce(n, 1) = 1 then {fact} end"));
+        let sql = format!(
+            "with head as (
+                select id, xid,
+                       (pg_visible_in_snapshot(xid, pg_current_snapshot()) or xid >= '4611686018427387904')
+                       and committed_at <= clock_timestamp() - make_interval(secs => $2) as ready
+                from {{s}}.event order by id limit $1),
+            blocked as (select min(id) as id from head where not ready),
+            last as (select xid, id from head
+                     where id < coalesce((select id from blocked), 9223372036854775807) order by id desc limit 1),
+            taken as materialized (
+                select e.*, row_number() over (order by id) as n from (
+                    select e.*, sum(e.size) over (order by e.id) - e.size as before from {{s}}.event e
+                    where e.id <= (select id + 10000 from last)
+                      and (e.id <= (select id from last) or e.xid = (select xid from last))) e
+                where before < $3 and not exists (select from {{s}}.hold)),
+            behind as (
+                select n.xid = l.xid as goes_on from (select id, xid from taken order by id desc limit 1) l
+                cross join lateral (select xid from {{s}}.event n where n.id > l.id order by n.id limit 1) n)
+            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures, found,
+                (select goes_on from behind),
+                not exists (select from taken) and exists (select from head),
+                {}
+            from (values (1)) one left join taken on true order by id",
+            facts.join(", ")
+        );
+        let rows = self
+            .query(&sql, &[&limit, &settle.as_secs_f64(), &TAKEN_BYTES])
+            .await?;
+        let row = rows
+            .first()
+            .ok_or_else(|| StoreError::Damaged("a round gave no row".into()))?;
+        let facts = facts_at(row, 14)?;
+        let behind: Option<bool> = row.get(12);
+        let has_more = behind.is_some() || row.get(13);
+        let taken = rows.iter().filter(|row| row.get::<_, Option<i64>>(0).is_some());
+        let events: Vec<Event> = taken.map(event).collect::<Result<_, _>>()?;
+        let last = events.last().filter(|_| behind == Some(true));
+        Ok(Round {
+            goes_on: last.map(|event| event.xid),
+            facts,
+            events,
+            has_more,
         })
     }
+}
+
+/// The facts whose expressions begin at `from`.
+fn facts_at(row: &tokio_postgres::Row, from: usize) -> Result<Facts, StoreError> {
+    let list = |place: usize| -> Vec<Value> {
+        match row.get::<_, Option<Value>>(from + place) {
+            Some(Value::Array(list)) => list,
+            _ => Vec::new(),
+        }
+    };
+    let mut emptied = HashSet::new();
+    for bulk in list(2) {
+        if let (Some(xid), Some(sections)) = (number(&bulk[0]), bulk[1].as_array()) {
+            emptied.extend(sections.iter().filter_map(section).map(|section| (xid, section)));
+        }
+    }
+    let later = |table: &Value| {
+        let xid = number(&table[2]).unwrap_or_default();
+        let at = table[1].as_f64()?;
+        Some((table[0].as_str()?.to_owned(), MappedSince { at, xid }))
+    };
+    let clock = |known: &Value| {
+        let lags = known[3].as_array()?.iter().filter_map(Value::as_f64);
+        Some(CreatedAt {
+            section: section(&known[0])?,
+            expression: known[1].as_str()?.to_owned(),
+            zoned: known[2].as_bool()?,
+            lags: lags.collect(),
+            last_xid: number(&known[4]),
+            sampled_ago: known[5].as_f64(),
+        })
+    };
+    let started_at: Option<jiff::Timestamp> = row.get(from);
+    Ok(Facts {
+        started_at: started_at.ok_or_else(|| StoreError::Damaged("the table meta is empty".into()))?,
+        has_parked: row.get(from + 1),
+        emptied,
+        later: list(3).iter().filter_map(later).collect(),
+        counted: list(5).iter().filter_map(number).collect(),
+        has_again: row.get(from + 6),
+        clocks: list(4).iter().filter_map(clock).collect(),
+    })
 }
 
 fn number(text: &Value) -> Option<u64> {

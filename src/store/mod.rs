@@ -55,7 +55,7 @@ pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stra
 pub use delivery_step::Sent;
 pub use edit::{FollowUp, LastSent};
 pub use event::{Event, Position, TransactionWriter};
-pub use facts::Facts;
+pub use facts::{Facts, Round};
 pub use files::{FileRef, NewFile, Prepared};
 pub use gap::{FoundRow, KnownRow};
 pub use heads::Heads;
@@ -71,11 +71,11 @@ pub use parked_event::Place;
 pub use pause::{Paused, Way};
 pub use published::{KnownTable, MappedSince, SeenTable};
 pub use recall::Claim;
-pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState};
+pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState, Written};
 pub use risk::{HARMLESS, beside, fingerprints, shown};
 pub use sample::{BudgetUse, Sample};
 pub use search::FoundTicket;
-pub use set::{NewLink, NewRow};
+pub use set::{Asked, Lanes, NewLink, NewRow, Within};
 pub use status::{Chapter, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
 pub use ticket_edit::{TicketNote, TicketSent};
@@ -275,21 +275,6 @@ impl Store {
     ) -> Result<Step<'a>, StoreError> {
         let transaction = client.transaction().await?;
         query_in(&transaction, self.sql("select {s}.fence($1)"), &[&self.epoch().0]).await?;
-        Ok(Step {
-            transaction,
-            store: self,
-        })
-    }
-
-    /// A step that looks rows up by their indexes alone, however small the tables were when a statement was planned: a plan
-    /// that reads a whole table is kept while the table grows.
-    pub async fn step_by_index<'a>(
-        &'a self,
-        client: &'a mut deadpool_postgres::Object,
-    ) -> Result<Step<'a>, StoreError> {
-        let transaction = client.transaction().await?;
-        let sql = "select {s}.fence($1), set_config('enable_seqscan', 'off', true)";
-        query_in(&transaction, self.sql(sql), &[&self.epoch().0]).await?;
         Ok(Step {
             transaction,
             store: self,

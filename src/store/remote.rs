@@ -263,38 +263,95 @@ impl Store {
     }
 }
 
-/// What was written to a ticket that a message of the site may be a copy of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// A reply that was written to a ticket: a message of the site may be a copy of it.
+#[derive(Debug, Clone)]
+pub struct Written {
+    message: i64,
+    said: Vec<String>,
+    is_of_agent: bool,
+    is_copied: bool,
+    is_via_rule: bool,
+    /// In seconds since 1970.
+    at: f64,
+}
+
+/// What the replies that were written to a ticket mean for a row of the site.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Heard {
     /// An agent said the same within the hour before.
     pub is_copy: bool,
     /// So it was of another reply within that hour.
     pub copied_before: bool,
     /// How many replies of Deskie's rules were written in the ten minutes before.
-    pub automatic: i64,
+    pub automatic: usize,
+    /// What it is a copy of, and is not known to have been copied.
+    pub copies: Vec<i64>,
+}
+
+impl Heard {
+    /// `said`: what makes the row known; `at`: when it was committed, in seconds since 1970. That is cut to the second,
+    /// hence the two of grace.
+    pub fn of(written: &[Written], said: &[String], at: i64) -> Heard {
+        let at = at as f64;
+        let mut heard = Heard::default();
+        let lately = written
+            .iter()
+            .filter(|reply| (at - 3600.0..=at + 2.0).contains(&reply.at));
+        for reply in lately {
+            let is_same = reply.is_of_agent && reply.said.iter().any(|one| said.contains(one));
+            heard.is_copy |= is_same;
+            heard.copied_before |= reply.is_copied && !is_same;
+            heard.automatic += usize::from(reply.is_via_rule && reply.at > at - 600.0);
+            if is_same && !reply.is_copied {
+                heard.copies.push(reply.message);
+            }
+        }
+        heard
+    }
+}
+
+/// The replies that were written to the ticket `t` within the hour before any moment from `$FROM` to `$TO`, in seconds
+/// since 1970: what [`written`] reads.
+pub(super) const WRITTEN: &str =
+    "(select jsonb_agg(jsonb_build_array(r.message_id, r.said, coalesce(r.kind = 'agent', false),
+            r.copied, coalesce(r.via_rule, false), extract(epoch from r.done_at)::float8))
+        from {s}.remote r
+        where r.ticket_id = t.id and r.state = 'written' and r.said is not null
+          and r.done_at between to_timestamp($FROM::int8::float8) - interval '1 hour'
+                            and to_timestamp($TO::int8::float8) + interval '2 seconds')";
+
+pub(super) fn written(list: Option<Value>) -> Vec<Written> {
+    let Some(Value::Array(list)) = list else {
+        return Vec::new();
+    };
+    let read = |reply: &Value| {
+        let said = reply[1].as_array()?.iter().filter_map(Value::as_str);
+        Some(Written {
+            message: reply[0].as_i64()?,
+            said: said.map(str::to_owned).collect(),
+            is_of_agent: reply[2].as_bool()?,
+            is_copied: reply[3].as_bool()?,
+            is_via_rule: reply[4].as_bool()?,
+            at: reply[5].as_f64()?,
+        })
+    };
+    list.iter().filter_map(read).collect()
 }
 
 impl Step<'_> {
-    /// What was written to a ticket before a row that was committed at `at`, in seconds since 1970. That is cut to the
-    /// second, hence the two of grace. A copy is remembered with what it is a copy of.
-    pub async fn remote_heard(&self, ticket: i64, said: &[String], at: i64) -> Result<Heard, StoreError> {
-        let sql = "with lately as (
-                select message_id, said && $2 and kind = 'agent' as same, copied,
-                       via_rule and done_at > at - interval '10 minutes' as automatic
-                from {s}.remote, (select to_timestamp($3::int8::float8) as at) row
-                where ticket_id = $1 and state = 'written' and said is not null
-                  and done_at between at - interval '1 hour' and at + interval '2 seconds'),
-            noted as (update {s}.remote set copied = true
-                where not copied and message_id in (select message_id from lately where same))
-            select coalesce(bool_or(same), false), coalesce(bool_or(copied and not same), false),
-                   count(*) filter (where automatic)
-            from lately";
-        let rows = self.query(sql, &[&ticket, &said, &at]).await?;
-        Ok(rows.first().map_or_else(Heard::default, |row| Heard {
-            is_copy: row.get(0),
-            copied_before: row.get(1),
-            automatic: row.get(2),
-        }))
+    /// What was written to a ticket shortly before a row that was committed at `at`, in seconds since 1970.
+    pub async fn remote_written(&self, ticket: i64, at: i64) -> Result<Vec<Written>, StoreError> {
+        let written_at = WRITTEN.replace("$FROM", "$2").replace("$TO", "$2");
+        let sql = format!("select {written_at} from {{s}}.ticket t where t.id = $1");
+        let rows = self.query(&sql, &[&ticket, &at]).await?;
+        Ok(rows.first().map_or_else(Vec::new, |row| written(row.get(0))))
+    }
+
+    /// Remembers of replies that the site has copied them.
+    pub async fn remote_copied(&self, messages: &[i64]) -> Result<(), StoreError> {
+        let sql = "update {s}.remote set copied = true where message_id = any($1)";
+        self.execute(sql, &[&messages]).await?;
+        Ok(())
     }
 
     /// The oldest reply of ours that was written and not found on the site so far is this row.

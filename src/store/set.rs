@@ -3,13 +3,14 @@
 //! Each statement does what its namesake for one row does, in the order in which the rows are given: numbers are drawn in
 //! that order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::Value;
 
 use super::link::link;
-use super::ticket::{COLUMNS, ticket};
-use super::{Link, LinkState, Opening, Step, StoreError, Ticket};
+use super::remote::{WRITTEN, Written, written};
+use super::ticket::{COLUMNS, COUNT, ticket, ticket_at};
+use super::{Link, LinkState, Opening, Step, Store, StoreError, Ticket};
 use crate::model::{EventId, LinkId, Section};
 use crate::text::Body;
 
@@ -39,8 +40,8 @@ pub struct NewRow<'a> {
     pub position: i64,
     /// The lane.
     pub ticket: i64,
-    /// The row.
-    pub link: LinkId,
+    /// Its place among the keys that become known with it.
+    pub link: usize,
     /// Its section.
     pub section: Section,
     /// `queued`, `unresolved` or `parked`.
@@ -63,46 +64,210 @@ pub struct NewRow<'a> {
     pub error: Option<&'a str>,
 }
 
-impl Step<'_> {
-    /// The newest generation of each of these keys.
-    pub async fn link_find_all(&self, keys: &[(Section, &str)]) -> Result<Vec<Option<Link>>, StoreError> {
-        let sql = "select u.n, l.* from unnest($1::text[], $2::text[]) with ordinality u (section, key, n)
-            cross join lateral (
-                select id, generation, state, gone, ticket_id, gone_xid::text, coalesce(reason = 'baseline', false)
-                from {s}.link where link.key = u.key and link.section = u.section order by generation desc limit 1) l";
-        let (sections, keys): (Vec<&str>, Vec<&str>) =
-            keys.iter().map(|(section, key)| (section.as_str(), *key)).unzip();
-        let mut found = vec![None; keys.len()];
-        for row in self.query(sql, &[&sections, &keys]).await? {
+/// A row of a run, of which it is asked what is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its section.
+    pub section: Section,
+    /// Its key.
+    pub key: &'a str,
+    /// A ticket of which it is asked as well, once in a run.
+    pub lane: Option<&'a str>,
+}
+
+/// What is known of tickets.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    /// The newest lane of each key, gone or not.
+    pub newest: HashMap<String, Ticket>,
+    /// The replies that were written to them lately, where there are any.
+    pub written: HashMap<i64, Vec<Written>>,
+}
+
+impl Lanes {
+    /// Adds the lane whose columns, and behind them [`WRITTEN`], begin at `from`.
+    fn add(&mut self, row: &tokio_postgres::Row, from: usize) {
+        let lane = ticket_at(row, from);
+        match written(row.get(from + COUNT)) {
+            written if written.is_empty() => self.written.remove(&lane.id),
+            written => self.written.insert(lane.id, written),
+        };
+        self.newest.insert(lane.key.0.clone(), lane);
+    }
+}
+
+/// Where a statement runs.
+#[derive(Clone, Copy)]
+pub enum Within<'a> {
+    /// By itself.
+    Alone(&'a Store),
+    /// In a transaction.
+    Step(&'a Step<'a>),
+}
+
+impl Within<'_> {
+    async fn query(
+        self,
+        sql: &str,
+        params: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+        match self {
+            Within::Alone(store) => store.query(sql, params).await,
+            Within::Step(step) => step.query(sql, params).await,
+        }
+    }
+
+    /// The newest generation of each of these rows' keys, and the lanes that are asked about. `between`: when the rows were
+    /// committed, in seconds since 1970; they may be copies of replies that were written within the hour before.
+    pub async fn run_find(
+        self,
+        rows: &[Asked<'_>],
+        between: (i64, i64),
+    ) -> Result<(Vec<Option<Link>>, Lanes), StoreError> {
+        let written_to = WRITTEN.replace("$FROM", "$4").replace("$TO", "$5");
+        let sql = format!(
+            "select u.n, {COLUMNS}, case when t.id is not null then {written_to} end, l.*
+             from unnest($1::text[], $2::text[], $3::text[]) with ordinality u (section, key, lane, n)
+             left join lateral (
+                 select id, generation, state, gone, ticket_id, gone_xid::text, coalesce(reason = 'baseline', false)
+                 from {{s}}.link where link.key = u.key and link.section = u.section order by generation desc limit 1) l on true
+             left join lateral (
+                 select * from {{s}}.ticket where ticket.key = u.lane order by generation desc limit 1) t on true"
+        );
+        let sections: Vec<&str> = rows.iter().map(|row| row.section.as_str()).collect();
+        let keys: Vec<&str> = rows.iter().map(|row| row.key).collect();
+        let wanted: Vec<Option<&str>> = rows.iter().map(|row| row.lane).collect();
+        let mut links = vec![None; keys.len()];
+        let mut lanes = Lanes::default();
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+            [&sections, &keys, &wanted, &between.0, &between.1];
+        for row in self.query(&sql, &values).await? {
             let place = usize::try_from(row.get::<_, i64>(0) - 1).unwrap_or(usize::MAX);
-            if let Some(found) = found.get_mut(place) {
-                *found = Some(link(&row, 1)?);
+            if row.get::<_, Option<i64>>(1).is_some() {
+                lanes.add(&row, 1);
+            }
+            let first = COUNT + 2;
+            if let Some(found) = links.get_mut(place)
+                && row.get::<_, Option<i64>>(first).is_some()
+            {
+                *found = Some(link(&row, first)?);
             }
         }
-        Ok(found)
+        Ok((links, lanes))
     }
 
-    /// The newest lane of each of these keys, gone or not, by key; and to which of them a reply was written within the hour
-    /// before any moment of `between`, in seconds since 1970: a row of theirs may be a copy of it.
-    pub async fn ticket_newest_all(
-        &self,
-        keys: &[&str],
-        between: (i64, i64),
-    ) -> Result<(HashMap<String, Ticket>, HashSet<i64>), StoreError> {
+    /// The lanes of these keys; `between` as in [`Within::run_find`].
+    pub async fn lanes_find(self, keys: &[&str], between: (i64, i64)) -> Result<Lanes, StoreError> {
+        let written_to = WRITTEN.replace("$FROM", "$2").replace("$TO", "$3");
         let sql = format!(
-            "select {COLUMNS}, exists (select from {{s}}.remote r
-                where r.ticket_id = t.id and r.state = 'written' and r.said is not null
-                  and r.done_at between to_timestamp($2::int8::float8) - interval '1 hour'
-                                    and to_timestamp($3::int8::float8) + interval '2 seconds')
-             from unnest($1::text[]) u (key)
+            "select {COLUMNS}, {written_to} from unnest($1::text[]) u (key)
              cross join lateral (select * from {{s}}.ticket where ticket.key = u.key order by generation desc limit 1) t"
         );
-        let rows = self.query(&sql, &[&keys, &between.0, &between.1]).await?;
-        let heard = rows.iter().filter(|row| row.get::<_, bool>(row.len() - 1));
-        let heard = heard.map(|row| ticket(row).id).collect();
-        Ok((by_key(&rows), heard))
+        let mut lanes = Lanes::default();
+        for row in self.query(&sql, &[&keys, &between.0, &between.1]).await? {
+            lanes.add(&row, 0);
+        }
+        Ok(lanes)
     }
 
+    /// Makes keys known, which are different, and puts rows of them into their lanes, each with what was found out about it:
+    /// `link_add`, `delivery_add` and what follows them, in one. `ended`: the events that are dealt with so; they go in the
+    /// same statement, which fails where we do not lead any more, or while a person has to decide something.
+    pub async fn enter(
+        self,
+        links: &[NewLink<'_>],
+        rows: &[NewRow<'_>],
+        ended: Option<&[EventId]>,
+    ) -> Result<(), StoreError> {
+        let ends = match (self, ended) {
+            (_, None) => "select 1",
+            (Within::Alone(_), _) => {
+                ", f as materialized (select {s}.fence($22)), e as (delete from {s}.event where id = any($21))
+                select {s}.unheld() from f"
+            }
+            (Within::Step(_), _) => ", e as (delete from {s}.event where id = any($21)) select {s}.unheld()",
+        };
+        let sql = format!(
+            "with l as (
+                insert into {{s}}.link (section, key, generation, ticket_id, state, reason)
+                select section, key, generation, ticket_id, state, reason
+                from unnest($1::text[], $2::text[], $3::int4[], $4::int8[], $5::text[], $6::text[])
+                    with ordinality u (section, key, generation, ticket_id, state, reason, n)
+                order by n returning id),
+            known as materialized (select array_agg(id order by id) as ids from l),
+            d as (
+                insert into {{s}}.delivery (position, ticket_id, link_id, section, image, written_at, state, author, body,
+                    opening, part, parts, error, dormant, attempts, waits_since, not_before)
+                select u.position, u.ticket_id, (select ids from known)[u.link], u.section,
+                    case when u.part = 1 then e.image end, u.written_at, u.state,
+                    u.author, u.body::jsonb, u.opening::jsonb, u.part, u.parts, u.error, u.dormant,
+                    case when u.state = 'unresolved' then 1 else 0 end,
+                    case when u.state = 'unresolved' then clock_timestamp() end,
+                    case when u.state = 'unresolved' then clock_timestamp() + interval '1 second' else now() end
+                from unnest($7::int8[], $8::int8[], $9::int8[], $10::int4[], $11::text[], $12::int8[], $13::text[], $14::text[],
+                        $15::text[], $16::text[], $17::int4[], $18::int4[], $19::text[], $20::bool[])
+                    with ordinality u (event, position, ticket_id, link, section, written_at, state, author, body, opening,
+                        part, parts, error, dormant, n)
+                left join {{s}}.event e on e.id = u.event
+                order by u.n)
+            {ends}"
+        );
+        fn column<'a, R, T>(rows: &'a [R], cell: impl Fn(&'a R) -> T) -> Vec<T> {
+            rows.iter().map(cell).collect()
+        }
+        let json = |value: Result<Value, serde_json::Error>| {
+            value
+                .map(|value| value.to_string())
+                .map_err(|error| StoreError::Damaged(error.to_string()))
+        };
+        let body = |row: &NewRow<'_>| row.body.map(|body| json(serde_json::to_value(body))).transpose();
+        let bodies: Vec<Option<String>> = rows.iter().map(body).collect::<Result<_, _>>()?;
+        let opening = |row: &NewRow<'_>| {
+            let opening = row.opening.map(|opening| json(serde_json::to_value(opening)));
+            opening.transpose()
+        };
+        let openings: Vec<Option<String>> = rows.iter().map(opening).collect::<Result<_, _>>()?;
+        let link = |row: &NewRow<'_>| i32::try_from(row.link + 1).unwrap_or(i32::MAX);
+        let columns: [Box<dyn tokio_postgres::types::ToSql + Sync + Send>; 20] = [
+            Box::new(column(links, |link| link.section.as_str())),
+            Box::new(column(links, |link| link.key)),
+            Box::new(column(links, |link| link.generation)),
+            Box::new(column(links, |link| link.ticket)),
+            Box::new(column(links, |link| link.state.as_str())),
+            Box::new(column(links, |link| link.reason)),
+            Box::new(column(rows, |row| row.event.0)),
+            Box::new(column(rows, |row| row.position)),
+            Box::new(column(rows, |row| row.ticket)),
+            Box::new(column(rows, link)),
+            Box::new(column(rows, |row| row.section.as_str())),
+            Box::new(column(rows, |row| row.written_at)),
+            Box::new(column(rows, |row| row.state)),
+            Box::new(column(rows, |row| row.author)),
+            Box::new(bodies),
+            Box::new(openings),
+            Box::new(column(rows, |row| row.part)),
+            Box::new(column(rows, |row| row.parts)),
+            Box::new(column(rows, |row| row.error)),
+            Box::new(column(rows, |row| row.dormant)),
+        ];
+        let mut values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = Vec::new();
+        for column in &columns {
+            values.push(column.as_ref());
+        }
+        let ended: Option<Vec<i64>> = ended.map(|ended| ended.iter().map(|id| id.0).collect());
+        if let Some(ended) = &ended {
+            values.push(ended);
+        }
+        let epoch;
+        if let (Within::Alone(store), Some(_)) = (self, &ended) {
+            epoch = store.epoch().0;
+            values.push(&epoch);
+        }
+        self.query(&sql, &values).await.map(drop)
+    }
+}
+
+impl Step<'_> {
     /// Makes a lane for each of these keys, which are different; the lanes by key.
     pub async fn ticket_add_all(&self, keys: &[&str]) -> Result<HashMap<String, Ticket>, StoreError> {
         let sql = format!(
@@ -111,38 +276,6 @@ impl Step<'_> {
              from unnest($1::text[]) with ordinality u (key, n) order by u.n returning {COLUMNS}"
         );
         Ok(by_key(&self.query(&sql, &[&keys]).await?))
-    }
-
-    /// Makes keys known, which are different; their numbers by section and key.
-    pub async fn link_add_all(
-        &self,
-        links: &[NewLink<'_>],
-    ) -> Result<HashMap<(Section, String), LinkId>, StoreError> {
-        let sql = "insert into {s}.link (section, key, generation, ticket_id, state, reason)
-            select section, key, generation, ticket_id, state, reason
-            from unnest($1::text[], $2::text[], $3::int4[], $4::int8[], $5::text[], $6::text[])
-                with ordinality u (section, key, generation, ticket_id, state, reason, n)
-            order by n returning id, key, section = 'ticket'";
-        let sections: Vec<&str> = links.iter().map(|link| link.section.as_str()).collect();
-        let keys: Vec<&str> = links.iter().map(|link| link.key).collect();
-        let generations: Vec<i32> = links.iter().map(|link| link.generation).collect();
-        let tickets: Vec<Option<i64>> = links.iter().map(|link| link.ticket).collect();
-        let states: Vec<&str> = links.iter().map(|link| link.state.as_str()).collect();
-        let reasons: Vec<Option<&str>> = links.iter().map(|link| link.reason).collect();
-        let rows = self
-            .query(
-                sql,
-                &[&sections, &keys, &generations, &tickets, &states, &reasons],
-            )
-            .await?;
-        let read = |row: &tokio_postgres::Row| {
-            let section = match row.get::<_, bool>(2) {
-                true => Section::Ticket,
-                false => Section::Message,
-            };
-            ((section, row.get(1)), LinkId(row.get(0)))
-        };
-        Ok(rows.iter().map(read).collect())
     }
 
     /// Writes down what became of known rows: the row, its lane, its state, and why.
@@ -154,64 +287,6 @@ impl Step<'_> {
         let states: Vec<&str> = links.iter().map(|(_, _, state, _)| state.as_str()).collect();
         let reasons: Vec<&str> = links.iter().map(|(.., reason)| *reason).collect();
         self.execute(sql, &[&ids, &tickets, &states, &reasons]).await?;
-        Ok(())
-    }
-
-    /// Puts rows into their lanes, each with what was found out about it: `delivery_add` and what follows it, in one.
-    pub async fn delivery_add_all(&self, rows: &[NewRow<'_>]) -> Result<(), StoreError> {
-        let sql = "insert into {s}.delivery (position, ticket_id, link_id, section, image, written_at, state, author, body,
-                opening, part, parts, error, dormant, attempts, waits_since, not_before)
-            select u.position, u.ticket_id, u.link_id, u.section, case when u.part = 1 then e.image end, u.written_at, u.state,
-                u.author, u.body::jsonb, u.opening::jsonb, u.part, u.parts, u.error, u.dormant,
-                case when u.state = 'unresolved' then 1 else 0 end,
-                case when u.state = 'unresolved' then clock_timestamp() end,
-                case when u.state = 'unresolved' then clock_timestamp() + interval '1 second' else now() end
-            from unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::text[], $6::int8[], $7::text[], $8::text[],
-                    $9::text[], $10::text[], $11::int4[], $12::int4[], $13::text[], $14::bool[])
-                with ordinality u (event, position, ticket_id, link_id, section, written_at, state, author, body, opening,
-                    part, parts, error, dormant, n)
-            left join {s}.event e on e.id = u.event
-            order by u.n";
-        fn column<'a, T>(rows: &'a [NewRow<'a>], cell: impl Fn(&'a NewRow<'a>) -> T) -> Vec<T> {
-            rows.iter().map(cell).collect()
-        }
-        let json = |value: Result<Value, serde_json::Error>| {
-            value
-                .map(|value| value.to_string())
-                .map_err(|error| StoreError::Damaged(error.to_string()))
-        };
-        let bodies: Vec<Option<String>> = rows
-            .iter()
-            .map(|row| row.body.map(|body| json(serde_json::to_value(body))).transpose())
-            .collect::<Result<_, _>>()?;
-        let openings: Vec<Option<String>> = rows
-            .iter()
-            .map(|row| {
-                row.opening
-                    .map(|opening| json(serde_json::to_value(opening)))
-                    .transpose()
-            })
-            .collect::<Result<_, _>>()?;
-        self.execute(
-            sql,
-            &[
-                &column(rows, |row| row.event.0),
-                &column(rows, |row| row.position),
-                &column(rows, |row| row.ticket),
-                &column(rows, |row| row.link.0),
-                &column(rows, |row| row.section.as_str()),
-                &column(rows, |row| row.written_at),
-                &column(rows, |row| row.state),
-                &column(rows, |row| row.author),
-                &bodies,
-                &openings,
-                &column(rows, |row| row.part),
-                &column(rows, |row| row.parts),
-                &column(rows, |row| row.error),
-                &column(rows, |row| row.dormant),
-            ],
-        )
-        .await?;
         Ok(())
     }
 

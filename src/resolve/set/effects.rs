@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::super::{Batch, ResolveError};
 use super::{Entry, Known};
 use crate::decide::{Outputs, Ready};
-use crate::model::{LinkId, Section, TicketKey};
-use crate::store::{Event, LinkState, NewLink, NewRow, Step};
+use crate::model::{EventId, LinkId, Section, TicketKey};
+use crate::store::{Event, LinkState, NewLink, NewRow, Step, Within};
 
 /// What follows from events, in their order.
 #[derive(Default)]
@@ -23,6 +23,8 @@ pub(super) struct Effects<'a> {
     skipped: BTreeMap<String, usize>,
     /// Sections of which more is known of `created_at`.
     clocks: HashSet<Section>,
+    /// Replies that the site has copied.
+    pub(super) copied: Vec<i64>,
 }
 
 /// A key that becomes known.
@@ -72,6 +74,18 @@ impl<'a> Effects<'a> {
         self.statuses.contains(ticket)
     }
 
+    /// Whether all that follows is that keys become known, and that rows enter lanes that have their cases.
+    pub(super) fn is_plain(&self, known: &Known) -> bool {
+        let is_open = |link: &Added<'_>| link.lane.is_none_or(|lane| known.has_case(lane));
+        self.links.iter().all(is_open)
+            && self.statuses.is_empty()
+            && self.changed.is_empty()
+            && self.wakes.is_empty()
+            && self.skipped.is_empty()
+            && self.clocks.is_empty()
+            && self.copied.is_empty()
+    }
+
     /// Counts a row that is passed over.
     pub(super) fn skip(&mut self, reason: &str) {
         *self.skipped.entry(reason.to_owned()).or_default() += 1;
@@ -100,7 +114,13 @@ impl Batch<'_> {
         let effects = std::mem::take(effects);
         self.write_lanes(step, &effects, known).await?;
         if !effects.links.is_empty() {
-            self.write_links(step, &effects, known).await?;
+            let statuses = self
+                .write_links(Within::Step(step), &effects, known, None)
+                .await?;
+            self.write_statuses(step, &statuses, known).await?;
+        }
+        if !effects.copied.is_empty() {
+            step.remote_copied(&effects.copied).await?;
         }
         let lane = |key: &TicketKey| known.lane(key).map(|lane| lane.id);
         if !effects.changed.is_empty() {
@@ -155,34 +175,30 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// The keys that become known, and the rows that enter their lanes.
-    async fn write_links(
+    /// The keys that become known, and the rows that enter their lanes; with the events that end so, if any. The statuses
+    /// that come with them.
+    pub(super) async fn write_links<'a>(
         &self,
-        step: &Step<'_>,
-        effects: &Effects<'_>,
-        known: &mut Known,
-    ) -> Result<(), ResolveError> {
+        within: Within<'_>,
+        effects: &'a Effects<'_>,
+        known: &Known,
+        ended: Option<&[EventId]>,
+    ) -> Result<HashMap<i64, &'a str>, ResolveError> {
         let lane = |link: &Added<'_>| link.lane.and_then(|key| known.lane(key));
-        let links: Vec<NewLink<'_>> = effects
-            .links
-            .iter()
-            .map(|link| NewLink {
+        let mut links = Vec::with_capacity(effects.links.len());
+        let mut rows = Vec::new();
+        let mut statuses: HashMap<i64, &str> = HashMap::new();
+        for (place, link) in effects.links.iter().enumerate() {
+            let lane = lane(link);
+            links.push(NewLink {
                 section: link.entry.0,
                 key: link.entry.1,
                 generation: link.generation,
-                ticket: lane(link).map(|lane| lane.id),
+                ticket: lane.map(|lane| lane.id),
                 state: link.state,
                 reason: link.reason.as_deref(),
-            })
-            .collect();
-        let ids = step.link_add_all(&links).await?;
-        let mut rows = Vec::new();
-        let mut statuses: HashMap<i64, &str> = HashMap::new();
-        for link in &effects.links {
-            let (Some((event, enters)), Some(lane)) = (&link.enters, lane(link)) else {
-                continue;
-            };
-            let Some(id) = ids.get(&(link.entry.0, link.entry.1.to_owned())) else {
+            });
+            let (Some((event, enters)), Some(lane)) = (&link.enters, lane) else {
                 continue;
             };
             if lane.case_id.is_none() {
@@ -196,7 +212,7 @@ impl Batch<'_> {
                     event.id.0
                 },
                 ticket: lane.id,
-                link: *id,
+                link: place,
                 section: link.entry.0,
                 state: "unresolved",
                 author: None,
@@ -239,16 +255,25 @@ impl Batch<'_> {
                 }
             }
         }
-        if !rows.is_empty() {
-            step.delivery_add_all(&rows).await?;
+        within.enter(&links, &rows, ended).await?;
+        Ok(statuses)
+    }
+
+    /// What the mapping gave for the statuses of lanes.
+    async fn write_statuses(
+        &self,
+        step: &Step<'_>,
+        statuses: &HashMap<i64, &str>,
+        known: &mut Known,
+    ) -> Result<(), ResolveError> {
+        if statuses.is_empty() {
+            return Ok(());
         }
-        if !statuses.is_empty() {
-            let all: Vec<(i64, &str)> = statuses.iter().map(|(lane, status)| (*lane, *status)).collect();
-            step.status_of_site_all(&all).await?;
-            for lane in known.lanes.values_mut() {
-                if let Some(status) = statuses.get(&lane.id) {
-                    lane.site_status = Some((*status).to_owned());
-                }
+        let all: Vec<(i64, &str)> = statuses.iter().map(|(lane, status)| (*lane, *status)).collect();
+        step.status_of_site_all(&all).await?;
+        for lane in known.lanes.values_mut() {
+            if let Some(status) = statuses.get(&lane.id) {
+                lane.site_status = Some((*status).to_owned());
             }
         }
         Ok(())

@@ -6,7 +6,7 @@
 //! statement each writes what follows ([`effects`]).
 //!
 //! Whatever is not plain for a row (its cells are not all there, the mapping gives it none or several answers or refuses
-//! it, it is known in a state that something follows from, files, a reply that it may be a copy of) is *alone*: it goes the
+//! it, it is known in a state that something follows from, files) is *alone*: it goes the
 //! way of one event, [`Batch::event`], in its place, after the effects of all before it are written. So a run means exactly
 //! what its events mean one after the other; a test compares both.
 
@@ -19,13 +19,17 @@ use std::collections::{HashMap, HashSet};
 use self::course::Course;
 use self::effects::{Effects, Enters};
 use super::compiled::key_of;
+use super::enter::echo_of;
 use super::row::Lane;
 use super::{Batch, FROM_BEFORE, ResolveError, UNTOLD};
 use crate::config::{AttachmentOf, Message, OpenOn};
 use crate::decide::{self, Author, Found, MessageRow, Need, Outputs, seconds};
-use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS};
-use crate::model::{Op, Section, TicketKey};
-use crate::store::{Event, LinkState, Step, Ticket};
+use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS, TicketKeyOf};
+use crate::model::{CrashPoint, EventId, Op, Section, TicketKey};
+use crate::store::{Asked, Event, Lanes, LinkState, Step, Ticket, Within, Written};
+
+/// So many events are dealt with at once: where one is not plain all begin anew.
+const AT_ONCE: usize = 64;
 
 /// An event of a run, and what was found out about it.
 pub(super) struct Entry<'a> {
@@ -56,10 +60,10 @@ impl Entry<'_> {
 struct Known {
     /// The newest lane of each key.
     lanes: HashMap<String, Ticket>,
+    /// The replies that were written to them lately.
+    written: HashMap<i64, Vec<Written>>,
     /// What the mapping gives for tickets that have no case.
     openings: HashMap<String, Outputs>,
-    /// Lanes to which a reply was written lately.
-    heard: HashSet<i64>,
     /// The keys of messages and tickets that have files.
     with_files: HashSet<(AttachmentOf, String)>,
 }
@@ -70,17 +74,26 @@ impl Known {
         self.lanes.get(key.as_str()).filter(|lane| !lane.gone)
     }
 
-    /// Looks up the lanes of these keys, and whether a row of the run may be a copy of a reply there.
-    async fn look(&mut self, step: &Step<'_>, run: &[Entry<'_>], keys: &[&str]) -> Result<(), ResolveError> {
-        let times = run.iter().map(|entry| entry.event.committed_at.as_second());
-        let between = times.clone().min().zip(times.max());
-        let Some(between) = between.filter(|_| !keys.is_empty()) else {
-            return Ok(());
-        };
-        let (lanes, heard) = step.ticket_newest_all(keys, between).await?;
-        self.lanes.extend(lanes);
-        self.heard.extend(heard);
+    /// Looks up the lanes of these keys.
+    async fn look(
+        &mut self,
+        within: Within<'_>,
+        run: &[Entry<'_>],
+        keys: &[&str],
+    ) -> Result<(), ResolveError> {
+        if !keys.is_empty() {
+            self.add(within.lanes_find(keys, between(run)).await?, keys);
+        }
         Ok(())
+    }
+
+    /// What was found of the lanes of these keys.
+    fn add(&mut self, found: Lanes, keys: &[&str]) {
+        for lane in keys.iter().filter_map(|key| found.newest.get(*key)) {
+            self.written.remove(&lane.id);
+        }
+        self.lanes.extend(found.newest);
+        self.written.extend(found.written);
     }
 
     fn has_files(&self, of: AttachmentOf, key: &str) -> bool {
@@ -145,28 +158,104 @@ impl Batch<'_> {
         if run.is_empty() {
             return Ok(());
         }
-        let keys: Vec<(Section, &str)> = run
+        let known = self.find(Within::Step(step), &mut run).await?;
+        self.take_in_order(step, &run, known).await
+    }
+
+    /// Deals with a few ordinary events without a transaction around it: what is known of them is read, it is decided, and
+    /// what follows is written in one statement with their end. Whether anything that waits may have become due by it; `None`
+    /// where one of them is not plain, or where they were too many: nothing is done then.
+    ///
+    /// What was read may have changed by the time of the write as it may between two statements of a transaction: what
+    /// must not happen twice is kept apart by unique keys (rule 5), and fails here as it does there.
+    pub(super) async fn run_at_once(&self, events: &[&Event]) -> Result<Option<bool>, ResolveError> {
+        if events.len() > AT_ONCE {
+            return Ok(None);
+        }
+        let run: Option<Vec<Entry<'_>>> = events.iter().map(|event| self.entry(event)).collect();
+        let Some(mut run) = run else {
+            return Ok(None);
+        };
+        let mut known = self.find(Within::Alone(self.store), &mut run).await?;
+        let mut effects = Effects::default();
+        let mut touched: HashSet<(Section, &str)> = HashSet::new();
+        for entry in &run {
+            let key = (entry.section, entry.key.as_str());
+            if touched.contains(&key) {
+                return Ok(None);
+            }
+            if let Done::Alone = self.take(entry, &known, &mut effects).await? {
+                return Ok(None);
+            }
+            if entry.course.touches() {
+                touched.insert(key);
+            }
+        }
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        if effects.is_plain(&known) && self.leaves_nothing() {
+            CrashPoint::ResolveDecided.reached();
+            self.write_links(Within::Alone(self.store), &effects, &mut known, Some(&ids))
+                .await?;
+            return Ok(Some(false));
+        }
+        let mut client = self.store.client().await?;
+        let step = self.store.step(&mut client).await?;
+        self.write(&step, &mut effects, &mut known).await?;
+        self.transactions_end(&step).await?;
+        CrashPoint::ResolveDecided.reached();
+        step.event_delete_unheld(&ids).await?;
+        step.commit().await?;
+        Ok(Some(true))
+    }
+
+    /// Finds out about a run all that is needed to decide about it.
+    async fn find(&self, within: Within<'_>, run: &mut [Entry<'_>]) -> Result<Known, ResolveError> {
+        let mut known = Known::default();
+        // A ticket that can be told already is looked up along with the keys.
+        let lanes: Vec<Option<String>> = run.iter().map(|entry| self.lane_told(entry)).collect();
+        let mut seen: HashSet<&str> = HashSet::new();
+        let asked: Vec<Asked<'_>> = run
             .iter()
-            .map(|entry| (entry.section, entry.key.as_str()))
+            .zip(&lanes)
+            .map(|(entry, lane)| Asked {
+                section: entry.section,
+                key: &entry.key,
+                lane: lane.as_deref().filter(|lane| seen.insert(lane)),
+            })
             .collect();
-        let links = step.link_find_all(&keys).await?;
+        let (links, found) = within.run_find(&asked, between(run)).await?;
+        known.add(found, &[]);
         for (entry, link) in run.iter_mut().zip(links) {
             entry.course = self.course(entry.event, entry.section, link);
         }
-        self.find_lanes(&mut run).await?;
-        let mut known = Known::default();
-        known.look(step, &run, &lane_keys(&run)).await?;
-        for entry in &mut run {
+        self.find_lanes(run).await?;
+        let missing: Vec<&str> = lane_keys(run)
+            .into_iter()
+            .filter(|key| !seen.contains(key))
+            .collect();
+        known.look(within, run, &missing).await?;
+        for entry in run.iter_mut() {
             // The status of a ticket that we have may have changed.
             entry.tells_status = is_ticket_update(entry)
                 && self.config.ticket.status.is_some()
                 && known.lanes.get(&entry.key).is_some_and(|lane| !lane.gone);
         }
-        self.evaluate(&mut run).await?;
-        self.find_times(&mut run).await?;
-        self.find_openings(&run, &mut known).await?;
-        self.find_files(&run, &mut known).await?;
-        self.take_in_order(step, &run, known).await
+        self.evaluate(run).await?;
+        self.find_times(run).await?;
+        self.find_openings(run, &mut known).await?;
+        self.find_files(run, &mut known).await?;
+        Ok(known)
+    }
+
+    /// The ticket of a row that may matter, where the image alone tells it.
+    fn lane_told(&self, entry: &Entry<'_>) -> Option<String> {
+        match (entry.section, &self.compiled.many.ticket_key_of) {
+            (Section::Ticket, _) => Some(entry.key.clone()),
+            (_, Some(TicketKeyOf::Columns(columns))) if entry.event.op == Op::Insert && !entry.event.echo => {
+                key_of(&entry.event.image, columns)
+            }
+            _ => None,
+        }
     }
 
     /// Decides about each, in order, and writes what follows.
@@ -198,7 +287,7 @@ impl Batch<'_> {
                     // It is not known which lane it has made.
                     Some(Lane::Untold(_)) | None => lane_keys(run),
                 };
-                known.look(step, run, &lanes).await?;
+                known.look(Within::Step(step), run, &lanes).await?;
             }
         }
         self.write(step, &mut effects, &mut known).await
@@ -275,7 +364,7 @@ impl Batch<'_> {
         let (state, reason, enters) = match lane {
             None => (LinkState::Seen, Some("it belongs to no ticket".to_owned()), None),
             Some(_) if !self.is_evaluated(entry) => (LinkState::Seen, None, None),
-            Some(lane) => match self.decide(entry, lane, known).await {
+            Some(lane) => match self.decide(entry, lane, known, effects).await {
                 None => return Ok(Done::Alone),
                 Some(Found::NotNow(why)) => (LinkState::Seen, Some(why), None),
                 Some(Found::Never(why)) => {
@@ -316,7 +405,13 @@ impl Batch<'_> {
     }
 
     /// What becomes of a row with its one answer; `None`: more has to be looked at.
-    async fn decide(&self, entry: &Entry<'_>, lane: &TicketKey, known: &Known) -> Option<Found> {
+    async fn decide(
+        &self,
+        entry: &Entry<'_>,
+        lane: &TicketKey,
+        known: &Known,
+        effects: &mut Effects<'_>,
+    ) -> Option<Found> {
         let outputs = entry.outputs.as_ref()?;
         let times = self
             .times(entry.section, entry.event.committed_at.as_second())
@@ -352,13 +447,21 @@ impl Batch<'_> {
         let Found::Ready(ready) = &found else {
             return Some(found);
         };
-        let is_of_customer = ready.author == Author::Customer;
-        let may_be_a_copy = known
-            .lane(lane)
-            .is_some_and(|lane| known.heard.contains(&lane.id));
         let has_files = ready.opening.is_some() && known.has_files(AttachmentOf::Ticket, lane.as_str());
-        let goes_alone = ready.told.is_some() || has_files || is_of_customer && may_be_a_copy;
-        (!goes_alone).then_some(found)
+        if ready.told.is_some() || has_files {
+            return None;
+        }
+        let written = known
+            .lane(lane)
+            .and_then(|lane| known.written.get(&lane.id))
+            .filter(|_| ready.author == Author::Customer);
+        if let Some(written) = written {
+            let at = entry.event.committed_at.as_second();
+            let (why, copies) = Box::pin(echo_of(&ready.bodies, written, at)).await;
+            effects.copied.extend(copies);
+            return Some(why.map_or(found, Found::Park));
+        }
+        Some(found)
     }
 
     /// Whether a change of a ticket's row may be one of its status; one that leaves it as it was says nothing.
@@ -384,6 +487,12 @@ impl Batch<'_> {
 
 fn is_ticket_update(entry: &Entry<'_>) -> bool {
     entry.section == Section::Ticket && entry.event.op == Op::Update
+}
+
+/// When the first and the last row of a run were committed, in seconds since 1970.
+fn between(run: &[Entry<'_>]) -> (i64, i64) {
+    let times = run.iter().map(|entry| entry.event.committed_at.as_second());
+    times.clone().min().zip(times.max()).unwrap_or_default()
 }
 
 /// The keys of the tickets that matter for a run, each once.
