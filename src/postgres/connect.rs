@@ -147,6 +147,8 @@ async fn prepare(
 pub struct Pool {
     pool: deadpool_postgres::Pool,
     connector: Connector,
+    /// What its connections have prepared on the site's path.
+    prepared: std::sync::Arc<site::Prepared>,
 }
 
 /// A connection of a [`Pool`]; it goes back when dropped. Derefs to [`tokio_postgres::Client`].
@@ -230,7 +232,11 @@ impl Pool {
         let pool = builder
             .build()
             .map_err(|error| PoolError::Other(error.to_string()))?;
-        Ok(Self { pool, connector })
+        Ok(Self {
+            pool,
+            connector,
+            prepared: std::sync::Arc::default(),
+        })
     }
 
     /// A connection, waited for up to 10 s if all are in use.
@@ -264,7 +270,17 @@ impl Pool {
     /// go of, and those in use prepare everything anew.
     pub fn renew(&self) {
         self.pool.manager().statement_caches.clear();
+        self.prepared.clear();
         self.forget_idle();
+    }
+
+    /// Prepares statements of the mapping, as far as a connection of this pool has not prepared them: then nothing is sent.
+    pub async fn prepare_on_site(
+        &self,
+        client: &PooledClient,
+        statements: &[&str],
+    ) -> Result<Vec<tokio_postgres::Statement>, tokio_postgres::Error> {
+        self.prepared.prepare(client, statements).await
     }
 
     /// The connections in use and idle.

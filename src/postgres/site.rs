@@ -12,9 +12,12 @@
 //!
 //! A statement that has none of the site's expressions does not belong here.
 
+use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 
+use deadpool_postgres::StatementCache;
 use futures::future::try_join_all;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
@@ -115,12 +118,54 @@ pub async fn query_cached(
 /// So many are sent at once: of more, some would wait for their turn, behind the path.
 const PREPARED_AT_ONCE: usize = 16;
 
-/// Prepares statements that the connection may have prepared already.
-pub async fn prepare_all_cached(client: &PooledClient, statements: &[&str]) -> Result<Vec<Statement>, Error> {
-    let mut prepared = Vec::with_capacity(statements.len());
-    for some in statements.chunks(PREPARED_AT_ONCE) {
-        let preparing = try_join_all(some.iter().map(|sql| client.prepare_cached(sql)));
-        prepared.extend(within(client, preparing).await?);
+/// Statements that connections have prepared on the site's path: whoever finds all of his here needs the path no more.
+#[derive(Default)]
+pub(super) struct Prepared(Mutex<Vec<(Weak<StatementCache>, HashMap<String, Statement>)>>);
+
+impl Prepared {
+    /// Forgets them all.
+    pub(super) fn clear(&self) {
+        self.all().clear();
     }
-    Ok(prepared)
+
+    fn all(&self) -> MutexGuard<'_, Vec<(Weak<StatementCache>, HashMap<String, Statement>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Prepares statements, as far as the connection has not prepared them.
+    pub(super) async fn prepare(
+        &self,
+        client: &PooledClient,
+        statements: &[&str],
+    ) -> Result<Vec<Statement>, Error> {
+        // A connection is known by the cache that it has of its own.
+        let cache = Arc::downgrade(&client.statement_cache);
+        let known: Option<Vec<Statement>> = {
+            let mut all = self.all();
+            all.retain(|(cache, _)| cache.strong_count() > 0);
+            let of_this = all.iter().find(|(other, _)| other.ptr_eq(&cache));
+            of_this.and_then(|(_, known)| statements.iter().map(|sql| known.get(*sql).cloned()).collect())
+        };
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let mut prepared = Vec::with_capacity(statements.len());
+        for some in statements.chunks(PREPARED_AT_ONCE) {
+            let preparing = try_join_all(some.iter().map(|sql| client.prepare(sql)));
+            prepared.extend(within(client, preparing).await?);
+        }
+        let mut all = self.all();
+        let place = match all.iter().position(|(other, _)| other.ptr_eq(&cache)) {
+            Some(place) => place,
+            None => {
+                all.push((cache, HashMap::new()));
+                all.len() - 1
+            }
+        };
+        if let Some((_, known)) = all.get_mut(place) {
+            let texts = statements.iter().map(|sql| (*sql).to_owned());
+            known.extend(texts.zip(prepared.iter().cloned()));
+        }
+        Ok(prepared)
+    }
 }

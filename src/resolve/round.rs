@@ -91,12 +91,16 @@ impl Resolver {
         // Before there is anything to do: a mapping that does not fit is told at the start, not with the first row.
         self.compiled().await?;
         self.settle_counts().await?;
+        let is_careful = self.careful.load(Ordering::Relaxed);
         let Round {
             facts,
             events,
             goes_on,
             has_more,
-        } = self.store.round(BATCH, self.config.capture.settle).await?;
+        } = self
+            .store
+            .round(BATCH, self.config.capture.settle, is_careful)
+            .await?;
         let mut items: Vec<Item> = Vec::new();
         if facts.has_again {
             let parked = self.store.parked_event_retried().await?;
@@ -120,7 +124,7 @@ impl Resolver {
             }
             return Ok(next);
         }
-        let follows = self.pieces(&items, goes_on, &mut Some(facts)).await?;
+        let follows = self.pieces(&items, goes_on, &mut Some(facts), is_careful).await?;
         Ok(if follows { Next::Now } else { next })
     }
 
@@ -131,9 +135,9 @@ impl Resolver {
         items: &[Item],
         goes_on: Option<u64>,
         facts: &mut Option<Facts>,
+        is_careful: bool,
     ) -> Result<bool, ResolveError> {
-        let mut follows = false;
-        let is_careful = self.careful.load(Ordering::Relaxed);
+        let (mut follows, mut is_halved) = (false, false);
         let mut todo: Vec<(usize, usize)> = pieces(items);
         todo.reverse();
         while let Some((from, to)) = todo.pop() {
@@ -149,7 +153,9 @@ impl Resolver {
                 follows = true;
                 continue;
             }
-            if is_careful || is_suspect {
+            // Events that have not failed yet were counted as they were taken.
+            let is_counted = is_careful && !is_halved && matches!(piece.first(), Some(Item::Event(_)));
+            if is_suspect || is_careful && !is_counted {
                 self.count_attempt(piece).await?;
             }
             let error = match self.piece(piece, cut, facts).await {
@@ -159,12 +165,15 @@ impl Resolver {
                 }
                 Err(error) => error,
             };
-            follows = true;
+            (follows, is_halved) = (true, true);
             // Whatever it was, the process has survived it.
             if is_careful || is_suspect {
                 self.owe_counts(piece).await;
             }
             if self.is_of_everybody(&error).await {
+                if is_careful {
+                    self.owe_untried(items.get(to..).unwrap_or_default()).await;
+                }
                 return Err(error);
             }
             self.settle_counts().await?;
@@ -208,6 +217,12 @@ impl Resolver {
         let mut owed = self.owed.lock().await;
         owed.0.extend(events);
         owed.1.extend(deliveries);
+    }
+
+    /// The same of what was counted as it was taken, and not tried.
+    async fn owe_untried(&self, items: &[Item]) {
+        let untried = live(items).filter(|event| event.failures == 0);
+        self.owed.lock().await.0.extend(untried.map(|event| event.id));
     }
 
     async fn settle_counts(&self) -> Result<(), ResolveError> {
@@ -318,7 +333,6 @@ impl Resolver {
             && let Some(follows) = batch.run_at_once(&events).await?
         {
             CrashPoint::ResolveStored.reached();
-            self.store.wake.lanes.notify_one();
             return Ok(follows);
         }
         let mut client = self.store.client().await?;

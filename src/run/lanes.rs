@@ -43,14 +43,16 @@ pub async fn run(
 ) {
     let mut scheduler = Scheduler::new(CONCURRENCY);
     let mut busy: HashSet<LaneId> = HashSet::new();
-    let mut running: JoinSet<LaneId> = JoinSet::new();
+    let mut running: Running = JoinSet::new();
+    let mut seen = Looks::default();
     let mut looked_at = clock::monotonic();
     // When the tables are looked at; `None`: once something rings.
     let mut due = Some(looked_at);
     while !term.is_cancelled() {
         while let Some(ended) = running.try_join_next() {
-            note_end(&mut busy, ended);
-            due = Some(looked_at + LOOK_AT_MOST);
+            if note_end(&mut busy, &seen, ended) {
+                due = Some(looked_at + LOOK_AT_MOST);
+            }
         }
         vital.moved(Flow::Deliver);
         if heed_the_key(&shared, &mut scheduler) {
@@ -64,7 +66,7 @@ pub async fn run(
         });
         if asked.is_cancelled() && due.is_some_and(|due| due <= clock::monotonic()) {
             looked_at = clock::monotonic();
-            let parts = (&mut scheduler, &mut busy, &mut running);
+            let parts = (&mut scheduler, &mut busy, &mut running, &mut seen);
             let next = match look(&shared, parts, &deliverer, &writeback).await {
                 Ok(next) => next,
                 Err(error) if error.lost_leadership() => break,
@@ -85,8 +87,9 @@ pub async fn run(
             () = asked.cancelled(), if !asked.is_cancelled() => {}
             () = shared.store.wake.lanes.notified() => due = Some(soonest),
             Some(ended) = running.join_next(), if !running.is_empty() => {
-                note_end(&mut busy, ended);
-                due = Some(soonest);
+                if note_end(&mut busy, &seen, ended) {
+                    due = Some(soonest);
+                }
             }
             () = tokio::time::sleep(wake.max(soonest).saturating_duration_since(clock::monotonic())) => {}
         }
@@ -95,14 +98,34 @@ pub async fn run(
     while running.join_next().await.is_some() {}
 }
 
-fn note_end(busy: &mut HashSet<LaneId>, ended: Result<LaneId, tokio::task::JoinError>) {
+/// What is under way; each says whether more may be to be done in its lane, and in which look it began.
+type Running = JoinSet<(LaneId, bool, u64)>;
+
+/// The looks at the tables.
+#[derive(Default)]
+struct Looks {
+    /// How many there were.
+    number: u64,
+    /// The last one left something that could not be started.
+    left_some: bool,
+}
+
+/// Whether the tables are to be looked at now. Of a read that found its lane as the look before it had shown it, and that
+/// nothing has rung since, nothing follows.
+fn note_end(
+    busy: &mut HashSet<LaneId>,
+    looks: &Looks,
+    ended: Result<(LaneId, bool, u64), tokio::task::JoinError>,
+) -> bool {
     match ended {
-        Ok(lane) => {
+        Ok((lane, has_more, look)) => {
             busy.remove(&lane);
+            has_more || looks.left_some || looks.number != look
         }
         Err(error) => {
             // Its lane stays closed until the next start: nobody knows what it left behind.
             tracing::error!("a piece of work ended badly, its ticket waits for a restart: {error}");
+            true
         }
     }
 }
@@ -136,7 +159,7 @@ fn heed_the_key(shared: &Shared, scheduler: &mut Scheduler) -> bool {
 /// Looks at the tables and starts what may start; how long until the next look, where nothing rings before.
 async fn look(
     shared: &Shared,
-    (scheduler, busy, running): (&mut Scheduler, &mut HashSet<LaneId>, &mut JoinSet<LaneId>),
+    (scheduler, busy, running, looks): (&mut Scheduler, &mut HashSet<LaneId>, &mut Running, &mut Looks),
     deliverer: &Arc<Deliverer>,
     writeback: &Arc<WriteBack>,
 ) -> Result<Option<Duration>, StoreError> {
@@ -149,7 +172,11 @@ async fn look(
     let mut heads: Vec<Ready> = deliveries.iter().map(ready_delivery).collect();
     heads.extend(reads.iter().map(ready_read));
     let now = clock::monotonic();
+    let found = heads.len();
     let plan = scheduler.plan(&mut shared.meter.budget(), heads, busy, running.len(), now);
+    looks.number += 1;
+    looks.left_some = plan.start.len() < found;
+    let look = looks.number;
     for started in plan.start {
         let Some(lane) = started.ready.lane else { continue };
         busy.insert(lane);
@@ -165,7 +192,7 @@ async fn look(
                         "doubt" => deliverer.look(delivery, started.call).await,
                         _ => deliverer.send(delivery, started.call).await,
                     }
-                    lane
+                    (lane, true, look)
                 });
             }
             Work::Sweep => {}
@@ -176,8 +203,8 @@ async fn look(
                 let ticket = reads.swap_remove(place);
                 let writeback = writeback.clone();
                 running.spawn(async move {
-                    writeback.read_case(ticket, started.call).await;
-                    lane
+                    let has_more = writeback.read_case(ticket, started.call).await;
+                    (lane, has_more, look)
                 });
             }
         }

@@ -74,8 +74,21 @@ impl Store {
     /// The same, and the oldest events whose turn it is, up to whole transactions of at least `limit` rows, but not more
     /// than memory should hold (what is left of a transaction comes with the next round): visible to everybody (rule 7; a
     /// number beyond all that servers count to is another server's), and committed at least `settle` ago. An event that is
-    /// not ready holds those behind it.
-    pub async fn round(&self, limit: i64, settle: std::time::Duration) -> Result<Round, StoreError> {
+    /// not ready holds those behind it. `counts`: an attempt at each is counted before it is made, but for those that have
+    /// failed before, so that it is known should the process die of it.
+    pub async fn round(
+        &self,
+        limit: i64,
+        settle: std::time::Duration,
+        counts: bool,
+    ) -> Result<Round, StoreError> {
+        let counted = match counts {
+            true => {
+                ", counted as (update {s}.event e set failures = e.failures + 1 from taken t
+                    where e.id = t.id and t.failures = 0 and (select {s}.fence($4)))"
+            }
+            false => "",
+        };
         // Once, not with each event.
         let facts = FACTS.map(|fact| format!("case when coalesce(n, 1) = 1 then {fact} end"));
         let sql = format!(
@@ -96,6 +109,7 @@ impl Store {
             behind as (
                 select n.xid = l.xid as goes_on from (select id, xid from taken order by id desc limit 1) l
                 cross join lateral (select xid from {{s}}.event n where n.id > l.id order by n.id limit 1) n)
+            {counted}
             select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures, found,
                 (select goes_on from behind),
                 not exists (select from taken) and exists (select from head),
@@ -103,9 +117,12 @@ impl Store {
             from (values (1)) one left join taken on true order by id",
             facts.join(", ")
         );
-        let rows = self
-            .query(&sql, &[&limit, &settle.as_secs_f64(), &TAKEN_BYTES])
-            .await?;
+        let (settle, epoch) = (settle.as_secs_f64(), self.epoch().0);
+        let mut values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = vec![&limit, &settle, &TAKEN_BYTES];
+        if counts {
+            values.push(&epoch);
+        }
+        let rows = self.query(&sql, &values).await?;
         let row = rows
             .first()
             .ok_or_else(|| StoreError::Damaged("a round gave no row".into()))?;

@@ -75,7 +75,7 @@ pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState, Written
 pub use risk::{HARMLESS, beside, fingerprints, shown};
 pub use sample::{BudgetUse, Sample};
 pub use search::FoundTicket;
-pub use set::{Asked, Lanes, NewLink, NewRow, Within};
+pub use set::{Asked, Ended, Lanes, NewLink, NewRow, Within};
 pub use status::{Chapter, Queues, Standing, Told};
 pub use ticket::{SeenCase, Ticket};
 pub use ticket_edit::{TicketNote, TicketSent};

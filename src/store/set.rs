@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::link::link;
 use super::remote::{WRITTEN, Written, written};
 use super::ticket::{COLUMNS, COUNT, ticket, ticket_at};
-use super::{Link, LinkState, Opening, Step, Store, StoreError, Ticket};
+use super::{CreatedAt, Link, LinkState, Opening, Step, Store, StoreError, Ticket};
 use crate::model::{EventId, LinkId, Section};
 use crate::text::Body;
 
@@ -96,6 +96,17 @@ impl Lanes {
     }
 }
 
+/// What ends with the rows that enter their lanes.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'a> {
+    /// The events that are dealt with so.
+    pub events: &'a [EventId],
+    /// Lanes of which something changed: what waits there is looked at again.
+    pub wakes: &'a [i64],
+    /// What was learned of a section's `created_at`.
+    pub clock: Option<&'a CreatedAt>,
+}
+
 /// Where a statement runs.
 #[derive(Clone, Copy)]
 pub enum Within<'a> {
@@ -171,21 +182,24 @@ impl Within<'_> {
     }
 
     /// Makes keys known, which are different, and puts rows of them into their lanes, each with what was found out about it:
-    /// `link_add`, `delivery_add` and what follows them, in one. `ended`: the events that are dealt with so; they go in the
-    /// same statement, which fails where we do not lead any more, or while a person has to decide something.
+    /// `link_add`, `delivery_add` and what follows them, in one. With `ended` the statement fails where we do not lead any
+    /// more, or while a person has to decide something. Whether anything that waits has become due by it.
     pub async fn enter(
         self,
         links: &[NewLink<'_>],
         rows: &[NewRow<'_>],
-        ended: Option<&[EventId]>,
-    ) -> Result<(), StoreError> {
+        ended: Option<Ended<'_>>,
+    ) -> Result<bool, StoreError> {
+        let ends = ", e as (delete from {s}.event where id = any($21)),
+            w as (update {s}.delivery set not_before = now()
+                where ticket_id = any($22) and state = 'unresolved' returning id),
+            c as (update {s}.clock set lags = $24, last_xid = $25::text::xid8, sampled_at = clock_timestamp()
+                where section = $23)
+            select {s}.unheld(), exists (select from w)";
         let ends = match (self, ended) {
-            (_, None) => "select 1",
-            (Within::Alone(_), _) => {
-                ", f as materialized (select {s}.fence($22)), e as (delete from {s}.event where id = any($21))
-                select {s}.unheld() from f"
-            }
-            (Within::Step(_), _) => ", e as (delete from {s}.event where id = any($21)) select {s}.unheld()",
+            (_, None) => "select true, false".to_owned(),
+            (Within::Step(_), _) => ends.to_owned(),
+            (Within::Alone(_), _) => format!(", f as materialized (select {{s}}.fence($26)){ends} from f"),
         };
         let sql = format!(
             "with l as (
@@ -254,16 +268,57 @@ impl Within<'_> {
         for column in &columns {
             values.push(column.as_ref());
         }
-        let ended: Option<Vec<i64>> = ended.map(|ended| ended.iter().map(|id| id.0).collect());
+        let of_clock = ended.and_then(|ended| ended.clock);
+        let section = of_clock.map(|clock| clock.section.as_str());
+        let lags = of_clock.map(|clock| clock.lags.as_slice());
+        let xid = of_clock
+            .and_then(|clock| clock.last_xid)
+            .map(|xid| xid.to_string());
+        let ids: Vec<i64> = ended.map_or_else(Vec::new, |ended| ended.events.iter().map(|id| id.0).collect());
         if let Some(ended) = &ended {
-            values.push(ended);
+            values.extend([
+                &ids as &(dyn tokio_postgres::types::ToSql + Sync),
+                &ended.wakes,
+                &section,
+                &lags,
+                &xid,
+            ]);
         }
         let epoch;
         if let (Within::Alone(store), Some(_)) = (self, &ended) {
             epoch = store.epoch().0;
             values.push(&epoch);
         }
-        self.query(&sql, &values).await.map(drop)
+        let rows = self.query(&sql, &values).await?;
+        Ok(rows.first().is_some_and(|row| row.get(1)))
+    }
+}
+
+impl Store {
+    /// Ends events that we caused ourselves, where each of the rows that they inserted is known: nothing follows from them.
+    /// Else none is ended, and it is false. Fails like [`Within::enter`].
+    pub async fn echoes_end(
+        &self,
+        events: &[EventId],
+        inserted: &[(Section, &str)],
+    ) -> Result<bool, StoreError> {
+        let sql = "with f as materialized (select {s}.fence($4)),
+            known as (select coalesce(bool_and(coalesce(l.is_there, false)), true) as are_all
+                from unnest($2::text[], $3::text[]) u (section, key)
+                left join lateral (
+                    select not gone as is_there from {s}.link where link.key = u.key and link.section = u.section
+                    order by generation desc limit 1) l on true),
+            e as (delete from {s}.event where id = any($1) and (select are_all from known) returning id)
+            select {s}.unheld(), exists (select from e) from f";
+        let events: Vec<i64> = events.iter().map(|id| id.0).collect();
+        let (sections, keys): (Vec<&str>, Vec<&str>) = inserted
+            .iter()
+            .map(|(section, key)| (section.as_str(), *key))
+            .unzip();
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&events, &sections, &keys, &self.epoch().0];
+        let rows = self.query(sql, &values).await?;
+        Ok(rows.first().is_some_and(|row| row.get(1)))
     }
 }
 

@@ -57,18 +57,19 @@ pub fn class_of_read(wanted: i16) -> Class {
 
 impl WriteBack {
     /// Reads a ticket's case; `call` was taken out of the budget for the first page.
-    pub async fn read_case(&self, ticket: Ticket, call: Call) {
+    pub async fn read_case(&self, ticket: Ticket, call: Call) -> bool {
         let (Some(case), Some((wanted, wanted_at))) = (ticket.case_id, ticket.read_wanted) else {
-            return self.meter.unused(call);
+            self.meter.unused(call);
+            return true;
         };
         let result = match self.read_pages(&ticket, case, class_of_read(wanted), call).await {
-            Ok(page) if self.is_elsewhere(&ticket, case, &page.messages).await => Ok(()),
+            Ok(page) if self.is_elsewhere(&ticket, case, &page.messages).await => Ok(true),
             Ok(page) => match self.sort_out(&ticket, case, page, wanted_at).await {
-                Ok(0) if wanted == 0 => {
+                Ok(sorted) if sorted.new == 0 && wanted == 0 => {
                     self.read_status(case).await;
-                    Ok(())
+                    Ok(true)
                 }
-                sorted => sorted.map(|_| ()),
+                sorted => sorted.map(|sorted| sorted.has_more),
             },
             Err(Failed::Store(error)) => Err(error),
             Err(Failed::Call(error)) => {
@@ -84,13 +85,14 @@ impl WriteBack {
                 tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
                 let why = format!("{error}; {}", error.remedy());
                 // A case that is gone has nothing more to say, and nobody has to mend that.
-                match error.is_refusal() {
+                let noted = match error.is_refusal() {
                     true => self.store.ticket_read_refused(ticket.id, &why, after).await,
                     false => self.store.ticket_read_failed(ticket.id, &why, after).await,
-                }
+                };
+                noted.map(|()| true)
             }
         };
-        if let Err(error) = result {
+        if let Err(error) = &result {
             tracing::warn!(ticket = %ticket.key, %case, "what was read could not be stored, it is read again: {error}");
             // Not at once: what cannot be stored this time may not be stored the next time either.
             let after = backoff::retry_delay(ticket.read_attempts.unsigned_abs() + 1, rand::random());
@@ -102,6 +104,7 @@ impl WriteBack {
                 tracing::debug!("nor could that be noted: {error}");
             }
         }
+        result.unwrap_or(true)
     }
 
     /// The newest pages, until nothing unknown can be behind them. A page that holds nothing unknown is no proof: what
@@ -206,14 +209,14 @@ impl WriteBack {
         Ok(total - known == ticket.read_surplus.unwrap_or(0))
     }
 
-    /// How many messages it did not know.
+    /// What becomes of the messages that were not known.
     async fn sort_out(
         &self,
         ticket: &Ticket,
         case: CaseId,
         page: Page,
         wanted_at: jiff::Timestamp,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<Sorted, StoreError> {
         // A channel's webhook may have brought some since: storing them again changes nothing.
         let unknown: Vec<&Message> = page.messages.iter().collect();
         // Asked only now: a merge that the read itself has brought to light makes the other ticket's messages ours.
@@ -297,7 +300,11 @@ impl WriteBack {
         if new.iter().any(|remote| remote.state == RemoteState::Pending)
             && let Some(why) = self.is_anothers(ticket, case).await?
         {
-            return self.estrange(ticket, &why).await.map(|()| 0);
+            let sorted = Sorted {
+                new: 0,
+                has_more: true,
+            };
+            return self.estrange(ticket, &why).await.map(|()| sorted);
         }
         found_since.extend(
             identified
@@ -330,8 +337,19 @@ impl WriteBack {
         if pending > 0 {
             tracing::info!(ticket = %ticket.key, %case, "{pending} new in Deskie");
         }
-        Ok(read.new.len())
+        Ok(Sorted {
+            new: read.new.len(),
+            has_more: deferred.is_some(),
+        })
     }
+}
+
+/// What a read has brought.
+struct Sorted {
+    /// How many messages were not known.
+    new: usize,
+    /// The case is to be read again.
+    has_more: bool,
 }
 
 enum Failed {

@@ -533,7 +533,7 @@ pub(super) async fn run_all(site: &Pool, plan: Vec<Planned>) -> Result<(), Write
         .filter(|planned| planned.on_sites_path)
         .map(|planned| planned.sql.as_str())
         .collect();
-    let of_site = site::prepare_all_cached(&client, &of_site).await;
+    let of_site = site.prepare_on_site(&client, &of_site).await;
     let mut of_site = of_site.map_err(|error| classify(&error))?.into_iter();
     let mut bound = Vec::with_capacity(plan.len());
     for planned in plan {

@@ -71,6 +71,6 @@ async fn a_message_and_an_answer_cost_few_statements() {
         answer.count()
     );
     eprintln!("{told}");
-    // Seen: 41 and 34, where 71 and 73 were before. Not there yet: 15 and 18.
-    assert!(message.count() <= 48 && answer.count() <= 40, "{told}");
+    // 71 and 73 before messages of a conversation were taken in sets.
+    assert!(message.count() <= 15 && answer.count() <= 18, "{told}");
 }

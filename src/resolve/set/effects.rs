@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::super::{Batch, ResolveError};
 use super::{Entry, Known};
 use crate::decide::{Outputs, Ready};
-use crate::model::{EventId, LinkId, Section, TicketKey};
-use crate::store::{Event, LinkState, NewLink, NewRow, Step, Within};
+use crate::model::{LinkId, Section, TicketKey};
+use crate::store::{Ended, Event, LinkState, NewLink, NewRow, Step, Within};
 
 /// What follows from events, in their order.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(super) struct Effects<'a> {
     /// Rows that were passed over, by reason.
     skipped: BTreeMap<String, usize>,
     /// Sections of which more is known of `created_at`.
-    clocks: HashSet<Section>,
+    pub(super) clocks: HashSet<Section>,
     /// Replies that the site has copied.
     pub(super) copied: Vec<i64>,
 }
@@ -41,6 +41,11 @@ pub(super) struct Added<'a> {
 }
 
 impl Added<'_> {
+    /// Nothing waits because of it.
+    fn is_over(&self) -> bool {
+        !matches!(self.enters, Some((_, Enters::Waits(..))))
+    }
+
     /// The ticket's status, as what opens its case has it.
     fn status(&self) -> Option<&str> {
         match &self.enters {
@@ -48,6 +53,16 @@ impl Added<'_> {
             _ => None,
         }
     }
+}
+
+/// What was written of a run.
+pub(super) struct Written<'a> {
+    /// Rows entered their lanes.
+    pub(super) has_rows: bool,
+    /// Something that waits has become due.
+    pub(super) wakes: bool,
+    /// The statuses that come with them, by lane.
+    pub(super) statuses: HashMap<i64, &'a str>,
 }
 
 /// How a row enters its lane.
@@ -74,15 +89,16 @@ impl<'a> Effects<'a> {
         self.statuses.contains(ticket)
     }
 
-    /// Whether all that follows is that keys become known, and that rows enter lanes that have their cases.
+    /// Whether all that follows is that keys become known, that rows enter lanes that have their cases, and what else
+    /// [`Ended`] says.
     pub(super) fn is_plain(&self, known: &Known) -> bool {
         let is_open = |link: &Added<'_>| link.lane.is_none_or(|lane| known.has_case(lane));
         self.links.iter().all(is_open)
             && self.statuses.is_empty()
             && self.changed.is_empty()
-            && self.wakes.is_empty()
+            && (self.wakes.is_empty() || self.links.iter().all(Added::is_over))
             && self.skipped.is_empty()
-            && self.clocks.is_empty()
+            && self.clocks.len() < 2
             && self.copied.is_empty()
     }
 
@@ -114,10 +130,10 @@ impl Batch<'_> {
         let effects = std::mem::take(effects);
         self.write_lanes(step, &effects, known).await?;
         if !effects.links.is_empty() {
-            let statuses = self
+            let written = self
                 .write_links(Within::Step(step), &effects, known, None)
                 .await?;
-            self.write_statuses(step, &statuses, known).await?;
+            self.write_statuses(step, &written.statuses, known).await?;
         }
         if !effects.copied.is_empty() {
             step.remote_copied(&effects.copied).await?;
@@ -175,15 +191,14 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// The keys that become known, and the rows that enter their lanes; with the events that end so, if any. The statuses
-    /// that come with them.
+    /// The keys that become known, and the rows that enter their lanes; with what ends so.
     pub(super) async fn write_links<'a>(
         &self,
         within: Within<'_>,
         effects: &'a Effects<'_>,
         known: &Known,
-        ended: Option<&[EventId]>,
-    ) -> Result<HashMap<i64, &'a str>, ResolveError> {
+        ended: Option<Ended<'_>>,
+    ) -> Result<Written<'a>, ResolveError> {
         let lane = |link: &Added<'_>| link.lane.and_then(|key| known.lane(key));
         let mut links = Vec::with_capacity(effects.links.len());
         let mut rows = Vec::new();
@@ -255,8 +270,11 @@ impl Batch<'_> {
                 }
             }
         }
-        within.enter(&links, &rows, ended).await?;
-        Ok(statuses)
+        Ok(Written {
+            has_rows: !rows.is_empty(),
+            wakes: within.enter(&links, &rows, ended).await?,
+            statuses,
+        })
     }
 
     /// What the mapping gave for the statuses of lanes.

@@ -26,7 +26,7 @@ use crate::config::{AttachmentOf, Message, OpenOn};
 use crate::decide::{self, Author, Found, MessageRow, Need, Outputs, seconds};
 use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS, TicketKeyOf};
 use crate::model::{CrashPoint, EventId, Op, Section, TicketKey};
-use crate::store::{Asked, Event, Lanes, LinkState, Step, Ticket, Within, Written};
+use crate::store::{Asked, CreatedAt, Ended, Event, Lanes, LinkState, Step, Ticket, Within, Written};
 
 /// So many events are dealt with at once: where one is not plain all begin anew.
 const AT_ONCE: usize = 64;
@@ -176,6 +176,21 @@ impl Batch<'_> {
         let Some(mut run) = run else {
             return Ok(None);
         };
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        // Of a status that we wrote it is noted that the site has it.
+        let is_echo = |entry: &Entry<'_>| {
+            entry.event.echo && !(is_ticket_update(entry) && self.config.ticket.status.is_some())
+        };
+        if run.iter().all(is_echo) && self.leaves_nothing() {
+            let inserted: Vec<(Section, &str)> = run
+                .iter()
+                .filter(|entry| entry.event.op == Op::Insert)
+                .map(|entry| (entry.section, entry.key.as_str()))
+                .collect();
+            if self.store.echoes_end(&ids, &inserted).await? {
+                return Ok(Some(false));
+            }
+        }
         let mut known = self.find(Within::Alone(self.store), &mut run).await?;
         let mut effects = Effects::default();
         let mut touched: HashSet<(Section, &str)> = HashSet::new();
@@ -191,12 +206,23 @@ impl Batch<'_> {
                 touched.insert(key);
             }
         }
-        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
         if effects.is_plain(&known) && self.leaves_nothing() {
             CrashPoint::ResolveDecided.reached();
-            self.write_links(Within::Alone(self.store), &effects, &mut known, Some(&ids))
+            let wakes: Vec<i64> = effects.wakes.iter().copied().collect();
+            let clocks = self.clocks.lock().await.clone();
+            let learned = |clock: &&CreatedAt| effects.clocks.contains(&clock.section);
+            let ended = Ended {
+                events: &ids,
+                wakes: &wakes,
+                clock: clocks.iter().find(learned),
+            };
+            let written = self
+                .write_links(Within::Alone(self.store), &effects, &known, Some(ended))
                 .await?;
-            return Ok(Some(false));
+            if written.has_rows {
+                self.store.wake.lanes.notify_one();
+            }
+            return Ok(Some(written.wakes));
         }
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
@@ -205,6 +231,7 @@ impl Batch<'_> {
         CrashPoint::ResolveDecided.reached();
         step.event_delete_unheld(&ids).await?;
         step.commit().await?;
+        self.store.wake.lanes.notify_one();
         Ok(Some(true))
     }
 
