@@ -7,6 +7,7 @@
 //! Invariant: nothing here calls Deskie or evaluates a mapping.
 
 mod audit;
+mod behind;
 mod birth;
 mod bulk;
 mod captured;
