@@ -2,9 +2,13 @@
 //! that the site renames or moves is still the mapped one, until another table takes its name.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
 
 use super::CaptureError;
-use super::batch::Writing;
+use super::store::{Part, send};
 use crate::config::TableName;
 use crate::model::RelationName;
 use crate::pgoutput::Relation;
@@ -18,7 +22,7 @@ pub(super) struct MappedTables {
 
 /// What was answered about relations in the transaction under way, by OID, and under which name they were asked about:
 /// within it one may be renamed, and before the next one another table may have taken the name.
-pub(super) type Asked = HashMap<u32, (RelationName, Option<RelationName>)>;
+pub(super) type Asked = HashMap<u32, (RelationName, Option<Arc<RelationName>>)>;
 
 impl MappedTables {
     /// `known`: the tables as they were seen last.
@@ -32,10 +36,10 @@ impl MappedTables {
     /// The name under which the mapping knows a relation of the stream; `None`: it is not mapped.
     pub(super) async fn name(
         &self,
-        writing: &mut Writing<'_>,
+        parts: &Sender<Part>,
         relation: &Relation,
         asked: &mut Asked,
-    ) -> Result<Option<RelationName>, CaptureError> {
+    ) -> Result<Option<Arc<RelationName>>, CaptureError> {
         if let Some((_, answer)) = asked
             .get(&relation.oid)
             .filter(|(name, _)| *name == relation.name)
@@ -45,9 +49,14 @@ impl MappedTables {
         let answer = if self.is_named(&relation.name) {
             Some(relation.name.clone())
         } else {
-            let known = writing.open().await?.relation_of(relation.oid).await?;
+            let (answer, known) = oneshot::channel();
+            send(parts, Part::Relation(relation.oid, answer)).await?;
+            let known = known
+                .await
+                .map_err(|_| CaptureError::Damaged("nobody says as what a table is known".into()))?;
             known.and_then(|known| self.tables.iter().find_map(|table| called(table, &known)))
         };
+        let answer = answer.map(Arc::new);
         asked.insert(relation.oid, (relation.name.clone(), answer.clone()));
         Ok(answer)
     }

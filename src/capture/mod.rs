@@ -14,20 +14,22 @@
 //!
 //! Invariant: what was captured is never changed here; rows of tables that the mapping does not mean are dropped.
 
-mod batch;
+mod gather;
 mod mapped;
+mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::gather::{Gathered, Gathering};
 use self::mapped::MappedTables;
 use crate::config::{Attachment, Config, TableName};
-use crate::model::{CrashPoint, Lsn, RelationName, clock};
+use crate::model::{RelationName, clock};
 use crate::pgoutput::Relations;
 use crate::postgres::replication::{
-    Frame, ReplicationConnection, ReplicationError, ReplicationStream, StreamOptions,
+    ReplicationConnection, ReplicationError, ReplicationStream, StreamOptions,
 };
 use crate::postgres::shape::load_attachment_shape;
 use crate::postgres::{ConnectUrl, application_name};
@@ -277,66 +279,37 @@ impl Capture {
                 server.system_id
             )));
         }
-        let mut captured = meta.captured_lsn.unwrap_or_default();
-        let mut stream = connection
+        let captured = meta.captured_lsn.unwrap_or_default();
+        let stream = connection
             .start(&self.slot, &self.publications, captured, StreamOptions::default())
             .await?;
         tracing::info!(slot = %self.slot, from = %captured, "streaming");
         self.store.streamed_from(captured);
         observer.streaming();
-        let mut relations = Relations::default().in_charset(stream.charset());
+        let relations = Relations::default().in_charset(stream.charset());
         let reading = Reading {
             keys: self.key_columns().await?,
             mapped: self.mapped().await?,
         };
-        loop {
-            let frame = tokio::select! {
-                () = cancel.cancelled() => break,
-                frame = stream.next() => frame?,
-            };
-            let end = match frame {
-                Frame::Keepalive {
-                    wal_end,
-                    reply_requested,
-                } => self.keepalive(wal_end, reply_requested, captured).await?,
-                Frame::Data { bytes, .. } => Some(
-                    self.batch(&mut stream, &mut relations, &reading, captured, bytes)
-                        .await?,
-                ),
-            };
-            observer.streaming();
-            if let Some(end) = end {
-                *attempt = 0;
-                captured = captured.max(end);
-                stream.acknowledge(captured);
-                CrashPoint::Acknowledged.reached();
-            }
-        }
+        let (parts, taken) = tokio::sync::mpsc::channel(1);
+        let gathering = Gathering {
+            stream: &stream,
+            relations,
+            reading,
+            parts,
+            sent: captured,
+            gathered: Gathered::default(),
+        };
+        // What is being stored when the stream ends is waited for: the next stream begins where that leaves off.
+        let (gathered, stored) = tokio::join!(
+            gathering.run(cancel, observer),
+            self.store_parts(taken, &stream, attempt)
+        );
+        // The cause first: each half ends where the other one has.
+        stored?;
+        gathered?;
         finish(stream).await;
         Ok(())
-    }
-
-    /// A server that shuts down asks for an answer, and waits until everything is acknowledged (rule 1): then the step
-    /// does not count, and where nothing can be stored any more, the failure ends the stream and with it the waiting.
-    async fn keepalive(
-        &self,
-        wal_end: Lsn,
-        reply_requested: bool,
-        captured: Lsn,
-    ) -> Result<Option<Lsn>, CaptureError> {
-        self.store.streamed_to(wal_end);
-        let step = if reply_requested { 1 } else { KEEPALIVE_STEP };
-        if wal_end.0 < captured.0.saturating_add(step) {
-            return Ok(None);
-        }
-        let position = crate::store::Position {
-            end: wal_end,
-            committed_at: None,
-            xid: None,
-        };
-        self.store.event_store(&[], position).await?;
-        CrashPoint::KeepaliveStored.reached();
-        Ok(Some(wal_end))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rows as they are captured: text, NULL or unchanged; never converted (rule 15).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// One column's value in a captured row. Its `Debug` tells its length.
@@ -26,8 +28,8 @@ impl std::fmt::Debug for Cell {
 /// A captured row: its columns by name, in the table's order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Row {
-    /// Column name and value.
-    pub columns: Vec<(String, Cell)>,
+    /// Column name, which all rows of a table share, and value.
+    pub columns: Vec<(Arc<str>, Cell)>,
 }
 
 impl Row {
@@ -35,22 +37,68 @@ impl Row {
     pub fn cell(&self, column: &str) -> Option<&Cell> {
         self.columns
             .iter()
-            .find(|(name, _)| name == column)
+            .find(|(name, _)| **name == *column)
             .map(|(_, cell)| cell)
     }
 
-    /// As JSON object: text or null by column; an unchanged cell is absent.
-    pub fn to_json(&self) -> serde_json::Value {
-        let mut object = serde_json::Map::with_capacity(self.columns.len());
+    /// A JSON object's text: text or null by column; an unchanged cell is absent. Every captured row goes through here, so
+    /// it is written at once, without a tree in between.
+    pub fn to_json(&self) -> String {
+        let size = |(name, cell): &(Arc<str>, Cell)| {
+            name.len()
+                + 8
+                + if let Cell::Text(text) = cell {
+                    text.len()
+                } else {
+                    0
+                }
+        };
+        let mut out = String::with_capacity(2 + self.columns.iter().map(size).sum::<usize>());
+        out.push('{');
         for (name, cell) in &self.columns {
-            match cell {
-                Cell::Null => object.insert(name.clone(), serde_json::Value::Null),
-                Cell::Text(text) => object.insert(name.clone(), serde_json::Value::String(text.clone())),
-                Cell::Unchanged => None,
+            let text = match cell {
+                Cell::Null => None,
+                Cell::Text(text) => Some(text),
+                Cell::Unchanged => continue,
             };
+            if out.len() > 1 {
+                out.push(',');
+            }
+            push_json(&mut out, name);
+            out.push(':');
+            match text {
+                Some(text) => push_json(&mut out, text),
+                None => out.push_str("null"),
+            }
         }
-        serde_json::Value::Object(object)
+        out.push('}');
+        out
     }
+}
+
+/// A JSON string (RFC 8259, 7): what has to be escaped is ASCII, so the pieces between are copied whole.
+fn push_json(out: &mut String, text: &str) {
+    out.push('"');
+    let mut copied = 0;
+    for (place, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0..0x20 => "",
+            _ => continue,
+        };
+        out.push_str(&text[copied..place]);
+        copied = place + 1;
+        match escape {
+            "" => out.push_str(&format!("\\u{byte:04x}")),
+            escape => out.push_str(escape),
+        }
+    }
+    out.push_str(&text[copied..]);
+    out.push('"');
 }
 
 /// A table's qualified name, unquoted.
@@ -158,4 +206,33 @@ pub enum BodyFormat {
     Html,
     /// Markdown (CommonMark).
     Markdown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_row_is_the_json_that_a_tree_of_it_would_be(cells in prop::collection::vec((".{0,9}", prop::option::of(prop::option::of("[\u{0}-\u{2f}\\\\a-c\u{7f}\u{15f}\u{1f600}]{0,20}"))), 0..5)) {
+            let mut expected = serde_json::Map::new();
+            let mut row = Row::default();
+            for (place, (name, cell)) in cells.into_iter().enumerate() {
+                let name = format!("{name}{place}");
+                match &cell {
+                    Some(Some(text)) => expected.insert(name.clone(), text.clone().into()),
+                    Some(None) => expected.insert(name.clone(), serde_json::Value::Null),
+                    None => None,
+                };
+                let cell = match cell {
+                    Some(text) => text.map_or(Cell::Null, Cell::Text),
+                    None => Cell::Unchanged,
+                };
+                row.columns.push((name.into(), cell));
+            }
+            let json: serde_json::Value = serde_json::from_str(&row.to_json()).expect("JSON");
+            prop_assert_eq!(json, serde_json::Value::Object(expected));
+        }
+    }
 }

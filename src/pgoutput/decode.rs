@@ -1,6 +1,8 @@
 //! One message's bytes → [`Message`].
 
-use bytes::{Buf, Bytes};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, TryGetError};
 use jiff::Timestamp;
 
 use crate::model::{Charset, Lsn, RelationName};
@@ -106,7 +108,7 @@ pub struct Relation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its type's OID.
     pub type_oid: u32,
     /// `atttypmod`, -1 for none.
@@ -322,20 +324,29 @@ impl Reader {
         Ok(self.rest.split_to(length))
     }
 
+    /// Read in place: a piece of its own would count the memory's users up and down.
+    fn number<T>(
+        &mut self,
+        get: fn(&mut Bytes) -> Result<T, TryGetError>,
+        what: &'static str,
+    ) -> Result<T, DecodeError> {
+        get(&mut self.rest).map_err(|_| DecodeError::Truncated { tag: self.tag, what })
+    }
+
     fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
-        Ok(self.take(1, what)?.get_u8())
+        self.number(Bytes::try_get_u8, what)
     }
 
     fn u16(&mut self, what: &'static str) -> Result<u16, DecodeError> {
-        Ok(self.take(2, what)?.get_u16())
+        self.number(Bytes::try_get_u16, what)
     }
 
     fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
-        Ok(self.take(4, what)?.get_u32())
+        self.number(Bytes::try_get_u32, what)
     }
 
     fn i32(&mut self, what: &'static str) -> Result<i32, DecodeError> {
-        Ok(self.take(4, what)?.get_i32())
+        self.number(Bytes::try_get_i32, what)
     }
 
     /// A length or count: an `Int32` that must not be negative.
@@ -401,7 +412,7 @@ impl Reader {
         for _ in 0..count {
             columns.push(Column {
                 is_key: self.u8("column's flags")? & 1 == 1,
-                name: self.name("column's name")?,
+                name: self.name("column's name")?.into(),
                 type_oid: self.u32("column's type")?,
                 type_modifier: self.i32("column's type modifier")?,
             });

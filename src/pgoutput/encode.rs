@@ -165,7 +165,7 @@ fn relation() -> impl Strategy<Value = Relation> {
     use ReplicaIdentity::{Default, Full, Index, Nothing};
     let column = (name(), any::<u32>(), any::<i32>(), any::<bool>()).prop_map(
         |(name, type_oid, type_modifier, is_key)| Column {
-            name,
+            name: name.into(),
             type_oid,
             type_modifier,
             is_key,

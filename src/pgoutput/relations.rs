@@ -222,7 +222,7 @@ impl Relations {
         })
     }
 
-    fn cell(&self, relation: &Relation, column: &Column, cell: &TupleCell) -> (String, Cell) {
+    fn cell(&self, relation: &Relation, column: &Column, cell: &TupleCell) -> (Arc<str>, Cell) {
         let is_key = column.is_key && relation.replica_identity != ReplicaIdentity::Full;
         let value = match cell {
             TupleCell::Null => Cell::Null,
@@ -231,7 +231,7 @@ impl Relations {
             // In SQL_ASCII anything may stand.
             TupleCell::Text(text) => Cell::Text(self.charset.text(text)),
         };
-        (column.name.clone(), value)
+        (Arc::clone(&column.name), value)
     }
 }
 
@@ -241,7 +241,7 @@ impl Relation {
         self.columns
             .iter()
             .filter(|column| column.is_key)
-            .map(|column| column.name.as_str())
+            .map(|column| &*column.name)
     }
 }
 
@@ -276,7 +276,7 @@ mod tests {
 
     fn relation(columns: &[(&str, bool)], replica_identity: ReplicaIdentity) -> Relation {
         let column = |(name, is_key): &(&str, bool)| Column {
-            name: (*name).to_owned(),
+            name: (*name).into(),
             type_oid: 25,
             type_modifier: -1,
             is_key: *is_key,
@@ -306,7 +306,7 @@ mod tests {
         Row {
             columns: cells
                 .iter()
-                .map(|(name, cell)| ((*name).to_owned(), cell.clone()))
+                .map(|(name, cell)| ((*name).into(), cell.clone()))
                 .collect(),
         }
     }

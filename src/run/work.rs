@@ -23,6 +23,9 @@ use crate::writeback::WriteBack;
 /// How often past things are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
+/// How often what stands behind something parked is marked.
+const MARK_EVERY: Duration = Duration::from_secs(60);
+
 struct StreamObserver {
     vital: Arc<Vital>,
     drop_slot: Arc<AtomicBool>,
@@ -233,6 +236,13 @@ pub async fn work(
         });
     }
     {
+        let (term, store) = (term.clone(), store.clone());
+        tasks.spawn(async move {
+            mark(store, term).await;
+            "the marks of what waits for a person"
+        });
+    }
+    {
         let (term, shared, vital, slot) = (term.clone(), shared.clone(), vital.clone(), slot.clone());
         tasks.spawn(async move {
             watch(shared, vital, slot, BegunWith { repaired, held }, term).await;
@@ -269,6 +279,19 @@ async fn prune(store: Store, retain: Duration, term: CancellationToken) {
         tokio::select! {
             () = term.cancelled() => return,
             () = tokio::time::sleep(PRUNE_EVERY) => {}
+        }
+    }
+}
+
+/// Marks what stands behind something parked, now and then.
+async fn mark(store: Store, term: CancellationToken) {
+    loop {
+        if let Err(error) = store.delivery_behind().await {
+            tracing::debug!("what waits for a person could not be marked, which is tried again: {error}");
+        }
+        tokio::select! {
+            () = term.cancelled() => return,
+            () = tokio::time::sleep(MARK_EVERY) => {}
         }
     }
 }

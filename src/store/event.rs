@@ -1,10 +1,9 @@
-//! Captured row changes: appended by capture in commit order, taken by resolve.
+//! Captured row changes, as resolve takes them; what appends them is [`super::captured`].
 
-use deadpool_postgres::Transaction;
 use serde_json::Value;
-use tokio_postgres::types::{PgLsn, ToSql};
+use tokio_postgres::types::PgLsn;
 
-use super::{Store, StoreError, execute_in, query_in};
+use super::{Store, StoreError};
 use crate::model::{EventId, Lsn, Op, RelationName};
 
 /// A captured row change. Its `Debug` shows none of the row's cells.
@@ -36,37 +35,7 @@ pub struct Event {
 
 crate::model::debug_shows!(Event: id, xid, commit_lsn, committed_at, relation, op, echo, failures, found);
 
-/// Where capture stands after a transaction.
-#[derive(Debug, Clone, Copy)]
-pub struct Position {
-    /// The end of the transaction.
-    pub end: Lsn,
-    /// When it was committed; `None` for a keepalive.
-    pub committed_at: Option<jiff::Timestamp>,
-    /// The transaction, in 32 bits.
-    pub xid: Option<u32>,
-}
-
-/// An open transaction into which capture writes a batch, so that a huge one needs no memory.
-pub struct TransactionWriter<'a> {
-    pub(super) transaction: Transaction<'a>,
-    pub(super) store: &'a Store,
-}
-
 impl Store {
-    /// Begins a batch of events on a connection of capture's own.
-    pub async fn event_writer<'a>(
-        &'a self,
-        client: &'a mut deadpool_postgres::Object,
-    ) -> Result<TransactionWriter<'a>, StoreError> {
-        let transaction = client.transaction().await?;
-        query_in(&transaction, self.sql("select {s}.fence($1)"), &[&self.epoch().0]).await?;
-        Ok(TransactionWriter {
-            transaction,
-            store: self,
-        })
-    }
-
     /// The events of one table that came after `id`, the newest last: for `settle`, where the newest version counts.
     pub async fn event_later(
         &self,
@@ -115,124 +84,4 @@ pub(super) fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
         failures: row.get(10),
         found: row.get(11),
     })
-}
-
-/// Rows as the columns that [`INSERT`] takes.
-struct Columns {
-    xids: Vec<i64>,
-    lsns: Vec<PgLsn>,
-    times: Vec<jiff::Timestamp>,
-    schemas: Vec<String>,
-    tables: Vec<String>,
-    ops: Vec<&'static str>,
-    images: Vec<String>,
-    old_keys: Vec<Option<String>>,
-    echoes: Vec<bool>,
-}
-
-impl Columns {
-    fn of(events: &[Event]) -> Columns {
-        let all = || events.iter();
-        Columns {
-            xids: all().map(|event| i64::from(event.xid as u32)).collect(),
-            lsns: all().map(|event| PgLsn::from(event.commit_lsn.0)).collect(),
-            times: all().map(|event| event.committed_at).collect(),
-            schemas: all().map(|event| event.relation.schema.clone()).collect(),
-            tables: all().map(|event| event.relation.table.clone()).collect(),
-            ops: all().map(|event| event.op.letter()).collect(),
-            images: all().map(|event| event.image.to_string()).collect(),
-            old_keys: all()
-                .map(|event| event.old_key.as_ref().map(Value::to_string))
-                .collect(),
-            echoes: all().map(|event| event.echo).collect(),
-        }
-    }
-
-    fn values(&self) -> [&(dyn ToSql + Sync); 9] {
-        [
-            &self.xids,
-            &self.lsns,
-            &self.times,
-            &self.schemas,
-            &self.tables,
-            &self.ops,
-            &self.images,
-            &self.old_keys,
-            &self.echoes,
-        ]
-    }
-}
-
-/// Appends rows in order. `b.n` is the next transaction's number: the stream's 32 bits are widened to the nearest 64.
-const INSERT: &str = "insert into {s}.event
-        (xid, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, size, echo)
-    select (n + (x - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
-           l, at, s, t, o, nullif(i::jsonb, 'null'), k::jsonb, octet_length(i) + coalesce(octet_length(k), 0), e
-    from b, unnest($1::int8[], $2::pg_lsn[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[])
-         with ordinality as u (x, l, at, s, t, o, i, k, e, place)
-    order by place";
-
-/// What [`INSERT`] widens by.
-const NEXT_XID: &str = "pg_snapshot_xmax(pg_current_snapshot())::text::int8 as n";
-
-/// Moves the position: `$1` to `$3` are those of [`Position`]. `b` as in [`INSERT`].
-const MOVE: &str = "update {s}.meta set captured_lsn = greatest(captured_lsn, $1),
-        captured_at = coalesce($2, captured_at),
-        captured_xid = coalesce((n + ($3 - n % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8,
-                                captured_xid)
-    from b";
-
-impl Store {
-    /// Stores whole transactions and the position that may then be acknowledged, in one statement.
-    pub async fn event_store(&self, events: &[Event], position: Position) -> Result<(), StoreError> {
-        let moved = ["$1", "$2", "$3"].iter().zip(["$11", "$12", "$13"]);
-        let moved = moved.fold(MOVE.to_owned(), |sql, (from, to)| sql.replace(from, to));
-        let sql = format!(
-            "with b as materialized (select {{s}}.fence($10), {NEXT_XID}), stored as ({INSERT}) {moved}"
-        );
-        let columns = Columns::of(events);
-        let mut values = columns.values().to_vec();
-        let epoch = self.epoch().0;
-        let (end, xid) = (PgLsn::from(position.end.0), position.xid.map(i64::from));
-        values.extend([&epoch as &(dyn ToSql + Sync), &end, &position.committed_at, &xid]);
-        self.execute(&sql, &values).await?;
-        if !events.is_empty() {
-            self.wake.events.notify_one();
-        }
-        Ok(())
-    }
-}
-
-impl TransactionWriter<'_> {
-    /// Appends rows in order.
-    pub async fn append(&self, events: &[Event]) -> Result<(), StoreError> {
-        let sql = format!("with b as materialized (select {NEXT_XID}) {INSERT}");
-        let columns = Columns::of(events);
-        execute_in(&self.transaction, self.store.sql(&sql), &columns.values()).await?;
-        Ok(())
-    }
-
-    /// Commits what was learned of tables, without a position.
-    pub async fn keep(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit().await?)
-    }
-
-    /// Commits the batch together with the position that may then be acknowledged.
-    pub async fn commit(self, position: Position) -> Result<(), StoreError> {
-        let sql = format!("with b as materialized (select {NEXT_XID}) {MOVE}");
-        let sql = self.store.sql(&sql);
-        execute_in(
-            &self.transaction,
-            sql,
-            &[
-                &PgLsn::from(position.end.0),
-                &position.committed_at,
-                &position.xid.map(i64::from),
-            ],
-        )
-        .await?;
-        self.transaction.commit().await?;
-        self.store.wake.events.notify_one();
-        Ok(())
-    }
 }

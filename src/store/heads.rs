@@ -26,7 +26,7 @@ impl Store {
             format!(
                 "(select d.id, d.ticket_id from {{s}}.delivery d
                   where (d.state = 'doubt' or d.state = 'queued' and not exists (select from {{s}}.pause where way = 'to_deskie'))
-                    and d.state in ('queued', 'doubt') and {backfill} and d.not_before <= clock_timestamp()
+                    and d.state in ('queued', 'doubt') and d.behind is null and {backfill} and d.not_before <= clock_timestamp()
                     and d.ticket_id <> all($1) and {IS_HEAD}
                     and not exists (select from {{s}}.ticket t where t.id = d.ticket_id
                                     and (t.ask_first or t.opened_by is not null or t.estranged is not null))
@@ -41,7 +41,7 @@ impl Store {
                        and (read_not_before is null or read_not_before <= clock_timestamp()) and t.id <> all($1)
                      order by read_wanted, read_wanted_at limit $2)
                  union all select null, null, (select extract(epoch from least(
-                     (select min(not_before) from {{s}}.delivery where state in ('queued', 'doubt') and not_before > now()),
+                     (select min(not_before) from {{s}}.delivery where state in ('queued', 'doubt') and behind is null and not_before > now()),
                      (select min(read_not_before) from {{s}}.ticket
                          where read_wanted is not null and read_not_before > now())) - clock_timestamp())::float8)) head
              left join {{s}}.delivery d on d.id = head.id

@@ -5,7 +5,7 @@
 //! that believes a number. Numbers are never used a second time by the server (an attnum, an oid), so what is unchanged
 //! afterwards was unchanged before.
 
-use super::event::TransactionWriter;
+use super::captured::TransactionWriter;
 use super::{Step, Store, StoreError, execute_in};
 
 /// A column by which rows are known.

@@ -5,11 +5,12 @@ use tokio_postgres::error::SqlState;
 use super::{Store, StoreError};
 
 /// The steps, in order; a step that was released is never changed.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("../../sql/0001_state.sql"),
     include_str!("../../sql/0026_hidden.sql"),
     include_str!("../../sql/0027_answer.sql"),
     include_str!("../../sql/0030_console.sql"),
+    include_str!("../../sql/0036_behind.sql"),
 ];
 
 /// The names of our tables and functions, for removing them where the schema is not ours alone.

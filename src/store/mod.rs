@@ -7,8 +7,10 @@
 //! Invariant: nothing here calls Deskie or evaluates a mapping.
 
 mod audit;
+mod behind;
 mod birth;
 mod bulk;
+mod captured;
 mod case_status;
 mod clock;
 mod coalesce;
@@ -48,13 +50,14 @@ mod waiting;
 pub use audit::{AuditLine, Done, Via};
 pub use birth::Birth;
 pub use bulk::Held;
+pub use captured::{Captured, Position, TransactionWriter};
 pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
 pub use clock::CreatedAt;
 pub use coalesce::{DROPPED, Follower};
 pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
 pub use delivery_step::Sent;
 pub use edit::{FollowUp, LastSent};
-pub use event::{Event, Position, TransactionWriter};
+pub use event::Event;
 pub use facts::{Facts, Round};
 pub use files::{FileRef, NewFile, Prepared};
 pub use gap::{FoundRow, KnownRow};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::event::TransactionWriter;
+use super::captured::TransactionWriter;
 use super::{Store, StoreError, execute_in, query_in};
 use crate::model::{RelationName, Seen, TroubleKind};
 

@@ -127,7 +127,7 @@ fn sql() -> String {
     let until = |moment: &str| IN.replace("AT", moment);
     let events = until("(select min(not_before) from {s}.delivery where state = 'unresolved')");
     let lanes = until(
-        "least((select min(not_before) from {s}.delivery where state in ('queued', 'doubt')),
+        "least((select min(not_before) from {s}.delivery where state in ('queued', 'doubt') and behind is null),
                (select min(coalesce(read_not_before, to_timestamp(0))) from {s}.ticket
                 where read_wanted is not null and case_id is not null and merged_into is null))",
     );

@@ -8,6 +8,7 @@
 
 mod account;
 mod architecture;
+mod behind;
 mod browser;
 mod check;
 mod check_rows;

@@ -198,7 +198,7 @@ impl ReplicationStream {
     }
 
     /// The next frame, in order. May be dropped and called again. After an error the stream is over.
-    pub async fn next(&mut self) -> Result<Frame, ReplicationError> {
+    pub async fn next(&self) -> Result<Frame, ReplicationError> {
         loop {
             if let Some(frame) = self.shared.pop() {
                 return frame;
@@ -213,7 +213,7 @@ impl ReplicationStream {
     }
 
     /// A frame if one is there already: for batches.
-    pub fn try_next(&mut self) -> Option<Result<Frame, ReplicationError>> {
+    pub fn try_next(&self) -> Option<Result<Frame, ReplicationError>> {
         self.shared.pop()
     }
 
@@ -320,8 +320,16 @@ impl Pump {
             match wake {
                 Wake::Message(message) => {
                     self.asked = false;
-                    let frame = self.message(message?).await?;
-                    waiting = frame.and_then(|frame| self.shared.push(frame));
+                    let mut next = Some(message?);
+                    // What was read with it comes without another look at the clocks.
+                    while let Some(message) = next {
+                        let frame = self.message(message).await?;
+                        waiting = frame.and_then(|frame| self.shared.push(frame));
+                        next = match waiting {
+                            None => self.wire.buffered()?,
+                            Some(_) => None,
+                        };
+                    }
                 }
                 Wake::Room => {
                     waiting = waiting.and_then(|frame| self.shared.push(frame));

@@ -282,7 +282,7 @@ async fn a_frozen_walsender_is_noticed() {
     };
     let connection = walsender(&cluster).await;
     let pid = connection.backend_pid();
-    let mut stream = connection
+    let stream = connection
         .start("s", &["p".into()], Lsn(0), options)
         .await
         .expect("a stream");
@@ -346,7 +346,7 @@ async fn refusals_are_told_apart() {
     site.batch_execute("INSERT INTO t VALUES (1)")
         .await
         .expect("a row");
-    let mut stream = start("s", "q").await.expect("it starts nevertheless");
+    let stream = start("s", "q").await.expect("it starts nevertheless");
     let error = loop {
         if let Err(error) = timeout(LIMIT, stream.next()).await.expect("in time") {
             break error;
@@ -393,7 +393,7 @@ async fn refusals_are_told_apart() {
         .expect_err("none is free");
     assert!(error.no_slot_left(), "{error}");
 
-    let mut ended = start("s", "p").await.expect("a stream");
+    let ended = start("s", "p").await.expect("a stream");
     site.batch_execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
         .await
         .expect("terminated");

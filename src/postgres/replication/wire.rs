@@ -101,7 +101,8 @@ impl Wire {
         }
     }
 
-    fn buffered(&mut self) -> Result<Option<(u8, Bytes)>, ReplicationError> {
+    /// The next one, where it was read whole already.
+    pub(super) fn buffered(&mut self) -> Result<Option<(u8, Bytes)>, ReplicationError> {
         if let Some(sieve) = &mut self.sieve {
             let Some(body) = sieve.feed(&mut self.buffer) else {
                 return Ok(None);
