@@ -200,7 +200,8 @@ impl Step<'_> {
         let sql =
             "update {s}.delivery set image = case when $3 then '{}'::jsonb else coalesce(image, '{}'::jsonb) end || $2::jsonb,
                 not_before = now()
-            where link_id = $1 and (state = 'unresolved' or (state = 'parked' and body is null))";
+            where link_id = $1 and (state = 'unresolved'
+                or (state = 'parked' and (body is null or (opening is not null and doubt_since is null))))";
         self.execute(sql, &[&link.0, &image, &found]).await?;
         Ok(())
     }

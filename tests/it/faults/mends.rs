@@ -5,7 +5,7 @@ use std::time::Duration;
 use deskie_cdc::sandbox::postgres::ClusterOptions;
 
 use super::later::watching;
-use crate::support::{Site, Workplace, newest, prepared, stage, texts, wait_until};
+use crate::support::{AYSE, IVAN, Site, Workplace, newest, prepared, stage, texts, wait_until};
 
 /// A Deskie that nobody asks.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -176,4 +176,40 @@ async fn row_security_that_refuses_a_reply_is_no_missing_grant() {
         "{}",
         checked.stdout
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_whom_deskie_refuses_is_looked_up_anew_with_the_retry() {
+    // GIVEN two tickets of a customer whose address is none, with a message behind each
+    let stage = stage()
+        .schema("insert into users (email, full_name) values ('nobody', 'No Address')")
+        .build()
+        .await;
+    let connector = stage.run().await;
+    let mut tickets = Vec::new();
+    for subject in ["one", "two"] {
+        let seen = connector.log().len();
+        let ticket = stage.ticket("nobody", subject, subject).await;
+        connector.wait_for_log_after(seen, "incorrect_user_email").await;
+        stage.writes(ticket, "behind it").await;
+        tickets.push(ticket);
+    }
+    // WHEN the one is given to somebody else, and then the address is mended
+    let other = format!("update tickets set user_id = 2 where id = {}", tickets[0]);
+    stage.sql(&other).await;
+    stage
+        .sql("update users set email = 'mended@example.com' where email = 'nobody'")
+        .await;
+    stage.ticket(AYSE, "Soru", "behind the change").await;
+    stage
+        .deskie("another one's ticket", |books| books.cases.len() == 1)
+        .await;
+    stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
+    // THEN both go, each for whom it is now
+    for (ticket, contact) in tickets.into_iter().zip([IVAN, "mended@example.com"]) {
+        let case = stage.case_of(ticket).await;
+        let case = stage.until_deskie(case, 2).await;
+        assert_eq!(case.contact, contact);
+        assert_eq!(texts(&case)[1], "behind it");
+    }
 }

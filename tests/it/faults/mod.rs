@@ -16,6 +16,7 @@ mod migration;
 mod odd_answers;
 mod ordeal;
 mod outage;
+mod poison;
 mod renamed;
 mod schema;
 mod standby;
