@@ -13,12 +13,18 @@ use std::time::Duration;
 
 use super::{Batch, Compiled, ResolveError, Resolver, moves};
 use crate::mapping::shape::key_values;
-use crate::model::{CrashPoint, DeliveryId, EventId, Op, Section, TicketKey};
+use crate::model::{CrashPoint, DeliveryId, EventId, Op, Section, TicketKey, clock};
 use crate::postgres::describe;
 use crate::store::{Event, Place, StoreError, Stray, Unresolved};
 
 /// The most events of one round; a transaction is taken whole.
 const BATCH: i64 = 2000;
+
+/// The fewest that are taken where rounds are slow.
+const LEAST: i64 = 50;
+
+/// A round that takes longer keeps the rows of its tickets for too long: what is sent and read meanwhile waits for them.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// The most rows of one round that are tried again one by one.
 const AGAIN: i64 = 200;
@@ -74,13 +80,23 @@ impl Item {
     }
 }
 
+/// How many are taken next, after a round of at most so many has taken so long.
+fn next_most(most: i64, took: Duration) -> i64 {
+    match took {
+        took if took > SLOW => (most / 4).max(LEAST),
+        took if took < SLOW / 4 => (most * 2).min(BATCH),
+        _ => most,
+    }
+}
+
 impl Resolver {
     /// One round; true where there may be more to do.
     pub(super) async fn round(&self) -> Result<bool, ResolveError> {
         // Before there is anything to do: a mapping that does not fit is told at the start, not with the first row.
         self.compiled().await?;
         self.settle_counts().await?;
-        let (events, goes_on) = self.store.event_take(BATCH, self.config.capture.settle).await?;
+        let most = self.most.load(Ordering::Relaxed).clamp(LEAST, BATCH);
+        let (events, goes_on) = self.store.event_take(most, self.config.capture.settle).await?;
         let facts = self.store.facts().await?;
         let mut items: Vec<Item> = Vec::new();
         if facts.has_again {
@@ -101,7 +117,10 @@ impl Resolver {
             }
             return Ok(false);
         }
+        let begun = clock::monotonic();
         self.pieces(&items, goes_on).await?;
+        self.most
+            .store(next_most(most, begun.elapsed()), Ordering::Relaxed);
         Ok(is_busy)
     }
 
@@ -469,4 +488,20 @@ fn ids(piece: &[Item]) -> (Vec<EventId>, Vec<DeliveryId>) {
         _ => None,
     });
     (events, deliveries.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_rounds_become_small_and_quick_ones_large_again() {
+        let (mut most, slow, quick) = (BATCH, SLOW * 30, SLOW / 20);
+        let mut sizes = Vec::new();
+        for took in [slow, slow, slow, SLOW, quick, quick, quick, quick, quick, quick] {
+            most = next_most(most, took);
+            sizes.push(most);
+        }
+        assert_eq!(sizes, [500, 125, 50, 50, 100, 200, 400, 800, 1600, 2000]);
+    }
 }

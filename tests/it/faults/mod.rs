@@ -17,6 +17,7 @@ mod odd_answers;
 mod ordeal;
 mod outage;
 mod poison;
+mod pooler;
 mod renamed;
 mod schema;
 mod standby;
