@@ -5,7 +5,7 @@
 # Seen: so it is in 14. In 17 and 18 it opens each published table under ACCESS SHARE, and waits behind a migration (55P03 with a
 #   lock_timeout) even where only another table is asked for: `pubname = …` spares the other publications, `tablename = …` nothing.
 #   pg_publication_rel, the table below it, waits for nobody.
-# For the connector: its watch asks pg_publication_rel first; its sessions have a lock_timeout for what has to be asked of the view.
+# For the connector: what a publication streams is read from pg_publication_rel, pg_publication_namespace and pg_inherits, never from the view.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for major in 14 17 18; do
   on "$major" <<'PY'

@@ -110,6 +110,7 @@ struct State {
     database_seen: Option<Instant>,
     last_error: Option<(String, jiff::Timestamp)>,
     held: Option<String>,
+    start_refused: Option<String>,
 }
 
 /// What the running parts say of themselves.
@@ -142,6 +143,8 @@ pub struct Snapshot {
     pub last_error_at: Option<jiff::Timestamp>,
     /// Why nothing is sent or written until a person has decided.
     pub held: Option<String>,
+    /// Why a term cannot begin, where that ends by itself.
+    pub start_refused: Option<String>,
 }
 
 impl Vital {
@@ -159,6 +162,7 @@ impl Vital {
                 database_seen: None,
                 last_error: None,
                 held: None,
+                start_refused: None,
             }),
         })
     }
@@ -228,6 +232,11 @@ impl Vital {
         self.state().held = why;
     }
 
+    /// Why a term cannot begin, where that ends once whoever should answers again; `None`: it has begun.
+    pub fn set_start_refused(&self, why: Option<String>) {
+        self.state().start_refused = why;
+    }
+
     /// Whether the database was reached lately.
     pub fn database_is_fresh(&self) -> bool {
         let seen = self.state().database_seen;
@@ -254,6 +263,7 @@ impl Vital {
             last_error: state.last_error.as_ref().map(|(error, _)| error.clone()),
             last_error_at: state.last_error.as_ref().map(|(_, at)| *at),
             held: state.held.clone(),
+            start_refused: state.start_refused.clone(),
         }
     }
 
@@ -285,6 +295,9 @@ fn judge(vital: &Snapshot, database: Option<&str>) -> Vec<String> {
     }
     if let (Role::Leader | Role::Starting, Some(why)) = (vital.role, &vital.held) {
         reasons.push(format!("held: {why}"));
+    }
+    if let (Role::Leader | Role::Starting, Some(why)) = (vital.role, &vital.start_refused) {
+        reasons.push(format!("nothing can be streamed: {why}"));
     }
     reasons
 }
@@ -327,6 +340,7 @@ mod tests {
             role_seconds: 1000.0,
             stream_connected: true,
             stream_unstable: None,
+            start_refused: None,
             deskie: DeskieState::Reachable,
             idle_seconds: [Flow::Capture, Flow::Resolve, Flow::Deliver]
                 .map(|flow| (flow, 1.0))

@@ -52,8 +52,7 @@ impl Deliverer {
         let id = delivery.id;
         if delivery.looks >= UNKNOWN_TARGET {
             let why = "the message to be edited was not found in its case";
-            let park = || self.store.delivery_park(id, why, None);
-            return self.durably("an edit", park).await;
+            return self.park(delivery, why, None).await;
         }
         self.durably("an edit", || async {
             self.store

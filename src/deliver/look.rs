@@ -109,8 +109,7 @@ impl Deliverer {
                 }
                 (Some(case), _) => {
                     let why = format!("case {case} was found, but it names no customer");
-                    self.durably("a doubt", || self.store.delivery_park(delivery.id, &why, None))
-                        .await;
+                    self.park(&delivery, &why, None).await;
                 }
                 (None, _) => {}
             }

@@ -26,6 +26,7 @@ pub struct Meter {
     unreachable: Mutex<Option<String>>,
     outage_told: Mutex<Option<Instant>>,
     asked: AtomicBool,
+    answered: Mutex<Option<Instant>>,
 }
 
 /// What the last call told of Deskie.
@@ -60,6 +61,7 @@ impl Meter {
             unreachable: Mutex::default(),
             outage_told: Mutex::default(),
             asked: AtomicBool::new(false),
+            answered: Mutex::default(),
         }
     }
 
@@ -145,6 +147,16 @@ impl Meter {
             *told = Some(now);
         }
         *unreachable = outage.map(ToString::to_string);
+        if outage.is_none() {
+            let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+            *answered = Some(now);
+        }
+    }
+
+    /// Whether any call was answered after that moment.
+    pub fn answered_since(&self, since: Instant) -> bool {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.is_some_and(|at| at > since)
     }
 
     /// Brings back a call that was not made after all.

@@ -265,6 +265,13 @@ async fn the_catalog_tells() {
     let filters: Vec<bool> = publication.tables.iter().map(|table| table.has_filter).collect();
     assert_eq!((filters, publication.streams.len()), (vec![false, true], 2));
     assert_eq!(catalog::publication(&admin, "q").await.expect("a query"), None);
+    let by = catalog::published_by(&admin, &["p"], leaf.oid)
+        .await
+        .expect("a query");
+    assert!(
+        by.is_some_and(|member| member != publication.oid),
+        "its root's entry"
+    );
 
     let slot = catalog::slot(&admin, "s")
         .await

@@ -31,7 +31,7 @@ mod verdict;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -79,6 +79,8 @@ pub struct Resolver {
     /// Nothing has shown so far that the last process did not die of what waits.
     careful: AtomicBool,
     begun: std::time::Instant,
+    /// So many events are taken at once, as long as rounds are quick.
+    most: AtomicI64,
     /// How often in a row the site's connection broke.
     breaks: AtomicU32,
     /// What was counted for attempts that the process has survived.
@@ -115,6 +117,7 @@ impl Resolver {
             config,
             compiled: tokio::sync::Mutex::new(None),
             careful: AtomicBool::new(true),
+            most: AtomicI64::new(i64::MAX),
             begun: crate::model::clock::monotonic(),
             breaks: AtomicU32::new(0),
             owed: tokio::sync::Mutex::default(),

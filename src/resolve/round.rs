@@ -13,12 +13,18 @@ use std::time::Duration;
 
 use super::{Batch, Compiled, ResolveError, Resolver, moves};
 use crate::mapping::shape::key_values;
-use crate::model::{CrashPoint, DeliveryId, EventId, Op, Section, TicketKey};
+use crate::model::{CrashPoint, DeliveryId, EventId, Op, Section, TicketKey, clock};
 use crate::postgres::describe;
 use crate::store::{Event, Facts, Place, Round, StoreError, Stray, Unresolved};
 
 /// The most events of one round; a transaction is taken whole.
 const BATCH: i64 = 2000;
+
+/// The fewest that are taken where rounds are slow.
+const LEAST: i64 = 50;
+
+/// A round that takes longer keeps the rows of its tickets for too long: what is sent and read meanwhile waits for them.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// The most rows of one round that are tried again one by one.
 const AGAIN: i64 = 200;
@@ -85,6 +91,15 @@ impl Item {
     }
 }
 
+/// How many are taken next, after a round of at most so many has taken so long.
+fn next_most(most: i64, took: Duration) -> i64 {
+    match took {
+        took if took > SLOW => (most / 4).max(LEAST),
+        took if took < SLOW / 4 => (most * 2).min(BATCH),
+        _ => most,
+    }
+}
+
 impl Resolver {
     /// One round.
     pub(super) async fn round(&self) -> Result<Next, ResolveError> {
@@ -92,6 +107,7 @@ impl Resolver {
         self.compiled().await?;
         self.settle_counts().await?;
         let is_careful = self.careful.load(Ordering::Relaxed);
+        let most = self.most.load(Ordering::Relaxed).clamp(LEAST, BATCH);
         let Round {
             facts,
             events,
@@ -99,7 +115,7 @@ impl Resolver {
             has_more,
         } = self
             .store
-            .round(BATCH, self.config.capture.settle, is_careful)
+            .round(most, self.config.capture.settle, is_careful)
             .await?;
         let mut items: Vec<Item> = Vec::new();
         if facts.has_again {
@@ -124,7 +140,10 @@ impl Resolver {
             }
             return Ok(next);
         }
+        let begun = clock::monotonic();
         let follows = self.pieces(&items, goes_on, &mut Some(facts), is_careful).await?;
+        self.most
+            .store(next_most(most, begun.elapsed()), Ordering::Relaxed);
         Ok(if follows { Next::Now } else { next })
     }
 
@@ -546,4 +565,20 @@ fn ids(piece: &[Item]) -> (Vec<EventId>, Vec<DeliveryId>) {
         _ => None,
     });
     (events, deliveries.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_rounds_become_small_and_quick_ones_large_again() {
+        let (mut most, slow, quick) = (BATCH, SLOW * 30, SLOW / 20);
+        let mut sizes = Vec::new();
+        for took in [slow, slow, slow, SLOW, quick, quick, quick, quick, quick, quick] {
+            most = next_most(most, took);
+            sizes.push(most);
+        }
+        assert_eq!(sizes, [500, 125, 50, 50, 100, 200, 400, 800, 1600, 2000]);
+    }
 }

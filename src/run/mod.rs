@@ -19,7 +19,7 @@ mod work;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -89,6 +89,8 @@ struct Shared {
     downloader: Downloader,
     /// The slot holds too much WAL and is to be dropped before the next term.
     drop_slot: Arc<AtomicBool>,
+    /// How often in a row a term could not begin for what ends by itself.
+    refused_starts: Arc<AtomicU32>,
     /// What the leader's last beat has seen.
     seen: Arc<tokio::sync::watch::Sender<Watched>>,
 }
@@ -138,6 +140,7 @@ impl Shared {
             meter,
             instance,
             drop_slot: Arc::default(),
+            refused_starts: Arc::default(),
             seen: Arc::default(),
         })
     }

@@ -111,7 +111,12 @@ pub fn of_the_process(vital: &Vital) -> Vec<Seen> {
         )),
     }
     let leads = matches!(vital.role, Role::Leader | Role::Starting);
-    if leads && !vital.stream_connected && vital.role_seconds > STARTS_WITHIN.as_secs_f64() {
+    if let (true, Some(why)) = (leads, &vital.start_refused) {
+        found.push(Seen::new(
+            TroubleKind::StreamDown,
+            format!("the site's changes are not streamed, and the server keeps its WAL meanwhile: {why}"),
+        ));
+    } else if leads && !vital.stream_connected && vital.role_seconds > STARTS_WITHIN.as_secs_f64() {
         found.push(Seen::new(
             TroubleKind::StreamDown,
             "the site's changes are not streamed; the server keeps its WAL meanwhile",

@@ -68,25 +68,18 @@ pub async fn work(
     };
     let Begun { meta, adopted, held } = match begun {
         Ok(begun) => begun,
-        Err(error) => {
-            // `status` tells it as well, wherever it is asked.
-            if let Err(unsaid) = shared.store.hold_set(HoldKind::Start, &error).await {
-                tracing::debug!("the refused start could not be noted: {unsaid}");
-            }
-            vital.set_held(Some(error.clone()));
-            // Told once, not at each attempt.
-            if vital.snapshot().last_error.as_ref() != Some(&error) {
-                tracing::error!("nothing is sent, and it is tried again: {error}");
-            }
-            vital.set_error(&error);
+        Err(refused) => {
+            let pause = tell_refused(shared, vital, &refused).await;
             leader::give_back(shared, connection).await;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(Duration::from_secs(2)) => {}
+                () = tokio::time::sleep(pause) => {}
             }
             return Ok(());
         }
     };
+    shared.refused_starts.store(0, Ordering::SeqCst);
+    vital.set_start_refused(None);
     vital.clear_error();
     vital.set_held(held.clone());
     if let Some(reason) = &held {
@@ -305,8 +298,74 @@ struct Begun {
     held: Option<String>,
 }
 
+/// Why a term cannot begin.
+struct Refused {
+    why: String,
+    /// A person has to decide or mend something; else it is about whoever answers, and ends with that.
+    needs_a_person: bool,
+}
+
+impl From<String> for Refused {
+    fn from(why: String) -> Refused {
+        Refused {
+            why,
+            needs_a_person: false,
+        }
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Refused {
+        Refused::from(error.to_string())
+    }
+}
+
+impl From<crate::setup::SetupError> for Refused {
+    fn from(error: crate::setup::SetupError) -> Refused {
+        Refused {
+            needs_a_person: !error.ends_by_itself(),
+            ..Refused::from(error.to_string())
+        }
+    }
+}
+
+/// A refused start is tried again so soon at first, and twice as late each time; one that waits for a person, always so soon.
+const START_AGAIN: Duration = Duration::from_secs(2);
+
+/// The latest that it is tried again.
+const START_AGAIN_WITHIN: Duration = Duration::from_secs(20);
+
+/// Tells why a term cannot begin, where everybody looks; how long it is waited before the next attempt.
+async fn tell_refused(shared: &Shared, vital: &Vital, refused: &Refused) -> Duration {
+    let why = &refused.why;
+    let pause = match refused.needs_a_person {
+        true => {
+            // `status` tells it as well, wherever it is asked.
+            if let Err(unsaid) = shared.store.hold_set(HoldKind::Start, why).await {
+                tracing::debug!("the refused start could not be noted: {unsaid}");
+            }
+            vital.set_held(Some(why.clone()));
+            vital.set_start_refused(None);
+            START_AGAIN
+        }
+        false => {
+            vital.set_start_refused(Some(why.clone()));
+            let refusals = shared.refused_starts.fetch_add(1, Ordering::SeqCst);
+            START_AGAIN
+                .saturating_mul(1 << refusals.min(4))
+                .min(START_AGAIN_WITHIN)
+        }
+    };
+    // Told once, not at each attempt.
+    if vital.snapshot().last_error.as_ref() != Some(why) {
+        tracing::error!("nothing is sent, and it is tried again: {why}");
+    }
+    vital.set_error(why);
+    pause
+}
+
 /// [`begin`], with the lease renewed meanwhile: a look through large tables takes its time.
-async fn begin_renewing(shared: &Shared) -> Result<Begun, String> {
+async fn begin_renewing(shared: &Shared) -> Result<Begun, Refused> {
     let begun = begin(shared);
     tokio::pin!(begun);
     loop {
@@ -315,7 +374,7 @@ async fn begin_renewing(shared: &Shared) -> Result<Begun, String> {
             () = tokio::time::sleep(RENEW_EVERY) => {
                 match shared.store.lease_renew().await {
                     Ok(true) => {}
-                    Ok(false) => return Err("another instance has taken over".into()),
+                    Ok(false) => return Err(Refused::from("another instance has taken over".to_owned())),
                     Err(error) => tracing::warn!("the lease could not be renewed: {error}"),
                 }
             }
@@ -341,8 +400,7 @@ async fn drop_slot(shared: &Shared) -> Result<(), String> {
 
 /// What comes before the first piece of work: is this our server (rule 11), is the slot there, is a gap to be repaired
 /// (rule 12), which calls were cut off.
-async fn begin(shared: &Shared) -> Result<Begun, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
+async fn begin(shared: &Shared) -> Result<Begun, Refused> {
     if shared.drop_slot.load(Ordering::SeqCst) {
         drop_slot(shared).await?;
     }
@@ -358,42 +416,24 @@ async fn begin(shared: &Shared) -> Result<Begun, String> {
     }) {
         tracing::warn!("{line}");
     }
-    kept.map_err(|error| text(&error))?;
-    let published = crate::setup::look_at_publications(&shared.config, &shared.store, true)
-        .await
-        .map_err(|error| text(&error))?;
-    note_unpublished(shared, published.trouble().as_deref())
-        .await
-        .map_err(|error| text(&error))?;
+    kept?;
+    let published = crate::setup::look_at_publications(&shared.config, &shared.store, true).await?;
+    note_unpublished(shared, published.trouble().as_deref()).await?;
     // What the last term met, this one meets again if it is still so.
     let met = [
         TroubleKind::ResolvingStopped,
         TroubleKind::WritingStopped,
         TroubleKind::WalHeld,
     ];
-    shared
-        .store
-        .trouble_compare(&met, &[])
-        .await
-        .map_err(|error| text(&error))?;
-    shared
-        .store
-        .hold_lift(HoldKind::Start)
-        .await
-        .map_err(|error| text(&error))?;
-    compare_account(shared).await.map_err(|error| text(&error))?;
-    crate::setup::note_keys(&shared.config, &shared.store)
-        .await
-        .map_err(|error| text(&error))?;
-    let holds = shared.store.holds().await.map_err(|error| text(&error))?;
+    shared.store.trouble_compare(&met, &[]).await?;
+    shared.store.hold_lift(HoldKind::Start).await?;
+    compare_account(shared).await?;
+    crate::setup::note_keys(&shared.config, &shared.store).await?;
+    let holds = shared.store.holds().await?;
     let held = (!holds.is_empty()).then(|| holds.join("; "));
-    shared.store.gap_reserve().await.map_err(|error| text(&error))?;
-    let meta = shared.store.meta().await.map_err(|error| text(&error))?;
-    let adopted = shared
-        .store
-        .delivery_adopt(shared.config.deskie.timeout)
-        .await
-        .map_err(|error| text(&error))?;
+    shared.store.gap_reserve().await?;
+    let meta = shared.store.meta().await?;
+    let adopted = shared.store.delivery_adopt(shared.config.deskie.timeout).await?;
     Ok(Begun { meta, adopted, held })
 }
 

@@ -30,6 +30,8 @@ pub enum SetupError {
         message: String,
         /// What to do about it.
         mend: Option<String>,
+        /// It ends once whoever should answers again: the server itself, and not a pooler in front of it.
+        ends_by_itself: bool,
     },
 }
 
@@ -39,6 +41,7 @@ impl SetupError {
         SetupError::Refused {
             message: message.into(),
             mend: None,
+            ends_by_itself: false,
         }
     }
 
@@ -47,17 +50,46 @@ impl SetupError {
         SetupError::Refused {
             message: message.into(),
             mend: Some(mend.into()),
+            ends_by_itself: false,
         }
+    }
+
+    /// The same, where it ends once whoever should answers again.
+    pub(super) fn of_the_way_there(mut self) -> SetupError {
+        if let SetupError::Refused { ends_by_itself, .. } = &mut self {
+            *ends_by_itself = true;
+        }
+        self
+    }
+
+    /// Whether it ends without anybody's decision.
+    pub fn ends_by_itself(&self) -> bool {
+        matches!(
+            self,
+            SetupError::Refused {
+                ends_by_itself: true,
+                ..
+            }
+        )
     }
 
     /// The same of the connection that streams, where that has a URL of its own: which one is meant stands in it, for what
     /// is told of connections names the usual one.
     pub(super) fn of_streaming(self, config: &Config) -> SetupError {
-        let SetupError::Refused { message, mend } = self else {
+        let SetupError::Refused {
+            message,
+            mend,
+            ends_by_itself,
+        } = self
+        else {
             return self;
         };
         let (message, mend) = of_streaming(config, message, mend);
-        SetupError::Refused { message, mend }
+        SetupError::Refused {
+            message,
+            mend,
+            ends_by_itself,
+        }
     }
 
     /// Whether the config is to blame: exit status 2.
@@ -70,10 +102,13 @@ impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SetupError::Config(faults) => f.write_str(faults),
-            SetupError::Refused { message, mend: None } => write!(f, "error: {message}"),
+            SetupError::Refused {
+                message, mend: None, ..
+            } => write!(f, "error: {message}"),
             SetupError::Refused {
                 message,
                 mend: Some(mend),
+                ..
             } => write!(f, "error: {message}\nmend: {mend}"),
         }
     }
@@ -93,19 +128,19 @@ impl From<ConnectError> for SetupError {
             }
             _ => error.mend().to_owned(),
         };
-        SetupError::with(error.to_string(), mend)
+        SetupError::with(error.to_string(), mend).of_the_way_there()
     }
 }
 
 impl From<tokio_postgres::Error> for SetupError {
     fn from(error: tokio_postgres::Error) -> SetupError {
-        SetupError::new(describe(&error))
+        SetupError::new(describe(&error)).of_the_way_there()
     }
 }
 
 impl From<StoreError> for SetupError {
     fn from(error: StoreError) -> SetupError {
-        SetupError::new(error.to_string())
+        SetupError::new(error.to_string()).of_the_way_there()
     }
 }
 
@@ -113,7 +148,7 @@ impl From<PoolError> for SetupError {
     fn from(error: PoolError) -> SetupError {
         match error {
             PoolError::Connect(error) => error.into(),
-            other => SetupError::new(other.to_string()),
+            other => SetupError::new(other.to_string()).of_the_way_there(),
         }
     }
 }
@@ -181,10 +216,11 @@ impl From<ReplicationError> for SetupError {
             (Some(mend), ReplicationError::Connect(error))
                 if error.fault == ConnectFault::TooManyConnections =>
             {
-                SetupError::with(error.to_string(), mend)
+                SetupError::with(error.to_string(), mend).of_the_way_there()
             }
             (_, ReplicationError::Connect(error)) => error.into(),
             (mend, error) => SetupError::Refused {
+                ends_by_itself: error.not_a_replication_server() || error.is_connection_lost(),
                 message: error.to_string(),
                 mend,
             },

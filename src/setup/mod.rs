@@ -276,7 +276,8 @@ pub(super) async fn refuse_pgpool(client: &Client) -> Result<(), SetupError> {
         true => Err(SetupError::with(
             "pgpool-II answers, not the server itself: it lets the commands of replication through, but not the stream",
             "use the direct connection string of the database in postgres.url, not pgpool's",
-        )),
+        )
+        .of_the_way_there()),
     }
 }
 

@@ -169,20 +169,8 @@ async fn place(store: &Store, table: &TableName) -> Result<Place, StoreError> {
 async fn member(store: &Store, config: &Config, oid: u32) -> Result<Option<u32>, StoreError> {
     let names = publications(config);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let sql = "with recursive above as (
-            select $2::pg_catalog.oid as oid
-            union select i.inhparent from above join pg_catalog.pg_inherits i on i.inhrelid = above.oid)
-        select coalesce(
-            (select min(r.oid) from pg_catalog.pg_publication_rel r
-                 join pg_catalog.pg_publication p on p.oid = r.prpubid
-                 where p.pubname::text = any($1) and r.prrelid in (select oid from above)),
-            (select min(p.oid) from pg_catalog.pg_publication_tables v
-                 join pg_catalog.pg_publication p on p.pubname = v.pubname
-                 join pg_catalog.pg_class c on c.oid = $2 and c.relname = v.tablename
-                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname = v.schemaname
-                 where v.pubname::text = any($1)))";
     let client = store.client().await?;
-    Ok(client.query_one(sql, &[&names, &oid]).await?.try_get(0)?)
+    Ok(catalog::published_by(&**client, &names, oid).await?)
 }
 
 /// A table that is not there under its name: as what it was known, and what became of it. `None`: it was never seen.

@@ -200,7 +200,8 @@ impl Step<'_> {
         let sql =
             "update {s}.delivery set image = case when $3 then '{}'::jsonb else coalesce(image, '{}'::jsonb) end || $2::jsonb,
                 not_before = now()
-            where link_id = $1 and (state = 'unresolved' or (state = 'parked' and body is null))";
+            where link_id = $1 and (state = 'unresolved'
+                or (state = 'parked' and (body is null or (opening is not null and doubt_since is null))))";
         self.execute(sql, &[&link.0, &image, &found]).await?;
         Ok(())
     }
@@ -269,7 +270,7 @@ impl Step<'_> {
     }
 
     async fn delivered(&self, delivery: &Delivery) -> Result<(), StoreError> {
-        let sql = format!("with {DELIVERED} select exists (select from d where id = $1)");
+        let sql = format!("with {LEADS}, {DELIVERED} select exists (select from d where id = $1)");
         let links = delivery.file_links();
         let rows = self
             .query(
@@ -281,11 +282,17 @@ impl Step<'_> {
     }
 }
 
+/// The fence of what is stored; `$4`: our epoch.
+const LEADS: &str = "f as materialized (select {s}.fence($4) as leads)";
+
+/// The same once the row of the ticket `$6` is locked, as resolving locks it: the ticket first, then what stands in its lane.
+const TICKET_FIRST: &str = "k as materialized (select id from {s}.ticket where id = $6 for no key update),
+    f as materialized (select {s}.fence($4) as leads from k)";
+
 /// A delivery has reached Deskie, and those that went in the same call with it; `$1`: it, `$2`: the message's number,
-/// `$3`: the links of the files that went along, `$4`: our epoch. `d` is empty where it is not under way: then nothing
+/// `$3`: the links of the files that went along, behind [`LEADS`]. `d` is empty where it is not under way: then nothing
 /// may be stored.
-const DELIVERED: &str = "f as materialized (select {s}.fence($4) as leads),
-    d as (update {s}.delivery set state = 'delivered', message_id = case when id = $1 then $2::int8 else message_id end,
+const DELIVERED: &str = "d as (update {s}.delivery set state = 'delivered', message_id = case when id = $1 then $2::int8 else message_id end,
             error = null, answer = null, image = null, doubt_since = null, done_at = clock_timestamp(),
             body = case when $2::int8 is null or not exists (select from {s}.link g where g.id = link_id and g.gone) then body end
         from f where (id = $1 or lead = $1) and state in ('sending', 'doubt', 'parked')
@@ -327,7 +334,7 @@ impl Store {
     /// may be about it.
     pub async fn delivery_sent(&self, delivery: &Delivery, sent: &Sent) -> Result<bool, StoreError> {
         let sql = format!(
-            "with {DELIVERED},
+            "with {TICKET_FIRST}, {DELIVERED},
             closed as (select id from {{s}}.ticket where id = $6 and $9 and status = 'closed' and exists (select from d)),
             t as (update {{s}}.ticket set called_at = coalesce($7::timestamptz, called_at),
                     customer_at = case when $8 then coalesce($7::timestamptz, clock_timestamp()) else customer_at end

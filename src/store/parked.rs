@@ -14,6 +14,11 @@ pub(super) const PARKED: &str = "(select count(*) from {s}.delivery where state 
     + (select count(*) from {s}.parked_event where state = 'parked')
     + (select count(*) from {s}.bulk where held_since is not null)";
 
+/// A delivery `d` that was to open its ticket's case, and of which nothing is in doubt: what a person mends then, the
+/// customer's address or a field, is the site's, so that it is looked up anew.
+const OPENS: &str = "(d.act = 'message' and d.part = 1 and d.lead is null and d.opening is not null and d.image is not null
+    and d.doubt_since is null and not exists (select from {s}.ticket t where t.id = d.ticket_id and t.case_id is not null))";
+
 /// The kinds of things that wait for a person; an id is the kind's letter and a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ItemKind {
@@ -279,7 +284,8 @@ impl Store {
     /// whole transaction, which are a decision of their own, and takes the cases that could not be read.
     async fn retry(&self, kind: Option<ItemKind>, numbers: &[i64]) -> Result<u64, StoreError> {
         let sql = "with d as (
-                update {s}.delivery set state = case when act = 'held' then 'skipped' when body is null then 'unresolved' else 'queued' end,
+                update {s}.delivery d set state = case when act = 'held' then 'skipped'
+                        when body is null or {opens} then 'unresolved' else 'queued' end,
                     not_before = now(), attempts = 0, failures = 0, doubt_since = null,
                     waits_since = case when act = 'file' then now() - interval '100 years' end,
                     intent_at = case when lead is null then intent_at end, lead = null
@@ -306,7 +312,8 @@ impl Store {
             y as (update {s}.ticket set opened_by = null where opened_by in (select xid from x) returning 1)
             select (select count(*) from e) + (select count(*) from x) + (select count(*) from d) + (select count(*) from r)
                 + (select count(*) from w) + (select count(*) from b) + (select count(*) from o) + (select count(*) from t)";
-        let rows = self.query(sql, &[&kind.map(ItemKind::letter), &numbers]).await?;
+        let sql = sql.replace("{opens}", OPENS);
+        let rows = self.query(&sql, &[&kind.map(ItemKind::letter), &numbers]).await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }
 

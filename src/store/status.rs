@@ -11,6 +11,16 @@ pub(super) const OLDEST: &str = "extract(epoch from clock_timestamp() - least(
     (select min(received_at) from {s}.inbox where state = 'waiting'),
     (select min(seen_at) from {s}.remote where state = 'pending')))::float8";
 
+/// The same without what a person has paused, which is told as that.
+const OLDEST_THAT_MAY: &str = "extract(epoch from clock_timestamp() - least(
+    (select committed_at from {s}.event order by id limit 1),
+    (select min(queued_at) from {s}.delivery where state in ('unresolved', 'doubt') and not dormant),
+    (select min(queued_at) from {s}.delivery where state in ('queued', 'sending')
+        and not exists (select from {s}.pause where way = 'to_deskie')),
+    (select min(received_at) from {s}.inbox where state = 'waiting'),
+    (select min(seen_at) from {s}.remote where state = 'pending'
+        and not exists (select from {s}.pause where way = 'to_site'))))::float8";
+
 /// How much waits where.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct Queues {
@@ -183,9 +193,9 @@ impl Store {
         }))
     }
 
-    /// How much waits for a person, and the age of the oldest other thing that waits, in seconds.
+    /// How much waits for a person, and the age of the oldest other thing that waits and is not paused, in seconds.
     pub async fn status_attention(&self) -> Result<(i64, Option<f64>), StoreError> {
-        let sql = format!("select {PARKED}, {OLDEST}");
+        let sql = format!("select {PARKED}, {OLDEST_THAT_MAY}");
         let rows = self.query(&sql, &[]).await?;
         Ok(rows.first().map_or((0, None), |row| (row.get(0), row.get(1))))
     }

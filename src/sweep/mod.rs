@@ -36,13 +36,19 @@ const SETTLE_EVERY: Duration = Duration::from_millis(250);
 /// So many sweeps in a row that fail are a trouble: one may meet a moment's conflict in the database.
 const FAILING: u32 = 2;
 
-/// Why a sweep ended early, where that is no outage of Deskie's.
+/// So many that are not answered, while other calls are: a minute and more, with the usual pauses.
+const UNANSWERED: u32 = 6;
+
+/// Why a sweep ended early.
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{0}; {remedy}", remedy = .0.remedy())]
     Refused(Box<CallError>),
+    /// An outage of Deskie's, or of its list alone.
+    #[error("{0}; {remedy}", remedy = .0.remedy())]
+    Unanswered(Box<CallError>),
 }
 
 /// Finds what no webhook told.
@@ -74,6 +80,7 @@ impl Sweeper {
 
     async fn sweep(&self, asked: &CancellationToken) {
         let (mut failures, mut held) = (0u32, None);
+        let mut unanswered_since = None;
         // One that another process or an earlier term has left is ended as well.
         let mut is_told = true;
         // After a silence of Deskie's it may be another one that answers.
@@ -99,6 +106,7 @@ impl Sweeper {
                     Ok(Some(end)) => {
                         held = end.or(held);
                         failures = 0;
+                        unanswered_since = None;
                         self.tell_failing(None, &mut is_told).await;
                         asked.cancel();
                         self.config.deskie.sweep
@@ -107,6 +115,15 @@ impl Sweeper {
                     Ok(None) | Err(_) => {
                         failures += 1;
                         match round {
+                            Err(Failed::Unanswered(error)) => {
+                                tracing::warn!("the sweep could not ask Deskie: {error}; {}", error.remedy());
+                                // Where nothing is answered that is told as such, by whoever meets it.
+                                let since = *unanswered_since.get_or_insert_with(clock::monotonic);
+                                if failures >= UNANSWERED && self.meter.answered_since(since) {
+                                    let error = Failed::Unanswered(error);
+                                    self.tell_failing(Some((&error, is_first)), &mut is_told).await;
+                                }
+                            }
                             Err(error) if failures >= FAILING => {
                                 self.tell_failing(Some((&error, is_first)), &mut is_told).await;
                             }
@@ -143,7 +160,7 @@ impl Sweeper {
         }
     }
 
-    /// A failure that is no outage of Deskie's, and whether it is of the first sweep; or its end (rule 21). `is_told`: there
+    /// A failure that is no outage of all of Deskie, and whether it is of the first sweep; or its end (rule 21). `is_told`: there
     /// may be something to end.
     async fn tell_failing(&self, failed: Option<(&Failed, bool)>, is_told: &mut bool) {
         let noted = match failed {
@@ -391,10 +408,7 @@ impl Sweeper {
                 Err(error) if error.is_refusal() => {
                     return Err(Failed::Refused(Box::new(error)));
                 }
-                Err(error) => {
-                    tracing::warn!("the sweep could not ask Deskie: {error}; {}", error.remedy());
-                    return Ok(false);
-                }
+                Err(error) => return Err(Failed::Unanswered(Box::new(error))),
             };
             begun = begun.or(answer.date);
             let count = answer.value.len();

@@ -40,6 +40,12 @@ impl From<WriteError> for Failed {
     }
 }
 
+/// A case is listed before its first message now and then; a call or a chat may never have one. So often it is waited for,
+/// about a quarter of a minute.
+const MESSAGE_ATTEMPTS: i32 = 4;
+
+const NO_MESSAGE: &str = "Deskie shows no message of it yet";
+
 impl WriteBack {
     /// Makes tickets of the cases that wait for it; true where something was tried.
     pub async fn birth_round(&self) -> Result<bool, StoreError> {
@@ -108,6 +114,9 @@ impl WriteBack {
         let first = messages
             .iter()
             .find(|message| matches!(message.author(), Writer::Customer(_) | Writer::Staff(_)));
+        if first.is_none() && birth.attempts < MESSAGE_ATTEMPTS {
+            return Err(Failed::Write(WriteError::Passing(NO_MESSAGE.to_owned())));
+        }
         let mut opening = Opening {
             subject: birth.subject.clone(),
             email: Some(birth.recipient.clone()).filter(|address| address.contains('@')),

@@ -238,3 +238,26 @@ async fn mistakes_of_the_config_exit_with_two() {
     let refused = work.command(&["check"]).await.exits(2);
     assert!(refused.stderr.contains("ticket_feild"), "{}", refused.stderr);
 }
+
+#[tokio::test]
+async fn a_server_of_patronis_is_known_by_its_sessions_and_the_lines_are_told() {
+    // GIVEN a server on which nothing tells of Patroni
+    let (site, _deskie, work) = set_up().await;
+    let checked = work.command(&["check"]).await.ok();
+    assert!(!checked.stdout.contains("Patroni"), "{}", checked.stdout);
+    // WHEN Patroni has a session there
+    site.client
+        .batch_execute("set application_name = 'Patroni'")
+        .await
+        .unwrap();
+    // THEN it is told that our slot has to be named to it, how, and nothing fails
+    let checked = work.command(&["check"]).await.ok();
+    assert_says(
+        &checked,
+        &[
+            "does not survive a switchover",
+            "patronictl edit-config -s 'slots.deskie_cdc_site.type=logical'",
+            "'slots.deskie_cdc_site.database=site'",
+        ],
+    );
+}

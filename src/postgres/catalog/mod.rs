@@ -14,7 +14,7 @@ use tokio_postgres::{Error, GenericClient, Row};
 use super::Provider;
 use crate::model::Lsn;
 pub use identity::{NoIdentity, Refused, Unidentified, publication_refuses, unidentified};
-pub use publication::{Publication, PublishFlags, PublishedTable, publication};
+pub use publication::{Publication, PublishFlags, PublishedTable, publication, published_by};
 pub use rights::{Role, current_role, may_any_column, may_column, may_schema, may_table};
 pub use slot::{Slot, is_pgpool, slot, slot_drop, standbys_waited_for};
 pub use table::{Table, TableColumn, inheritors, table_by_name, table_by_oid, table_by_text};
@@ -50,6 +50,9 @@ pub struct ServerFacts {
     pub wal_senders: (i64, i64),
     /// Standbys that a commit waits for; `*` would count our stream among them.
     pub synchronous_standby_names: String,
+    /// Patroni manages it: it is there with a session of its own, or the server was started with the settings on its command
+    /// line that Patroni keeps equal on all members (`CMDLINE_OPTIONS` of its `postgresql/config.py`).
+    pub is_patronis: bool,
     /// A standby.
     pub in_recovery: bool,
     /// Where the log ends (what was replayed, on a standby).
@@ -85,6 +88,12 @@ pub async fn server_facts(client: &impl GenericClient) -> Result<ServerFacts, Er
         pg_catalog.current_setting('max_wal_senders')::pg_catalog.int8 AS max_wal_senders, \
         (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication) AS wal_senders, \
         pg_catalog.current_setting('synchronous_standby_names') AS synchronous_standby_names, \
+        (EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a \
+            WHERE a.application_name = 'Patroni' OR a.application_name LIKE 'Patroni %') \
+          OR (SELECT pg_catalog.count(*) = 10 FROM pg_catalog.pg_settings AS s WHERE s.source = 'command line' AND s.name IN \
+            ('cluster_name', 'wal_level', 'hot_standby', 'max_connections', 'max_wal_senders', 'max_prepared_transactions', \
+             'max_locks_per_transaction', 'max_replication_slots', 'max_worker_processes', 'track_commit_timestamp'))) \
+        AS is_patronis, \
         pg_catalog.pg_is_in_recovery() AS in_recovery, \
         (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
          ELSE pg_catalog.pg_current_wal_lsn() END)::pg_catalog.text AS position \
@@ -116,6 +125,7 @@ pub async fn server_facts(client: &impl GenericClient) -> Result<ServerFacts, Er
         slots: (row.try_get("max_slots")?, row.try_get("slots")?),
         wal_senders: (row.try_get("max_wal_senders")?, row.try_get("wal_senders")?),
         synchronous_standby_names: row.try_get("synchronous_standby_names")?,
+        is_patronis: row.try_get("is_patronis")?,
         in_recovery: row.try_get("in_recovery")?,
         position: lsn(&row, "position")?.unwrap_or_default(),
     })

@@ -53,11 +53,76 @@ pub struct PublishedTable {
     pub has_columns: bool,
 }
 
+/// What a publication of `$1` streams, from the catalog alone: the server's own view opens each table from 17 on, and waits
+/// behind the site's ALTER TABLE. Schemas (`has_schemas`) came with 15.
+fn streams(has_schemas: bool) -> String {
+    let of_schemas = match has_schemas {
+        true => {
+            "UNION SELECT c.oid FROM pg_catalog.pg_publication_namespace AS s \
+                JOIN pg_catalog.pg_class AS c ON c.relnamespace = s.pnnspid \
+                WHERE s.pnpubid = $1 AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'"
+        }
+        false => "",
+    };
+    format!(
+        "WITH RECURSIVE named AS (SELECT r.prrelid AS oid FROM pg_catalog.pg_publication_rel AS r WHERE r.prpubid = $1 \
+            UNION SELECT c.oid FROM pg_catalog.pg_publication AS p CROSS JOIN pg_catalog.pg_class AS c \
+                WHERE p.oid = $1 AND p.puballtables AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p' \
+                  AND c.oid >= {FIRST_OF_USERS} {of_schemas}), \
+        tree AS (SELECT named.oid FROM named \
+            UNION SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits AS i ON i.inhparent = tree.oid \
+                JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid WHERE c.relispartition) \
+        SELECT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name FROM tree \
+            JOIN pg_catalog.pg_class AS c ON c.oid = tree.oid JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+            JOIN pg_catalog.pg_publication AS p ON p.oid = $1 \
+        WHERE CASE WHEN p.pubviaroot THEN NOT (c.relispartition AND EXISTS (SELECT FROM pg_catalog.pg_inherits AS i \
+                JOIN tree AS above ON above.oid = i.inhparent WHERE i.inhrelid = c.oid)) \
+            ELSE c.relkind = 'r' END ORDER BY 1, 2"
+    )
+}
+
+/// What publishes a table, by any of these publications: its or its root's entry in one by preference, else one of all
+/// tables or of its schema. Another one than before: it was taken out meanwhile and put in again.
+pub async fn published_by(
+    client: &impl GenericClient,
+    names: &[&str],
+    oid: u32,
+) -> Result<Option<u32>, Error> {
+    let above = "WITH RECURSIVE above AS (SELECT $2::pg_catalog.oid AS oid \
+        UNION SELECT i.inhparent FROM above JOIN pg_catalog.pg_inherits AS i ON i.inhrelid = above.oid)";
+    let sql = format!(
+        "{above} SELECT pg_catalog.min(r.oid), pg_catalog.to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL \
+        FROM pg_catalog.pg_publication_rel AS r JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid \
+        WHERE p.pubname::pg_catalog.text = ANY ($1) AND r.prrelid IN (SELECT above.oid FROM above)"
+    );
+    let row = client.query_one(&sql, &[&names, &oid]).await?;
+    if let Some(member) = row.try_get(0)? {
+        return Ok(Some(member));
+    }
+    let of_schemas = match row.try_get(1)? {
+        true => {
+            "OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace AS s JOIN pg_catalog.pg_class AS c \
+                ON c.relnamespace = s.pnnspid WHERE s.pnpubid = p.oid AND c.oid IN (SELECT above.oid FROM above))"
+        }
+        false => "",
+    };
+    let sql = format!(
+        "{above} SELECT pg_catalog.min(p.oid) FROM pg_catalog.pg_publication AS p \
+        JOIN pg_catalog.pg_class AS t ON t.oid = $2 AND t.relkind IN ('r', 'p') AND t.relpersistence = 'p' \
+        WHERE p.pubname::pg_catalog.text = ANY ($1) AND (p.puballtables {of_schemas})"
+    );
+    client.query_one(&sql, &[&names, &oid]).await?.try_get(0)
+}
+
+/// The server's own objects have smaller numbers (`FirstNormalObjectId`).
+const FIRST_OF_USERS: u32 = 16_384;
+
 /// A publication by its name.
 pub async fn publication(client: &impl GenericClient, name: &str) -> Result<Option<Publication>, Error> {
     let sql = "SELECT p.oid, p.pubname::pg_catalog.text AS name, \
         pg_catalog.pg_get_userbyid(p.pubowner)::pg_catalog.text AS owner, p.puballtables, p.pubinsert, \
         p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot, \
+        pg_catalog.to_regclass('pg_catalog.pg_publication_namespace') IS NOT NULL AS has_schemas, \
         coalesce(pg_catalog.to_jsonb(p) ->> 'pubgencols' = 's', false) AS stored_generated \
         FROM pg_catalog.pg_publication AS p WHERE p.pubname = $1::pg_catalog.text";
     let Some(row) = client.query_opt(sql, &[&name]).await? else {
@@ -92,10 +157,8 @@ pub async fn publication(client: &impl GenericClient, name: &str) -> Result<Opti
         .iter()
         .map(table)
         .collect::<Result<_, Error>>()?;
-    let sql = "SELECT schemaname::pg_catalog.text AS schema, tablename::pg_catalog.text AS name \
-        FROM pg_catalog.pg_publication_tables WHERE pubname = $1::pg_catalog.text ORDER BY 1, 2";
     let streams = client
-        .query(sql, &[&name])
+        .query(&streams(row.try_get("has_schemas")?), &[&oid])
         .await?
         .iter()
         .map(relation)

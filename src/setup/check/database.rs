@@ -306,6 +306,22 @@ pub(super) async fn slot(
     let known = meta.and_then(|meta| meta.slot.as_deref());
     let name = own::slot_name_here(config, client, &facts.database, known).await?;
     let slot = own::ours(catalog::slot(client, &name).await?, &name)?;
+    if facts.is_patronis {
+        let database = &facts.database;
+        found.warn(
+            ("slot", "slot_of_patroni"),
+            format!(
+                "Patroni manages this server: it drops a slot that it does not know once nobody streams from it, and the \
+                 slot {name} does not survive a switchover unless it stands in Patroni's `slots:` (or is synchronised, by \
+                 sync_replication_slots on each standby, and left alone by Patroni's `ignore_slots:`)"
+            ),
+            format!(
+                "if it does not stand there yet: patronictl edit-config -s 'slots.{name}.type=logical' \
+                 -s 'slots.{name}.database={database}' -s 'slots.{name}.plugin=pgoutput'; what is lost without it is \
+                 repaired from the tables"
+            ),
+        );
+    }
     match &slot {
         None => {
             let lost = meta.is_some_and(|meta| meta.captured_lsn.is_some());

@@ -101,7 +101,7 @@ impl Found {
     fn error(&mut self, name: &'static str, error: SetupError) {
         match error {
             SetupError::Config(text) => self.add(Status::Fail, name, text, None),
-            SetupError::Refused { message, mend } => self.add(Status::Fail, name, message, mend),
+            SetupError::Refused { message, mend, .. } => self.add(Status::Fail, name, message, mend),
         }
     }
 

@@ -6,7 +6,9 @@ use deskie_cdc::postgres::catalog;
 use deskie_cdc::sandbox::postgres::ClusterOptions;
 
 use super::later::watching;
-use crate::support::{Site, Workplace, installations, newest, prepared, stage, stage_on, texts, wait_until};
+use crate::support::{
+    AYSE, Site, Workplace, installations, newest, prepared, stage, stage_on, texts, wait_until,
+};
 
 /// A table of the matrix.
 struct Kind {
@@ -392,4 +394,104 @@ async fn a_row_whose_key_the_stream_leaves_out_is_parked_and_told() {
     })
     .await;
     stage.open("Başka").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_at_a_publication_waits_for_no_alter_table_and_tells_what_the_server_tells() {
+    for installation in installations() {
+        // GIVEN publications of each kind over partitions, a schema and everything
+        let of_schemas = match installation.version() {
+            14 => "",
+            _ => "create publication of_schema for tables in schema s; create publication of_schema_by_root for tables in schema s
+                    with (publish_via_partition_root)",
+        };
+        let stage = stage_on(&installation)
+            .schema(
+                "create schema s; create table s.plain (id int primary key); create unlogged table s.unlogged (id int primary key);
+                 create view s.view as select 1 as one; create table s.parted (id int primary key) partition by range (id);
+                 create table public.part partition of s.parted for values from (0) to (9);
+                 create table s.under partition of s.parted for values from (9) to (99) partition by range (id);
+                 create table s.leaf partition of s.under for values from (9) to (99);
+                 create publication of_all for all tables; create publication of_nothing;
+                 create publication of_all_by_root for all tables with (publish_via_partition_root);
+                 create publication of_some for table s.parted, s.plain;
+                 create publication of_some_by_root for table s.parted, s.leaf with (publish_via_partition_root);
+                 create publication of_one_part for table s.under with (publish_via_partition_root)",
+            )
+            .schema(of_schemas)
+            .build()
+            .await;
+        let sql = "select p.pubname::text, coalesce(array_agg(t.schemaname || '.' || t.tablename order by t.schemaname, t.tablename)
+                filter (where t.tablename is not null), '{}')
+            from pg_publication p left join pg_publication_tables t using (pubname) group by 1";
+        let told = stage.query(sql, &[]).await;
+        // WHEN somebody alters the tables, for as long as he likes
+        let altering = stage.site.connect().await;
+        altering
+            .batch_execute("begin; alter table tickets add x int; alter table s.parted add y int; alter table s.plain add y int")
+            .await
+            .unwrap();
+        stage.sql("set lock_timeout = '1s'").await;
+        // THEN each look is answered at once, as the server's own view does afterwards
+        for row in told {
+            let (name, expected): (String, Vec<String>) = (row.get(0), row.get(1));
+            let found = catalog::publication(&stage.site.client, &name)
+                .await
+                .unwrap()
+                .unwrap();
+            let streams: Vec<String> = found.streams.iter().map(ToString::to_string).collect();
+            assert_eq!(streams, expected, "{name}");
+        }
+        let tickets: u32 = stage.query("select 'tickets'::regclass::oid", &[]).await[0].get(0);
+        for (name, is_there) in [
+            ("of_all", true),
+            ("deskie_cdc", true),
+            ("of_some", false),
+            ("of_nothing", false),
+        ] {
+            let by = catalog::published_by(&stage.site.client, &[name], tickets)
+                .await
+                .unwrap();
+            assert_eq!(by.is_some(), is_there, "{name}");
+        }
+        // AND a connector starts and streams
+        let connector = stage.run().await;
+        connector.wait_for_log("streaming").await;
+        altering.batch_execute("commit").await.unwrap();
+        stage.open("Soru").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publication_made_anew_while_the_connector_was_away_is_a_gap_that_is_repaired() {
+    for installation in installations() {
+        // GIVEN a ticket on both sides, and the connector stopped
+        let stage = stage_on(&installation).build().await;
+        let connector = stage.run().await;
+        let (ticket, case) = stage.open("Soru").await;
+        stage.settled().await;
+        assert!(connector.sigterm_and_wait().await.success());
+        // WHEN its publication is dropped and made again as it was, with rows before, between and after
+        stage.writes(ticket, "before").await;
+        let remade: String = stage
+            .query("select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_publication_tables where pubname = 'deskie_cdc'", &[])
+            .await[0]
+            .get(0);
+        stage.sql("drop publication deskie_cdc").await;
+        stage.writes(ticket, "between").await;
+        let between = stage.ticket(AYSE, "Arada", "between").await;
+        let owner = format!(
+            "create publication deskie_cdc for table {remade} with (publish_via_partition_root = true); \
+             alter publication deskie_cdc owner to deskie_cdc"
+        );
+        stage.sql(&owner).await;
+        stage.writes(ticket, "after").await;
+        // THEN all of it comes, once and in order: 18 passes over what lies between without an error
+        let _connector = stage.run().await;
+        let there = stage.until_deskie(case, 4).await;
+        assert_eq!(texts(&there)[1..], ["before", "between", "after"]);
+        stage.case_of(between).await;
+        stage.settled().await;
+        assert_eq!(stage.case(case).conversation().len(), 4);
+    }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use deskie_cdc::sandbox::postgres::ClusterOptions;
+use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match};
 
 use super::later::watching;
-use crate::support::{Site, Workplace, newest, prepared, stage, texts, wait_until};
+use crate::support::{AYSE, IVAN, Site, Workplace, newest, prepared, stage, texts, wait_until};
 
 /// A Deskie that nobody asks.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -176,4 +177,77 @@ async fn row_security_that_refuses_a_reply_is_no_missing_grant() {
         "{}",
         checked.stdout
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_whom_deskie_refuses_is_looked_up_anew_with_the_retry() {
+    // GIVEN two tickets of a customer whose address is none, with a message behind each
+    let stage = stage()
+        .schema("insert into users (email, full_name) values ('nobody', 'No Address')")
+        .build()
+        .await;
+    let connector = stage.run().await;
+    let mut tickets = Vec::new();
+    for subject in ["one", "two"] {
+        let seen = connector.log().len();
+        let ticket = stage.ticket("nobody", subject, subject).await;
+        connector.wait_for_log_after(seen, "incorrect_user_email").await;
+        stage.writes(ticket, "behind it").await;
+        tickets.push(ticket);
+    }
+    // WHEN the one is given to somebody else, and then the address is mended
+    let other = format!("update tickets set user_id = 2 where id = {}", tickets[0]);
+    stage.sql(&other).await;
+    stage
+        .sql("update users set email = 'mended@example.com' where email = 'nobody'")
+        .await;
+    stage.ticket(AYSE, "Soru", "behind the change").await;
+    stage
+        .deskie("another one's ticket", |books| books.cases.len() == 1)
+        .await;
+    stage.workplace.command(&["failed", "retry", "--all"]).await.ok();
+    // THEN both go, each for whom it is now
+    for (ticket, contact) in tickets.into_iter().zip([IVAN, "mended@example.com"]) {
+        let case = stage.case_of(ticket).await;
+        let case = stage.until_deskie(case, 2).await;
+        assert_eq!(case.contact, contact);
+        assert_eq!(texts(&case)[1], "behind it");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_sent_is_noted_with_the_tickets_row_locked_first_as_resolving_locks_it() {
+    // GIVEN a message whose call Deskie answers late
+    let stage = stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    let late = FaultKind::RespondSlowly { ms: 2_000 };
+    stage.simulator.add_fault(Fault::on(Match::Add, late));
+    stage.writes(ticket, "bir").await;
+    let sending = "select count(*) from deskie_cdc.delivery where state = 'sending'";
+    wait_until("it is sent", || async {
+        (stage.count(sending).await == 1).then_some(())
+    })
+    .await;
+    // WHEN somebody has the ticket's row as resolving has it, and what was sent waits to be noted
+    let resolving = stage.site.connect().await;
+    let lock = format!(
+        "set lock_timeout = '200ms'; begin; select 1 from deskie_cdc.ticket where key = '{ticket}' for no key update"
+    );
+    resolving.batch_execute(&lock).await.unwrap();
+    let waits = "select count(*) from pg_locks l join pg_stat_activity a using (pid)
+        where not l.granted and a.application_name like 'deskie-cdc %'";
+    wait_until("it waits for the ticket", || async {
+        (stage.count(waits).await == 1).then_some(())
+    })
+    .await;
+    // THEN nobody else has what stands in the ticket's lane
+    let lane = "update deskie_cdc.delivery set not_before = now() where state = 'sending'";
+    resolving.batch_execute(lane).await.unwrap();
+    resolving.batch_execute("commit").await.unwrap();
+    // AND it is noted, once
+    stage.settled().await;
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir"]);
+    assert!(!connector.log().iter().any(|line| line.contains("40P01")));
 }

@@ -16,6 +16,8 @@ mod migration;
 mod odd_answers;
 mod ordeal;
 mod outage;
+mod poison;
+mod pooler;
 mod renamed;
 mod schema;
 mod standby;

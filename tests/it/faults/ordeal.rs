@@ -1,7 +1,8 @@
 //! The ordeal: both sides write while everything that can fail fails, at random; then all is compared.
 //!
 //! `cargo test --test it ordeal -- --nocapture` runs it alone and shows its figures. `DESKIE_CDC_ORDEAL_SECONDS` is its
-//! length; `DESKIE_CDC_ORDEAL_SEED` replays the same sequence of faults, as far as time allows.
+//! length; `DESKIE_CDC_ORDEAL_SEED` replays the same sequence of faults, as far as time allows. One of
+//! `DESKIE_CDC_ORDEAL_POISON` rows, messages, cases and so on is odd; none where that is 0.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +20,8 @@ use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 use tokio_util::sync::CancellationToken;
 
-use super::compare::{Found, compare};
+use super::compare::{Found, LetPass, compare_but};
+use super::poison::Poison;
 use crate::support::{Connector, Site, Stage, WAITING, Workplace, env, stage};
 
 /// Long enough for each kind of fault, short enough for every change.
@@ -27,6 +29,9 @@ const SECONDS: u64 = 20;
 
 /// Connections of the site.
 const WRITERS: u64 = 4;
+
+/// One of so many is odd: the short one is to meet each kind, too.
+const POISON: u32 = 12;
 
 /// How long everything may take to settle once all is well again, for each second of the ordeal and at least.
 const HEALS_WITHIN: (u32, Duration) = (1, Duration::from_secs(120));
@@ -42,8 +47,8 @@ impl Tally {
 }
 
 /// What the site's connections share.
-#[derive(Default)]
 struct Shared {
+    poison: Poison,
     next: AtomicU64,
     /// Each ticket is written by one connection at a time, so that its order is known.
     tickets: Mutex<Vec<(i64, Arc<tokio::sync::Mutex<()>>)>>,
@@ -53,6 +58,16 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(every: u32) -> Shared {
+        Shared {
+            poison: Poison::new(every),
+            next: AtomicU64::default(),
+            tickets: Mutex::default(),
+            deleted: Mutex::default(),
+            tally: Tally::default(),
+        }
+    }
+
     fn token(&self, side: char) -> String {
         format!("{side}{};", self.next.fetch_add(1, Ordering::Relaxed))
     }
@@ -93,7 +108,13 @@ async fn write(
     let dice = random.random_range(0..100);
     let ticket = shared.some_ticket(random);
     let Some((ticket, lane)) = ticket.filter(|_| dice >= 8) else {
-        let body = format!("{} the first message", shared.token('S'));
+        let token = shared.token('S');
+        if shared.poison.strikes(random) {
+            let ticket = shared.poison.ticket(client, random, &token).await?;
+            shared.tickets.lock().unwrap().push((ticket, Arc::default()));
+            return Ok(());
+        }
+        let body = format!("{token} the first message");
         let sql = "insert into tickets (user_id, subject, body) values ($1, $2, $3) returning id";
         let user = random.random_range(1..=5_i64);
         let row = client.query_one(sql, &[&user, &body, &body]).await?;
@@ -102,6 +123,10 @@ async fn write(
     };
     let _alone = lane.lock().await;
     match dice {
+        8..80 if shared.poison.strikes(random) => {
+            let token = shared.token('S');
+            shared.poison.row(client, random, ticket, &token).await?;
+        }
         8..80 => {
             let body = format!("{} şğı \"ёж\" <b>&amp;</b>", shared.token('S'));
             let sql = "insert into messages (ticket_id, author, body) values ($1, 'customer', $2)";
@@ -162,6 +187,11 @@ async fn deskie_writes(shared: &Shared, simulator: &Simulator, seed: u64, stop: 
             continue;
         }
         let case = cases[random.random_range(0..cases.len())];
+        if shared.poison.strikes(&mut random) {
+            let token = shared.token('D');
+            shared.poison.deskie(simulator, &mut random, case, &token);
+            continue;
+        }
         let says = || Says::text(format!("{} from Deskie", shared.token('D')));
         let said = match random.random_range(0..10) {
             0..6 => simulator.agent_reply(case, says()),
@@ -326,7 +356,7 @@ async fn freeze_walsender(tally: &Tally, site: &Site, random: &mut StdRng) {
 }
 
 /// Waits until nothing waits any more and both sides are equal, or says what is not.
-async fn heals(stage: &Stage, optional: &HashSet<String>, within: Duration) -> Found {
+async fn heals(stage: &Stage, pass: &LetPass, poison: &Poison, within: Duration) -> Found {
     let begun = clock::monotonic();
     let mut poked = false;
     loop {
@@ -344,9 +374,14 @@ async fn heals(stage: &Stage, optional: &HashSet<String>, within: Duration) -> F
                     stage.simulator.act(label).expect("a label");
                 }
             }
-            let sql = "select id from tickets where id > 3 order by id";
-            let tickets: Vec<i64> = stage.query(sql, &[]).await.iter().map(|row| row.get(0)).collect();
-            let found = compare(stage, &stage.simulator.books(), &tickets, optional).await;
+            let sql = "select id from tickets where id not in (1, 2, 3) order by id";
+            let tickets = stage.query(sql, &[]).await.into_iter().map(|row| row.get(0));
+            let parked = match pass.parked {
+                true => poison.parked(stage).await,
+                false => HashSet::new(),
+            };
+            let tickets: Vec<i64> = tickets.filter(|ticket| !parked.contains(ticket)).collect();
+            let found = compare_but(stage, &stage.simulator.books(), &tickets, pass).await;
             if over || found.is_well() {
                 return found;
             }
@@ -370,13 +405,18 @@ async fn ordeal() {
     let number = |name: &str| env(name).and_then(|text| text.parse::<u64>().ok());
     let seconds = number("DESKIE_CDC_ORDEAL_SECONDS").unwrap_or(SECONDS);
     let seed = number("DESKIE_CDC_ORDEAL_SEED").unwrap_or_else(rand::random);
-    eprintln!("ordeal of {seconds} s, DESKIE_CDC_ORDEAL_SEED={seed}");
-    let mut stage = stage()
+    let every = number("DESKIE_CDC_ORDEAL_POISON").map_or(POISON, |every| every as u32);
+    eprintln!("ordeal of {seconds} s, DESKIE_CDC_ORDEAL_SEED={seed} DESKIE_CDC_ORDEAL_POISON={every}");
+    let building = match every {
+        0 => stage(),
+        _ => Poison::stage(stage()),
+    };
+    let mut stage = building
         .deskie(|options| options.requests_per_minute = 1_000_000)
         .set("deskie", "doubt_wait = \"3s\"\ntimeout = \"1s\"\nsweep = \"2s\"")
         .build()
         .await;
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(Shared::new(every));
     let stop = CancellationToken::new();
     let mut writers = JoinSet::new();
     for n in 0..WRITERS {
@@ -389,10 +429,12 @@ async fn ordeal() {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         stop.cancel();
     };
-    let (connector, (), (), ()) = tokio::join!(
+    let odd = StdRng::seed_from_u64(seed ^ 104);
+    let (connector, (), (), (), ()) = tokio::join!(
         machine_fails(tally, site, workplace, seed ^ 101, &stop),
         deskie_writes(&shared, simulator, seed ^ 102, &stop),
         deskie_fails(tally, simulator, seed ^ 103, &stop),
+        shared.poison.webhooks(workplace, odd, &stop),
         clock,
     );
     writers.join_all().await;
@@ -405,11 +447,28 @@ async fn ordeal() {
         }
     });
     stage.reconnect().await;
-    let optional = shared.deleted.lock().unwrap().clone();
+    let poison = &shared.poison;
+    let pass = LetPass {
+        optional: shared.deleted.lock().unwrap().clone(),
+        late: poison.late.lock().unwrap().clone(),
+        parked: every > 0,
+    };
     let healing = clock::monotonic();
     let (for_each, at_least) = HEALS_WITHIN;
     let within = Duration::from_secs(seconds) * for_each + at_least;
-    let found = heals(&stage, &optional, within).await;
+    let mut found = heals(&stage, &pass, poison, within).await;
+    if every > 0 {
+        // All but what is parked is whole; then a person mends the site.
+        assert!(found.is_well(), "DESKIE_CDC_ORDEAL_SEED={seed}: {found:#?}");
+        let parked = poison.parked(&stage).await.len();
+        eprintln!("healed after {:?} but for {parked} tickets", healing.elapsed());
+        poison.mend(&stage).await;
+        let pass = LetPass {
+            parked: false,
+            ..pass
+        };
+        found = heals(&stage, &pass, poison, within).await;
+    }
     eprintln!("healed after {:?}", healing.elapsed());
     for (what, count) in shared.tally.0.lock().unwrap().iter() {
         eprintln!("{what}: {count}");

@@ -101,6 +101,17 @@ async fn a_list_of_cases_that_deskie_refuses_is_told_everywhere() {
     asked_for_cases(&stage, 3).await;
     stage.simulator.clear_faults();
     assert_eq!(begun(&stage, "sweep_failing").await, 0);
+    asked_for_cases(&stage, 2).await;
+    // AND WHEN it lasts while all else is answered, THEN it is one, which ends by itself
+    stage
+        .simulator
+        .add_fault(answers(Match::ListCases, 503, "<html>Maintenance</html>"));
+    asked_for_cases(&stage, 1).await;
+    stage.open("Soru 503").await;
+    told_everywhere(&stage, "sweep_failing").await;
+    stage.simulator.clear_faults();
+    told_nowhere(&stage, "sweep_failing").await;
+    hook.until("sweep_well").await;
     let refusals = [
         (403, r#"{"error":"staff_has_not_access"}"#),
         // One that nobody knows.
@@ -111,7 +122,7 @@ async fn a_list_of_cases_that_deskie_refuses_is_told_everywhere() {
         stage.simulator.add_fault(answers(Match::ListCases, status, body));
         // THEN that is told everywhere
         told_everywhere(&stage, "sweep_failing").await;
-        hook.until_times("sweep_failing", n + 1).await;
+        hook.until_times("sweep_failing", n + 2).await;
         // AND all else goes on
         stage
             .simulator
@@ -122,7 +133,7 @@ async fn a_list_of_cases_that_deskie_refuses_is_told_everywhere() {
         // AND WHEN it is given again, THEN the end is told as well
         stage.simulator.clear_faults();
         told_nowhere(&stage, "sweep_failing").await;
-        hook.until_times("sweep_well", n + 1).await;
+        hook.until_times("sweep_well", n + 2).await;
     }
     stage.settled().await;
 }

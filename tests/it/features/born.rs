@@ -1,7 +1,7 @@
 //! `[case]`: cases born in Deskie become tickets of the site, once.
 
 use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::simulator::{Action, Delivery, Says};
+use deskie_cdc::sandbox::simulator::{Action, Delivery, Fault, FaultKind, Match, Says};
 
 use crate::support::{AYSE, Building, Stage, stage, texts, wait_until};
 
@@ -91,7 +91,13 @@ async fn the_sweep_finds_what_no_webhook_told() {
         .build()
         .await;
     let _connector = stage.run().await;
-    // WHEN a case comes by mail, and one from the site
+    // WHEN a case comes by mail, whose message is shown a moment later, and one from the site
+    let empty = FaultKind::Answer {
+        status: 200,
+        body: "{\"total_count\": 0}".to_owned(),
+        done: false,
+    };
+    stage.simulator.add_fault(Fault::on(Match::ListMessages, empty));
     let case = mail(&stage, AYSE, "Posta");
     let (own, own_case) = stage.open("Soru").await;
     // THEN the first becomes a ticket, and the second stays the one that it is
@@ -99,7 +105,8 @@ async fn the_sweep_finds_what_no_webhook_told() {
     assert_ne!(ticket, own);
     assert_eq!(ticket_of(&stage, own_case).await, own);
     stage.settled().await;
-    let sql = "select count(*) from tickets where subject in ('Posta', 'Soru')";
+    let sql =
+        "select count(*) from tickets where subject in ('Posta', 'Soru') and body = subject || ': body'";
     assert_eq!(stage.count(sql).await, 2);
 }
 

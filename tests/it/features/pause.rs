@@ -17,6 +17,10 @@ async fn paused() -> Stage {
     stage()
         .set("server", &format!("admin_token = \"{TOKEN}\""))
         .set("deskie", "sweep = \"1s\"")
+        .config(
+            "[postgres]\n",
+            "[alert]\nurl = \"http://127.0.0.1:9/\"\nafter = \"1s\"\n\n[postgres]\n",
+        )
         .build()
         .await
 }
@@ -66,6 +70,11 @@ async fn a_paused_way_to_deskie_keeps_everything_over_a_restart_and_sends_it_aft
     stage.until_site(ticket, 3).await;
     assert_eq!(stage.case(case).messages.len(), 3, "the opening and two answers");
     assert_eq!(stage.simulator.books().cases.len(), 1);
+
+    // AND that the oldest of it waits is told by nothing but the pause
+    assert!(stage.count("select count(*) from deskie_cdc.delivery where state = 'queued' and queued_at < now() - interval '1 second'").await > 0);
+    let status = stage.workplace.command(&["status"]).await.exits(1).stdout;
+    assert!(!status.contains("the oldest thing has waited"), "{status}");
 
     // WHEN it is resumed, THEN all of it is sent
     assert_eq!(act(&stage, "/resume/to_deskie", TOKEN).await, 200);
