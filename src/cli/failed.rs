@@ -5,9 +5,9 @@ use comfy_table::presets::NOTHING;
 use serde_json::Value;
 
 use super::output::{one_line, print, print_json, width, wrapped};
-use super::{Failure, failed};
+use super::{Failure, confirmed, failed};
 use crate::config::Config;
-use crate::store::{Done, Parked, ParkedDetail, Store, Via};
+use crate::store::{Done, ItemKind, Parked, ParkedDetail, Store, Via};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -41,21 +41,64 @@ enum Command {
     Retry {
         #[arg(group = "which", help = IDS)]
         id: Option<String>,
-        /// Everything that is parked.
+        /// Everything that is parked, but for what is a decision of its own: `o…` and `x…`.
         #[arg(long, group = "which")]
         all: bool,
+        /// Everything of a kind.
+        #[arg(long, group = "which", value_name = "KIND", value_enum)]
+        kind: Option<Named>,
         /// Why, for `trace`.
         #[arg(long, value_name = "TEXT", default_value = "by hand")]
         reason: String,
     },
     /// Give it up; what stands behind it in its ticket goes on.
+    #[command(group(clap::ArgGroup::new("which").required(true)))]
     Discard {
-        #[arg(help = IDS)]
-        id: String,
+        #[arg(group = "which", help = IDS)]
+        id: Option<String>,
+        /// Everything of a kind; asks, unless `--yes`.
+        #[arg(long, group = "which", value_name = "KIND", value_enum)]
+        kind: Option<Named>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
         /// Why, for `trace`.
         #[arg(long, value_name = "TEXT", default_value = "discarded by hand")]
         reason: String,
     },
+}
+
+/// The kinds as they are typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Named {
+    /// Messages, statuses, notes and files to Deskie (d…).
+    Message,
+    /// Replies to the site (r…).
+    Reply,
+    /// Statuses to the site (s…).
+    Status,
+    /// Cases born in Deskie (c…).
+    Case,
+    /// Cases that claim a ticket (o…).
+    Claim,
+    /// Changes of rows (e…).
+    Change,
+    /// All new cases of a transaction (x…).
+    Import,
+}
+
+impl Named {
+    fn kind(self) -> ItemKind {
+        match self {
+            Named::Message => ItemKind::Delivery,
+            Named::Reply => ItemKind::Reply,
+            Named::Status => ItemKind::Status,
+            Named::Case => ItemKind::Birth,
+            Named::Claim => ItemKind::Orphan,
+            Named::Change => ItemKind::Change,
+            Named::Import => ItemKind::Bulk,
+        }
+    }
 }
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
@@ -63,8 +106,21 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     match &arguments.command {
         Command::List { json } => list(&store, *json).await,
         Command::Show { id, json } => show(&store, id, *json).await,
+        Command::Retry {
+            kind: Some(kind),
+            reason,
+            ..
+        } => retry_kind(&store, kind.kind(), reason).await,
         Command::Retry { id, reason, .. } => retry(&store, id.as_deref(), reason).await,
-        Command::Discard { id, reason } => discard(&store, id, reason).await,
+        Command::Discard {
+            kind: Some(kind),
+            yes,
+            reason,
+            ..
+        } => discard_kind(&store, kind.kind(), *yes, reason).await,
+        Command::Discard { id, reason, .. } => {
+            discard(&store, id.as_deref().unwrap_or_default(), reason).await
+        }
     }
 }
 
@@ -300,41 +356,67 @@ fn advice(detail: &ParkedDetail) -> Vec<String> {
 }
 
 async fn retry(store: &Store, id: Option<&str>, reason: &str) -> Result<(), Failure> {
-    let ticket = match id {
-        Some(id) => store
-            .parked_get(id)
-            .await
-            .map_err(failed)?
-            .and_then(|detail| detail.ticket),
-        None => None,
-    };
-    let ticket = match ticket {
-        Some(key) => store
-            .ticket_of_key(&key)
-            .await
-            .map_err(failed)?
-            .first()
-            .map(|ticket| ticket.id),
-        None => None,
-    };
-    let count = store.parked_retry(id).await.map_err(failed)?;
+    let count = store.parked_retry(id, reason).await.map_err(failed)?;
     if count > 0 {
-        let what = id.map_or(format!("all {count}"), str::to_owned);
-        let detail = format!("{what}: {reason}");
-        let noted = store.journal_add(ticket, "tried again", &detail);
-        noted.await.map_err(failed)?;
         audited(store, Done::Retry, id.unwrap_or_default(), count, reason).await?;
     }
     match (count, id) {
         (0, Some(id)) => Err(unknown(id)),
-        (0, None) => print("nothing was parked\n"),
+        (0, None) => print(NOTHING_PARKED),
         (_, Some(id)) => print(&format!(
             "{id} is queued: the running connector tries it within seconds, in its place in the ticket; if it fails again it is parked again\n"
         )),
-        (count, None) => print(&format!(
-            "{count} are queued: the running connector tries them within seconds, each in its place in its ticket; what fails again is parked again\n"
-        )),
+        (count, None) => queued(count),
     }
+}
+
+/// What is printed where nothing was there to be changed.
+const NOTHING_PARKED: &str = "nothing was parked\n";
+
+/// So many are changed in one statement.
+const AT_ONCE: usize = 1000;
+
+fn queued(count: u64) -> Result<(), Failure> {
+    print(&format!(
+        "{count} are queued: the running connector tries them within seconds, each in its place in its ticket; what fails again is parked again\n"
+    ))
+}
+
+async fn retry_kind(store: &Store, kind: ItemKind, reason: &str) -> Result<(), Failure> {
+    let mut count = 0;
+    for some in store.parked_numbers(kind).await.map_err(failed)?.chunks(AT_ONCE) {
+        let tried = store.parked_retry_of(kind, some, reason);
+        count += tried.await.map_err(failed)?;
+    }
+    if count == 0 {
+        return print(NOTHING_PARKED);
+    }
+    audited(store, Done::Retry, kind.letter(), count, reason).await?;
+    queued(count)
+}
+
+async fn discard_kind(store: &Store, kind: ItemKind, yes: bool, reason: &str) -> Result<(), Failure> {
+    let numbers = store.parked_numbers(kind).await.map_err(failed)?;
+    if numbers.is_empty() {
+        return print(NOTHING_PARKED);
+    }
+    let what = format!(
+        "{} are parked of this kind ({}…); what is given up never crosses.",
+        numbers.len(),
+        kind.letter()
+    );
+    if !yes && !confirmed(&what)? {
+        return Err(Failure::Failed("nothing was discarded".into()));
+    }
+    let mut count = 0;
+    for some in numbers.chunks(AT_ONCE) {
+        let given_up = store.parked_discard_of(kind, some, reason);
+        count += given_up.await.map_err(failed)?;
+    }
+    audited(store, Done::Discard, kind.letter(), count, reason).await?;
+    print(&format!(
+        "{count} are discarded; what stood behind them in their tickets goes on\n"
+    ))
 }
 
 /// The console shows who did what; by a command it is whoever may run it.

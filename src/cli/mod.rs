@@ -23,6 +23,7 @@ mod uninstall;
 
 pub use log::start as start_logging;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,6 +124,17 @@ impl std::fmt::Display for Failure {
 /// It ran and failed.
 pub(crate) fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::Failed(format!("error: {error}"))
+}
+
+/// Asks a person, on stderr, whether to go on with what was said; an end of the input is a no.
+fn confirmed(what: &str) -> Result<bool, Failure> {
+    let mut out = std::io::stderr();
+    out.write_all(format!("{what}\nGo on? [y/N] ").as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(failed)?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(failed)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 impl Arguments {

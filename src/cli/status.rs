@@ -12,7 +12,7 @@ use super::{Failure, failed, healthcheck};
 use crate::config::Config;
 use crate::console::report::{bytes, moment, span};
 use crate::console::{BudgetReport, Items, Report};
-use crate::store::Trouble;
+use crate::store::{RuleHeard, Trouble};
 
 /// How long the running connector may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -106,6 +106,14 @@ fn text(status: &Status) -> String {
             "  WAL held",
             slot.held_bytes.map_or("unknown".into(), bytes) + &status,
         ));
+        if slot.hinders_upgrade && slot.ours && !slot.active {
+            let mend = format!(
+                "refused while the slot is there; before it: select pg_drop_replication_slot('{}'), after it: `deskie-cdc \
+                 setup --adopt`",
+                slot.name.replace('\'', "''")
+            );
+            rows.push(("  pg_upgrade", mend));
+        }
     }
     let positions = &report.positions;
     let captured = positions
@@ -143,6 +151,7 @@ fn text(status: &Status) -> String {
     for (reason, count) in &report.skipped {
         rows.push(("passed over", format!("{count}: {reason}")));
     }
+    rows.extend(report.rules.iter().map(rule));
     rows.push((
         "API budget",
         status.budget.as_ref().map_or("not running".into(), budget),
@@ -174,6 +183,25 @@ fn trouble(trouble: &Trouble) -> (&'static str, String) {
         name,
         format!("{}: {} ({since})", trouble.kind.as_str(), trouble.text),
     )
+}
+
+/// Whether Deskie's rules do what they are there for.
+fn rule(heard: &RuleHeard) -> (&'static str, String) {
+    let name = match heard.of {
+        "agent" => "agents' rule",
+        _ => "customers' rule",
+    };
+    let last = heard
+        .last_at
+        .map_or("not heard yet".into(), |at| format!("heard {}", moment(at)));
+    let told = match heard.answers {
+        0 => "no answer of theirs within a week".to_owned(),
+        answers => format!(
+            "told of {} of their newest {answers} answers",
+            answers - heard.untold
+        ),
+    };
+    (name, format!("{last}; {told}"))
 }
 
 fn connector(status: &Status) -> String {

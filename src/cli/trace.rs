@@ -5,13 +5,18 @@ use serde_json::json;
 use super::output::{print, print_json, width, wrapped};
 use super::{Failure, failed};
 use crate::config::Config;
+use crate::console::report::span;
 use crate::store::{Store, Ticket, Told};
+use crate::text;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The site's key of the ticket (of several columns: a JSON array of texts).
     key: String,
+    /// What was said, too: as it was sent to Deskie or came from there; it is kept for `retain`.
+    #[arg(long)]
+    text: bool,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -23,7 +28,10 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     let Some(ticket) = tickets.first() else {
         return Err(unknown(&store, &arguments.key).await);
     };
-    let story = store.trace(&arguments.key, None).await.map_err(failed)?;
+    let story = store
+        .trace(&arguments.key, None, arguments.text)
+        .await
+        .map_err(failed)?;
     if arguments.json {
         let story: Vec<Told> = story
             .into_iter()
@@ -76,7 +84,19 @@ fn lines(story: &[Told], columns: Option<usize>) -> String {
     let line = |told: &Told| {
         let indent = 23 + 2 + width + 2;
         let further = format!("\n{:indent$}", "");
-        let detail = told.detail.trim_end();
+        let mut detail = told.detail.trim_end().to_owned();
+        if let Some(who) = &told.who {
+            detail.push_str(&format!(", by {who}"));
+        }
+        if let Some(took) = told.took {
+            detail.push_str(&format!(", done after {}", took_text(took)));
+        }
+        let html = told.html.as_deref().map(|html| text::plain("", html).text);
+        if let Some(text) = told.text.as_ref().or(html.as_ref()) {
+            let quoted = text.lines().map(|line| format!("\n| {}", line.trim_end()));
+            detail.extend(quoted);
+        }
+        let detail = detail.as_str();
         let detail = match columns {
             Some(columns) => wrapped(detail, columns.saturating_sub(indent)).join(&further),
             None => detail.replace('\n', &further),
@@ -87,6 +107,14 @@ fn lines(story: &[Told], columns: Option<usize>) -> String {
             + "\n"
     };
     story.iter().map(line).collect()
+}
+
+/// To the millisecond below a minute.
+fn took_text(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 60.0 => format!("{:.3} s", seconds.max(0.0)),
+        seconds => span(seconds),
+    }
 }
 
 /// To the millisecond, in UTC.
@@ -123,6 +151,7 @@ mod tests {
             kind: crate::store::Chapter::Note,
             what: what.into(),
             detail: detail.into(),
+            ..Told::default()
         };
         let story = [
             told("2026-11-22 11:27:29.1+00", "row seen", "ticket 4: delivered"),
@@ -134,6 +163,17 @@ mod tests {
             "2026-11-22 11:27:29.100  row seen  ticket 4: delivered\n\
              2026-11-22 11:27:30.123  webhook   a\n                                   b\n\
              never  x\n"
+        );
+        let said = Told {
+            who: Some("agent Deniz".into()),
+            took: Some(1.25),
+            text: Some("first\nsecond".into()),
+            ..told("2026-11-22 11:27:29.1+00", "message", "7: written")
+        };
+        assert_eq!(
+            lines(&[said], None),
+            "2026-11-22 11:27:29.100  message  7: written, by agent Deniz, done after 1.250 s\n                                  \
+             | first\n                                  | second\n"
         );
         let long = [told("2026-11-22 11:27:29.1+00", "call", &"a word ".repeat(60))];
         let fits = |columns| {

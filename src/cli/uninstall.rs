@@ -1,9 +1,9 @@
 //! `uninstall`: drops slot, publications and schema of this connector, and nothing else.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
-use super::Failure;
 use super::setup::{admin_url, failure};
+use super::{Failure, confirmed};
 use crate::config::Config;
 use crate::setup;
 
@@ -40,7 +40,8 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         print!("{}", setup::removal_sql(&removal));
         return Ok(());
     }
-    if !arguments.yes && !removal.is_empty() && !confirmed(&removal.lines())? {
+    let what = format!("This drops for ever:\n  {}", removal.lines().join("\n  "));
+    if !arguments.yes && !removal.is_empty() && !confirmed(&what)? {
         return Err(Failure::Failed("nothing was dropped".into()));
     }
     let mut say = |line: &str| println!("{line}");
@@ -64,15 +65,4 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         }
     }
     Ok(())
-}
-
-fn confirmed(lines: &[String]) -> Result<bool, Failure> {
-    let mut out = std::io::stderr();
-    let ask = format!("This drops for ever:\n  {}\nGo on? [y/N] ", lines.join("\n  "));
-    out.write_all(ask.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(super::failed)?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(super::failed)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }

@@ -6,7 +6,7 @@ use super::troubles;
 use crate::lanes;
 use crate::model::clock;
 use crate::postgres::catalog;
-use crate::store::{Parked, Paused, Queues, Store, StoreError, Trouble};
+use crate::store::{Parked, Paused, Queues, RuleHeard, Store, StoreError, Trouble};
 
 /// A lease that was not renewed for so long has no living holder: it is renewed every 2 s.
 const LEASE_STALE_SECONDS: f64 = 15.0;
@@ -50,6 +50,8 @@ pub struct Report {
     pub parked: Vec<Parked>,
     /// The newest trouble that is neither a person's decision nor a single item's.
     pub last_error: Option<String>,
+    /// How Deskie's rules for agents' and for customers' answers have been heard of late.
+    pub rules: Vec<RuleHeard>,
     /// What the repair of a gap in the stream is at, or what came of the last one.
     pub repair: Option<String>,
     /// When `last_error` began.
@@ -90,6 +92,9 @@ pub struct SlotReport {
     pub wal_status: Option<String>,
     /// What was acknowledged.
     pub confirmed_lsn: Option<String>,
+    /// pg_upgrade refuses a server of 17 and later that has it: the connector's own last writes lie behind what it has
+    /// acknowledged.
+    pub hinders_upgrade: bool,
 }
 
 /// How far each flow is.
@@ -167,6 +172,7 @@ impl Report {
             paused: store.pauses().await?,
             troubles,
             parked,
+            rules: store.rules_heard().await?,
             repair: meta.repair_note,
             last_error_at: last.as_ref().map(|(_, since)| *since),
             last_error: last.map(|(text, _)| text),
@@ -177,6 +183,8 @@ impl Report {
 async fn slot_report(store: &Store, name: &str) -> Result<SlotReport, StoreError> {
     let client = store.client().await?;
     let found = catalog::slot(&**client, name).await?;
+    let version = "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
+    let version: i32 = client.query_one(version, &[]).await?.try_get(0)?;
     Ok(match found {
         Some(slot) => SlotReport {
             name: slot.name,
@@ -188,6 +196,7 @@ async fn slot_report(store: &Store, name: &str) -> Result<SlotReport, StoreError
             safe_bytes: slot.safe_wal_size,
             wal_status: slot.wal_status,
             confirmed_lsn: slot.confirmed_flush.map(|lsn| lsn.to_string()),
+            hinders_upgrade: version >= 170_000,
         },
         None => SlotReport {
             name: name.to_owned(),
@@ -199,6 +208,7 @@ async fn slot_report(store: &Store, name: &str) -> Result<SlotReport, StoreError
             safe_bytes: None,
             wal_status: None,
             confirmed_lsn: None,
+            hinders_upgrade: false,
         },
     })
 }

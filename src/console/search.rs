@@ -121,7 +121,7 @@ pub async fn trace(
     let read = async {
         let tickets = looks.ticket_of_key(&key).await?;
         let parked = looks.parked_of_ticket(&key, ITEMS).await?;
-        let story = looks.trace(&key, Some(LINES)).await?;
+        let story = looks.trace(&key, Some(LINES), false).await?;
         Ok::<_, StoreError>((tickets, parked, story))
     };
     match read.await {

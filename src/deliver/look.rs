@@ -8,8 +8,8 @@ use super::attempt::is_repeatable;
 use super::files::Stored;
 use crate::deskie::{self, CallError, Case, CaseQuery, Message, Order, Outcome, Sort, Unreadable};
 use crate::lanes::{
-    self, Call, CaseCandidate, CaseIntent, Class, Cost, DoubtState, Found, Judgement, MessageCandidate,
-    MessageIntent,
+    self, Call, CaseCandidate, CaseIntent, Class, Cost, CreatedAtKept, DoubtState, Found, Judgement,
+    MessageCandidate, MessageIntent,
 };
 use crate::model::{CaseId, CrashPoint, MessageId, StaffId, UserId, clock};
 use crate::store::{self, Delivery, Opening, StoreError};
@@ -80,7 +80,7 @@ impl Deliverer {
         state.look_begins(clock::monotonic());
         if delivery.call.as_deref() == Some("create_case") {
             let looked = self.look_for_case(&delivery, call).await;
-            let (found, case, failure) = match looked {
+            let (mut found, mut case, mut failure) = match looked {
                 Ok((found, cases)) => {
                     let case = match &found {
                         Found::One(id) => cases.into_iter().find(|case| case.case_id == *id),
@@ -90,6 +90,13 @@ impl Deliverer {
                 }
                 Err(failed) => (failed.found(), None, Some(failed.text())),
             };
+            if let Some(forgotten) = case.as_ref().filter(|_| delivery.ask_first) {
+                match self.opens_with(&delivery, forgotten).await {
+                    Ok(true) => {}
+                    Ok(false) => return self.found_case(&delivery, forgotten).await,
+                    Err(failed) => (found, case, failure) = (failed.found(), None, Some(failed.text())),
+                }
+            }
             match (self.judge(&delivery, state, found, failure).await, case) {
                 (
                     Some(_),
@@ -202,6 +209,55 @@ impl Deliverer {
         None
     }
 
+    /// Whether a case that our state has forgotten was opened with this very message: another one of its ticket may have
+    /// opened it, and this one is not in it then.
+    async fn opens_with(&self, delivery: &Delivery, case: &Case) -> Result<bool, Failed> {
+        let written = jiff::Timestamp::from_second(delivery.written_at).ok();
+        if written.is_some()
+            && case.created_at.map(jiff::Timestamp::as_second) == written.map(jiff::Timestamp::as_second)
+        {
+            return Ok(true);
+        }
+        let fetch = |page, limit| self.client.messages(case.case_id, Order::Asc, page, limit);
+        let answer = deskie::page(&self.meter, Class::Doubt, None, 1, fetch).await;
+        let list = answer.map_err(Failed::Call)?.value;
+        let Some(first) = list.items.iter().find(|message| !message.note) else {
+            return Ok(true);
+        };
+        let shown = store::shown(&delivery.body, &first.content, &first.content_html).await;
+        match list.unreadable.first().filter(|_| !shown.same) {
+            Some(entry) => Err(Failed::Unreadable(entry.to_string(), delivery.looks >= LOOKS)),
+            None => Ok(shown.same || shown.held),
+        }
+    }
+
+    /// A case that our state has forgotten is the ticket's; this message is looked for in it before it is sent there.
+    async fn found_case(&self, delivery: &Delivery, case: &Case) {
+        let Some(user) = case.user_id else {
+            let why = format!("case {} was found, but it names no customer", case.case_id);
+            return self.park(delivery, &why, None).await;
+        };
+        tracing::warn!(
+            ticket = %delivery.ticket_key, case = %case.case_id,
+            "our own state went back: the ticket has a case in Deskie, and goes on in it"
+        );
+        self.durably("a question", || async {
+            let since = self.store.meta().await?.started_at;
+            let since = Some(since).filter(|since| case.created_at.is_some_and(|created| created < *since));
+            let mut client = self.store.client().await?;
+            let step = self.store.step(&mut client).await?;
+            let held = self.config.deskie.field_value(delivery.ticket_key.as_str());
+            step.recall_case(delivery, (case.case_id, &case.case_number, &held), user, since)
+                .await?;
+            step.recall_lane(delivery, self.config.agent_call()).await?;
+            step.status_opened(delivery.ticket_id, None, case.status.as_str(), case.updated_at)
+                .await?;
+            step.commit().await
+        })
+        .await;
+        self.store.wake.lanes.notify_one();
+    }
+
     async fn look_for_case(
         &self,
         delivery: &Delivery,
@@ -311,13 +367,18 @@ impl Deliverer {
         let made = opening
             .created_at
             .and_then(|at| jiff::Timestamp::from_second(at).ok());
-        let intent = CaseIntent {
+        let intent = |kept| CaseIntent {
             ticket: delivery.ticket_key.clone(),
             created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
             not_before: made.or(intended).unwrap_or(jiff::Timestamp::MIN),
-            kept: self.kept(),
+            kept,
         };
-        Ok(lanes::match_cases(&candidates, &intent))
+        let found = lanes::match_cases(&candidates, &intent(self.kept()));
+        // What our state has forgotten may have been opened with another message of the ticket.
+        Ok(match (found, delivery.ask_first) {
+            (Found::None, true) => lanes::match_cases(&candidates, &intent(CreatedAtKept::No)),
+            (found, _) => found,
+        })
     }
 
     /// Whether a case belongs to the customer for whom it was to be opened.

@@ -42,6 +42,8 @@ pub enum TroubleKind {
     DeskieUnreachable,
     /// Deskie's list of updated cases cannot be taken: what no webhook tells is not found.
     SweepFailing,
+    /// None of the answers of late was told of by Deskie's rule for them.
+    RuleSilent,
     /// The site's changes are not streamed.
     StreamDown,
     /// They are, but their stream ends and is made anew time and again.
@@ -56,7 +58,7 @@ pub enum TroubleKind {
 
 impl TroubleKind {
     /// All of them.
-    pub const ALL: [TroubleKind; 21] = [
+    pub const ALL: [TroubleKind; 22] = [
         TroubleKind::Held,
         TroubleKind::SiteRefused,
         TroubleKind::Paused,
@@ -73,6 +75,7 @@ impl TroubleKind {
         TroubleKind::KeyRevoked,
         TroubleKind::DeskieUnreachable,
         TroubleKind::SweepFailing,
+        TroubleKind::RuleSilent,
         TroubleKind::StreamDown,
         TroubleKind::StreamUnstable,
         TroubleKind::SlotLost,
@@ -99,6 +102,7 @@ impl TroubleKind {
             TroubleKind::KeyRevoked => "key_revoked",
             TroubleKind::DeskieUnreachable => "deskie_unreachable",
             TroubleKind::SweepFailing => "sweep_failing",
+            TroubleKind::RuleSilent => "rule_silent",
             TroubleKind::StreamDown => "stream_down",
             TroubleKind::StreamUnstable => "stream_unstable",
             TroubleKind::SlotLost => "slot_lost",
@@ -140,6 +144,7 @@ impl TroubleKind {
                 ("stream_well", "the site's changes are streamed again")
             }
             TroubleKind::SweepFailing => ("sweep_well", "Deskie's list of updated cases is taken again"),
+            TroubleKind::RuleSilent => ("rule_heard", "Deskie's rules tell of answers again"),
             TroubleKind::StreamUnstable => ("stream_stable", "the stream of the site's changes lasts again"),
             TroubleKind::WalHeld => ("wal_well", "the slot keeps no more WAL than it may"),
             TroubleKind::Waiting => ("nothing_waits", "nothing waits too long any more"),
@@ -154,6 +159,8 @@ impl TroubleKind {
             | TroubleKind::SlotLost
             // It is corrected where it is steady, and not believed where it is not.
             | TroubleKind::ClockUntrusted
+            // The answers come, later.
+            | TroubleKind::RuleSilent
             | TroubleKind::Waiting => false,
             TroubleKind::Held
             | TroubleKind::SiteRefused
@@ -207,6 +214,7 @@ impl TroubleKind {
                 | TroubleKind::Unrepaired
                 | TroubleKind::Unpublished
                 | TroubleKind::SweepFailing
+                | TroubleKind::RuleSilent
                 | TroubleKind::WalHeld
         )
     }

@@ -85,11 +85,16 @@ async fn look(shared: &Shared, vital: &Vital, is_whole: bool) -> Result<Looked, 
     let Looked { mut kinds, mut found } =
         troubles::look(&shared.store, publication, shared.config.alert.after, attention).await?;
     found.extend(of_the_process(vital));
+    // Where no webhook is taken, none is missed.
+    if !shared.config.server.webhook_secrets.is_empty() {
+        found.extend(shared.store.rules_silent().await?);
+    }
     kinds.extend(
         TroubleKind::ALL
             .into_iter()
             .filter(|kind| kind.is_of_the_process()),
     );
+    kinds.push(TroubleKind::RuleSilent);
     shared.store.trouble_compare(&kinds, &found).await?;
     Ok(Looked { kinds, found })
 }
@@ -138,12 +143,18 @@ pub fn of_the_process(vital: &Vital) -> Vec<Seen> {
 /// Logs what nobody else logs, once, and again where there is more to say.
 fn tell(looked: Looked, told: &mut HashMap<(TroubleKind, String), String>) {
     use TroubleKind::{
-        CaseEstranged, CaseUnreadable, ClockUntrusted, SiteRefused, StandbyAwaited, TableChanged,
+        CaseEstranged, CaseUnreadable, ClockUntrusted, RuleSilent, SiteRefused, StandbyAwaited, TableChanged,
     };
     let is_ours = |kind| {
         matches!(
             kind,
-            SiteRefused | TableChanged | StandbyAwaited | ClockUntrusted | CaseUnreadable | CaseEstranged
+            SiteRefused
+                | TableChanged
+                | StandbyAwaited
+                | ClockUntrusted
+                | CaseUnreadable
+                | CaseEstranged
+                | RuleSilent
         )
     };
     let found: HashMap<_, _> = looked

@@ -256,12 +256,28 @@ async fn schema_steps(
         if owner == role || may {
             return Ok(vec![Step::There(format!("schema {schema}: there"))]);
         }
+        // A connector's role may log in and is no superuser: what belongs to another role has been left behind.
+        let left = "SELECT r.rolsuper OR NOT r.rolcanlogin FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1::pg_catalog.text";
+        let left: bool = client.query_one(left, &[&owner]).await?.try_get(0)?;
+        let handing = hand_over(client, schema, role).await?;
+        if left && !handing.is_empty() {
+            return Ok(vec![Step::make(
+                format!(
+                    "schema {schema}: of {role} now, with all that the connector has made in it; it was {owner}'s"
+                ),
+                handing.join(";\n"),
+            )]);
+        }
+        let role_first = match role_exists {
+            true => String::new(),
+            false => format!("create role {quoted} login; "),
+        };
         return Err(SetupError::with(
             format!("the schema {schema} exists and belongs to {owner}, not to {role}"),
             format!(
-                "if it is a former connector's: alter schema {} owner to {quoted}; else name another one with \
-                 [postgres] schema",
-                quote_ident(schema)
+                "if that is the connector's former role, which is stopped: {role_first}reassign owned by {} to {quoted}; else \
+                 name another schema with [postgres] schema",
+                quote_ident(&owner)
             ),
         ));
     }
@@ -285,6 +301,22 @@ async fn schema_steps(
             )]
         }
     })
+}
+
+/// The statements that give a role the schema of a connector, with the tables and functions in it; none where it is no
+/// connector's.
+async fn hand_over(client: &Client, schema: &str, role: &str) -> Result<Vec<String>, SetupError> {
+    let sql = "SELECT pg_catalog.format('alter %s owner to %I', o.named, $2::pg_catalog.text) FROM (
+            SELECT 0 AS place, pg_catalog.format('schema %I', n.nspname) AS named, n.oid AS schema FROM pg_catalog.pg_namespace AS n
+            UNION ALL SELECT 1, pg_catalog.format('table %I.%I', $1::pg_catalog.text, c.relname), c.relnamespace
+                FROM pg_catalog.pg_class AS c WHERE c.relkind IN ('r', 'p')
+            UNION ALL SELECT 2, pg_catalog.format('function %I.%I(%s)', $1::pg_catalog.text, p.proname,
+                    pg_catalog.pg_get_function_identity_arguments(p.oid)), p.pronamespace FROM pg_catalog.pg_proc AS p) AS o
+        WHERE o.schema = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $1::pg_catalog.text)
+          AND EXISTS (SELECT FROM pg_catalog.pg_class AS m WHERE m.relnamespace = o.schema AND m.relname = 'migration')
+        ORDER BY o.place, o.named";
+    let rows = client.query(sql, &[&schema, &role]).await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
 /// One right: what it is, the SQL, and whether the role has it.

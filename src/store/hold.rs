@@ -113,11 +113,12 @@ impl Store {
 
     /// It may send all the same. True where that was in question.
     pub async fn copy_adopt(&self) -> Result<bool, StoreError> {
-        self.execute(
-            "update {s}.meta set copied_until = null where copied_until is not null",
-            &[],
-        )
-        .await?;
+        // Where nothing is known of Deskie's cases, they are all asked which ticket they are.
+        let known = self.account_matters().await?;
+        let sql = "update {s}.meta set copied_until = null,
+                swept_to = case when $1 or not exists (select from {s}.hold where kind = 'copy') then swept_to
+                    else '2000-01-01 00:00:00Z' end";
+        self.execute(sql, &[&known]).await?;
         self.hold_lift(HoldKind::Copy).await
     }
 

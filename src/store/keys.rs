@@ -84,11 +84,22 @@ impl Store {
         step.commit().await
     }
 
-    /// Another server, or another database, has the same rows in other tables: they are noted anew.
+    /// Another server, or another database, has the same rows in other tables: they are noted anew. A logical copy has the
+    /// rows of our own tables without their sequences, which are set behind them.
     pub async fn keys_adopt(&self) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let step = self.step_aside(&mut client).await?;
         step.keys_forget().await?;
+        let sql = "select format('select setval(pg_get_serial_sequence(%L, %L), greatest(
+                    (select last_value from %s), (select max(%I) from %s)))',
+                c.oid::regclass::text, a.attname, pg_get_serial_sequence(c.oid::regclass::text, a.attname), a.attname, c.oid::regclass)
+            from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attidentity <> ''
+            where c.relnamespace = (select relnamespace from pg_class where oid = '{s}.meta'::regclass) and c.relkind = 'r'
+              and has_table_privilege(c.oid, 'select')";
+        for row in step.query(sql, &[]).await? {
+            let set: &str = row.get(0);
+            step.query(set, &[]).await?;
+        }
         step.commit().await
     }
 

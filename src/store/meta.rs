@@ -209,7 +209,7 @@ impl Store {
         let seconds = retain.as_secs_f64();
         for sql in [
             "update {s}.delivery set body = null, image = null, edited = null, files = null,
-                 opening = case when call = 'create_case' then opening end
+                 opening = case when call = 'create_case' or ask is not null then opening end
              where id in (select d.id from {s}.delivery d
                  where d.done_at < now() - make_interval(secs => $1) and d.body is not null
                    and (d.message_id is not null or d.state <> 'delivered'
@@ -225,7 +225,7 @@ impl Store {
             "delete from {s}.inbox where id in (select id from {s}.inbox
                  where state <> 'waiting' and done_at < now() - make_interval(secs => $1) limit $2)",
             "delete from {s}.foreign_case where case_id in (select case_id from {s}.foreign_case
-                 where (claims is null or seen_by is not null) and checked_at < now() - make_interval(secs => $1)
+                 where (claims is null or seen_by <> 'adopted') and checked_at < now() - make_interval(secs => $1)
                  limit $2)",
             "delete from {s}.journal where id in (select id from {s}.journal
                  where at < now() - make_interval(secs => $1) limit $2)",

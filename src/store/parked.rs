@@ -265,31 +265,37 @@ impl Store {
         }))
     }
 
-    /// A person has mended something: parked things are tried again; the one of this id ([`Parked::id`]), or all. How many.
-    pub async fn parked_retry(&self, id: Option<&str>) -> Result<u64, StoreError> {
+    /// A person has mended something: parked things are tried again; the one of this id ([`Parked::id`]), or all. `reason`
+    /// stands in the story of each ticket. How many.
+    pub async fn parked_retry(&self, id: Option<&str>, reason: &str) -> Result<u64, StoreError> {
         match id.map(ItemKind::of_id) {
-            None => self.retry(None, &[]).await,
-            Some(Some((kind, number))) => self.retry(Some(kind), &[number]).await,
+            None => self.retry(None, &[], reason).await,
+            Some(Some((kind, number))) => self.retry(Some(kind), &[number], reason).await,
             Some(None) => Ok(0),
         }
     }
 
     /// The same of those of a kind that have these numbers.
-    pub async fn parked_retry_of(&self, kind: ItemKind, numbers: &[i64]) -> Result<u64, StoreError> {
-        self.retry(Some(kind), numbers).await
+    pub async fn parked_retry_of(
+        &self,
+        kind: ItemKind,
+        numbers: &[i64],
+        reason: &str,
+    ) -> Result<u64, StoreError> {
+        self.retry(Some(kind), numbers, reason).await
     }
 
     /// One that was parked out of doubt is sent again without another look: that is what the person decided. A case that
     /// claims to be a ticket is asked about again with its next webhook; all (`None`) leaves those, and the new cases of a
     /// whole transaction, which are a decision of their own, and takes the cases that could not be read.
-    async fn retry(&self, kind: Option<ItemKind>, numbers: &[i64]) -> Result<u64, StoreError> {
+    async fn retry(&self, kind: Option<ItemKind>, numbers: &[i64], reason: &str) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery d set state = case when act = 'held' then 'skipped'
                         when body is null or {opens} then 'unresolved' else 'queued' end,
                     not_before = now(), attempts = 0, failures = 0, doubt_since = null,
                     waits_since = case when act = 'file' then now() - interval '100 years' end,
                     intent_at = case when lead is null then intent_at end, lead = null
-                where state = 'parked' and ($1::text is null or $1 = 'd' and coalesce(lead, id) = any ($2)) returning link_id, id),
+                where state = 'parked' and ($1::text is null or $1 = 'd' and coalesce(lead, id) = any ($2)) returning link_id, id, ticket_id),
             h as (delete from {s}.held where delivery_id in (select id from d) returning *),
             f as (insert into {s}.event (xid, commit_lsn, committed_at, schema_name, table_name, op, image, size, echo, found)
                 select pg_current_xact_id(), coalesce(m.captured_lsn, '0/0'), coalesce(h.committed_at, clock_timestamp()),
@@ -297,9 +303,10 @@ impl Store {
                 from h, {s}.meta m order by h.id),
             l as (update {s}.link set state = 'queued', reason = null where id in (select link_id from d)),
             r as (update {s}.remote set state = 'pending', not_before = now(), attempts = 0
-                  where state = 'parked' and ($1::text is null or $1 = 'r' and message_id = any ($2)) returning 1),
+                  where state = 'parked' and ($1::text is null or $1 = 'r' and message_id = any ($2))
+                  returning ticket_id, message_id),
             w as (update {s}.status_write set state = 'pending', not_before = now(), attempts = 0
-                  where state = 'parked' and ($1::text is null or $1 = 's' and ticket_id = any ($2)) returning 1),
+                  where state = 'parked' and ($1::text is null or $1 = 's' and ticket_id = any ($2)) returning ticket_id),
             b as (update {s}.birth set state = 'pending', not_before = now(), attempts = 0
                   where state = 'parked' and ($1::text is null or $1 = 'c' and case_id = any ($2)) returning 1),
             o as (delete from {s}.foreign_case
@@ -307,13 +314,21 @@ impl Store {
             t as (update {s}.ticket set read_not_before = null, read_attempts = 0
                   where read_wanted is not null and read_error is not null and $1::text is null returning 1),
             e as (update {s}.parked_event set state = 'retry', failures = 0
-                  where state = 'parked' and ($1::text is null or $1 = 'e' and id = any ($2)) returning 1),
+                  where state = 'parked' and ($1::text is null or $1 = 'e' and id = any ($2)) returning id, ticket_id),
             x as (delete from {s}.bulk where held_since is not null and $1 = 'x' and xid::text::int8 = any ($2) returning xid),
-            y as (update {s}.ticket set opened_by = null where opened_by in (select xid from x) returning 1)
+            y as (update {s}.ticket set opened_by = null where opened_by in (select xid from x) returning id),
+            told as (insert into {s}.journal (ticket_id, what, detail)
+                select ticket_id, 'tried again', item || ': ' || $3::text from (
+                    select ticket_id, 'd' || id from d union all select ticket_id, 'r' || message_id from r
+                    union all select ticket_id, 's' || ticket_id from w union all select ticket_id, 'e' || id from e
+                    union all select id, 'its case' from y) items (ticket_id, item)
+                where ticket_id is not null)
             select (select count(*) from e) + (select count(*) from x) + (select count(*) from d) + (select count(*) from r)
                 + (select count(*) from w) + (select count(*) from b) + (select count(*) from o) + (select count(*) from t)";
         let sql = sql.replace("{opens}", OPENS);
-        let rows = self.query(&sql, &[&kind.map(ItemKind::letter), &numbers]).await?;
+        let rows = self
+            .query(&sql, &[&kind.map(ItemKind::letter), &numbers, &reason])
+            .await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }
 
@@ -334,14 +349,16 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery set state = 'discarded', error = $3 || ' (was: ' || coalesce(error, '') || ')', done_at = now()
-                where state = 'parked' and $1 = 'd' and coalesce(lead, id) = any ($2) returning link_id, files, id),
+                where state = 'parked' and $1 = 'd' and coalesce(lead, id) = any ($2)
+                returning link_id, files, id, ticket_id, error),
             h as (delete from {s}.held where delivery_id in (select id from d)),
             l as (update {s}.link set state = 'discarded', reason = $3 where id in (select link_id from d
                 union all select (f->>'link')::int8 from d, jsonb_array_elements(d.files) f)),
             r as (update {s}.remote set state = 'discarded', reason = $3, done_at = now()
-                  where state = 'parked' and $1 = 'r' and message_id = any ($2) returning 1),
+                  where state = 'parked' and $1 = 'r' and message_id = any ($2)
+                  returning ticket_id, message_id, error),
             w as (delete from {s}.status_write where state = 'parked' and $1 = 's' and ticket_id = any ($2)
-                  returning ticket_id, status, at),
+                  returning ticket_id, status, at, error),
             k as (update {s}.ticket t set status = w.status, status_at = w.at, status_seen_at = clock_timestamp() from w where t.id = w.ticket_id),
             b as (update {s}.birth set state = 'discarded', error = $3, done_at = now()
                   where state = 'parked' and $1 = 'c' and case_id = any ($2) returning case_id),
@@ -350,10 +367,16 @@ impl Store {
                   where claims is not null and seen_by is null and $1 = 'o' and case_id = any ($2) returning 1),
             e as (delete from {s}.parked_event where state = 'parked' and $1 = 'e' and id = any ($2)
                   returning id, ticket_id, error),
-            j as (insert into {s}.journal (ticket_id, what, detail)
-                  select ticket_id, 'change discarded', 'e' || id || ': ' || $3 || ' (was: ' || error || ')' from e),
             x as (delete from {s}.bulk where held_since is not null and $1 = 'x' and xid::text::int8 = any ($2) returning xid),
             y as (update {s}.ticket set opened_by = null where opened_by in (select xid from x) returning id),
+            told as (insert into {s}.journal (ticket_id, what, detail)
+                select ticket_id, 'discarded', item || ': ' || error from (
+                    select ticket_id, 'd' || id, error from d
+                    union all select ticket_id, 'r' || message_id, $3::text || ' (was: ' || coalesce(error, '') || ')' from r
+                    union all select ticket_id, 's' || ticket_id, $3::text || ' (was: ' || coalesce(error, '') || ')' from w
+                    union all select ticket_id, 'e' || id, $3::text || ' (was: ' || error || ')' from e
+                    union all select id, 'its case', $3::text from y) items (ticket_id, item, error)
+                where ticket_id is not null),
             z as (update {s}.delivery set state = 'discarded', error = $3, done_at = now()
                   where ticket_id in (select t.id from {s}.ticket t where t.opened_by in (select xid from x))
                     and state in ('unresolved', 'queued', 'parked') returning link_id, files),

@@ -9,7 +9,7 @@
 
 use super::{Delivery, SeenCase, Step, Store, StoreError};
 use crate::config::{Deskie, Named};
-use crate::model::{CaseId, DeliveryId, Lsn};
+use crate::model::{CaseId, DeliveryId, Lsn, UserId};
 
 /// Why a case is left alone.
 const OTHER_SITE: &str = "a case of another site that shares the ticket field ([deskie] site)";
@@ -80,6 +80,24 @@ impl Store {
             self.wake.lanes.notify_one();
         }
         Ok(released > 0)
+    }
+
+    /// Whether nothing of Deskie's is known yet, nor was ever asked about: a connector that has just been set up.
+    pub async fn recall_is_fresh(&self) -> Result<bool, StoreError> {
+        let sql = "select swept_to is null from {s}.meta";
+        let never = self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0));
+        Ok(never && !self.account_matters().await?)
+    }
+
+    /// Cases from before the connector that claim to be tickets of the site, once a person has adopted them: each is looked
+    /// at when its ticket's customer writes again.
+    pub async fn claim_adopt(&self, claims: &[Claim]) -> Result<(), StoreError> {
+        let ids: Vec<i64> = claims.iter().map(|claim| claim.case_id.0).collect();
+        let sql =
+            "update {s}.foreign_case set seen_by = 'adopted' where case_id = any ($1) and claims is not null
+            and seen_by is null and (select {s}.fence($2))";
+        self.execute(sql, &[&ids, &self.epoch().0]).await?;
+        Ok(())
     }
 
     /// Keeps cases that nobody knows and that claim to be tickets; how many are new. One that may be that of a create in
@@ -154,6 +172,42 @@ impl Store {
 }
 
 impl Step<'_> {
+    /// A case that our state had forgotten is this ticket's. The delivery that was to open it is looked for in it before it
+    /// is sent there; nothing that was said there before `since` goes to the site: it is from before the connector.
+    pub async fn recall_case(
+        &self,
+        delivery: &Delivery,
+        (case, number, held): (CaseId, &str, &str),
+        user: UserId,
+        since: Option<jiff::Timestamp>,
+    ) -> Result<(), StoreError> {
+        let sql = "with d as (update {s}.delivery set ask = 'first', state = 'doubt', call = 'add_message', looks = 0,
+                    not_before = clock_timestamp() where id = $1 and state = 'doubt' returning ticket_id)
+            update {s}.ticket t set case_id = $2, case_number = nullif($3, ''), case_key = $4, user_id = $5, channel = $6,
+                custom_id = $7, opened_at = clock_timestamp(), read_from = $8, read_wanted = least(coalesce(read_wanted, 2), 2),
+                read_wanted_at = clock_timestamp()
+            from d where t.id = d.ticket_id";
+        let opening = delivery.opening.as_ref();
+        let channel = opening.and_then(|opening| opening.channel.as_deref());
+        let custom_id = opening.and_then(|opening| opening.custom_id.as_deref());
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
+            &delivery.id.0,
+            &case.0,
+            &number,
+            &held,
+            &user.0,
+            &channel,
+            &custom_id,
+            &since,
+        ];
+        self.execute(sql, &values).await?;
+        self.execute("delete from {s}.foreign_case where case_id = $1", &[&case.0])
+            .await?;
+        let detail = format!("case {case} ({number}) is its own: it goes on in it");
+        self.journal_add(Some(delivery.ticket_id), "case found", &detail)
+            .await
+    }
+
     /// A case that our state had forgotten is found: what waits behind its opening may stand in it as well, and is looked
     /// for before it is sent.
     pub async fn recall_lane(&self, opening: &Delivery, agent_call: &str) -> Result<(), StoreError> {

@@ -64,10 +64,11 @@ pub struct Standing {
 }
 
 /// What a line of a ticket's story is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Chapter {
     /// A row of the site was seen.
+    #[default]
     Row,
     /// Something for Deskie was queued.
     Queued,
@@ -95,7 +96,7 @@ impl Chapter {
 }
 
 /// One line of a ticket's story.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
 pub struct Told {
     /// When, in UTC.
     pub at: String,
@@ -105,6 +106,16 @@ pub struct Told {
     pub what: String,
     /// To what, and how it ended.
     pub detail: String,
+    /// Who: `customer`, `agent`, and the name where it is known.
+    pub who: Option<String>,
+    /// How many seconds it took from then until it was done.
+    pub took: Option<f64>,
+    /// What was said, as it was sent or received; only where it was asked for, and not past `retain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The same where only HTML was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
 }
 
 impl Store {
@@ -218,29 +229,43 @@ impl Store {
         Ok(rows.first().and_then(told))
     }
 
-    /// One ticket's story, in time order: the newest `limit` lines of it, or all.
-    pub async fn trace(&self, key: &str, limit: Option<i64>) -> Result<Vec<Told>, StoreError> {
+    /// One ticket's story, in time order: the newest `limit` lines of it, or all; `with_texts`: what was said as well.
+    pub async fn trace(
+        &self,
+        key: &str,
+        limit: Option<i64>,
+        with_texts: bool,
+    ) -> Result<Vec<Told>, StoreError> {
         let sql = "with t as (select id, key, case_id from {s}.ticket where key = $1)
-            select at::text, kind, what, detail from (select at, kind, what, coalesce(detail, '') as detail from (
-                select created_at as at, 'row' as kind, 'row seen' as what, section || ' ' || key || ': ' || state || coalesce(' (' || reason || ')', '') as detail
+            select at::text, kind, what, detail, who, extract(epoch from done_at - at)::float8,
+                case when $3 then nullif(said, '') end, case when $3 and coalesce(said, '') = '' then nullif(html, '') end
+            from (select at, kind, what, coalesce(detail, '') as detail, who, done_at, said, html from (
+                select created_at as at, 'row' as kind, 'row seen' as what, section || ' ' || key || ': ' || state || coalesce(' (' || reason || ')', '') as detail,
+                        null as who, null::timestamptz as done_at, null as said, null as html
                     from {s}.link where ticket_id in (select id from t)
                 union all
-                select queued_at, 'queued', 'queued', section || ' part ' || part || '/' || parts || ', ' || state || coalesce(': ' || error, '')
+                select queued_at, 'queued', 'queued', section || ' part ' || part || '/' || parts || ', ' || state || coalesce(': ' || error, ''),
+                        author, case state when 'delivered' then done_at end,
+                        coalesce(edited, body->>'text'), body->>'html'
                     from {s}.delivery where ticket_id in (select id from t)
                 union all
-                select received_at, 'webhook', 'webhook', kind || ', ' || state || case when repeats > 0 then ', repeated ' || repeats || ' times' else '' end
+                select received_at, 'webhook', 'webhook', kind || ', ' || state || case when repeats > 0 then ', repeated ' || repeats || ' times' else '' end,
+                        null, null, null, null
                     from {s}.inbox where case_id in (select case_id from t)
                 union all
-                select seen_at, 'message', 'message in Deskie', 'message ' || message_id || ': ' || state || coalesce(' (' || reason || ')', '') || coalesce(': ' || error, '')
+                select seen_at, 'message', 'message in Deskie', 'message ' || message_id || ': ' || state || coalesce(' (' || reason || ')', '') || coalesce(': ' || error, ''),
+                        case when via_rule or (payload->>'via_rule')::bool then 'a rule of Deskie''s'
+                            else concat_ws(' ', kind, coalesce(payload->>'staff_id', payload->>'user_id')) end,
+                        case state when 'written' then done_at end, payload->>'content', payload->>'content_html'
                     from {s}.remote where ticket_id in (select id from t)
                 union all
-                select done_at, 'written', 'row written', 'message ' || message_id || ' became row ' || coalesce(row_key, '-')
+                select done_at, 'written', 'row written', 'message ' || message_id || ' became row ' || coalesce(row_key, '-'), null, null, null, null
                     from {s}.remote where ticket_id in (select id from t) and state = 'written'
                 union all
-                select at, 'note', what, detail from {s}.journal where ticket_id in (select id from t)) story
+                select at, 'note', what, detail, null, null, null, null from {s}.journal where ticket_id in (select id from t)) story
             order by at desc, kind = 'row', kind = 'queued' limit $2) newest
             order by at, kind = 'row' desc, kind = 'queued' desc";
-        let rows = self.query(sql, &[&key, &limit]).await?;
+        let rows = self.query(sql, &[&key, &limit, &with_texts]).await?;
         Ok(rows
             .iter()
             .map(|row| Told {
@@ -248,6 +273,12 @@ impl Store {
                 kind: Chapter::of_word(row.get(1)),
                 what: row.get(2),
                 detail: row.get(3),
+                who: row
+                    .get::<_, Option<String>>(4)
+                    .filter(|who| !who.trim().is_empty()),
+                took: row.get(5),
+                text: row.get(6),
+                html: row.get(7),
             })
             .collect())
     }

@@ -19,7 +19,9 @@ use crate::deskie::{
 };
 use crate::lanes::{Class, Cost, backoff};
 use crate::model::{CaseId, CrashPoint, MessageId, Seen, TroubleKind, clock};
-use crate::store::{self, Birth, Claim, Claimed, HoldKind, Parent, SeenCase, SeenStatus, Store, StoreError};
+use crate::store::{
+    self, Birth, Claim, Claimed, HoldKind, Meta, Parent, SeenCase, SeenStatus, Store, StoreError,
+};
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -29,6 +31,9 @@ const PAGES: u32 = 500;
 
 /// A sweep that failed is tried again after this at most; before the first one of a term nothing is sent.
 const AGAIN: Duration = Duration::from_secs(30);
+
+/// A sweep that begins so long before the connector's start asks all cases which ticket they are: they were adopted.
+const ADOPTED: Duration = Duration::from_secs(86_400);
 
 /// How often it is looked whether held tickets can be let go of.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
@@ -190,7 +195,13 @@ impl Sweeper {
     }
 
     /// What the cases of a page say of our own state: of known ones in the first sweep of a term, of unknown ones always.
-    async fn recall(&self, cases: &[Case], unknown: &[CaseId], is_first: bool) -> Result<(), StoreError> {
+    async fn recall(
+        &self,
+        cases: &[Case],
+        unknown: &[CaseId],
+        is_first: bool,
+        meta: &Meta,
+    ) -> Result<(), StoreError> {
         let field = self.config.deskie.ticket_field;
         let (mut claims, mut others) = (Vec::new(), Vec::new());
         for case in cases.iter().filter(|case| unknown.contains(&case.case_id)) {
@@ -206,7 +217,15 @@ impl Sweeper {
             true => 0,
             false => self.store.claim_add(&claims).await?,
         };
-        if kept > 0 {
+        // A person has said that they are of the site's tickets.
+        let before = meta
+            .started_at
+            .checked_sub(ADOPTED)
+            .unwrap_or(jiff::Timestamp::MIN);
+        let is_adopted = meta.swept_to.is_some_and(|to| to < before);
+        if is_adopted && kept > 0 {
+            self.store.claim_adopt(&claims).await?;
+        } else if kept > 0 {
             tracing::error!(
                 "{kept} cases in Deskie say that they are tickets of the site, but the connector does not know them: its \
                  state went back (a restore, a failover), or somebody has filled in the field; they are laid aside, see \
@@ -233,6 +252,58 @@ impl Sweeper {
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing is known here and Deskie has cases of the site's tickets all the same, from before the connector was
+    /// set up: our tables were left behind in a move, or this is a copy of a site that another connector serves. Then
+    /// everything is held. True as well where that could not be asked yet.
+    async fn is_beside_others(&self, meta: &Meta) -> Result<bool, Failed> {
+        if !self.store.recall_is_fresh().await? {
+            return Ok(false);
+        }
+        let query = CaseQuery {
+            sort: Some(Sort::CreatedDesc),
+            page: Some(1),
+            limit: Some(100),
+            show_active_chats: true,
+            show_merged_cases: true,
+            ..CaseQuery::default()
+        };
+        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
+        let answer = self.client.cases(&query).await;
+        self.meter.settle(call, &answer);
+        let newest = match answer {
+            Ok(answer) => answer.value.items,
+            Err(error) if error.is_refusal() => return Err(Failed::Refused(Box::new(error))),
+            Err(error) => {
+                tracing::warn!("the sweep could not ask Deskie: {error}; {}", error.remedy());
+                return Ok(true);
+            }
+        };
+        let before = newest
+            .iter()
+            .filter(|case| !case.deleted && case.created_at.is_some_and(|created| created < meta.started_at));
+        for case in before {
+            let Some(held) = case.claims(self.config.deskie.ticket_field) else {
+                continue;
+            };
+            let Some(key) = self.store.ticket_named(&self.config.deskie, held).await? else {
+                continue;
+            };
+            let reason = format!(
+                "Deskie has cases of the site's tickets from before this connector was set up (case {}: ticket {key}), and \
+                 nothing is known of them here: the schema was left behind when the database was moved, or this is a copy of a \
+                 site that another connector serves. Nothing is sent, so that no ticket gets a second case. Bring the schema \
+                 over; or, if this one is to take over as it is, run `deskie-cdc setup --adopt`: a ticket goes on in its case \
+                 once its customer writes again",
+                case.case_id
+            );
+            if self.store.hold_set(HoldKind::Copy, &reason).await? {
+                tracing::error!("{reason}");
+            }
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// A case that cannot be read is passed over and not its neighbours; what happens to it is not learned meanwhile.
@@ -411,6 +482,9 @@ impl Sweeper {
                 Err(error) => return Err(Failed::Unanswered(Box::new(error))),
             };
             begun = begun.or(answer.date);
+            if is_first && page == 1 && position == from && self.is_beside_others(&meta).await? {
+                return Ok(false);
+            }
             let count = answer.value.len();
             self.tell_unreadable(&answer.value.unreadable).await?;
             let said = self.said(&answer.value.items).await?;
@@ -425,7 +499,7 @@ impl Sweeper {
             let seen = seen(cases);
             let (asked, unknown) = self.store.ticket_sweep(&seen).await?;
             wanted += asked;
-            self.recall(cases, &unknown, is_first).await?;
+            self.recall(cases, &unknown, is_first, &meta).await?;
             let births: Vec<Birth> = cases
                 .iter()
                 .filter(|case| unknown.contains(&case.case_id))

@@ -32,7 +32,7 @@ const STATE: &str = "
     insert into deskie_cdc.inbox (received_at, digest, kind, case_id, state, repeats) values
         ('2026-01-02 10:01:00Z', 'x', 'rule', 1001, 'done', 2);
     insert into deskie_cdc.remote (message_id, case_id, ticket_id, state, kind, payload, row_key, error, seen_at, done_at) values
-        (900, 1001, 1, 'written', 'agent', null, '12', null, '2026-01-02 10:01:01Z', '2026-01-02 10:01:02Z'),
+        (900, 1001, 1, 'written', 'agent', '{\"content\": \"\", \"content_html\": \"<p>Merhaba</p>\", \"staff_id\": 12}', '12', null, '2026-01-02 10:01:01Z', '2026-01-02 10:01:02Z'),
         (901, 1001, 1, 'parked', 'agent', '{\"content\": \"answer\"}', null, 'the enum has no value agent',
             '2026-01-02 10:02:00Z', null);
     insert into deskie_cdc.journal (at, ticket_id, what, detail) values
@@ -134,6 +134,9 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
             "1 with a case",
             "1 to Deskie, 1 written",
             "4: an echo",
+            "agents' rule",
+            "not heard yet; no answer of theirs within a week",
+            "customers' rule",
             "API budget",
             "not running",
             "resolving stopped: no table (2026-01-02 03:04:06 UTC)",
@@ -162,6 +165,7 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
             "positions",
             "queues",
             "repair",
+            "rules",
             "running",
             "skipped",
             "slot",
@@ -195,6 +199,20 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
     let story = json(&place.command(&["trace", "3", "--json"]).await.ok().stdout);
     assert_eq!(story["case_id"], 1001);
     assert_eq!(story["story"][0]["what"], "row seen");
+    let told = place.command(&["trace", "3", "--text"]).await.ok().stdout;
+    in_order(
+        &told,
+        &[
+            "ticket part 1/1, delivered, by customer, done after 1.000 s",
+            "| hello",
+            "message 900: written, by agent 12, done after 1.000 s",
+            "| Merhaba\n",
+            "message 901: parked",
+            "| answer",
+            "| first line\n",
+            "| second line",
+        ],
+    );
     for (key, hint) in [
         ("130-809267", "did you mean ticket `3`?"),
         (" 31", "did you mean ticket `31`?"),
@@ -267,10 +285,32 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
         &place.command(&["trace", "3"]).await.ok().stdout,
         &["tried again", "d2: the field was emptied"],
     );
-    place
-        .command(&["failed", "discard", "r901", "--reason", "said by phone"])
-        .await
-        .ok();
+    // A kind at once; giving up asks, and no terminal is no answer.
+    let ended = place.command(&["failed", "retry", "--kind", "status"]).await.ok();
+    assert_eq!(ended.stdout, "nothing was parked\n");
+    let reply = [
+        "failed",
+        "discard",
+        "--kind",
+        "reply",
+        "--reason",
+        "said by phone",
+    ];
+    let ended = place.command(&reply).await.exits(1);
+    assert!(
+        ended.stderr.contains("1 are parked of this kind"),
+        "{}",
+        ended.stderr
+    );
+    let ended = place.command(&[&reply[..], &["--yes"]].concat()).await.ok();
+    assert!(ended.stdout.starts_with("1 are discarded"), "{}", ended.stdout);
+    in_order(
+        &place.command(&["trace", "3"]).await.ok().stdout,
+        &[
+            "discarded",
+            "r901: said by phone (was: the enum has no value agent)",
+        ],
+    );
     let rows = site
         .client
         .query(

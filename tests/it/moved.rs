@@ -99,8 +99,18 @@ async fn a_renamed_database_goes_on_from_its_slot() {
 
 #[tokio::test]
 async fn a_refused_start_is_not_ready_and_status_says_so() {
-    // GIVEN state of another server
+    // GIVEN state of another server, as a logical copy has it: with our rows, and sequences that begin anew
     let stage = stage().build().await;
+    let connector = stage.run().await;
+    stage.open("Soru").await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    let sequences = stage
+        .query("select format('alter sequence %I.%I restart', schemaname, sequencename) from pg_sequences where schemaname = 'deskie_cdc'", &[])
+        .await;
+    for restart in &sequences {
+        stage.sql(restart.get(0)).await;
+    }
     stage.sql("update deskie_cdc.meta set system_id = '1'").await;
     let connector = stage.workplace.run_with(&QUICK);
     // THEN it is told where people look
@@ -120,7 +130,105 @@ async fn a_refused_start_is_not_ready_and_status_says_so() {
     })
     .await;
     stage.workplace.command(&["status"]).await.ok();
+    // AND goes on, behind the numbers that it has given
+    stage.open("Sonra").await;
+    stage.settled().await;
+    let failed = stage.workplace.command(&["failed", "list"]).await.ok();
+    assert!(failed.stdout.contains("nothing waits"), "{}", failed.stdout);
     assert!(connector.sigterm_and_wait().await.success());
+}
+
+#[tokio::test]
+async fn a_start_without_state_beside_the_sites_cases_is_held_and_goes_on_in_them() {
+    // GIVEN a ticket with a case, and a connector whose tables were left behind in a move
+    let stage = stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+    stage.until_site(ticket, 2).await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    let admin_url = stage.site.admin_url();
+    let admin = ["--admin-url", &admin_url];
+    let uninstall = [&["uninstall", "--yes"], &admin[..]].concat();
+    stage.workplace.command(&uninstall).await.ok();
+    let setup = [&["setup"], &admin[..]].concat();
+    stage.workplace.command(&setup).await.ok();
+    let cases = stage.simulator.books().cases.len();
+    let connector = stage.workplace.run_with(&QUICK);
+    // WHEN its customer writes, and another one opens a ticket
+    stage.writes(ticket, "iki").await;
+    let other = stage.ticket(IVAN, "New", "new").await;
+    // THEN it is held, and no ticket gets a second case
+    not_ready(&stage, "from before this connector was set up").await;
+    assert_eq!(stage.simulator.books().cases.len(), cases);
+    assert!(connector.sigterm_and_wait().await.success());
+    let _connector = stage.workplace.run_with(&QUICK);
+    not_ready(&stage, "setup --adopt").await;
+    // AND WHEN a person says that this one takes over, THEN the ticket goes on in its case, and nothing of it comes again
+    let adopt = [&["setup", "--adopt"], &admin[..]].concat();
+    stage.workplace.command(&adopt).await.ok();
+    stage.until_deskie(case, 4).await;
+    assert_eq!(stage.case_of(ticket).await, case);
+    stage.case_of(other).await;
+    stage
+        .simulator
+        .agent_reply(case, Says::text("yeni cevap"))
+        .unwrap();
+    stage.until_site(ticket, 4).await;
+    stage.settled().await;
+    assert_eq!(
+        texts(&stage.case(case)),
+        ["Soru: body", "bir", "cevap", "iki", "yeni cevap"]
+    );
+    assert_eq!(stage.rows(ticket).await, ["bir", "cevap", "iki", "yeni cevap"]);
+    let failed = stage.workplace.command(&["failed", "list"]).await.ok();
+    assert!(failed.stdout.contains("nothing waits"), "{}", failed.stdout);
+}
+
+#[tokio::test]
+async fn a_role_that_was_dropped_is_made_anew_with_all_that_was_its_own() {
+    // GIVEN a ticket with a case, and an administrator who gives away what our role has and drops it
+    let stage = stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    // AND from 17 on the stopped connector's slot hinders pg_upgrade, which is told
+    let version = stage
+        .count("select current_setting('server_version_num')::int8")
+        .await;
+    let status = stage.workplace.command(&["status"]).await.ok().stdout;
+    let told = "before it: select pg_drop_replication_slot('deskie_cdc_site')";
+    assert_eq!(status.contains(told), version >= 170_000, "{status}");
+    stage
+        .sql("reassign owned by deskie_cdc to current_user; drop owned by deskie_cdc; drop role deskie_cdc")
+        .await;
+    stage.writes(ticket, "bir").await;
+    // WHEN setup is run
+    let admin_url = stage.site.admin_url();
+    let setup = ["setup", "--admin-url", &admin_url];
+    let printed = stage
+        .workplace
+        .command(&["setup", "--print-sql", "--admin-url", &admin_url])
+        .await
+        .ok()
+        .stdout;
+    let (role, schema) = (
+        printed.find("create role \"deskie_cdc\""),
+        printed.find("alter schema deskie_cdc owner to deskie_cdc"),
+    );
+    assert!(role.is_some() && role < schema, "{printed}");
+    let said = stage.workplace.command(&setup).await.ok().stdout;
+    assert!(said.contains("of deskie_cdc now, with all that"), "{said}");
+    // THEN it goes on where it was
+    let _connector = stage.run().await;
+    stage.until_deskie(case, 2).await;
+    stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+    stage.until_site(ticket, 2).await;
+    assert_eq!(stage.rows(ticket).await, ["bir", "cevap"]);
 }
 
 #[tokio::test]

@@ -50,6 +50,35 @@ async fn what_deskie_has_is_not_sent_again_after_a_snapshot_was_put_back() {
 }
 
 #[tokio::test]
+async fn another_message_than_the_one_that_opened_a_forgotten_case_is_sent_there() {
+    // GIVEN a ticket from before the connector, which its customer's first message opens a case for, in lost hours
+    let mut stage = stage().build().await;
+    let connector = stage.run().await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    let snapshot = stage.site.cluster.snapshot("snapshot").unwrap();
+    stage.reconnect().await;
+    let connector = stage.run().await;
+    let before = stage.rows(1).await.len();
+    stage.writes(1, "lost with the hours").await;
+    let case = stage.case_of(1).await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    // WHEN the machine is put back, and he writes something else
+    roll_back(&mut stage, &snapshot).await;
+    stage.writes(1, "after them").await;
+    let _connector = stage.run().await;
+    // THEN that goes into the forgotten case, once, and there is no second one
+    stage.until_deskie(case, 2).await;
+    let books = stage.settled().await;
+    assert_eq!(texts(&stage.case(case)), ["lost with the hours", "after them"]);
+    assert_eq!(books.cases_with_field(25, "1").len(), 1);
+    // AND what was lost on the site stands there again
+    let rows = stage.rows(1).await;
+    assert_eq!(rows[before..], ["after them", "lost with the hours"]);
+}
+
+#[tokio::test]
 async fn a_key_that_comes_again_after_lost_commits_is_another_ticket() {
     // GIVEN a ticket whose commit the promoted standby will not have
     let mut stage = stage().build().await;

@@ -224,6 +224,10 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
             "Deskie's list of updated cases cannot be taken",
             "Mend what the details name (the agent's rights in Deskie, or the database); it goes on by itself.",
         ),
+        T::RuleSilent => (
+            "No webhook tells of these answers",
+            "They come minutes later. Look at the rule in Deskie that the details name (deskie-cdc rules), and whether its address is reached.",
+        ),
         T::StreamUnstable => (
             "The stream of the site's changes breaks again and again",
             "Look for what cuts it: a time-out of a proxy or firewall, a server that restarts. Nothing is lost.",

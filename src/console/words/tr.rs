@@ -224,6 +224,10 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
             "Deskie'nin güncellenen destek talepleri listesi alınamıyor",
             "Ayrıntılarda yazanı düzeltin (temsilcinin Deskie'deki yetkisi ya da veritabanı); kendiliğinden devam eder.",
         ),
+        T::RuleSilent => (
+            "Bu yanıtları hiçbir webhook bildirmiyor",
+            "Yanıtlar dakikalar sonra gelir. Deskie'de ayrıntılarda adı geçen kurala (deskie-cdc rules) ve adresine ulaşılıp ulaşılmadığına bakın.",
+        ),
         T::StreamUnstable => (
             "Sitenin değişiklik akışı tekrar tekrar kesiliyor",
             "Neyin kestiğine bakın: bir vekil sunucunun ya da güvenlik duvarının zaman aşımı, yeniden başlayan bir sunucu. Hiçbir şey kaybolmaz.",

@@ -1,5 +1,10 @@
 //! `init`.
 
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Stdio};
+
 use super::{in_order, json, workplace};
 use crate::support::{Site, Workplace};
 
@@ -154,4 +159,121 @@ async fn init_drafts_a_config_that_works() {
         .unwrap();
     let ended = place.command(&["init", "--url", &url]).await.exits(1);
     assert!(ended.stderr.contains("none of the 1 tables"), "{}", ended.stderr);
+}
+
+/// `init` with a person before it: stdin and stderr are a terminal, on which each prompt gets the answer that is made of
+/// what was shown before it. Gives the draft, and all that was shown; `None`: it ended badly.
+fn at_a_terminal(url: &str, mut answer: impl FnMut(&str) -> String) -> (Option<String>, String) {
+    let terminal = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY)
+        .expect("a terminal");
+    rustix::pty::grantpt(&terminal).unwrap();
+    rustix::pty::unlockpt(&terminal).unwrap();
+    let name = rustix::pty::ptsname(&terminal, Vec::new()).unwrap();
+    let end = || {
+        let name = std::ffi::OsStr::from_bytes(name.as_bytes());
+        File::options()
+            .read(true)
+            .write(true)
+            .open(name)
+            .expect("its other end")
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deskie-cdc"));
+    command
+        .args(["init", "--url", url])
+        .stdin(end())
+        .stdout(Stdio::piped())
+        .stderr(end());
+    let child = command.spawn().expect("the program starts");
+    // Our copies of the other end: with them open, it would never end.
+    drop(command);
+    let draft = std::thread::spawn(move || child.wait_with_output().expect("it ends"));
+    let (mut terminal, mut shown, mut asked) = (File::from(terminal), Vec::new(), 0);
+    let mut some = [0; 4096];
+    // The terminal ends by an error once nobody has its other end.
+    while let Ok(count @ 1..) = terminal.read(&mut some) {
+        shown.extend_from_slice(&some[..count]);
+        let text = String::from_utf8_lossy(&shown).into_owned();
+        if text.ends_with("number: ") || text.ends_with("leaves it open: ") {
+            let line = answer(&text[asked..]) + "\n";
+            asked = text.len();
+            terminal.write_all(line.as_bytes()).unwrap();
+        }
+    }
+    let ended = draft.join().unwrap();
+    let draft = String::from_utf8(ended.stdout).unwrap();
+    let draft = ended.status.success().then_some(draft);
+    (draft, String::from_utf8_lossy(&shown).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn init_asks_on_a_terminal_what_it_cannot_tell() {
+    // GIVEN three tables that may be the tickets, and answers that need an agent's row
+    let site = Site::start().await;
+    site.cluster.create_database("shop").await.unwrap();
+    let shop = site.cluster.connect("shop").await.unwrap();
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/init/candidates/site.sql");
+    shop.batch_execute(&std::fs::read_to_string(schema).unwrap())
+        .await
+        .unwrap();
+    let url = site.cluster.superuser_url("shop");
+    let number = |shown: &str| {
+        let line = shown
+            .lines()
+            .find(|line| line.contains("public.support_requests"));
+        line.expect("the table")
+            .trim()
+            .split(' ')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    // WHEN a person chooses, takes what is offered, and says a thing in SQL; or leaves all open; or chooses none
+    let play = async |answers: &'static [&'static str]| {
+        let url = url.clone();
+        let mut answers = answers.iter();
+        tokio::task::spawn_blocking(move || {
+            at_a_terminal(&url, |shown| match answers.next() {
+                Some(&"that one") => number(shown),
+                Some(&answer) => answer.to_owned(),
+                None => String::new(),
+            })
+        })
+        .await
+        .unwrap()
+    };
+    let (draft, shown) = play(&["that one", "y"]).await;
+    // THEN it stands in the draft
+    let draft = draft.unwrap_or_else(|| panic!("{shown}"));
+    in_order(
+        &shown,
+        &[
+            "Which of these tables holds the tickets?",
+            "[reply.agent.set] user_id: ",
+            "perhaps: ",
+        ],
+    );
+    let offered = shown
+        .split("perhaps: ")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap()
+        .trim();
+    in_order(&draft, &["table = \"public.support_requests\"", "user_id = "]);
+    assert!(!draft.contains("\"TODO"), "{draft}");
+    assert!(
+        draft.replace("\\\"", "\"").contains(offered),
+        "{offered}\n{draft}"
+    );
+    let (draft, shown) = play(&["that one", "42"]).await;
+    let draft = draft.unwrap_or_else(|| panic!("{shown}"));
+    assert!(draft.contains("user_id = \"42\""), "{draft}");
+    let (draft, shown) = play(&["that one"]).await;
+    let draft = draft.unwrap_or_else(|| panic!("{shown}"));
+    assert!(draft.contains("user_id = \"TODO"), "{draft}");
+    for none in [&["9"][..], &["0"], &[""], &["tickets"]] {
+        let (draft, shown) = play(none).await;
+        assert!(draft.is_none() && shown.contains("hint: choose"), "{shown}");
+    }
 }

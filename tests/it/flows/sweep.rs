@@ -2,7 +2,7 @@
 
 use deskie_cdc::sandbox::simulator::{Books, Delivery, Fault, FaultKind, Match, Says};
 
-use crate::support::{Stage, stage};
+use crate::support::{Stage, stage, wait_until};
 
 /// How often a case's messages were read.
 fn reads(books: &Books) -> usize {
@@ -39,6 +39,15 @@ async fn replies_come(stage: &Stage) {
     assert_eq!(stage.case(case).messages.len(), 5);
 }
 
+/// Waits until `status` says it; gives all that it says.
+async fn status_says(stage: &Stage, words: &str) -> String {
+    wait_until(words, || async {
+        let status = stage.workplace.command(&["status"]).await.ok().stdout;
+        status.contains(words).then_some(status)
+    })
+    .await
+}
+
 #[tokio::test]
 async fn without_any_webhook_secret_the_sweep_finds_all_replies() {
     // GIVEN a connector that takes no webhooks at all
@@ -68,9 +77,34 @@ async fn webhooks_that_are_lost_are_made_up_for() {
         .delivery(drop)
         .build()
         .await;
-    let _connector = stage.run().await;
+    let _connector = stage.workplace.run_with(&[("DESKIE_CDC_WATCH_MS", "100")]);
     // WHEN messages come both ways, THEN each stands once on both sides
     replies_come(&stage).await;
+    // AND a rule of which nothing is heard is told once several answers came without it
+    let status = stage.workplace.command(&["status"]).await.ok().stdout;
+    assert!(!status.contains("rule_silent"), "{status}");
+    let (ticket, case) = stage.open("İkinci").await;
+    stage.past_our_calls().await;
+    for answer in ["a", "b"] {
+        stage.simulator.agent_reply(case, Says::text(answer)).unwrap();
+    }
+    stage.until_site(ticket, 2).await;
+    let silent = status_says(
+        &stage,
+        "rule_silent: no webhook told of any of the newest 3 agents' answers",
+    )
+    .await;
+    assert!(silent.contains("step 2 of `deskie-cdc rules`"), "{silent}");
+    assert!(!silent.contains("customers' answers"), "{silent}");
+    // AND WHEN it is heard, THEN that is over
+    let last = stage.case(case).messages.last().expect("a message").message_id;
+    let webhook = format!(
+        "{}?case_id={case}&last_message_id={last}",
+        stage.workplace.webhook_url()
+    );
+    reqwest::get(webhook).await.unwrap();
+    let heard = status_says(&stage, "told of 2 of their newest 3 answers").await;
+    assert!(!heard.contains("rule_silent"), "{heard}");
 }
 
 #[tokio::test]

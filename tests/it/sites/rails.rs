@@ -68,6 +68,8 @@ async fn rails_sends_what_is_for_support_and_writes_back_without_foreign_keys() 
     assert_eq!(rows, ["AdminUser 1: Sıfırladık.", "User 1: Oldu!"]);
     let late = "select count(*) from comments where abs(extract(epoch from created_at - now() at time zone 'utc')) > 60 and id > 1";
     assert_eq!(scene.column(late).await, ["0"]);
+    let fraction = "select count(*) from (select updated_at from comments where body = 'Oldu!' union all select updated_at from requests where id = 2) w where updated_at <> date_trunc('second', updated_at)";
+    assert_eq!(scene.column(fraction).await, ["0"]);
     // AND nothing comes back
     assert_eq!(
         scene.heard().await["2"],
@@ -103,6 +105,25 @@ async fn rails_sends_what_is_for_support_and_writes_back_without_foreign_keys() 
             "it came from Deskie: the connector wrote it",
             "it came from Deskie: the connector wrote it",
         ]
+    );
+
+    // AND of the newest rows it tells those of other kinds apart
+    let newest = scene
+        .workplace
+        .command(&["plan", "--last", "20", "--json"])
+        .await
+        .ok()
+        .stdout;
+    let newest: serde_json::Value = serde_json::from_str(&newest).unwrap();
+    let whys: Vec<&str> = newest
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["why"].as_str().unwrap())
+        .collect();
+    assert!(
+        whys.iter().any(|why| why.contains("belongs to no ticket")),
+        "{whys:#?}"
     );
 
     // WHEN the request is deleted as such applications do it, the answer has no row to stand at
