@@ -62,8 +62,12 @@ impl Store {
 }
 
 impl Step<'_> {
-    /// What was sent, or is to be sent, of a message; `None`: nothing, or it is not resolved yet.
+    /// What was sent, or is to be sent, of a message; `None`: nothing, or it is not resolved yet. What was not sent by now is
+    /// not sent before this step has ended.
     pub async fn edit_last(&self, link: LinkId) -> Result<Option<LastSent>, StoreError> {
+        let hold = "select from {s}.delivery where link_id = $1 and state in ('unresolved', 'queued')
+            order by id for no key update";
+        self.execute(hold, &[&link.0]).await?;
         let sql = "select t.key, t.gone, count(*) + max((d.lead is not null or exists (select from {s}.delivery f where f.lead = d.id))::int), bool_or(d.call is not distinct from 'add_note'),
                 coalesce((select e.edited from {s}.delivery e where e.link_id = $1 and e.edited is not null
                           order by e.id desc limit 1),

@@ -35,7 +35,11 @@ pub struct TicketNote<'a> {
 
 impl Step<'_> {
     /// What Deskie has of a ticket's row; `None`: nothing, and nothing is on its way.
+    /// What was not sent by now is not sent before this step has ended.
     pub async fn ticket_sent(&self, ticket: i64) -> Result<Option<TicketSent>, StoreError> {
+        let hold = "select from {s}.delivery
+            where ticket_id = $1 and opening is not null and state in ('unresolved', 'queued') order by id for no key update";
+        self.execute(hold, &[&ticket]).await?;
         let sql = "select o.opening->>'subject', t.case_id is not null or o.intent_at is not null,
                 (select case when bool_and(p.body is not null) then string_agg(p.body->>'text', E'\\n' order by p.part) end
                  from {s}.delivery p

@@ -84,7 +84,10 @@ impl WriteBack {
                     }
                 }
                 Failed::Write(
-                    WriteError::Refused(text) | WriteError::Stale(text) | WriteError::NoValue { text, .. },
+                    WriteError::Refused(text)
+                    | WriteError::Stale(text)
+                    | WriteError::NoValue { text, .. }
+                    | WriteError::Taken { text, .. },
                 ) => (text, true),
                 Failed::Call(error) => {
                     let text = format!("{error}; {}", error.remedy());

@@ -141,8 +141,11 @@ impl WriteError {
 
     /// The server has refused it: nothing of it is there.
     pub(super) fn is_refusal(&self) -> bool {
-        use WriteError::{Mapping, NoValue, Refused, Stale};
-        matches!(self, Refused(_) | Mapping(_) | Stale(_) | NoValue { .. })
+        use WriteError::{Mapping, NoValue, Refused, Stale, Taken};
+        matches!(
+            self,
+            Refused(_) | Mapping(_) | Stale(_) | NoValue { .. } | Taken { .. }
+        )
     }
 }
 

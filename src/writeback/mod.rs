@@ -24,6 +24,7 @@ mod refusal;
 mod same_row;
 mod staff;
 mod status;
+mod taken;
 mod write;
 mod writer;
 

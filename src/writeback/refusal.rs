@@ -28,6 +28,16 @@ pub enum WriteError {
         /// In the server's words.
         text: String,
     },
+    /// A value that has to be unique is there already.
+    #[error("{text}")]
+    Taken {
+        /// The index's schema.
+        schema: String,
+        /// The index.
+        index: String,
+        /// In the server's words.
+        text: String,
+    },
     /// The ticket's row is just being changed: it is looked at again.
     #[error("{UNSURE}")]
     Unsure,
@@ -73,6 +83,11 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
         "0A000" | "XX000" => WriteError::Stale(text),
         "23502" => WriteError::NoValue {
             column: database.column().unwrap_or_default().to_owned(),
+            text,
+        },
+        "23505" => WriteError::Taken {
+            schema: database.schema().unwrap_or_default().to_owned(),
+            index: database.constraint().unwrap_or_default().to_owned(),
             text,
         },
         code if code.starts_with("42") || code.starts_with("3F") => WriteError::Mapping(text),

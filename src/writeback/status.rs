@@ -151,7 +151,8 @@ impl WriteBack {
             Err(
                 WriteError::Refused(error)
                 | WriteError::Stale(error)
-                | WriteError::NoValue { text: error, .. },
+                | WriteError::NoValue { text: error, .. }
+                | WriteError::Taken { text: error, .. },
             ) => self.park_status(write, &ticket, &error).await,
         }
     }

@@ -196,7 +196,8 @@ impl WriteBack {
             Err(
                 WriteError::Refused(error)
                 | WriteError::Stale(error)
-                | WriteError::NoValue { text: error, .. },
+                | WriteError::NoValue { text: error, .. }
+                | WriteError::Taken { text: error, .. },
             ) => self.park_reply(&head, ticket, &error).await,
         }
     }
@@ -294,7 +295,7 @@ impl WriteBack {
             crate::files::forget(ready.stored).await;
         }
         let all = batch.insert.iter().chain(&batch.after).chain(&batch.files);
-        Err(error.of_statements(all))
+        Err(self.of_sequence(error.of_statements(all), head.kind).await)
     }
 
     async fn parameters(
