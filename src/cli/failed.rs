@@ -410,7 +410,7 @@ async fn discard_kind(store: &Store, kind: ItemKind, yes: bool, reason: &str) ->
     }
     let mut count = 0;
     for some in numbers.chunks(AT_ONCE) {
-        let given_up = store.parked_discard_of(kind, some, reason);
+        let given_up = store.parked_discard_of(kind, some, (reason, reason));
         count += given_up.await.map_err(failed)?;
     }
     audited(store, Done::Discard, kind.letter(), count, reason).await?;

@@ -123,7 +123,7 @@ async fn change(served: &Served, id: &str, (headers, body): (&HeaderMap, &[u8]),
     let reason = field(body, "reason").filter(|reason| !reason.is_empty());
     let reason: String = reason.unwrap_or_default().chars().take(500).collect();
     let store = &served.console.looks;
-    let changed = apply(store, id, done, &by(&actor, done, &reason)).await;
+    let changed = apply(store, id, done, (&reason, &actor.name)).await;
     store.wake.events.notify_one();
     store.wake.lanes.notify_one();
     store.wake.ring_remotes();
@@ -205,23 +205,25 @@ async fn turn(served: &Served, word: &str, (headers, body): (&HeaderMap, &[u8]),
     Redirect::to(&format!("/?done={}&to={word}", done.as_str())).into_response()
 }
 
-/// What stands in the story of each ticket: why, and who says so.
-fn by(actor: &Actor, done: Done, reason: &str) -> String {
+/// How many were changed, and how many of the kind are left for another click.
+async fn apply(
+    store: &Store,
+    id: &str,
+    done: Done,
+    (reason, by): (&str, &str),
+) -> Result<(u64, usize), StoreError> {
     let reason = match (reason, done) {
         ("", Done::Discard) => "discarded in the console",
         ("", _) => "in the console",
         (reason, _) => reason,
     };
-    match actor.name.as_str() {
+    // The stories of the tickets tell who, too.
+    let told = match by {
         "" => reason.to_owned(),
         name => format!("{reason} ({name})"),
-    }
-}
-
-/// How many were changed, and how many of the kind are left for another click.
-async fn apply(store: &Store, id: &str, done: Done, reason: &str) -> Result<(u64, usize), StoreError> {
+    };
     if (id, done) == ("all", Done::Retry) {
-        return Ok((store.parked_retry(None, reason).await?, 0));
+        return Ok((store.parked_retry(None, &told).await?, 0));
     }
     let (kind, numbers) = match (ItemKind::of_letter(id), ItemKind::of_id(id)) {
         (Some(kind), _) => (kind, store.parked_numbers(kind).await?),
@@ -231,8 +233,8 @@ async fn apply(store: &Store, id: &str, done: Done, reason: &str) -> Result<(u64
     let (begun, mut count, mut left) = (clock::monotonic(), 0, numbers.len());
     for some in numbers.chunks(AT_ONCE) {
         count += match done {
-            Done::Discard => store.parked_discard_of(kind, some, reason).await?,
-            _ => store.parked_retry_of(kind, some, reason).await?,
+            Done::Discard => store.parked_discard_of(kind, some, (reason, &told)).await?,
+            _ => store.parked_retry_of(kind, some, &told).await?,
         };
         left -= some.len();
         if begun.elapsed() > ONE_CLICK {

@@ -150,6 +150,28 @@ fn spanned(sql: &str) -> Vec<(Token, usize)> {
     found
 }
 
+/// Whether a statement makes a function for its own session alone, and does nothing else.
+pub fn makes_session_function(sql: &str) -> bool {
+    let mut rest = tokens(sql);
+    if rest.last() == Some(&Token::Semicolon) {
+        rest.pop();
+    }
+    let mut words = rest.iter().map_while(|token| match token {
+        Token::Ident(word, dot) => Some((word.as_str(), *dot)),
+        _ => None,
+    });
+    let mut next = words.next();
+    let mut takes = |word: (&str, bool)| {
+        let is_there = next == Some(word);
+        if is_there {
+            next = words.next();
+        }
+        is_there
+    };
+    let begins = takes(("create", false)) && (!takes(("or", false)) || takes(("replace", false)));
+    begins && takes(("function", false)) && takes(("pg_temp", true)) && !rest.contains(&Token::Semicolon)
+}
+
 /// The conditions that an expression joins by AND, where it is certain that it does nothing else.
 pub fn conjuncts(sql: &str) -> Vec<&str> {
     let whole = vec![sql];
@@ -296,6 +318,35 @@ mod tests {
                 _ => None,
             })
             .collect()
+    }
+
+    #[test]
+    fn a_function_of_the_session_is_told_from_anything_else() {
+        for (sql, expected) in [
+            (
+                "create function pg_temp.f(text) returns text language sql as $$ select $1; $$",
+                true,
+            ),
+            (
+                "\n CREATE OR REPLACE FUNCTION pg_temp.f() returns int language sql return 1;",
+                true,
+            ),
+            (
+                "create or replace function pg_temp.f() returns int language sql return 1; set role x",
+                false,
+            ),
+            ("create function f() returns int language sql return 1", false),
+            (
+                "create function public.f() returns int language sql return 1",
+                false,
+            ),
+            ("set role site_reader", false),
+            ("create table pg_temp.t ()", false),
+            ("select 'create function pg_temp.f'", false),
+            ("", false),
+        ] {
+            assert_eq!(makes_session_function(sql), expected, "{sql}");
+        }
     }
 
     #[test]

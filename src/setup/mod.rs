@@ -38,6 +38,7 @@ pub use watch::{Published, look_at_publications};
 pub use written::prepare_typed;
 
 use crate::config::{Config, Span};
+use crate::mapping::lexer;
 use crate::postgres::catalog::{self, ServerFacts};
 use crate::postgres::replication::SystemIdentity;
 use crate::postgres::{ConnectUrl, Provider, SessionOptions};
@@ -214,9 +215,12 @@ async fn reach(
         // Names without a schema mean what they will mean to the connector's user.
         let path = admin::search_path(&client).await?;
         crate::postgres::site::set_path(&client, &path).await?;
-    } else {
-        for statement in &config.capture.session {
-            tracing::debug!(statement = statement.sql, "setup does not run [capture] session");
+    }
+    // The mapping's own functions; what else `session` says is for the connector's connections alone.
+    for statement in &config.capture.session {
+        match lexer::makes_session_function(&statement.sql) {
+            true => crate::postgres::site::batch(&client, &statement.sql).await?,
+            false => tracing::debug!(statement = statement.sql, "setup does not run [capture] session"),
         }
     }
     Ok((client, facts))

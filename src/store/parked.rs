@@ -335,22 +335,22 @@ impl Store {
     /// A person gives a parked thing up; what stands behind it goes on. How many.
     pub async fn parked_discard(&self, id: &str, reason: &str) -> Result<u64, StoreError> {
         match ItemKind::of_id(id) {
-            Some((kind, number)) => self.parked_discard_of(kind, &[number], reason).await,
+            Some((kind, number)) => self.parked_discard_of(kind, &[number], (reason, reason)).await,
             None => Ok(0),
         }
     }
 
-    /// The same of those of a kind that have these numbers.
+    /// The same of those of a kind that have these numbers; `told`: the reason as the stories of their tickets tell it.
     pub async fn parked_discard_of(
         &self,
         kind: ItemKind,
         numbers: &[i64],
-        reason: &str,
+        (reason, told): (&str, &str),
     ) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery set state = 'discarded', error = $3 || ' (was: ' || coalesce(error, '') || ')', done_at = now()
                 where state = 'parked' and $1 = 'd' and coalesce(lead, id) = any ($2)
-                returning link_id, files, id, ticket_id, error),
+                returning link_id, files, id, ticket_id, (select o.error from {s}.delivery o where o.id = delivery.id) as was),
             h as (delete from {s}.held where delivery_id in (select id from d)),
             l as (update {s}.link set state = 'discarded', reason = $3 where id in (select link_id from d
                 union all select (f->>'link')::int8 from d, jsonb_array_elements(d.files) f)),
@@ -371,11 +371,11 @@ impl Store {
             y as (update {s}.ticket set opened_by = null where opened_by in (select xid from x) returning id),
             told as (insert into {s}.journal (ticket_id, what, detail)
                 select ticket_id, 'discarded', item || ': ' || error from (
-                    select ticket_id, 'd' || id, error from d
-                    union all select ticket_id, 'r' || message_id, $3::text || ' (was: ' || coalesce(error, '') || ')' from r
-                    union all select ticket_id, 's' || ticket_id, $3::text || ' (was: ' || coalesce(error, '') || ')' from w
-                    union all select ticket_id, 'e' || id, $3::text || ' (was: ' || error || ')' from e
-                    union all select id, 'its case', $3::text from y) items (ticket_id, item, error)
+                    select ticket_id, 'd' || id, $4::text || ' (was: ' || coalesce(was, '') || ')' from d
+                    union all select ticket_id, 'r' || message_id, $4::text || ' (was: ' || coalesce(error, '') || ')' from r
+                    union all select ticket_id, 's' || ticket_id, $4::text || ' (was: ' || coalesce(error, '') || ')' from w
+                    union all select ticket_id, 'e' || id, $4::text || ' (was: ' || error || ')' from e
+                    union all select id, 'its case', $4::text from y) items (ticket_id, item, error)
                 where ticket_id is not null),
             z as (update {s}.delivery set state = 'discarded', error = $3, done_at = now()
                   where ticket_id in (select t.id from {s}.ticket t where t.opened_by in (select xid from x))
@@ -384,7 +384,9 @@ impl Store {
                 union all select (f->>'link')::int8 from z, jsonb_array_elements(z.files) f))
             select (select count(*) from e) + (select count(*) from x) + (select count(*) from d) + (select count(*) from r)
                 + (select count(*) from w) + (select count(*) from b) + (select count(*) from o)";
-        let rows = self.query(sql, &[&kind.letter(), &numbers, &reason]).await?;
+        let rows = self
+            .query(sql, &[&kind.letter(), &numbers, &reason, &told])
+            .await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }
 }

@@ -32,6 +32,9 @@ const PAGES: u32 = 500;
 /// A sweep that failed is tried again after this at most; before the first one of a term nothing is sent.
 const AGAIN: Duration = Duration::from_secs(30);
 
+/// Deskie's clock may be so far behind the server's.
+const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
 /// A sweep that begins so long before the connector's start asks all cases which ticket they are: they were adopted.
 const ADOPTED: Duration = Duration::from_secs(86_400);
 
@@ -280,9 +283,13 @@ impl Sweeper {
                 return Ok(true);
             }
         };
+        let start = meta
+            .started_at
+            .checked_sub(CLOCK_SKEW)
+            .unwrap_or(jiff::Timestamp::MIN);
         let before = newest
             .iter()
-            .filter(|case| !case.deleted && case.created_at.is_some_and(|created| created < meta.started_at));
+            .filter(|case| !case.deleted && case.created_at.is_some_and(|created| created < start));
         for case in before {
             let Some(held) = case.claims(self.config.deskie.ticket_field) else {
                 continue;
