@@ -39,19 +39,15 @@ for name, copies in there.items():
     if len(copies) != 1:
         wrong.append(f"{len(copies)} times in Deskie: {name}")
 
-first, gone, counted = {}, set(), collections.Counter()
-rows = [(None, row) for row in site["tickets"]] + [(value(row, "ticketId", "ticket_id", "TicketId"), row) for row in site["messages"]]
-on_site = collections.Counter()
+first, gone, on_site = {}, set(), collections.Counter()
+rows = [(row["id"], row) for row in site["tickets"]] + [(value(row, "ticketId", "ticket_id", "TicketId"), row) for row in site["messages"]]
 for ticket, row in rows:
     found = said(row.values())
     if not found:
         continue
     name, text = found
-    if ticket is None and row["id"] in first and row not in site["tickets"]:
-        continue
-    author = "agent" if "staff" in {str(v).lower() for v in row.values()} or row.get("is_staff") or row.get("by_staff") else "customer"
     on_site[name] += 1
-    counted[name.split(" ")[0]] += 1
+    author = "agent" if "staff" in {str(v).lower() for v in row.values()} or row.get("by_staff") else "customer"
     if value(row, "deletedAt", "deleted_at"):
         gone.add(name)
     if name not in there:
@@ -59,8 +55,9 @@ for ticket, row in rows:
             wrong.append(f"not in Deskie: {name}")
         continue
     case, by, in_deskie = there[name][0]
-    of = row["id"] if row in site["tickets"] else ticket
-    if first.setdefault(of, case) != case:
+    if ticket is None:
+        wrong.append(f"on no ticket: {name}")
+    elif first.setdefault(ticket, case) != case:
         wrong.append(f"in the case of another ticket: {name}")
     if by != author:
         wrong.append(f"by the {by} in Deskie, by the {author} on the site: {name}")
@@ -90,6 +87,7 @@ per_version = collections.Counter(place(name)[0] for name in there if name.start
 for step in range(1, version + 1):
     if per_version[step] < 3:
         wrong.append(f"{per_version[step]} tickets of version {step}")
+counted = collections.Counter(name.split(" ")[0] for name in on_site)
 print(", ".join(f"{count} {kind}s" for kind, count in counted.items()), f"{len(gone)} deleted, {len(notes)} told", sep=", ")
 print("\n".join(wrong))
 sys.exit(bool(wrong))

@@ -34,7 +34,9 @@ const Message = new EntitySchema({
     updatedAt: { type: "timestamp", updateDate: true },
     ...from(6, { deletedAt: { type: "timestamp", deleteDate: true } }),
   },
-  relations: { ticket: { type: "many-to-one", target: "Ticket", inverseSide: "messages", joinColumn: { name: "ticketId" }, onDelete: "CASCADE" } },
+  relations: { ticket: { type: "many-to-one", target: "Ticket", inverseSide: "messages", joinColumn: { name: "ticketId" }, onDelete: "CASCADE",
+    // Else a save detaches the replies that came meanwhile: findings/typeorm-save.sh.
+    orphanedRowAction: "disable" } },
 });
 
 const folder = process.env.SITE_FOLDER;
