@@ -21,8 +21,6 @@ use std::path::PathBuf;
 
 use deskie_cdc::sandbox::postgres::installed;
 
-use self::site::Bench;
-
 /// Every work, in the order of the table.
 const WORKS: [&str; 9] = [
     "left-out",
