@@ -21,8 +21,6 @@ use std::path::PathBuf;
 
 use deskie_cdc::sandbox::postgres::installed;
 
-use self::site::Bench;
-
 /// Every work, in the order of the table.
 const WORKS: [&str; 9] = [
     "left-out",
@@ -152,9 +150,12 @@ fn size(arguments: &[String]) -> Size {
     };
     let number = |name: &str| values(name).first().and_then(|value| value.parse::<i64>().ok());
     let only = values("--only");
-    for unknown in only.iter().filter(|only| !WORKS.contains(&only.as_str())) {
-        panic!("--only {unknown}: the works are {}", WORKS.join(", "));
-    }
+    let unknown = only.iter().find(|only| !WORKS.contains(&only.as_str()));
+    assert!(
+        unknown.is_none(),
+        "--only {unknown:?}: the works are {}",
+        WORKS.join(", ")
+    );
     Size {
         rows: number("--rows").unwrap_or(2_000),
         runs: number("--runs")

@@ -81,9 +81,13 @@ impl Engine {
     /// Started, with one row of `messages` seen; `None`: `DEBEZIUM_PYTHON` names none.
     pub async fn start(bench: &Bench, rows: i64, insert: &str) -> Option<Engine> {
         let python = std::env::var_os("DEBEZIUM_PYTHON")?;
-        let sql = "create publication debezium for table messages;
-            select pg_create_logical_replication_slot('debezium', 'pgoutput')";
-        bench.client.batch_execute(sql).await.unwrap();
+        // A slot is made in a transaction that has written nothing.
+        for sql in [
+            "create publication debezium for table messages",
+            "select pg_create_logical_replication_slot('debezium', 'pgoutput')",
+        ] {
+            bench.client.batch_execute(sql).await.unwrap();
+        }
         let folder = tempfile::tempdir().unwrap();
         let mut process = Command::new(python)
             .args([

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::mapped::Asked;
 use super::store::{Part, Whole, send};
-use super::{CaptureError, KEEPALIVE_STEP, Observer, Reading};
+use super::{CaptureError, KEEPALIVE_STEP, Reading};
 use crate::model::{Lsn, Op, RelationName, Row};
 use crate::pgoutput::{Change, Relations, Step, decode_in};
 use crate::postgres::replication::{Frame, ReplicationStream};
@@ -66,11 +66,7 @@ pub(super) struct Gathered {
 
 impl Gathering<'_> {
     /// Until cancelled, or until the half that stores has ended.
-    pub(super) async fn run(
-        mut self,
-        cancel: &CancellationToken,
-        observer: &dyn Observer,
-    ) -> Result<(), CaptureError> {
+    pub(super) async fn run(mut self, cancel: &CancellationToken) -> Result<(), CaptureError> {
         loop {
             let mut turn = 0..TURN;
             while !self.gathered.is_full() && turn.next().is_some() {
@@ -79,7 +75,6 @@ impl Gathering<'_> {
                     None => break,
                 }
             }
-            observer.streaming();
             if turn.is_empty() && !self.gathered.is_full() {
                 tokio::task::yield_now().await;
                 continue;

@@ -302,8 +302,8 @@ impl Capture {
         };
         // What is being stored when the stream ends is waited for: the next stream begins where that leaves off.
         let (gathered, stored) = tokio::join!(
-            gathering.run(cancel, observer),
-            self.store_parts(taken, &stream, attempt)
+            gathering.run(cancel),
+            self.store_parts(taken, &stream, observer, attempt)
         );
         // The cause first: each half ends where the other one has.
         stored?;

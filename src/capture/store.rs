@@ -4,7 +4,7 @@
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::oneshot;
 
-use super::{Capture, CaptureError};
+use super::{Capture, CaptureError, Observer};
 use crate::model::CrashPoint;
 use crate::postgres::replication::ReplicationStream;
 use crate::store::{Captured, Position};
@@ -38,11 +38,13 @@ pub(super) async fn send(parts: &Sender<Part>, part: Part) -> Result<(), Capture
 
 impl Capture {
     /// Until the other half lets go: what belongs to no whole transaction then is rolled back, and streamed again.
-    /// `attempt` is 0 once something is stored.
+    /// `attempt` is 0 once something is stored. Only what is dealt with here counts as streamed: reading goes on for a while when
+    /// storing hangs.
     pub(super) async fn store_parts(
         &self,
         mut parts: Receiver<Part>,
         stream: &ReplicationStream,
+        observer: &dyn Observer,
         attempt: &mut u32,
     ) -> Result<(), CaptureError> {
         while let Some(part) = parts.recv().await {
@@ -53,7 +55,7 @@ impl Capture {
                     }
                     Some((whole.rows.len(), whole))
                 }
-                part => self.store_transaction(part, &mut parts).await?,
+                part => self.store_transaction(part, &mut parts, observer).await?,
             };
             let Some((
                 rows,
@@ -64,6 +66,7 @@ impl Capture {
             else {
                 return Ok(());
             };
+            observer.streaming();
             self.store.streamed_to(position.end);
             if !is_stored {
                 continue;
@@ -87,6 +90,7 @@ impl Capture {
         &self,
         first: Part,
         parts: &mut Receiver<Part>,
+        observer: &dyn Observer,
     ) -> Result<Option<(usize, Whole)>, CaptureError> {
         let mut client = self.store.client().await?;
         let writer = self.store.event_writer(&mut client).await?;
@@ -96,6 +100,7 @@ impl Capture {
                 Part::Rows(rows) => {
                     writer.append(&rows).await?;
                     written += rows.len();
+                    observer.streaming();
                 }
                 Part::Relation(oid, answer) => {
                     // Who asked may have been cancelled.
