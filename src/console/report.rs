@@ -136,8 +136,13 @@ impl Report {
             Some(name) => Some(slot_report(store, name).await?),
             None => None,
         };
-        let troubles =
-            troubles::now(store, publication, after, (queues.parked, queues.oldest_seconds)).await?;
+        let troubles = troubles::now(
+            store,
+            publication,
+            after,
+            (queues.parked, queues.oldest_unpaused_seconds),
+        )
+        .await?;
         let is_error = |trouble: &&Trouble| trouble.kind.is_of_a_flow() || trouble.kind.is_of_the_process();
         let last = troubles
             .iter()

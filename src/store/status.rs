@@ -40,6 +40,9 @@ pub struct Queues {
     pub replies: i64,
     /// The age of the oldest thing that waits, parked ones aside, in seconds.
     pub oldest_seconds: Option<f64>,
+    /// The same without what a person has paused.
+    #[serde(skip)]
+    pub oldest_unpaused_seconds: Option<f64>,
     /// Tickets with a case; from 10000 on it is the server's estimate.
     pub tickets: i64,
     /// Messages delivered to Deskie; in a table of more than 10000 rows the server's estimate, as the next.
@@ -186,7 +189,8 @@ impl Store {
                     where oid = '{{s}}.ticket'::regclass)) end
                 from (select count(*) as n from (select from {{s}}.ticket where case_id is not null limit 10000) t) c),
             {{s}}.about('{{s}}.delivery', 'delivered'),
-            {{s}}.about('{{s}}.remote', 'written')"
+            {{s}}.about('{{s}}.remote', 'written'),
+            {OLDEST_THAT_MAY}"
         );
         let rows = self.query(&sql, &[]).await?;
         Ok(rows.first().map_or_else(Queues::default, |row| Queues {
@@ -201,6 +205,7 @@ impl Store {
             tickets: row.get(8),
             delivered: row.get(9),
             written: row.get(10),
+            oldest_unpaused_seconds: row.get(11),
         }))
     }
 

@@ -31,7 +31,7 @@ const SECONDS: u64 = 20;
 const WRITERS: u64 = 4;
 
 /// One of so many is odd: the short one is to meet each kind, too.
-const POISON: u32 = 12;
+const POISON: u32 = 15;
 
 /// How long everything may take to settle once all is well again, for each second of the ordeal and at least.
 const HEALS_WITHIN: (u32, Duration) = (1, Duration::from_secs(120));

@@ -109,6 +109,7 @@ async fn a_list_of_cases_that_deskie_refuses_is_told_everywhere() {
     asked_for_cases(&stage, 1).await;
     stage.open("Soru 503").await;
     told_everywhere(&stage, "sweep_failing").await;
+    hook.until("sweep_failing").await;
     stage.simulator.clear_faults();
     told_nowhere(&stage, "sweep_failing").await;
     hook.until("sweep_well").await;
