@@ -89,6 +89,11 @@ async fn a_fault_of_the_whole_reply_mapping_parks_nothing_and_ends_by_itself() {
             "alter table messages rename to posts",
             "alter table posts rename to messages",
         ),
+        (
+            "insert into messages (id, ticket_id, author, body, is_internal)
+                select n, 1, 'agent', 'old', true from generate_series(1001, 1200) n; select setval('messages_id_seq', 1000)",
+            "select setval('messages_id_seq', (select max(id) from messages))",
+        ),
     ];
     for (n, (breaks, mends)) in faults.iter().enumerate() {
         // WHEN the site breaks the mapping, and agents answer meanwhile
@@ -124,7 +129,10 @@ async fn a_fault_of_the_whole_reply_mapping_parks_nothing_and_ends_by_itself() {
         stage.until_site(other, n + 1).await;
         nothing_parked(&stage).await;
     }
-    assert_eq!(stage.rows(ticket).await, ["one 0", "one 1", "one 2", "one 3"]);
+    assert_eq!(
+        stage.rows(ticket).await,
+        ["one 0", "one 1", "one 2", "one 3", "one 4"]
+    );
     let status = stage.workplace.command(&["status"]).await;
     assert!(
         !status.stdout.contains("writing to the site stopped"),

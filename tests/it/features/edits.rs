@@ -3,7 +3,7 @@
 use deskie_cdc::model::CaseId;
 use deskie_cdc::sandbox::simulator::{Action, Books, Says};
 
-use crate::support::{Building, Stage, says, stage, texts};
+use crate::support::{Building, Stage, says, stage, texts, wait_until};
 
 fn edits() -> Building {
     stage().set("message", "on_edit = \"edit\"")
@@ -297,7 +297,7 @@ async fn a_soft_deletion_is_told_where_it_counts_as_one() {
     let held = stage.writes(ticket, "üç").await;
     set("messages", held, "deleted_at = now()").await;
     let seen = "select count(*) from deskie_cdc.event";
-    crate::support::wait_until("all is resolved", || async {
+    wait_until("all is resolved", || async {
         (stage.count(seen).await == 0).then_some(())
     })
     .await;
@@ -309,4 +309,51 @@ async fn a_soft_deletion_is_told_where_it_counts_as_one() {
     stage.settled().await;
     assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "iki", "üç"]);
     assert_eq!(notes_of(&stage, case).len(), 5);
+}
+
+#[tokio::test]
+async fn a_message_that_is_deleted_as_its_turn_comes_is_not_sent() {
+    // GIVEN a message that waits, and somebody who is at what we know of it
+    let stage = notes().build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage
+        .sql("insert into deskie_cdc.pause (way) values ('to_deskie')")
+        .await;
+    let message = stage.writes(ticket, "bir").await;
+    let of_message =
+        format!("(select id from deskie_cdc.link where section = 'message' and key = '{message}')");
+    let is = async |sql: String| {
+        let row = stage.site.client.query_one(&format!("select {sql}"), &[]).await;
+        row.unwrap().get::<_, bool>(0)
+    };
+    let queued =
+        format!("exists (select from deskie_cdc.delivery where link_id = {of_message} and state = 'queued')");
+    wait_until("it waits", || async { is(queued.clone()).await.then_some(()) }).await;
+    let other = stage.site.connect().await;
+    let hold = format!("begin; select from deskie_cdc.link where id = {of_message} for update");
+    other.batch_execute(&hold).await.unwrap();
+    // WHEN the site deletes it, which has to wait for that, and its turn comes meanwhile
+    stage
+        .sql(&format!("delete from messages where id = {message}"))
+        .await;
+    let waits = "exists (select from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'deskie-cdc resolve%')";
+    wait_until("its deletion waits", || async {
+        is(waits.into()).await.then_some(())
+    })
+    .await;
+    stage.sql("delete from deskie_cdc.pause").await;
+    let sender = "exists (select from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'deskie-cdc state%')";
+    wait_until("its turn has come", || async {
+        let is_sent = stage.case(case).conversation().len() > 1;
+        (is_sent || is(sender.into()).await).then_some(())
+    })
+    .await;
+    other.batch_execute("rollback").await.unwrap();
+    stage.settled().await;
+    // THEN it does not go, or Deskie is told
+    let is_told = notes_of(&stage, case)
+        .iter()
+        .any(|note| note.contains("was deleted"));
+    assert!(is_told || texts(&stage.case(case)) == ["Soru: body"]);
 }
