@@ -139,6 +139,9 @@ pub struct Poison {
     spoilt: AtomicUsize,
 }
 
+/// A file's name, type and content.
+type OddFile<'a> = (Option<&'a str>, &'a str, Option<&'a [u8]>);
+
 /// A list that is spoilt is asked for in smaller and smaller pieces: so many at most.
 const SPOILT: usize = 24;
 
@@ -257,7 +260,7 @@ impl Poison {
         token: &str,
     ) -> Result<(), Error> {
         let (mut body, mut at, mut key) = (format!("{token} odd"), "now", None);
-        let mut file: Option<(Option<&str>, &str, Option<&[u8]>)> = None;
+        let mut file: Option<OddFile<'_>> = None;
         match random.random_range(0..12) {
             0 => at = some(&TIMES, random),
             1..3 => {
