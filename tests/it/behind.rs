@@ -12,7 +12,7 @@ const LANES: &str = "
     insert into ours.link (section, key, ticket_id, state)
         select 'message', t.key || n, t.id, 'queued' from ours.ticket t, generate_series(1, 3) n order by n, t.id;
     insert into ours.delivery (position, ticket_id, link_id, section, author, body, state, act, call)
-        select 10 * substr(l.key, 2)::int, l.ticket_id, l.id, 'message', 'customer', jsonb_build_object('text', 'x'),
+        select 10 * substr(l.key, 2)::int, l.ticket_id, l.id, 'message', 'customer', jsonb_build_object('text', 'x', 'html', 'x'),
             case when l.key in ('A1', 'B2', 'E1', 'F1') then 'parked' else 'queued' end,
             case when l.key = 'E1' then 'status' else 'message' end, 'add_message'
         from ours.link l order by l.id;

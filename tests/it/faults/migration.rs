@@ -90,7 +90,7 @@ async fn a_fault_of_the_whole_reply_mapping_parks_nothing_and_ends_by_itself() {
             "alter table posts rename to messages",
         ),
         (
-            "insert into messages (id, ticket_id, author, body, is_internal)
+            "insert into messages (id, ticket_id, author, body, is_internal) overriding system value
                 select n, 1, 'agent', 'old', true from generate_series(1001, 1200) n; select setval('messages_id_seq', 1000)",
             "select setval('messages_id_seq', (select max(id) from messages))",
         ),
