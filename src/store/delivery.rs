@@ -393,12 +393,8 @@ impl Store {
     pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
-            where d.ticket_id in (select $1 union all
-                    select o.id from {{s}}.ticket o join {{s}}.ticket t on o.merged_into = t.case_id where t.id = $1)
-              and d.message_id is null and d.body is not null and d.act in ('message', 'note', 'file') and d.lead is null
-              and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
-                   or (d.state = 'delivered' and d.call = 'create_case'))
-            order by d.position, d.part, d.id"
+            where {} order by d.position, d.part, d.id",
+            unidentified_of("$1")
         );
         self.query(&sql, &[&ticket]).await?.iter().map(delivery).collect()
     }
@@ -409,6 +405,17 @@ impl Store {
         let rows = self.query(&sql, &[&ticket]).await?;
         opening(rows.first().and_then(|row| row.get(0)))
     }
+}
+
+/// What [`Store::delivery_unidentified`] finds, as a condition on `d`.
+pub(super) fn unidentified_of(ticket: &str) -> String {
+    format!(
+        "d.ticket_id in (select {ticket} union all
+                select o.id from {{s}}.ticket o join {{s}}.ticket t on o.merged_into = t.case_id where t.id = {ticket})
+          and d.message_id is null and d.body is not null and d.act in ('message', 'note', 'file') and d.lead is null
+          and (d.state in ('sending', 'doubt') or (d.state in ('parked', 'discarded') and d.doubt_since is not null)
+               or (d.state = 'delivered' and d.call = 'create_case'))"
+    )
 }
 
 /// What the case of a ticket was opened with, as an expression.

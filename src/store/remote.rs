@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
-use super::delivery::{opening, opening_of};
+use super::delivery::{opening, opening_of, unidentified_of};
 use super::{Opening, Step, Store, StoreError, Ticket, ticket};
 use crate::model::{CaseId, DeliveryId, Kind, MessageId};
 
@@ -82,6 +82,28 @@ impl Store {
             .iter()
             .map(|row| MessageId(row.get(0)))
             .collect())
+    }
+
+    /// The same, and whether anything of a ticket is unidentified ([`Store::delivery_unidentified`]).
+    pub async fn remote_known_of(
+        &self,
+        ticket: i64,
+        ids: &[MessageId],
+    ) -> Result<(Vec<MessageId>, bool), StoreError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let sql = format!(
+            "select message_id from {{s}}.remote where message_id = any($1)
+            union select message_id from {{s}}.delivery where message_id = any($1)
+            union all select null where exists (select from {{s}}.delivery d where {})",
+            unidentified_of("$2")
+        );
+        let rows = self.query(&sql, &[&ids, &ticket]).await?;
+        let known: Vec<MessageId> = rows
+            .iter()
+            .filter_map(|row| row.get::<_, Option<i64>>(0).map(MessageId))
+            .collect();
+        let has_unidentified = known.len() < rows.len();
+        Ok((known, has_unidentified))
     }
 
     /// How many messages of a case are known.

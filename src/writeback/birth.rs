@@ -77,6 +77,7 @@ impl WriteBack {
                 Failed::Write(WriteError::Already | WriteError::Unsure) => continue,
                 Failed::Write(WriteError::Passing(text)) => (text, false),
                 Failed::Write(WriteError::Mapping(text)) => {
+                    self.forget_statements().await;
                     match self.case_gate.refused(case.0, &text, &self.store).await? {
                         Meaning::Stopped => return Ok(false),
                         Meaning::Again => (text, false),

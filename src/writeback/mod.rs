@@ -83,6 +83,14 @@ impl WriteBack {
             case_gate: gate::Gate::new("[case]"),
         }
     }
+
+    /// The site's tables may have changed: nothing that was compiled or prepared for them is believed. A statement that was
+    /// prepared keeps the types of its parameters, and would be refused for ever.
+    async fn forget_statements(&self) {
+        *self.statements.lock().await = None;
+        *self.status_statements.lock().await = None;
+        self.site.renew();
+    }
 }
 
 /// A message of Deskie as it waits in `remote.payload`. Its text never appears in the `Debug` form.

@@ -40,6 +40,8 @@ struct Page {
     has_more: bool,
     /// What cannot be read.
     unreadable: Vec<String>,
+    /// Something of ours may be among them whose number we do not know.
+    has_unidentified: bool,
     /// Deskie's clock at the first page.
     date: Option<jiff::Timestamp>,
     /// How many messages the case has, where Deskie tells, and everything that it shows was read.
@@ -124,6 +126,7 @@ impl WriteBack {
             first: None,
             has_more: false,
             unreadable: Vec::new(),
+            has_unidentified: false,
             date: None,
             whole: None,
         };
@@ -146,7 +149,9 @@ impl WriteBack {
                 .extend(list.unreadable.iter().map(ToString::to_string));
             let (items, total) = (list.items, list.total);
             let ids: Vec<MessageId> = items.iter().map(|message| message.message_id).collect();
-            let known = self.store.remote_known(&ids).await.map_err(Failed::Store)?;
+            let known = self.store.remote_known_of(ticket.id, &ids).await;
+            let (known, has_unidentified) = known.map_err(Failed::Store)?;
+            page.has_unidentified |= has_unidentified;
             // A message that arrived between two pages shifts them: the same one may come twice.
             let fresh: Vec<Message> = items
                 .into_iter()
@@ -219,10 +224,14 @@ impl WriteBack {
     ) -> Result<Sorted, StoreError> {
         // A channel's webhook may have brought some since: storing them again changes nothing.
         let unknown: Vec<&Message> = page.messages.iter().collect();
-        // Asked only now: a merge that the read itself has brought to light makes the other ticket's messages ours.
-        let unidentified = match unknown.is_empty() {
-            true => Vec::new(),
-            false => self.store.delivery_unidentified(ticket.id).await?,
+        // A merge that the read itself has brought to light makes the other ticket's messages ours.
+        let is_ours = |message: &&Message| match message.author() {
+            Writer::Customer(user) => Some(user) == ticket.user_id,
+            _ => true,
+        };
+        let unidentified = match page.has_unidentified || !unknown.iter().all(is_ours) {
+            true if !unknown.is_empty() => self.store.delivery_unidentified(ticket.id).await?,
+            _ => Vec::new(),
         };
         let (mut openings, doubtful): (Vec<Delivery>, Vec<Delivery>) = unidentified
             .into_iter()

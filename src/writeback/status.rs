@@ -138,7 +138,7 @@ impl WriteBack {
                 self.store.status_write_retry(write, &error, after).await
             }
             Err(WriteError::Mapping(error)) => {
-                *self.status_statements.lock().await = None;
+                self.forget_statements().await;
                 match self.status_gate.refused(ticket.id, &error, &self.store).await? {
                     Meaning::Stopped => Ok(()),
                     Meaning::Again => {

@@ -186,7 +186,7 @@ impl WriteBack {
                     .await
             }
             Err(WriteError::Mapping(error)) => {
-                *self.statements.lock().await = None;
+                self.forget_statements().await;
                 match self.reply_gate.refused(id.0, &error, &self.store).await? {
                     Meaning::Stopped => Ok(()),
                     Meaning::Again => self.store.remote_retry(id, &error, Duration::from_secs(1)).await,
@@ -212,8 +212,7 @@ impl WriteBack {
     async fn write(&self, head: &PendingRemote, ticket: &Ticket) -> Result<bool, WriteError> {
         match self.try_write(head, ticket).await {
             Err(WriteError::Stale(_)) => {
-                self.site.renew();
-                *self.statements.lock().await = None;
+                self.forget_statements().await;
                 self.try_write(head, ticket).await
             }
             done => done,

@@ -193,3 +193,72 @@ async fn a_reply_that_the_site_refuses_for_its_own_sake_parks_alone() {
     })
     .await;
 }
+
+/// What migrations do to mapped columns and to the key, each as one transaction; the mapping fits before and after it.
+const MIGRATIONS: [&str; 13] = [
+    "alter table messages alter column body type varchar(5000)",
+    "alter table messages alter column body type text, alter column body drop not null",
+    "alter table messages alter column body set not null, alter column author_name set default 'nobody'",
+    "alter table messages alter column author_name drop default",
+    "create type writer as enum ('customer', 'agent'); alter table messages drop constraint messages_author_check; \
+     alter table messages alter column author type writer using author::writer",
+    "alter table messages alter column author type text using author::text; drop type writer",
+    "alter table messages drop constraint messages_pkey; alter table messages add primary key (id)",
+    "alter table messages replica identity full",
+    "create unique index messages_identity on messages (id); alter table messages replica identity using index messages_identity",
+    "alter table messages replica identity default; drop index messages_identity",
+    "alter table tickets alter column subject type varchar(300), add column extra text not null default 'x'",
+    "alter table tickets alter column created_at type timestamp using created_at at time zone 'utc'; \
+     alter table tickets alter column created_at type timestamptz using created_at at time zone 'utc'",
+    "alter table messages rename column is_internal to hidden; alter table messages add column is_internal boolean not null default false; \
+     update messages set is_internal = hidden; alter table messages drop column hidden",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mapped_columns_that_change_their_shape_under_traffic_lose_and_park_nothing() {
+    // GIVEN a ticket on both sides, and another one
+    let stage = stage().build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let (mut said, mut answered) = (1, 0);
+    for (n, migration) in MIGRATIONS.iter().enumerate() {
+        // WHEN the site migrates between messages and an answer
+        stage.writes(ticket, &format!("before {n}")).await;
+        stage.sql(&format!("begin; {migration}; commit")).await;
+        stage
+            .simulator
+            .agent_reply(case, Says::text(format!("answer {n}")))
+            .unwrap();
+        stage.writes(ticket, &format!("after {n}")).await;
+        (said, answered) = (said + 2, answered + 1);
+        // THEN all of it crosses
+        wait_until(migration, || async {
+            let sql = format!("select count(*) from messages where ticket_id = {ticket}");
+            (stage.count(&sql).await == said - 1 + answered).then_some(())
+        })
+        .await;
+        stage
+            .deskie(migration, |books| {
+                let case = books.case(case).expect("the case");
+                let texts = texts(case);
+                let there = |text: String| texts.contains(&text.as_str());
+                there(format!("before {n}")) && there(format!("after {n}"))
+            })
+            .await;
+    }
+    stage.open("İkinci").await;
+    stage.settled().await;
+    // AND once, in order
+    let case = stage.case(case);
+    let said: Vec<&str> = texts(&case)
+        .into_iter()
+        .filter(|text| text.starts_with("before") || text.starts_with("after"))
+        .collect();
+    let expected: Vec<String> = (0..MIGRATIONS.len())
+        .flat_map(|n| [format!("before {n}"), format!("after {n}")])
+        .collect();
+    assert_eq!(said, expected);
+    nothing_parked(&stage).await;
+    let status = stage.workplace.command(&["status"]).await.ok().stdout;
+    assert!(!status.contains("trouble"), "{status}");
+}
