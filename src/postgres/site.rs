@@ -118,9 +118,12 @@ pub async fn query_cached(
 /// So many are sent at once: of more, some would wait for their turn, behind the path.
 const PREPARED_AT_ONCE: usize = 16;
 
+/// A connection, known by the cache that it has of its own, and what it has prepared.
+type OfConnection = (Weak<StatementCache>, HashMap<String, Statement>);
+
 /// Statements that connections have prepared on the site's path: whoever finds all of his here needs the path no more.
 #[derive(Default)]
-pub(super) struct Prepared(Mutex<Vec<(Weak<StatementCache>, HashMap<String, Statement>)>>);
+pub(super) struct Prepared(Mutex<Vec<OfConnection>>);
 
 impl Prepared {
     /// Forgets them all.
@@ -128,7 +131,7 @@ impl Prepared {
         self.all().clear();
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<(Weak<StatementCache>, HashMap<String, Statement>)>> {
+    fn all(&self) -> MutexGuard<'_, Vec<OfConnection>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -138,7 +141,6 @@ impl Prepared {
         client: &PooledClient,
         statements: &[&str],
     ) -> Result<Vec<Statement>, Error> {
-        // A connection is known by the cache that it has of its own.
         let cache = Arc::downgrade(&client.statement_cache);
         let known: Option<Vec<Statement>> = {
             let mut all = self.all();

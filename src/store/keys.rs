@@ -49,14 +49,6 @@ const MAPPED: &str = "with mapped as materialized (
         join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname::text = u.c and a.attnum > 0)";
 
 impl Store {
-    /// Holds everything where the catalog shows other keys than those that are noted.
-    pub async fn keys_compare(&self) -> Result<(), StoreError> {
-        if self.execute(&told("{s}.keys_changed()"), &[]).await? > 0 {
-            self.wake.hold.notify_one();
-        }
-        Ok(())
-    }
-
     /// What has changed of the key columns of these sections (a pattern of LIKE).
     pub async fn keys_changed(&self, sections: &str) -> Result<Option<String>, StoreError> {
         let rows = self.query("select {s}.keys_changed($1)", &[&sections]).await?;
@@ -66,9 +58,13 @@ impl Store {
     /// Compares the key columns with those that are noted, and notes what is new. A section that is mapped by other columns
     /// than before is held as well, unless they are the same ones under other names.
     pub async fn keys_note(&self, columns: &[KeyColumn]) -> Result<(), StoreError> {
-        self.keys_compare().await?;
         let mut client = self.client().await?;
-        let step = self.step_aside(&mut client).await?;
+        // One look at the catalog: what the site changes between two of them would be noted and never compared.
+        let step = self.step_of_one_view(&mut client).await?;
+        step.keys_lock().await?;
+        if step.execute(&told("{s}.keys_changed()"), &[]).await? > 0 {
+            self.wake.hold.notify_one();
+        }
         let others = "(select 'the config knows the rows of ' || min(m.table_name) || ' by other columns than before'
             from mapped m join (select distinct section, part from {s}.key_column) noted using (section, part)
             full join {s}.key_column k using (section, part, place)
@@ -192,8 +188,17 @@ impl Step<'_> {
         .await
     }
 
+    /// Who compares and who decides wait for each other: else a decision would be held again by an older look.
+    async fn keys_lock(&self) -> Result<(), StoreError> {
+        let sql = self
+            .store
+            .sql("lock table {s}.key_column in share row exclusive mode");
+        Ok(self.transaction.batch_execute(&sql).await?)
+    }
+
     /// Forgets what is noted, and that it was held.
     async fn keys_forget(&self) -> Result<(), StoreError> {
+        self.keys_lock().await?;
         self.execute("delete from {s}.hold where kind = 'keys'", &[])
             .await?;
         self.execute("delete from {s}.key_column", &[]).await?;

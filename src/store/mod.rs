@@ -299,6 +299,22 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The same, and all its statements see the database as the first one does.
+    pub async fn step_of_one_view<'a>(
+        &'a self,
+        client: &'a mut deadpool_postgres::Object,
+    ) -> Result<Step<'a>, StoreError> {
+        let transaction = client
+            .build_transaction()
+            .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead);
+        Ok(Step {
+            transaction: transaction.start().await?,
+            store: self,
+        })
+    }
+}
+
 impl Step<'_> {
     async fn execute(
         &self,

@@ -291,3 +291,28 @@ async fn the_oldest_change_that_waited_is_found_as_well() {
     assert_eq!(texts(&stage.case(anew)), ["first", "second"]);
     assert_eq!(texts(&stage.case(case)), ["Ayse: body"]);
 }
+
+#[tokio::test]
+async fn a_key_that_changes_while_keys_are_noted_is_compared() {
+    // GIVEN a look at the keys that has compared them, and has to wait before it notes them
+    let stage = stage().build().await;
+    let _connector = begun(&stage).await;
+    stage.sql("delete from messages").await;
+    stage.open("Ayse").await;
+    stage.settled().await;
+    let other = stage.site.connect().await;
+    other
+        .batch_execute("begin; lock table deskie_cdc.key_column in exclusive mode")
+        .await
+        .unwrap();
+    wait_until("it waits", || async {
+        let sql = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'deskie-cdc state%'";
+        (stage.count(sql).await > 0).then_some(())
+    })
+    .await;
+    // WHEN the site numbers its tickets anew meanwhile
+    migrate(&stage, SERIAL).await;
+    other.batch_execute("rollback").await.unwrap();
+    // THEN that is not believed
+    is_held(&stage).await;
+}
