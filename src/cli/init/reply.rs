@@ -161,7 +161,7 @@ pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> 
 
 /// The columns that name people: who wrote it.
 fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)>, sets: &mut Sets) {
-    let of = message.table;
+    let (of, ticket) = (message.table, found.ticket.0);
     for key in of.keys.iter().filter(|key| key.columns.len() == 1) {
         let column = key.columns.concat();
         let Some(people) = found.tables.iter().find(|other| other.table.oid == key.to) else {
@@ -185,6 +185,13 @@ fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)
                     agent: None,
                     customer: Some(Value::Sql(owner.clone())),
                 });
+            } else if message.author.filled.contains(&column) {
+                let customer = Some(whose(ticket, &column, key.to, people));
+                sets.by_kind(&Set {
+                    column,
+                    agent: None,
+                    customer,
+                });
             }
             continue;
         }
@@ -203,12 +210,30 @@ fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)
             question: format!("which row of {} stands for {who}?", people.table.name),
             offer: None,
         };
-        let customer = of_owner.map(|(_, owner)| Value::Sql(owner.clone()));
+        let is_filled = message.author.filled.contains(&column);
+        let customer = of_owner
+            .map(|(_, owner)| Value::Sql(owner.clone()))
+            .or_else(|| is_filled.then(|| whose(ticket, &column, key.to, people)));
         sets.by_kind(&Set {
             column,
             agent: agent.or_else(|| (is_required || tells).then(|| question("an agent"))),
             customer: customer.or_else(|| (is_required || tells).then(|| question("the customer"))),
         });
+    }
+}
+
+/// The customer's rows fill the column; which of the ticket's columns is theirs is a question.
+fn whose(ticket: &Candidate, column: &str, people: u32, table: &Candidate) -> Value {
+    let mut keys = ticket
+        .keys
+        .iter()
+        .filter(|key| key.to == people && key.columns.len() == 1);
+    Value::Todo {
+        question: format!(
+            "{column} is filled where the customer wrote: which row of {} is he?",
+            table.table.name
+        ),
+        offer: keys.next().map(|key| dotted("t", &key.columns.concat())),
     }
 }
 
