@@ -161,7 +161,7 @@ pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> 
 
 /// The columns that name people: who wrote it.
 fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)>, sets: &mut Sets) {
-    let (of, ticket) = (message.table, found.ticket.0);
+    let of = message.table;
     for key in of.keys.iter().filter(|key| key.columns.len() == 1) {
         let column = key.columns.concat();
         let Some(people) = found.tables.iter().find(|other| other.table.oid == key.to) else {
@@ -186,7 +186,7 @@ fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)
                     customer: Some(Value::Sql(owner.clone())),
                 });
             } else if message.author.filled.contains(&column) {
-                let customer = Some(whose(ticket, &column, key.to, people));
+                let customer = Some(whose(found, &column, people));
                 sets.by_kind(&Set {
                     column,
                     agent: None,
@@ -213,7 +213,7 @@ fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)
         let is_filled = message.author.filled.contains(&column);
         let customer = of_owner
             .map(|(_, owner)| Value::Sql(owner.clone()))
-            .or_else(|| is_filled.then(|| whose(ticket, &column, key.to, people)));
+            .or_else(|| is_filled.then(|| whose(found, &column, people)));
         sets.by_kind(&Set {
             column,
             agent: agent.or_else(|| (is_required || tells).then(|| question("an agent"))),
@@ -222,18 +222,18 @@ fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)
     }
 }
 
-/// The customer's rows fill the column; which of the ticket's columns is theirs is a question.
-fn whose(ticket: &Candidate, column: &str, people: u32, table: &Candidate) -> Value {
-    let mut keys = ticket
-        .keys
-        .iter()
-        .filter(|key| key.to == people && key.columns.len() == 1);
+/// Rows of the customer's fill the column; which of the ticket's columns says whom it names is a question.
+fn whose(found: &Found<'_>, column: &str, people: &Candidate) -> Value {
+    let of_ticket = found.customers.iter().find_map(|customer| match customer {
+        Customer::Row(of, key) if of.table.oid == people.table.oid => key.columns.first(),
+        _ => None,
+    });
     Value::Todo {
         question: format!(
-            "{column} is filled where the customer wrote: which row of {} is he?",
-            table.table.name
+            "{column} names a row of {}: which one where the customer wrote? Take the line out where it stays empty",
+            people.table.name
         ),
-        offer: keys.next().map(|key| dotted("t", &key.columns.concat())),
+        offer: of_ticket.map(|column| dotted("t", column)),
     }
 }
 
