@@ -172,6 +172,21 @@ async fn find<'a>(
                     table.table.name, ticket.0.table.name
                 )));
             };
+            if columns::body(table).is_none() {
+                let bytes = table
+                    .table
+                    .columns
+                    .iter()
+                    .find(|column| column.type_text == "bytea");
+                let example = bytes.map_or("m.payload->>'text'".to_owned(), |column| {
+                    format!("convert_from({}, 'UTF8')", columns::dotted("m", &column.name))
+                });
+                return Err(failed(format!(
+                    "no column of {} holds what was written as text\nhint: write the config by hand, `[message] body` is an expression \
+                     over the message's row, e.g. {example}",
+                    table.table.name
+                )));
+            }
             let writer = speech::writer(table, &link.columns(), tables);
             let customer = customers.first().cloned().unwrap_or(tables::Customer::Own);
             let spoken = evidence::spoken(client, (ticket.0, table, &link), &customer, writer.as_ref()).await;

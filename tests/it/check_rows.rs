@@ -269,6 +269,17 @@ async fn each_silent_mistake_is_told_with_its_mend() {
             checked.stdout
         );
     }
+    // GIVEN messages whose ticket is NULL, THEN they are told as `plan` tells them, and wait for no join.
+    work.change_config(
+        "ticket = \"ticket_id\"",
+        "ticket = \"nullif(m.ticket_id, m.ticket_id)\"",
+    );
+    let told = work.command(&["check", "--rows", "50"]).await.stdout;
+    assert!(
+        told.contains("4  belong to no ticket: [message] ticket is NULL") && !told.contains("find nothing"),
+        "{told}"
+    );
+    work.write_config(&right);
     assert!(
         !work
             .command(&["check", "--rows", "0"])

@@ -109,8 +109,11 @@ pub(super) fn is_staff(of: &Candidate) -> bool {
 
 /// The text that somebody wrote: by name, else by what stands there.
 pub(super) fn body(of: &Candidate) -> Option<&TableColumn> {
-    let may =
-        |column: &&TableColumn| column.type_category == 'S' && !is_key(of, column) && !of.is_closed(column);
+    // What is NULL in every row holds no body, whatever its name is.
+    let is_empty = |column: &TableColumn| !of.rows.is_empty() && of.values(&column.name).is_empty();
+    let may = |column: &&TableColumn| {
+        column.type_category == 'S' && !is_key(of, column) && !of.is_closed(column) && !is_empty(column)
+    };
     let has_blanks = |column: &&TableColumn| {
         let values = of.values(&column.name);
         values.is_empty() || values.iter().any(|text| text.trim().contains(' '))

@@ -185,6 +185,13 @@ fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)
                     agent: None,
                     customer: Some(Value::Sql(owner.clone())),
                 });
+            } else if message.author.filled.contains(&column) {
+                let customer = Some(whose(found, &column, people));
+                sets.by_kind(&Set {
+                    column,
+                    agent: None,
+                    customer,
+                });
             }
             continue;
         }
@@ -203,12 +210,30 @@ fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)
             question: format!("which row of {} stands for {who}?", people.table.name),
             offer: None,
         };
-        let customer = of_owner.map(|(_, owner)| Value::Sql(owner.clone()));
+        let is_filled = message.author.filled.contains(&column);
+        let customer = of_owner
+            .map(|(_, owner)| Value::Sql(owner.clone()))
+            .or_else(|| is_filled.then(|| whose(found, &column, people)));
         sets.by_kind(&Set {
             column,
             agent: agent.or_else(|| (is_required || tells).then(|| question("an agent"))),
             customer: customer.or_else(|| (is_required || tells).then(|| question("the customer"))),
         });
+    }
+}
+
+/// Rows of the customer's fill the column; which of the ticket's columns says whom it names is a question.
+fn whose(found: &Found<'_>, column: &str, people: &Candidate) -> Value {
+    let of_ticket = found.customers.iter().find_map(|customer| match customer {
+        Customer::Row(of, key) if of.table.oid == people.table.oid => key.columns.first(),
+        _ => None,
+    });
+    Value::Todo {
+        question: format!(
+            "{column} names a row of {}: which one where the customer wrote? Take the line out where it stays empty",
+            people.table.name
+        ),
+        offer: of_ticket.map(|column| dotted("t", column)),
     }
 }
 

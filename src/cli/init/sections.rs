@@ -1,7 +1,9 @@
 //! PURE: what was found, as the sections of the draft.
 
 use super::catalog::Candidate;
-use super::columns::{FirstMessage, body, created, dotted, email, is_html, is_prose, named};
+use super::columns::{
+    FirstMessage, body, created, dotted, email, is_html, is_people, is_prose, is_staff, named,
+};
 use super::draft::{Section, Value};
 use super::reply::reply;
 use super::speech::{Author, Writer, table_name};
@@ -123,20 +125,55 @@ fn customer_parts(customer: &Customer<'_>, ticket: &Candidate) -> Vec<(&'static 
     parts
 }
 
-/// One address behind all tickets is a mailbox of the site's.
-fn is_mailbox(customer: &Customer<'_>, ticket: &Candidate) -> bool {
+/// Why the likeliest customer may be none.
+fn doubt(customer: &Customer<'_>, found: &Found<'_>) -> Option<String> {
+    let ticket = found.ticket.0;
     let column = match customer {
-        Customer::Own => email(ticket).map(|column| column.name.clone()),
-        Customer::Row(_, key) => key.columns.first().cloned(),
+        Customer::Own => email(ticket)?.name.clone(),
+        Customer::Row(_, key) => key.columns.first()?.clone(),
     };
-    let values = column.map(|column| {
-        ticket
-            .values(&column)
-            .into_iter()
-            .map(str::to_lowercase)
-            .collect::<Vec<_>>()
+    let values: Vec<String> = ticket
+        .values(&column)
+        .into_iter()
+        .map(str::to_lowercase)
+        .collect();
+    if values.len() >= 2 && values.iter().all(|value| Some(value) == values.first()) {
+        return Some(
+            "all tickets lead to one address, which looks like a mailbox of the site's: whose is the customer's?"
+                .to_owned(),
+        );
+    }
+    let Customer::Row(people, _) = customer else {
+        return None;
+    };
+    if !has(&column, words::CUSTOMER_ID[0]) && writes(people, found) && values.len() < ticket.rows.len() {
+        return Some(format!(
+            "{column} is NULL in some tickets, and {} has the people of the messages, too: is it the customer, or whoever the ticket is assigned to?",
+            people.table.name
+        ));
+    }
+    let is_named = words::CUSTOMER_ID.iter().any(|list| has(&column, list));
+    let other = found.message.as_ref().and_then(|message| {
+        let leads_to = |of: &Candidate| message.table.keys.iter().any(|key| key.to == of.table.oid);
+        let is_other = |of: &&Candidate| {
+            of.table.oid != people.table.oid
+                && leads_to(of)
+                && !is_staff(of)
+                && (is_people(of) || has(&of.table.name.table, words::USER))
+        };
+        found.tables.iter().find(is_other).filter(|_| !leads_to(people))
     });
-    values.is_some_and(|values| values.len() >= 4 && values.iter().all(|value| Some(value) == values.first()))
+    let other = other.filter(|_| !is_named)?;
+    Some(format!(
+        "who is the customer: {} ({column}), or {}, whom the messages name? It may need a join",
+        people.table.name, other.table.name
+    ))
+}
+
+/// Whether the messages name the same people.
+fn writes(people: &Candidate, found: &Found<'_>) -> bool {
+    let message = found.message.as_ref();
+    message.is_some_and(|message| message.table.keys.iter().any(|key| key.to == people.table.oid))
 }
 
 fn ticket(found: &Found<'_>) -> Section {
@@ -145,7 +182,8 @@ fn ticket(found: &Found<'_>) -> Section {
     section.line("table", table_name(ticket), format!("guessed by {why}"));
     let mut used: Vec<String> = Vec::new();
     let chosen = found.customers.first();
-    let is_one = found.customers.len() == 1 && chosen.is_some_and(|customer| !is_mailbox(customer, ticket));
+    let doubt = chosen.and_then(|customer| doubt(customer, found));
+    let is_one = found.customers.len() == 1 && doubt.is_none();
     if let Some(Customer::Row(people, key)) = chosen.filter(|_| is_one)
         && let (Some(ours), Some(theirs)) = (key.columns.first(), key.their.first())
     {
@@ -233,16 +271,16 @@ fn ticket(found: &Found<'_>) -> Section {
             dotted("t", &status.name)
         ));
     }
-    customer(&mut section, found, is_one);
+    customer(&mut section, found, doubt);
     children(&mut section, found);
     section
 }
 
-fn customer(section: &mut Section, found: &Found<'_>, is_one: bool) {
+fn customer(section: &mut Section, found: &Found<'_>, doubt: Option<String>) {
     let ticket = found.ticket.0;
     let open = |question: String, offer: Option<String>| Value::Todo { question, offer };
     match found.customers.as_slice() {
-        [one] if is_one => {
+        [one] if doubt.is_none() => {
             let parts = customer_parts(one, ticket);
             if parts.iter().any(|(key, _)| *key != "name") {
                 for (key, value) in parts {
@@ -259,10 +297,9 @@ fn customer(section: &mut Section, found: &Found<'_>, is_one: bool) {
         [one] => {
             let offer = customer_parts(one, ticket)
                 .into_iter()
-                .next()
+                .find(|(key, _)| *key != "name")
                 .map(|(_, value)| value);
-            let question = "all tickets lead to one address, which looks like a mailbox of the site's: whose is the customer's?";
-            section.value("customer.email", open(question.to_owned(), offer), "");
+            section.value("customer.email", open(doubt.unwrap_or_default(), offer), "");
         }
         [] => {
             let question = "who is the customer? No address was found; it may need a join";

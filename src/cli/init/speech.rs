@@ -55,6 +55,10 @@ pub(super) struct Author {
     pub used: Vec<String>,
     /// What a reply sets.
     pub sets: Vec<Set>,
+    /// By row: true for an agent; none where it cannot be told.
+    pub verdicts: Vec<Option<bool>>,
+    /// Columns of people that are filled where the customer wrote.
+    pub filled: Vec<String>,
 }
 
 /// The column of the messages that names who wrote them.
@@ -152,6 +156,12 @@ pub(super) fn author(
         tables,
         spoken,
     };
+    let mut author = told(&ground);
+    author.filled = ground.filled(&author.verdicts);
+    author
+}
+
+fn told(ground: &Ground<'_>) -> Author {
     let mut tellers = ground.by_words();
     tellers.extend(ground.by_flags());
     tellers.extend(ground.by_kind());
@@ -198,6 +208,8 @@ pub(super) fn author(
                     join: None,
                     used: Vec::new(),
                     sets: Vec::new(),
+                    verdicts: Vec::new(),
+                    filled: Vec::new(),
                 };
             }
         },
@@ -241,15 +253,10 @@ impl Teller {
         let is_open = question.is_some();
         let sets = self.sets.into_iter().map(|set| match is_open {
             false => set,
+            // What is left out on one side stays so.
             true => Set {
-                agent: Some(Value::Todo {
-                    question: "as author says it".to_owned(),
-                    offer: offer_of(set.agent),
-                }),
-                customer: Some(Value::Todo {
-                    question: "as author says it".to_owned(),
-                    offer: offer_of(set.customer),
-                }),
+                agent: set.agent.map(as_author),
+                customer: set.customer.map(as_author),
                 column: set.column,
             },
         });
@@ -262,13 +269,19 @@ impl Teller {
             join: self.join,
             used: self.used,
             sets: sets.collect(),
+            verdicts: self.verdicts,
+            filled: Vec::new(),
         }
     }
 }
 
-fn offer_of(value: Option<Value>) -> Option<String> {
-    match value? {
+fn as_author(value: Value) -> Value {
+    let offer = match value {
         Value::Sql(sql) => Some(sql),
         Value::Todo { offer, .. } => offer,
+    };
+    Value::Todo {
+        question: "as author says it".to_owned(),
+        offer,
     }
 }

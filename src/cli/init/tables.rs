@@ -279,7 +279,8 @@ pub(super) enum Customer<'a> {
 /// The likeliest customers, all that are as likely as the likeliest.
 pub(super) fn customers<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> Vec<Customer<'a>> {
     let mut found: Vec<(usize, Customer<'a>)> = Vec::new();
-    if email(ticket).is_some() || named(ticket, words::PHONE, "S").is_some() {
+    let has_own = email(ticket).is_some() || named(ticket, words::PHONE, "S").is_some();
+    if has_own {
         found.push((1, Customer::Own));
     }
     for key in ticket.keys.iter().filter(|key| key.columns.len() == 1) {
@@ -287,13 +288,19 @@ pub(super) fn customers<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> V
         let Some(target) = tables.iter().find(|other| other.table.oid == key.to) else {
             continue;
         };
-        if !columns::is_people(target)
+        let rank = words::CUSTOMER_ID.iter().position(|list| has(&column, list));
+        // The column that is named for the customer comes first even where the address stands elsewhere, unless the ticket
+        // has one itself: else a mailbox's or an agent's would be taken for it.
+        let is_nameless = rank == Some(0)
+            && !has_own
+            && has(&target.table.name.table, words::USER)
+            && !has(&target.table.name.table, words::NOT_PERSON);
+        if !(columns::is_people(target) || is_nameless)
             || has(&column, words::NOT_CUSTOMER)
             || only_agents(ticket, target, &column)
         {
             continue;
         }
-        let rank = words::CUSTOMER_ID.iter().position(|list| has(&column, list));
         found.push((
             rank.unwrap_or(words::CUSTOMER_ID.len()),
             Customer::Row(target, key),

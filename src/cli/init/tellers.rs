@@ -1,11 +1,14 @@
 //! PURE: the ways of telling who wrote a message.
 
 use super::catalog::Candidate;
-use super::columns::{dotted, literal, literals, sides};
+use super::columns::{dotted, is_people, is_staff, literal, literals, sides};
 use super::draft::Value;
 use super::speech::{Set, Spoken, Writer, agent_of, table_name};
 use super::tables::Customer;
 use super::words::{self, has};
+
+/// A column of people with one of these does not say who wrote it.
+const NOT_WRITER: &str = "assign approved deleted updated read seen";
 
 /// One way of telling.
 pub(super) struct Teller {
@@ -70,6 +73,59 @@ impl Ground<'_> {
         words.iter().rev().max_by_key(count).cloned().unwrap_or_default()
     }
 
+    /// The columns of people who are not staff, as they are filled in the rows that are the customer's; in all rows, where
+    /// nothing tells which are.
+    pub(super) fn filled(&self, verdicts: &[Option<bool>]) -> Vec<String> {
+        let is_customers = |place: usize| verdicts.is_empty() || verdicts.get(place) == Some(&Some(false));
+        let is_filled = |column: &&str| {
+            let cells = self.cells(column);
+            cells
+                .iter()
+                .enumerate()
+                .any(|(place, cell)| cell.is_some() && is_customers(place))
+        };
+        self.people()
+            .map(|(column, _)| column)
+            .filter(is_filled)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The columns of people who are not staff, and the tables of these.
+    fn people(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.message.keys.iter().filter_map(|key| {
+            let [column] = key.columns.as_slice() else {
+                return None;
+            };
+            let people = self.tables.iter().find(|other| other.table.oid == key.to)?;
+            let is_writer = !self.link.contains(column)
+                && !has(column, words::AGENT)
+                && !has(column, words::NOT_CUSTOMER)
+                && !has(column, NOT_WRITER)
+                && !is_staff(people)
+                && (is_people(people) || has(&people.table.name.table, words::USER))
+                && !has(&people.table.name.table, words::NOT_PERSON);
+            is_writer.then_some((column.as_str(), people.table.oid))
+        })
+    }
+
+    /// Why rows that are no agent's may not be the customer's: somebody else stands in one.
+    fn strangers(&self, verdicts: &[Option<bool>]) -> Option<String> {
+        let owner = match self.customer {
+            Customer::Row(people, _) => Some(people.table.oid),
+            Customer::Own => None,
+        };
+        let is_strange = |column: &str, to: u32| {
+            let rows = self.cells(column).into_iter().zip(self.spoken).zip(verdicts);
+            rows.filter(|(_, verdict)| **verdict == Some(false))
+                .any(|((cell, row), _)| cell.is_some() && (owner != Some(to) || cell != row.owner.as_deref()))
+        };
+        let (column, _) = self.people().find(|(column, to)| is_strange(column, *to))?;
+        Some(format!(
+            "{column} is not the ticket's customer in some rows that are no agent's: whose are they?"
+        ))
+    }
+
     /// A column with a word for each side.
     pub(super) fn by_words(&self) -> Vec<Teller> {
         let mut found = Vec::new();
@@ -85,7 +141,7 @@ impl Ground<'_> {
             let words = self.message.words(column);
             if column.type_category == 'N'
                 && is_named
-                && (2..=3).contains(&words.len())
+                && words.len() >= 2
                 && !has(&column.name, words::KEY_PART)
             {
                 let name = dotted("m", &column.name);
@@ -332,10 +388,12 @@ impl Ground<'_> {
         {
             let is_key = self.message.key_of(&column.name).is_some()
                 || words::parts(&column.name).last().is_some_and(|last| last == "id");
-            let is_other = has(&column.name, "assign approved deleted updated read seen");
+            let is_other = has(&column.name, NOT_WRITER);
             if !is_key || is_other || !has(&column.name, words::AGENT) {
                 continue;
             }
+            let cells = self.cells(&column.name).into_iter();
+            let verdicts: Vec<Option<bool>> = cells.map(|cell| Some(cell.is_some())).collect();
             let people = self
                 .message
                 .key_of(&column.name)
@@ -358,13 +416,9 @@ impl Ground<'_> {
                     })),
                     customer: None,
                 }],
-                verdicts: self
-                    .cells(&column.name)
-                    .into_iter()
-                    .map(|cell| Some(cell.is_some()))
-                    .collect(),
+                doubt: self.strangers(&verdicts),
+                verdicts,
                 is_sure: false,
-                doubt: None,
             });
         }
         found
@@ -376,6 +430,7 @@ impl Ground<'_> {
         let flag = writer.flag.as_ref()?;
         let is = flag.sql("w");
         let verdict = |row: &Spoken| row.flag.as_deref().map(|word| flag.is_agent(word));
+        let verdicts: Vec<Option<bool>> = self.spoken.iter().map(verdict).collect();
         Some(Teller {
             sql: format!("case when {is} then 'agent' when not ({is}) then 'customer' end"),
             why: format!("{} of whoever wrote it ({}) tells", flag.column, writer.column),
@@ -387,9 +442,9 @@ impl Ground<'_> {
                 dotted("m", &writer.column)
             )),
             sets: Vec::new(),
-            verdicts: self.spoken.iter().map(verdict).collect(),
+            doubt: self.strangers(&verdicts),
+            verdicts,
             is_sure: true,
-            doubt: None,
         })
     }
 

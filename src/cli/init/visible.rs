@@ -190,7 +190,8 @@ fn open_word(words: &[String]) -> Value {
 fn number(of: &Candidate, column: &TableColumn, alias: &str, found: &mut Visible) {
     let values = of.words(column);
     let is_harmless = has(&column.name, words::HARMLESS) || has(&column.name, words::KEY_PART);
-    if is_harmless || !(2..=3).contains(&values.len()) || values.len() >= of.values(&column.name).len() {
+    // Eight words are the most that `words` gives.
+    if is_harmless || values.len() < 2 || values.len() >= of.values(&column.name).len() {
         return;
     }
     let first = values.first().cloned().unwrap_or_default();
@@ -198,4 +199,15 @@ fn number(of: &Candidate, column: &TableColumn, alias: &str, found: &mut Visible
         format!("{} (it holds {})", column.name, values.join(", ")),
         format!("{} = {first}", dotted(alias, &column.name)),
     ));
+    // Of so many kinds the default need not be the one of an answer; a column that has to be given is asked about anyway.
+    if values.len() > 3 && !needed(column) {
+        let question = format!("what stands here in a reply? It holds {}", values.join(", "));
+        found.sets.push((
+            column.name.clone(),
+            Value::Todo {
+                question,
+                offer: None,
+            },
+        ));
+    }
 }

@@ -14,7 +14,7 @@ use super::summary::{
 };
 use crate::config::{Config, Expr, Message, OpenOn};
 use crate::mapping::lexer::conjuncts;
-use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS};
+use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS, TicketKeyOf};
 use crate::mapping::scan::newest_first;
 use crate::mapping::shape::{Shape, key_values};
 use crate::mapping::{Source, bare_column};
@@ -230,7 +230,16 @@ impl Looking<'_> {
         let mut told = Told::new("message");
         let mut words: BTreeMap<String, usize> = BTreeMap::new();
         let mut left_out = Vec::new();
-        for (key, given) in self.read(&reading(message), shape, &keys, is_list).await? {
+        let given = self.read(&reading(message), shape, &keys, is_list).await?;
+        let lonely = given.iter().filter(|(_, given)| matches!(given, Given::None));
+        let lonely: Vec<String> = lonely.map(|(key, _)| key.clone()).collect();
+        let of_no_ticket = self.of_no_ticket(message, shape, &lonely).await?;
+        for (key, given) in given {
+            if of_no_ticket.contains(&key) {
+                let what = "belong to no ticket: [message] ticket is NULL";
+                told.summary.add(OTHERWISE, what, &key, None);
+                continue;
+            }
             let Some(cells) = told.row(&key, given) else {
                 continue;
             };
@@ -269,6 +278,33 @@ impl Looking<'_> {
         self.authors(message, &words, &told.summary, found);
         told.finish(&shape.relation.to_string(), found);
         Ok(())
+    }
+
+    /// Those of the rows whose `ticket` is NULL: nothing is missing for them to wait for.
+    async fn of_no_ticket(
+        &self,
+        message: &Message,
+        shape: &Shape,
+        keys: &[String],
+    ) -> Result<BTreeSet<String>, SetupError> {
+        if keys.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let reading = match read::ticket_key_of(message, shape, self.tickets, Source::Table) {
+            TicketKeyOf::Reading(reading) => reading,
+            TicketKeyOf::Columns(columns) => Reading {
+                sql: read::cells_by_key(shape, &columns),
+                columns: shape.key.clone(),
+            },
+        };
+        let given = self.read(&reading, shape, keys, false).await?;
+        let has_none =
+            |given: &Given| matches!(given, Given::One(cells) if cells.iter().any(Option::is_none));
+        Ok(given
+            .into_iter()
+            .filter(|(_, given)| has_none(given))
+            .map(|(key, _)| key)
+            .collect())
     }
 
     /// Which part of `where` leaves a row out, where it has several.
