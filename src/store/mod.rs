@@ -297,9 +297,7 @@ impl Store {
             store: self,
         })
     }
-}
 
-impl Store {
     /// The same, and all its statements see the database as the first one does.
     pub async fn step_of_one_view<'a>(
         &'a self,

@@ -70,14 +70,16 @@ pub struct PendingRemote {
     pub attempts: i32,
 }
 
+/// Which of the messages `$1` are known.
+const KNOWN: &str = "select message_id from {s}.remote where message_id = any($1)
+    union select message_id from {s}.delivery where message_id = any($1)";
+
 impl Store {
     /// Which of these messages are known.
     pub async fn remote_known(&self, ids: &[MessageId]) -> Result<Vec<MessageId>, StoreError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        let sql = "select message_id from {s}.remote where message_id = any($1)
-            union select message_id from {s}.delivery where message_id = any($1)";
         Ok(self
-            .query(sql, &[&ids])
+            .query(KNOWN, &[&ids])
             .await?
             .iter()
             .map(|row| MessageId(row.get(0)))
@@ -92,9 +94,7 @@ impl Store {
     ) -> Result<(Vec<MessageId>, bool), StoreError> {
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let sql = format!(
-            "select message_id from {{s}}.remote where message_id = any($1)
-            union select message_id from {{s}}.delivery where message_id = any($1)
-            union all select null where exists (select from {{s}}.delivery d where {})",
+            "{KNOWN} union all select null where exists (select from {{s}}.delivery d where {})",
             unidentified_of("$2")
         );
         let rows = self.query(&sql, &[&ids, &ticket]).await?;

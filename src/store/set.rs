@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
+use tokio_postgres::types::ToSql;
 
 use super::link::link;
 use super::remote::{WRITTEN, Written, written};
@@ -88,10 +89,10 @@ impl Lanes {
     /// Adds the lane whose columns, and behind them [`WRITTEN`], begin at `from`.
     fn add(&mut self, row: &tokio_postgres::Row, from: usize) {
         let lane = ticket_at(row, from);
-        match written(row.get(from + COUNT)) {
-            written if written.is_empty() => self.written.remove(&lane.id),
-            written => self.written.insert(lane.id, written),
-        };
+        let written = written(row.get(from + COUNT));
+        if !written.is_empty() {
+            self.written.insert(lane.id, written);
+        }
         self.newest.insert(lane.key.0.clone(), lane);
     }
 }
@@ -117,10 +118,17 @@ pub enum Within<'a> {
 }
 
 impl Within<'_> {
+    fn store(&self) -> &Store {
+        match self {
+            Within::Alone(store) => store,
+            Within::Step(step) => step.store,
+        }
+    }
+
     async fn query(
         self,
         sql: &str,
-        params: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+        params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         match self {
             Within::Alone(store) => store.query(sql, params).await,
@@ -150,8 +158,7 @@ impl Within<'_> {
         let wanted: Vec<Option<&str>> = rows.iter().map(|row| row.lane).collect();
         let mut links = vec![None; keys.len()];
         let mut lanes = Lanes::default();
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-            [&sections, &keys, &wanted, &between.0, &between.1];
+        let values: [&(dyn ToSql + Sync); 5] = [&sections, &keys, &wanted, &between.0, &between.1];
         for row in self.query(&sql, &values).await? {
             let place = usize::try_from(row.get::<_, i64>(0) - 1).unwrap_or(usize::MAX);
             if row.get::<_, Option<i64>>(1).is_some() {
@@ -190,16 +197,16 @@ impl Within<'_> {
         rows: &[NewRow<'_>],
         ended: Option<Ended<'_>>,
     ) -> Result<bool, StoreError> {
-        let ends = ", e as (delete from {s}.event where id = any($21)),
-            w as (update {s}.delivery set not_before = now()
-                where ticket_id = any($22) and state = 'unresolved' returning id),
-            c as (update {s}.clock set lags = $24, last_xid = $25::text::xid8, sampled_at = clock_timestamp()
-                where section = $23)
-            select {s}.unheld(), exists (select from w)";
-        let ends = match (self, ended) {
-            (_, None) => "select true, false".to_owned(),
-            (Within::Step(_), _) => ends.to_owned(),
-            (Within::Alone(_), _) => format!(", f as materialized (select {{s}}.fence($26)){ends} from f"),
+        let ends = match ended {
+            None => "select true, false",
+            Some(_) => {
+                ", f as materialized (select {s}.fence($26)), e as (delete from {s}.event where id = any($21)),
+                w as (update {s}.delivery set not_before = now()
+                    where ticket_id = any($22) and state = 'unresolved' returning id),
+                c as (update {s}.clock set lags = $24, last_xid = $25::text::xid8, sampled_at = clock_timestamp()
+                    where section = $23)
+                select {s}.unheld(), exists (select from w) from f"
+            }
         };
         let sql = format!(
             "with l as (
@@ -242,7 +249,7 @@ impl Within<'_> {
         };
         let openings: Vec<Option<String>> = rows.iter().map(opening).collect::<Result<_, _>>()?;
         let link = |row: &NewRow<'_>| i32::try_from(row.link + 1).unwrap_or(i32::MAX);
-        let columns: [Box<dyn tokio_postgres::types::ToSql + Sync + Send>; 20] = [
+        let columns: [Box<dyn ToSql + Sync + Send>; 20] = [
             Box::new(column(links, |link| link.section.as_str())),
             Box::new(column(links, |link| link.key)),
             Box::new(column(links, |link| link.generation)),
@@ -264,7 +271,7 @@ impl Within<'_> {
             Box::new(column(rows, |row| row.error)),
             Box::new(column(rows, |row| row.dormant)),
         ];
-        let mut values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = Vec::new();
+        let mut values: Vec<&(dyn ToSql + Sync)> = Vec::new();
         for column in &columns {
             values.push(column.as_ref());
         }
@@ -275,19 +282,16 @@ impl Within<'_> {
             .and_then(|clock| clock.last_xid)
             .map(|xid| xid.to_string());
         let ids: Vec<i64> = ended.map_or_else(Vec::new, |ended| ended.events.iter().map(|id| id.0).collect());
+        let epoch = self.store().epoch().0;
         if let Some(ended) = &ended {
             values.extend([
-                &ids as &(dyn tokio_postgres::types::ToSql + Sync),
+                &ids as &(dyn ToSql + Sync),
                 &ended.wakes,
                 &section,
                 &lags,
                 &xid,
+                &epoch,
             ]);
-        }
-        let epoch;
-        if let (Within::Alone(store), Some(_)) = (self, &ended) {
-            epoch = store.epoch().0;
-            values.push(&epoch);
         }
         let rows = self.query(&sql, &values).await?;
         Ok(rows.first().is_some_and(|row| row.get(1)))
@@ -315,8 +319,7 @@ impl Store {
             .iter()
             .map(|(section, key)| (section.as_str(), *key))
             .unzip();
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-            [&events, &sections, &keys, &self.epoch().0];
+        let values: [&(dyn ToSql + Sync); 4] = [&events, &sections, &keys, &self.epoch().0];
         let rows = self.query(sql, &values).await?;
         Ok(rows.first().is_some_and(|row| row.get(1)))
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Sweeper;
-use crate::deskie::{Case, CaseQuery, Identity, Outcome, Sort};
+use crate::deskie::{Case, Identity, Outcome};
 use crate::lanes::{Class, Cost};
 use crate::store::{Claimed, HoldKind, StoreError, Witness};
 
@@ -125,19 +125,8 @@ impl Sweeper {
             return Ok(Verdict::Another(format!("it knows no case {absent}")));
         }
         // All of them may have been deleted, but then younger numbers are larger.
-        let query = CaseQuery {
-            sort: Some(Sort::CreatedDesc),
-            page: Some(1),
-            limit: Some(1),
-            show_active_chats: true,
-            show_merged_cases: true,
-            ..CaseQuery::default()
-        };
-        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
-        let answer = self.client.cases(&query).await;
-        self.meter.settle(call, &answer);
-        let newest = match answer {
-            Ok(answer) => answer.value.items.iter().map(|case| case.case_id).max(),
+        let newest = match self.newest_cases(1).await {
+            Ok(newest) => newest.iter().map(|case| case.case_id).max(),
             Err(error) => return Ok(Verdict::Unknown(error.to_string())),
         };
         let known = self.store.account_newest_case().await?;

@@ -257,17 +257,12 @@ impl Sweeper {
         Ok(())
     }
 
-    /// Whether nothing is known here and Deskie has cases of the site's tickets all the same, from before the connector was
-    /// set up: our tables were left behind in a move, or this is a copy of a site that another connector serves. Then
-    /// everything is held. True as well where that could not be asked yet.
-    async fn is_beside_others(&self, meta: &Meta) -> Result<bool, Failed> {
-        if !self.store.recall_is_fresh().await? {
-            return Ok(false);
-        }
+    /// So many of the youngest cases at most, merged ones too.
+    async fn newest_cases(&self, limit: u32) -> Result<Vec<Case>, CallError> {
         let query = CaseQuery {
             sort: Some(Sort::CreatedDesc),
             page: Some(1),
-            limit: Some(100),
+            limit: Some(limit),
             show_active_chats: true,
             show_merged_cases: true,
             ..CaseQuery::default()
@@ -275,8 +270,18 @@ impl Sweeper {
         let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
         let answer = self.client.cases(&query).await;
         self.meter.settle(call, &answer);
-        let newest = match answer {
-            Ok(answer) => answer.value.items,
+        Ok(answer?.value.items)
+    }
+
+    /// Whether nothing is known here and Deskie has cases of the site's tickets all the same, from before the connector was
+    /// set up: our tables were left behind in a move, or this is a copy of a site that another connector serves. Then
+    /// everything is held. True as well where that could not be asked yet.
+    async fn is_beside_others(&self, meta: &Meta) -> Result<bool, Failed> {
+        if !self.store.recall_is_fresh().await? {
+            return Ok(false);
+        }
+        let newest = match self.newest_cases(100).await {
+            Ok(newest) => newest,
             Err(error) if error.is_refusal() => return Err(Failed::Refused(Box::new(error))),
             Err(error) => {
                 tracing::warn!("the sweep could not ask Deskie: {error}; {}", error.remedy());

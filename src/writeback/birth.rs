@@ -58,7 +58,7 @@ impl WriteBack {
             let case = birth.case_id;
             let mut born = self.bear(&birth).await;
             if let Err(Failed::Write(WriteError::Stale(_))) = born {
-                self.site.renew();
+                self.forget_statements().await;
                 born = self.bear(&birth).await;
             }
             let error = match born {

@@ -118,8 +118,7 @@ impl WriteBack {
         }
         let mut tried = until_sure(|| self.try_status(write, &ticket, &value)).await;
         if let Err(WriteError::Stale(_)) = tried {
-            self.site.renew();
-            *self.status_statements.lock().await = None;
+            self.forget_statements().await;
             tried = until_sure(|| self.try_status(write, &ticket, &value)).await;
         }
         match tried {

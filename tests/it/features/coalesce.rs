@@ -94,7 +94,9 @@ async fn lost(loss: FaultKind, killed: bool) {
         let (ticket, case) = stage.open("Soru").await;
         stage.settled().await;
         // GIVEN three messages that wait; WHEN the answer to their call is lost, the process perhaps with it
-        stage.simulator.act(Action::SetDown { down: true }).unwrap();
+        stage
+            .sql("insert into deskie_cdc.pause (way) values ('to_deskie')")
+            .await;
         for text in ["bir", "iki", "üç"] {
             stage.writes(ticket, text).await;
         }
@@ -112,7 +114,7 @@ async fn lost(loss: FaultKind, killed: bool) {
             loss.clone()
         };
         stage.simulator.add_fault(Fault::on(Match::Add, fault));
-        stage.simulator.act(Action::SetDown { down: false }).unwrap();
+        stage.sql("delete from deskie_cdc.pause").await;
         if killed {
             stage.until_deskie(case, 2).await;
             connector.kill9().await;

@@ -82,19 +82,14 @@ async fn rails_sends_what_is_for_support_and_writes_back_without_foreign_keys() 
     );
 
     // AND `plan` knows all of that
-    let plan = scene
-        .workplace
-        .command(&["plan", "--ticket", "2", "--json"])
-        .await
-        .ok()
-        .stdout;
-    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
-    let fates: Vec<&str> = plan
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| row["why"].as_str().unwrap())
-        .collect();
+    let plan = async |arguments: &[&str]| -> Vec<String> {
+        let command = [&["plan", "--json"], arguments].concat();
+        let plan = scene.workplace.command(&command).await.ok().stdout;
+        let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+        let rows = plan.as_array().unwrap().iter();
+        rows.map(|row| row["why"].as_str().unwrap().to_owned()).collect()
+    };
+    let fates = plan(&["--ticket", "2"]).await;
     assert_eq!(
         fates,
         [
@@ -108,19 +103,7 @@ async fn rails_sends_what_is_for_support_and_writes_back_without_foreign_keys() 
     );
 
     // AND of the newest rows it tells those of other kinds apart
-    let newest = scene
-        .workplace
-        .command(&["plan", "--last", "20", "--json"])
-        .await
-        .ok()
-        .stdout;
-    let newest: serde_json::Value = serde_json::from_str(&newest).unwrap();
-    let whys: Vec<&str> = newest
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| row["why"].as_str().unwrap())
-        .collect();
+    let whys = plan(&["--last", "20"]).await;
     assert!(
         whys.iter().any(|why| why.contains("belongs to no ticket")),
         "{whys:#?}"
