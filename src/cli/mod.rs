@@ -21,10 +21,9 @@ mod status;
 mod trace;
 mod uninstall;
 
-pub use log::start as start_logging;
-
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -94,6 +93,36 @@ enum Command {
     FetchPostgres(fetch_postgres::Arguments),
 }
 
+/// The whole program: arguments, logging, runtime, one dispatch, one exit code.
+///
+/// It stands here and not in `main.rs`, since the code of everything asynchronous is made where a runtime polls it: from
+/// a program of its own, all of it would be compiled twice.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log::start(&arguments);
+    crate::postgres::install_tls_provider();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime could not be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(arguments.run());
+    // A look-up of a name that hangs must not hold up the end.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let text = failure.to_string();
+            if !text.is_empty() {
+                eprintln!("{text}");
+            }
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
 /// Why a command ended badly.
 #[derive(Debug)]
 pub enum Failure {
@@ -105,7 +134,7 @@ pub enum Failure {
 
 impl Failure {
     /// The exit status.
-    pub fn status(&self) -> u8 {
+    fn status(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
             Failure::Failed(_) => 1,
@@ -139,12 +168,12 @@ fn confirmed(what: &str) -> Result<bool, Failure> {
 
 impl Arguments {
     /// How logs are written.
-    pub fn log_format(&self) -> LogFormat {
+    fn log_format(&self) -> LogFormat {
         self.log_format
     }
 
     /// The level of our own lines without RUST_LOG: a command that prints a result only says what went wrong.
-    pub fn default_log_level(&self) -> &'static str {
+    fn default_log_level(&self) -> &'static str {
         match self.command {
             Command::Run(_) | Command::Simulator(_) => "info",
             _ => "warn",
@@ -152,7 +181,7 @@ impl Arguments {
     }
 
     /// Runs the command.
-    pub async fn run(self) -> Result<(), Failure> {
+    async fn run(self) -> Result<(), Failure> {
         let place = Place(self.config);
         match self.command {
             Command::Init(arguments) => init::run(&arguments).await,

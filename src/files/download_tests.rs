@@ -49,7 +49,7 @@ async fn server() -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 fn downloader(lookup: impl Fn(usize) -> Vec<SocketAddr> + Send + Sync + 'static) -> Downloader {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let asked = AtomicUsize::new(0);
     let lookup = Arc::new(lookup);
     Downloader::with(Arc::new(move |_| {

@@ -1,11 +1,11 @@
-//! TLS for both kinds of connections: libpq's `sslmode`s on rustls with the aws-lc-rs provider.
+//! TLS for both kinds of connections: libpq's `sslmode`s on rustls with the ring provider.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::url::{ConnectUrl, RootCert, SslMode};
 
-/// Makes aws-lc-rs the process's provider. Call it first thing: with a second provider linked in, rustls would panic
+/// Makes ring the process's provider. Call it first thing: with a second provider linked in, rustls would panic
 /// at its first use. Calling it again does nothing.
 pub fn install_tls_provider() {
     // An error means that a provider is installed already, by an earlier call.
-    let _ = aws_lc_rs::default_provider().install_default();
+    let _ = ring::default_provider().install_default();
 }
 
 /// Why no TLS connection can even be tried.
@@ -44,7 +44,7 @@ pub enum TlsSetupError {
 /// What a mode means to rustls. Files are read anew for each connection, so that a renewed certificate is taken up.
 pub(super) fn client_config(url: &ConnectUrl, mode: SslMode) -> Result<ClientConfig, TlsSetupError> {
     let unusable = |error: &dyn std::fmt::Display| TlsSetupError::Unusable(error.to_string());
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(ring::default_provider());
     // As in libpq: a root certificate that was named is used in each mode, and only verify-full looks at the name.
     let pinned = match &url.root_cert {
         Some(RootCert::File(path)) => Some(certificates("sslrootcert", path)?),
