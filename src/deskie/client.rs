@@ -112,6 +112,7 @@ impl Client {
         api_key: &SecretString,
         timeout: Duration,
     ) -> Result<Client, ClientError> {
+        crate::postgres::install_tls_provider();
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("deskie-cdc/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())

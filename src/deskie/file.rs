@@ -154,7 +154,6 @@ mod tests {
         use axum::response::Redirect;
         use axum::routing::get;
 
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let seen = |headers: HeaderMap| async move { headers.contains_key("authorization").to_string() };
         let router = axum::Router::new()
             .route("/user/attachments/1", get(seen))

@@ -49,7 +49,7 @@ async fn server() -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 fn downloader(lookup: impl Fn(usize) -> Vec<SocketAddr> + Send + Sync + 'static) -> Downloader {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    crate::postgres::install_tls_provider();
     let asked = AtomicUsize::new(0);
     let lookup = Arc::new(lookup);
     Downloader::with(Arc::new(move |_| {

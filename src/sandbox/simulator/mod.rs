@@ -207,6 +207,7 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error>
 impl Simulator {
     /// Binds its ports and serves.
     pub async fn start(options: Options) -> Result<Simulator, Error> {
+        crate::postgres::install_tls_provider();
         let (api, address) = listen(options.listen).await?;
         let control = match options.control_listen {
             Some(address) => Some(listen(address).await?),

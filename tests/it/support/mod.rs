@@ -40,6 +40,7 @@ const VERSIONS: [u16; 2] = [15, 18];
 
 /// One installation for each version to test. Of those that were asked for none may be missing; of the usual ones some.
 pub fn installations() -> Vec<Installation> {
+    deskie_cdc::postgres::install_tls_provider();
     let missing = |versions: &str| -> ! {
         panic!(
             "PostgreSQL {versions} is not here; `./test` fetches what it needs, `DESKIE_CDC_TEST_PG` chooses"
