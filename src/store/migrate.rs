@@ -5,28 +5,41 @@ use tokio_postgres::error::SqlState;
 use super::{Store, StoreError};
 
 /// The steps, in order; a step that was released is never changed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("../../sql/0001_state.sql"),
     include_str!("../../sql/0026_hidden.sql"),
     include_str!("../../sql/0027_answer.sql"),
     include_str!("../../sql/0030_console.sql"),
     include_str!("../../sql/0036_behind.sql"),
+    include_str!("../../sql/0039_changed_key.sql"),
 ];
 
-/// The names of our tables and functions, for removing them where the schema is not ours alone.
-pub fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
-    let named = |prefix: &'static str| {
+/// What our schema holds, for removing it where the schema is not ours alone: each kind with the names of its objects, in the
+/// order in which they can be dropped. Functions stand on tables, and tables' triggers on functions.
+pub fn own_objects() -> [(&'static str, Vec<&'static str>); 4] {
+    let named = |prefix: &'static str, is_wanted: fn(&str) -> bool| -> Vec<&'static str> {
         let name = move |line: &'static str| {
             line.strip_prefix(prefix)?
                 .split(|c: char| !c.is_alphanumeric() && c != '_')
                 .next()
         };
-        STEPS.iter().flat_map(|step| step.lines()).filter_map(name)
+        let lines = STEPS.iter().flat_map(|step| step.lines());
+        lines.filter(|line| is_wanted(line)).filter_map(name).collect()
     };
-    (
-        named("create table {schema}.").chain(["migration"]).collect(),
-        named("create function {schema}.").collect(),
-    )
+    let of_a_trigger = |line: &str| line.contains(" returns trigger ");
+    let mut tables = named("create table {schema}.", |_| true);
+    tables.push("migration");
+    [
+        (
+            "function",
+            named("create function {schema}.", |line| {
+                !line.contains(" returns trigger ")
+            }),
+        ),
+        ("view", named("create view {schema}.", |_| true)),
+        ("table", tables),
+        ("function", named("create function {schema}.", of_a_trigger)),
+    ]
 }
 
 impl Store {
