@@ -32,6 +32,7 @@ mod repair;
 mod review;
 mod roles;
 mod runs;
+mod schema;
 mod setup;
 mod sites;
 mod support;
