@@ -15,12 +15,12 @@
 use std::collections::HashMap;
 
 use super::enter::{DROPPED, key_image};
-use super::row::{Found, Lane};
+use super::row::{Lane, Ruling};
 use super::verdict::Of;
 use super::{Batch, ResolveError};
 use crate::config::OnEdit;
 use crate::decide::{Outputs, body_format};
-use crate::model::{LinkId, Section, TicketKey};
+use crate::model::{LaneId, LinkId, Section, TicketKey};
 use crate::store::{Event, LinkState, RowLink, Step, Unresolved, beside};
 use crate::text;
 
@@ -191,9 +191,9 @@ impl Batch<'_> {
                 _ => false,
             };
             let found = if still_there.as_ref().is_some_and(left) {
-                Found::Never(DROPPED.into())
+                Ruling::Never(DROPPED.into())
             } else if untold {
-                Found::Park(
+                Ruling::Park(
                     "it appeared together with a reply of ours in a list of more than 64 kB, and cannot be told from it; \
                      `failed discard` if it is the reply, else `failed retry`"
                         .into(),
@@ -242,7 +242,7 @@ impl Batch<'_> {
                         )
                         .await?;
                     // Most of what a list holds may be not for us, and stays so.
-                    if matches!(&found, Found::NotNow(why) if known.reason.as_ref() == Some(why)) {
+                    if matches!(&found, Ruling::NotNow(why) if known.reason.as_ref() == Some(why)) {
                         continue;
                     }
                     step.link_set_ticket(link.id, ticket.id).await?;
@@ -268,14 +268,14 @@ impl Batch<'_> {
         &self,
         step: &Step<'_>,
         waiting: &Unresolved,
-    ) -> Result<Found, ResolveError> {
+    ) -> Result<Ruling, ResolveError> {
         let elements = match self.elements(&waiting.image).await? {
             Told::There(elements) => elements,
-            Told::Gone => return Ok(Found::Never(DROPPED.into())),
-            Told::Refused(why) => return Ok(Found::Park(format!("[message]: {why}"))),
+            Told::Gone => return Ok(Ruling::Never(DROPPED.into())),
+            Told::Refused(why) => return Ok(Ruling::Park(format!("[message]: {why}"))),
         };
         let Some(element) = elements.iter().find(|element| element.key == waiting.key) else {
-            return Ok(Found::Never(DROPPED.into()));
+            return Ok(Ruling::Never(DROPPED.into()));
         };
         let spoken = self.spoken(&waiting.image).await?;
         self.element_found(
@@ -303,7 +303,7 @@ impl Batch<'_> {
         ticket: &TicketKey,
         has_case: bool,
         committed_at: i64,
-    ) -> Result<Found, ResolveError> {
+    ) -> Result<Ruling, ResolveError> {
         let of = Of::Image(image, Some(element.identity.as_str()));
         let outputs = match spoken {
             // One of them may be to blame for all.
@@ -503,7 +503,7 @@ const OURS: (LinkState, Option<&str>) = (LinkState::Written, Some("written by us
 /// Makes a message of a row known.
 async fn element_add(
     step: &Step<'_>,
-    ticket: Option<i64>,
+    ticket: Option<LaneId>,
     row_key: &str,
     (element, generation): (&Element, i32),
     (state, reason): (LinkState, Option<&str>),
@@ -543,9 +543,9 @@ async fn said(spoken: &Told<Spoken>, elements: &[Element], element: &Element) ->
 }
 
 /// The whole row is kept only while it is needed: it holds the other messages as well.
-fn image_for(found: &Found, image: &serde_json::Value, key: &[String]) -> serde_json::Value {
+fn image_for(found: &Ruling, image: &serde_json::Value, key: &[String]) -> serde_json::Value {
     match found {
-        Found::Ready(_) => key_image(image, key),
+        Ruling::Ready(_) => key_image(image, key),
         _ => image.clone(),
     }
 }

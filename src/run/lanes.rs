@@ -12,7 +12,7 @@ use crate::console::{DeskieState, Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::deskie::{KeyRefusal, Reach};
 use crate::lanes::{Class, Cost, Ready, Scheduler, Work};
-use crate::model::{LaneId, clock};
+use crate::model::{DeliveryState, LaneId, clock};
 use crate::store::{Delivery, Heads, StoreError, Ticket};
 use crate::writeback::{WriteBack, class_of_read};
 
@@ -163,7 +163,7 @@ async fn look(
     deliverer: &Arc<Deliverer>,
     writeback: &Arc<WriteBack>,
 ) -> Result<Option<Duration>, StoreError> {
-    let busy_lanes: Vec<i64> = busy.iter().map(|lane| lane.0).collect();
+    let busy_lanes: Vec<LaneId> = busy.iter().copied().collect();
     let Heads {
         mut deliveries,
         mut reads,
@@ -188,16 +188,15 @@ async fn look(
                 let delivery = deliveries.swap_remove(place);
                 let deliverer = deliverer.clone();
                 running.spawn(async move {
-                    match delivery.state.as_str() {
-                        "doubt" => deliverer.look(delivery, started.call).await,
+                    match delivery.state {
+                        DeliveryState::Doubt => deliverer.look(delivery, started.call).await,
                         _ => deliverer.send(delivery, started.call).await,
                     }
                     (lane, true, look)
                 });
             }
-            Work::Sweep => {}
             Work::Read => {
-                let Some(place) = reads.iter().position(|ticket| ticket.id == lane.0) else {
+                let Some(place) = reads.iter().position(|ticket| ticket.id == lane) else {
                     continue;
                 };
                 let ticket = reads.swap_remove(place);
@@ -214,9 +213,9 @@ async fn look(
 }
 
 fn ready_delivery(delivery: &Delivery) -> Ready {
-    let doubt = delivery.state == "doubt";
+    let doubt = delivery.state == DeliveryState::Doubt;
     Ready {
-        lane: Some(LaneId(delivery.ticket_id)),
+        lane: Some(delivery.ticket_id),
         what: if doubt {
             Work::LookUp(delivery.id)
         } else {
@@ -236,7 +235,7 @@ fn ready_delivery(delivery: &Delivery) -> Ready {
 fn ready_read(ticket: &Ticket) -> Ready {
     let (wanted, at) = ticket.read_wanted.unwrap_or((3, jiff::Timestamp::MAX));
     Ready {
-        lane: Some(LaneId(ticket.id)),
+        lane: Some(ticket.id),
         what: Work::Read,
         class: class_of_read(wanted),
         cost: Cost::Read,

@@ -24,6 +24,7 @@ mod gap;
 mod heads;
 mod heard;
 mod hold;
+mod ids;
 mod inbox;
 mod keys;
 mod link;
@@ -93,7 +94,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::{Notify, watch};
 
 use crate::mapping::shape::quote_ident;
-use crate::model::{Epoch, Lsn};
+use crate::model::{Epoch, LaneId, Lsn, Word};
 use crate::postgres::Pool;
 
 /// Why a step on our own tables failed.
@@ -331,7 +332,12 @@ impl Step<'_> {
     }
 
     /// Adds a line to a ticket's story.
-    pub async fn journal_add(&self, ticket: Option<i64>, what: &str, detail: &str) -> Result<(), StoreError> {
+    pub async fn journal_add(
+        &self,
+        ticket: Option<LaneId>,
+        what: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
         let sql = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
         self.execute(sql, &[&ticket, &what, &detail]).await?;
         Ok(())
@@ -341,6 +347,20 @@ impl Step<'_> {
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.transaction.commit().await?)
     }
+}
+
+/// What the word in a column stands for.
+fn word<T: Word>(row: &tokio_postgres::Row, column: &str) -> Result<T, StoreError> {
+    word_or_none(row, column)?.ok_or_else(|| StoreError::Damaged(format!("{column} is null")))
+}
+
+/// The same where the column may be null.
+fn word_or_none<T: Word>(row: &tokio_postgres::Row, column: &str) -> Result<Option<T>, StoreError> {
+    let Some(text) = row.get::<_, Option<&str>>(column) else {
+        return Ok(None);
+    };
+    let known = T::of(text).ok_or_else(|| StoreError::Damaged(format!("{column} is `{text}`")))?;
+    Ok(Some(known))
 }
 
 /// Puts the schema's name in and runs one statement inside a caller's transaction.

@@ -18,7 +18,7 @@ use crate::deskie::{
     self, CallError, Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Unreadable, Writer,
 };
 use crate::lanes::{Class, Cost, backoff};
-use crate::model::{CaseId, CrashPoint, MessageId, Seen, TroubleKind, clock};
+use crate::model::{CaseId, CrashPoint, DeliveryState, LaneId, MessageId, Seen, TroubleKind, clock};
 use crate::store::{
     self, Birth, Claim, Claimed, HoldKind, Meta, Parent, SeenCase, SeenStatus, Store, StoreError,
 };
@@ -437,7 +437,7 @@ impl Sweeper {
     }
 
     /// Whether messages of a ticket are among these; `None`: its first one has no number yet, a later sweep may tell.
-    async fn is_held(&self, ticket: i64, messages: &[Message]) -> Result<Option<bool>, StoreError> {
+    async fn is_held(&self, ticket: LaneId, messages: &[Message]) -> Result<Option<bool>, StoreError> {
         let ids: Vec<MessageId> = messages.iter().map(|message| message.message_id).collect();
         if self.store.merge_holds(ticket, &ids).await? {
             return Ok(Some(true));
@@ -455,7 +455,9 @@ impl Sweeper {
                 }
             }
         }
-        let is_open = unidentified.iter().any(|sent| sent.state == "delivered");
+        let is_open = unidentified
+            .iter()
+            .any(|sent| sent.state == DeliveryState::Delivered);
         Ok((!is_open).then_some(false))
     }
 

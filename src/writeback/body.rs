@@ -2,6 +2,7 @@
 //! time, and that it is begun is noted before, so that one that ends the process is not read for ever (rule 19).
 
 use super::{File, Payload, WriteBack};
+use crate::model::LaneId;
 use crate::store::{HARMLESS, StoreError, beside};
 use crate::text::{self, Incoming};
 
@@ -13,7 +14,7 @@ impl WriteBack {
     /// something.
     pub(super) async fn body(
         &self,
-        ticket: Option<i64>,
+        ticket: Option<LaneId>,
         key: &str,
         payload: &Payload,
         as_links: bool,
@@ -36,7 +37,12 @@ impl WriteBack {
         made.unwrap_or_else(|| body.text.clone())
     }
 
-    async fn words(&self, ticket: Option<i64>, key: &str, payload: &Payload) -> Result<Incoming, StoreError> {
+    async fn words(
+        &self,
+        ticket: Option<LaneId>,
+        key: &str,
+        payload: &Payload,
+    ) -> Result<Incoming, StoreError> {
         let (content, html) = (&payload.content, &payload.content_html);
         let base = self.config.deskie.url.clone();
         if content.len().max(html.len()) < HARMLESS {

@@ -7,7 +7,7 @@ use crate::deskie::webhook::ChannelMessage;
 use crate::deskie::{Case, CaseQuery, Outcome, Sort};
 use crate::files::name_of_path;
 use crate::lanes::{Call, Class, Cost, backoff};
-use crate::model::{CrashPoint, Kind};
+use crate::model::{CrashPoint, Kind, LaneId};
 use crate::store::{Birth, InboxRow, NewRemote, RemoteState, StoreError};
 
 /// So long a channel's message is held: webhooks overtake each other, and each carries but its own message.
@@ -56,7 +56,7 @@ impl WriteBack {
     async fn channel_message(
         &self,
         row: &InboxRow,
-        ticket: i64,
+        ticket: LaneId,
         message: serde_json::Value,
     ) -> Result<bool, StoreError> {
         let message: ChannelMessage = serde_json::from_value(message)

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::{File, Payload, WriteBack};
 use crate::deskie::{self, CallError, Message, Order, Writer};
 use crate::lanes::{
-    self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, Verdict, backoff,
+    self, Author, Call, Class, Cost, CreatedAtKept, Lookup, MessageCandidate, MessageIntent, Verdict, backoff,
 };
-use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId, clock};
+use crate::model::{CallKind, CaseId, CrashPoint, DeliveryState, Kind, MessageId, StaffId, UserId, clock};
 use crate::store::{self, Delivery, NewRemote, ReadCase, RemoteState, StoreError, Ticket};
 use crate::text::{self, Shown};
 
@@ -82,7 +82,7 @@ impl WriteBack {
                     Verdict::Park => Duration::from_secs(3600),
                     Verdict::StopAll => Duration::from_secs(30),
                     Verdict::RetryAt(at) => at.saturating_duration_since(now),
-                    Verdict::PauseAll { .. } | Verdict::EnterDoubt | Verdict::Finish => Duration::ZERO,
+                    Verdict::PauseAll { .. } | Verdict::EnterDoubt => Duration::ZERO,
                 };
                 tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
                 let why = format!("{error}; {}", error.remedy());
@@ -235,7 +235,7 @@ impl WriteBack {
         };
         let (mut openings, doubtful): (Vec<Delivery>, Vec<Delivery>) = unidentified
             .into_iter()
-            .partition(|delivery| delivery.state == "delivered");
+            .partition(|delivery| delivery.state == DeliveryState::Delivered);
         let mut identified = Vec::new();
         for opening in openings.drain(..) {
             let found = first_message(
@@ -253,7 +253,10 @@ impl WriteBack {
         let mut new = Vec::new();
         let mut found_since = Vec::new();
         let mut deferred = None;
-        let mut given_up: Vec<&Delivery> = doubtful.iter().filter(|d| d.state == "discarded").collect();
+        let mut given_up: Vec<&Delivery> = doubtful
+            .iter()
+            .filter(|d| d.state == DeliveryState::Discarded)
+            .collect();
         for message in unknown {
             let ours = identified.iter().find(|(_, id)| *id == message.message_id);
             if let Some((delivery, _)) = ours {
@@ -281,7 +284,10 @@ impl WriteBack {
                 continue;
             }
             let mut undecided = None;
-            for delivery in doubtful.iter().filter(|delivery| delivery.state != "discarded") {
+            for delivery in doubtful
+                .iter()
+                .filter(|delivery| delivery.state != DeliveryState::Discarded)
+            {
                 if may_be(delivery, message, page.date).await {
                     undecided = Some(delivery);
                     break;
@@ -289,7 +295,7 @@ impl WriteBack {
             }
             match undecided {
                 // A person has to settle it; the others go on.
-                Some(delivery) if delivery.state == "parked" => {
+                Some(delivery) if delivery.state == DeliveryState::Parked => {
                     deferred = deferred.or(Some(Duration::from_secs(300)));
                     continue;
                 }
@@ -426,9 +432,9 @@ async fn may_be(delivery: &Delivery, message: &Message, date: Option<jiff::Times
         created_at: message.created_at,
         known: false,
     };
-    let author = match (delivery.call.as_deref(), delivery.user_id) {
-        (Some("add_note"), _) => Author::Note,
-        (_, Some(user)) if delivery.author == "customer" => Author::Customer(user),
+    let author = match (delivery.call, delivery.user_id) {
+        (Some(CallKind::AddNote), _) => Author::Note,
+        (_, Some(user)) if delivery.author == Kind::Customer => Author::Customer(user),
         _ => Author::Staff(None),
     };
     let intent = MessageIntent {
@@ -439,7 +445,7 @@ async fn may_be(delivery: &Delivery, message: &Message, date: Option<jiff::Times
             .unwrap_or(jiff::Timestamp::MIN),
         kept: CreatedAtKept::Unknown,
     };
-    matches!(lanes::match_messages(&[candidate], &intent), Found::One(_))
+    matches!(lanes::match_messages(&[candidate], &intent), Lookup::One(_))
 }
 
 /// Whether a message is from the very time of a call: the same text later is the customer's own.

@@ -124,7 +124,7 @@ impl WriteBack {
         match tried {
             Ok(()) => {
                 CrashPoint::StatusWritten.reached();
-                self.status_gate.passed(ticket.id, &self.store).await?;
+                self.status_gate.passed(ticket.id.0, &self.store).await?;
                 tracing::info!(ticket = %ticket.key, status = write.status, "status written");
                 Ok(())
             }
@@ -138,7 +138,7 @@ impl WriteBack {
             }
             Err(WriteError::Mapping(error)) => {
                 self.forget_statements().await;
-                match self.status_gate.refused(ticket.id, &error, &self.store).await? {
+                match self.status_gate.refused(ticket.id.0, &error, &self.store).await? {
                     Meaning::Stopped => Ok(()),
                     Meaning::Again => {
                         let after = Duration::from_secs(1);
@@ -184,7 +184,7 @@ impl WriteBack {
             .await?;
         let (store, tickets) = (&self.store, &statements.tickets);
         let sighting: Sighting = self.sight(ticket, tickets, statements.has_policies).await?;
-        let id = ticket.id.to_string();
+        let id = ticket.id.0.to_string();
         // A status of the site that was queued meanwhile has deleted what we are about to write.
         let ctes = "held as (select id from {s}.ticket where id = $3::text::int8 for no key update),
             written as (delete from {s}.status_write w using held

@@ -472,7 +472,7 @@ async fn transaction(
                  from told where message_id OPERATOR(pg_catalog.=) $2::pg_catalog.text::pg_catalog.int8",
                 write::ROW_SETTING
             )),
-            vec![text(&ticket.id.to_string()), text(&message_id)],
+            vec![text(&ticket.id.0.to_string()), text(&message_id)],
         ));
     }
     run_all(site, plan).await
