@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{File, Payload, WriteBack};
+use super::Cases;
 use crate::deskie::{self, CallError, Message, Order, Writer};
 use crate::lanes::{
     self, Author, Call, Class, Cost, CreatedAtKept, Lookup, MessageCandidate, MessageIntent, Verdict, backoff,
 };
 use crate::model::{CallKind, CaseId, CrashPoint, DeliveryState, Kind, MessageId, StaffId, UserId, clock};
-use crate::store::{self, Delivery, NewRemote, ReadCase, RemoteState, StoreError, Ticket};
+use crate::store::{self, Delivery, NewRemote, Payload, ReadCase, RemoteState, StoreError, Ticket};
 use crate::text::{self, Shown};
 
 /// Deskie shows so many pages of 100 messages.
@@ -57,7 +57,7 @@ pub fn class_of_read(wanted: i16) -> Class {
     }
 }
 
-impl WriteBack {
+impl Cases {
     /// Reads a ticket's case; `call` was taken out of the budget for the first page.
     pub async fn read_case(&self, ticket: Ticket, call: Call) -> bool {
         let (Some(case), Some((wanted, wanted_at))) = (ticket.case_id, ticket.read_wanted) else {
@@ -487,27 +487,9 @@ fn verdict(message: &Message) -> NewRemote {
         Writer::Staff(_) => Kind::Agent,
         Writer::Customer(_) => Kind::Customer,
     };
-    let payload = Payload {
-        content: message.content.clone(),
-        content_html: message.content_html.clone(),
-        created_at: message.created_at,
-        staff_id: message.staff_id.map(|id| id.0),
-        user_id: message.user_id.map(|id| id.0),
-        via_rule: message.sent_via_rule,
-        attachments: message
-            .attachments
-            .iter()
-            .map(|file| File {
-                name: file.file_name.clone(),
-                url: file.url.clone(),
-                mime: file.mime_type.clone(),
-                size: file.file_size,
-            })
-            .collect(),
-    };
     NewRemote {
         kind: Some(kind),
-        payload: serde_json::to_value(payload).ok(),
+        payload: serde_json::to_value(Payload::of(message)).ok(),
         ..seen(message, RemoteState::Pending, None)
     }
 }

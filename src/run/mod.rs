@@ -7,12 +7,12 @@
 
 mod alert;
 mod beat;
-mod lanes;
-mod leader;
+mod lease;
 mod repair;
 mod sample;
 mod serve;
 mod trouble;
+mod turns;
 mod watch;
 mod work;
 
@@ -206,7 +206,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         tracing::info!("webhooks on http://{}/webhooks/…", config.server.listen);
     }
     tracing::info!("admin port on http://{}/", config.server.admin_listen);
-    let result = leader::lead_or_stand_by(&shared, &vital, &stop).await;
+    let result = lease::lead_or_stand_by(&shared, &vital, &stop).await;
     vital.set_role(Role::Stopping);
     stop.cancel();
     let closing = async { while servers.join_next().await.is_some() {} };

@@ -8,13 +8,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use crate::cases::{Cases, class_of_read};
 use crate::console::{DeskieState, Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::deskie::{KeyRefusal, Reach};
 use crate::lanes::{Class, Cost, Ready, Scheduler, Work};
 use crate::model::{DeliveryState, LaneId, clock};
 use crate::store::{Delivery, Heads, StoreError, Ticket};
-use crate::writeback::{WriteBack, class_of_read};
 
 /// Calls under way at once.
 const CONCURRENCY: usize = 16;
@@ -35,8 +35,7 @@ const LOOK_AT_MOST: Duration = Duration::from_millis(10);
 /// (rule 11): `asked` is cancelled then.
 pub async fn run(
     shared: Shared,
-    deliverer: Arc<Deliverer>,
-    writeback: Arc<WriteBack>,
+    (deliverer, cases): (Arc<Deliverer>, Arc<Cases>),
     vital: Arc<Vital>,
     asked: CancellationToken,
     term: CancellationToken,
@@ -67,7 +66,7 @@ pub async fn run(
         if asked.is_cancelled() && due.is_some_and(|due| due <= clock::monotonic()) {
             looked_at = clock::monotonic();
             let parts = (&mut scheduler, &mut busy, &mut running, &mut seen);
-            let next = match look(&shared, parts, &deliverer, &writeback).await {
+            let next = match look(&shared, parts, &deliverer, &cases).await {
                 Ok(next) => next,
                 Err(error) if error.lost_leadership() => break,
                 Err(error) => {
@@ -161,7 +160,7 @@ async fn look(
     shared: &Shared,
     (scheduler, busy, running, looks): (&mut Scheduler, &mut HashSet<LaneId>, &mut Running, &mut Looks),
     deliverer: &Arc<Deliverer>,
-    writeback: &Arc<WriteBack>,
+    cases: &Arc<Cases>,
 ) -> Result<Option<Duration>, StoreError> {
     let busy_lanes: Vec<LaneId> = busy.iter().copied().collect();
     let Heads {
@@ -200,9 +199,9 @@ async fn look(
                     continue;
                 };
                 let ticket = reads.swap_remove(place);
-                let writeback = writeback.clone();
+                let cases = cases.clone();
                 running.spawn(async move {
-                    let has_more = writeback.read_case(ticket, started.call).await;
+                    let has_more = cases.read_case(ticket, started.call).await;
                     (lane, has_more, look)
                 });
             }

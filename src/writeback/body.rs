@@ -1,9 +1,9 @@
 //! A message's body for the site. HTML comes from anybody who can write a mail: it is read beside the runtime, within a
 //! time, and that it is begun is noted before, so that one that ends the process is not read for ever (rule 19).
 
-use super::{File, Payload, WriteBack};
+use super::WriteBack;
 use crate::model::LaneId;
-use crate::store::{HARMLESS, StoreError, beside};
+use crate::store::{File, HARMLESS, Payload, StoreError, beside};
 use crate::text::{self, Incoming};
 
 /// A body that was begun so often and never read to its end is not begun again.

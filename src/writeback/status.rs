@@ -8,13 +8,12 @@ use super::gate::Meaning;
 use super::same_row::{Sighting, until_sure};
 use super::write::{ALREADY, Claim, Planned, WriteError, begin, prepare, run_all, text};
 use crate::config::Config;
-use crate::deskie::{Case, Status};
 use crate::lanes::{Class, Cost, backoff};
 use crate::mapping::shape::Shape;
 use crate::mapping::{Parameters, Statement, write};
-use crate::model::{CaseId, CrashPoint};
+use crate::model::CrashPoint;
 use crate::postgres::shape::{load_table, shape_of};
-use crate::store::{SeenStatus, StatusWrite, StoreError, Ticket};
+use crate::store::{StatusWrite, StoreError, Ticket};
 
 /// The statements of `[status]` for the ticket table as it is now.
 #[derive(Debug, Clone)]
@@ -46,40 +45,7 @@ impl StatusStatements {
     }
 }
 
-/// A case as its status is compared; one in the trash tells nothing.
-pub(super) fn seen(case: &Case) -> Option<SeenStatus> {
-    match &case.status {
-        Status::Other(_) => None,
-        status => Some(SeenStatus {
-            case_id: case.case_id,
-            status: status.as_str().to_owned(),
-            at: case.updated_at?,
-        })
-        .filter(|_| !case.deleted && !case.spam),
-    }
-}
-
 impl WriteBack {
-    /// A webhook brought no new message: perhaps the status changed. Costs one read, and only with `[status]`.
-    pub(super) async fn read_status(&self, case: CaseId) {
-        if self.config.status.is_none() {
-            return;
-        }
-        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
-        let answer = self.client.case(case).await;
-        self.meter.settle(call, &answer);
-        let seen = match answer {
-            Ok(answer) => seen(&answer.value),
-            // The sweep brings it, too.
-            Err(error) => return tracing::warn!(%case, "its status could not be read: {error}"),
-        };
-        if let Some(seen) = seen
-            && let Err(error) = self.store.status_seen(&[seen], true).await
-        {
-            tracing::warn!(%case, "its status could not be stored, the sweep brings it: {error}");
-        }
-    }
-
     /// Writes the statuses that wait; true where something was tried.
     pub async fn status_round(&self) -> Result<bool, StoreError> {
         if self.config.status.is_none() || self.status_gate.is_shut() {

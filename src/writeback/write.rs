@@ -10,20 +10,20 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use tokio_postgres::types::ToSql;
 
+use super::WriteBack;
 use super::files::Ready;
 use super::gate::Meaning;
 pub use super::refusal::WriteError;
 pub(super) use super::refusal::classify;
 use super::same_row::{Sighting, deleted, until_sure};
 use super::writer::WrittenBy;
-use super::{Payload, WriteBack};
 use crate::config::Config;
 use crate::lanes::backoff;
 use crate::mapping::{Batch, Parameters, Statement, shape::Shape, write};
 use crate::model::{CrashPoint, Kind};
 use crate::postgres::shape::{load_message_shape, load_table, shape_of};
 use crate::postgres::{Pool, TextParam, site};
-use crate::store::{self, PendingRemote, Store, StoreError, Ticket};
+use crate::store::{self, Payload, PendingRemote, Store, StoreError, Ticket};
 
 /// The statements of `[reply]` for the tables as they are now.
 #[derive(Debug, Clone)]
