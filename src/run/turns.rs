@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::cases::{Cases, class_of_read};
 use crate::console::{DeskieState, Flow, Vital};
 use crate::deliver::Deliverer;

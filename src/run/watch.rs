@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::config::OnMaxWal;
 use crate::console::Vital;
 use crate::model::{Seen, TroubleKind};

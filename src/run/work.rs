@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::beat::repeat;
+use super::shared::{GRACE, RENEW_EVERY, RunError, Shared};
 use super::watch::{BegunWith, note_unpublished, watch};
-use super::{GRACE, RENEW_EVERY, RunError, Shared, beat, lease, repair, repeat, turns};
+use super::{beat, lease, repair, turns};
 use crate::capture::{Capture, Observer};
 use crate::cases::Cases;
 use crate::console::{Flow, Vital};
@@ -116,7 +118,7 @@ pub async fn work(
             lease::give_back(&shared, connection).await;
         });
     }
-    lease::end_together(tasks, &term, GRACE).await;
+    end_together(tasks, &term, GRACE).await;
     over.cancel();
     lease.join_all().await;
     Ok(())
@@ -285,6 +287,23 @@ impl Tasks {
             task.await;
             name
         });
+    }
+}
+
+/// The tasks of one term of office, ended together.
+async fn end_together(mut tasks: JoinSet<&'static str>, term: &CancellationToken, grace: Duration) {
+    // Whichever ends first, but for the signal, ends the term: none of them ends by itself otherwise.
+    if let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(name) => tracing::debug!("{name} ended"),
+            Err(error) => tracing::error!("a task ended badly: {error}"),
+        }
+    }
+    term.cancel();
+    let finished = tokio::time::timeout(grace, async { while tasks.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        tracing::warn!("some work was cut off after {grace:?}; it is durable and goes on at the next start");
+        tasks.abort_all();
     }
 }
 
