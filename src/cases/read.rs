@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::Cases;
 use crate::deskie::{self, CallError, Message, Order, Writer};
 use crate::lanes::{
-    self, Author, Call, Class, Cost, CreatedAtKept, Lookup, MessageCandidate, MessageIntent, Verdict, backoff,
+    self, Call, Class, Cost, CreatedAtKept, Lookup, MessageCandidate, MessageIntent, Verdict, backoff,
 };
-use crate::model::{CallKind, CaseId, CrashPoint, DeliveryState, Kind, MessageId, StaffId, UserId, clock};
+use crate::model::{CaseId, CrashPoint, DeliveryId, DeliveryState, Kind, MessageId, StaffId, UserId, clock};
 use crate::store::{self, Delivery, NewRemote, Payload, ReadCase, RemoteState, StoreError, Ticket};
 use crate::text::{self, Shown};
 
@@ -253,10 +253,9 @@ impl Cases {
         let mut new = Vec::new();
         let mut found_since = Vec::new();
         let mut deferred = None;
-        let mut given_up: Vec<&Delivery> = doubtful
+        let (mut given_up, open): (Vec<&Delivery>, Vec<&Delivery>) = doubtful
             .iter()
-            .filter(|d| d.state == DeliveryState::Discarded)
-            .collect();
+            .partition(|delivery| delivery.state == DeliveryState::Discarded);
         for message in unknown {
             let ours = identified.iter().find(|(_, id)| *id == message.message_id);
             if let Some((delivery, _)) = ours {
@@ -267,14 +266,8 @@ impl Cases {
                 continue;
             }
             // It was parked out of doubt, and a person said that it stands there: each stands for one message.
-            let mut stands = None;
-            for (place, delivery) in given_up.iter().enumerate() {
-                if may_be(delivery, message, page.date).await && is_of_then(delivery, message, page.date) {
-                    stands = Some(place);
-                    break;
-                }
-            }
-            if let Some(place) = stands {
+            let is_of_then = |delivery: &Delivery| is_of_then(delivery, message, page.date);
+            if let Some(place) = first_that_may_be(&given_up, message, page.date, is_of_then).await {
                 let delivery = given_up.remove(place);
                 found_since.push((delivery.id, message.message_id));
                 new.push(NewRemote {
@@ -283,17 +276,8 @@ impl Cases {
                 });
                 continue;
             }
-            let mut undecided = None;
-            for delivery in doubtful
-                .iter()
-                .filter(|delivery| delivery.state != DeliveryState::Discarded)
-            {
-                if may_be(delivery, message, page.date).await {
-                    undecided = Some(delivery);
-                    break;
-                }
-            }
-            match undecided {
+            let undecided = first_that_may_be(&open, message, page.date, |_| true).await;
+            match undecided.and_then(|place| open.get(place)) {
                 // A person has to settle it; the others go on.
                 Some(delivery) if delivery.state == DeliveryState::Parked => {
                     deferred = deferred.or(Some(Duration::from_secs(300)));
@@ -326,12 +310,25 @@ impl Cases {
                 .iter()
                 .map(|(delivery, message)| (delivery.id, *message)),
         );
+        self.store_read((ticket, case), &page, wanted_at, (new, found_since), deferred)
+            .await
+    }
+
+    /// Stores what a read has brought: `new` messages, and what of ours was `found` among them.
+    async fn store_read(
+        &self,
+        (ticket, case): (&Ticket, CaseId),
+        page: &Page,
+        wanted_at: jiff::Timestamp,
+        (new, found): (Vec<NewRemote>, Vec<(DeliveryId, MessageId)>),
+        deferred: Option<Duration>,
+    ) -> Result<Sorted, StoreError> {
         // Deskie's dates are whole seconds: the last two may still get company.
         let explained = page.date.and_then(|date| date.checked_sub(EXPLAINED_UNTIL).ok());
         let deferred = deferred.or(page.has_more.then_some(Duration::ZERO));
         let read = ReadCase {
             new,
-            identified: found_since,
+            identified: found,
             explained: explained.filter(|_| deferred.is_none()),
             whole: page.whole.filter(|_| deferred.is_none()),
             wanted_at,
@@ -419,6 +416,21 @@ async fn same(delivery: &Delivery, message: &Message) -> Shown {
     }
 }
 
+/// The place of the first of these that the message may be.
+async fn first_that_may_be(
+    deliveries: &[&Delivery],
+    message: &Message,
+    date: Option<jiff::Timestamp>,
+    also: impl Fn(&Delivery) -> bool,
+) -> Option<usize> {
+    for (place, delivery) in deliveries.iter().enumerate() {
+        if may_be(delivery, message, date).await && also(delivery) {
+            return Some(place);
+        }
+    }
+    None
+}
+
 /// Whether a message may be the one that we sent and have no answer for.
 async fn may_be(delivery: &Delivery, message: &Message, date: Option<jiff::Timestamp>) -> bool {
     let shown = same(delivery, message).await;
@@ -432,13 +444,8 @@ async fn may_be(delivery: &Delivery, message: &Message, date: Option<jiff::Times
         created_at: message.created_at,
         known: false,
     };
-    let author = match (delivery.call, delivery.user_id) {
-        (Some(CallKind::AddNote), _) => Author::Note,
-        (_, Some(user)) if delivery.author == Kind::Customer => Author::Customer(user),
-        _ => Author::Staff(None),
-    };
     let intent = MessageIntent {
-        author,
+        author: delivery.author_there(),
         created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
         sent_not_before: delivery
             .intended_at(date, Duration::ZERO)

@@ -233,7 +233,7 @@ impl Cases {
     }
 
     /// So many of the youngest cases at most, merged ones too.
-    async fn newest_cases(&self, limit: u32) -> Result<Vec<Case>, CallError> {
+    pub(super) async fn newest_cases(&self, limit: u32) -> Result<Vec<Case>, CallError> {
         let query = CaseQuery {
             sort: Some(Sort::CreatedDesc),
             page: Some(1),

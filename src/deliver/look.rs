@@ -11,7 +11,7 @@ use crate::lanes::{
     self, Call, CaseCandidate, CaseIntent, Class, Cost, CreatedAtKept, DoubtState, Judgement, Lookup,
     MessageCandidate, MessageIntent,
 };
-use crate::model::{CallKind, CaseId, CrashPoint, Kind, MessageId, StaffId, UserId, clock};
+use crate::model::{CallKind, CaseId, CrashPoint, MessageId, StaffId, UserId, clock};
 use crate::store::{self, Delivery, Opening, StoreError};
 use crate::text;
 
@@ -446,13 +446,8 @@ impl Deliverer {
                 held.push(message.message_id);
             }
         }
-        let author = match (delivery.call, delivery.user_id) {
-            (Some(CallKind::AddNote), _) => lanes::Author::Note,
-            (_, Some(user)) if delivery.author == Kind::Customer => lanes::Author::Customer(user),
-            _ => lanes::Author::Staff(None),
-        };
         let intent = MessageIntent {
-            author,
+            author: delivery.author_there(),
             created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
             sent_not_before: intended.unwrap_or(jiff::Timestamp::MIN),
             kept: self.kept(),

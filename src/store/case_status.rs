@@ -101,7 +101,7 @@ impl Store {
             join {s}.ticket t using (case_id) where t.customer_at >= u.at and not t.gone
               and not exists (select from {s}.delivery d where d.ticket_id = t.id and d.act = 'status'
                               and d.state in ('queued', 'sending', 'doubt', 'parked'))";
-        let stale: Vec<i64> = self
+        let stale: Vec<LaneId> = self
             .query(sql, &[&ids, &times])
             .await?
             .iter()

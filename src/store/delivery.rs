@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{FileRef, Store, StoreError, word, word_or_none};
 pub use crate::decide::Opening;
+use crate::lanes;
 use crate::model::{
     CallKind, CaseId, DeliveryId, DeliveryState, Kind, LaneId, LinkId, Section, TicketKey, UserId, words,
 };
@@ -154,6 +155,15 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// As whose message it stands in Deskie.
+    pub fn author_there(&self) -> lanes::Author {
+        match (self.call, self.user_id) {
+            (Some(CallKind::AddNote), _) => lanes::Author::Note,
+            (_, Some(user)) if self.author == Kind::Customer => lanes::Author::Customer(user),
+            _ => lanes::Author::Staff(None),
+        }
+    }
+
     /// When the intent was made by Deskie's clock, which said `date` when this had been read `ago`; by the database's
     /// where Deskie did not say.
     pub fn intended_at(&self, date: Option<jiff::Timestamp>, ago: Duration) -> Option<jiff::Timestamp> {

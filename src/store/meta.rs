@@ -1,6 +1,6 @@
 //! What is known of the server and of our own position (rule 11), and the lease (rule 13).
 
-use super::{Store, StoreError};
+use super::{JOURNAL_ADD, Store, StoreError};
 use crate::model::{Epoch, LaneId, Lsn};
 
 /// So many rows are pruned in one statement, so that none runs long.
@@ -199,11 +199,7 @@ impl Store {
         what: &str,
         detail: &str,
     ) -> Result<(), StoreError> {
-        self.execute(
-            "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)",
-            &[&ticket, &what, &detail],
-        )
-        .await?;
+        self.execute(JOURNAL_ADD, &[&ticket, &what, &detail]).await?;
         Ok(())
     }
 

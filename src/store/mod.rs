@@ -269,6 +269,9 @@ impl Store {
     }
 }
 
+/// Adds a line to a ticket's story.
+const JOURNAL_ADD: &str = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
+
 /// A durable step of the leader: several statements, one transaction, the epoch checked first.
 pub struct Step<'a> {
     transaction: deadpool_postgres::Transaction<'a>,
@@ -340,8 +343,7 @@ impl Step<'_> {
         what: &str,
         detail: &str,
     ) -> Result<(), StoreError> {
-        let sql = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
-        self.execute(sql, &[&ticket, &what, &detail]).await?;
+        self.execute(JOURNAL_ADD, &[&ticket, &what, &detail]).await?;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use super::gate::Meaning;
 use super::same_row::{Sighting, until_sure};
 use super::write::{ALREADY, Claim, Planned, WriteError, begin, prepare, run_all, text};
 use crate::config::Config;
-use crate::lanes::{Class, Cost, backoff};
+use crate::lanes::backoff;
 use crate::mapping::shape::Shape;
 use crate::mapping::{Parameters, Statement, write};
 use crate::model::CrashPoint;

@@ -97,39 +97,20 @@ impl ReplyStatements {
     }
 }
 
-/// Prepares a statement, giving parameters their own type where Postgres cannot tell it (42P18, rule 16).
+/// Prepares a statement.
 pub(super) async fn prepare(
     client: &tokio_postgres::Client,
     statement: &mut Statement,
 ) -> Result<(), WriteError> {
-    loop {
-        let Err(error) = site::prepare(client, &statement.sql()).await else {
-            return Ok(());
-        };
-        let number = error
-            .as_db_error()
-            .filter(|error| error.code().code() == "42P18")
-            .and_then(|error| {
-                let digits = error.message().rsplit_once('$')?.1;
-                digits
-                    .chars()
-                    .take_while(char::is_ascii_digit)
-                    .collect::<String>()
-                    .parse()
-                    .ok()
-            });
-        match number {
-            Some(number) if statement.cast_parameter(number) => {}
-            _ => {
-                return Err(match classify(&error) {
-                    WriteError::Refused(text) | WriteError::Mapping(text) => {
-                        WriteError::Mapping(format!("{}: {text}", statement.name))
-                    }
-                    other => other,
-                });
-            }
+    let Err(error) = site::prepare_typed(client, statement).await else {
+        return Ok(());
+    };
+    Err(match classify(&error) {
+        WriteError::Refused(text) | WriteError::Mapping(text) => {
+            WriteError::Mapping(format!("{}: {text}", statement.name))
         }
-    }
+        other => other,
+    })
 }
 
 impl WriteBack {

@@ -13,10 +13,10 @@ use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading};
 use crate::mapping::shape::{Shape, key_values};
 use crate::mapping::{Parameters, Source, Statement, write};
 use crate::model::{Kind, TicketKey, clock};
+use crate::postgres::site::prepare_typed;
 use crate::postgres::{ConnectUrl, SessionOptions, TextParam, describe, quote_ident, site};
 use crate::setup::error::SetupError;
 use crate::setup::mapped::Mapped;
-use crate::setup::written::prepare_typed;
 
 /// One statement of the trial.
 struct Part {
