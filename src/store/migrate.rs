@@ -28,7 +28,7 @@ const STEPS: [(&str, &str); 6] = [
         "9dce263b620a1c62c45df39abd79064d64ed46fa7ef6f5aeafb20921b673b859",
     ),
     (
-        include_str!("../../sql/0037_explained.sql"),
+        include_str!("../../sql/0038_explained.sql"),
         "47702f72683a1c35abca5067c15fe65aafe83419252187e1cf6e651928e3b97b",
     ),
 ];
