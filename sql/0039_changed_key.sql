@@ -43,6 +43,11 @@ select section, place, what from (
     select section, 4, 'the primary key of ' || here::regclass || ' is made of other columns than before'
         from primaries where found is not null and found <> noted) changed;
 
+comment on view {schema}.changed_key is 'what has changed of the columns by which rows are known';
+comment on column {schema}.changed_key.section is 'ticket, message, or the table of an attachment';
+comment on column {schema}.changed_key.place is 'the weightiest first';
+comment on column {schema}.changed_key.what is 'the change, in words';
+
 create or replace function {schema}.keys_changed(sections text default '%') returns text language sql stable begin atomic
     select what from {schema}.changed_key where section like sections order by place, what limit 1;
 end;

@@ -1,9 +1,10 @@
 //! The heads of all lanes, both ways, in one statement: what is to be sent or looked for, and which cases are to be read.
 
+use crate::model::LaneId;
 use std::time::Duration;
 
 use super::delivery::{self, IS_HEAD, delivery};
-use super::ticket::{self, ticket_at};
+use super::ticket::{self, ticket};
 use super::{Delivery, Store, StoreError, Ticket};
 
 /// What the lanes could do now.
@@ -21,7 +22,7 @@ impl Store {
     /// The heads of lanes whose time has come: `limit` deliveries of live traffic and as many of a backfill, and `limit`
     /// reads. Lanes with work under way (`busy`) are left out; there are none while something is held, and nothing to be sent
     /// while the way to Deskie is paused.
-    pub async fn lane_heads(&self, limit: u32, busy: &[i64]) -> Result<Heads, StoreError> {
+    pub async fn lane_heads(&self, limit: u32, busy: &[LaneId]) -> Result<Heads, StoreError> {
         let some = |backfill: &str| {
             format!(
                 "(select d.id, d.ticket_id from {{s}}.delivery d
@@ -55,12 +56,12 @@ impl Store {
         );
         let mut heads = Heads::default();
         for row in self.query(&sql, &[&busy]).await? {
-            let (id, lane): (Option<i64>, Option<i64>) = (row.get(0), row.get(delivery::COUNT));
+            let (id, lane): (Option<i64>, Option<LaneId>) = (row.get("id"), row.get("lane_id"));
             match (id, lane) {
                 (Some(_), _) => heads.deliveries.push(delivery(&row)?),
-                (None, Some(_)) => heads.reads.push(ticket_at(&row, delivery::COUNT)),
+                (None, Some(_)) => heads.reads.push(ticket(&row)),
                 (None, None) => {
-                    let seconds: Option<f64> = row.get(delivery::COUNT + ticket::COUNT);
+                    let seconds: Option<f64> = row.get("next");
                     heads.next_in = seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e6)));
                 }
             }

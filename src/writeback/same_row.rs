@@ -101,7 +101,7 @@ impl Sighting {
             .zip(key(ticket, tickets)?.into_iter().map(|value| value.0.into()))
             .collect();
         let values = vec![
-            text(&ticket.id.to_string()),
+            text(&ticket.id.0.to_string()),
             text(ticket.key.as_str()),
             text(&deleted(ticket)),
             text(&tickets.relation.schema),
