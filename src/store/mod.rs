@@ -37,6 +37,7 @@ mod published;
 mod recall;
 mod remote;
 mod risk;
+mod said;
 mod sample;
 mod search;
 mod set;

@@ -2,8 +2,8 @@
 //! time, and that it is begun is noted before, so that one that ends the process is not read for ever (rule 19).
 
 use super::{File, Payload, WriteBack};
-use crate::store::{HARMLESS, StoreError, beside};
-use crate::text::{self, Incoming};
+use crate::store::{self, HARMLESS, StoreError, beside};
+use crate::text::{self, Incoming, Known};
 
 /// A body that was begun so often and never read to its end is not begun again.
 const ATTEMPTS: i32 = 3;
@@ -39,15 +39,19 @@ impl WriteBack {
     async fn words(&self, ticket: Option<i64>, key: &str, payload: &Payload) -> Result<Incoming, StoreError> {
         let (content, html) = (&payload.content, &payload.content_html);
         let base = self.config.deskie.url.clone();
+        let known = match ticket.filter(|_| payload.user_id.is_some() && text::may_quote(content, html)) {
+            Some(ticket) => self.said(ticket).await?,
+            None => Known::default(),
+        };
         if content.len().max(html.len()) < HARMLESS {
-            return Ok(text::incoming(content, html, Some(&base)));
+            return Ok(text::read(content, html, Some(&base), &known).0);
         }
         let begun = self.store.risk_begin("body", key).await?;
         let (content, html) = (content.clone(), html.clone());
         let read = match begun < ATTEMPTS {
             true => {
                 let bytes = content.len().max(html.len());
-                beside(bytes, move || text::read(&content, &html, Some(&base))).await
+                beside(bytes, move || text::read(&content, &html, Some(&base), &known)).await
             }
             false => None,
         };
@@ -68,5 +72,14 @@ impl WriteBack {
         }
         self.store.risk_end("body", key).await?;
         Ok(body)
+    }
+
+    /// What a mail of the ticket's customer may quote: what went either way.
+    async fn said(&self, ticket: i64) -> Result<Known, StoreError> {
+        let (mut said, sent) = self.store.ticket_said(ticket).await?;
+        for (text, html) in &sent {
+            said.extend(store::fingerprints(text, html).await);
+        }
+        Ok(said.into_iter().collect())
     }
 }
