@@ -162,7 +162,7 @@ async fn what_fails_on_its_way_tells_no_customers_text_either() {
         free_port()
     );
     let status =
-        "[status]\nsql = [\"update tickets set status = (subject::int)::text where id = :ticket\"]\n";
+        "[status]\nsql = [\"update tickets set subject = (subject::int)::text where id = :ticket\"]\n";
     let file = "attachments = [\"insert into ticket_files (ticket_id, message_id, name, content) values \
         (:ticket, case when :name like '%bad%' then :name::int else :row end, :name, :bytes)\"]";
     let files = "[[attachment]]\nof = \"message\"\ntable = \"ticket_files\"\nparent = \"message_id\"\nname = \"name\"\n\
