@@ -8,6 +8,7 @@
 
 mod catalog;
 mod columns;
+mod customers;
 mod draft;
 mod evidence;
 mod reply;
@@ -161,7 +162,7 @@ async fn find<'a>(
             },
         },
     };
-    let customers = tables::customers(ticket.0, tables);
+    let customers = customers::customers(ticket.0, tables);
     let message = match message {
         None => None,
         Some((table, why)) => {
@@ -188,7 +189,7 @@ async fn find<'a>(
                 )));
             }
             let writer = speech::writer(table, &link.columns(), tables);
-            let customer = customers.first().cloned().unwrap_or(tables::Customer::Own);
+            let customer = customers.first().cloned().unwrap_or(customers::Customer::Own);
             let spoken = evidence::spoken(client, (ticket.0, table, &link), &customer, writer.as_ref()).await;
             let author = speech::author(
                 table,

@@ -4,8 +4,9 @@ use tokio_postgres::Client;
 
 use super::catalog::{Candidate, texts};
 use super::columns::{FirstMessage, body, created};
+use super::customers::Customer;
 use super::speech::{Spoken, Writer};
-use super::tables::{Customer, Link};
+use super::tables::Link;
 use crate::postgres::{qualified, quote_ident};
 
 /// So many messages are looked at.

@@ -2,10 +2,11 @@
 
 use super::catalog::Candidate;
 use super::columns::{body, created, dotted, email, is_html, named};
+use super::customers::Customer;
 use super::draft::{Section, Value};
 use super::sections::{Found, Spoken};
 use super::speech::{Set, agent_of};
-use super::tables::{Customer, Link};
+use super::tables::Link;
 use super::visible::Visible;
 use super::words::{self, has};
 use crate::postgres::catalog::TableColumn;

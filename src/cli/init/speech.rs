@@ -2,8 +2,8 @@
 
 use super::catalog::{Candidate, ForeignKey};
 use super::columns::{StaffFlag, dotted, email, is_people, is_staff, staff_flag};
+use super::customers::Customer;
 use super::draft::Value;
-use super::tables::Customer;
 use super::tellers::{Ground, Teller};
 use super::words::{self, has};
 

@@ -2,9 +2,9 @@
 
 use super::catalog::Candidate;
 use super::columns::{dotted, is_people, is_staff, literal, literals, sides};
+use super::customers::Customer;
 use super::draft::Value;
 use super::speech::{Set, Spoken, Writer, agent_of, table_name};
-use super::tables::Customer;
 use super::words::{self, has};
 
 /// A column of people with one of these does not say who wrote it.
