@@ -1,9 +1,7 @@
 //! PURE: what was found, as the sections of the draft.
 
 use super::catalog::Candidate;
-use super::columns::{
-    FirstMessage, body, created, dotted, email, is_html, is_people, is_prose, is_staff, named,
-};
+use super::columns::{FirstMessage, body, created, dotted, is_html, is_prose, json_body, named, said};
 use super::customers::{self, Customer};
 use super::draft::{Section, Value};
 use super::reply::reply;
@@ -64,6 +62,7 @@ fn used(message: &Spoken<'_>) -> Vec<String> {
     let mut used = message.link.columns();
     used.extend(message.author.used.iter().cloned());
     used.extend(body(message.table).map(|column| column.name.clone()));
+    used.extend(json_body(message.table).map(|(column, _)| column.name.clone()));
     used.extend(created(message.table).map(|column| column.name.clone()));
     used
 }
@@ -77,8 +76,9 @@ fn created_at(section: &mut Section, of: &Candidate, alias: &str) {
     if column.type_text.contains("without time zone") {
         let example = format!("{} at time zone 'Europe/Istanbul'", dotted(alias, &column.name));
         section.question(format!(
-            "{} has no time zone, and is read as UTC. Where the site writes local time in it, say so: created_at = \"{example}\"",
-            column.name
+            "{} has no time zone, and is read as UTC. Where the site writes local time in it, say so: created_at = {}",
+            column.name,
+            super::draft::string(&example)
         ));
     }
 }
@@ -253,6 +253,12 @@ fn message(message: &Spoken<'_>, seen: &Visible) -> Section {
     if let Some(text) = body(of) {
         section.line("body", &text.name, "");
         html(&mut section, of, text);
+    } else if let (Some(said), Some((column, _))) = (said(of, "m"), json_body(of)) {
+        section.line(
+            "body",
+            said,
+            format!("there are sentences in the JSON of {}", column.name),
+        );
     }
     created_at(&mut section, of, "m");
     for question in &seen.questions {
@@ -270,6 +276,7 @@ fn message(message: &Spoken<'_>, seen: &Visible) -> Section {
             section.question(format!("{} holds sentences, and is left out.", column.name));
         }
         if column.type_text.starts_with("json")
+            && json_body(of).is_none_or(|(body, _)| body.name != column.name)
             && values.iter().any(|text| {
                 text.contains("\"url\"") || text.contains("\"path\"") || text.contains("\"name\"")
             })

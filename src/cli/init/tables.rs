@@ -1,7 +1,8 @@
 //! PURE: which table is which.
 
-use super::catalog::{Candidate, ForeignKey, Polymorphic};
-use super::columns::{self, body, email, named};
+use super::catalog::{Candidate, Polymorphic};
+use super::columns::{body, email, named, said};
+use super::customers::{has_somebody, is_record};
 use super::words::{self, has};
 
 /// How the rows of a table name a row of another one.
@@ -102,7 +103,7 @@ pub(super) fn speaking<'a>(parent: &Candidate, tables: &'a [Candidate]) -> Vec<&
             && !other.table.primary_key.is_empty()
             && !has(name, words::ASIDE)
             && !has(name, words::FILE)
-            && body(other).is_some()
+            && said(other, "m").is_some()
     };
     tables.iter().filter(fits).collect()
 }
@@ -113,21 +114,11 @@ pub(super) fn children<'a>(parent: &Candidate, taken: &[u32], tables: &'a [Candi
     tables.iter().filter(fits).collect()
 }
 
-/// Whether somebody stands behind the rows: an address of their own, or a key to people who have one.
-fn has_somebody(of: &Candidate, tables: &[Candidate]) -> bool {
-    email(of).is_some()
-        || named(of, words::PHONE, "S").is_some()
-        || of.keys.iter().any(|key| {
-            tables
-                .iter()
-                .any(|other| other.table.oid == key.to && columns::is_people(other))
-        })
-}
-
 /// Whether the rows are somebody who has an address: people, agents, queues.
-fn has_addresses(of: &Candidate) -> bool {
+fn has_addresses(of: &Candidate, tables: &[Candidate]) -> bool {
     (email(of).is_some() || named(of, words::PHONE, "S").is_some())
         && !has(&of.table.name.table, words::TICKET)
+        && !is_record(of, tables)
 }
 
 /// The tickets: whose name says so, behind whose rows somebody stands, and about which something is said, in rows of a
@@ -152,13 +143,13 @@ pub(super) fn tickets(tables: &[Candidate]) -> Choice<'_> {
     let is_part = |of: &Candidate| {
         of_form.iter().any(|parent| {
             link(of, parent).is_some()
-                && !has_addresses(parent)
+                && !has_addresses(parent, tables)
                 && (has(&parent.table.name.table, words::TICKET) || has(&of.table.name.table, words::MESSAGE))
         })
     };
     let whole: Vec<&Candidate> = of_form
         .iter()
-        .filter(|of| !is_part(of) && !has_addresses(of))
+        .filter(|of| !is_part(of) && !has_addresses(of, tables))
         .copied()
         .collect();
     let parts: Vec<&Candidate> = found.iter().filter(|of| is_part(of)).copied().collect();
@@ -176,7 +167,15 @@ pub(super) fn tickets(tables: &[Candidate]) -> Choice<'_> {
         .filter(|of| !speaking(of, tables).is_empty())
         .copied()
         .collect();
-    if !with_children.is_empty() {
+    if with_children.is_empty() {
+        // About rows of another name (orders) messages are written: they may be the tickets as well.
+        let is_spoken_of = |of: &&&Candidate| {
+            let mut children = speaking(of, tables).into_iter();
+            children.any(|child| !child.rows.is_empty() && has(&child.table.name.table, words::MESSAGE))
+        };
+        let spoken_of: Vec<&Candidate> = whole.iter().filter(is_spoken_of).copied().collect();
+        found.extend(spoken_of);
+    } else {
         found = with_children;
     }
     let filled: Vec<&Candidate> = found.iter().filter(|of| !of.rows.is_empty()).copied().collect();
