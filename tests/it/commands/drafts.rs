@@ -34,6 +34,7 @@ fn schemas(folder: &str) -> Vec<Schema> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
         .collect();
     folders.sort();
     let schema = |folder: &PathBuf| Schema {
