@@ -17,14 +17,14 @@
 //! | 2, pure | [`pgoutput`]: bytes → messages; [`mapping`]: config → SQL; [`lanes`]: who may be sent now; [`text`]: bodies; [`decide`]: what becomes of a row |
 //! | 3 | [`postgres`]: connections, replication, catalog; [`deskie`]: the API; [`sandbox`]: a site and a Deskie to try |
 //! | 4 | [`store`]: all SQL on our own schema; [`files`]: files on their way |
-//! | 5 | [`backfill`], [`capture`], [`resolve`], [`deliver`], [`receive`], [`writeback`], [`sweep`], [`setup`]: the flows; they meet only in the store |
+//! | 5 | [`backfill`], [`capture`], [`resolve`], [`deliver`], [`receive`], [`cases`], [`writeback`], [`setup`]: the flows; they meet only in the store |
 //! | 6 | [`console`]: the admin port; [`run`]: tasks and shutdown |
 //! | 7 | [`cli`]: one file a command |
 //!
 //! # Reading order
 //!
 //! `sql/0001_state.sql` says what is stored; then follow a ticket: [`capture`], [`resolve`], [`deliver`]; and an answer:
-//! [`receive`], [`writeback`]. The decisions between two awaits are in [`lanes`] and [`decide`].
+//! [`receive`], [`cases`], [`writeback`]. The decisions between two awaits are in [`lanes`] and [`decide`].
 //!
 //! # What holds everywhere
 //!
@@ -36,6 +36,7 @@
 
 pub mod backfill;
 pub mod capture;
+pub mod cases;
 pub mod cli;
 pub mod config;
 pub mod console;
@@ -54,6 +55,5 @@ pub mod run;
 pub mod sandbox;
 pub mod setup;
 pub mod store;
-pub mod sweep;
 pub mod text;
 pub mod writeback;

@@ -21,7 +21,7 @@ use crate::files::{self, Attached};
 use crate::mapping::scan;
 use crate::mapping::shape::key_values;
 use crate::mapping::{Shape, expand};
-use crate::model::{DeliveryId, Section, TicketKey};
+use crate::model::{DeliveryId, LaneId, Section, TicketKey};
 use crate::postgres::shape::{ShapeError, created_at_types, load_message_shape, load_shape};
 use crate::postgres::{Pool, TextParam, describe, site};
 use crate::store::{LinkState, NewDelivery, Step, Store, StoreError};
@@ -260,7 +260,7 @@ async fn enter(
     step: &Step<'_>,
     section: Section,
     row: &FoundRow,
-    lane: i64,
+    lane: LaneId,
     position: i64,
 ) -> Result<Option<DeliveryId>, StoreError> {
     let known = step.link_find(section, &row.key).await?;

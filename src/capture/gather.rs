@@ -13,7 +13,7 @@ use super::mapped::Asked;
 use super::store::{Part, Whole, send};
 use super::{CaptureError, KEEPALIVE_STEP, Reading};
 use crate::model::{Lsn, Op, RelationName, Row};
-use crate::pgoutput::{Change, Relations, Step, decode_in};
+use crate::pgoutput::{Change, Relations, Streamed, decode_in};
 use crate::postgres::replication::{Frame, ReplicationStream};
 use crate::store::{Captured, Position};
 
@@ -118,7 +118,7 @@ impl Gathering<'_> {
         let message = decode_in(&bytes, self.stream.charset()).map_err(|error| damaged(error.to_string()))?;
         let step = self.relations.step(message);
         match step.map_err(|error| damaged(error.to_string()))? {
-            Step::Begin {
+            Streamed::Begin {
                 commit_lsn,
                 commit_time,
                 xid,
@@ -139,7 +139,7 @@ impl Gathering<'_> {
                     echo: false,
                 });
             }
-            Step::Emitted {
+            Streamed::Emitted {
                 transactional: true,
                 prefix,
                 ..
@@ -148,18 +148,18 @@ impl Gathering<'_> {
                     transaction.echo = true;
                 }
             }
-            Step::Change(change) => self.change(change).await?,
-            Step::Truncate(tables) => {
+            Streamed::Change(change) => self.change(change).await?,
+            Streamed::Truncate(tables) => {
                 for table in &tables {
                     if let Some(name) = self.name(table).await? {
                         self.gathered.push(name, Op::Truncate, None, None)?;
                     }
                 }
             }
-            Step::Commit { end_lsn, .. } => self.gathered.commit(end_lsn),
+            Streamed::Commit { end_lsn, .. } => self.gathered.commit(end_lsn),
             // What comes behind a change of its key has other numbers (rule 11).
-            Step::Described(_) => send(&self.parts, Part::Described).await?,
-            Step::Emitted { .. } | Step::Nothing => {}
+            Streamed::Described(_) => send(&self.parts, Part::Described).await?,
+            Streamed::Emitted { .. } | Streamed::Nothing => {}
         }
         Ok(())
     }

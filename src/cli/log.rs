@@ -8,17 +8,17 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
 use super::{Arguments, LogFormat};
+use crate::config;
 
 /// Starts logging, for the whole process.
 pub fn start(arguments: &Arguments) {
-    let default = format!("warn,deskie_cdc={}", arguments.default_log_level());
-    let chosen = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let (chosen, refused) = levels(config::process_env("RUST_LOG"), arguments.default_log_level());
     let filter = chosen.and(filter_fn(may_be_shown));
     let is_terminal = io::IsTerminal::is_terminal(&io::stderr());
     let layer = tracing_subscriber::fmt::layer().with_target(false);
@@ -37,6 +37,9 @@ pub fn start(arguments: &Arguments) {
                 .init();
         }
     }
+    if let Some(refused) = refused {
+        tracing::warn!("{refused}");
+    }
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
             .location()
@@ -48,6 +51,26 @@ pub fn start(arguments: &Arguments) {
             .unwrap_or(&"its message may hold a text");
         tracing::error!("this is a bug in deskie-cdc, please report it: it panicked at {place}: {what}");
     }));
+}
+
+/// What `RUST_LOG` asks for, and without it the usual; with why it was refused, where it is nothing that can be asked for.
+fn levels(wanted: Option<String>, usual: LevelFilter) -> (Targets, Option<String>) {
+    let usual = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("deskie_cdc", usual);
+    let Some(wanted) = wanted.filter(|wanted| !wanted.trim().is_empty()) else {
+        return (usual, None);
+    };
+    match wanted.parse() {
+        Ok(chosen) => (chosen, None),
+        Err(error) => {
+            let refused = format!(
+                "RUST_LOG is not used: {error}; it is a level (error, warn, info, debug, trace), or a list like \
+                 `warn,deskie_cdc=debug`"
+            );
+            (usual, Some(refused))
+        }
+    }
 }
 
 fn may_be_shown(event: &Metadata<'_>) -> bool {
@@ -153,6 +176,25 @@ mod tests {
         let json = line("{\"m\":\"a\u{9b}b\u{2028}\"}\n", Form::Json);
         assert_eq!(json, "{\"m\":\"a\\u009bb\\u2028\"}\n");
         assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+    }
+
+    #[test]
+    fn a_wish_for_levels_is_granted_or_refused_aloud() {
+        let asked = |wanted: Option<&str>| levels(wanted.map(str::to_owned), LevelFilter::INFO);
+        let shows = |levels: &Targets, target, level| levels.would_enable(target, &level);
+        for nothing in [None, Some(" ")] {
+            let (usual, refused) = asked(nothing);
+            assert!(refused.is_none() && shows(&usual, "deskie_cdc::capture", Level::INFO));
+            assert!(
+                !shows(&usual, "deskie_cdc::capture", Level::DEBUG) && !shows(&usual, "rustls", Level::INFO)
+            );
+        }
+        let (chosen, refused) = asked(Some("warn,deskie_cdc::capture=trace"));
+        assert!(refused.is_none() && shows(&chosen, "deskie_cdc::capture", Level::TRACE));
+        assert!(!shows(&chosen, "deskie_cdc::resolve", Level::INFO));
+        let (usual, refused) = asked(Some("deskie_cdc=loud"));
+        assert!(refused.is_some_and(|refused| refused.starts_with("RUST_LOG is not used: ")));
+        assert!(shows(&usual, "deskie_cdc", Level::INFO));
     }
 
     #[test]

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use tracing::level_filters::LevelFilter;
 
 use crate::config::{self, Config};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
@@ -173,10 +174,10 @@ impl Arguments {
     }
 
     /// The level of our own lines without RUST_LOG: a command that prints a result only says what went wrong.
-    fn default_log_level(&self) -> &'static str {
+    fn default_log_level(&self) -> LevelFilter {
         match self.command {
-            Command::Run(_) | Command::Simulator(_) => "info",
-            _ => "warn",
+            Command::Run(_) | Command::Simulator(_) => LevelFilter::INFO,
+            _ => LevelFilter::WARN,
         }
     }
 

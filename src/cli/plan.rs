@@ -49,12 +49,12 @@ struct Planned {
     values: Map<String, Value>,
     /// What becomes of it.
     #[serde(flatten)]
-    outcome: Outcome,
+    outcome: Foreseen,
 }
 
 /// What becomes of a row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Outcome {
+struct Foreseen {
     /// The calls, or why there is none.
     result: Fate,
     /// Why.

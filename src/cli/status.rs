@@ -1,5 +1,6 @@
 //! `status`: our state as the database holds it, and what only a running connector knows, where one runs here.
 
+use crate::model::Kind;
 use std::time::Duration;
 
 use comfy_table::Table;
@@ -188,8 +189,8 @@ fn trouble(trouble: &Trouble) -> (&'static str, String) {
 /// Whether Deskie's rules do what they are there for.
 fn rule(heard: &RuleHeard) -> (&'static str, String) {
     let name = match heard.of {
-        "agent" => "agents' rule",
-        _ => "customers' rule",
+        Kind::Agent => "agents' rule",
+        Kind::Customer => "customers' rule",
     };
     let last = heard
         .last_at

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::CrashPoint;
+use crate::model::{CrashPoint, crash};
 
 /// The environment variable that names the config file.
 pub const CONFIG_VARIABLE: &str = "DESKIE_CDC_CONFIG";
@@ -31,6 +31,11 @@ pub fn arm_crash_point(env: &dyn Fn(&str) -> Option<String>) -> Result<(), Strin
         let Some(text) = env(variable).filter(|text| !text.is_empty()) else {
             continue;
         };
+        if !crash::COMPILED {
+            return Err(format!(
+                "{variable} is set, but a release has no crash points: build one with `--features crash-points`, or unset it"
+            ));
+        }
         let (name, hits) = text.split_once(':').unwrap_or((&text, "1"));
         match (CrashPoint::named(name), hits.parse()) {
             (Some(point), Ok(hits @ 1..)) => point.arm(hits, freezes),

@@ -59,16 +59,16 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// Sorts what was found by place and leaves out what is said twice.
-    pub(super) fn new(source: &Source, mut found: Vec<Found>) -> ConfigError {
+    pub(super) fn new(source: &Source, mut found: Vec<RawFault>) -> ConfigError {
         found.sort_by(|left, right| {
-            let place = |found: &Found| (found.span.start, found.span.end);
+            let place = |found: &RawFault| (found.span.start, found.span.end);
             place(left)
                 .cmp(&place(right))
                 .then_with(|| left.message.cmp(&right.message))
         });
         let masked = mask(&source.text);
         let mut faults: Vec<Fault> = Vec::new();
-        for Found {
+        for RawFault {
             span, message, hint, ..
         } in found
         {
@@ -166,7 +166,7 @@ impl std::error::Error for ConfigError {}
 
 /// A fault as it was found, before it is rendered.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct RawFault {
     /// Where.
     pub(super) span: Span,
     /// What is wrong.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue, Error};
 
-use super::fault::{ConfigError, Found};
+use super::fault::{ConfigError, RawFault};
 use super::keys::{homes, nearest, sections};
 use super::mapping::Mapping;
 use super::read::Reader;
@@ -307,13 +307,13 @@ impl<'a> Top<'a> {
 
 /// Adds the faults of the syntax, and takes away what may be but their consequence: faults on the same lines, and
 /// things missing (a name given twice hides nothing).
-fn add_syntax(source: &Source, errors: &[Error], found: &mut Vec<Found>) {
+fn add_syntax(source: &Source, errors: &[Error], found: &mut Vec<RawFault>) {
     const TWICE: &str = "duplicate key";
     if errors.iter().any(|error| error.message() != TWICE) {
         found.retain(|found| !found.uncertain);
     }
     let line = |span: &Span| source.line_column(span.start).0;
-    let mut faults: Vec<Found> = Vec::new();
+    let mut faults: Vec<RawFault> = Vec::new();
     for error in errors {
         let span = error.span().unwrap_or(source.text.len()..source.text.len());
         // The first fault of a line; the next ones tend to follow from it.
@@ -331,7 +331,7 @@ fn add_syntax(source: &Source, errors: &[Error], found: &mut Vec<Found>) {
             }
             (message, _) => format!("TOML syntax error: {message}"),
         };
-        faults.push(Found {
+        faults.push(RawFault {
             span,
             message,
             hint: None,

@@ -23,6 +23,7 @@ mod site_name;
 mod tests;
 mod value;
 
+use crate::model::CallKind;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -83,10 +84,10 @@ pub struct Config {
 
 impl Config {
     /// The call by which an agent's answer on the site goes to Deskie.
-    pub fn agent_call(&self) -> &'static str {
+    pub fn agent_call(&self) -> CallKind {
         match self.message.as_ref().map(|message| message.agent_as) {
-            Some(AgentAs::Staff) => "add_message",
-            _ => "add_note",
+            Some(AgentAs::Staff) => CallKind::AddMessage,
+            _ => CallKind::AddNote,
         }
     }
 }

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::env::{Env, expand};
-use super::fault::Found;
+use super::fault::RawFault;
 use super::section::Section;
 use super::value::{self, Problem};
 use super::{Expr, Span};
@@ -16,7 +16,7 @@ use super::{Expr, Span};
 pub(super) struct Reader<'a> {
     text: &'a str,
     env: Env<'a>,
-    found: RefCell<Vec<Found>>,
+    found: RefCell<Vec<RawFault>>,
 }
 
 impl<'a> Reader<'a> {
@@ -31,7 +31,7 @@ impl<'a> Reader<'a> {
 
     /// Notes a fault.
     pub(super) fn fault(&self, span: &Span, message: impl Into<String>, hint: Option<String>) {
-        let found = Found {
+        let found = RawFault {
             span: span.clone(),
             message: message.into(),
             hint,
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
 
     /// Notes a fault, e.g. that something is missing, which a syntax error may be the cause of.
     pub(super) fn uncertain(&self, span: &Span, message: impl Into<String>, hint: Option<String>) {
-        let found = Found {
+        let found = RawFault {
             span: span.clone(),
             message: message.into(),
             hint,
@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What was found.
-    pub(super) fn into_found(self) -> Vec<Found> {
+    pub(super) fn into_found(self) -> Vec<RawFault> {
         self.found.into_inner()
     }
 

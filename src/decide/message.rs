@@ -1,32 +1,13 @@
 //! A message's row, or one message of a row that holds many.
 
-use super::{Cells, Found, Need, Outputs, Ready, Times, opening, seconds, told, unanswered};
+use super::{Cells, Need, Outputs, Ready, Ruling, Times, opening, seconds, told, unanswered};
 use crate::config::{AgentAs, Config};
 use crate::mapping::read::MESSAGE_OUTPUTS;
-use crate::model::TicketKey;
+use crate::model::{Kind, TicketKey};
 use crate::text::{self, Parts};
 
 /// Why an agent's answer stays on the site.
 pub const AGENT_IGNORED: &str = "an agent's answer on the site ([message] agent_as = \"ignore\")";
-
-/// Who wrote a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Author {
-    /// The customer.
-    Customer,
-    /// A member of the support team, on the site.
-    Agent,
-}
-
-impl Author {
-    /// The word in `delivery.author`, which is that of the mapping.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Author::Customer => "customer",
-            Author::Agent => "agent",
-        }
-    }
-}
 
 /// A message's row, and what is known besides. What is `None` was not asked for yet.
 #[derive(Debug, Clone, Copy)]
@@ -50,11 +31,11 @@ pub struct MessageRow<'a> {
 }
 
 /// What becomes of a message.
-pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Found, Need> {
+pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Ruling, Need> {
     let outputs = match row.outputs {
         Outputs::Row(outputs) => outputs,
         Outputs::NoRow if !row.ticket_exists.ok_or(Need::TicketExists)? => {
-            return Ok(Found::Wait {
+            return Ok(Ruling::Wait {
                 why: format!("the ticket {} is not there, or not visible to us", row.ticket),
                 bounded: true,
             });
@@ -66,30 +47,30 @@ pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Found, Need> {
         cells: outputs,
     };
     if !cells.holds("where") {
-        return Ok(Found::NotNow("[message] where does not hold".into()));
+        return Ok(Ruling::NotNow("[message] where does not hold".into()));
     }
     let mapped = config.message.as_ref();
     let agent_as = mapped.map_or(AgentAs::Ignore, |message| message.agent_as);
     let author = match cells.word("author") {
-        None if mapped.is_some_and(|message| message.author.is_none()) => Author::Customer,
-        Some("customer") => Author::Customer,
-        Some("agent") if agent_as == AgentAs::Ignore => return Ok(Found::NotNow(AGENT_IGNORED.into())),
-        Some("agent") => Author::Agent,
-        Some("skip") => return Ok(Found::NotNow("[message] author is skip".into())),
+        None if mapped.is_some_and(|message| message.author.is_none()) => Kind::Customer,
+        Some("customer") => Kind::Customer,
+        Some("agent") if agent_as == AgentAs::Ignore => return Ok(Ruling::NotNow(AGENT_IGNORED.into())),
+        Some("agent") => Kind::Agent,
+        Some("skip") => return Ok(Ruling::NotNow("[message] author is skip".into())),
         other => {
             let is = other.map_or_else(|| "NULL".to_owned(), text::word_or_length);
-            return Ok(Found::Park(format!(
+            return Ok(Ruling::Park(format!(
                 "[message] author is {is}; it must be 'customer', 'agent' or 'skip'"
             )));
         }
     };
     let created_at = seconds(cells.whole("created_at"));
     if let Some(age) = row.times.import(config, created_at) {
-        return Ok(Found::Never(age));
+        return Ok(Ruling::Never(age));
     }
     let files = row.files.ok_or(Need::Files)?;
     // What is to be asked is asked before the body is converted, which costs most of all, and once.
-    let opens = !row.has_case && author != Author::Agent;
+    let opens = !row.has_case && author != Kind::Agent;
     let ticket = match opens && cells.holds("ticket_where") {
         true => Some(row.ticket_outputs.ok_or(Need::Ticket)?),
         false => None,
@@ -102,15 +83,15 @@ pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Found, Need> {
     // In no format that is known it says something all the same.
     let says = body.is_some() || (!has_format && cells.word("body").is_some());
     if !says && files.is_empty() {
-        return Ok(Found::NotNow("the body is empty, and there is no file".into()));
+        return Ok(Ruling::NotNow("the body is empty, and there is no file".into()));
     }
     if !has_format {
-        return Ok(Found::Park(
+        return Ok(Ruling::Park(
             "[message] format must give 'text', 'html' or 'markdown'".into(),
         ));
     }
     if !cells.holds("ticket_where") {
-        return Ok(Found::Wait {
+        return Ok(Ruling::Wait {
             why: "[ticket] where does not hold".into(),
             bounded: false,
         });
@@ -123,7 +104,7 @@ pub fn message(config: &Config, row: &MessageRow<'_>) -> Result<Found, Need> {
         },
         Some(other) => return Ok(unanswered(other, "[ticket]")),
     };
-    Ok(Found::Ready(Box::new(Ready {
+    Ok(Ruling::Ready(Box::new(Ready {
         author,
         bodies: match body {
             Some(body) => body.bodies.clone(),

@@ -17,14 +17,14 @@ mod tests;
 mod ticket;
 mod verdict;
 
-pub use message::{AGENT_IGNORED, Author, MessageRow, message};
+pub use message::{AGENT_IGNORED, MessageRow, message};
 pub use opening::{Opening, opening, status_word, tell_odd_status, ticket_status};
 pub use ticket::{TicketRow, ticket};
 pub use verdict::{Answers, Question, message_verdict, ticket_verdict};
 
 use crate::config::Config;
 use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS};
-use crate::model::{BodyFormat, RowClock, Section};
+use crate::model::{BodyFormat, Kind, RowClock, Section};
 use crate::text::{Body, Limits, Parts};
 
 /// A statement's answer for one row, or why there is none.
@@ -85,7 +85,7 @@ impl<'a> Cells<'a> {
 
 /// What becomes of a row. `Ready` is what goes to Deskie; the caller may have added to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found<R = Ready> {
+pub enum Ruling<R = Ready> {
     /// It goes to Deskie.
     Ready(Box<R>),
     /// It is not for Deskie as it is; a later UPDATE may change that.
@@ -103,15 +103,15 @@ pub enum Found<R = Ready> {
     Park(String),
 }
 
-impl Found {
+impl Ruling {
     /// The same, with something made of what is ready.
-    pub fn map_ready<R>(self, make: impl FnOnce(Ready) -> R) -> Found<R> {
+    pub fn map_ready<R>(self, make: impl FnOnce(Ready) -> R) -> Ruling<R> {
         match self {
-            Found::Ready(ready) => Found::Ready(Box::new(make(*ready))),
-            Found::NotNow(why) => Found::NotNow(why),
-            Found::Never(why) => Found::Never(why),
-            Found::Wait { why, bounded } => Found::Wait { why, bounded },
-            Found::Park(why) => Found::Park(why),
+            Ruling::Ready(ready) => Ruling::Ready(Box::new(make(*ready))),
+            Ruling::NotNow(why) => Ruling::NotNow(why),
+            Ruling::Never(why) => Ruling::Never(why),
+            Ruling::Wait { why, bounded } => Ruling::Wait { why, bounded },
+            Ruling::Park(why) => Ruling::Park(why),
         }
     }
 }
@@ -120,7 +120,7 @@ impl Found {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ready {
     /// Who wrote it.
-    pub author: Author,
+    pub author: Kind,
     /// The body in as many parts as Deskie's limit asks for; never empty.
     pub bodies: Vec<Body>,
     /// What create_case needs, where this row opens the case.
@@ -203,11 +203,11 @@ impl Times {
 }
 
 /// Why a row without one clean answer is not ready; `section` as it stands in the config.
-fn unanswered(outputs: &Outputs, section: &str) -> Found {
+fn unanswered(outputs: &Outputs, section: &str) -> Ruling {
     match outputs {
-        Outputs::SeveralRows => Found::Park(format!("the join of {section} gives several rows for one row")),
-        Outputs::Refused(error) => Found::Park(format!("{section}: {error}")),
-        _ => Found::Wait {
+        Outputs::SeveralRows => Ruling::Park(format!("the join of {section} gives several rows for one row")),
+        Outputs::Refused(error) => Ruling::Park(format!("{section}: {error}")),
+        _ => Ruling::Wait {
             why: format!("the joins of {section} give no row, or it is not visible to us"),
             bounded: true,
         },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cells, Found, Times, seconds};
+use super::{Cells, Ruling, Times, seconds};
 use crate::config::Config;
 use crate::mapping::read::TICKET_OUTPUTS;
 use crate::model::TicketKey;
@@ -82,7 +82,7 @@ pub fn opening(
     outputs: &[Option<String>],
     key: &TicketKey,
     times: &Times,
-) -> Result<Opening, Box<Found>> {
+) -> Result<Opening, Box<Ruling>> {
     let row = Cells {
         names: &TICKET_OUTPUTS,
         cells: outputs,
@@ -108,7 +108,7 @@ pub fn opening(
     };
     opening.labels.extend(labels(row.word("labels")));
     let (email, phone, custom_id) = (value("email"), value("phone"), value("custom_id"));
-    let wait = |why: String| Err(Box::new(Found::Wait { why, bounded: true }));
+    let wait = |why: String| Err(Box::new(Ruling::Wait { why, bounded: true }));
     if let Some(channel) = value("channel") {
         if custom_id.is_none() {
             return wait(format!(

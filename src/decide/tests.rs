@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::AgentAs;
-use crate::model::TicketKey;
+use crate::model::{Kind, TicketKey};
 use crate::text;
 
 const SAMPLE: &str = include_str!("../../sql/sample_site.toml");
@@ -94,10 +94,10 @@ proptest! {
         });
         let holds = matches!(&outputs, Outputs::Row(row) if row[0].as_deref() == Some("true"));
         if let Outputs::Row(_) = outputs {
-            prop_assert_eq!(matches!(found, Found::NotNow(_)), !holds);
+            prop_assert_eq!(matches!(found, Ruling::NotNow(_)), !holds);
         }
-        prop_assert!(ages || !matches!(found, Found::Never(_)), "a dry run knows no age");
-        if let Found::Ready(ready) = found {
+        prop_assert!(ages || !matches!(found, Ruling::Never(_)), "a dry run knows no age");
+        if let Ruling::Ready(ready) = found {
             let opening = ready.opening.unwrap();
             let identities = [opening.email.is_some(), opening.phone.is_some(), opening.custom_id.is_some()];
             prop_assert_eq!(identities.iter().filter(|there| **there).count(), 1);
@@ -153,9 +153,9 @@ proptest! {
             ..row
         };
         prop_assert_eq!(message(&config, &surplus), Ok(found.clone()));
-        if let Found::Ready(ready) = found {
-            prop_assert_eq!(ready.opening.is_some(), !has_case && ready.author == Author::Customer);
-            prop_assert!(!(ignore && ready.author == Author::Agent));
+        if let Ruling::Ready(ready) = found {
+            prop_assert_eq!(ready.opening.is_some(), !has_case && ready.author == Kind::Customer);
+            prop_assert!(!(ignore && ready.author == Kind::Agent));
         }
     }
 }
@@ -185,7 +185,7 @@ fn what_is_no_word_and_no_number_of_deskies_is_not_sent() {
             body: Some(&body),
         },
     );
-    let Ok(Found::Ready(ready)) = found else {
+    let Ok(Ruling::Ready(ready)) = found else {
         panic!("{found:?}");
     };
     let opening = ready.opening.unwrap();

@@ -1,9 +1,9 @@
 //! A ticket's own row, where that opens the case.
 
-use super::{Author, Cells, Found, Need, Outputs, Ready, Times, limits, opening, seconds, told, unanswered};
+use super::{Cells, Need, Outputs, Ready, Ruling, Times, limits, opening, seconds, told, unanswered};
 use crate::config::Config;
 use crate::mapping::read::TICKET_OUTPUTS;
-use crate::model::{BodyFormat, TicketKey};
+use crate::model::{BodyFormat, Kind, TicketKey};
 use crate::text::{self, Parts};
 
 /// A ticket's row.
@@ -20,7 +20,7 @@ pub struct TicketRow<'a> {
 }
 
 /// What becomes of a ticket's row.
-pub fn ticket(config: &Config, row: &TicketRow<'_>) -> Result<Found, Need> {
+pub fn ticket(config: &Config, row: &TicketRow<'_>) -> Result<Ruling, Need> {
     let Outputs::Row(outputs) = row.outputs else {
         return Ok(unanswered(row.outputs, "[ticket]"));
     };
@@ -29,18 +29,18 @@ pub fn ticket(config: &Config, row: &TicketRow<'_>) -> Result<Found, Need> {
         cells: outputs,
     };
     if !cells.holds("where") {
-        return Ok(Found::NotNow("[ticket] where does not hold".into()));
+        return Ok(Ruling::NotNow("[ticket] where does not hold".into()));
     }
     let created_at = seconds(cells.whole("created_at"));
     if let Some(age) = row.times.import(config, created_at) {
-        return Ok(Found::Never(age));
+        return Ok(Ruling::Never(age));
     }
     let opening = match opening(config, outputs, row.key, &row.times) {
         Ok(opening) => opening,
         Err(found) => return Ok(*found),
     };
     if cells.format().is_none() {
-        return Ok(Found::Park(
+        return Ok(Ruling::Park(
             "[ticket] format must give 'text', 'html' or 'markdown'".into(),
         ));
     }
@@ -49,8 +49,8 @@ pub fn ticket(config: &Config, row: &TicketRow<'_>) -> Result<Found, Need> {
         None => None,
     };
     let subject = || text::parts(&opening.subject, BodyFormat::Text, limits(config)).bodies;
-    Ok(Found::Ready(Box::new(Ready {
-        author: Author::Customer,
+    Ok(Ruling::Ready(Box::new(Ready {
+        author: Kind::Customer,
         bodies: body.map_or_else(subject, |body| body.bodies.clone()),
         written_at: row
             .times

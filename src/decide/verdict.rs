@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{AGENT_IGNORED, Found, Times, seconds};
+use super::{AGENT_IGNORED, Ruling, Times, seconds};
 use crate::config::{AgentAs, Config};
 use crate::mapping::alone::{Alone, Deciding};
 use crate::model::Section;
@@ -58,11 +58,11 @@ pub fn ticket_verdict(
     deciding: &Deciding,
     times: &Times,
     answers: &Answers,
-) -> Result<Option<Found>, Question> {
+) -> Result<Option<Ruling>, Question> {
     if holds(Section::Ticket, deciding, answers)? == Holds::No {
-        return Ok(Some(Found::NotNow("[ticket] where does not hold".into())));
+        return Ok(Some(Ruling::NotNow("[ticket] where does not hold".into())));
     }
-    Ok(import(config, Section::Ticket, deciding, times, answers)?.map(Found::Never))
+    Ok(import(config, Section::Ticket, deciding, times, answers)?.map(Ruling::Never))
 }
 
 /// What is certain of a message, whose ticket's conditions are those of `ticket`.
@@ -72,9 +72,9 @@ pub fn message_verdict(
     ticket: &Deciding,
     times: &Times,
     answers: &Answers,
-) -> Result<Option<Found>, Question> {
+) -> Result<Option<Ruling>, Question> {
     if holds(Section::Message, deciding, answers)? == Holds::No {
-        return Ok(Some(Found::NotNow("[message] where does not hold".into())));
+        return Ok(Some(Ruling::NotNow("[message] where does not hold".into())));
     }
     let agent_as = config.message.as_ref().map(|message| message.agent_as);
     let author = match deciding.author {
@@ -82,17 +82,17 @@ pub fn message_verdict(
         None => None,
     };
     match author.map(str::trim) {
-        Some("skip") => return Ok(Some(Found::NotNow("[message] author is skip".into()))),
+        Some("skip") => return Ok(Some(Ruling::NotNow("[message] author is skip".into()))),
         Some("agent") if agent_as == Some(AgentAs::Ignore) => {
-            return Ok(Some(Found::NotNow(AGENT_IGNORED.into())));
+            return Ok(Some(Ruling::NotNow(AGENT_IGNORED.into())));
         }
         _ => {}
     }
     if let Some(age) = import(config, Section::Message, deciding, times, answers)? {
-        return Ok(Some(Found::Never(age)));
+        return Ok(Some(Ruling::Never(age)));
     }
     Ok(match holds(Section::Ticket, ticket, answers)? {
-        Holds::No => Some(Found::Wait {
+        Holds::No => Some(Ruling::Wait {
             why: "[ticket] where does not hold".into(),
             bounded: false,
         }),

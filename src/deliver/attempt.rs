@@ -7,14 +7,14 @@ use std::time::Duration;
 use super::{Deliverer, SEND_WITHIN};
 use crate::deskie::{Answer, CallError};
 use crate::lanes::{self, Call, Cost, DoubtState, Outcome, Verdict};
-use crate::model::{CrashPoint, DeliveryId, clock};
+use crate::model::{CallKind, CrashPoint, DeliveryId, clock};
 use crate::store::{Act, Delivery};
 
 /// What is attempted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt<'a> {
-    /// Its name in `delivery.call`.
-    pub(super) name: &'static str,
+    /// The call.
+    pub(super) kind: CallKind,
     /// The deliveries that go in the same call.
     pub(super) with: &'a [DeliveryId],
     /// A long upload may still be under way when another instance judges the intent: it is told so.
@@ -23,9 +23,9 @@ pub(super) struct Attempt<'a> {
 
 impl Attempt<'_> {
     /// A call by itself.
-    pub(super) fn named(name: &'static str) -> Attempt<'static> {
+    pub(super) fn of(kind: CallKind) -> Attempt<'static> {
         Attempt {
-            name,
+            kind,
             with: &[],
             upload_time: Duration::ZERO,
         }
@@ -45,10 +45,10 @@ impl Deliverer {
     where
         F: Future<Output = Result<Answer<T>, CallError>>,
     {
-        let (id, name) = (delivery.id, attempt.name);
+        let (id, kind) = (delivery.id, attempt.kind);
         let asked_at = clock::monotonic();
         let within = SEND_WITHIN + attempt.upload_time;
-        match self.store.delivery_intend(id, name, within, attempt.with).await {
+        match self.store.delivery_intend(id, kind, within, attempt.with).await {
             Ok(Some(intent)) => delivery.intent_at = Some(intent.at),
             Ok(None) => {
                 self.meter.unused(call);
@@ -60,7 +60,7 @@ impl Deliverer {
                 return None;
             }
         }
-        delivery.call = Some(name.to_owned());
+        delivery.call = Some(kind);
         delivery.attempts = delivery.attempts.saturating_add(1);
         CrashPoint::IntentStored.reached();
         // Checked right before the request is written: whoever judges this intent relies on it (rule 13).
@@ -71,7 +71,7 @@ impl Deliverer {
             self.durably("a late intent", retry).await;
             return None;
         }
-        metrics::counter!("deskie_cdc_calls_total", "call" => name).increment(1);
+        metrics::counter!("deskie_cdc_calls_total", "call" => kind.as_str()).increment(1);
         CrashPoint::RequestWritten.soon();
         let answer = request().await;
         self.meter.settle(call, &answer);
@@ -105,7 +105,7 @@ impl Deliverer {
                 return self.park(delivery, &why, error.answered()).await;
             }
             Verdict::RetryAt(at) => at.saturating_duration_since(now),
-            Verdict::PauseAll { .. } | Verdict::StopAll | Verdict::Finish => Duration::ZERO,
+            Verdict::PauseAll { .. } | Verdict::StopAll => Duration::ZERO,
         };
         tracing::warn!(%ticket, act, attempt, "not sent yet: {text}; {remedy}");
         let retry = || self.store.delivery_retry(delivery.id, &text, after);

@@ -6,7 +6,7 @@ use super::Deliverer;
 use super::attempt::Attempt;
 use crate::deskie::Content;
 use crate::lanes::Call;
-use crate::model::CrashPoint;
+use crate::model::{CallKind, CrashPoint};
 use crate::store::Delivery;
 
 /// After so many attempts to learn the message's number a person is asked.
@@ -29,7 +29,7 @@ impl Deliverer {
         };
         let content = Content::both(&delivery.body.text, &delivery.body.html);
         let request = || self.client.edit_message(case, message, &content);
-        let attempt = Attempt::named("edit_message");
+        let attempt = Attempt::of(CallKind::EditMessage);
         let Some(answer) = self.attempt(&mut delivery, call, attempt, request).await else {
             return;
         };

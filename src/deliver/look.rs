@@ -8,10 +8,10 @@ use super::attempt::is_repeatable;
 use super::files::Stored;
 use crate::deskie::{self, CallError, Case, CaseQuery, Message, Order, Outcome, Sort, Unreadable};
 use crate::lanes::{
-    self, Call, CaseCandidate, CaseIntent, Class, Cost, CreatedAtKept, DoubtState, Found, Judgement,
+    self, Call, CaseCandidate, CaseIntent, Class, Cost, CreatedAtKept, DoubtState, Judgement, Lookup,
     MessageCandidate, MessageIntent,
 };
-use crate::model::{CaseId, CrashPoint, MessageId, StaffId, UserId, clock};
+use crate::model::{CallKind, CaseId, CrashPoint, MessageId, StaffId, UserId, clock};
 use crate::store::{self, Delivery, Opening, StoreError};
 use crate::text;
 
@@ -24,13 +24,13 @@ enum Failed {
 }
 
 impl Failed {
-    fn found<Id>(&self) -> Found<Id> {
+    fn found<Id>(&self) -> Lookup<Id> {
         match self {
-            Failed::Call(error) => Found::LookupFailed {
+            Failed::Call(error) => Lookup::LookupFailed {
                 permanent: error.outcome() == Outcome::Refused,
             },
-            Failed::Store(_) => Found::LookupFailed { permanent: false },
-            Failed::Unreadable(_, lasts) => Found::LookupFailed { permanent: *lasts },
+            Failed::Store(_) => Lookup::LookupFailed { permanent: false },
+            Failed::Unreadable(_, lasts) => Lookup::LookupFailed { permanent: *lasts },
         }
     }
 
@@ -78,12 +78,12 @@ impl Deliverer {
                 .unwrap_or_else(|| DoubtState::enter(now, now))
         };
         state.look_begins(clock::monotonic());
-        if delivery.call.as_deref() == Some("create_case") {
+        if delivery.call == Some(CallKind::CreateCase) {
             let looked = self.look_for_case(&delivery, call).await;
             let (mut found, mut case, mut failure) = match looked {
                 Ok((found, cases)) => {
                     let case = match &found {
-                        Found::One(id) => cases.into_iter().find(|case| case.case_id == *id),
+                        Lookup::One(id) => cases.into_iter().find(|case| case.case_id == *id),
                         _ => None,
                     };
                     (found, case, None)
@@ -140,7 +140,7 @@ impl Deliverer {
         &self,
         delivery: &Delivery,
         mut state: DoubtState,
-        found: Found<Id>,
+        found: Lookup<Id>,
         failure: Option<String>,
     ) -> Option<Id> {
         CrashPoint::DoubtLooked.reached();
@@ -262,7 +262,7 @@ impl Deliverer {
         &self,
         delivery: &Delivery,
         call: Call,
-    ) -> Result<(Found<CaseId>, Vec<Case>), Failed> {
+    ) -> Result<(Lookup<CaseId>, Vec<Case>), Failed> {
         let field = format!("cf_{}", self.config.deskie.ticket_field);
         let value = self.config.deskie.field_value(delivery.ticket_key.as_str());
         let mut call = Some(call);
@@ -280,7 +280,7 @@ impl Deliverer {
             let found = self
                 .match_cases(delivery, std::slice::from_ref(&answer.value), intended)
                 .await?;
-            if matches!(found, Found::One(_)) {
+            if matches!(found, Lookup::One(_)) {
                 return Ok((found, vec![answer.value]));
             }
         }
@@ -345,7 +345,7 @@ impl Deliverer {
         delivery: &Delivery,
         cases: &[Case],
         intended: Option<jiff::Timestamp>,
-    ) -> Result<Found<CaseId>, Failed> {
+    ) -> Result<Lookup<CaseId>, Failed> {
         let field = format!("cf_{}", self.config.deskie.ticket_field);
         let opening = delivery.opening.clone().unwrap_or_default();
         let mut candidates = Vec::new();
@@ -376,7 +376,7 @@ impl Deliverer {
         let found = lanes::match_cases(&candidates, &intent(self.kept()));
         // What our state has forgotten may have been opened with another message of the ticket.
         Ok(match (found, delivery.ask_first) {
-            (Found::None, true) => lanes::match_cases(&candidates, &intent(CreatedAtKept::No)),
+            (Lookup::None, true) => lanes::match_cases(&candidates, &intent(CreatedAtKept::No)),
             (found, _) => found,
         })
     }
@@ -404,9 +404,9 @@ impl Deliverer {
         ))
     }
 
-    async fn look_for_message(&self, delivery: &Delivery, call: Call) -> Result<Found<MessageId>, Failed> {
+    async fn look_for_message(&self, delivery: &Delivery, call: Call) -> Result<Lookup<MessageId>, Failed> {
         let Some(case) = delivery.case_id else {
-            return Ok(Found::None);
+            return Ok(Lookup::None);
         };
         let mut call = Some(call);
         let (begun, mut intended) = (clock::monotonic(), None);
@@ -446,13 +446,8 @@ impl Deliverer {
                 held.push(message.message_id);
             }
         }
-        let author = match (delivery.call.as_deref(), delivery.user_id) {
-            (Some("add_note"), _) => lanes::Author::Note,
-            (_, Some(user)) if delivery.author == "customer" => lanes::Author::Customer(user),
-            _ => lanes::Author::Staff(None),
-        };
         let intent = MessageIntent {
-            author,
+            author: delivery.author_there(),
             created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
             sent_not_before: intended.unwrap_or(jiff::Timestamp::MIN),
             kept: self.kept(),
@@ -464,8 +459,8 @@ impl Deliverer {
             .message
             .as_ref()
             .is_some_and(|message| message.coalesce);
-        if matches!(found, Found::None) && delivery.ask_first && coalesces && !held.is_empty() {
-            return Ok(Found::Many(held));
+        if matches!(found, Lookup::None) && delivery.ask_first && coalesces && !held.is_empty() {
+            return Ok(Lookup::Many(held));
         }
         match may_be_unreadable(&found, &unreadable, delivery) {
             Some(failed) => Err(failed),
@@ -476,10 +471,10 @@ impl Deliverer {
 
 /// What is not found among what can be read may be what cannot: then it is not absent, and is never sent again for that.
 fn may_be_unreadable<Id>(
-    found: &Found<Id>,
+    found: &Lookup<Id>,
     unreadable: &[Unreadable],
     delivery: &Delivery,
 ) -> Option<Failed> {
-    let entry = unreadable.first().filter(|_| matches!(found, Found::None))?;
+    let entry = unreadable.first().filter(|_| matches!(found, Lookup::None))?;
     Some(Failed::Unreadable(entry.to_string(), delivery.looks >= LOOKS))
 }

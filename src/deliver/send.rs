@@ -9,7 +9,7 @@ use super::files::Stored;
 use crate::config::AgentAs;
 use crate::deskie::{Answer, Author, Contact, Content, File, Message, NewCase, NewMessage, NewNote, Status};
 use crate::lanes::{self, Call};
-use crate::model::{CaseId, CrashPoint, DeliveryId, MessageId, UserId};
+use crate::model::{CallKind, CaseId, CrashPoint, DeliveryId, Kind, MessageId, UserId};
 use crate::store::{Act, Delivery, Opening, Sent, StoreError};
 use crate::text;
 
@@ -21,11 +21,11 @@ enum Request {
 }
 
 impl Request {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> CallKind {
         match self {
-            Request::CreateCase(_) => "create_case",
-            Request::AddMessage(..) => "add_message",
-            Request::AddNote(..) => "add_note",
+            Request::CreateCase(_) => CallKind::CreateCase,
+            Request::AddMessage(..) => CallKind::AddMessage,
+            Request::AddNote(..) => CallKind::AddNote,
         }
     }
 
@@ -145,7 +145,7 @@ impl Deliverer {
             }
         }
         let attempt = Attempt {
-            name: request.name(),
+            kind: request.kind(),
             with: &with,
             upload_time,
         };
@@ -205,7 +205,8 @@ impl Deliverer {
             .message
             .as_ref()
             .is_some_and(|message| message.coalesce);
-        let is_whole = delivery.act == Act::Message && delivery.author == "customer" && delivery.parts == 1;
+        let is_whole =
+            delivery.act == Act::Message && delivery.author == Kind::Customer && delivery.parts == 1;
         if !coalesces || !is_whole || delivery.backfill || !delivery.files.is_empty() {
             return Ok(Vec::new());
         }
@@ -225,7 +226,7 @@ impl Deliverer {
     fn request(&self, delivery: &Delivery) -> Result<Request, NotSent> {
         let content = Content::both(&delivery.body.text, &delivery.body.html);
         let created_at = jiff::Timestamp::from_second(delivery.written_at).ok();
-        let is_agent = delivery.author == "agent";
+        let is_agent = delivery.author == Kind::Agent;
         let Some(case) = delivery.case_id else {
             return match &delivery.opening {
                 _ if is_agent => Err(NotSent::Skip("an agent's answer before there is a case")),
@@ -349,7 +350,7 @@ impl Deliverer {
             case,
             message,
             at: answered_at,
-            reopens: delivery.author == "customer" && self.config.ticket.status.is_none(),
+            reopens: delivery.author == Kind::Customer && self.config.ticket.status.is_none(),
         };
         let has_webhook = AtomicBool::new(true);
         let stored = self.answered(delivery, "a sent message", false, || async {

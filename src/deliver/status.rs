@@ -4,7 +4,7 @@ use super::Deliverer;
 use super::attempt::Attempt;
 use crate::deskie::{CaseUpdate, Status};
 use crate::lanes::Call;
-use crate::model::CrashPoint;
+use crate::model::{CallKind, CrashPoint};
 use crate::store::Delivery;
 
 impl Deliverer {
@@ -21,7 +21,7 @@ impl Deliverer {
             ..CaseUpdate::default()
         };
         let request = || self.client.update_case(case, &update);
-        let attempt = Attempt::named("update_case");
+        let attempt = Attempt::of(CallKind::UpdateCase);
         let Some(answer) = self.attempt(&mut delivery, call, attempt, request).await else {
             return;
         };

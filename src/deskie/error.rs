@@ -390,8 +390,8 @@ pub(crate) fn judge<T>(
     let bytes = body.as_ref().ok().copied().unwrap_or_default();
     let found = json::read(bytes, |value| is_answer(value, root));
     let oddity = found.as_ref().ok().and_then(|found| match found {
-        json::Found { surrounded: true, .. } => Some(Oddity::Around),
-        json::Found { mended: true, .. } => Some(Oddity::Value),
+        json::Parsed { surrounded: true, .. } => Some(Oddity::Around),
+        json::Parsed { mended: true, .. } => Some(Oddity::Value),
         _ => None,
     });
     let found = found.map(|found| fitted(found.value));

@@ -22,7 +22,7 @@ const BEGINNINGS: usize = 64;
 
 /// What was read.
 #[derive(Debug, PartialEq)]
-pub(super) struct Found {
+pub(super) struct Parsed {
     /// The JSON.
     pub value: Value,
     /// Something that is not JSON stood before or behind it.
@@ -58,10 +58,10 @@ impl Unread {
 
 /// Reads the JSON in a body. What has something around it counts only where `is_answer` knows it for an answer: a page's
 /// script holds `{}` as well.
-pub(super) fn read(body: &[u8], is_answer: impl Fn(&Value) -> bool) -> Result<Found, Unread> {
+pub(super) fn read(body: &[u8], is_answer: impl Fn(&Value) -> bool) -> Result<Parsed, Unread> {
     let may_hold_nul = body.windows(6).any(|window| window == b"\\u0000");
     if !may_hold_nul && let Ok(value) = serde_json::from_slice(body) {
-        return Ok(Found {
+        return Ok(Parsed {
             value,
             surrounded: false,
             mended: false,
@@ -76,7 +76,7 @@ pub(super) fn read(body: &[u8], is_answer: impl Fn(&Value) -> bool) -> Result<Fo
         true => Unread::Page,
         false => Unread::NotJson,
     };
-    let mut found: Vec<(usize, Found)> = Vec::new();
+    let mut found: Vec<(usize, Parsed)> = Vec::new();
     let mut at = 0;
     for _ in 0..BEGINNINGS {
         let Some(start) = next_beginning(text, at) else {
@@ -92,7 +92,7 @@ pub(super) fn read(body: &[u8], is_answer: impl Fn(&Value) -> bool) -> Result<Fo
                 let (json_before, after) = (rest.get(..length), rest.get(length..).unwrap_or_default());
                 // A part of something larger that is broken is never taken for the whole.
                 if before.is_empty() || !is_inside(before, after) {
-                    let odd = Found {
+                    let odd = Parsed {
                         value,
                         surrounded: !before.is_empty() || !after.is_empty(),
                         mended: json_before != Some(json.as_str()) || matches!(whole, Cow::Owned(_)),

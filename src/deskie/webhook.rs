@@ -13,7 +13,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::webhook_body::{Charset, Fields, decoded, is_encoded};
+use super::webhook_body::{BodyCharset, Fields, decoded, is_encoded};
 use super::wire;
 use crate::model::{CaseId, MessageId, StaffId, UserId};
 
@@ -84,8 +84,8 @@ pub struct Unreadable;
 /// Reads a webhook from its `Content-Type`, its URL's query and its body. The body's own look decides how it is read;
 /// the content type only breaks a tie.
 pub fn parse(content_type: Option<&str>, query: Option<&str>, body: &[u8]) -> Result<Webhook, Unreadable> {
-    let (body, charset) = Charset::of(content_type).widened(body);
-    let query = Fields::from_form(query.unwrap_or_default().as_bytes(), Charset::of(None));
+    let (body, charset) = BodyCharset::of(content_type).widened(body);
+    let query = Fields::from_form(query.unwrap_or_default().as_bytes(), BodyCharset::of(None));
     let (text, is_odd) = charset.text(&body);
     let mut text = Cow::Borrowed(text.trim_start_matches('\u{feff}').trim());
     if text.is_empty() {

@@ -64,7 +64,7 @@ impl Fields {
     }
 
     /// A form or a query, its bytes in this character set.
-    pub fn from_form(form: &[u8], charset: Charset) -> Fields {
+    pub fn from_form(form: &[u8], charset: BodyCharset) -> Fields {
         let mut fields = Fields::default();
         for pair in form.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
@@ -94,7 +94,7 @@ impl Fields {
     }
 
     /// A form, if it looks like one: `name=value` where the name is a name.
-    pub fn from_plausible_form(form: &[u8], charset: Charset) -> Option<Fields> {
+    pub fn from_plausible_form(form: &[u8], charset: BodyCharset) -> Option<Fields> {
         let plausible = form.split(|byte| *byte == b'&').any(|pair| {
             let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
             (1..=200).contains(&name.len())
@@ -120,7 +120,7 @@ impl Fields {
     }
 
     /// The parts of `multipart/form-data`; files are passed over.
-    pub fn from_parts(body: &[u8], content_type: &str, charset: Charset) -> Option<Fields> {
+    pub fn from_parts(body: &[u8], content_type: &str, charset: BodyCharset) -> Option<Fields> {
         let boundary = parameter(content_type, "boundary")?;
         let boundary = format!("--{boundary}");
         let mut fields = Fields::default();
@@ -145,7 +145,7 @@ impl Fields {
             else {
                 continue;
             };
-            let own = header("content-type").map(|kind| Charset::of(Some(kind)));
+            let own = header("content-type").map(|kind| BodyCharset::of(Some(kind)));
             let (value, odd) = own.filter(|own| own.told).unwrap_or(charset).text(content);
             fields.doubtful |= odd;
             fields.put(name, value);
@@ -193,33 +193,33 @@ fn parameter(header: &str, wanted: &str) -> Option<String> {
 
 /// The character set of a body.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Charset {
+pub(super) struct BodyCharset {
     encoding: &'static Encoding,
     /// The sender names it.
     told: bool,
 }
 
-impl Charset {
+impl BodyCharset {
     /// What a `Content-Type` says; UTF-8 where it says nothing that is known.
-    pub fn of(content_type: Option<&str>) -> Charset {
+    pub fn of(content_type: Option<&str>) -> BodyCharset {
         let named = content_type
             .and_then(|kind| parameter(kind, "charset"))
             .and_then(|name| Encoding::for_label(name.as_bytes()));
-        Charset {
+        BodyCharset {
             encoding: named.unwrap_or(UTF_8),
             told: named.is_some(),
         }
     }
 
     /// The whole of a body that is in an encoding of two bytes, as UTF-8: nothing can be searched in it before.
-    pub fn widened<'a>(self, body: &'a [u8]) -> (Cow<'a, [u8]>, Charset) {
+    pub fn widened<'a>(self, body: &'a [u8]) -> (Cow<'a, [u8]>, BodyCharset) {
         let marked = Encoding::for_bom(body).map(|(encoding, _)| encoding);
         let encoding = marked.unwrap_or(self.encoding);
         if encoding != UTF_16LE && encoding != UTF_16BE {
             return (Cow::Borrowed(body), self);
         }
         let text = encoding.decode(body).0.into_owned();
-        let charset = Charset {
+        let charset = BodyCharset {
             encoding: UTF_8,
             told: true,
         };

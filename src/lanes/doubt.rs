@@ -18,14 +18,13 @@
 use std::time::{Duration, Instant};
 
 use super::backoff;
-use crate::model::{CaseId, MessageId};
 
 /// When to look, in thousandths of `doubt_wait` after the doubt's clock started.
 const LOOKS: [u32; 6] = [20, 50, 100, 250, 500, 1000];
 
 /// What a look-up in Deskie brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found<Id> {
+pub enum Lookup<Id> {
     /// Nothing that could be ours.
     None,
     /// Exactly one match.
@@ -51,12 +50,6 @@ pub enum Judgement<Id> {
     /// A person has to decide; these were found.
     Park(Vec<Id>),
 }
-
-/// A message or a case: what a doubt is about.
-pub type FoundMessage = Found<MessageId>;
-
-/// A case that may be the one that a lost `create_case` made.
-pub type FoundCase = Found<CaseId>;
 
 /// A call in doubt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,19 +96,19 @@ impl DoubtState {
     }
 
     /// Judges the look-up that began at the last [`look_begins`](Self::look_begins) and was answered at `now`.
-    pub fn judge<Id>(&mut self, found: Found<Id>, now: Instant, doubt_wait: Duration) -> Judgement<Id> {
-        if !matches!(found, Found::LookupFailed { .. }) {
+    pub fn judge<Id>(&mut self, found: Lookup<Id>, now: Instant, doubt_wait: Duration) -> Judgement<Id> {
+        if !matches!(found, Lookup::LookupFailed { .. }) {
             self.failures = 0;
         }
         match found {
-            Found::One(id) => Judgement::Done(id),
-            Found::Many(ids) => Judgement::Park(ids),
-            Found::LookupFailed { permanent: true } => Judgement::Park(Vec::new()),
-            Found::LookupFailed { permanent: false } => {
+            Lookup::One(id) => Judgement::Done(id),
+            Lookup::Many(ids) => Judgement::Park(ids),
+            Lookup::LookupFailed { permanent: true } => Judgement::Park(Vec::new()),
+            Lookup::LookupFailed { permanent: false } => {
                 self.failures = self.failures.saturating_add(1);
                 Judgement::LookAgainAt(now + backoff::ceiling(self.failures))
             }
-            Found::None => self.judge_absence(now, doubt_wait),
+            Lookup::None => self.judge_absence(now, doubt_wait),
         }
     }
 
@@ -150,11 +143,12 @@ impl DoubtState {
 mod tests {
     use super::*;
     use crate::lanes::world::origin;
+    use crate::model::MessageId;
     use proptest::prelude::*;
 
     const WAIT: Duration = Duration::from_secs(120);
-    const NOTHING: Found<MessageId> = Found::None;
-    const AWAY: Found<MessageId> = Found::LookupFailed { permanent: false };
+    const NOTHING: Lookup<MessageId> = Lookup::None;
+    const AWAY: Lookup<MessageId> = Lookup::LookupFailed { permanent: false };
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -232,11 +226,11 @@ mod tests {
     fn one_is_done_and_several_or_a_refusal_park() {
         let now = origin();
         let judge = |found| DoubtState::enter(now, now).judge(found, now + seconds(3), WAIT);
-        assert_eq!(judge(Found::One(MessageId(7))), Judgement::Done(MessageId(7)));
+        assert_eq!(judge(Lookup::One(MessageId(7))), Judgement::Done(MessageId(7)));
         let several = vec![MessageId(7), MessageId(8)];
-        assert_eq!(judge(Found::Many(several.clone())), Judgement::Park(several));
+        assert_eq!(judge(Lookup::Many(several.clone())), Judgement::Park(several));
         assert_eq!(
-            judge(Found::LookupFailed { permanent: true }),
+            judge(Lookup::LookupFailed { permanent: true }),
             Judgement::Park(vec![])
         );
     }

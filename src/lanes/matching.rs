@@ -9,7 +9,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::doubt::Found;
+use super::doubt::Lookup;
 use crate::model::{CaseId, MessageId, StaffId, TicketKey, UserId};
 
 /// How far Deskie's clock may be behind ours.
@@ -101,7 +101,7 @@ pub struct CaseIntent {
 }
 
 /// Which of these messages is the one that was to be sent?
-pub fn match_messages(candidates: &[MessageCandidate], intent: &MessageIntent) -> Found<MessageId> {
+pub fn match_messages(candidates: &[MessageCandidate], intent: &MessageIntent) -> Lookup<MessageId> {
     let alike = candidates
         .iter()
         .filter(|candidate| !candidate.known && candidate.same_text && written_by(candidate, intent.author))
@@ -110,7 +110,7 @@ pub fn match_messages(candidates: &[MessageCandidate], intent: &MessageIntent) -
 }
 
 /// Which of these cases is the one that was to be opened?
-pub fn match_cases(candidates: &[CaseCandidate], intent: &CaseIntent) -> Found<CaseId> {
+pub fn match_cases(candidates: &[CaseCandidate], intent: &CaseIntent) -> Lookup<CaseId> {
     let alike = candidates
         .iter()
         .filter(|candidate| !candidate.known && !candidate.deleted && candidate.same_customer)
@@ -140,7 +140,7 @@ fn by_time<Id: Ord>(
     sent: Option<Timestamp>,
     not_before: Timestamp,
     kept: CreatedAtKept,
-) -> Found<Id> {
+) -> Lookup<Id> {
     let earliest = not_before.saturating_sub(CLOCK_SKEW).unwrap_or(Timestamp::MIN);
     let (mut equal, mut recent) = (Vec::new(), Vec::new());
     for (id, created_at) in alike {
@@ -161,16 +161,16 @@ fn by_time<Id: Ord>(
     }
 }
 
-fn found<Id: Ord>(mut ids: Vec<Id>) -> Found<Id> {
+fn found<Id: Ord>(mut ids: Vec<Id>) -> Lookup<Id> {
     // What arrives between two pages shifts them: the same one comes twice.
     ids.sort_unstable();
     ids.dedup();
     match (ids.pop(), ids.is_empty()) {
-        (None, _) => Found::None,
-        (Some(id), true) => Found::One(id),
+        (None, _) => Lookup::None,
+        (Some(id), true) => Lookup::One(id),
         (Some(id), false) => {
             ids.push(id);
-            Found::Many(ids)
+            Lookup::Many(ids)
         }
     }
 }
@@ -198,7 +198,7 @@ mod tests {
         }
     }
 
-    fn match_customers(candidates: &[MessageCandidate], kept: CreatedAtKept) -> Found<MessageId> {
+    fn match_customers(candidates: &[MessageCandidate], kept: CreatedAtKept) -> Lookup<MessageId> {
         let sent_not_before = at(MADE).unwrap();
         let author = Author::Customer(UserId(5));
         match_messages(
@@ -215,20 +215,20 @@ mod tests {
     #[test]
     fn time_decides_as_far_as_deskie_keeps_it() {
         use CreatedAtKept::{No, Unknown, Yes};
-        let one = |id| Found::One(MessageId(id));
-        let two = Found::Many(vec![MessageId(1), MessageId(2)]);
+        let one = |id| Lookup::One(MessageId(id));
+        let two = Lookup::Many(vec![MessageId(1), MessageId(2)]);
         for (candidates, kept, expected) in [
-            (vec![], Unknown, Found::None),
+            (vec![], Unknown, Lookup::None),
             // Equal.
             (vec![message(1, WRITTEN)], Yes, one(1)),
             (vec![message(1, WRITTEN)], Unknown, one(1)),
             (vec![message(1, WRITTEN)], No, one(1)),
             // Made by Deskie's clock, after the intent or at most two seconds before.
-            (vec![message(1, MADE + 3)], Yes, Found::None),
+            (vec![message(1, MADE + 3)], Yes, Lookup::None),
             (vec![message(1, MADE + 3)], Unknown, one(1)),
             (vec![message(1, MADE - 2)], No, one(1)),
-            (vec![message(1, MADE - 3)], No, Found::None),
-            (vec![message(1, MADE - 3)], Unknown, Found::None),
+            (vec![message(1, MADE - 3)], No, Lookup::None),
+            (vec![message(1, MADE - 3)], Unknown, Lookup::None),
             // Both.
             (vec![message(1, WRITTEN), message(2, MADE)], Yes, one(1)),
             (vec![message(1, WRITTEN), message(2, MADE)], Unknown, one(1)),
@@ -250,7 +250,7 @@ mod tests {
                     ..message(1, 0)
                 }],
                 Yes,
-                Found::None,
+                Lookup::None,
             ),
         ] {
             assert_eq!(
@@ -282,7 +282,7 @@ mod tests {
         ] {
             assert_eq!(
                 match_customers(&[other], CreatedAtKept::Unknown),
-                Found::None,
+                Lookup::None,
                 "{other:?}"
             );
         }
@@ -313,9 +313,9 @@ mod tests {
                 kept,
             };
             let expected = if matches {
-                Found::One(MessageId(1))
+                Lookup::One(MessageId(1))
             } else {
-                Found::None
+                Lookup::None
             };
             assert_eq!(
                 match_messages(&[candidate], &intent),
@@ -344,7 +344,7 @@ mod tests {
         for kept in [CreatedAtKept::Yes, CreatedAtKept::No, CreatedAtKept::Unknown] {
             assert_eq!(
                 match_cases(std::slice::from_ref(&ours), &intent(kept)),
-                Found::One(CaseId(1))
+                Lookup::One(CaseId(1))
             );
             for other in [
                 CaseCandidate {
@@ -374,7 +374,7 @@ mod tests {
             ] {
                 assert_eq!(
                     match_cases(std::slice::from_ref(&other), &intent(kept)),
-                    Found::None,
+                    Lookup::None,
                     "{other:?}"
                 );
             }

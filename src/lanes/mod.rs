@@ -24,7 +24,7 @@ mod world;
 pub use backoff::retry_delay;
 pub use budget::{Budget, Call, Class, Cost, Quota, Snapshot};
 pub use coalesce::joining;
-pub use doubt::{DoubtState, Found, Judgement};
+pub use doubt::{DoubtState, Judgement, Lookup};
 pub use matching::{
     Author, CaseCandidate, CaseIntent, CreatedAtKept, MessageCandidate, MessageIntent, match_cases,
     match_messages,

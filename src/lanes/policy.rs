@@ -6,7 +6,6 @@
 //!
 //! | outcome                  | a write      | a read       |
 //! |--------------------------|--------------|--------------|
-//! | `Done`                   | `Finish`     | `Finish`     |
 //! | `Retry`                  | `RetryAt`    | `RetryAt`    |
 //! | `Throttled`              | `PauseAll`   | `PauseAll`   |
 //! | `Refused`                | `Park`       | `Park`       |
@@ -20,11 +19,9 @@ use std::time::{Duration, Instant};
 use super::backoff::{clamp_retry_after, retry_delay};
 use super::budget::Cost;
 
-/// How a call ended.
+/// How a call ended that was not answered as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Deskie answered, and the answer holds what was expected.
-    Done,
     /// Not done: the request was never written, `send_before` had passed, or Deskie does not do it now.
     Retry,
     /// Not done: wait as long as the server says, or for the next minute.
@@ -40,8 +37,6 @@ pub enum Outcome {
 /// What the lane does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The attempt is finished: store the ids of the answer, go on with the next item.
-    Finish,
     /// Try the same item again, not before this instant.
     RetryAt(Instant),
     /// Nobody sends for a while: hand this to [`Budget::throttled`](super::Budget::throttled), which says until when.
@@ -62,7 +57,6 @@ pub enum Verdict {
 /// evenly from 0 to 1.
 pub fn verdict(outcome: Outcome, cost: Cost, attempt: u32, random: f64, now: Instant) -> Verdict {
     match (outcome, cost) {
-        (Outcome::Done, _) => Verdict::Finish,
         (Outcome::Throttled(retry_after), _) => Verdict::PauseAll {
             retry_after: retry_after.map(clamp_retry_after),
         },

@@ -29,10 +29,8 @@ pub enum Work {
     Send(DeliveryId),
     /// Look in Deskie for this item, which is in doubt.
     LookUp(DeliveryId),
-    /// Read the newest messages of the lane's case.
+    /// Read the newest messages of the lane's case; without a lane: a page of the recently updated cases.
     Read,
-    /// Read a page of the recently updated cases.
-    Sweep,
 }
 
 /// A head: something that could be started.
@@ -225,7 +223,7 @@ mod tests {
         let (what, cost) = match class {
             Class::WebhookRead => (Work::Read, Cost::Read),
             Class::Doubt => (Work::LookUp(DeliveryId(since)), Cost::Read),
-            Class::Sweep => (Work::Sweep, Cost::Read),
+            Class::Sweep => (Work::Read, Cost::Read),
             Class::LiveWrite | Class::Backfill => (Work::Send(DeliveryId(since)), Cost::Write),
         };
         Ready {

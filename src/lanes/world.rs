@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::backoff;
 use super::budget::{Budget, Call, Class, Cost, Quota};
-use super::doubt::{DoubtState, Found, Judgement};
+use super::doubt::{DoubtState, Judgement, Lookup};
 use super::matching::{Author, CreatedAtKept, MessageCandidate, MessageIntent, match_messages};
 use super::policy::{Outcome, Verdict, verdict};
 use super::schedule::{Ready, Scheduler, Work};
@@ -54,12 +54,13 @@ struct Ticket {
 
 /// What a call is for, and how its answer reads.
 enum Answer {
+    Done,
     Send(Outcome),
-    Looked(Found<MessageId>),
+    Looked(Lookup<MessageId>),
     Read { accepted: bool },
 }
 
-enum Step {
+enum Happening {
     /// The request reaches Deskie, which carries it out: by ticket and message number.
     CarryOut(usize, usize),
     /// The request reaches Deskie and is counted; its answer is decided.
@@ -75,7 +76,7 @@ struct World {
     start: Instant,
     now: u64,
     serial: u64,
-    steps: BTreeMap<(u64, u64), Step>,
+    steps: BTreeMap<(u64, u64), Happening>,
     random: Random,
     server: FixedWindow,
     budget: Budget,
@@ -140,9 +141,9 @@ impl World {
             delivered_at: 0,
         };
         if world.nature.others > 0 {
-            world.at(0, Step::Others);
+            world.at(0, Happening::Others);
         }
-        world.at(0, Step::Wake);
+        world.at(0, Happening::Wake);
         world
     }
 
@@ -154,7 +155,7 @@ impl World {
         instant.duration_since(self.start).as_nanos().div_ceil(1_000_000) as u64
     }
 
-    fn at(&mut self, millis: u64, step: Step) {
+    fn at(&mut self, millis: u64, step: Happening) {
         self.serial += 1;
         self.steps.insert((millis.max(self.now), self.serial), step);
     }
@@ -180,14 +181,14 @@ impl World {
             assert!(at < longest, "no end: {:?}", self.nature);
             self.now = at;
             match step {
-                Step::Wake => {}
-                Step::Others => {
+                Happening::Wake => {}
+                Happening::Others => {
                     let _ = self.server.count(self.nature.others, self.instant(at));
-                    self.at(at + 60_000, Step::Others);
+                    self.at(at + 60_000, Happening::Others);
                 }
-                Step::CarryOut(ticket, number) => self.carry_out(ticket, number),
-                Step::Arrive(ticket, work, call) => self.arrive(ticket, work, call),
-                Step::Answer(ticket, answer, quota, call, sent) => {
+                Happening::CarryOut(ticket, number) => self.carry_out(ticket, number),
+                Happening::Arrive(ticket, work, call) => self.arrive(ticket, work, call),
+                Happening::Answer(ticket, answer, quota, call, sent) => {
                     self.answer(ticket, answer, quota, call, sent)
                 }
             }
@@ -247,7 +248,7 @@ impl World {
             }
         }
         if self.nature.sweep.is_some() {
-            let (what, class, not_before) = (Work::Sweep, Class::Sweep, Some(self.instant(self.next_sweep)));
+            let (what, class, not_before) = (Work::Read, Class::Sweep, Some(self.instant(self.next_sweep)));
             heads.push(Ready {
                 lane: None,
                 what,
@@ -290,15 +291,17 @@ impl World {
                         doubt.look_begins(now);
                     }
                 }
+                Work::Read if started.ready.lane.is_none() => {
+                    self.next_sweep = self.now + self.nature.sweep.unwrap_or(0);
+                }
                 Work::Read => self.reads += 1,
-                Work::Sweep => self.next_sweep = self.now + self.nature.sweep.unwrap_or(0),
             }
             let there = self.now + 1 + self.random.below(self.nature.latency);
-            self.at(there, Step::Arrive(index, started.ready.what, started.call));
+            self.at(there, Happening::Arrive(index, started.ready.what, started.call));
         }
         if let Some(wake) = plan.wake {
             assert!(wake > now, "a wake-up that has passed");
-            self.at(self.millis(wake), Step::Wake);
+            self.at(self.millis(wake), Happening::Wake);
         }
     }
 
@@ -328,10 +331,10 @@ impl World {
         if away && kind < 3 || wrong && kind == 0 {
             let answer = match work {
                 Work::Send(_) => Answer::Send(Outcome::Retry),
-                Work::LookUp(_) => Answer::Looked(Found::LookupFailed { permanent: false }),
-                Work::Read | Work::Sweep => Answer::Read { accepted: false },
+                Work::LookUp(_) => Answer::Looked(Lookup::LookupFailed { permanent: false }),
+                Work::Read => Answer::Read { accepted: false },
             };
-            return self.at(back, Step::Answer(index, answer, None, call, false));
+            return self.at(back, Happening::Answer(index, answer, None, call, false));
         }
         let now = self.instant(self.now);
         let (accepted, quota) = self.server.count(call.cost().units(), now);
@@ -341,7 +344,7 @@ impl World {
             Work::Send(_) if !accepted => Answer::Send(Outcome::Throttled(None)),
             Work::Send(_) => {
                 let number = self.tickets[index].head;
-                let lost = Step::Answer(index, Answer::Send(Outcome::Doubt), None, call, true);
+                let lost = Happening::Answer(index, Answer::Send(Outcome::Doubt), None, call, true);
                 match kind {
                     // Lost on the way, or answered with a 502 that means nothing.
                     _ if away => return self.at(back, lost),
@@ -354,28 +357,27 @@ impl World {
                     // The connection broke at once, and the request is carried out late.
                     3.. if wrong => {
                         let late = self.now + self.random.below(gives_up - self.now);
-                        self.at(late, Step::CarryOut(index, number));
+                        self.at(late, Happening::CarryOut(index, number));
                         return self.at(back, lost);
                     }
                     _ => {}
                 }
                 self.carry_out(index, number);
-                let Step::Answer(.., call, _) = lost else { return };
-                return self.at(
-                    back,
-                    Step::Answer(index, Answer::Send(Outcome::Done), quota, call, true),
-                );
+                let Happening::Answer(.., call, _) = lost else {
+                    return;
+                };
+                return self.at(back, Happening::Answer(index, Answer::Done, quota, call, true));
             }
-            Work::LookUp(_) if !accepted || away => Answer::Looked(Found::LookupFailed { permanent: false }),
+            Work::LookUp(_) if !accepted || away => Answer::Looked(Lookup::LookupFailed { permanent: false }),
             Work::LookUp(_) => Answer::Looked(self.look(index)),
-            Work::Read | Work::Sweep => Answer::Read {
+            Work::Read => Answer::Read {
                 accepted: accepted && !away,
             },
         };
-        self.at(back, Step::Answer(index, answer, quota, call, true));
+        self.at(back, Happening::Answer(index, answer, quota, call, true));
     }
 
-    fn look(&self, index: usize) -> Found<MessageId> {
+    fn look(&self, index: usize) -> Lookup<MessageId> {
         let ticket = &self.tickets[index];
         let keeps = self.nature.kept == CreatedAtKept::Yes;
         let candidates: Vec<MessageCandidate> = ticket
@@ -419,15 +421,16 @@ impl World {
         }
         let random = self.random.unit();
         match answer {
+            Answer::Done => {
+                self.tickets[index].attempt += 1;
+                let id = self.tickets[index].case.last().unwrap().id;
+                self.finish(index, id);
+            }
             Answer::Send(outcome) => {
                 let attempt = self.tickets[index].attempt + 1;
                 let then = verdict(outcome, cost, attempt, random, now);
                 self.tickets[index].attempt = attempt;
                 match then {
-                    Verdict::Finish => {
-                        let id = self.tickets[index].case.last().unwrap().id;
-                        self.finish(index, id);
-                    }
                     Verdict::RetryAt(at) => self.tickets[index].not_before = self.millis(at),
                     Verdict::PauseAll { retry_after } => {
                         self.budget.throttled(retry_after, now);

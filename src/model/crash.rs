@@ -1,7 +1,7 @@
 //! Crash points: each boundary between a durable write and an effect has a name, and a test lets the process die there.
 //!
-//! They are compiled always and do nothing unless one is armed (`config` reads the variables, `run` arms it): what a
-//! point costs is one relaxed load of a byte and a comparison. An armed one says so on standard error, then ends the
+//! They are there in a build for development, and in any other with the feature `crash-points`; a release leaves them out.
+//! They do nothing unless one is armed (`config` reads the variables, `run` arms it). An armed one says so on standard error, then ends the
 //! process as a kill would, or, for tests of what a frozen process holds, stops it.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
@@ -15,6 +15,9 @@ const STOPS_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long after [`CrashPoint::soon`] the process ends: long enough for a request or an answer to be on the wire.
 const SOON: Duration = Duration::from_millis(150);
+
+/// Whether this build has the points.
+pub const COMPILED: bool = cfg!(any(debug_assertions, feature = "crash-points"));
 
 /// No point has this number.
 const NONE: u8 = u8::MAX;
@@ -95,7 +98,7 @@ impl CrashPoint {
     /// Whether it is armed, where a point needs its surroundings to behave otherwise.
     #[inline]
     pub fn is_armed(self) -> bool {
-        ARMED.load(Ordering::Relaxed) == self as u8
+        COMPILED && ARMED.load(Ordering::Relaxed) == self as u8
     }
 
     /// The flow has come here.

@@ -11,6 +11,7 @@ mod lsn;
 mod row;
 pub mod row_clock;
 mod trouble;
+mod words;
 
 /// `Debug` of a type that holds a customer's text: these fields of it, and no others.
 macro_rules! debug_shows {
@@ -33,6 +34,8 @@ pub use ids::{
     CaseId, DeliveryId, Epoch, EventId, InboxId, LaneId, LinkId, MessageId, StaffId, TicketKey, UserId,
 };
 pub use lsn::{Lsn, ParseLsnError};
-pub use row::{BodyFormat, Cell, Kind, Op, RelationName, Row, Section};
+pub use row::{BodyFormat, Cell, RelationName, Row};
 pub use row_clock::RowClock;
 pub use trouble::{Seen, TroubleKind};
+pub(crate) use words::words;
+pub use words::{CallKind, DeliveryState, Kind, Op, Section, Word};

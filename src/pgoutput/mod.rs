@@ -16,4 +16,4 @@ mod relations;
 pub use decode::{
     Column, DecodeError, Message, OldTuple, Relation, ReplicaIdentity, Tuple, TupleCell, decode, decode_in,
 };
-pub use relations::{AssembleError, Change, MAX_CELL, Relations, Step};
+pub use relations::{AssembleError, Change, MAX_CELL, Relations, Streamed};

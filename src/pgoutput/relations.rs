@@ -32,7 +32,7 @@ impl Default for Relations {
 
 /// What a message means to the one who reads the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum Streamed {
     /// A transaction begins.
     Begin {
         /// Its commit's position: the order of transactions.
@@ -122,26 +122,26 @@ impl Relations {
     }
 
     /// Takes the stream's next message.
-    pub fn step(&mut self, message: Message) -> Result<Step, AssembleError> {
+    pub fn step(&mut self, message: Message) -> Result<Streamed, AssembleError> {
         Ok(match message {
             Message::Begin {
                 final_lsn,
                 commit_time,
                 xid,
-            } => Step::Begin {
+            } => Streamed::Begin {
                 commit_lsn: final_lsn,
                 commit_time,
                 xid,
             },
             Message::Commit {
                 commit_lsn, end_lsn, ..
-            } => Step::Commit { commit_lsn, end_lsn },
+            } => Streamed::Commit { commit_lsn, end_lsn },
             Message::Message {
                 transactional,
                 lsn,
                 prefix,
                 content,
-            } => Step::Emitted {
+            } => Streamed::Emitted {
                 transactional,
                 lsn,
                 prefix,
@@ -150,23 +150,23 @@ impl Relations {
             Message::Relation(relation) => {
                 let relation = Arc::new(relation);
                 self.by_oid.insert(relation.oid, Arc::clone(&relation));
-                Step::Described(relation)
+                Streamed::Described(relation)
             }
-            Message::Origin { .. } | Message::Type { .. } => Step::Nothing,
+            Message::Origin { .. } | Message::Type { .. } => Streamed::Nothing,
             Message::Insert { relation, new } => self.insert(relation, &new)?,
             Message::Update { relation, old, new } => self.update(relation, old.as_ref(), &new)?,
             Message::Delete { relation, old } => self.delete(relation, &old)?,
             Message::Truncate { relations, .. } => {
                 let tables = relations.into_iter().map(|oid| self.describe(oid).cloned());
-                Step::Truncate(tables.collect::<Result<_, _>>()?)
+                Streamed::Truncate(tables.collect::<Result<_, _>>()?)
             }
         })
     }
 
-    fn insert(&self, oid: u32, new: &Tuple) -> Result<Step, AssembleError> {
+    fn insert(&self, oid: u32, new: &Tuple) -> Result<Streamed, AssembleError> {
         let relation = self.describe(oid)?;
         let row = self.row(relation, new)?;
-        Ok(Step::Change(Change {
+        Ok(Streamed::Change(Change {
             relation: Arc::clone(relation),
             op: Op::Insert,
             row,
@@ -174,14 +174,14 @@ impl Relations {
         }))
     }
 
-    fn update(&self, oid: u32, old: Option<&OldTuple>, new: &Tuple) -> Result<Step, AssembleError> {
+    fn update(&self, oid: u32, old: Option<&OldTuple>, new: &Tuple) -> Result<Streamed, AssembleError> {
         let relation = self.describe(oid)?;
         let mut row = self.row(relation, new)?;
         let old_key = old.map(|old| self.old_row(relation, old)).transpose()?;
         if let (Some(OldTuple::Full(_)), Some(old)) = (old, &old_key) {
             fill_unchanged(&mut row, old);
         }
-        Ok(Step::Change(Change {
+        Ok(Streamed::Change(Change {
             relation: Arc::clone(relation),
             op: Op::Update,
             row,
@@ -189,10 +189,10 @@ impl Relations {
         }))
     }
 
-    fn delete(&self, oid: u32, old: &OldTuple) -> Result<Step, AssembleError> {
+    fn delete(&self, oid: u32, old: &OldTuple) -> Result<Streamed, AssembleError> {
         let relation = self.describe(oid)?;
         let row = self.old_row(relation, old)?;
-        Ok(Step::Change(Change {
+        Ok(Streamed::Change(Change {
             relation: Arc::clone(relation),
             op: Op::Delete,
             row,
@@ -313,7 +313,7 @@ mod tests {
 
     fn change(relations: &mut Relations, message: Message) -> Change {
         match relations.step(message) {
-            Ok(Step::Change(change)) => change,
+            Ok(Streamed::Change(change)) => change,
             other => panic!("a change, not {other:?}"),
         }
     }

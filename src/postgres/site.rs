@@ -23,6 +23,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::PooledClient;
+use crate::mapping;
 
 /// Keeps the path that is in force as the site's, and puts ours in. Names nothing that a path could lead astray.
 pub(super) const KEEP: &str = "SELECT pg_catalog.set_config('deskie_cdc.site_path', \
@@ -56,6 +57,32 @@ async fn within<T>(client: &Client, work: impl Future<Output = Result<T, Error>>
     let done = done?;
     left?;
     Ok(done)
+}
+
+/// Prepares, giving parameters their own type where Postgres cannot tell it (42P18, rule 16).
+pub async fn prepare_typed(client: &Client, statement: &mut mapping::Statement) -> Result<Statement, Error> {
+    loop {
+        let error = match prepare(client, &statement.sql()).await {
+            Ok(prepared) => return Ok(prepared),
+            Err(error) => error,
+        };
+        let number = error
+            .as_db_error()
+            .filter(|error| error.code().code() == "42P18")
+            .and_then(|error| {
+                let digits = error.message().rsplit_once('$')?.1;
+                digits
+                    .chars()
+                    .take_while(char::is_ascii_digit)
+                    .collect::<String>()
+                    .parse()
+                    .ok()
+            });
+        match number {
+            Some(number) if statement.cast_parameter(number) => {}
+            _ => return Err(error),
+        }
+    }
 }
 
 /// Prepares a statement of the mapping. What the driver asks about its types comes behind, on our path.

@@ -230,11 +230,6 @@ impl ConnectUrl {
         &self.user
     }
 
-    /// The user's password may come from here only.
-    pub fn has_password(&self) -> bool {
-        self.password.is_some()
-    }
-
     /// The user's password, for making the user.
     pub fn password(&self) -> Option<&SecretString> {
         self.password.as_ref()
@@ -244,15 +239,6 @@ impl ConnectUrl {
     pub fn with_database(&self, database: impl Into<String>) -> Self {
         Self {
             database: database.into(),
-            ..self.clone()
-        }
-    }
-
-    /// The same for another user, without a password.
-    pub fn with_user(&self, user: impl Into<String>) -> Self {
-        Self {
-            user: user.into(),
-            password: None,
             ..self.clone()
         }
     }

@@ -4,11 +4,11 @@
 //! A deletion that comes with the deletion of the whole ticket is not told for each message. With `on_hide` a message that
 //! leaves `where` counts as deleted; that is told once, and once more if it comes back.
 
-use super::row::Found;
+use super::row::Ruling;
 use super::verdict::{Holds, Of};
 use super::{Batch, ResolveError};
 use crate::config::{OnDelete, OnEdit, OnHide};
-use crate::model::{BodyFormat, Op, Section};
+use crate::model::{BodyFormat, Kind, Op, Section};
 use crate::store::{Act, Event, FollowUp, Link, LinkState, Step};
 use crate::text::{self, Body};
 
@@ -126,7 +126,7 @@ impl Batch<'_> {
         step: &Step<'_>,
         event: &Event,
         link: &Link,
-        found: Found,
+        found: Ruling,
     ) -> Result<(), ResolveError> {
         let on_edit = self.config.message.as_ref().map(|message| message.on_edit);
         let Some(on_edit) = on_edit.filter(|_| is_sent(link)) else {
@@ -135,7 +135,7 @@ impl Batch<'_> {
         let Some(last) = step.edit_last(link.id).await?.filter(|last| !last.ticket_gone) else {
             return Ok(());
         };
-        let Found::Ready(found) = found else {
+        let Ruling::Ready(found) = found else {
             return Ok(());
         };
         // The names of files are no text of the customer's.
@@ -154,7 +154,7 @@ impl Batch<'_> {
             return Ok(());
         }
         let is_edit =
-            on_edit == OnEdit::Edit && last.parts == 1 && !last.as_note && found.author == "customer";
+            on_edit == OnEdit::Edit && last.parts == 1 && !last.as_note && found.author == Kind::Customer;
         let (act, bodies) = match found.bodies.as_slice() {
             [body] if is_edit => (Act::Edit, vec![body.clone()]),
             [first, rest @ ..] => {

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use super::row::{Found, Lane};
+use super::row::{Lane, Ruling};
 use super::{Batch, ResolveError, cell};
 use crate::config::OpenOn;
-use crate::model::{EventId, LinkId, Op, Section, TicketKey};
+use crate::model::{EventId, Kind, LaneId, LinkId, Op, Section, TicketKey};
 use crate::store::{self, Event, Heard, LinkState, NewDelivery, Step, Stray, Ticket, Unresolved, Written};
 use crate::text::{self, Body};
 
@@ -36,7 +36,7 @@ impl Batch<'_> {
         generation: i32,
     ) -> Result<(), ResolveError> {
         let image = self.newest_image(event, section).await?;
-        let add = async |ticket: Option<i64>, state, reason| {
+        let add = async |ticket: Option<LaneId>, state, reason| {
             step.link_add(section, key, generation, ticket, state, reason)
                 .await
         };
@@ -105,14 +105,14 @@ impl Batch<'_> {
         section: Section,
         link: LinkId,
         ticket: &Ticket,
-        found: Found,
+        found: Ruling,
     ) -> Result<(), ResolveError> {
         match &found {
-            Found::NotNow(reason) => {
+            Ruling::NotNow(reason) => {
                 step.link_set_state(link, LinkState::Seen, Some(reason)).await?;
                 return Ok(());
             }
-            Found::Never(reason) => {
+            Ruling::Never(reason) => {
                 step.link_set_state(link, LinkState::Skipped, Some(reason))
                     .await?;
                 step.skipped_count(reason).await?;
@@ -139,8 +139,8 @@ impl Batch<'_> {
             .unless_echo(step, section, ticket.id, committed_at, found)
             .await?;
         match found {
-            Found::Ready(found) => self.ready(step, delivery, ticket.id, *found).await?,
-            Found::Wait { why, bounded } => {
+            Ruling::Ready(found) => self.ready(step, delivery, ticket.id, *found).await?,
+            Ruling::Wait { why, bounded } => {
                 // A ticket that is none of ours is no news: it may be most of the site's.
                 if bounded {
                     tracing::info!(ticket = %ticket.key, "waits: {why}");
@@ -148,11 +148,11 @@ impl Batch<'_> {
                 step.delivery_wait(delivery, &why, Duration::from_secs(1), !bounded)
                     .await?;
             }
-            Found::Park(why) => {
+            Ruling::Park(why) => {
                 tracing::error!(ticket = %ticket.key, "parked: {why}");
                 step.delivery_park(delivery, &why).await?;
             }
-            Found::NotNow(_) | Found::Never(_) => {}
+            Ruling::NotNow(_) | Ruling::Never(_) => {}
         }
         Ok(())
     }
@@ -275,32 +275,32 @@ impl Batch<'_> {
                 .await?;
         }
         match found {
-            Found::Ready(found) => self.ready(step, waiting.id, waiting.ticket_id, *found).await?,
-            Found::NotNow(reason) => {
+            Ruling::Ready(found) => self.ready(step, waiting.id, waiting.ticket_id, *found).await?,
+            Ruling::NotNow(reason) => {
                 step.delivery_withdraw(waiting.id, &reason).await?;
                 step.link_set_state(waiting.link, LinkState::Seen, Some(&reason))
                     .await?;
             }
-            Found::Never(reason) => {
+            Ruling::Never(reason) => {
                 step.delivery_withdraw(waiting.id, &reason).await?;
                 step.link_set_state(waiting.link, LinkState::Skipped, Some(&reason))
                     .await?;
             }
-            Found::Wait { why, bounded }
+            Ruling::Wait { why, bounded }
                 if bounded && waiting.waited > self.config.ticket.wait.as_secs_f64() =>
             {
                 let why = format!("{why}; waited {} s for it", waiting.waited.round());
                 tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
                 step.delivery_park(waiting.id, &why).await?;
             }
-            Found::Wait { why, bounded } => {
+            Ruling::Wait { why, bounded } => {
                 // 1 s, 2 s, 4 s …; a change of the ticket's row ends the wait at once. Tickets that are not for us
                 // may be most of the site's, and are asked about ever more rarely.
                 let longest = Duration::from_secs(if bounded { 60 } else { 3600 });
                 let after = Duration::from_secs(1 << waiting.attempts.clamp(0, 12)).min(longest);
                 step.delivery_wait(waiting.id, &why, after, !bounded).await?;
             }
-            Found::Park(why) => {
+            Ruling::Park(why) => {
                 tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
                 step.delivery_park(waiting.id, &why).await?;
             }
@@ -313,23 +313,23 @@ impl Batch<'_> {
         &self,
         step: &Step<'_>,
         section: Section,
-        ticket: i64,
+        ticket: LaneId,
         committed_at: i64,
-        found: Found,
-    ) -> Result<Found, ResolveError> {
-        let Found::Ready(ready) = found else {
+        found: Ruling,
+    ) -> Result<Ruling, ResolveError> {
+        let Ruling::Ready(ready) = found else {
             return Ok(found);
         };
         let resolution = &ready.resolution;
-        if section != Section::Message || resolution.author != "customer" {
-            return Ok(Found::Ready(ready));
+        if section != Section::Message || resolution.author != Kind::Customer {
+            return Ok(Ruling::Ready(ready));
         }
         let written = step.remote_written(ticket, committed_at).await?;
         let (why, copies) = echo_of(&resolution.bodies, &written, committed_at).await;
         if !copies.is_empty() {
             step.remote_copied(&copies).await?;
         }
-        Ok(why.map_or(Found::Ready(ready), Found::Park))
+        Ok(why.map_or(Ruling::Ready(ready), Ruling::Park))
     }
 }
 

@@ -10,14 +10,14 @@
 
 use serde_json::Value;
 
-use super::row::Found;
+use super::row::Ruling;
 use super::{Batch, ResolveError, key_of};
 use crate::config::AttachmentOf;
 use crate::decide::{Outputs, Ready};
 use crate::files::{Attached, FileRow};
 use crate::mapping::shape::{key_text, key_values};
 use crate::mapping::{Reading, Shape};
-use crate::model::{DeliveryId, LinkId, Op, Section, TicketKey};
+use crate::model::{DeliveryId, Kind, LaneId, LinkId, Op, Section, TicketKey};
 use crate::store::{Event, FileRef, Link, LinkState, NewFile, Resolution, Step, Ticket};
 use crate::text;
 
@@ -54,7 +54,7 @@ impl Batch<'_> {
         step: &Step<'_>,
         of: AttachmentOf,
         parent: &str,
-    ) -> Result<Result<Vec<FoundFile>, Found>, ResolveError> {
+    ) -> Result<Result<Vec<FoundFile>, Ruling>, ResolveError> {
         let mut found: Vec<FoundFile> = Vec::new();
         for attached in self.compiled.attachments.iter().filter(|a| a.config.of == of) {
             let Some(values) = key_values(parent, attached.of_parent.columns.len()) else {
@@ -73,7 +73,7 @@ impl Batch<'_> {
                 Ok(rows) => rows.iter().map(|cells| attached.row(cells)).collect(),
                 Err(error) => match self.files_one_by_one(attached, values, of_parent, error).await? {
                     Ok(rows) => rows,
-                    Err(why) => return Ok(Err(Found::Park(why))),
+                    Err(why) => return Ok(Err(Ruling::Park(why))),
                 },
             };
             for row in rows {
@@ -83,7 +83,7 @@ impl Batch<'_> {
                         continue;
                     }
                     let why = "the join of [[attachment]] gives several rows for one row";
-                    return Ok(Err(Found::Park(why.to_owned())));
+                    return Ok(Err(Ruling::Park(why.to_owned())));
                 }
                 let known = step.link_find(Section::Attachment, &link_key).await?;
                 let is_free = |link: Link| link.gone || link.state == LinkState::Seen || link.is_baseline;
@@ -140,7 +140,7 @@ impl Batch<'_> {
         &self,
         step: &Step<'_>,
         delivery: DeliveryId,
-        ticket: i64,
+        ticket: LaneId,
         mut found: Resolved,
     ) -> Result<(), ResolveError> {
         for file in found.files {
@@ -321,7 +321,7 @@ impl Batch<'_> {
         step.file_queue(&NewFile {
             position: event.id.0,
             ticket_id: place.ticket,
-            author: &place.author,
+            author: place.author,
             body: &body,
             file: &file,
             at: event.committed_at.as_second(),
@@ -361,7 +361,7 @@ impl Batch<'_> {
             return match ticket {
                 Some(ticket) if step.file_late_for_ticket(ticket.id).await? => Ok(Place::Lane(Lane {
                     ticket: ticket.id,
-                    author: "customer".to_owned(),
+                    author: Kind::Customer,
                 })),
                 Some(_) => later("it goes with what opens its ticket's case"),
                 None => later("its ticket is not known"),
@@ -440,7 +440,7 @@ impl Resolved {
             is_files_only: ready.is_files_only,
             told: ready.told,
             resolution: Resolution {
-                author: ready.author.as_str().to_owned(),
+                author: ready.author,
                 bodies: ready.bodies,
                 opening: ready.opening,
                 written_at: ready.written_at,
@@ -464,8 +464,8 @@ enum Place {
 }
 
 struct Lane {
-    ticket: i64,
-    author: String,
+    ticket: LaneId,
+    author: Kind,
 }
 
 fn file_ref(link: LinkId, source: &str, row: FileRow) -> FileRef {

@@ -3,6 +3,7 @@
 //! Its lanes are held, all as one decision; everything else goes on. A transaction that is longer than a round is counted
 //! to its end before any of its cases is opened.
 
+use crate::model::LaneId;
 use std::collections::{HashMap, HashSet};
 
 use super::{Batch, ResolveError};
@@ -11,7 +12,7 @@ use crate::store::{Event, Step};
 
 impl Batch<'_> {
     /// A row entered a lane that has no case.
-    pub(super) fn opens(&self, event: &Event, ticket: i64) {
+    pub(super) fn opens(&self, event: &Event, ticket: LaneId) {
         if let Ok(mut opens) = self.opens.lock() {
             opens.push((event.xid, ticket));
         }
@@ -37,7 +38,7 @@ impl Batch<'_> {
                 is_kept = true;
             }
         }
-        let mut opens: HashMap<u64, HashSet<i64>> = HashMap::new();
+        let mut opens: HashMap<u64, HashSet<LaneId>> = HashMap::new();
         if let Ok(all) = self.opens.lock() {
             for (xid, ticket) in all.iter() {
                 opens.entry(*xid).or_default().insert(*ticket);
@@ -47,7 +48,7 @@ impl Batch<'_> {
         for (xid, tickets) in opens {
             // Most transactions open one case, and nothing is written about them.
             if tickets.len() > most || self.cut == Some(xid) || self.counted.contains(&xid) {
-                let tickets: Vec<i64> = tickets.into_iter().collect();
+                let tickets: Vec<LaneId> = tickets.into_iter().collect();
                 step.bulk_opens(&tickets, xid).await?;
                 is_kept = true;
             }

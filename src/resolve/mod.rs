@@ -38,7 +38,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, OpenOn};
-use crate::model::{DeliveryId, EventId, Op, Section, Seen, TroubleKind};
+use crate::model::{DeliveryId, EventId, LaneId, Op, Section, Seen, TroubleKind};
 use crate::postgres::Pool;
 use crate::store::{CreatedAt, Event, Link, LinkState, MappedSince, Step, Store, StoreError};
 
@@ -234,7 +234,7 @@ struct Batch<'a> {
     /// The transactions of which something is kept and nothing was decided.
     counted: HashSet<u64>,
     /// By which transactions lanes without a case got their first message.
-    opens: std::sync::Mutex<Vec<(u64, i64)>>,
+    opens: std::sync::Mutex<Vec<(u64, LaneId)>>,
 }
 
 impl Batch<'_> {

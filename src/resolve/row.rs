@@ -15,7 +15,7 @@ use crate::store::{Step, beside};
 use crate::text::{self, Parts};
 
 /// What becomes of a row, with the files that it takes along.
-pub(super) type Found = decide::Found<Resolved>;
+pub(super) type Ruling = decide::Ruling<Resolved>;
 
 /// Which ticket a row belongs to.
 pub enum Lane {
@@ -138,7 +138,7 @@ impl Batch<'_> {
         ticket: &TicketKey,
         has_case: bool,
         committed_at: i64,
-    ) -> Result<Found, ResolveError> {
+    ) -> Result<Ruling, ResolveError> {
         match (section, &self.compiled.messages) {
             (Section::Ticket, _) => Box::pin(self.resolve_ticket(step, image, ticket, committed_at)).await,
             (Section::Message, Some((from_image, from_table))) => {
@@ -146,7 +146,7 @@ impl Batch<'_> {
                 let found = self.resolve_message(step, readings, image, ticket, has_case, committed_at);
                 Box::pin(found).await
             }
-            _ => Ok(Found::Never("no such section is configured".into())),
+            _ => Ok(Ruling::Never("no such section is configured".into())),
         }
     }
 
@@ -156,7 +156,7 @@ impl Batch<'_> {
         image: &Value,
         key: &TicketKey,
         committed_at: i64,
-    ) -> Result<Found, ResolveError> {
+    ) -> Result<Ruling, ResolveError> {
         let compiled = &self.compiled;
         let mut outputs = self
             .ask_image(&compiled.ticket_image, Section::Ticket, image)
@@ -174,7 +174,7 @@ impl Batch<'_> {
         let times = self.times(Section::Ticket, committed_at).await;
         let found = self.ticket_found(key, &outputs, times).await;
         let files = match found {
-            decide::Found::Ready(_) => self.files_of(step, AttachmentOf::Ticket, key.as_str()).await?,
+            decide::Ruling::Ready(_) => self.files_of(step, AttachmentOf::Ticket, key.as_str()).await?,
             _ => Ok(Vec::new()),
         };
         Ok(match files {
@@ -189,7 +189,7 @@ impl Batch<'_> {
         key: &TicketKey,
         outputs: &Outputs,
         times: Times,
-    ) -> decide::Found {
+    ) -> decide::Ruling {
         let mut body = None;
         loop {
             let row = TicketRow {
@@ -225,7 +225,7 @@ impl Batch<'_> {
         ticket: &TicketKey,
         has_case: bool,
         committed_at: i64,
-    ) -> Result<Found, ResolveError> {
+    ) -> Result<Ruling, ResolveError> {
         let mut outputs = self.ask_image(from_image, Section::Message, image).await?;
         if let Outputs::Refused(_) = outputs
             && let Some(key) = self.key_of(Section::Message, image)
@@ -255,7 +255,7 @@ impl Batch<'_> {
         ticket: &TicketKey,
         has_case: bool,
         committed_at: i64,
-    ) -> Result<Found, ResolveError> {
+    ) -> Result<Ruling, ResolveError> {
         let times = self.times(Section::Message, committed_at).await;
         let (mut files, mut ticket_outputs, mut ticket_exists, mut body) = (None, None, None, None);
         let found = loop {
@@ -292,7 +292,7 @@ impl Batch<'_> {
         };
         let mut files = files.unwrap_or_default();
         // They belong to what opens the case.
-        if matches!(&found, decide::Found::Ready(ready) if ready.opening.is_some()) {
+        if matches!(&found, decide::Ruling::Ready(ready) if ready.opening.is_some()) {
             match self.files_of(step, AttachmentOf::Ticket, ticket.as_str()).await? {
                 Ok(of_ticket) => files.extend(of_ticket),
                 Err(found) => return Ok(found),

@@ -15,13 +15,13 @@
 use std::collections::HashMap;
 
 use super::enter::{DROPPED, key_image};
-use super::row::{Found, Lane};
+use super::row::{Lane, Ruling};
 use super::verdict::Of;
 use super::{Batch, ResolveError};
 use crate::config::OnEdit;
 use crate::decide::{Outputs, body_format};
-use crate::model::{LinkId, Section, TicketKey};
-use crate::store::{Event, LinkState, RowLink, Step, Unresolved, beside};
+use crate::model::{LaneId, LinkId, Section, TicketKey};
+use crate::store::{Event, LinkState, RowLink, Step, Ticket, Unresolved, beside};
 use crate::text;
 
 /// One message of a row.
@@ -40,6 +40,27 @@ enum Told<T> {
     Gone,
     /// The database refused its values.
     Refused(String),
+}
+
+/// Which messages a row shows.
+struct Compared<'a> {
+    /// New ones, each with the generation of its key.
+    fresh: Vec<(&'a Element, i32)>,
+    /// Those that were there.
+    changed: Vec<(&'a Element, &'a RowLink)>,
+}
+
+/// A row with messages in it, as it is looked at.
+#[derive(Clone, Copy)]
+struct WrittenRow<'a> {
+    image: &'a serde_json::Value,
+    /// What the mapping says of all of them.
+    spoken: &'a Told<Spoken>,
+    /// All of them.
+    elements: &'a [Element],
+    ticket: &'a TicketKey,
+    has_case: bool,
+    committed_at: i64,
 }
 
 impl Batch<'_> {
@@ -96,24 +117,7 @@ impl Batch<'_> {
             .into_iter()
             .map(|known| (known.key.clone(), known))
             .collect();
-        let (mut fresh, mut changed) = (Vec::new(), Vec::new());
-        for element in &elements {
-            match known.get(&element.key) {
-                None => fresh.push((element, 1)),
-                Some(known) if !known.link.gone => changed.push((element, known)),
-                // It is back in its list, or in its table after a move.
-                Some(known) if known.link.gone_in.is_none_or(|xid| xid == event.xid) => {
-                    step.link_set_gone(known.link.id, None).await?;
-                    changed.push((element, known));
-                }
-                Some(past) => fresh.push((element, past.link.generation + 1)),
-            }
-        }
-        for left in known.values().filter(|known| !known.link.gone) {
-            if !elements.iter().any(|element| element.key == left.key) {
-                self.element_left(step, event, left).await?;
-            }
-        }
+        let Compared { fresh, mut changed } = self.compared(step, event, &elements, &known).await?;
         if event.echo && !by_key {
             if fresh.is_empty() {
                 return Ok(());
@@ -130,7 +134,6 @@ impl Batch<'_> {
             }
             return Ok(());
         }
-        let on_edit = self.config.message.as_ref().map_or(OnEdit::Ignore, |m| m.on_edit);
         let tells_changes = self.config.message.as_ref().is_some_and(|m| m.tells_changes());
         let concerns = |known: &&RowLink| match known.link.state {
             LinkState::Seen | LinkState::Queued | LinkState::Parked => true,
@@ -161,16 +164,71 @@ impl Batch<'_> {
             return Ok(());
         };
         let spoken = self.spoken(&image).await?;
+        let of = WrittenRow {
+            spoken: &spoken,
+            image: &image,
+            elements: &elements,
+            ticket: &ticket_key,
+            has_case: ticket.case_id.is_some(),
+            committed_at: event.committed_at.as_second(),
+        };
+        self.fresh_written(step, event, row_key, (&ticket, by_key), of, fresh)
+            .await?;
+        match event.echo {
+            true => Ok(()),
+            false => self.changed_written(step, event, &ticket, of, changed).await,
+        }
+    }
+
+    /// What a row shows, compared with what is known of it. What is not there any more has left.
+    async fn compared<'a>(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        elements: &'a [Element],
+        known: &'a HashMap<String, RowLink>,
+    ) -> Result<Compared<'a>, ResolveError> {
+        let (mut fresh, mut changed) = (Vec::new(), Vec::new());
+        for element in elements {
+            match known.get(&element.key) {
+                None => fresh.push((element, 1)),
+                Some(known) if !known.link.gone => changed.push((element, known)),
+                // It is back in its list, or in its table after a move.
+                Some(known) if known.link.gone_in.is_none_or(|xid| xid == event.xid) => {
+                    step.link_set_gone(known.link.id, None).await?;
+                    changed.push((element, known));
+                }
+                Some(past) => fresh.push((element, past.link.generation + 1)),
+            }
+        }
+        for left in known.values().filter(|known| !known.link.gone) {
+            if !elements.iter().any(|element| element.key == left.key) {
+                self.element_left(step, event, left).await?;
+            }
+        }
+        Ok(Compared { fresh, changed })
+    }
+
+    /// Messages that were not in the row before, each with the generation of its key. `by_key`: replies of ours may be
+    /// among them, since what was read is not the row as the event has it.
+    async fn fresh_written(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        row_key: &str,
+        (ticket, by_key): (&Ticket, bool),
+        of: WrittenRow<'_>,
+        fresh: Vec<(&Element, i32)>,
+    ) -> Result<(), ResolveError> {
+        let shape = self.compiled.shape(Section::Message);
         let still_there = match self.config.capture.settle.is_zero() {
             true => None,
-            false => Some(self.elements(&image).await?),
+            false => Some(self.elements(of.image).await?),
         };
-        let committed_at = event.committed_at.as_second();
-        let has_case = ticket.case_id.is_some();
         let mut theirs = Vec::new();
         for (element, generation) in fresh {
             let said = match by_key {
-                true => said(&spoken, &elements, element).await,
+                true => said(of.spoken, of.elements, element).await,
                 false => None,
             };
             if let Some(said) = said
@@ -191,33 +249,34 @@ impl Batch<'_> {
                 _ => false,
             };
             let found = if still_there.as_ref().is_some_and(left) {
-                Found::Never(DROPPED.into())
+                Ruling::Never(DROPPED.into())
             } else if untold {
-                Found::Park(
+                Ruling::Park(
                     "it appeared together with a reply of ours in a list of more than 64 kB, and cannot be told from it; \
                      `failed discard` if it is the reply, else `failed retry`"
                         .into(),
                 )
             } else {
-                self.element_found(
-                    step,
-                    &image,
-                    &spoken,
-                    &elements,
-                    element,
-                    &ticket_key,
-                    has_case,
-                    committed_at,
-                )
-                .await?
+                self.element_found(step, of, element).await?
             };
-            let image = image_for(&found, &image, &shape.key);
-            self.enter_found(step, event, &image, Section::Message, link, &ticket, found)
+            let image = image_for(&found, of.image, &shape.key);
+            self.enter_found(step, event, &image, Section::Message, link, ticket, found)
                 .await?;
         }
-        if event.echo {
-            return Ok(());
-        }
+        Ok(())
+    }
+
+    /// Messages that were in the row before, and may say something else now.
+    async fn changed_written(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        ticket: &Ticket,
+        of: WrittenRow<'_>,
+        changed: Vec<(&Element, &RowLink)>,
+    ) -> Result<(), ResolveError> {
+        let shape = self.compiled.shape(Section::Message);
+        let on_edit = self.config.message.as_ref().map_or(OnEdit::Ignore, |m| m.on_edit);
         for (element, known) in changed {
             let link = &known.link;
             match link.state {
@@ -229,34 +288,26 @@ impl Batch<'_> {
                     }
                 }
                 LinkState::Seen | LinkState::Skipped => {
-                    let found = self
-                        .element_found(
-                            step,
-                            &image,
-                            &spoken,
-                            &elements,
-                            element,
-                            &ticket_key,
-                            has_case,
-                            committed_at,
-                        )
-                        .await?;
+                    let found = self.element_found(step, of, element).await?;
                     // Most of what a list holds may be not for us, and stays so.
-                    if matches!(&found, Found::NotNow(why) if known.reason.as_ref() == Some(why)) {
+                    if matches!(&found, Ruling::NotNow(why) if known.reason.as_ref() == Some(why)) {
                         continue;
                     }
                     step.link_set_ticket(link.id, ticket.id).await?;
-                    let image = image_for(&found, &image, &shape.key);
-                    self.enter_found(step, event, &image, Section::Message, link.id, &ticket, found)
+                    let image = image_for(&found, of.image, &shape.key);
+                    self.enter_found(step, event, &image, Section::Message, link.id, ticket, found)
                         .await?;
                 }
-                _ => {}
+                LinkState::Delivered | LinkState::Discarded | LinkState::Written => {}
             }
-            let of = Of::Image(&image, Some(element.identity.as_str()));
-            if !self.hidden(step, event, link, of).await? && on_edit != OnEdit::Ignore {
-                let found = self
-                    .element_found(step, &image, &spoken, &elements, element, &ticket_key, true, 0)
-                    .await?;
+            let of_image = Of::Image(of.image, Some(element.identity.as_str()));
+            if !self.hidden(step, event, link, of_image).await? && on_edit != OnEdit::Ignore {
+                let as_sent = WrittenRow {
+                    has_case: true,
+                    committed_at: 0,
+                    ..of
+                };
+                let found = self.element_found(step, as_sent, element).await?;
                 self.edited_to(step, event, link, found).await?;
             }
         }
@@ -268,44 +319,39 @@ impl Batch<'_> {
         &self,
         step: &Step<'_>,
         waiting: &Unresolved,
-    ) -> Result<Found, ResolveError> {
+    ) -> Result<Ruling, ResolveError> {
         let elements = match self.elements(&waiting.image).await? {
             Told::There(elements) => elements,
-            Told::Gone => return Ok(Found::Never(DROPPED.into())),
-            Told::Refused(why) => return Ok(Found::Park(format!("[message]: {why}"))),
+            Told::Gone => return Ok(Ruling::Never(DROPPED.into())),
+            Told::Refused(why) => return Ok(Ruling::Park(format!("[message]: {why}"))),
         };
         let Some(element) = elements.iter().find(|element| element.key == waiting.key) else {
-            return Ok(Found::Never(DROPPED.into()));
+            return Ok(Ruling::Never(DROPPED.into()));
         };
         let spoken = self.spoken(&waiting.image).await?;
-        self.element_found(
-            step,
-            &waiting.image,
-            &spoken,
-            &elements,
-            element,
-            &waiting.ticket_key,
-            waiting.has_case,
-            waiting.committed_at,
-        )
-        .await
+        let of = WrittenRow {
+            spoken: &spoken,
+            image: &waiting.image,
+            elements: &elements,
+            ticket: &waiting.ticket_key,
+            has_case: waiting.has_case,
+            committed_at: waiting.committed_at,
+        };
+        self.element_found(step, of, element).await
     }
 
     /// What the mapping says of one message of a row.
-    #[allow(clippy::too_many_arguments)]
     async fn element_found(
         &self,
         step: &Step<'_>,
-        image: &serde_json::Value,
-        spoken: &Told<Spoken>,
-        elements: &[Element],
+        written: WrittenRow<'_>,
         element: &Element,
-        ticket: &TicketKey,
-        has_case: bool,
-        committed_at: i64,
-    ) -> Result<Found, ResolveError> {
-        let of = Of::Image(image, Some(element.identity.as_str()));
-        let outputs = match spoken {
+    ) -> Result<Ruling, ResolveError> {
+        let WrittenRow {
+            ticket, committed_at, ..
+        } = written;
+        let of = Of::Image(written.image, Some(element.identity.as_str()));
+        let outputs = match written.spoken {
             // One of them may be to blame for all.
             Told::Refused(why) => match self
                 .compiled
@@ -318,7 +364,7 @@ impl Batch<'_> {
             },
             Told::Gone => Outputs::NoRow,
             Told::There(spoken) => {
-                let (place, count) = among_equals(elements, element);
+                let (place, count) = among_equals(written.elements, element);
                 match spoken.get(&element.identity) {
                     Some(rows) if rows.len() > count => Outputs::SeveralRows,
                     Some(rows) => rows
@@ -334,7 +380,7 @@ impl Batch<'_> {
             return Ok(found);
         }
         // A message in a list has no row of its own that a file could name.
-        self.message_found(step, outputs, None, ticket, has_case, committed_at)
+        self.message_found(step, outputs, None, ticket, written.has_case, committed_at)
             .await
     }
 
@@ -503,7 +549,7 @@ const OURS: (LinkState, Option<&str>) = (LinkState::Written, Some("written by us
 /// Makes a message of a row known.
 async fn element_add(
     step: &Step<'_>,
-    ticket: Option<i64>,
+    ticket: Option<LaneId>,
     row_key: &str,
     (element, generation): (&Element, i32),
     (state, reason): (LinkState, Option<&str>),
@@ -543,9 +589,9 @@ async fn said(spoken: &Told<Spoken>, elements: &[Element], element: &Element) ->
 }
 
 /// The whole row is kept only while it is needed: it holds the other messages as well.
-fn image_for(found: &Found, image: &serde_json::Value, key: &[String]) -> serde_json::Value {
+fn image_for(found: &Ruling, image: &serde_json::Value, key: &[String]) -> serde_json::Value {
     match found {
-        Found::Ready(_) => key_image(image, key),
+        Ruling::Ready(_) => key_image(image, key),
         _ => image.clone(),
     }
 }

@@ -4,7 +4,7 @@
 //! last; any other change of the row says nothing. Each becomes a note in the case.
 
 use super::edit::under;
-use super::row::Found;
+use super::row::Ruling;
 use super::verdict::{Holds, Of};
 use super::{Batch, ResolveError};
 use crate::config::{OnDelete, OnEdit, OnHide, OpenOn};
@@ -72,9 +72,9 @@ impl Batch<'_> {
         event: &Event,
         ticket: &Ticket,
         sent: &TicketSent,
-        found: Found,
+        found: Ruling,
     ) -> Result<(), ResolveError> {
-        let Found::Ready(found) = found else {
+        let Ruling::Ready(found) = found else {
             return Ok(());
         };
         let found = found.resolution;

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::row::Found;
+use super::row::Ruling;
 use super::{Batch, ResolveError};
 use crate::decide::{self, Answers, Outputs, Question};
 use crate::mapping::Reading;
@@ -36,7 +36,7 @@ impl Batch<'_> {
         of: Of<'_>,
         ticket: &TicketKey,
         committed_at: i64,
-    ) -> Result<Option<Found>, ResolveError> {
+    ) -> Result<Option<Ruling>, ResolveError> {
         let compiled = &self.compiled;
         let Some(deciding) = &compiled.deciding_message else {
             return Ok(None);
@@ -61,7 +61,7 @@ impl Batch<'_> {
         &self,
         image: &Value,
         committed_at: i64,
-    ) -> Result<Option<Found>, ResolveError> {
+    ) -> Result<Option<Ruling>, ResolveError> {
         let times = self.times(Section::Ticket, committed_at).await;
         let mut answers = Answers::new();
         loop {
@@ -183,7 +183,7 @@ impl Batch<'_> {
 }
 
 /// What is certain of a row is never that it goes.
-fn certain(found: decide::Found) -> Found {
+fn certain(found: decide::Ruling) -> Ruling {
     found.map_ready(|ready| super::files::Resolved::of(ready, Vec::new()))
 }
 

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, trouble};
+use super::shared::Shared;
+use super::trouble;
 use crate::console::{Role, Vital};
 use crate::model::{Seen, TroubleKind, clock};
 use crate::store::{Parked, StoreError};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{RENEW_EVERY, Shared};
+use super::shared::{RENEW_EVERY, Shared};
 use crate::console::Vital;
 use crate::model::clock;
 use crate::postgres::catalog;
@@ -148,6 +148,43 @@ fn rung(due: &Due, now: Instant, wake: &Wake) -> Vec<(Instant, Bell)> {
         }
     }
     later
+}
+
+/// Repeats a piece of work: at once while there is more, else when rung. `turned` is called at each turn, and while
+/// nothing rings.
+pub async fn repeat<F>(
+    what: &'static str,
+    stop: CancellationToken,
+    bell: &tokio::sync::Notify,
+    turned: impl Fn(),
+    mut round: impl FnMut() -> F,
+) where
+    F: Future<Output = Result<bool, StoreError>>,
+{
+    let mut failures = 0u32;
+    while !stop.is_cancelled() {
+        turned();
+        // A round is short and ends by itself: it is not cut off.
+        match round().await {
+            Ok(true) => failures = 0,
+            Ok(false) => {
+                failures = 0;
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = rings(bell, &turned) => {}
+                }
+            }
+            Err(error) if error.lost_leadership() => return,
+            Err(error) => {
+                failures += 1;
+                tracing::warn!(attempt = failures, "{what} failed and is tried again: {error}");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(Duration::from_millis(250 * u64::from(failures.min(40)))) => {}
+                }
+            }
+        }
+    }
 }
 
 /// Waits for a bell, and says meanwhile that it is waited for: `turned` is called at least so often.

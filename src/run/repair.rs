@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, watch};
+use super::shared::Shared;
+use super::watch;
 use crate::backfill::{Backfill, BackfillError, Repaired};
 use crate::model::{Seen, TroubleKind};
 use crate::store::{Gap, StoreError};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::shared::Shared;
 use super::watch::watch_every;
 use crate::console::troubles::{self, Looked};
 use crate::console::{DeskieState, Role, Vital};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::config::OnMaxWal;
 use crate::console::Vital;
 use crate::model::{Seen, TroubleKind};
@@ -85,11 +85,11 @@ pub async fn watch(
             continue;
         }
         match watch_publications(&shared, &vital, &mut told.publications).await {
-            Ok(Found::Gap) if begun.repaired.load(Ordering::SeqCst) && begun.held.is_none() => {
+            Ok(News::Gap) if begun.repaired.load(Ordering::SeqCst) && begun.held.is_none() => {
                 tracing::warn!("rows were not streamed for a while: the gap is repaired");
                 return;
             }
-            Ok(Found::Renamed) => {
+            Ok(News::Renamed) => {
                 tracing::warn!(
                     "a mapped table was moved to where the config means it as well: it goes on there"
                 );
@@ -148,7 +148,7 @@ async fn wal_is_too_much(
 }
 
 /// What a look at the publications asks for.
-enum Found {
+enum News {
     Well,
     /// A gap is open: somebody has put a table back, or `setup` has made the slot anew beside us.
     Gap,
@@ -160,7 +160,7 @@ async fn watch_publications(
     shared: &Shared,
     vital: &Vital,
     told: &mut Option<String>,
-) -> Result<Found, StoreError> {
+) -> Result<News, StoreError> {
     let found = crate::setup::look_at_publications(&shared.config, &shared.store, false).await?;
     let trouble = found.trouble();
     if trouble != *told {
@@ -176,9 +176,9 @@ async fn watch_publications(
     }
     let is_gap = shared.store.meta_gap().await?.is_some();
     Ok(match (found.renamed, is_gap) {
-        (true, _) => Found::Renamed,
-        (false, true) => Found::Gap,
-        (false, false) => Found::Well,
+        (true, _) => News::Renamed,
+        (false, true) => News::Gap,
+        (false, false) => News::Well,
     })
 }
 

@@ -7,9 +7,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::beat::repeat;
+use super::shared::{GRACE, RENEW_EVERY, RunError, Shared};
 use super::watch::{BegunWith, note_unpublished, watch};
-use super::{GRACE, RENEW_EVERY, RunError, Shared, beat, lanes, leader, repair, repeat};
+use super::{beat, lease, repair, turns};
 use crate::capture::{Capture, Observer};
+use crate::cases::Cases;
 use crate::console::{Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::files::SiteFiles;
@@ -17,7 +20,6 @@ use crate::model::{TroubleKind, clock};
 use crate::postgres::{SessionOptions, catalog, connect};
 use crate::resolve::Resolver;
 use crate::store::{HoldKind, Meta, Store, StoreError};
-use crate::sweep::Sweeper;
 use crate::writeback::WriteBack;
 
 /// How often past things are pruned.
@@ -55,14 +57,13 @@ pub async fn work(
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
     let store = shared.store.clone();
-    let config = shared.config.clone();
     // What the last term was cut off from nobody brings back.
     shared.meter.budget().forget_in_flight(clock::monotonic());
     let begun = tokio::select! {
         begun = begin_renewing(shared) => begun,
         // What it was at is done or undone in the database, and begun again at the next start.
         () = stop.cancelled() => {
-            leader::give_back(shared, connection).await;
+            lease::give_back(shared, connection).await;
             return Ok(());
         }
     };
@@ -70,7 +71,7 @@ pub async fn work(
         Ok(begun) => begun,
         Err(refused) => {
             let pause = tell_refused(shared, vital, &refused).await;
-            leader::give_back(shared, connection).await;
+            lease::give_back(shared, connection).await;
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(pause) => {}
@@ -98,150 +99,12 @@ pub async fn work(
             return Ok(());
         }
     };
+    let proves_account = held.is_some() && is_account_held(&store).await;
     let term = stop.child_token();
-    let capture = Capture::new(
-        store.clone(),
-        shared.streaming.clone(),
-        &config,
-        slot.clone(),
-        publications,
-        &shared.instance,
-    );
-    let resolver = Resolver::new(shared.by_index.clone(), shared.reading.clone(), config.clone());
-    let site_files = SiteFiles::new(shared.reading.clone(), config.clone(), shared.downloader.clone());
-    let site_files = Arc::new(site_files);
-    let deliverer = Arc::new(Deliverer::new(
-        store.clone(),
-        shared.client.clone(),
-        shared.meter.clone(),
-        config.clone(),
-        site_files,
-        meta.created_at_kept,
-    ));
-    let writeback = Arc::new(WriteBack::new(
-        store.clone(),
-        shared.writing.clone(),
-        shared.client.clone(),
-        shared.meter.clone(),
-        config.clone(),
-        shared.downloader.clone(),
-    ));
-    let sweeper = Sweeper::new(
-        store.clone(),
-        shared.client.clone(),
-        shared.meter.clone(),
-        config.clone(),
-    );
+    let flows = Flows::of(shared, &slot, publications, meta.created_at_kept);
     // The first beat of the term is news.
     shared.seen.send_replace(crate::store::Watched::default());
-    let asked = CancellationToken::new();
-    let mut tasks: JoinSet<&'static str> = JoinSet::new();
-    {
-        let observer = StreamObserver {
-            vital: vital.clone(),
-            drop_slot: shared.drop_slot.clone(),
-        };
-        let (term, observer) = (term.clone(), Arc::new(observer));
-        tasks.spawn(async move {
-            capture.run(term, observer).await;
-            "capture"
-        });
-    }
-    // A gap is repaired before anything is resolved; all else goes on meanwhile. What is held resolves nothing: which rows
-    // of the gap are new depends on it.
-    let repaired = Arc::new(AtomicBool::new(false));
-    {
-        let (term, vital, shared) = (term.clone(), vital.clone(), shared.clone());
-        let (repaired, is_held) = (repaired.clone(), held.is_some());
-        tasks.spawn(async move {
-            if is_held {
-                term.cancelled().await;
-            } else if repair::until_repaired(&shared, &term).await {
-                repaired.store(true, Ordering::SeqCst);
-                resolver.run(term, || vital.moved(Flow::Resolve)).await;
-            }
-            "resolve"
-        });
-    }
-    {
-        let (term, asked, shared) = (term.clone(), asked.clone(), shared.clone());
-        let (writeback, vital) = (writeback.clone(), vital.clone());
-        tasks.spawn(async move {
-            lanes::run(shared, deliverer, writeback, vital, asked, term).await;
-            "lanes"
-        });
-    }
-    {
-        let (term, store, writeback) = (term.clone(), store.clone(), writeback.clone());
-        tasks.spawn(async move {
-            let round = || async {
-                let moved = writeback.inbox_round().await?;
-                Ok(writeback.birth_round().await? || moved)
-            };
-            repeat("the inbox", term, &store.wake.inbox, || {}, round).await;
-            "inbox"
-        });
-    }
-    if writeback.fetches_files() {
-        let (term, store, writeback) = (term.clone(), store.clone(), writeback.clone());
-        tasks.spawn(async move {
-            let round = || writeback.file_round();
-            repeat("the write-back of files", term, &store.wake.files, || {}, round).await;
-            "files"
-        });
-    }
-    {
-        let (term, store, vital) = (term.clone(), store.clone(), vital.clone());
-        tasks.spawn(async move {
-            let turned = || vital.moved(Flow::Writeback);
-            let round = || async {
-                let replies = writeback.write_round().await?;
-                Ok(writeback.status_round().await? || replies)
-            };
-            repeat("the write-back", term, &store.wake.remotes, turned, round).await;
-            "write-back"
-        });
-    }
-    if held.is_none() {
-        let term = term.clone();
-        tasks.spawn(async move {
-            sweeper.run(term, asked).await;
-            "sweep"
-        });
-    } else if store
-        .hold_reason(HoldKind::Account)
-        .await
-        .ok()
-        .flatten()
-        .is_some()
-    {
-        let term = term.clone();
-        tasks.spawn(async move {
-            sweeper.prove_account(term).await;
-            "the proof of Deskie's account"
-        });
-    }
-    {
-        let (term, store, retain) = (term.clone(), store.clone(), config.capture.retain);
-        tasks.spawn(async move {
-            prune(store, retain, term).await;
-            "pruning"
-        });
-    }
-    {
-        let (term, store) = (term.clone(), store.clone());
-        tasks.spawn(async move {
-            mark(store, term).await;
-            "the marks of what waits for a person"
-        });
-    }
-    {
-        let (term, shared, vital, slot) = (term.clone(), shared.clone(), vital.clone(), slot.clone());
-        tasks.spawn(async move {
-            watch(shared, vital, slot, BegunWith { repaired, held }, term).await;
-            "the watch over slot and publications"
-        });
-    }
+    let tasks = flows.begin(shared, vital, &slot, (held, proves_account), &term);
     // The lease outlives the work: it is renewed until the last call has ended, and only then given back.
     let over = CancellationToken::new();
     let mut lease = JoinSet::new();
@@ -252,13 +115,233 @@ pub async fn work(
         lease.spawn(async move {
             let seen = shared.seen.clone();
             beat::keep(&shared, &connection, &vital, (&beat, &seen), (&term, &over)).await;
-            leader::give_back(&shared, connection).await;
+            lease::give_back(&shared, connection).await;
         });
     }
-    leader::end_together(tasks, &term, GRACE).await;
+    end_together(tasks, &term, GRACE).await;
     over.cancel();
     lease.join_all().await;
     Ok(())
+}
+
+async fn is_account_held(store: &Store) -> bool {
+    let reason = store.hold_reason(HoldKind::Account).await;
+    reason.ok().flatten().is_some()
+}
+
+/// What works during a term.
+struct Flows {
+    capture: Capture,
+    resolver: Resolver,
+    deliverer: Arc<Deliverer>,
+    cases: Arc<Cases>,
+    writeback: Arc<WriteBack>,
+}
+
+impl Flows {
+    fn of(shared: &Shared, slot: &str, publications: Vec<String>, created_at_kept: Option<bool>) -> Flows {
+        let (store, config) = (&shared.store, &shared.config);
+        let (client, meter) = (&shared.client, &shared.meter);
+        let site_files = SiteFiles::new(shared.reading.clone(), config.clone(), shared.downloader.clone());
+        Flows {
+            capture: Capture::new(
+                store.clone(),
+                shared.streaming.clone(),
+                config,
+                slot.to_owned(),
+                publications,
+                &shared.instance,
+            ),
+            resolver: Resolver::new(shared.by_index.clone(), shared.reading.clone(), config.clone()),
+            deliverer: Arc::new(Deliverer::new(
+                store.clone(),
+                client.clone(),
+                meter.clone(),
+                config.clone(),
+                Arc::new(site_files),
+                created_at_kept,
+            )),
+            cases: Arc::new(Cases::new(
+                store.clone(),
+                client.clone(),
+                meter.clone(),
+                config.clone(),
+            )),
+            writeback: Arc::new(WriteBack::new(
+                store.clone(),
+                shared.writing.clone(),
+                client.clone(),
+                meter.clone(),
+                config.clone(),
+                shared.downloader.clone(),
+            )),
+        }
+    }
+
+    /// Begins the tasks of the term, which end together. `held`: why nothing but capture and the receivers may work, and
+    /// whether Deskie's account has to be proved first.
+    fn begin(
+        self,
+        shared: &Shared,
+        vital: &Arc<Vital>,
+        slot: &str,
+        (held, proves_account): (Option<String>, bool),
+        term: &CancellationToken,
+    ) -> JoinSet<&'static str> {
+        let Flows {
+            capture,
+            resolver,
+            deliverer,
+            cases,
+            writeback,
+        } = self;
+        let mut tasks = Tasks::default();
+        // Cancelled once Deskie was asked what it has: nothing is sent before (rule 11).
+        let asked = CancellationToken::new();
+        // A gap is repaired before anything is resolved; all else goes on meanwhile. What is held resolves nothing: which
+        // rows of the gap are new depends on it.
+        let repaired = Arc::new(AtomicBool::new(false));
+        let is_held = held.is_some();
+
+        let observer = Arc::new(StreamObserver {
+            vital: vital.clone(),
+            drop_slot: shared.drop_slot.clone(),
+        });
+        let until = term.clone();
+        tasks.begin("capture", async move { capture.run(until, observer).await });
+        tasks.begin(
+            "resolve",
+            resolve(
+                resolver,
+                shared.clone(),
+                vital.clone(),
+                (is_held, repaired.clone()),
+                term.clone(),
+            ),
+        );
+        tasks.begin(
+            "the lanes",
+            turns::run(
+                shared.clone(),
+                (deliverer, cases.clone()),
+                vital.clone(),
+                asked.clone(),
+                term.clone(),
+            ),
+        );
+        tasks.begin(
+            "the inbox",
+            inbox(
+                shared.store.clone(),
+                cases.clone(),
+                writeback.clone(),
+                term.clone(),
+            ),
+        );
+        if writeback.fetches_files() {
+            tasks.begin(
+                "the write-back of files",
+                files(shared.store.clone(), writeback.clone(), term.clone()),
+            );
+        }
+        tasks.begin(
+            "the write-back",
+            write_back(shared.store.clone(), writeback, vital.clone(), term.clone()),
+        );
+        let until = term.clone();
+        if !is_held {
+            tasks.begin("the sweep", async move { cases.sweep(until, asked).await });
+        } else if proves_account {
+            tasks.begin("the proof of Deskie's account", async move {
+                cases.prove_account(until).await;
+            });
+        }
+        let retain = shared.config.capture.retain;
+        tasks.begin("pruning", prune(shared.store.clone(), retain, term.clone()));
+        tasks.begin(
+            "the marks of what waits for a person",
+            mark(shared.store.clone(), term.clone()),
+        );
+        let begun_with = BegunWith { repaired, held };
+        tasks.begin(
+            "the watch over slot and publications",
+            watch(
+                shared.clone(),
+                vital.clone(),
+                slot.to_owned(),
+                begun_with,
+                term.clone(),
+            ),
+        );
+        tasks.0
+    }
+}
+
+/// Tasks that end together, by their names.
+#[derive(Default)]
+struct Tasks(JoinSet<&'static str>);
+
+impl Tasks {
+    fn begin(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(async move {
+            task.await;
+            name
+        });
+    }
+}
+
+/// The tasks of one term of office, ended together.
+async fn end_together(mut tasks: JoinSet<&'static str>, term: &CancellationToken, grace: Duration) {
+    // Whichever ends first, but for the signal, ends the term: none of them ends by itself otherwise.
+    if let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(name) => tracing::debug!("{name} ended"),
+            Err(error) => tracing::error!("a task ended badly: {error}"),
+        }
+    }
+    term.cancel();
+    let finished = tokio::time::timeout(grace, async { while tasks.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        tracing::warn!("some work was cut off after {grace:?}; it is durable and goes on at the next start");
+        tasks.abort_all();
+    }
+}
+
+async fn resolve(
+    resolver: Resolver,
+    shared: Shared,
+    vital: Arc<Vital>,
+    (is_held, repaired): (bool, Arc<AtomicBool>),
+    term: CancellationToken,
+) {
+    if is_held {
+        term.cancelled().await;
+    } else if repair::until_repaired(&shared, &term).await {
+        repaired.store(true, Ordering::SeqCst);
+        resolver.run(term, || vital.moved(Flow::Resolve)).await;
+    }
+}
+
+async fn inbox(store: Store, cases: Arc<Cases>, writeback: Arc<WriteBack>, term: CancellationToken) {
+    let round = || async {
+        let moved = cases.inbox_round().await?;
+        Ok(writeback.birth_round().await? || moved)
+    };
+    repeat("the inbox", term, &store.wake.inbox, || {}, round).await;
+}
+
+async fn files(store: Store, writeback: Arc<WriteBack>, term: CancellationToken) {
+    let round = || writeback.file_round();
+    repeat("the write-back of files", term, &store.wake.files, || {}, round).await;
+}
+
+async fn write_back(store: Store, writeback: Arc<WriteBack>, vital: Arc<Vital>, term: CancellationToken) {
+    let turned = || vital.moved(Flow::Writeback);
+    let round = || async {
+        let replies = writeback.write_round().await?;
+        Ok(writeback.status_round().await? || replies)
+    };
+    repeat("the write-back", term, &store.wake.remotes, turned, round).await;
 }
 
 /// Prunes what is past, now and then.

@@ -120,9 +120,9 @@ pub async fn list_users(client: &Client) -> Result<Vec<User>, Error> {
     Ok(rows
         .iter()
         .map(|row| User {
-            id: row.get(0),
-            email: row.get(1),
-            full_name: row.get(2),
+            id: row.get("id"),
+            email: row.get("email"),
+            full_name: row.get("full_name"),
         })
         .collect())
 }
@@ -149,11 +149,11 @@ pub async fn list_tickets(client: &Client, user: i64) -> Result<Vec<Ticket>, Err
     Ok(rows
         .iter()
         .map(|row| Ticket {
-            id: row.get(0),
-            subject: row.get(1),
-            body: row.get(2),
-            status: row.get(3),
-            replies: row.get(4),
+            id: row.get("id"),
+            subject: row.get("subject"),
+            body: row.get("body"),
+            status: row.get("status"),
+            replies: row.get("replies_count"),
         })
         .collect())
 }
@@ -220,7 +220,10 @@ async fn attach(
 pub async fn list_files(client: &Client, ticket: i64) -> Result<Vec<(Option<i64>, String)>, Error> {
     let sql = "select message_id, name from ticket_files where ticket_id = $1 order by id";
     let rows = client.query(sql, &[&ticket]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| (row.get("message_id"), row.get("name")))
+        .collect())
 }
 
 /// What the customer sees on the ticket's page, the oldest first.
@@ -231,10 +234,10 @@ pub async fn list_messages(client: &Client, ticket: i64) -> Result<Vec<Message>,
     Ok(rows
         .iter()
         .map(|row| Message {
-            id: row.get(0),
-            author: row.get(1),
-            author_name: row.get(2),
-            body: row.get(3),
+            id: row.get("id"),
+            author: row.get("author"),
+            author_name: row.get("author_name"),
+            body: row.get("body"),
         })
         .collect())
 }

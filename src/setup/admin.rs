@@ -1,5 +1,5 @@
 //! The administrator's part: role, schema, rights, publications. What is missing is found out first, as a list of
-//! [`Step`]s; then the list is either carried out or printed as SQL.
+//! [`AdminStep`]s; then the list is either carried out or printed as SQL.
 
 use secrecy::ExposeSecret;
 use tokio_postgres::Client;
@@ -13,7 +13,7 @@ use crate::postgres::{ConnectUrl, describe, qualified, quote_ident, quote_litera
 
 /// One thing to be there.
 #[derive(Debug, Clone)]
-pub(super) enum Step {
+pub(super) enum AdminStep {
     /// It is there already.
     There(String),
     /// It is to be made.
@@ -27,9 +27,9 @@ pub(super) enum Step {
     },
 }
 
-impl Step {
-    pub(super) fn make(says: impl Into<String>, sql: impl Into<String>) -> Step {
-        Step::Make {
+impl AdminStep {
+    pub(super) fn make(says: impl Into<String>, sql: impl Into<String>) -> AdminStep {
+        AdminStep::Make {
             says: says.into(),
             sql: sql.into(),
             printed: None,
@@ -53,7 +53,7 @@ pub(super) async fn plan(
     config: &Config,
     (url, streaming): (&ConnectUrl, &ConnectUrl),
     mapped: &Mapped,
-) -> Result<Vec<Step>, SetupError> {
+) -> Result<Vec<AdminStep>, SetupError> {
     let mut steps = Vec::new();
     let role = url.user();
     let now = role_now(client, role).await?;
@@ -71,7 +71,7 @@ pub(super) async fn plan(
         let needs = needs::find(client, config, mapped).await?;
         steps.extend(grant_steps(client, role, now.is_some(), &needs).await?);
     } else {
-        steps.push(Step::There(format!(
+        steps.push(AdminStep::There(format!(
             "rights: {role} is a superuser and needs none; a user of its own is safer"
         )));
     }
@@ -81,14 +81,14 @@ pub(super) async fn plan(
 
 async fn role_now(client: &Client, role: &str) -> Result<Option<RoleNow>, SetupError> {
     let sql = "SELECT r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_catalog.pg_roles AS m \
-          WHERE m.rolname = 'rds_replication' AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')), \
+          WHERE m.rolname = 'rds_replication' AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')) AS replication, \
           r.rolreplication, r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1::pg_catalog.text";
     let row = client.query_opt(sql, &[&role]).await?;
     row.map(|row| {
         Ok(RoleNow {
-            replication: row.try_get(0)?,
-            attribute: row.try_get(1)?,
-            superuser: row.try_get(2)?,
+            replication: row.try_get("replication")?,
+            attribute: row.try_get("rolreplication")?,
+            superuser: row.try_get("rolsuper")?,
         })
     })
     .transpose()
@@ -100,7 +100,7 @@ async fn role_steps(
     url: &ConnectUrl,
     (key, streams): (&str, bool),
     now: Option<&RoleNow>,
-) -> Result<Vec<Step>, SetupError> {
+) -> Result<Vec<AdminStep>, SetupError> {
     let (role, quoted) = (url.user(), quote_ident(url.user()));
     // Amazon RDS gives REPLICATION through a role of its own.
     let rds = client
@@ -113,13 +113,13 @@ async fn role_steps(
     let grant_rds = format!("grant rds_replication to {quoted}");
     Ok(match now {
         Some(now) if !streams => vec![without_replication(client, role, now).await?],
-        Some(now) if now.replication => vec![Step::There(format!("role {role}: there, may replicate"))],
-        Some(_) if rds => vec![Step::make(
+        Some(now) if now.replication => vec![AdminStep::There(format!("role {role}: there, may replicate"))],
+        Some(_) if rds => vec![AdminStep::make(
             format!("role {role}: may replicate now (rds_replication)"),
             grant_rds,
         )],
         Some(_) => {
-            vec![Step::make(
+            vec![AdminStep::make(
                 format!("role {role}: may replicate now"),
                 format!("alter role {quoted} replication"),
             )]
@@ -135,7 +135,7 @@ async fn role_steps(
                 Some(password) => {
                     let verifier =
                         postgres_protocol::password::scram_sha_256(password.expose_secret().as_bytes());
-                    vec![Step::Make {
+                    vec![AdminStep::Make {
                         says: format!("role {role}: made ({attributes}, the password of {key})"),
                         sql: format!("{create} password {}", quote_literal(&verifier)),
                         printed: Some(format!(
@@ -145,10 +145,13 @@ async fn role_steps(
                         )),
                     }]
                 }
-                None => vec![Step::make(format!("role {role}: made ({attributes})"), create)],
+                None => vec![AdminStep::make(
+                    format!("role {role}: made ({attributes})"),
+                    create,
+                )],
             };
             if rds && streams {
-                steps.push(Step::make(
+                steps.push(AdminStep::make(
                     format!("role {role}: may replicate (rds_replication)"),
                     grant_rds,
                 ));
@@ -159,9 +162,9 @@ async fn role_steps(
 }
 
 /// The role that does not stream: a trigger of the site's that runs in our write-back runs with its rights.
-async fn without_replication(client: &Client, role: &str, now: &RoleNow) -> Result<Step, SetupError> {
+async fn without_replication(client: &Client, role: &str, now: &RoleNow) -> Result<AdminStep, SetupError> {
     if now.superuser || !now.replication {
-        return Ok(Step::There(format!("role {role}: there")));
+        return Ok(AdminStep::There(format!("role {role}: there")));
     }
     let quoted = quote_ident(role);
     let sql = match now.attribute {
@@ -173,8 +176,8 @@ async fn without_replication(client: &Client, role: &str, now: &RoleNow) -> Resu
         FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER AND r.rolname <> $2::pg_catalog.text";
     let may = client.query_opt(may, &[&now.attribute, &role]).await?;
     Ok(match may.map(|row| row.try_get(0)).transpose()? {
-        Some(true) => Step::make(format!("role {role}: may not replicate any more"), sql),
-        _ => Step::There(format!(
+        Some(true) => AdminStep::make(format!("role {role}: may not replicate any more"), sql),
+        _ => AdminStep::There(format!(
             "role {role}: there, and may replicate, which it does not need: {sql}"
         )),
     })
@@ -208,7 +211,7 @@ async fn path_step(
     config: &Config,
     role: &str,
     now: Option<&RoleNow>,
-) -> Result<Option<Step>, SetupError> {
+) -> Result<Option<AdminStep>, SetupError> {
     if role != config.postgres.schema || now.is_some_and(|now| now.superuser) {
         return Ok(None);
     }
@@ -224,7 +227,7 @@ async fn path_step(
         quote_ident(role),
         quote_ident(&database)
     );
-    Ok(Some(Step::make(
+    Ok(Some(AdminStep::make(
         format!("role {role}: finds tables without a schema in {path}, as the site does"),
         sql,
     )))
@@ -242,7 +245,7 @@ async fn schema_steps(
     config: &Config,
     role: &str,
     role_exists: bool,
-) -> Result<Vec<Step>, SetupError> {
+) -> Result<Vec<AdminStep>, SetupError> {
     let (schema, quoted) = (&config.postgres.schema, quote_ident(role));
     let sql = "SELECT pg_catalog.pg_get_userbyid(n.nspowner)::pg_catalog.text FROM pg_catalog.pg_namespace AS n \
         WHERE n.nspname = $1::pg_catalog.text";
@@ -254,14 +257,14 @@ async fn schema_steps(
                 client.query_one(sql, &[&role, schema]).await?.try_get(0)?
             };
         if owner == role || may {
-            return Ok(vec![Step::There(format!("schema {schema}: there"))]);
+            return Ok(vec![AdminStep::There(format!("schema {schema}: there"))]);
         }
         // A connector's role may log in and is no superuser: what belongs to another role has been left behind.
         let left = "SELECT r.rolsuper OR NOT r.rolcanlogin FROM pg_catalog.pg_roles AS r WHERE r.rolname = $1::pg_catalog.text";
         let left: bool = client.query_one(left, &[&owner]).await?.try_get(0)?;
         let handing = hand_over(client, schema, role).await?;
         if left && !handing.is_empty() {
-            return Ok(vec![Step::make(
+            return Ok(vec![AdminStep::make(
                 format!(
                     "schema {schema}: of {role} now, with all that the connector has made in it; it was {owner}'s"
                 ),
@@ -291,11 +294,11 @@ async fn schema_steps(
     );
     let made = format!("schema {schema}: made, of {role}");
     Ok(match row.try_get::<_, bool>(0)? {
-        true => vec![Step::make(made, create)],
+        true => vec![AdminStep::make(made, create)],
         // Only a member may make a schema for somebody else.
         false => {
             let me = quote_ident(row.try_get(1)?);
-            vec![Step::make(
+            vec![AdminStep::make(
                 made,
                 format!("grant {quoted} to {me};\n{create};\nrevoke {quoted} from {me}"),
             )]
@@ -418,18 +421,18 @@ async fn grant_steps(
     role: &str,
     role_exists: bool,
     needs: &Needs,
-) -> Result<Vec<Step>, SetupError> {
+) -> Result<Vec<AdminStep>, SetupError> {
     let grants = grants(client, role, role_exists, needs).await?;
     let (there, missing): (Vec<Grant>, Vec<Grant>) = grants.into_iter().partition(|grant| grant.held);
     let mut steps = Vec::new();
     if !there.is_empty() {
         let list: Vec<&str> = there.iter().map(|grant| grant.what.as_str()).collect();
-        steps.push(Step::There(format!("rights: there: {}", list.join(", "))));
+        steps.push(AdminStep::There(format!("rights: there: {}", list.join(", "))));
     }
     steps.extend(
         missing
             .into_iter()
-            .map(|grant| Step::make(format!("right: granted {}", grant.what), grant.sql)),
+            .map(|grant| AdminStep::make(format!("right: granted {}", grant.what), grant.sql)),
     );
     Ok(steps)
 }
@@ -456,14 +459,14 @@ async fn table_right(
 /// Makes what is missing, one line each.
 pub(super) async fn carry_out(
     client: &Client,
-    steps: &[Step],
+    steps: &[AdminStep],
     by_administrator: bool,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<(), SetupError> {
     for step in steps {
         match step {
-            Step::There(says) => say(says),
-            Step::Make { says, sql, .. } => {
+            AdminStep::There(says) => say(says),
+            AdminStep::Make { says, sql, .. } => {
                 if let Err(error) = client.batch_execute(sql).await {
                     // What holds a secret is not repeated.
                     return Err(refused(says, &error, by_administrator));
@@ -494,7 +497,7 @@ fn refused(says: &str, error: &tokio_postgres::Error, by_administrator: bool) ->
 pub(super) fn printed(
     config: &Config,
     (url, streaming): (&ConnectUrl, &ConnectUrl),
-    steps: &[Step],
+    steps: &[AdminStep],
     notes: &[String],
 ) -> String {
     let (users, slot) = match streaming.user() == url.user() {
@@ -518,15 +521,15 @@ pub(super) fn printed(
         text.push_str(&format!("-- {note}\n"));
     }
     for step in steps {
-        if let Step::There(says) = step {
+        if let AdminStep::There(says) = step {
             text.push_str(&format!("-- {}\n", says.replace('\n', " ")));
         }
     }
     let missing: Vec<String> = steps
         .iter()
         .filter_map(|step| match step {
-            Step::Make { sql, printed, .. } => Some(format!("{};\n", printed.as_ref().unwrap_or(sql))),
-            Step::There(_) => None,
+            AdminStep::Make { sql, printed, .. } => Some(format!("{};\n", printed.as_ref().unwrap_or(sql))),
+            AdminStep::There(_) => None,
         })
         .collect();
     if missing.is_empty() {

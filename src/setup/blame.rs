@@ -5,13 +5,13 @@ use tokio_postgres::Client;
 use tokio_postgres::error::ErrorPosition;
 
 use super::mapped::MappingFault;
-use super::written::prepare_typed;
 use crate::config::{Config, Expr, Reply, ReplyAttachments, ReplyPart, Span};
 use crate::mapping::lexer::{Token, name_at, tokens};
 use crate::mapping::shape::nearest;
 use crate::mapping::{Shape, Statement, write};
 use crate::model::Kind;
 use crate::postgres::catalog::Table;
+use crate::postgres::site::prepare_typed;
 use crate::postgres::{describe, server_error, site};
 
 /// One expression of the config, as a statement that fails if and only if it is wrong.

@@ -35,7 +35,6 @@ pub use own::{SlotOutcome, slot_name};
 pub use publication::publications;
 pub use uninstall::{Removal, removal, removal_sql, uninstall};
 pub use watch::{Published, look_at_publications};
-pub use written::prepare_typed;
 
 use crate::config::{Config, Span};
 use crate::mapping::lexer;

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 use super::error::SetupError;
 use super::{Options, baseline, refuse_pgpool, same_server, streaming_url};
 use crate::config::Config;
-use crate::model::CrashPoint;
+use crate::model::{CrashPoint, Lsn};
 use crate::postgres::catalog::{self, ServerFacts, Slot};
 use crate::postgres::replication::{CreatedSlot, ReplicationConnection, ReplicationError, SystemIdentity};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
@@ -104,14 +104,7 @@ pub(super) async fn prepare(
     refuse_pgpool(&client).await?;
     let pool = Pool::new(url.clone(), SessionOptions::new("setup"), 2)?;
     let store = Store::new(pool, &config.postgres.schema);
-    let schema = &config.postgres.schema;
-    match store.migrate().await? {
-        0 => say(&format!("state: the tables in {schema} are there")),
-        steps => say(&format!(
-            "state: made the tables in {schema} ({steps} {})",
-            if steps == 1 { "step" } else { "steps" }
-        )),
-    }
+    make_tables(&store, &config.postgres.schema, say).await?;
     let streaming = streaming_url(config)?;
     let of_streaming = |error: SetupError| error.of_streaming(config);
     let mut replication = ReplicationConnection::connect(&streaming, "deskie-cdc setup")
@@ -122,37 +115,15 @@ pub(super) async fn prepare(
         .await
         .map_err(|error| of_streaming(error.into()))?;
     same_server(config, facts, &identity)?;
-    let meta = store.meta().await?;
+    let mut meta = store.meta().await?;
     // As the role that may make and drop a slot.
     let client = crate::postgres::connect(&streaming, &SessionOptions::new("setup"))
         .await
         .map_err(|error| of_streaming(error.into()))?;
-    let mut meta = meta;
-    if let Some(slot) = renamed(&client, &meta, &identity, &facts.database).await? {
-        let former = meta.database.replace(facts.database.clone()).unwrap_or_default();
-        let timeline = meta.timeline.unwrap_or_else(|| timeline(&identity));
-        store
-            .meta_set_server(&identity.system_id, timeline, &facts.database, &slot)
-            .await?;
-        say(&format!(
-            "renamed: the database {former} is called {} now; it goes on from its slot {slot}",
-            facts.database
-        ));
-    }
+    follow_rename(&store, &client, &mut meta, &identity, facts, say).await?;
     let foreign = foreign(&meta, &identity, &facts.database);
     if let Some(why) = &foreign {
-        if !options.adopt {
-            return Err(SetupError::with(
-                format!(
-                    "{why}. Nothing is sent from here, so that no customer gets a message twice or from a test"
-                ),
-                "if this database is to take over, run `deskie-cdc setup --adopt`; if it is a copy for tests, drop the \
-                 connector's state in it: `deskie-cdc uninstall`",
-            ));
-        }
-        // Its tables were made anew, with the same rows: other oids say nothing here.
-        store.keys_adopt().await?;
-        say(&format!("adopted: {why}, and may send now"));
+        adopt(&store, why, options, say).await?;
     }
     let name = match (&config.postgres.slot, &meta.slot, &meta.database) {
         // It keeps its name where the database gets another one.
@@ -162,15 +133,115 @@ pub(super) async fn prepare(
         _ => slot_name(config, &facts.database),
     };
     let now = ours(catalog::slot(&client, &name).await?, &name)?;
-    let position = if foreign.is_some() {
-        None
-    } else {
-        meta.captured_lsn
+    let making = Making {
+        config,
+        url,
+        facts,
+        store: &store,
+        client: &client,
+        identity: &identity,
+        name: &name,
+        is_foreign: foreign.is_some(),
+        is_fresh: meta.captured_lsn.is_none(),
+        is_unnoted: baseline::is_wanted(config, &meta),
+        meta: &meta,
+        renew,
     };
-    let fresh = meta.captured_lsn.is_none();
-    let unnoted = baseline::is_wanted(config, &meta);
+    if let Some(slot) = &now
+        && making.goes_on(slot, say).await?
+    {
+        return Ok((name, SlotOutcome::There));
+    }
+    let outcome = making.make(replication, options.slot_wait, say).await?;
+    Ok((name, outcome))
+}
 
-    if let Some(slot) = &now {
+async fn make_tables(
+    store: &Store,
+    schema: &str,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), SetupError> {
+    match store.migrate().await? {
+        0 => say(&format!("state: the tables in {schema} are there")),
+        steps => say(&format!(
+            "state: made the tables in {schema} ({steps} {})",
+            if steps == 1 { "step" } else { "steps" }
+        )),
+    }
+    Ok(())
+}
+
+/// The database has another name now: our state goes on in it, from the slot that is its own.
+async fn follow_rename(
+    store: &Store,
+    client: &Client,
+    meta: &mut Meta,
+    identity: &SystemIdentity,
+    facts: &ServerFacts,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), SetupError> {
+    let Some(slot) = renamed(client, meta, identity, &facts.database).await? else {
+        return Ok(());
+    };
+    let former = meta.database.replace(facts.database.clone()).unwrap_or_default();
+    let timeline = meta.timeline.unwrap_or_else(|| timeline(identity));
+    store
+        .meta_set_server(&identity.system_id, timeline, &facts.database, &slot)
+        .await?;
+    say(&format!(
+        "renamed: the database {former} is called {} now; it goes on from its slot {slot}",
+        facts.database
+    ));
+    Ok(())
+}
+
+/// Our state was made for another server or database (`why`): only a person's word makes it this one's.
+async fn adopt(
+    store: &Store,
+    why: &str,
+    options: &Options,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), SetupError> {
+    if !options.adopt {
+        return Err(SetupError::with(
+            format!(
+                "{why}. Nothing is sent from here, so that no customer gets a message twice or from a test"
+            ),
+            "if this database is to take over, run `deskie-cdc setup --adopt`; if it is a copy for tests, drop the \
+             connector's state in it: `deskie-cdc uninstall`",
+        ));
+    }
+    // Its tables were made anew, with the same rows: other oids say nothing here.
+    store.keys_adopt().await?;
+    say(&format!("adopted: {why}, and may send now"));
+    Ok(())
+}
+
+/// A slot that is to be there, and what is known before.
+struct Making<'a> {
+    config: &'a Config,
+    url: &'a ConnectUrl,
+    facts: &'a ServerFacts,
+    store: &'a Store,
+    /// As the role that may make and drop a slot.
+    client: &'a Client,
+    identity: &'a SystemIdentity,
+    meta: &'a Meta,
+    name: &'a str,
+    /// Our state is of another server or database.
+    is_foreign: bool,
+    /// Nothing was ever captured.
+    is_fresh: bool,
+    /// What stands in lists is still to be noted.
+    is_unnoted: bool,
+    /// A publication was made just now, so a slot from before is stuck.
+    renew: bool,
+}
+
+impl Making<'_> {
+    /// Goes on from the slot that is there. False: nothing can, so it was dropped.
+    async fn goes_on(&self, slot: &Slot, say: &mut (dyn FnMut(&str) + Send)) -> Result<bool, SetupError> {
+        let name = self.name;
         // One whose making was cut off: where it will stand, and whether there is a gap, is known once it is done.
         if let Some(pid) = slot
             .active_pid
@@ -184,48 +255,13 @@ pub(super) async fn prepare(
                  order by xact_start",
             ));
         }
+        let position = self.meta.captured_lsn.filter(|_| !self.is_foreign);
         // What stands in lists is noted with the slot's own snapshot: a first run that did not come to it begins anew.
-        let unfinished = unnoted && fresh;
-        let stale = slot.is_lost() || renew || foreign.is_some() || unfinished;
+        let unfinished = self.is_unnoted && self.is_fresh;
+        let stale = slot.is_lost() || self.renew || self.is_foreign || unfinished;
         if !stale && (position.is_some() || slot.confirmed_flush.is_some()) {
-            if let (None, Some(confirmed)) = (position, slot.confirmed_flush) {
-                // The run that made it did not come to writing it down.
-                store
-                    .meta_set_server(&identity.system_id, timeline(&identity), &facts.database, &name)
-                    .await?;
-                store.meta_set_position(confirmed).await?;
-            } else if meta.slot.as_deref() != Some(name.as_str()) {
-                return Err(other_slot(&meta, &name));
-            } else if let (Some(position), Some(confirmed)) = (position, slot.confirmed_flush)
-                && confirmed > position
-            {
-                // We acknowledge only what is stored, so somebody else has moved it, or made it anew.
-                store.meta_open_gap(confirmed).await?;
-                store.copy_suspect().await?;
-                let why = match meta.timeline.is_some_and(|known| known != timeline(&identity)) {
-                    true => "the promoted server lacks the last of our state",
-                    false => "somebody moved it",
-                };
-                say(&format!(
-                    "gap: the slot {name} stands at {confirmed}, and capture had come to {position} only: {why}. What lies \
-                     between is brought in by a look through the tables"
-                ));
-            }
-            if meta.timeline.is_some_and(|known| known != timeline(&identity)) {
-                say(&format!(
-                    "failover: the server is on timeline {} now",
-                    identity.timeline
-                ));
-                store.copy_suspect().await?;
-                store
-                    .meta_set_server(&identity.system_id, timeline(&identity), &facts.database, &name)
-                    .await?;
-            }
-            if unnoted {
-                baseline::note(config, url, &store, None, say).await?;
-            }
-            say(&format!("slot {name}: there"));
-            return Ok((name, SlotOutcome::There));
+            self.keep(slot, position, say).await?;
+            return Ok(true);
         }
         if let Some(pid) = slot.active_pid {
             return Err(SetupError::with(
@@ -233,59 +269,133 @@ pub(super) async fn prepare(
                 "stop the connector, then run setup again",
             ));
         }
-        catalog::slot_drop(&client, &name).await?;
+        catalog::slot_drop(self.client, name).await?;
         let why = if slot.invalidation_reason.as_deref() == Some("idle_timeout") {
             "it had stood idle for too long (idle_replication_slot_timeout)"
         } else if slot.is_lost() {
             "the server had thrown its WAL away"
         } else if unfinished {
             "what stood in lists at its start was not noted"
-        } else if renew {
+        } else if self.renew {
             "it was older than its publication and could never have gone on"
         } else {
             "it was another database's past"
         };
         say(&format!("slot {name}: dropped, since {why}"));
+        Ok(false)
     }
-    if !fresh && foreign.is_none() && meta.timeline.is_some_and(|known| known != timeline(&identity)) {
+
+    /// The slot goes on: what its position and the server's timeline tell is written down.
+    async fn keep(
+        &self,
+        slot: &Slot,
+        position: Option<Lsn>,
+        say: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<(), SetupError> {
+        let (name, store) = (self.name, self.store);
+        if let (None, Some(confirmed)) = (position, slot.confirmed_flush) {
+            // The run that made it did not come to writing it down.
+            self.note_server().await?;
+            store.meta_set_position(confirmed).await?;
+        } else if self.meta.slot.as_deref() != Some(name) {
+            return Err(other_slot(self.meta, name));
+        } else if let (Some(position), Some(confirmed)) = (position, slot.confirmed_flush)
+            && confirmed > position
+        {
+            // We acknowledge only what is stored, so somebody else has moved it, or made it anew.
+            store.meta_open_gap(confirmed).await?;
+            store.copy_suspect().await?;
+            let why = match self.has_new_timeline() {
+                true => "the promoted server lacks the last of our state",
+                false => "somebody moved it",
+            };
+            say(&format!(
+                "gap: the slot {name} stands at {confirmed}, and capture had come to {position} only: {why}. What lies \
+                 between is brought in by a look through the tables"
+            ));
+        }
+        if self.has_new_timeline() {
+            say(&format!(
+                "failover: the server is on timeline {} now",
+                self.identity.timeline
+            ));
+            store.copy_suspect().await?;
+            self.note_server().await?;
+        }
+        if self.is_unnoted {
+            baseline::note(self.config, self.url, store, None, say).await?;
+        }
+        say(&format!("slot {name}: there"));
+        Ok(())
+    }
+
+    /// Makes the slot; where one was lost, what lies between is a gap.
+    async fn make(
+        &self,
+        mut replication: ReplicationConnection,
+        slot_wait: Duration,
+        say: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<SlotOutcome, SetupError> {
+        let (name, store) = (self.name, self.store);
+        if !self.is_fresh && !self.is_foreign && self.has_new_timeline() {
+            say(&format!(
+                "failover: the server is on timeline {} now, and the slot did not come along",
+                self.identity.timeline
+            ));
+        }
+        let made = create(&mut replication, self.client, self.facts, name, slot_wait)
+            .await
+            .map_err(|error| error.of_streaming(self.config))?;
+        CrashPoint::SlotMade.reached();
+        let consistent = made.consistent_point;
+        if self.is_unnoted {
+            baseline::note(self.config, self.url, store, made.snapshot.as_deref(), say).await?;
+        }
+        replication.close().await;
+        if self.is_foreign && !self.is_fresh {
+            void_transactions(store, say).await?;
+        }
+        self.note_server().await?;
+        if self.is_fresh {
+            store.meta_set_position(consistent).await?;
+            say(&format!("slot {name}: made, streams from {consistent} on"));
+            return Ok(SlotOutcome::Made);
+        }
+        store.meta_open_gap(consistent).await?;
+        if !self.is_foreign {
+            // A backup of the server's files has no slot: if Deskie has more of ours than we know, another server is at
+            // work.
+            store.copy_suspect().await?;
+        }
+        CrashPoint::GapStored.reached();
+        let from = self.meta.captured_lsn.unwrap_or_default();
+        say(&format!("slot {name}: made anew at {consistent}"));
         say(&format!(
-            "failover: the server is on timeline {} now, and the slot did not come along",
-            identity.timeline
+            "gap: the former slot was lost; what the site wrote between {from} and {consistent} was not streamed. It is \
+             written down, and the repair brings those rows in by a look through the tables"
         ));
+        Ok(SlotOutcome::MadeAfterLoss)
     }
-    let made = create(&mut replication, &client, facts, &name, options.slot_wait)
-        .await
-        .map_err(of_streaming)?;
-    CrashPoint::SlotMade.reached();
-    let consistent = made.consistent_point;
-    if unnoted {
-        baseline::note(config, url, &store, made.snapshot.as_deref(), say).await?;
+
+    fn has_new_timeline(&self) -> bool {
+        self.meta
+            .timeline
+            .is_some_and(|known| known != timeline(self.identity))
     }
-    replication.close().await;
-    if foreign.is_some() && !fresh {
-        void_transactions(&store, say).await?;
+
+    /// Writes down which server our state belongs to.
+    async fn note_server(&self) -> Result<(), SetupError> {
+        let timeline = timeline(self.identity);
+        Ok(self
+            .store
+            .meta_set_server(
+                &self.identity.system_id,
+                timeline,
+                &self.facts.database,
+                self.name,
+            )
+            .await?)
     }
-    store
-        .meta_set_server(&identity.system_id, timeline(&identity), &facts.database, &name)
-        .await?;
-    if fresh {
-        store.meta_set_position(consistent).await?;
-        say(&format!("slot {name}: made, streams from {consistent} on"));
-        return Ok((name, SlotOutcome::Made));
-    }
-    store.meta_open_gap(consistent).await?;
-    if foreign.is_none() {
-        // A backup of the server's files has no slot: if Deskie has more of ours than we know, another server is at work.
-        store.copy_suspect().await?;
-    }
-    CrashPoint::GapStored.reached();
-    let from = meta.captured_lsn.unwrap_or_default();
-    say(&format!("slot {name}: made anew at {consistent}"));
-    say(&format!(
-        "gap: the former slot was lost; what the site wrote between {from} and {consistent} was not streamed. It is \
-         written down, and the repair brings those rows in by a look through the tables"
-    ));
-    Ok((name, SlotOutcome::MadeAfterLoss))
 }
 
 /// A transaction id of another server means nothing here.

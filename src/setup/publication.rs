@@ -3,7 +3,7 @@
 
 use tokio_postgres::Client;
 
-use super::admin::Step;
+use super::admin::AdminStep;
 use super::error::SetupError;
 use super::mapped::{Mapped, MappedTable};
 use crate::config::Config;
@@ -106,7 +106,7 @@ pub(super) async fn steps(
     client: &Client,
     config: &Config,
     mapped: &Mapped,
-) -> Result<Vec<Step>, SetupError> {
+) -> Result<Vec<AdminStep>, SetupError> {
     let [main, inserts] = publications(config);
     let captured = mapped.captured();
     let (with, without): (Vec<&MappedTable>, Vec<&MappedTable>) =
@@ -133,7 +133,7 @@ pub(super) async fn steps(
                 (false, true) => format!("publication {name}: made for the INSERTs of {}", names.join(", ")),
             };
             let with = format!("with (publish = '{publish}', publish_via_partition_root = true)");
-            steps.push(Step::make(
+            steps.push(AdminStep::make(
                 says,
                 format!("create publication {quoted}{of} {with}"),
             ));
@@ -150,10 +150,10 @@ pub(super) async fn steps(
             } else {
                 format!(", with {}", names.join(", "))
             };
-            steps.push(Step::There(format!("publication {name}: there{of}")));
+            steps.push(AdminStep::There(format!("publication {name}: there{of}")));
         }
         for table in missing {
-            steps.push(Step::make(
+            steps.push(AdminStep::make(
                 format!("publication {name}: added {}", named(table)),
                 format!(
                     "alter publication {quoted} add table {}",
@@ -168,7 +168,7 @@ pub(super) async fn steps(
             .iter()
             .filter(|table| now.tables.iter().any(|other| other.oid == table.table.oid))
         {
-            steps.push(Step::make(
+            steps.push(AdminStep::make(
                 format!(
                     "publication {main}: took out {}, whose UPDATE and DELETE the server would refuse to the site",
                     table.table.name

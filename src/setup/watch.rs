@@ -224,8 +224,8 @@ async fn named_now(store: &Store, oid: u32) -> Result<Option<RelationName>, Stor
     let client = store.client().await?;
     Ok(match client.query_opt(sql, &[&oid]).await? {
         Some(row) => Some(RelationName {
-            schema: row.try_get(0)?,
-            table: row.try_get(1)?,
+            schema: row.try_get("nspname")?,
+            table: row.try_get("relname")?,
         }),
         None => None,
     })

@@ -1,14 +1,12 @@
 //! The statements that write to the site, prepared: `[reply]`, `[status]`, `[case]`.
 
-use tokio_postgres::Client;
-
 use super::blame;
 use super::mapped::{MappingFault, Probe, Reader, type_sql};
 use crate::config::Expr;
 use crate::mapping::write::{self, UnknownParameter};
 use crate::mapping::{Shape, Statement};
 use crate::model::Kind;
-use crate::postgres::site;
+use crate::postgres::site::prepare_typed;
 
 impl Reader<'_> {
     pub(super) async fn replies(
@@ -104,35 +102,6 @@ impl Reader<'_> {
                 let span = blame::span_of(self.config, &statement.name);
                 self.blame(error, &statement.sql(), &span, &parts).await
             }
-        }
-    }
-}
-
-/// Prepares, giving parameters their own type where Postgres cannot tell it (42P18, rule 16).
-pub async fn prepare_typed(
-    client: &Client,
-    statement: &mut Statement,
-) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
-    loop {
-        let error = match site::prepare(client, &statement.sql()).await {
-            Ok(prepared) => return Ok(prepared),
-            Err(error) => error,
-        };
-        let number = error
-            .as_db_error()
-            .filter(|error| error.code().code() == "42P18")
-            .and_then(|error| {
-                let digits = error.message().rsplit_once('$')?.1;
-                digits
-                    .chars()
-                    .take_while(char::is_ascii_digit)
-                    .collect::<String>()
-                    .parse()
-                    .ok()
-            });
-        match number {
-            Some(number) if statement.cast_parameter(number) => {}
-            _ => return Err(error),
         }
     }
 }

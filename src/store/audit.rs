@@ -1,69 +1,34 @@
 //! Who did what: the newest acts of people and programs, told in the console.
 
 use super::{Store, StoreError};
+use crate::model::words;
 
 /// So many acts are kept.
 const KEPT: i64 = 10_000;
 
-/// By which way somebody acted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Via {
-    /// A person in the console.
-    Console,
-    /// A program with the admin token.
-    Program,
-    /// A command.
-    Command,
-}
-
-impl Via {
-    fn as_str(self) -> &'static str {
-        match self {
-            Via::Console => "console",
-            Via::Program => "program",
-            Via::Command => "command",
-        }
+words! {
+    /// By which way somebody acted.
+    Via {
+        /// A person in the console.
+        Console = "console",
+        /// A program with the admin token.
+        Program = "program",
+        /// A command.
+        Command = "command",
     }
 
-    fn of_word(word: &str) -> Option<Via> {
-        [Via::Console, Via::Program, Via::Command]
-            .into_iter()
-            .find(|via| via.as_str() == word)
-    }
-}
-
-/// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Done {
-    /// Somebody logged in to the console.
-    LogIn,
-    /// Parked things are tried again.
-    Retry,
-    /// Parked things were given up.
-    Discard,
-    /// A direction was paused.
-    Pause,
-    /// It goes on.
-    Resume,
-}
-
-impl Done {
-    /// The word in `audit.act`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Done::LogIn => "log_in",
-            Done::Retry => "retry",
-            Done::Discard => "discard",
-            Done::Pause => "pause",
-            Done::Resume => "resume",
-        }
-    }
-
-    /// What a word means.
-    pub fn of_word(word: &str) -> Option<Done> {
-        [Done::LogIn, Done::Retry, Done::Discard, Done::Pause, Done::Resume]
-            .into_iter()
-            .find(|done| done.as_str() == word)
+    /// What was done.
+    Done {
+        /// Somebody logged in to the console.
+        LogIn = "log_in",
+        /// Parked things are tried again.
+        Retry = "retry",
+        /// Parked things were given up.
+        Discard = "discard",
+        /// A direction was paused.
+        Pause = "pause",
+        /// It goes on.
+        Resume = "resume",
     }
 }
 
@@ -119,13 +84,13 @@ impl Store {
         // A later version may know other ways and acts; that version tells them.
         let read = |row: &tokio_postgres::Row| {
             Some(AuditLine {
-                at: row.get(0),
-                who: row.get(1),
-                via: Via::of_word(row.get(2))?,
-                done: Done::of_word(row.get(3))?,
-                target: row.get(4),
-                count: row.get(5),
-                reason: row.get(6),
+                at: row.get("at"),
+                who: row.get("who"),
+                via: Via::of_word(row.get("via"))?,
+                done: Done::of_word(row.get("act"))?,
+                target: row.get("target"),
+                count: row.get("count"),
+                reason: row.get("reason"),
             })
         };
         Ok(self

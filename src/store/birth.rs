@@ -102,16 +102,16 @@ impl Store {
               and not exists (select from {s}.pause where way = 'to_site')
             order by case_id limit $1";
         let read = |row: &tokio_postgres::Row| Birth {
-            case_id: CaseId(row.get(0)),
-            case_number: row.get(1),
-            subject: row.get(2),
-            user_id: row.get::<_, Option<i64>>(3).map(UserId),
-            recipient: row.get(4),
-            channel: row.get(5),
-            status: row.get(6),
-            changed_at: row.get(7),
-            created_at: row.get(8),
-            attempts: row.get(9),
+            case_id: row.get("case_id"),
+            case_number: row.get("case_number"),
+            subject: row.get("subject"),
+            user_id: row.get("user_id"),
+            recipient: row.get("recipient"),
+            channel: row.get("channel"),
+            status: row.get("status"),
+            changed_at: row.get("changed_at"),
+            created_at: row.get("created_at"),
+            attempts: row.get("attempts"),
         };
         Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
     }

@@ -6,7 +6,7 @@
 //! cases before it is known how many there will be.
 
 use super::{Step, StoreError};
-use crate::model::Section;
+use crate::model::{LaneId, Section};
 
 /// A transaction whose new cases wait for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Step<'_> {
     }
 
     /// The transaction `xid` brings the first messages of these lanes, which have no case.
-    pub async fn bulk_opens(&self, tickets: &[i64], xid: u64) -> Result<(), StoreError> {
+    pub async fn bulk_opens(&self, tickets: &[LaneId], xid: u64) -> Result<(), StoreError> {
         let sql = "update {s}.ticket t set opened_by = $2::text::xid8
             where id = any($1) and case_id is null and opened_by is null
               and not exists (select from {s}.delivery d where d.ticket_id = t.id
@@ -52,10 +52,10 @@ impl Step<'_> {
                 on conflict (xid) do update set held_since = now(), emptied = '{}' returning xid)
             select over.xid::text, over.cases from over join many using (xid)";
         let read = |row: &tokio_postgres::Row| {
-            let xid: &str = row.get(0);
+            let xid: &str = row.get("xid");
             Some(Held {
                 xid: xid.parse().ok()?,
-                cases: row.get(1),
+                cases: row.get("cases"),
             })
         };
         let rows = self.query(sql, &[&cut, &most]).await?;

@@ -87,7 +87,7 @@ impl Columns<'_> {
             times: all().map(|row| row.committed_at).collect(),
             schemas: all().map(|row| &*row.relation.schema).collect(),
             tables: all().map(|row| &*row.relation.table).collect(),
-            ops: all().map(|row| row.op.letter()).collect(),
+            ops: all().map(|row| row.op.as_str()).collect(),
             images: all().map(|row| row.image.as_deref()).collect(),
             old_keys: all().map(|row| row.old_key.as_deref()).collect(),
             echoes: all().map(|row| row.echo).collect(),
@@ -237,7 +237,7 @@ fn copy_of(rows: &[Captured], next_xid: u64) -> Bytes {
         out.put_u64(row.commit_lsn.0);
         out.put_i32(8);
         out.put_i64(row.committed_at.as_microsecond() - POSTGRES_EPOCH);
-        for text in [&row.relation.schema, &row.relation.table, row.op.letter()] {
+        for text in [&row.relation.schema, &row.relation.table, row.op.as_str()] {
             put_field(&mut out, &[], text);
         }
         for json in [&row.image, &row.old_key] {

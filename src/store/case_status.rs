@@ -5,7 +5,7 @@
 //! open the first is not made, and making the second ends the first: the site's people and Deskie's cannot both win.
 
 use super::{Delivery, Opening, Step, Store, StoreError};
-use crate::model::CaseId;
+use crate::model::{CallKind, CaseId, LaneId};
 
 /// A status as Deskie shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct SeenStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusWrite {
     /// The lane.
-    pub ticket_id: i64,
+    pub ticket_id: LaneId,
     /// The word.
     pub status: String,
     /// How often writing failed for a passing reason.
@@ -101,7 +101,7 @@ impl Store {
             join {s}.ticket t using (case_id) where t.customer_at >= u.at and not t.gone
               and not exists (select from {s}.delivery d where d.ticket_id = t.id and d.act = 'status'
                               and d.state in ('queued', 'sending', 'doubt', 'parked'))";
-        let stale: Vec<i64> = self
+        let stale: Vec<LaneId> = self
             .query(sql, &[&ids, &times])
             .await?
             .iter()
@@ -128,9 +128,9 @@ impl Store {
               and not exists (select from {s}.pause where way = 'to_site')
             order by seen_at limit $1";
         let read = |row: &tokio_postgres::Row| StatusWrite {
-            ticket_id: row.get(0),
-            status: row.get(1),
-            attempts: row.get(2),
+            ticket_id: row.get("ticket_id"),
+            status: row.get("status"),
+            attempts: row.get("attempts"),
         };
         Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
     }
@@ -186,21 +186,21 @@ impl Store {
 
 impl Step<'_> {
     /// What is known of a ticket's status; holds it until the step ends, so that a write-back of it waits.
-    pub async fn status_known(&self, ticket: i64) -> Result<Option<StatusKnown>, StoreError> {
-        let sql = "select t.case_id is not null,
+    pub async fn status_known(&self, ticket: LaneId) -> Result<Option<StatusKnown>, StoreError> {
+        let sql = "select t.case_id is not null as has_case,
                 case when not exists (select from {s}.remote r where r.case_id = t.case_id and r.seen_at > t.status_seen_at)
-                    then coalesce(w.status, t.status) end, t.site_status
+                    then coalesce(w.status, t.status) end as deskie, t.site_status
             from {s}.ticket t left join {s}.status_write w on w.ticket_id = t.id where t.id = $1 for update of t";
         let rows = self.query(sql, &[&ticket]).await?;
         Ok(rows.first().map(|row| StatusKnown {
-            has_case: row.get(0),
-            deskie: row.get(1),
-            site: row.get(2),
+            has_case: row.get("has_case"),
+            deskie: row.get("deskie"),
+            site: row.get("site_status"),
         }))
     }
 
     /// What the mapping gives for the site's row now.
-    pub async fn status_of_site(&self, ticket: i64, status: &str) -> Result<(), StoreError> {
+    pub async fn status_of_site(&self, ticket: LaneId, status: &str) -> Result<(), StoreError> {
         self.execute(
             "update {s}.ticket set site_status = $2 where id = $1",
             &[&ticket, &status],
@@ -210,7 +210,7 @@ impl Step<'_> {
     }
 
     /// The site changed the ticket's status: Deskie is to have it.
-    pub async fn status_queue(&self, ticket: i64, position: i64, status: &str) -> Result<(), StoreError> {
+    pub async fn status_queue(&self, ticket: LaneId, position: i64, status: &str) -> Result<(), StoreError> {
         self.execute("delete from {s}.status_write where ticket_id = $1", &[&ticket])
             .await?;
         let sql = queue("$1::int8, $2::int8, $3::text");
@@ -219,7 +219,7 @@ impl Step<'_> {
     }
 
     /// The site says again what Deskie has: what was not sent yet is not, and what may have been is sent over.
-    pub async fn status_unqueue(&self, ticket: i64, status: &str) -> Result<(), StoreError> {
+    pub async fn status_unqueue(&self, ticket: LaneId, status: &str) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set body = jsonb_build_object('text', $2::text, 'html', ''),
                 state = case when intent_at is null or state = 'parked' then 'skipped' else state end,
                 done_at = case when intent_at is null or state = 'parked' then now() end,
@@ -232,7 +232,7 @@ impl Step<'_> {
     /// A case was opened: both sides have this status. What the site has changed since is queued.
     pub async fn status_opened(
         &self,
-        ticket: i64,
+        ticket: LaneId,
         opening: Option<&Opening>,
         shown: &str,
         at: Option<jiff::Timestamp>,
@@ -268,7 +268,7 @@ impl Step<'_> {
             .await?;
         self.journal_add(
             Some(delivery.ticket_id),
-            "update_case",
+            CallKind::UpdateCase.as_str(),
             &format!("status {sent} (delivery {})", delivery.id),
         )
         .await

@@ -1,6 +1,6 @@
 //! What is known of `created_at`: how far it lies from the commit in rows whose INSERT was streamed (rule 22).
 
-use super::{Step, Store, StoreError};
+use super::{Step, Store, StoreError, word};
 use crate::model::row_clock::REMEMBERED;
 use crate::model::{RowClock, Section, Seen, TroubleKind};
 use crate::postgres::shape::CreatedAtTypes;
@@ -125,28 +125,28 @@ impl Store {
     /// What is known.
     pub async fn clocks(&self) -> Result<Vec<CreatedAt>, StoreError> {
         let sql = "select section, expression, zoned, lags, last_xid::text,
-                extract(epoch from clock_timestamp() - sampled_at)::float8 from {s}.clock order by section desc";
-        let read = |row: &tokio_postgres::Row| CreatedAt {
-            section: if row.get::<_, &str>(0) == Section::Ticket.as_str() {
-                Section::Ticket
-            } else {
-                Section::Message
-            },
-            expression: row.get(1),
-            zoned: row.get(2),
-            lags: row.get(3),
-            last_xid: row.get::<_, Option<&str>>(4).and_then(|xid| xid.parse().ok()),
-            sampled_ago: row.get(5),
+                extract(epoch from clock_timestamp() - sampled_at)::float8 as sampled_ago from {s}.clock order by section desc";
+        let read = |row: &tokio_postgres::Row| {
+            Ok(CreatedAt {
+                section: word(row, "section")?,
+                expression: row.get("expression"),
+                zoned: row.get("zoned"),
+                lags: row.get("lags"),
+                last_xid: row
+                    .get::<_, Option<&str>>("last_xid")
+                    .and_then(|xid| xid.parse().ok()),
+                sampled_ago: row.get("sampled_ago"),
+            })
         };
-        Ok(self.query(sql, &[]).await?.iter().map(read).collect())
+        self.query(sql, &[]).await?.iter().map(read).collect()
     }
 
     /// The zone that sessions of this database have, where they set none themselves, and its seconds from UTC now.
     pub async fn clock_zone(&self) -> Result<Option<(String, f64)>, StoreError> {
-        let sql = "select reset_val, extract(epoch from (now() at time zone reset_val) - (now() at time zone 'UTC'))::float8
+        let sql = "select reset_val as name, extract(epoch from (now() at time zone reset_val) - (now() at time zone 'UTC'))::float8 as away
             from pg_catalog.pg_settings where name = 'TimeZone'";
         let rows = self.query(sql, &[]).await?;
-        Ok(rows.first().map(|row| (row.get(0), row.get(1))))
+        Ok(rows.first().map(|row| (row.get("name"), row.get("away"))))
     }
 
     /// Which `created_at` is not what it seems, as the rows of late show, and how to say in the config what it is.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{Delivery, Intent, Store, StoreError};
-use crate::model::DeliveryId;
+use crate::model::{CallKind, DeliveryId};
 use crate::text::Body;
 
 /// What stands behind a head in its lane.
@@ -39,7 +39,7 @@ impl Store {
                 and not exists (select from {s}.link w where w.ticket_id = f.ticket_id and w.id between h.link_id and f.link_id
                     and w.section = 'message' and (w.state = 'written' or w.reason like 'an agent''s answer%'))
                 and not exists (select from {s}.remote r where r.ticket_id = f.ticket_id and r.kind = 'agent'
-                    and coalesce(r.done_at, r.seen_at) between h.queued_at and f.queued_at)
+                    and coalesce(r.done_at, r.seen_at) between h.queued_at and f.queued_at) as joins
             from {s}.delivery f, {s}.delivery h
             where h.id = $1 and f.ticket_id = h.ticket_id and (f.position, f.part, f.id) > (h.position, h.part, h.id)
               and f.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')
@@ -47,15 +47,15 @@ impl Store {
         let rows = self.query(sql, &[&head.id.0, &MOST]).await?;
         let read = |row: &tokio_postgres::Row| {
             let body = row
-                .get::<_, Option<serde_json::Value>>(1)
+                .get::<_, Option<serde_json::Value>>("body")
                 .map(serde_json::from_value);
             let body = body.transpose().map_err(|error| {
-                StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>(0)))
+                StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>("id")))
             })?;
             Ok(Follower {
-                id: DeliveryId(row.get(0)),
+                id: row.get("id"),
                 body: body.unwrap_or_default(),
-                joins: row.get(2),
+                joins: row.get("joins"),
             })
         };
         rows.iter().map(read).collect()
@@ -67,7 +67,7 @@ impl Store {
     pub async fn delivery_intend(
         &self,
         id: DeliveryId,
-        call: &str,
+        call: CallKind,
         send_within: Duration,
         with: &[DeliveryId],
     ) -> Result<Option<Intent>, StoreError> {
@@ -92,7 +92,7 @@ impl Store {
                        (select link_id from {s}.delivery where id = $1 or id = any($5))))
                   and (select {s}.fence($3)) and (select {s}.same_server()) and not exists (select from {s}.hold)
                   and not exists (select from {s}.pause where way = 'to_deskie')
-                  and {s}.keys_changed() is null returning id, intent_at, send_before),
+                  and not exists (select from {s}.changed_key) returning id, intent_at, send_before),
             m as (update {s}.delivery d set state = 'sending', call = $2, epoch = $3, lead = h.id,
                     intent_at = h.intent_at, send_before = h.send_before, doubt_since = null, error = null
                 from h where d.id in (select id from f))
@@ -102,7 +102,7 @@ impl Store {
                 sql,
                 &[
                     &id.0,
-                    &call,
+                    &call.as_str(),
                     &self.epoch().0,
                     &send_within.as_secs_f64(),
                     &with,

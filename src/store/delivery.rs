@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{FileRef, Store, StoreError};
+use super::{FileRef, Store, StoreError, word, word_or_none};
 pub use crate::decide::Opening;
-use crate::model::{CaseId, DeliveryId, LinkId, Section, TicketKey, UserId};
+use crate::lanes;
+use crate::model::{
+    CallKind, CaseId, DeliveryId, DeliveryState, Kind, LaneId, LinkId, Section, TicketKey, UserId, words,
+};
 use crate::text::{self, Body};
 
 /// What resolve found out about a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolution {
-    /// `customer` or `agent`.
-    pub author: String,
+    /// Who wrote it.
+    pub author: Kind,
     /// The body in as many parts as Deskie's limit asks for; never empty.
     pub bodies: Vec<Body>,
     /// What create_case needs, where the ticket has no case yet.
@@ -31,7 +34,7 @@ pub struct NewDelivery<'a> {
     /// 0 for the ticket's own row, else the event.
     pub position: i64,
     /// The lane; `None` where the mapping cannot tell it, which parks the row.
-    pub ticket_id: Option<i64>,
+    pub ticket_id: Option<LaneId>,
     /// The row.
     pub link: LinkId,
     /// Its section.
@@ -50,7 +53,7 @@ pub struct Unresolved {
     /// Its delivery.
     pub id: DeliveryId,
     /// Its lane.
-    pub ticket_id: i64,
+    pub ticket_id: LaneId,
     /// The ticket's key.
     pub ticket_key: TicketKey,
     /// Whether it has a case.
@@ -100,7 +103,7 @@ pub struct Delivery {
     /// Its number.
     pub id: DeliveryId,
     /// Its lane.
-    pub ticket_id: i64,
+    pub ticket_id: LaneId,
     /// The site's key of the ticket.
     pub ticket_key: TicketKey,
     /// Deskie's case, where there is one.
@@ -117,18 +120,18 @@ pub struct Delivery {
     pub part: i32,
     /// Of how many.
     pub parts: i32,
-    /// `customer` or `agent`.
-    pub author: String,
+    /// Who wrote it.
+    pub author: Kind,
     /// The body; with those that are joined to it.
     pub body: Body,
     /// What create_case needs.
     pub opening: Option<Opening>,
     /// `created_at` as sent.
     pub written_at: i64,
-    /// `queued`, `doubt` and so on.
-    pub state: String,
+    /// Where it stands.
+    pub state: DeliveryState,
     /// The call that is in doubt.
-    pub call: Option<String>,
+    pub call: Option<CallKind>,
     /// Attempts so far.
     pub attempts: i32,
     /// Looks so far.
@@ -152,6 +155,15 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// As whose message it stands in Deskie.
+    pub fn author_there(&self) -> lanes::Author {
+        match (self.call, self.user_id) {
+            (Some(CallKind::AddNote), _) => lanes::Author::Note,
+            (_, Some(user)) if self.author == Kind::Customer => lanes::Author::Customer(user),
+            _ => lanes::Author::Staff(None),
+        }
+    }
+
     /// When the intent was made by Deskie's clock, which said `date` when this had been read `ago`; by the database's
     /// where Deskie did not say.
     pub fn intended_at(&self, date: Option<jiff::Timestamp>, ago: Duration) -> Option<jiff::Timestamp> {
@@ -164,31 +176,20 @@ impl Delivery {
     }
 }
 
-/// What a delivery brings to Deskie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
-    /// A message, the first of a case or a further one.
-    Message,
-    /// The ticket's status; the body's text is the word.
-    Status,
-    /// The newer text of a message that was sent.
-    Edit,
-    /// An internal note on what the site did to a message.
-    Note,
-    /// Files that came too late for their message, or did not fit.
-    File,
-}
-
-impl Act {
-    /// The word in `delivery.act`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Act::Message => "message",
-            Act::Status => "status",
-            Act::Edit => "edit",
-            Act::Note => "note",
-            Act::File => "file",
-        }
+words! {
+    /// What a delivery brings to Deskie. Rows that a repair holds for a person (`held`) are a delivery as well; nothing is
+    /// ever sent of it.
+    Act {
+        /// A message, the first of a case or a further one.
+        Message = "message",
+        /// The ticket's status; the body's text is the word.
+        Status = "status",
+        /// The newer text of a message that was sent.
+        Edit = "edit",
+        /// An internal note on what the site did to a message.
+        Note = "note",
+        /// Files that came too late for their message, or did not fit.
+        File = "file",
     }
 }
 
@@ -208,17 +209,16 @@ pub(super) const IS_HEAD: &str = "not exists (select from {s}.delivery o where o
     and not exists (select from {s}.parked_event p where p.ticket_id = d.ticket_id and p.position < d.position)";
 
 /// What [`delivery`] reads, of `delivery d` and `ticket t`. The last one are the texts that go with it.
-pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_into, t.case_id), t.user_id, t.custom_id, d.link_id,
-    d.section, d.part, d.parts,
+/// What [`delivery`] reads of a delivery `d` and its ticket `t`.
+pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key as ticket_key, coalesce(t.merged_into, t.case_id) as case_id,
+    t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
     d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
-    coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8, d.intent_at, d.backfill, d.act,
-    extract(epoch from clock_timestamp() - d.intent_at)::float8, d.files,
-    coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8,
-    (select jsonb_agg(f.body order by f.position, f.part, f.id) filter (where f.body is not null) from {s}.delivery f where f.lead = d.id),
-    d.ask is not distinct from 'first'";
-
-/// How many columns these are.
-pub(super) const COUNT: usize = 27;
+    coalesce(extract(epoch from clock_timestamp() - d.doubt_since), 0)::float8 as doubt_age, d.intent_at, d.backfill, d.act,
+    extract(epoch from clock_timestamp() - d.intent_at)::float8 as intent_age, d.files,
+    coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8 as waited,
+    (select jsonb_agg(f.body order by f.position, f.part, f.id) filter (where f.body is not null)
+        from {s}.delivery f where f.lead = d.id) as followers,
+    d.ask is not distinct from 'first' as ask_first";
 
 impl Store {
     /// The call was not done and is tried again later.
@@ -339,8 +339,8 @@ impl Store {
     /// The rows at the head of their lanes that are to be resolved again.
     pub async fn delivery_unresolved(&self, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
         let sql = format!(
-            "select d.id, d.ticket_id, t.key, t.case_id is not null, d.link_id, d.section, d.image,
-                coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8, d.attempts, d.written_at,
+            "select d.id, d.ticket_id, t.key as ticket_key, t.case_id is not null as has_case, d.link_id, d.section, d.image,
+                coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8 as waited, d.attempts, d.written_at,
                 l.key, d.error, d.failures
              from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
              join {{s}}.link l on l.id = d.link_id
@@ -349,19 +349,19 @@ impl Store {
         );
         let read = |row: &tokio_postgres::Row| {
             Ok(Unresolved {
-                id: DeliveryId(row.get(0)),
-                ticket_id: row.get(1),
-                ticket_key: TicketKey(row.get(2)),
-                has_case: row.get(3),
-                link: LinkId(row.get(4)),
-                section: section(row.get(5))?,
-                image: row.get::<_, Option<Value>>(6).unwrap_or(Value::Null),
-                waited: row.get(7),
-                attempts: row.get(8),
-                committed_at: row.get::<_, Option<i64>>(9).unwrap_or_default(),
-                key: row.get(10),
-                error: row.get(11),
-                failures: row.get(12),
+                id: row.get("id"),
+                ticket_id: row.get("ticket_id"),
+                ticket_key: TicketKey(row.get("ticket_key")),
+                has_case: row.get("has_case"),
+                link: row.get("link_id"),
+                section: word(row, "section")?,
+                image: row.get::<_, Option<Value>>("image").unwrap_or(Value::Null),
+                waited: row.get("waited"),
+                attempts: row.get("attempts"),
+                committed_at: row.get::<_, Option<i64>>("written_at").unwrap_or_default(),
+                key: row.get("key"),
+                error: row.get("error"),
+                failures: row.get("failures"),
             })
         };
         self.query(&sql, &[&limit]).await?.iter().map(read).collect()
@@ -371,18 +371,18 @@ impl Store {
     /// key, the row, its place, and when it was committed.
     pub async fn delivery_strays(&self, limit: i64) -> Result<Vec<Stray>, StoreError> {
         let sql =
-            "select d.id, d.link_id, l.key, coalesce(d.image, '{}'), d.position, coalesce(d.written_at, 0), d.failures
+            "select d.id, d.link_id, l.key, coalesce(d.image, '{}') as image, d.position, coalesce(d.written_at, 0) as committed_at, d.failures
             from {s}.delivery d join {s}.link l on l.id = d.link_id
             where d.ticket_id is null and d.state = 'unresolved' and d.not_before <= now()
                 and not exists (select from {s}.hold) order by d.id limit $1";
         let read = |row: &tokio_postgres::Row| Stray {
-            id: DeliveryId(row.get(0)),
-            link: LinkId(row.get(1)),
-            key: row.get(2),
-            image: row.get(3),
-            position: row.get(4),
-            committed_at: row.get(5),
-            failures: row.get(6),
+            id: row.get("id"),
+            link: row.get("link_id"),
+            key: row.get("key"),
+            image: row.get("image"),
+            position: row.get("position"),
+            committed_at: row.get("committed_at"),
+            failures: row.get("failures"),
         };
         Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
     }
@@ -390,7 +390,7 @@ impl Store {
     /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, given up out of
     /// doubt (it stands there, a person said), or the first message of a case, whose number create_case does not tell.
     /// Those of tickets whose cases were merged into this one's, too.
-    pub async fn delivery_unidentified(&self, ticket: i64) -> Result<Vec<Delivery>, StoreError> {
+    pub async fn delivery_unidentified(&self, ticket: LaneId) -> Result<Vec<Delivery>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
             where {} order by d.position, d.part, d.id",
@@ -400,7 +400,7 @@ impl Store {
     }
 
     /// What the ticket's case was opened with.
-    pub async fn delivery_opening(&self, ticket: i64) -> Result<Option<Opening>, StoreError> {
+    pub async fn delivery_opening(&self, ticket: LaneId) -> Result<Option<Opening>, StoreError> {
         let sql = format!("select {}", opening_of("$1"));
         let rows = self.query(&sql, &[&ticket]).await?;
         opening(rows.first().and_then(|row| row.get(0)))
@@ -434,19 +434,13 @@ pub(super) fn opening(stored: Option<Value>) -> Result<Option<Opening>, StoreErr
     opening.map_err(|error| StoreError::Damaged(format!("delivery.opening: {error}")))
 }
 
-fn section(word: &str) -> Result<Section, StoreError> {
-    [Section::Ticket, Section::Message, Section::Attachment]
-        .into_iter()
-        .find(|section| section.as_str() == word)
-        .ok_or_else(|| StoreError::Damaged(format!("section is `{word}`")))
-}
-
 pub(super) fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
-    let damaged =
-        |error: serde_json::Error| StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>(0)));
-    let body: Option<Value> = row.get(11);
+    let damaged = |error: serde_json::Error| {
+        StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>("id")))
+    };
+    let body: Option<Value> = row.get("body");
     let followers: Option<Vec<Body>> = row
-        .get::<_, Option<Value>>(25)
+        .get::<_, Option<Value>>("followers")
         .map(serde_json::from_value)
         .transpose()
         .map_err(damaged)?;
@@ -454,46 +448,39 @@ pub(super) fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError
     if let Some(followers) = followers {
         body = text::joined(std::iter::once(&body).chain(&followers));
     }
-    let opening: Option<Value> = row.get(12);
-    let files: Option<Value> = row.get(23);
+    let opening: Option<Value> = row.get("opening");
+    let files: Option<Value> = row.get("files");
     Ok(Delivery {
-        id: DeliveryId(row.get(0)),
-        ticket_id: row.get(1),
-        ticket_key: TicketKey(row.get(2)),
-        case_id: row.get::<_, Option<i64>>(3).map(CaseId),
-        user_id: row.get::<_, Option<i64>>(4).map(UserId),
-        custom_id: row.get(5),
-        link: LinkId(row.get::<_, Option<i64>>(6).unwrap_or_default()),
-        section: section(row.get(7))?,
-        part: row.get(8),
-        parts: row.get(9),
-        author: row
-            .get::<_, Option<String>>(10)
-            .unwrap_or_else(|| "customer".into()),
+        id: row.get("id"),
+        ticket_id: row.get("ticket_id"),
+        ticket_key: TicketKey(row.get("ticket_key")),
+        case_id: row.get("case_id"),
+        user_id: row.get("user_id"),
+        custom_id: row.get("custom_id"),
+        link: row.get::<_, Option<LinkId>>("link_id").unwrap_or(LinkId(0)),
+        section: word(row, "section")?,
+        part: row.get("part"),
+        parts: row.get("parts"),
+        // What follows up on a message, and a status, has none.
+        author: word_or_none(row, "author")?.unwrap_or(Kind::Customer),
         body,
         opening: opening.map(serde_json::from_value).transpose().map_err(damaged)?,
-        written_at: row.get::<_, Option<i64>>(13).unwrap_or_default(),
-        state: row.get(14),
-        call: row.get(15),
-        attempts: row.get(16),
-        looks: row.get(17),
-        doubt_age: row.get(18),
-        intent_at: row.get(19),
-        backfill: row.get(20),
-        act: match row.get::<_, &str>(21) {
-            "status" => Act::Status,
-            "edit" => Act::Edit,
-            "note" => Act::Note,
-            "file" => Act::File,
-            _ => Act::Message,
-        },
-        intent_age: row.get(22),
+        written_at: row.get::<_, Option<i64>>("written_at").unwrap_or_default(),
+        state: word(row, "state")?,
+        call: word_or_none(row, "call")?,
+        attempts: row.get("attempts"),
+        looks: row.get("looks"),
+        doubt_age: row.get("doubt_age"),
+        intent_at: row.get("intent_at"),
+        backfill: row.get("backfill"),
+        act: word(row, "act")?,
+        intent_age: row.get("intent_age"),
         files: files
             .map(serde_json::from_value)
             .transpose()
             .map_err(damaged)?
             .unwrap_or_default(),
-        waited: row.get(24),
-        ask_first: row.get(26),
+        waited: row.get("waited"),
+        ask_first: row.get("ask_first"),
     })
 }

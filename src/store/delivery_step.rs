@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use super::{Delivery, NewDelivery, Resolution, Step, Store, StoreError};
-use crate::model::{CaseId, DeliveryId, LinkId, MessageId, UserId};
+use crate::model::{CallKind, CaseId, DeliveryId, Kind, LaneId, LinkId, MessageId, UserId};
 
 fn json<T: Serialize>(value: &T) -> Result<Value, StoreError> {
     serde_json::to_value(value).map_err(|error| StoreError::Damaged(error.to_string()))
@@ -79,7 +79,7 @@ impl Step<'_> {
                         first,
                         &[
                             &id.0,
-                            &found.author,
+                            &found.author.as_str(),
                             &body,
                             &opening,
                             &found.written_at,
@@ -96,7 +96,7 @@ impl Step<'_> {
                             &id.0,
                             &part,
                             &parts,
-                            &found.author,
+                            &found.author.as_str(),
                             &body,
                             &opening,
                             &found.written_at,
@@ -207,7 +207,7 @@ impl Step<'_> {
     }
 
     /// The site handed a row that is not resolved yet to another ticket, or it can be told now which one it is of.
-    pub async fn delivery_move(&self, link: LinkId, ticket: i64) -> Result<(), StoreError> {
+    pub async fn delivery_move(&self, link: LinkId, ticket: LaneId) -> Result<(), StoreError> {
         let sql = "with moved as (update {s}.delivery set ticket_id = $2, not_before = now(), state = 'unresolved'
                 where link_id = $1 and (state = 'unresolved' or (state = 'parked' and ticket_id is null)) returning link_id)
             update {s}.link set ticket_id = $2, state = 'queued', reason = null where id in (select link_id from moved)";
@@ -216,7 +216,7 @@ impl Step<'_> {
     }
 
     /// Something of a ticket changed: what waits in its lane is looked at again.
-    pub async fn delivery_wake(&self, ticket: i64) -> Result<(), StoreError> {
+    pub async fn delivery_wake(&self, ticket: LaneId) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set not_before = now() where ticket_id = $1 and state = 'unresolved'";
         self.execute(sql, &[&ticket]).await?;
         Ok(())
@@ -263,7 +263,7 @@ impl Step<'_> {
         self.delivered(delivery).await?;
         self.journal_add(
             Some(delivery.ticket_id),
-            "create_case",
+            CallKind::CreateCase.as_str(),
             &format!("case {case} ({number})"),
         )
         .await
@@ -349,13 +349,13 @@ impl Store {
             w as (delete from {{s}}.status_write where ticket_id in (select id from closed)),
             o as ({})
             select exists (select from d where id = $1),
-                exists (select from {{s}}.inbox where case_id = $5 and state = 'waiting')",
+                exists (select from {{s}}.inbox where case_id = $5 and state = 'waiting') as is_awaited",
             super::case_status::queue(
                 "id, nextval(pg_get_serial_sequence('{s}.event', 'id')), 'open' from closed"
             ),
         );
-        let is_customers = delivery.author == "customer";
-        let call = delivery.call.as_deref().unwrap_or("add_message");
+        let is_customers = delivery.author == Kind::Customer;
+        let call = delivery.call.unwrap_or(CallKind::AddMessage).as_str();
         let values: [&(dyn ToSql + Sync); 10] = [
             &delivery.id.0,
             &sent.message.0,
@@ -370,6 +370,6 @@ impl Store {
         ];
         let rows = self.query(&sql, &values).await?;
         is_under_way(delivery, &rows)?;
-        Ok(rows.first().is_some_and(|row| row.get(1)))
+        Ok(rows.first().is_some_and(|row| row.get("is_awaited")))
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{Act, Delivery, Step, Store, StoreError};
-use crate::model::{DeliveryId, EventId, LinkId, MessageId, TicketKey};
+use crate::model::{CallKind, DeliveryId, EventId, LinkId, MessageId, TicketKey};
 use crate::text::Body;
 
 /// A message of the site as it was sent last.
@@ -68,23 +68,25 @@ impl Step<'_> {
         let hold = "select from {s}.delivery where link_id = $1 and state in ('unresolved', 'queued')
             order by id for no key update";
         self.execute(hold, &[&link.0]).await?;
-        let sql = "select t.key, t.gone, count(*) + max((d.lead is not null or exists (select from {s}.delivery f where f.lead = d.id))::int), bool_or(d.call is not distinct from 'add_note'),
+        let sql = "select t.key, t.gone,
+                count(*) + max((d.lead is not null or exists (select from {s}.delivery f where f.lead = d.id))::int) as parts,
+                bool_or(d.call is not distinct from 'add_note') as as_note,
                 coalesce((select e.edited from {s}.delivery e where e.link_id = $1 and e.edited is not null
                           order by e.id desc limit 1),
-                         case when bool_and(d.body is not null) then string_agg(d.body->>'text', E'\\n' order by d.part) end),
-                bool_or(d.intent_at is not null)
+                         case when bool_and(d.body is not null) then string_agg(d.body->>'text', E'\\n' order by d.part) end) as text,
+                bool_or(d.intent_at is not null) as is_sent
             from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id
             where d.link_id = $1 and d.act = 'message' and d.part > 0
             group by t.id, t.key, t.gone
             having bool_and(d.state not in ('unresolved', 'skipped', 'discarded'))";
         let rows = self.query(sql, &[&link.0]).await?;
         Ok(rows.first().map(|row| LastSent {
-            ticket_key: TicketKey(row.get(0)),
-            ticket_gone: row.get(1),
-            parts: row.get(2),
-            as_note: row.get(3),
-            text: row.get(4),
-            is_sent: row.get(5),
+            ticket_key: TicketKey(row.get("key")),
+            ticket_gone: row.get("gone"),
+            parts: row.get("parts"),
+            as_note: row.get("as_note"),
+            text: row.get("text"),
+            is_sent: row.get("is_sent"),
         }))
     }
 
@@ -128,7 +130,7 @@ impl Step<'_> {
         let sql = "update {s}.ticket set called_at = coalesce($2, called_at) where id = $1";
         self.execute(sql, &[&delivery.ticket_id, &answered_at]).await?;
         let text = format!("message {message}");
-        self.journal_add(Some(delivery.ticket_id), "edit_message", &text)
+        self.journal_add(Some(delivery.ticket_id), CallKind::EditMessage.as_str(), &text)
             .await
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio_postgres::types::PgLsn;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, word};
 use crate::model::{EventId, Lsn, Op, RelationName};
 
 /// A captured row change. Its `Debug` shows none of the row's cells.
@@ -54,34 +54,26 @@ impl Store {
             .await?;
         rows.iter().map(event).collect()
     }
-
-    /// How many events wait, and the age of the oldest in seconds.
-    pub async fn event_waiting(&self) -> Result<(i64, Option<f64>), StoreError> {
-        let sql = "select count(*), extract(epoch from clock_timestamp() - min(committed_at))::float8 from {s}.event";
-        let rows = self.query(sql, &[]).await?;
-        Ok(rows.first().map_or((0, None), |row| (row.get(0), row.get(1))))
-    }
 }
 
 pub(super) fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
-    let xid: &str = row.get(1);
-    let op: &str = row.get(6);
+    let xid: &str = row.get("xid");
     Ok(Event {
-        id: EventId(row.get(0)),
+        id: row.get("id"),
         xid: xid
             .parse()
             .map_err(|_| StoreError::Damaged(format!("event.xid is `{xid}`")))?,
-        commit_lsn: Lsn(u64::from(row.get::<_, PgLsn>(2))),
-        committed_at: row.get(3),
+        commit_lsn: Lsn(u64::from(row.get::<_, PgLsn>("commit_lsn"))),
+        committed_at: row.get("committed_at"),
         relation: RelationName {
-            schema: row.get(4),
-            table: row.get(5),
+            schema: row.get("schema_name"),
+            table: row.get("table_name"),
         },
-        op: Op::from_letter(op).ok_or_else(|| StoreError::Damaged(format!("event.op is `{op}`")))?,
-        image: row.get::<_, Option<Value>>(7).unwrap_or(Value::Null),
-        old_key: row.get(8),
-        echo: row.get(9),
-        failures: row.get(10),
-        found: row.get(11),
+        op: word(row, "op")?,
+        image: row.get::<_, Option<Value>>("image").unwrap_or(Value::Null),
+        old_key: row.get("old_key"),
+        echo: row.get("echo"),
+        failures: row.get("failures"),
+        found: row.get("found"),
     })
 }

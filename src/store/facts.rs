@@ -28,21 +28,21 @@ pub struct Facts {
     pub has_again: bool,
 }
 
-/// What [`facts_at`] reads, each an expression by itself.
-const FACTS: [&str; 7] = [
-    "(select started_at from {s}.meta)",
-    "exists (select from {s}.parked_event)",
-    "(select jsonb_agg(jsonb_build_array(xid::text, emptied)) from {s}.bulk where emptied <> '{}')",
-    "(select jsonb_agg(jsonb_build_array(relation, extract(epoch from since)::float8, since_xid::text))
-        from {s}.published where since is not null)",
-    "(select jsonb_agg(jsonb_build_array(section, expression, zoned, lags, last_xid::text,
-            extract(epoch from clock_timestamp() - sampled_at)::float8) order by section desc) from {s}.clock)",
-    "(select jsonb_agg(xid) from (
+/// What [`facts_of`] reads: names, and each an expression by itself.
+const FACTS: [(&str, &str); 7] = [
+    ("started_at", "(select started_at from {s}.meta)"),
+    ("has_parked", "exists (select from {s}.parked_event)"),
+    ("emptied", "(select jsonb_agg(jsonb_build_array(xid::text, emptied)) from {s}.bulk where emptied <> '{}')"),
+    ("later", "(select jsonb_agg(jsonb_build_array(relation, extract(epoch from since)::float8, since_xid::text))
+        from {s}.published where since is not null)"),
+    ("clocks", "(select jsonb_agg(jsonb_build_array(section, expression, zoned, lags, last_xid::text,
+            extract(epoch from clock_timestamp() - sampled_at)::float8) order by section desc) from {s}.clock)"),
+    ("counted", "(select jsonb_agg(xid) from (
         select xid::text from {s}.bulk where held_since is null
         union select opened_by::text from {s}.ticket where opened_by is not null
-            and not exists (select from {s}.bulk b where b.xid = opened_by and b.held_since is not null)) c)",
-    "exists (select from {s}.parked_event where state = 'retry')
-        or exists (select from {s}.delivery where state = 'unresolved' and not_before <= now())",
+            and not exists (select from {s}.bulk b where b.xid = opened_by and b.held_since is not null)) c)"),
+    ("has_again", "exists (select from {s}.parked_event where state = 'retry')
+        or exists (select from {s}.delivery where state = 'unresolved' and not_before <= now())"),
 ];
 
 /// A round of resolving takes the events that begin within so many bytes.
@@ -64,11 +64,12 @@ pub struct Round {
 impl Store {
     /// What must be known before a row is looked at.
     pub async fn facts(&self) -> Result<Facts, StoreError> {
-        let rows = self.query(&format!("select {}", FACTS.join(", ")), &[]).await?;
+        let facts = FACTS.map(|(name, fact)| format!("{fact} as {name}"));
+        let rows = self.query(&format!("select {}", facts.join(", ")), &[]).await?;
         let row = rows
             .first()
             .ok_or_else(|| StoreError::Damaged("facts gave no row".into()))?;
-        facts_at(row, 0)
+        facts_of(row)
     }
 
     /// The same, and the oldest events whose turn it is, up to whole transactions of at least `limit` rows, but not more
@@ -90,7 +91,8 @@ impl Store {
             false => "",
         };
         // Once, not with each event.
-        let facts = FACTS.map(|fact| format!("case when coalesce(n, 1) = 1 then {fact} end"));
+        let facts =
+            FACTS.map(|(name, fact)| format!("case when coalesce(n, 1) = 1 then {fact} end as {name}"));
         let sql = format!(
             "with head as (
                 select id, xid,
@@ -111,8 +113,8 @@ impl Store {
                 cross join lateral (select xid from {{s}}.event n where n.id > l.id order by n.id limit 1) n)
             {counted}
             select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures, found,
-                (select goes_on from behind),
-                not exists (select from taken) and exists (select from head),
+                (select goes_on from behind) as goes_on,
+                not exists (select from taken) and exists (select from head) as has_head,
                 {}
             from (values (1)) one left join taken on true order by id",
             facts.join(", ")
@@ -126,10 +128,12 @@ impl Store {
         let row = rows
             .first()
             .ok_or_else(|| StoreError::Damaged("a round gave no row".into()))?;
-        let facts = facts_at(row, 14)?;
-        let behind: Option<bool> = row.get(12);
-        let has_more = behind.is_some() || row.get(13);
-        let taken = rows.iter().filter(|row| row.get::<_, Option<i64>>(0).is_some());
+        let facts = facts_of(row)?;
+        let behind: Option<bool> = row.get("goes_on");
+        let has_more = behind.is_some() || row.get("has_head");
+        let taken = rows
+            .iter()
+            .filter(|row| row.get::<_, Option<i64>>("id").is_some());
         let events: Vec<Event> = taken.map(event).collect::<Result<_, _>>()?;
         let last = events.last().filter(|_| behind == Some(true));
         Ok(Round {
@@ -141,16 +145,16 @@ impl Store {
     }
 }
 
-/// The facts whose expressions begin at `from`.
-fn facts_at(row: &tokio_postgres::Row, from: usize) -> Result<Facts, StoreError> {
-    let list = |place: usize| -> Vec<Value> {
-        match row.get::<_, Option<Value>>(from + place) {
+/// What is known, as [`FACTS`] name it.
+fn facts_of(row: &tokio_postgres::Row) -> Result<Facts, StoreError> {
+    let list = |name: &str| -> Vec<Value> {
+        match row.get::<_, Option<Value>>(name) {
             Some(Value::Array(list)) => list,
             _ => Vec::new(),
         }
     };
     let mut emptied = HashSet::new();
-    for bulk in list(2) {
+    for bulk in list("emptied") {
         if let (Some(xid), Some(sections)) = (number(&bulk[0]), bulk[1].as_array()) {
             emptied.extend(sections.iter().filter_map(section).map(|section| (xid, section)));
         }
@@ -171,15 +175,15 @@ fn facts_at(row: &tokio_postgres::Row, from: usize) -> Result<Facts, StoreError>
             sampled_ago: known[5].as_f64(),
         })
     };
-    let started_at: Option<jiff::Timestamp> = row.get(from);
+    let started_at: Option<jiff::Timestamp> = row.get("started_at");
     Ok(Facts {
         started_at: started_at.ok_or_else(|| StoreError::Damaged("the table meta is empty".into()))?,
-        has_parked: row.get(from + 1),
+        has_parked: row.get("has_parked"),
         emptied,
-        later: list(3).iter().filter_map(later).collect(),
-        counted: list(5).iter().filter_map(number).collect(),
-        has_again: row.get(from + 6),
-        clocks: list(4).iter().filter_map(clock).collect(),
+        later: list("later").iter().filter_map(later).collect(),
+        counted: list("counted").iter().filter_map(number).collect(),
+        has_again: row.get("has_again"),
+        clocks: list("clocks").iter().filter_map(clock).collect(),
     })
 }
 
@@ -188,8 +192,5 @@ fn number(text: &Value) -> Option<u64> {
 }
 
 fn section(word: &Value) -> Option<Section> {
-    let sections = [Section::Ticket, Section::Message, Section::Attachment];
-    sections
-        .into_iter()
-        .find(|section| Some(section.as_str()) == word.as_str())
+    word.as_str().and_then(Section::of_word)
 }

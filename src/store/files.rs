@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Delivery, Step, Store, StoreError};
-use crate::model::{DeliveryId, LinkId};
+use super::{Delivery, Step, Store, StoreError, word};
+use crate::model::{DeliveryId, Kind, LaneId, LinkId};
 use crate::text::Body;
 
 /// A file that goes with a delivery.
@@ -48,9 +48,9 @@ pub struct NewFile<'a> {
     /// Its place in the lane: the event that brought it.
     pub position: i64,
     /// The lane.
-    pub ticket_id: i64,
-    /// `customer` or `agent`.
-    pub author: &'a str,
+    pub ticket_id: LaneId,
+    /// Who sent it.
+    pub author: Kind,
     /// Its name as a text.
     pub body: &'a Body,
     /// The file.
@@ -149,16 +149,16 @@ impl Step<'_> {
     }
 
     /// Whether a message's files were looked for already, and as whom it goes: what comes now is late.
-    pub async fn file_late_for(&self, message: LinkId) -> Result<Option<String>, StoreError> {
-        let sql = "select coalesce(author, 'customer') from {s}.delivery
+    pub async fn file_late_for(&self, message: LinkId) -> Result<Option<Kind>, StoreError> {
+        let sql = "select author from {s}.delivery
             where link_id = $1 and act = 'message' and author is not null
               and state in ('queued', 'sending', 'doubt', 'delivered', 'parked') limit 1";
         let rows = self.query(sql, &[&message.0]).await?;
-        Ok(rows.first().map(|row| row.get(0)))
+        rows.first().map(|row| word(row, "author")).transpose()
     }
 
     /// The same for a ticket: it has its case, or what opens it is on its way.
-    pub async fn file_late_for_ticket(&self, ticket: i64) -> Result<bool, StoreError> {
+    pub async fn file_late_for_ticket(&self, ticket: LaneId) -> Result<bool, StoreError> {
         let sql = "select case_id is not null or exists (select from {s}.delivery d where d.ticket_id = t.id
                 and d.opening is not null and d.state in ('queued', 'sending', 'doubt', 'delivered', 'parked'))
             from {s}.ticket t where id = $1";
@@ -178,7 +178,7 @@ impl Step<'_> {
                 &new.file.link.0,
                 &false,
                 &0i32,
-                &new.author,
+                &new.author.as_str(),
                 &body,
                 &files,
                 &new.at,
@@ -305,7 +305,7 @@ impl Step<'_> {
                 &first.link.0,
                 &behind.backfill,
                 &behind.part,
-                &behind.author,
+                &behind.author.as_str(),
                 &body,
                 &json(&files)?,
                 &behind.written_at,

@@ -66,20 +66,20 @@ impl Store {
     ) -> Result<Vec<KnownRow>, StoreError> {
         let sql = match (section, in_lists) {
             (Section::Ticket, _) => format!(
-                "select id, key, {matters} from {{s}}.ticket l where id > $1 and not gone order by id limit $2"
+                "select id, key, {matters} as matters from {{s}}.ticket l where id > $1 and not gone order by id limit $2"
             ),
             (_, false) => format!(
-                "select id, key, {matters} from {{s}}.link l
+                "select id, key, {matters} as matters from {{s}}.link l
                  where id > $1 and section = 'message' and not gone order by id limit $2"
             ),
-            (_, true) => "select min(id), row_key, true from {s}.link where section = 'message' and row_key is not null
+            (_, true) => "select min(id) as id, row_key as key, true as matters from {s}.link where section = 'message' and row_key is not null
                     and (not gone or gone_xid is null) group by row_key having min(id) > $1 order by 1 limit $2"
                 .to_owned(),
         };
         let read = |row: &tokio_postgres::Row| KnownRow {
-            id: row.get(0),
-            key: row.get(1),
-            matters: row.get(2),
+            id: row.get("id"),
+            key: row.get("key"),
+            matters: row.get("matters"),
         };
         Ok(self
             .query(&sql, &[&after, &limit])
@@ -163,7 +163,7 @@ impl Step<'_> {
                 &first,
                 &texts(|row| row.relation.schema.clone()),
                 &texts(|row| row.relation.table.clone()),
-                &texts(|row| row.op.letter().to_owned()),
+                &texts(|row| row.op.as_str().to_owned()),
                 &texts(|row| row.image.to_string()),
                 &times,
             ],

@@ -3,14 +3,14 @@
 //!
 //! A webhook is its rule's by who wrote the message that it names.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, word};
 use crate::model::{Kind, Seen, TroubleKind};
 
 /// How a rule has been heard of late.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct RuleHeard {
-    /// Whose answers it tells of: `agent` or `customer`.
-    pub of: &'static str,
+    /// Whose answers it tells of.
+    pub of: Kind,
     /// When it was heard last; `None`: not among the newest webhooks that are kept.
     pub last_at: Option<jiff::Timestamp>,
     /// So many of their newest answers were looked at.
@@ -55,35 +55,34 @@ impl Store {
             select k.kind,
                 (select max(w.received_at) from webhooks w where not w.whole
                     and (w.by = k.kind or w.message_id is null and exists (select from answers a
-                        where a.case_id = w.case_id and a.kind = k.kind and w.received_at > a.seen_at - interval '1 hour'))),
-                (select count(*) from answered a where a.kind = k.kind),
-                (select count(*) from answered a where a.kind = k.kind and not a.told)
+                        where a.case_id = w.case_id and a.kind = k.kind and w.received_at > a.seen_at - interval '1 hour'))) as last_at,
+                (select count(*) from answered a where a.kind = k.kind) as answers,
+                (select count(*) from answered a where a.kind = k.kind and not a.told) as untold
             from (values ('agent'), ('customer')) k (kind)";
-        let read = |row: &tokio_postgres::Row| RuleHeard {
-            of: match row.get(0) {
-                "agent" => Kind::Agent.as_str(),
-                _ => Kind::Customer.as_str(),
-            },
-            last_at: row.get(1),
-            answers: row.get(2),
-            untold: row.get(3),
+        let read = |row: &tokio_postgres::Row| {
+            Ok(RuleHeard {
+                of: word(row, "kind")?,
+                last_at: row.get("last_at"),
+                answers: row.get("answers"),
+                untold: row.get("untold"),
+            })
         };
-        Ok(self.query(sql, &[]).await?.iter().map(read).collect())
+        self.query(sql, &[]).await?.iter().map(read).collect()
     }
 
     /// The rules of which nothing is heard while their people answer.
     pub async fn rules_silent(&self) -> Result<Vec<Seen>, StoreError> {
         let told = |heard: RuleHeard| {
             let (whose, step) = match heard.of {
-                "agent" => ("agents'", 2),
-                _ => ("customers'", 3),
+                Kind::Agent => ("agents'", 2),
+                Kind::Customer => ("customers'", 3),
             };
             let text = format!(
                 "no webhook told of any of the newest {} {whose} answers: they come to the site all the same, minutes later. \
                  Deskie's rule for them is missing, or its address leads elsewhere: step {step} of `deskie-cdc rules`",
                 heard.answers
             );
-            Seen::of(TroubleKind::RuleSilent, heard.of, text)
+            Seen::of(TroubleKind::RuleSilent, heard.of.as_str(), text)
         };
         let heard = self.rules_heard().await?.into_iter();
         Ok(heard.filter(RuleHeard::is_silent).map(told).collect())

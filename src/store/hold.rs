@@ -1,34 +1,23 @@
 //! What a person has to decide before anything goes on (rule 11), and which Deskie account our cases are of.
 //!
 //! While a row stands in `hold`, nothing is taken to be sent, read, written or resolved, in the statement that would take
-//! it; what is under way is stopped by `unheld()` in the transaction that writes. Capture and the receivers go on.
+//! it; what is under way is stopped by `UNHELD` in the transaction that writes. Capture and the receivers go on.
 
 use super::{Claim, Store, StoreError};
 use crate::config::Deskie;
-use crate::model::{CaseId, Seen, TicketKey, TroubleKind, UserId};
+use crate::model::{CaseId, LaneId, Seen, TicketKey, TroubleKind, UserId, words};
 
-/// What is to be decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HoldKind {
-    /// A start was refused: this is another server or database, or it cannot be streamed from.
-    Start,
-    /// Deskie's account may be another one.
-    Account,
-    /// The site's keys may be other rows'.
-    Keys,
-    /// This server may be a physical copy of the one that sends.
-    Copy,
-}
-
-impl HoldKind {
-    /// The word in `hold.kind`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            HoldKind::Start => "start",
-            HoldKind::Account => "account",
-            HoldKind::Keys => "keys",
-            HoldKind::Copy => "copy",
-        }
+words! {
+    /// What is to be decided.
+    HoldKind {
+        /// A start was refused: this is another server or database, or it cannot be streamed from.
+        Start = "start",
+        /// Deskie's account may be another one.
+        Account = "account",
+        /// The site's keys may be other rows'.
+        Keys = "keys",
+        /// This server may be a physical copy of the one that sends.
+        Copy = "copy",
     }
 }
 
@@ -36,7 +25,7 @@ impl HoldKind {
 #[derive(Debug, Clone)]
 pub struct Witness {
     /// Its ticket.
-    pub ticket_id: i64,
+    pub ticket_id: LaneId,
     /// The ticket's key.
     pub key: TicketKey,
     /// What the case's ticket field holds.
@@ -53,7 +42,7 @@ pub struct Claimed {
     /// The case.
     pub case_id: CaseId,
     /// The ticket.
-    pub ticket_id: i64,
+    pub ticket_id: LaneId,
     /// Its key.
     pub key: TicketKey,
     /// Its ticket field names this ticket.
@@ -143,15 +132,15 @@ impl Store {
 
     /// The cases that we know best: those that we opened ourselves and called last.
     pub async fn account_witnesses(&self) -> Result<Vec<Witness>, StoreError> {
-        let sql = "select id, key, case_id, coalesce(case_key, key), user_id from {s}.ticket
+        let sql = "select id, key, case_id, coalesce(case_key, key) as claim, user_id from {s}.ticket
             where case_id is not null and merged_into is null
             order by called_at desc nulls last, id desc limit $1";
         let read = |row: &tokio_postgres::Row| Witness {
-            ticket_id: row.get(0),
-            key: TicketKey(row.get(1)),
-            case_id: CaseId(row.get(2)),
-            claim: row.get(3),
-            user_id: row.get::<_, Option<i64>>(4).map(UserId),
+            ticket_id: row.get("id"),
+            key: TicketKey(row.get("key")),
+            case_id: row.get("case_id"),
+            claim: row.get("claim"),
+            user_id: row.get("user_id"),
         };
         Ok(self.query(sql, &[&WITNESSES]).await?.iter().map(read).collect())
     }
@@ -169,20 +158,20 @@ impl Store {
     pub async fn ticket_claims(&self, deskie: &Deskie, claims: &[Claim]) -> Result<Vec<Claimed>, StoreError> {
         let ids: Vec<i64> = claims.iter().map(|claim| claim.case_id.0).collect();
         let keys: Vec<&str> = claims.iter().map(|claim| claim.key.as_str()).collect();
-        let sql = "select t.case_id, t.id, t.key, u.key, coalesce(t.case_key, t.key)
+        let sql = "select t.case_id, t.id, t.key, u.key as claimed, coalesce(t.case_key, t.key) as claim
             from unnest($1::int8[], $2::text[]) u (case_id, key) join {s}.ticket t using (case_id)";
         let read = |row: &tokio_postgres::Row| Claimed {
-            case_id: CaseId(row.get(0)),
-            ticket_id: row.get(1),
-            key: TicketKey(row.get(2)),
-            is_own: deskie.is_claim_of(row.get(3), row.get(4)),
+            case_id: row.get("case_id"),
+            ticket_id: row.get("id"),
+            key: TicketKey(row.get("key")),
+            is_own: deskie.is_claim_of(row.get("claimed"), row.get("claim")),
         };
         Ok(self.query(sql, &[&ids, &keys]).await?.iter().map(read).collect())
     }
 
     /// A ticket's case is another ticket's, and why; `None`: it is its own. Nothing is added to it or taken from it
     /// while it is not. True where that is news.
-    pub async fn ticket_estrange(&self, id: i64, why: Option<&str>) -> Result<bool, StoreError> {
+    pub async fn ticket_estrange(&self, id: LaneId, why: Option<&str>) -> Result<bool, StoreError> {
         let sql = "with t as (update {s}.ticket set estranged = $2 where id = $1 and estranged is distinct from $2
                     and (select {s}.fence($3)) returning id)
             insert into {s}.journal (ticket_id, what, detail)
@@ -195,7 +184,7 @@ impl Store {
     pub async fn hold_troubles(&self) -> Result<Vec<Seen>, StoreError> {
         let sql = "select kind, reason from {s}.hold order by since, kind";
         let seen = |row: &tokio_postgres::Row| {
-            let (kind, reason): (String, String) = (row.get(0), row.get(1));
+            let (kind, reason): (String, String) = (row.get("kind"), row.get("reason"));
             Seen::of(TroubleKind::Held, kind, reason)
         };
         Ok(self.query(sql, &[]).await?.iter().map(seen).collect())
@@ -203,10 +192,10 @@ impl Store {
 
     /// The tickets whose case is another ticket's, as one trouble.
     pub async fn ticket_estranged(&self) -> Result<Option<Seen>, StoreError> {
-        let sql = "select count(*), min(key), (array_agg(estranged order by key))[1] from {s}.ticket where estranged is not null";
+        let sql = "select count(*) as count, min(key) as first, (array_agg(estranged order by key))[1] as why from {s}.ticket where estranged is not null";
         let rows = self.query(sql, &[]).await?;
         Ok(rows.first().and_then(|row| {
-            let (count, key, why): (i64, Option<String>, Option<String>) = (row.get(0), row.get(1), row.get(2));
+            let (count, key, why): (i64, Option<String>, Option<String>) = (row.get("count"), row.get("first"), row.get("why"));
             let (key, why) = key.zip(why)?;
             let text = format!(
                 "the cases of {count} tickets are not their own, so that nothing is sent to them or written from them \

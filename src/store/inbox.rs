@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Step, Store, StoreError};
-use crate::model::{CaseId, InboxId, MessageId};
+use crate::model::{CaseId, InboxId, LaneId, MessageId};
 
 /// A webhook to be stored.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub struct InboxRow {
     /// A custom channel's message.
     pub message: Option<Value>,
     /// The lane of the case, where it is known.
-    pub ticket_id: Option<i64>,
+    pub ticket_id: Option<LaneId>,
     /// Attempts that failed.
     pub attempts: i32,
 }
@@ -108,15 +108,15 @@ impl Store {
             done as (update {s}.inbox i set state = o.state, done_at = now()
                      from (select id, 'done' as state from w union all select id, state from aside) o
                      where i.id = o.id)
-            select (select count(*) from w), exists (select from wanted),
+            select (select count(*) from w) as rules, exists (select from wanted) as reads,
                 exists (select from {s}.inbox i left join {s}.ticket t using (case_id)
                         where i.state = 'waiting' and (i.kind = 'channel' or t.id is null) and i.id not in (select id from aside))
-                    and not exists (select from {s}.hold)";
+                    and not exists (select from {s}.hold) as others";
         let rows = self.query(sql, &[&self.epoch().0]).await?;
         let taken = rows.first().map_or(Taken::default(), |row| Taken {
-            rules: row.get::<_, i64>(0) > 0,
-            reads: row.get(1),
-            others: row.get(2),
+            rules: row.get::<_, i64>("rules") > 0,
+            reads: row.get("reads"),
+            others: row.get("others"),
         });
         if taken.reads {
             self.wake.lanes.notify_one();
@@ -128,7 +128,7 @@ impl Store {
     /// message is held for `hold`, so that one that it overtook comes before it.
     /// A ticket whose call is in flight or in doubt is left out, since the message may be our own (rule 8).
     pub async fn inbox_waiting(&self, limit: i64, hold: Duration) -> Result<Vec<InboxRow>, StoreError> {
-        let sql = "select i.id, i.case_id, i.message, t.id, i.attempts
+        let sql = "select i.id, i.case_id, i.message, t.id as ticket_id, i.attempts
             from {s}.inbox i left join {s}.ticket t using (case_id)
             where i.state = 'waiting' and i.not_before <= clock_timestamp()
               and (t.id is null or i.kind = 'channel' and exists (select from {s}.inbox o
@@ -140,11 +140,11 @@ impl Store {
             order by case when i.message ? 'message_id' then (i.message->>'message_id')::int8 end nulls last, i.id
             limit $1";
         let read = |row: &tokio_postgres::Row| InboxRow {
-            id: InboxId(row.get(0)),
-            case_id: CaseId(row.get(1)),
-            message: row.get(2),
-            ticket_id: row.get(3),
-            attempts: row.get(4),
+            id: row.get("id"),
+            case_id: row.get("case_id"),
+            message: row.get("message"),
+            ticket_id: row.get("ticket_id"),
+            attempts: row.get("attempts"),
         };
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&limit, &hold.as_secs_f64()];
         Ok(self.query(sql, &values).await?.iter().map(read).collect())

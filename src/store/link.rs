@@ -1,47 +1,25 @@
 //! The rows of the site that we know, for ever.
 
-use super::{Step, Store, StoreError};
-use crate::model::{DeliveryId, EventId, LinkId, Section};
+use super::{Step, Store, StoreError, UNHELD, word};
+use crate::model::{DeliveryId, EventId, LaneId, LinkId, Section, words};
 
-/// What became of a row of the site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkState {
-    /// Its INSERT was seen; so far it is not for Deskie.
-    Seen,
-    /// It waits in its lane.
-    Queued,
-    /// It stands in Deskie.
-    Delivered,
-    /// It is not for Deskie, for good.
-    Skipped,
-    /// It could not be delivered and waits for a person.
-    Parked,
-    /// A person gave it up.
-    Discarded,
-    /// We wrote it ourselves.
-    Written,
-}
-
-impl LinkState {
-    /// The word in `link.state`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LinkState::Seen => "seen",
-            LinkState::Queued => "queued",
-            LinkState::Delivered => "delivered",
-            LinkState::Skipped => "skipped",
-            LinkState::Parked => "parked",
-            LinkState::Discarded => "discarded",
-            LinkState::Written => "written",
-        }
-    }
-
-    fn parse(word: &str) -> Result<LinkState, StoreError> {
-        use LinkState::{Delivered, Discarded, Parked, Queued, Seen, Skipped, Written};
-        [Seen, Queued, Delivered, Skipped, Parked, Discarded, Written]
-            .into_iter()
-            .find(|state| state.as_str() == word)
-            .ok_or_else(|| StoreError::Damaged(format!("link.state is `{word}`")))
+words! {
+    /// What became of a row of the site.
+    LinkState {
+        /// Its INSERT was seen; so far it is not for Deskie.
+        Seen = "seen",
+        /// It waits in its lane.
+        Queued = "queued",
+        /// It stands in Deskie.
+        Delivered = "delivered",
+        /// It is not for Deskie, for good.
+        Skipped = "skipped",
+        /// It could not be delivered and waits for a person.
+        Parked = "parked",
+        /// A person gave it up.
+        Discarded = "discarded",
+        /// We wrote it ourselves.
+        Written = "written",
     }
 }
 
@@ -59,7 +37,7 @@ pub struct Link {
     /// The transaction that did.
     pub gone_in: Option<u64>,
     /// Its lane.
-    pub ticket_id: Option<i64>,
+    pub ticket_id: Option<LaneId>,
     /// It stood in its list at the start.
     pub is_baseline: bool,
 }
@@ -74,25 +52,29 @@ impl Store {
         let sql = "select state, reason, gone from {s}.link
             where section = $1 and key = $2 order by generation desc limit 1";
         let rows = self.query(sql, &[&section.as_str(), &key]).await?;
-        match rows.first().filter(|row| !row.get::<_, bool>(2)) {
-            Some(row) => Ok(Some((LinkState::parse(row.get(0))?, row.get(1)))),
+        match rows.first().filter(|row| !row.get::<_, bool>("gone")) {
+            Some(row) => Ok(Some((word(row, "state")?, row.get("reason")))),
             None => Ok(None),
         }
     }
 }
 
-/// The link whose columns stand from `first` on.
-pub(super) fn link(row: &tokio_postgres::Row, first: usize) -> Result<Link, StoreError> {
+/// What [`link`] reads.
+pub(super) const COLUMNS: &str = "id as link_id, generation as link_generation, state as link_state, gone as link_gone,
+    ticket_id as link_ticket_id, gone_xid::text as link_gone_xid, coalesce(reason = 'baseline', false) as link_is_baseline";
+
+/// The link whose [`COLUMNS`] the row has.
+pub(super) fn link(row: &tokio_postgres::Row) -> Result<Link, StoreError> {
     Ok(Link {
-        id: LinkId(row.get(first)),
-        generation: row.get(first + 1),
-        state: LinkState::parse(row.get(first + 2))?,
-        gone: row.get(first + 3),
-        ticket_id: row.get(first + 4),
+        id: row.get("link_id"),
+        generation: row.get("link_generation"),
+        state: word(row, "link_state")?,
+        gone: row.get("link_gone"),
+        ticket_id: row.get("link_ticket_id"),
         gone_in: row
-            .get::<_, Option<&str>>(first + 5)
+            .get::<_, Option<&str>>("link_gone_xid")
             .and_then(|xid| xid.parse().ok()),
-        is_baseline: row.get(first + 6),
+        is_baseline: row.get("link_is_baseline"),
     })
 }
 
@@ -110,17 +92,18 @@ pub struct RowLink {
 impl Step<'_> {
     /// The newest generation of each message, or file, of a row.
     pub async fn link_of_row(&self, section: Section, row_key: &str) -> Result<Vec<RowLink>, StoreError> {
-        let sql = "select distinct on (key) id, generation, state, gone, ticket_id, gone_xid::text,
-                coalesce(reason = 'baseline', false), key, reason
-            from {s}.link where section = $1 and row_key = $2 order by key, generation desc";
+        let sql = format!(
+            "select distinct on (key) {COLUMNS}, key, reason
+            from {{s}}.link where section = $1 and row_key = $2 order by key, generation desc"
+        );
         let read = |row: &tokio_postgres::Row| {
             Ok(RowLink {
-                key: row.get(7),
-                link: link(row, 0)?,
-                reason: row.get(8),
+                key: row.get("key"),
+                link: link(row)?,
+                reason: row.get("reason"),
             })
         };
-        let rows = self.query(sql, &[&section.as_str(), &row_key]).await?;
+        let rows = self.query(&sql, &[&section.as_str(), &row_key]).await?;
         rows.iter().map(read).collect()
     }
 
@@ -175,10 +158,11 @@ impl Step<'_> {
 
     /// The newest generation of a key.
     pub async fn link_find(&self, section: Section, key: &str) -> Result<Option<Link>, StoreError> {
-        let sql = "select id, generation, state, gone, ticket_id, gone_xid::text, coalesce(reason = 'baseline', false)
-            from {s}.link where section = $1 and key = $2 order by generation desc limit 1";
-        let rows = self.query(sql, &[&section.as_str(), &key]).await?;
-        rows.first().map(|row| link(row, 0)).transpose()
+        let sql = format!(
+            "select {COLUMNS} from {{s}}.link where section = $1 and key = $2 order by generation desc limit 1"
+        );
+        let rows = self.query(&sql, &[&section.as_str(), &key]).await?;
+        rows.first().map(link).transpose()
     }
 
     /// Makes a key known.
@@ -187,7 +171,7 @@ impl Step<'_> {
         section: Section,
         key: &str,
         generation: i32,
-        ticket: Option<i64>,
+        ticket: Option<LaneId>,
         state: LinkState,
         reason: Option<&str>,
     ) -> Result<LinkId, StoreError> {
@@ -227,7 +211,7 @@ impl Step<'_> {
     }
 
     /// The row's ticket, once it is known.
-    pub async fn link_set_ticket(&self, link: LinkId, ticket: i64) -> Result<(), StoreError> {
+    pub async fn link_set_ticket(&self, link: LinkId, ticket: LaneId) -> Result<(), StoreError> {
         self.execute(
             "update {s}.link set ticket_id = $2 where id = $1",
             &[&link.0, &ticket],
@@ -314,8 +298,7 @@ impl Step<'_> {
 
     /// Removes events that are resolved; fails while a person has to decide something before anything goes on.
     pub async fn event_delete_unheld(&self, ids: &[EventId]) -> Result<(), StoreError> {
-        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        let sql = "with d as (delete from {s}.event where id = any($1)) select {s}.unheld()";
-        self.query(sql, &[&ids]).await.map(drop)
+        let sql = format!("with d as (delete from {{s}}.event where id = any($1)) select {UNHELD}");
+        self.query(&sql, &[&ids]).await.map(drop)
     }
 }

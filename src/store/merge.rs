@@ -4,7 +4,7 @@
 //! said in it: the absorbed ticket's messages go there, and its customer is answered there.
 
 use super::{Store, StoreError};
-use crate::model::{CaseId, MessageId, UserId, clock};
+use crate::model::{CaseId, LaneId, MessageId, UserId, clock};
 
 /// What became of a ticket whose case was merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,13 +39,13 @@ impl Store {
     pub async fn merge_candidates(
         &self,
         cases: &[(CaseId, CaseId)],
-    ) -> Result<Vec<(i64, CaseId, CaseId)>, StoreError> {
+    ) -> Result<Vec<(LaneId, CaseId, CaseId)>, StoreError> {
         let ids: Vec<i64> = cases.iter().map(|(case, _)| case.0).collect();
         let parents: Vec<i64> = cases.iter().map(|(_, parent)| parent.0).collect();
         let sql = "select t.id, u.case_id, u.parent from unnest($1::int8[], $2::int8[]) u (case_id, parent)
             join {s}.ticket t on t.case_id = u.case_id
             where u.parent is distinct from t.merged_into and u.parent is distinct from t.child_of";
-        let read = |row: &tokio_postgres::Row| (row.get(0), CaseId(row.get(1)), CaseId(row.get(2)));
+        let read = |row: &tokio_postgres::Row| (row.get("id"), row.get("case_id"), row.get("parent"));
         Ok(self
             .query(sql, &[&ids, &parents])
             .await?
@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// Whether any of these messages is known to belong to a ticket: then the case that holds them has absorbed its own.
-    pub async fn merge_holds(&self, ticket: i64, messages: &[MessageId]) -> Result<bool, StoreError> {
+    pub async fn merge_holds(&self, ticket: LaneId, messages: &[MessageId]) -> Result<bool, StoreError> {
         let ids: Vec<i64> = messages.iter().map(|id| id.0).collect();
         let sql = "select exists (select from {s}.remote where message_id = any($2) and ticket_id = $1)
             or exists (select from {s}.delivery where message_id = any($2) and ticket_id = $1)";
@@ -66,19 +66,22 @@ impl Store {
     /// The other tickets of these customers whose cases may have been merged into this ticket's: ticket, case.
     pub async fn merge_suspects(
         &self,
-        ticket: i64,
+        ticket: LaneId,
         users: &[UserId],
-    ) -> Result<Vec<(i64, CaseId)>, StoreError> {
+    ) -> Result<Vec<(LaneId, CaseId)>, StoreError> {
         let users: Vec<i64> = users.iter().map(|user| user.0).collect();
         let sql = "select id, case_id from {s}.ticket
             where user_id = any($1) and id <> $2 and case_id is not null and merged_into is null and not gone
             order by id desc limit 5";
         let rows = self.query(sql, &[&users, &ticket]).await?;
-        Ok(rows.iter().map(|row| (row.get(0), CaseId(row.get(1)))).collect())
+        Ok(rows
+            .iter()
+            .map(|row| (row.get("id"), row.get("case_id")))
+            .collect())
     }
 
     /// The parent is none that the case was merged into.
-    pub async fn merge_not(&self, ticket: i64, parent: CaseId) -> Result<(), StoreError> {
+    pub async fn merge_not(&self, ticket: LaneId, parent: CaseId) -> Result<(), StoreError> {
         let sql = "update {s}.ticket set child_of = $2 where id = $1 and (select {s}.fence($3))";
         self.execute(sql, &[&ticket, &parent.0, &self.epoch().0]).await?;
         Ok(())
@@ -87,7 +90,7 @@ impl Store {
     /// The ticket goes on in the parent of its case.
     pub async fn merge_follow(
         &self,
-        ticket: i64,
+        ticket: LaneId,
         from: CaseId,
         parent: &Parent,
     ) -> Result<Followed, StoreError> {

@@ -1,7 +1,7 @@
 //! What is known of the server and of our own position (rule 11), and the lease (rule 13).
 
-use super::{Store, StoreError};
-use crate::model::{Epoch, Lsn};
+use super::{JOURNAL_ADD, Store, StoreError};
+use crate::model::{Epoch, LaneId, Lsn};
 
 /// So many rows are pruned in one statement, so that none runs long.
 const PRUNE_AT_ONCE: i64 = 2000;
@@ -65,19 +65,19 @@ impl Store {
         let row = rows
             .first()
             .ok_or_else(|| StoreError::Damaged("the table meta is empty".into()))?;
-        let lsn: Option<tokio_postgres::types::PgLsn> = row.get(5);
+        let lsn: Option<tokio_postgres::types::PgLsn> = row.get("captured_lsn");
         Ok(Meta {
-            started_at: row.get(0),
-            system_id: row.get(1),
-            timeline: row.get(2),
-            database: row.get(3),
-            slot: row.get(4),
+            started_at: row.get("started_at"),
+            system_id: row.get("system_id"),
+            timeline: row.get("timeline"),
+            database: row.get("database_name"),
+            slot: row.get("slot"),
             captured_lsn: lsn.map(|lsn| Lsn(u64::from(lsn))),
-            created_at_kept: row.get(6),
-            swept_to: row.get(7),
-            baseline: row.get(8),
-            account_since: row.get(9),
-            repair_note: row.get(10),
+            created_at_kept: row.get("created_at_kept"),
+            swept_to: row.get("swept_to"),
+            baseline: row.get("baseline"),
+            account_since: row.get("account_since"),
+            repair_note: row.get("repair_note"),
         })
     }
 
@@ -121,13 +121,13 @@ impl Store {
 
     /// An open gap: rows from there to the new slot were not streamed.
     pub async fn meta_gap(&self) -> Result<Option<Gap>, StoreError> {
-        let sql = "select gap_from, gap_since, case when not gap_by_keys then greatest(coalesce(gap_xid, started_xid), started_xid)::text end
+        let sql = "select gap_from, gap_since, case when not gap_by_keys then greatest(coalesce(gap_xid, started_xid), started_xid)::text end as xid
             from {s}.meta where gap_from is not null";
         let rows = self.query(sql, &[]).await?;
         Ok(rows.first().map(|row| Gap {
-            from: Lsn(u64::from(row.get::<_, tokio_postgres::types::PgLsn>(0))),
-            since: row.get(1),
-            xid: row.get(2),
+            from: Lsn(u64::from(row.get::<_, tokio_postgres::types::PgLsn>("gap_from"))),
+            since: row.get("gap_since"),
+            xid: row.get("xid"),
         }))
     }
 
@@ -193,12 +193,13 @@ impl Store {
     }
 
     /// Adds a line to a ticket's story.
-    pub async fn journal_add(&self, ticket: Option<i64>, what: &str, detail: &str) -> Result<(), StoreError> {
-        self.execute(
-            "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)",
-            &[&ticket, &what, &detail],
-        )
-        .await?;
+    pub async fn journal_add(
+        &self,
+        ticket: Option<LaneId>,
+        what: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        self.execute(JOURNAL_ADD, &[&ticket, &what, &detail]).await?;
         Ok(())
     }
 

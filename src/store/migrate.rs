@@ -4,29 +4,65 @@ use tokio_postgres::error::SqlState;
 
 use super::{Store, StoreError};
 
-/// The steps, in order; a step that was released is never changed.
-const STEPS: [&str; 5] = [
-    include_str!("../../sql/0001_state.sql"),
-    include_str!("../../sql/0026_hidden.sql"),
-    include_str!("../../sql/0027_answer.sql"),
-    include_str!("../../sql/0030_console.sql"),
-    include_str!("../../sql/0036_behind.sql"),
+/// The steps, in order, each with the SHA-256 of its text: a step that was released is never changed, what is to be
+/// different is a step of its own.
+const STEPS: [(&str, &str); 7] = [
+    (
+        include_str!("../../sql/0001_state.sql"),
+        "456b873c130b92fc44b5af35f7b94cb3ac8feaffbedc1d8c4a8afb373a00fc0b",
+    ),
+    (
+        include_str!("../../sql/0026_hidden.sql"),
+        "07c75432e3696134ccfe27128ef36fb8785d95df30999fbcf364244c6d1bed35",
+    ),
+    (
+        include_str!("../../sql/0027_answer.sql"),
+        "ddb773dd12ff51b374e3e8f7dbe71a97e25bd8133439b60932b9b992f15995fd",
+    ),
+    (
+        include_str!("../../sql/0030_console.sql"),
+        "62d7a9dae8380b0c2b4e6dd270192e5360dcd3f136d4bc141abe04a219405368",
+    ),
+    (
+        include_str!("../../sql/0036_behind.sql"),
+        "9dce263b620a1c62c45df39abd79064d64ed46fa7ef6f5aeafb20921b673b859",
+    ),
+    (
+        include_str!("../../sql/0038_explained.sql"),
+        "47702f72683a1c35abca5067c15fe65aafe83419252187e1cf6e651928e3b97b",
+    ),
+    (
+        include_str!("../../sql/0039_changed_key.sql"),
+        "1e4240e5d08d5b73de77e35eb4283c0808aca9fbe3e6f73f8c2183329e8ce175",
+    ),
 ];
 
-/// The names of our tables and functions, for removing them where the schema is not ours alone.
-pub fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
-    let named = |prefix: &'static str| {
+/// What our schema holds, for removing it where the schema is not ours alone: each kind with the names of its objects, in the
+/// order in which they can be dropped. Functions stand on tables, and tables' triggers on functions.
+pub fn own_objects() -> [(&'static str, Vec<&'static str>); 4] {
+    let named = |prefix: &'static str, is_wanted: fn(&str) -> bool| -> Vec<&'static str> {
         let name = move |line: &'static str| {
             line.strip_prefix(prefix)?
                 .split(|c: char| !c.is_alphanumeric() && c != '_')
                 .next()
         };
-        STEPS.iter().flat_map(|step| step.lines()).filter_map(name)
+        let lines = STEPS.iter().flat_map(|(step, _)| step.lines());
+        lines.filter(|line| is_wanted(line)).filter_map(name).collect()
     };
-    (
-        named("create table {schema}.").chain(["migration"]).collect(),
-        named("create function {schema}.").collect(),
-    )
+    let of_a_trigger = |line: &str| line.contains(" returns trigger ");
+    let mut tables = named("create table {schema}.", |_| true);
+    tables.push("migration");
+    [
+        (
+            "function",
+            named("create function {schema}.", |line| {
+                !line.contains(" returns trigger ")
+            }),
+        ),
+        ("view", named("create view {schema}.", |_| true)),
+        ("table", tables),
+        ("function", named("create function {schema}.", of_a_trigger)),
+    ]
 }
 
 impl Store {
@@ -41,6 +77,15 @@ impl Store {
                 return Err(error.into());
             }
         }
+        let mut taken = 0;
+        while self.migrate_once(&mut client).await? {
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
+    /// Takes the next step, if there is one, in a transaction of its own: what fails leaves those before it.
+    async fn migrate_once(&self, client: &mut deadpool_postgres::Object) -> Result<bool, StoreError> {
         let transaction = client.transaction().await?;
         // Two instances that start together must not both migrate. A lock of our own table, which nobody else may take.
         let lock = "lock table {s}.migration in share row exclusive mode";
@@ -50,26 +95,20 @@ impl Store {
             .await?
             .get(0);
         self.refuse_newer(&*transaction, done).await?;
-        let mut taken = 0;
-        for (n, step) in STEPS
-            .iter()
-            .enumerate()
-            .skip(usize::try_from(done).unwrap_or(usize::MAX))
-        {
-            transaction
-                .batch_execute(&step.replace("{schema}", self.schema()))
-                .await?;
-            let number = i32::try_from(n + 1).unwrap_or(i32::MAX);
-            transaction
-                .execute(
-                    &self.sql("insert into {s}.migration (step, version) values ($1, $2)"),
-                    &[&number, &env!("CARGO_PKG_VERSION")],
-                )
-                .await?;
-            taken += 1;
-        }
+        let next = usize::try_from(done).ok().and_then(|done| STEPS.get(done));
+        let Some((step, _)) = next else { return Ok(false) };
+        transaction
+            .batch_execute(&step.replace("{schema}", self.schema()))
+            .await?;
+        let number = i32::try_from(done + 1).unwrap_or(i32::MAX);
+        transaction
+            .execute(
+                &self.sql("insert into {s}.migration (step, version) values ($1, $2)"),
+                &[&number, &env!("CARGO_PKG_VERSION")],
+            )
+            .await?;
         transaction.commit().await?;
-        Ok(taken)
+        Ok(true)
     }
 
     /// Tables that a newer program has made are not understood: which one fits stands in them.
@@ -111,11 +150,25 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     #[test]
     fn a_step_can_be_sent_to_a_database_of_any_encoding() {
-        for step in super::STEPS {
+        for (step, _) in super::STEPS {
             let odd = step.lines().find(|line| !line.is_ascii());
             assert_eq!(odd, None);
+        }
+    }
+
+    /// Before the first release a step may be changed, and its hash with it; later that is another program's schema.
+    #[test]
+    fn a_released_step_is_never_changed() {
+        for (n, (step, pinned)) in super::STEPS.iter().enumerate() {
+            let hash: String = Sha256::digest(step)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(&hash, pinned, "step {}", n + 1);
         }
     }
 }

@@ -24,6 +24,7 @@ mod gap;
 mod heads;
 mod heard;
 mod hold;
+mod ids;
 mod inbox;
 mod keys;
 mod link;
@@ -33,6 +34,7 @@ mod migrate;
 mod parked;
 mod parked_event;
 mod pause;
+mod payload;
 mod published;
 mod recall;
 mod remote;
@@ -66,7 +68,7 @@ pub use heads::Heads;
 pub use heard::RuleHeard;
 pub use hold::{Claimed, HoldKind, Witness};
 pub use inbox::{InboxRow, NewWebhook, Taken};
-pub use keys::{KeyColumn, Rekeyed};
+pub use keys::{KeyColumn, Rekeyed, UNHELD};
 pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
 pub use meta::{Gap, Meta};
@@ -74,6 +76,7 @@ pub use migrate::own_objects;
 pub use parked::{ItemKind, Parked, ParkedDetail};
 pub use parked_event::Place;
 pub use pause::{Paused, Way};
+pub use payload::{File, Payload};
 pub use published::{KnownTable, MappedSince, SeenTable};
 pub use recall::Claim;
 pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState, Written};
@@ -93,7 +96,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::{Notify, watch};
 
 use crate::mapping::shape::quote_ident;
-use crate::model::{Epoch, Lsn};
+use crate::model::{Epoch, LaneId, Lsn, Word};
 use crate::postgres::Pool;
 
 /// Why a step on our own tables failed.
@@ -146,7 +149,7 @@ impl StoreError {
         self.is("DC001")
     }
 
-    /// Whether a person has to decide something before anything goes on (`unheld`).
+    /// Whether a person has to decide something before anything goes on (`UNHELD`).
     pub fn is_held(&self) -> bool {
         self.is("DC005")
     }
@@ -266,6 +269,9 @@ impl Store {
     }
 }
 
+/// Adds a line to a ticket's story.
+const JOURNAL_ADD: &str = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
+
 /// A durable step of the leader: several statements, one transaction, the epoch checked first.
 pub struct Step<'a> {
     transaction: deadpool_postgres::Transaction<'a>,
@@ -331,9 +337,13 @@ impl Step<'_> {
     }
 
     /// Adds a line to a ticket's story.
-    pub async fn journal_add(&self, ticket: Option<i64>, what: &str, detail: &str) -> Result<(), StoreError> {
-        let sql = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
-        self.execute(sql, &[&ticket, &what, &detail]).await?;
+    pub async fn journal_add(
+        &self,
+        ticket: Option<LaneId>,
+        what: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        self.execute(JOURNAL_ADD, &[&ticket, &what, &detail]).await?;
         Ok(())
     }
 
@@ -341,6 +351,20 @@ impl Step<'_> {
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.transaction.commit().await?)
     }
+}
+
+/// What the word in a column stands for.
+fn word<T: Word>(row: &tokio_postgres::Row, column: &str) -> Result<T, StoreError> {
+    word_or_none(row, column)?.ok_or_else(|| StoreError::Damaged(format!("{column} is null")))
+}
+
+/// The same where the column may be null.
+fn word_or_none<T: Word>(row: &tokio_postgres::Row, column: &str) -> Result<Option<T>, StoreError> {
+    let Some(text) = row.get::<_, Option<&str>>(column) else {
+        return Ok(None);
+    };
+    let known = T::of(text).ok_or_else(|| StoreError::Damaged(format!("{column} is `{text}`")))?;
+    Ok(Some(known))
 }
 
 /// Puts the schema's name in and runs one statement inside a caller's transaction.

@@ -141,13 +141,13 @@ impl Store {
         // Subqueries look up what is shown one by one, by its key, whatever the planner thinks of the page's length.
         let sql = format!(
             "with page as (select * from ({}) parked order by since desc, kind desc, number desc offset $2::int8 limit $3::int8)
-            select kind || number,
+            select kind || number as id,
                 case kind
                     when 'd' then (select t.key from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id where d.id = number)
                     when 'r' then (select t.key from {{s}}.remote r join {{s}}.ticket t on t.id = r.ticket_id where r.message_id = number)
                     when 's' then (select key from {{s}}.ticket where id = number)
                     when 'o' then (select claims from {{s}}.foreign_case where case_id = number)
-                    when 'e' then (select ticket_key from {{s}}.parked_event where id = number) end,
+                    when 'e' then (select ticket_key from {{s}}.parked_event where id = number) end as ticket,
                 coalesce(case kind
                     when 'd' then (select error from {{s}}.delivery where id = number)
                     when 'r' then (select error from {{s}}.remote where message_id = number)
@@ -155,16 +155,16 @@ impl Store {
                     when 'c' then (select error from {{s}}.birth where case_id = number)
                     when 'o' then (select {{s}}.orphan(case_id, claims) from {{s}}.foreign_case where case_id = number)
                     when 'e' then (select error from {{s}}.parked_event where id = number)
-                    when 'x' then {{s}}.held(number::text::xid8) end, ''),
-                since::text
-            from page order by since desc, kind desc, number desc",
+                    when 'x' then {{s}}.held(number::text::xid8) end, '') as error,
+                since::text as since
+            from page order by page.since desc, kind desc, number desc",
             EACH.replace("{limit}", "limit $2::int8 + $3::int8")
         );
         let read = |row: &tokio_postgres::Row| Parked {
-            id: row.get(0),
-            ticket: row.get(1),
-            error: row.get(2),
-            since: row.get(3),
+            id: row.get("id"),
+            ticket: row.get("ticket"),
+            error: row.get("error"),
+            since: row.get("since"),
         };
         let (letter, passed, limit) = (
             kind.map(ItemKind::letter),
@@ -177,7 +177,8 @@ impl Store {
 
     /// How many of each kind wait for a person; kinds of which none does are left out.
     pub async fn parked_counts(&self) -> Result<Vec<(ItemKind, i64)>, StoreError> {
-        let sql = "select 'd', count(*) from {s}.delivery where state = 'parked' and lead is null
+        let sql =
+            "select 'd' as kind, count(*) as count from {s}.delivery where state = 'parked' and lead is null
             union all select 'r', count(*) from {s}.remote where state = 'parked'
             union all select 's', count(*) from {s}.status_write where state = 'parked'
             union all select 'c', count(*) from {s}.birth where state = 'parked'
@@ -185,7 +186,8 @@ impl Store {
             union all select 'e', count(*) from {s}.parked_event where state = 'parked'
             union all select 'x', count(*) from {s}.bulk where held_since is not null";
         let rows = self.query(sql, &[]).await?;
-        let read = |row: &tokio_postgres::Row| Some((ItemKind::of_letter(row.get(0))?, row.get(1)));
+        let read =
+            |row: &tokio_postgres::Row| Some((ItemKind::of_letter(row.get("kind"))?, row.get("count")));
         Ok(rows
             .iter()
             .filter_map(read)
@@ -210,58 +212,59 @@ impl Store {
         };
         let sql = match kind {
             ItemKind::Delivery => {
-                "select t.key, coalesce(d.error, ''), d.doubt_since is not null,
+                "select t.key as ticket, coalesce(d.error, '') as error, d.doubt_since is not null as in_doubt,
                     (select count(*) from {s}.delivery o where o.ticket_id = d.ticket_id and o.id <> d.id
                         and d.act not in ('status', 'file') and o.state in ('unresolved', 'queued')
-                        and (o.position, o.part, o.id) > (d.position, d.part, d.id)),
+                        and (o.position, o.part, o.id) > (d.position, d.part, d.id)) as behind,
                     jsonb_strip_nulls(to_jsonb(d) || jsonb_build_object('row', l.section || ' ' || l.key,
-                        'ticket', t.key, 'case_id', t.case_id, 'case_number', t.case_number))
+                        'ticket', t.key, 'case_id', t.case_id, 'case_number', t.case_number)) as stored
                 from {s}.delivery d left join {s}.ticket t on t.id = d.ticket_id left join {s}.link l on l.id = d.link_id
                 where d.state = 'parked' and d.id = $1"
             }
             ItemKind::Reply => {
-                "select t.key, coalesce(r.error, ''), false,
-                    (select count(*) from {s}.remote o where o.ticket_id = r.ticket_id and o.state = 'pending' and o.seq > r.seq),
-                    jsonb_strip_nulls(to_jsonb(r) || jsonb_build_object('ticket', t.key, 'case_number', t.case_number))
+                "select t.key as ticket, coalesce(r.error, '') as error, false as in_doubt,
+                    (select count(*) from {s}.remote o where o.ticket_id = r.ticket_id and o.state = 'pending' and o.seq > r.seq) as behind,
+                    jsonb_strip_nulls(to_jsonb(r) || jsonb_build_object('ticket', t.key, 'case_number', t.case_number)) as stored
                 from {s}.remote r left join {s}.ticket t on t.id = r.ticket_id where r.state = 'parked' and r.message_id = $1"
             }
             ItemKind::Status => {
-                "select t.key, coalesce(w.error, ''), false, 0::int8,
+                "select t.key as ticket, coalesce(w.error, '') as error, false as in_doubt, 0::int8 as behind,
                     jsonb_strip_nulls(to_jsonb(w) || jsonb_build_object('ticket', t.key, 'case_id', t.case_id,
-                        'case_number', t.case_number))
+                        'case_number', t.case_number)) as stored
                 from {s}.status_write w join {s}.ticket t on t.id = w.ticket_id where w.state = 'parked' and w.ticket_id = $1"
             }
             ItemKind::Birth => {
-                "select null, coalesce(error, ''), false, 0::int8, jsonb_strip_nulls(to_jsonb(b))
+                "select null as ticket, coalesce(error, '') as error, false as in_doubt, 0::int8 as behind, jsonb_strip_nulls(to_jsonb(b)) as stored
                 from {s}.birth b where state = 'parked' and case_id = $1"
             }
             ItemKind::Orphan => {
-                "select claims, {s}.orphan(case_id, claims), false, 0::int8, jsonb_strip_nulls(to_jsonb(f))
+                "select claims as ticket, {s}.orphan(case_id, claims) as error, false as in_doubt, 0::int8 as behind,
+                    jsonb_strip_nulls(to_jsonb(f)) as stored
                 from {s}.foreign_case f where claims is not null and seen_by is null and case_id = $1"
             }
             ItemKind::Change => {
-                "select p.ticket_key, p.error, false,
+                "select p.ticket_key as ticket, p.error, false as in_doubt,
                     (select count(*) from {s}.delivery o where o.ticket_id = p.ticket_id and o.position > p.position
-                        and o.state in ('unresolved', 'queued')),
-                    jsonb_strip_nulls(to_jsonb(p)) from {s}.parked_event p where p.state = 'parked' and p.id = $1"
+                        and o.state in ('unresolved', 'queued')) as behind,
+                    jsonb_strip_nulls(to_jsonb(p)) as stored from {s}.parked_event p where p.state = 'parked' and p.id = $1"
             }
             ItemKind::Bulk => {
-                "select null, {s}.held(b.xid), false,
-                    (select count(*) from {s}.ticket t where t.opened_by = b.xid),
+                "select null as ticket, {s}.held(b.xid) as error, false as in_doubt,
+                    (select count(*) from {s}.ticket t where t.opened_by = b.xid) as behind,
                     jsonb_build_object('transaction', b.xid::text, 'held_since', b.held_since,
                         'tickets', (select jsonb_agg(key) from (select key from {s}.ticket t
-                            where t.opened_by = b.xid order by t.id limit 20) first))
+                            where t.opened_by = b.xid order by t.id limit 20) first)) as stored
                 from {s}.bulk b where b.held_since is not null and b.xid = $1::int8::text::xid8"
             }
         };
         let rows = self.query(sql, &[&number]).await?;
         Ok(rows.first().map(|row| ParkedDetail {
             id: id.to_owned(),
-            ticket: row.get(0),
-            error: row.get(1),
-            in_doubt: row.get(2),
-            behind: row.get(3),
-            stored: row.get(4),
+            ticket: row.get("ticket"),
+            error: row.get("error"),
+            in_doubt: row.get("in_doubt"),
+            behind: row.get("behind"),
+            stored: row.get("stored"),
         }))
     }
 

@@ -3,7 +3,7 @@
 
 use super::event::event;
 use super::{Event, Step, Store, StoreError};
-use crate::model::{DeliveryId, EventId, Op, RelationName};
+use crate::model::{DeliveryId, EventId, LaneId, Op, RelationName};
 
 /// Where a change that cannot be taken is shown, and what waits behind it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Place {
     /// The site's key of the ticket, where it can be told.
     pub ticket_key: Option<String>,
     /// The lane whose later things wait behind it.
-    pub ticket_id: Option<i64>,
+    pub ticket_id: Option<LaneId>,
     /// Its place there: 0 for the ticket's own row.
     pub position: i64,
 }
@@ -19,7 +19,6 @@ pub struct Place {
 impl Store {
     /// Counts an attempt at events before it is made, so that it is known should the process die of it.
     pub async fn event_count_attempt(&self, ids: &[EventId]) -> Result<(), StoreError> {
-        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let sql =
             "update {s}.event set failures = failures + 1 where id = any($1) and (select {s}.fence($2))";
         self.execute(sql, &[&ids, &self.epoch().0]).await?;
@@ -31,7 +30,6 @@ impl Store {
 
     /// The same for rows that wait in their lanes, or in none.
     pub async fn delivery_count_attempt(&self, ids: &[DeliveryId]) -> Result<(), StoreError> {
-        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let sql =
             "update {s}.delivery set failures = failures + 1 where id = any($1) and (select {s}.fence($2))";
         self.execute(sql, &[&ids, &self.epoch().0]).await?;
@@ -129,7 +127,6 @@ impl Step<'_> {
 
     /// Work on these rows went well.
     pub async fn delivery_well(&self, ids: &[DeliveryId]) -> Result<(), StoreError> {
-        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let sql = "update {s}.delivery set failures = 0 where id = any($1) and failures > 0";
         self.execute(sql, &[&ids]).await?;
         Ok(())

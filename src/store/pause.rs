@@ -5,35 +5,19 @@
 //! is there when it goes on.
 
 use super::{Store, StoreError};
-use crate::model::{Seen, TroubleKind};
+use crate::model::{Seen, TroubleKind, words};
 
-/// A direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Way {
-    /// From the site to Deskie.
-    ToDeskie,
-    /// From Deskie to the site.
-    ToSite,
+words! {
+    /// A direction.
+    Way {
+        /// From the site to Deskie.
+        ToDeskie = "to_deskie",
+        /// From Deskie to the site.
+        ToSite = "to_site",
+    }
 }
 
 impl Way {
-    /// Both.
-    pub const ALL: [Way; 2] = [Way::ToDeskie, Way::ToSite];
-
-    /// The word in `pause.way`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Way::ToDeskie => "to_deskie",
-            Way::ToSite => "to_site",
-        }
-    }
-
-    /// The direction of a word.
-    pub fn of_word(word: &str) -> Option<Way> {
-        Way::ALL.into_iter().find(|way| way.as_str() == word)
-    }
-
     /// What a person is told while it is paused.
     fn told(self) -> &'static str {
         match self {
@@ -78,8 +62,8 @@ impl Store {
             .await?;
         let read = |row: &tokio_postgres::Row| {
             Some(Paused {
-                way: Way::of_word(row.get(0))?,
-                since: row.get(1),
+                way: Way::of_word(row.get("way"))?,
+                since: row.get("since"),
             })
         };
         Ok(rows.iter().filter_map(read).collect())

@@ -45,8 +45,8 @@ impl Store {
             .query("select relation, table_oid from {s}.published order by 1", &[])
             .await?;
         let known = |row: &tokio_postgres::Row| KnownTable {
-            relation: row.get(0),
-            oid: row.get(1),
+            relation: row.get("relation"),
+            oid: row.get("table_oid"),
         };
         Ok(rows.iter().map(known).collect())
     }
@@ -121,7 +121,7 @@ impl Store {
     pub async fn published_troubles(&self) -> Result<Vec<Seen>, StoreError> {
         let sql = "select relation, trouble from {s}.published where trouble is not null order by relation";
         let seen = |row: &tokio_postgres::Row| {
-            let (relation, trouble): (String, String) = (row.get(0), row.get(1));
+            let (relation, trouble): (String, String) = (row.get("relation"), row.get("trouble"));
             Seen::of(TroubleKind::TableChanged, relation, trouble)
         };
         Ok(self.query(sql, &[]).await?.iter().map(seen).collect())
@@ -129,13 +129,20 @@ impl Store {
 
     /// The tables that were mapped later than the others.
     pub async fn published_later(&self) -> Result<HashMap<String, MappedSince>, StoreError> {
-        let sql = "select relation, extract(epoch from since)::float8, since_xid::text from {s}.published
+        let sql =
+            "select relation, extract(epoch from since)::float8 as at, since_xid::text from {s}.published
             where since is not null";
         let rows = self.query(sql, &[]).await?;
         let since = |row: &tokio_postgres::Row| {
-            let xid: Option<String> = row.get(2);
+            let xid: Option<String> = row.get("since_xid");
             let xid = xid.and_then(|xid| xid.parse().ok()).unwrap_or_default();
-            (row.get(0), MappedSince { at: row.get(1), xid })
+            (
+                row.get("relation"),
+                MappedSince {
+                    at: row.get("at"),
+                    xid,
+                },
+            )
         };
         Ok(rows.iter().map(since).collect())
     }
@@ -146,12 +153,12 @@ impl TransactionWriter<'_> {
     /// table has taken its name. Then the mapped one counts as away from that moment on (rule 12).
     pub async fn relation_of(&self, oid: u32) -> Result<Option<String>, StoreError> {
         let sql = "select p.relation, exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                where n.nspname || '.' || c.relname = p.relation and c.oid <> p.table_oid and c.relkind in ('r', 'p'))
+                where n.nspname || '.' || c.relname = p.relation and c.oid <> p.table_oid and c.relkind in ('r', 'p')) as is_taken
             from {s}.published p where p.table_oid = $1";
         let rows = query_in(&self.transaction, self.store.sql(sql), &[&oid]).await?;
         let mut found = None;
         for row in &rows {
-            let (relation, is_taken): (String, bool) = (row.get(0), row.get(1));
+            let (relation, is_taken): (String, bool) = (row.get("relation"), row.get("is_taken"));
             if is_taken {
                 let sql = "update {s}.published set is_away = true where relation = $1 and not is_away";
                 execute_in(&self.transaction, self.store.sql(sql), &[&relation]).await?;

@@ -9,7 +9,7 @@
 
 use super::{Delivery, SeenCase, Step, Store, StoreError};
 use crate::config::{Deskie, Named};
-use crate::model::{CaseId, DeliveryId, Lsn, UserId};
+use crate::model::{CallKind, CaseId, DeliveryId, Lsn, UserId};
 
 /// Why a case is left alone.
 const OTHER_SITE: &str = "a case of another site that shares the ticket field ([deskie] site)";
@@ -57,7 +57,7 @@ impl Store {
 
     /// Lets go of the held lanes once everything before `end` is captured and resolved: what waits in them for its first
     /// attempt is looked for first. True where nothing is held any more.
-    pub async fn recall_settle(&self, end: Lsn, agent_call: &str) -> Result<bool, StoreError> {
+    pub async fn recall_settle(&self, end: Lsn, agent_call: CallKind) -> Result<bool, StoreError> {
         let held = "select exists (select from {s}.ticket where ask_first)";
         if !self.query(held, &[]).await?.first().is_some_and(|row| row.get(0)) {
             return Ok(true);
@@ -75,7 +75,9 @@ impl Store {
             update {{s}}.ticket set ask_first = false where id in (select id from ready)"
         );
         let end = end.to_string();
-        let released = self.execute(&sql, &[&end, &self.epoch().0, &agent_call]).await?;
+        let released = self
+            .execute(&sql, &[&end, &self.epoch().0, &agent_call.as_str()])
+            .await?;
         if released > 0 {
             self.wake.lanes.notify_one();
         }
@@ -210,11 +212,11 @@ impl Step<'_> {
 
     /// A case that our state had forgotten is found: what waits behind its opening may stand in it as well, and is looked
     /// for before it is sent.
-    pub async fn recall_lane(&self, opening: &Delivery, agent_call: &str) -> Result<(), StoreError> {
+    pub async fn recall_lane(&self, opening: &Delivery, agent_call: CallKind) -> Result<(), StoreError> {
         let sql = format!(
             "update {{s}}.delivery d set {FIRST} where d.ticket_id = $1 and d.id <> $2 and {ASKED_ABOUT}"
         );
-        self.execute(&sql, &[&opening.ticket_id, &opening.id.0, &agent_call])
+        self.execute(&sql, &[&opening.ticket_id, &opening.id.0, &agent_call.as_str()])
             .await?;
         Ok(())
     }

@@ -4,31 +4,20 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use super::delivery::{opening, opening_of, unidentified_of};
-use super::{Opening, Step, Store, StoreError, Ticket, ticket};
-use crate::model::{CaseId, DeliveryId, Kind, MessageId};
+use super::{Opening, Step, Store, StoreError, Ticket, ticket, word};
+use crate::model::{CaseId, DeliveryId, Kind, LaneId, MessageId, words};
 
-/// What a message of a case is to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RemoteState {
-    /// We sent it.
-    Ours,
-    /// An internal note: it never leaves Deskie.
-    Note,
-    /// Not for the site, with a reason.
-    Skipped,
-    /// To be written.
-    Pending,
-}
-
-impl RemoteState {
-    /// The word in `remote.state`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RemoteState::Ours => "ours",
-            RemoteState::Note => "note",
-            RemoteState::Skipped => "skipped",
-            RemoteState::Pending => "pending",
-        }
+words! {
+    /// What a message of a case is to us when it is first seen.
+    RemoteState {
+        /// We sent it.
+        Ours = "ours",
+        /// An internal note: it never leaves Deskie.
+        Note = "note",
+        /// Not for the site, with a reason.
+        Skipped = "skipped",
+        /// To be written.
+        Pending = "pending",
     }
 }
 
@@ -77,7 +66,6 @@ const KNOWN: &str = "select message_id from {s}.remote where message_id = any($1
 impl Store {
     /// Which of these messages are known.
     pub async fn remote_known(&self, ids: &[MessageId]) -> Result<Vec<MessageId>, StoreError> {
-        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         Ok(self
             .query(KNOWN, &[&ids])
             .await?
@@ -89,10 +77,9 @@ impl Store {
     /// The same, and whether anything of a ticket is unidentified ([`Store::delivery_unidentified`]).
     pub async fn remote_known_of(
         &self,
-        ticket: i64,
+        ticket: LaneId,
         ids: &[MessageId],
     ) -> Result<(Vec<MessageId>, bool), StoreError> {
-        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let sql = format!(
             "{KNOWN} union all select null where exists (select from {{s}}.delivery d where {})",
             unidentified_of("$2")
@@ -132,8 +119,9 @@ impl Store {
         with_files: Option<bool>,
     ) -> Result<Vec<PendingRemote>, StoreError> {
         let sql = format!(
-            "select {}, head.message_id, head.case_id, head.kind, head.payload, head.attempts, {},
-                exists (select from {{s}}.remote n where n.ticket_id = head.ticket_id and n.state = 'pending' and n.seq > head.seq)
+            "select {}, head.message_id, head.case_id, head.kind, head.payload, head.attempts, {} as opening,
+                exists (select from {{s}}.remote n
+                    where n.ticket_id = head.ticket_id and n.state = 'pending' and n.seq > head.seq) as has_more
             from (select distinct on (ticket_id) * from {{s}}.remote
                 where state in ('pending', 'parked') and ticket_id is not null order by ticket_id, seq) head
             join {{s}}.ticket t on t.id = head.ticket_id
@@ -145,21 +133,15 @@ impl Store {
             opening_of("t.id")
         );
         let read = |row: &tokio_postgres::Row| {
-            let at = |column: usize| ticket::COUNT + column;
-            let kind: &str = row.get(at(2));
             Ok(PendingRemote {
-                message_id: MessageId(row.get(at(0))),
-                case_id: CaseId(row.get(at(1))),
-                kind: if kind == "agent" {
-                    Kind::Agent
-                } else {
-                    Kind::Customer
-                },
-                payload: row.get(at(3)),
-                attempts: row.get(at(4)),
-                opening: opening(row.get(at(5)))?.unwrap_or_default(),
-                has_more: row.get(at(6)),
-                ticket: ticket::ticket_at(row, 0),
+                message_id: row.get("message_id"),
+                case_id: row.get("case_id"),
+                kind: word(row, "kind")?,
+                payload: row.get("payload"),
+                attempts: row.get("attempts"),
+                opening: opening(row.get("opening"))?.unwrap_or_default(),
+                has_more: row.get("has_more"),
+                ticket: ticket::ticket(row),
             })
         };
         self.query(&sql, &[&limit, &with_files])
@@ -223,7 +205,12 @@ pub struct ReadCase {
 
 impl Store {
     /// Stores a read in one statement; how many messages wait for being written because of it.
-    pub async fn remote_read(&self, ticket: i64, case: CaseId, read: &ReadCase) -> Result<i64, StoreError> {
+    pub async fn remote_read(
+        &self,
+        ticket: LaneId,
+        case: CaseId,
+        read: &ReadCase,
+    ) -> Result<i64, StoreError> {
         let sql = "with f as materialized (select {s}.fence($1) as leads),
             u as materialized (select u.* from f, unnest($4::int8[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::int8[])
                 with ordinality u (id, state, reason, kind, payload, delivery, place)),
@@ -362,7 +349,7 @@ pub(super) fn written(list: Option<Value>) -> Vec<Written> {
 
 impl Step<'_> {
     /// What was written to a ticket shortly before a row that was committed at `at`, in seconds since 1970.
-    pub async fn remote_written(&self, ticket: i64, at: i64) -> Result<Vec<Written>, StoreError> {
+    pub async fn remote_written(&self, ticket: LaneId, at: i64) -> Result<Vec<Written>, StoreError> {
         let written_at = WRITTEN.replace("$FROM", "$2").replace("$TO", "$2");
         let sql = format!("select {written_at} from {{s}}.ticket t where t.id = $1");
         let rows = self.query(&sql, &[&ticket, &at]).await?;
@@ -377,7 +364,7 @@ impl Step<'_> {
     }
 
     /// The oldest reply of ours that was written and not found on the site so far is this row.
-    pub async fn remote_claim_next(&self, ticket: i64, key: &str) -> Result<(), StoreError> {
+    pub async fn remote_claim_next(&self, ticket: LaneId, key: &str) -> Result<(), StoreError> {
         let sql = "update {s}.remote set row_key = $2 where message_id = (
                 select message_id from {s}.remote
                 where ticket_id = $1 and state = 'written' and row_key is null and said is not null order by seq limit 1)";
@@ -386,7 +373,7 @@ impl Step<'_> {
     }
 
     /// Whether a reply of ours was written to a ticket and not found on the site so far.
-    pub async fn remote_unclaimed(&self, ticket: i64) -> Result<bool, StoreError> {
+    pub async fn remote_unclaimed(&self, ticket: LaneId) -> Result<bool, StoreError> {
         let sql = "select exists (select from {s}.remote
             where ticket_id = $1 and state = 'written' and row_key is null and said is not null)";
         let rows = self.query(sql, &[&ticket]).await?;
@@ -394,7 +381,7 @@ impl Step<'_> {
     }
 
     /// Whether a row of the site is a reply of ours that was written and not found on the site so far; it is then.
-    pub async fn remote_claim(&self, ticket: i64, said: &[String], key: &str) -> Result<bool, StoreError> {
+    pub async fn remote_claim(&self, ticket: LaneId, said: &[String], key: &str) -> Result<bool, StoreError> {
         let sql = "update {s}.remote set row_key = $3 where message_id = (
                 select message_id from {s}.remote
                 where ticket_id = $1 and state = 'written' and row_key is null and said && $2 order by seq limit 1)";
@@ -403,7 +390,12 @@ impl Step<'_> {
 
     /// Stores a message that was seen; false where it was known. One that was taken for somebody else's and turns
     /// out to be ours becomes ours while it is not written.
-    pub async fn remote_add(&self, case: CaseId, ticket: i64, new: &NewRemote) -> Result<bool, StoreError> {
+    pub async fn remote_add(
+        &self,
+        case: CaseId,
+        ticket: LaneId,
+        new: &NewRemote,
+    ) -> Result<bool, StoreError> {
         let sql = "insert into {s}.remote
                 (message_id, case_id, ticket_id, state, reason, kind, payload, delivery_id, done_at)
             values ($1, $2, $3, $4, $5, $6, $7, $8, case when $4 <> 'pending' then now() end)

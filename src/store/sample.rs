@@ -63,17 +63,18 @@ impl Store {
     pub async fn samples(&self, minutes: i32, step: i32) -> Result<Vec<Sample>, StoreError> {
         let sql = "select date_bin(make_interval(mins => $2), at - interval '1 second', timestamptz '2000-01-01')
                     + make_interval(mins => $2) as till,
-                sum(sent)::int8, sum(written)::int8, max(oldest), max(lag), max(budget_used), max(budget_limit)
+                sum(sent)::int8 as sent, sum(written)::int8 as written, max(oldest) as oldest, max(lag) as lag,
+                max(budget_used) as budget_used, max(budget_limit) as budget_limit
             from {s}.sample where at > clock_timestamp() - make_interval(mins => $1)
             group by till order by till";
         let read = |row: &tokio_postgres::Row| Sample {
-            at: row.get(0),
-            sent: row.get(1),
-            written: row.get(2),
-            oldest: row.get(3),
-            lag: row.get(4),
-            budget_used: row.get(5),
-            budget_limit: row.get(6),
+            at: row.get("till"),
+            sent: row.get("sent"),
+            written: row.get("written"),
+            oldest: row.get("oldest"),
+            lag: row.get("lag"),
+            budget_used: row.get("budget_used"),
+            budget_limit: row.get("budget_limit"),
         };
         Ok(self
             .query(sql, &[&minutes, &step])

@@ -36,19 +36,19 @@ impl Store {
                 union select ticket_id from {{s}}.delivery
                     where opening is not null and lower((opening->>'email') collate \"C\") = lower($1::text collate \"C\")
                 union select ticket_id from {{s}}.birth where lower(recipient collate \"C\") = lower($1::text collate \"C\"))
-            select key, case_number, opening->>'subject', opening->>'email', gone, created_at
+            select key, case_number, opening->>'subject' as subject, opening->>'email' as email, gone, created_at
             from (select t.*, {} as opening from {{s}}.ticket t where t.id in (select id from found)
                 order by t.id desc limit $4) newest
             order by id desc",
             opening_of("t.id")
         );
         let read = |row: &tokio_postgres::Row| FoundTicket {
-            key: row.get(0),
-            case_number: row.get(1),
-            subject: row.get(2),
-            email: row.get(3),
-            gone: row.get(4),
-            created_at: row.get(5),
+            key: row.get("key"),
+            case_number: row.get("case_number"),
+            subject: row.get("subject"),
+            email: row.get("email"),
+            gone: row.get("gone"),
+            created_at: row.get("created_at"),
         };
         let rows = self.query(&sql, &[&text, &number, &case_id, &limit]).await?;
         Ok(rows.iter().map(read).collect())
@@ -57,7 +57,7 @@ impl Store {
     /// What of the tickets of this key waits for a person, the oldest first.
     pub async fn parked_of_ticket(&self, key: &str, limit: i64) -> Result<Vec<Parked>, StoreError> {
         let sql = "with t as (select id from {s}.ticket where key = $1)
-            select id, $1::text, error, since::text from (
+            select id, $1::text as ticket, error, since::text from (
                 select 'd' || id as id, coalesce(error, '') as error, queued_at as since from {s}.delivery
                     where ticket_id in (select id from t) and state = 'parked' and lead is null
                 union all select 'r' || message_id, coalesce(error, ''), seen_at from {s}.remote
@@ -68,10 +68,10 @@ impl Store {
                     where ticket_id in (select id from t) and state = 'parked') parked
             order by parked.since, id limit $2";
         let read = |row: &tokio_postgres::Row| Parked {
-            id: row.get(0),
-            ticket: row.get(1),
-            error: row.get(2),
-            since: row.get(3),
+            id: row.get("id"),
+            ticket: row.get("ticket"),
+            error: row.get("error"),
+            since: row.get("since"),
         };
         Ok(self.query(sql, &[&key, &limit]).await?.iter().map(read).collect())
     }

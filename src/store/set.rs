@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
-use super::link::link;
+use super::link::{COLUMNS as LINK, link};
 use super::remote::{WRITTEN, Written, written};
-use super::ticket::{COLUMNS, COUNT, ticket, ticket_at};
-use super::{CreatedAt, Link, LinkState, Opening, Step, Store, StoreError, Ticket};
-use crate::model::{EventId, LinkId, Section};
+use super::ticket::{COLUMNS, ticket};
+use super::{CreatedAt, Link, LinkState, Opening, Step, Store, StoreError, Ticket, UNHELD};
+use crate::model::{DeliveryState, EventId, Kind, LaneId, LinkId, Section};
 use crate::text::Body;
 
 /// A key that becomes known.
@@ -25,7 +25,7 @@ pub struct NewLink<'a> {
     /// How often the key has been used.
     pub generation: i32,
     /// Its lane.
-    pub ticket: Option<i64>,
+    pub ticket: Option<LaneId>,
     /// What becomes of it.
     pub state: LinkState,
     /// Why.
@@ -40,15 +40,15 @@ pub struct NewRow<'a> {
     /// 0 for the ticket's own row, else the event.
     pub position: i64,
     /// The lane.
-    pub ticket: i64,
+    pub ticket: LaneId,
     /// Its place among the keys that become known with it.
     pub link: usize,
     /// Its section.
     pub section: Section,
-    /// `queued`, `unresolved` or `parked`.
-    pub state: &'static str,
-    /// `customer` or `agent`.
-    pub author: Option<&'static str>,
+    /// `Queued`, `Unresolved` or `Parked`.
+    pub state: DeliveryState,
+    /// Who wrote it.
+    pub author: Option<Kind>,
     /// The body of this part.
     pub body: Option<&'a Body>,
     /// What create_case needs.
@@ -82,14 +82,14 @@ pub struct Lanes {
     /// The newest lane of each key, gone or not.
     pub newest: HashMap<String, Ticket>,
     /// The replies that were written to them lately, where there are any.
-    pub written: HashMap<i64, Vec<Written>>,
+    pub written: HashMap<LaneId, Vec<Written>>,
 }
 
 impl Lanes {
-    /// Adds the lane whose columns, and behind them [`WRITTEN`], begin at `from`.
-    fn add(&mut self, row: &tokio_postgres::Row, from: usize) {
-        let lane = ticket_at(row, from);
-        let written = written(row.get(from + COUNT));
+    /// Adds the lane that the row holds, and what of [`WRITTEN`] it names `written`.
+    fn add(&mut self, row: &tokio_postgres::Row) {
+        let lane = ticket(row);
+        let written = written(row.get("written"));
         if !written.is_empty() {
             self.written.insert(lane.id, written);
         }
@@ -103,7 +103,7 @@ pub struct Ended<'a> {
     /// The events that are dealt with so.
     pub events: &'a [EventId],
     /// Lanes of which something changed: what waits there is looked at again.
-    pub wakes: &'a [i64],
+    pub wakes: &'a [LaneId],
     /// What was learned of a section's `created_at`.
     pub clock: Option<&'a CreatedAt>,
 }
@@ -145,11 +145,10 @@ impl Within<'_> {
     ) -> Result<(Vec<Option<Link>>, Lanes), StoreError> {
         let written_to = WRITTEN.replace("$FROM", "$4").replace("$TO", "$5");
         let sql = format!(
-            "select u.n, {COLUMNS}, case when t.id is not null then {written_to} end, l.*
+            "select u.n, {COLUMNS}, case when t.id is not null then {written_to} end as written, l.*
              from unnest($1::text[], $2::text[], $3::text[]) with ordinality u (section, key, lane, n)
              left join lateral (
-                 select id, generation, state, gone, ticket_id, gone_xid::text, coalesce(reason = 'baseline', false)
-                 from {{s}}.link where link.key = u.key and link.section = u.section order by generation desc limit 1) l on true
+                 select {LINK} from {{s}}.link where link.key = u.key and link.section = u.section order by generation desc limit 1) l on true
              left join lateral (
                  select * from {{s}}.ticket where ticket.key = u.lane order by generation desc limit 1) t on true"
         );
@@ -160,15 +159,14 @@ impl Within<'_> {
         let mut lanes = Lanes::default();
         let values: [&(dyn ToSql + Sync); 5] = [&sections, &keys, &wanted, &between.0, &between.1];
         for row in self.query(&sql, &values).await? {
-            let place = usize::try_from(row.get::<_, i64>(0) - 1).unwrap_or(usize::MAX);
-            if row.get::<_, Option<i64>>(1).is_some() {
-                lanes.add(&row, 1);
+            let place = usize::try_from(row.get::<_, i64>("n") - 1).unwrap_or(usize::MAX);
+            if row.get::<_, Option<LaneId>>("lane_id").is_some() {
+                lanes.add(&row);
             }
-            let first = COUNT + 2;
             if let Some(found) = links.get_mut(place)
-                && row.get::<_, Option<i64>>(first).is_some()
+                && row.get::<_, Option<LinkId>>("link_id").is_some()
             {
-                *found = Some(link(&row, first)?);
+                *found = Some(link(&row)?);
             }
         }
         Ok((links, lanes))
@@ -178,12 +176,12 @@ impl Within<'_> {
     pub async fn lanes_find(self, keys: &[&str], between: (i64, i64)) -> Result<Lanes, StoreError> {
         let written_to = WRITTEN.replace("$FROM", "$2").replace("$TO", "$3");
         let sql = format!(
-            "select {COLUMNS}, {written_to} from unnest($1::text[]) u (key)
+            "select {COLUMNS}, {written_to} as written from unnest($1::text[]) u (key)
              cross join lateral (select * from {{s}}.ticket where ticket.key = u.key order by generation desc limit 1) t"
         );
         let mut lanes = Lanes::default();
         for row in self.query(&sql, &[&keys, &between.0, &between.1]).await? {
-            lanes.add(&row, 0);
+            lanes.add(&row);
         }
         Ok(lanes)
     }
@@ -198,15 +196,15 @@ impl Within<'_> {
         ended: Option<Ended<'_>>,
     ) -> Result<bool, StoreError> {
         let ends = match ended {
-            None => "select true, false",
-            Some(_) => {
-                ", f as materialized (select {s}.fence($26)), e as (delete from {s}.event where id = any($21)),
-                w as (update {s}.delivery set not_before = now()
+            None => "select true, false as due".to_owned(),
+            Some(_) => format!(
+                ", f as materialized (select {{s}}.fence($26)), e as (delete from {{s}}.event where id = any($21)),
+                w as (update {{s}}.delivery set not_before = now()
                     where ticket_id = any($22) and state = 'unresolved' returning id),
-                c as (update {s}.clock set lags = $24, last_xid = $25::text::xid8, sampled_at = clock_timestamp()
+                c as (update {{s}}.clock set lags = $24, last_xid = $25::text::xid8, sampled_at = clock_timestamp()
                     where section = $23)
-                select {s}.unheld(), exists (select from w) from f"
-            }
+                select {UNHELD}, exists (select from w) as due from f"
+            ),
         };
         let sql = format!(
             "with l as (
@@ -262,8 +260,8 @@ impl Within<'_> {
             Box::new(column(rows, link)),
             Box::new(column(rows, |row| row.section.as_str())),
             Box::new(column(rows, |row| row.written_at)),
-            Box::new(column(rows, |row| row.state)),
-            Box::new(column(rows, |row| row.author)),
+            Box::new(column(rows, |row| row.state.as_str())),
+            Box::new(column(rows, |row| row.author.map(Kind::as_str))),
             Box::new(bodies),
             Box::new(openings),
             Box::new(column(rows, |row| row.part)),
@@ -294,7 +292,7 @@ impl Within<'_> {
             ]);
         }
         let rows = self.query(&sql, &values).await?;
-        Ok(rows.first().is_some_and(|row| row.get(1)))
+        Ok(rows.first().is_some_and(|row| row.get("due")))
     }
 }
 
@@ -306,22 +304,24 @@ impl Store {
         events: &[EventId],
         inserted: &[(Section, &str)],
     ) -> Result<bool, StoreError> {
-        let sql = "with f as materialized (select {s}.fence($4)),
+        let sql = format!(
+            "with f as materialized (select {{s}}.fence($4)),
             known as (select coalesce(bool_and(coalesce(l.is_there, false)), true) as are_all
                 from unnest($2::text[], $3::text[]) u (section, key)
                 left join lateral (
-                    select not gone as is_there from {s}.link where link.key = u.key and link.section = u.section
+                    select not gone as is_there from {{s}}.link where link.key = u.key and link.section = u.section
                     order by generation desc limit 1) l on true),
-            e as (delete from {s}.event where id = any($1) and (select are_all from known) returning id)
-            select {s}.unheld(), exists (select from e) from f";
+            e as (delete from {{s}}.event where id = any($1) and (select are_all from known) returning id)
+            select {UNHELD}, exists (select from e) as are_ended from f"
+        );
         let events: Vec<i64> = events.iter().map(|id| id.0).collect();
         let (sections, keys): (Vec<&str>, Vec<&str>) = inserted
             .iter()
             .map(|(section, key)| (section.as_str(), *key))
             .unzip();
         let values: [&(dyn ToSql + Sync); 4] = [&events, &sections, &keys, &self.epoch().0];
-        let rows = self.query(sql, &values).await?;
-        Ok(rows.first().is_some_and(|row| row.get(1)))
+        let rows = self.query(&sql, &values).await?;
+        Ok(rows.first().is_some_and(|row| row.get("are_ended")))
     }
 }
 
@@ -337,11 +337,11 @@ impl Step<'_> {
     }
 
     /// Writes down what became of known rows: the row, its lane, its state, and why.
-    pub async fn link_set_all(&self, links: &[(LinkId, i64, LinkState, &str)]) -> Result<(), StoreError> {
+    pub async fn link_set_all(&self, links: &[(LinkId, LaneId, LinkState, &str)]) -> Result<(), StoreError> {
         let sql = "update {s}.link l set ticket_id = u.ticket_id, state = u.state, reason = u.reason
             from unnest($1::int8[], $2::int8[], $3::text[], $4::text[]) u (id, ticket_id, state, reason) where l.id = u.id";
         let ids: Vec<i64> = links.iter().map(|(id, ..)| id.0).collect();
-        let tickets: Vec<i64> = links.iter().map(|(_, ticket, ..)| *ticket).collect();
+        let tickets: Vec<LaneId> = links.iter().map(|(_, ticket, ..)| *ticket).collect();
         let states: Vec<&str> = links.iter().map(|(_, _, state, _)| state.as_str()).collect();
         let reasons: Vec<&str> = links.iter().map(|(.., reason)| *reason).collect();
         self.execute(sql, &[&ids, &tickets, &states, &reasons]).await?;
@@ -349,16 +349,16 @@ impl Step<'_> {
     }
 
     /// What the mapping last gave for the statuses of these lanes, which are different.
-    pub async fn status_of_site_all(&self, statuses: &[(i64, &str)]) -> Result<(), StoreError> {
+    pub async fn status_of_site_all(&self, statuses: &[(LaneId, &str)]) -> Result<(), StoreError> {
         let sql = "update {s}.ticket t set site_status = u.status
             from unnest($1::int8[], $2::text[]) u (id, status) where t.id = u.id";
-        let (ids, words): (Vec<i64>, Vec<&str>) = statuses.iter().copied().unzip();
+        let (ids, words): (Vec<LaneId>, Vec<&str>) = statuses.iter().copied().unzip();
         self.execute(sql, &[&ids, &words]).await?;
         Ok(())
     }
 
     /// Something of these tickets changed: what waits in their lanes is looked at again.
-    pub async fn delivery_wake_all(&self, tickets: &[i64]) -> Result<(), StoreError> {
+    pub async fn delivery_wake_all(&self, tickets: &[LaneId]) -> Result<(), StoreError> {
         let sql =
             "update {s}.delivery set not_before = now() where ticket_id = any($1) and state = 'unresolved'";
         self.execute(sql, &[&tickets]).await?;

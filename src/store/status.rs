@@ -130,16 +130,16 @@ impl Store {
 
     /// Who leads, and when something moved last.
     pub async fn status_standing(&self) -> Result<Standing, StoreError> {
-        let sql = "select l.epoch, l.holder, extract(epoch from clock_timestamp() - l.renewed_at)::float8,
-                m.captured_at, (select max(called_at) from {s}.ticket)
+        let sql = "select l.epoch, l.holder, extract(epoch from clock_timestamp() - l.renewed_at)::float8 as renewed_seconds,
+                m.captured_at, (select max(called_at) from {s}.ticket) as last_call_at
             from {s}.lease l, {s}.meta m";
         let rows = self.query(sql, &[]).await?;
         Ok(rows.first().map_or_else(Standing::default, |row| Standing {
-            epoch: row.get(0),
-            holder: row.get(1),
-            renewed_seconds: row.get(2),
-            captured_at: row.get(3),
-            last_call_at: row.get(4),
+            epoch: row.get("epoch"),
+            holder: row.get("holder"),
+            renewed_seconds: row.get("renewed_seconds"),
+            captured_at: row.get("captured_at"),
+            last_call_at: row.get("last_call_at"),
         }))
     }
 
@@ -151,7 +151,10 @@ impl Store {
                 &[],
             )
             .await?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        Ok(rows
+            .iter()
+            .map(|row| (row.get("reason"), row.get("count")))
+            .collect())
     }
 
     /// Keys of known tickets that come near a key that is not known: by the number of its case, or by its beginning.
@@ -177,53 +180,55 @@ impl Store {
             "select
             (select case when n < 10000 then n else greatest(n, (select reltuples::int8 from pg_class
                     where oid = '{{s}}.event'::regclass)) end
-                from (select count(*) as n from (select from {{s}}.event limit 10000) e) c),
-            (select count(*) from {{s}}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt') and not dormant),
-            (select count(*) from {{s}}.delivery where state = 'doubt'),
-            {PARKED},
-            (select count(*) from {{s}}.inbox where state = 'waiting'),
-            (select count(*) from {{s}}.ticket where read_wanted < 3),
-            (select count(*) from {{s}}.remote where state = 'pending'),
-            {OLDEST},
+                from (select count(*) as n from (select from {{s}}.event limit 10000) e) c) as events,
+            (select count(*) from {{s}}.delivery where state in ('unresolved', 'queued', 'sending', 'doubt') and not dormant) as deliveries,
+            (select count(*) from {{s}}.delivery where state = 'doubt') as in_doubt,
+            {PARKED} as parked,
+            (select count(*) from {{s}}.inbox where state = 'waiting') as inbox,
+            (select count(*) from {{s}}.ticket where read_wanted < 3) as reads,
+            (select count(*) from {{s}}.remote where state = 'pending') as replies,
+            {OLDEST} as oldest_seconds,
             (select case when n < 10000 then n else greatest(n, (select reltuples::int8 from pg_class
                     where oid = '{{s}}.ticket'::regclass)) end
-                from (select count(*) as n from (select from {{s}}.ticket where case_id is not null limit 10000) t) c),
-            {{s}}.about('{{s}}.delivery', 'delivered'),
-            {{s}}.about('{{s}}.remote', 'written'),
-            {OLDEST_THAT_MAY}"
+                from (select count(*) as n from (select from {{s}}.ticket where case_id is not null limit 10000) t) c) as tickets,
+            {{s}}.about('{{s}}.delivery', 'delivered') as delivered,
+            {{s}}.about('{{s}}.remote', 'written') as written,
+            {OLDEST_THAT_MAY} as oldest_unpaused_seconds"
         );
         let rows = self.query(&sql, &[]).await?;
         Ok(rows.first().map_or_else(Queues::default, |row| Queues {
-            events: row.get(0),
-            deliveries: row.get(1),
-            in_doubt: row.get(2),
-            parked: row.get(3),
-            inbox: row.get(4),
-            reads: row.get(5),
-            replies: row.get(6),
-            oldest_seconds: row.get(7),
-            tickets: row.get(8),
-            delivered: row.get(9),
-            written: row.get(10),
-            oldest_unpaused_seconds: row.get(11),
+            events: row.get("events"),
+            deliveries: row.get("deliveries"),
+            in_doubt: row.get("in_doubt"),
+            parked: row.get("parked"),
+            inbox: row.get("inbox"),
+            reads: row.get("reads"),
+            replies: row.get("replies"),
+            oldest_seconds: row.get("oldest_seconds"),
+            tickets: row.get("tickets"),
+            delivered: row.get("delivered"),
+            written: row.get("written"),
+            oldest_unpaused_seconds: row.get("oldest_unpaused_seconds"),
         }))
     }
 
     /// How much waits for a person, and the age of the oldest other thing that waits and is not paused, in seconds.
     pub async fn status_attention(&self) -> Result<(i64, Option<f64>), StoreError> {
-        let sql = format!("select {PARKED}, {OLDEST_THAT_MAY}");
+        let sql = format!("select {PARKED} as parked, {OLDEST_THAT_MAY} as age");
         let rows = self.query(&sql, &[]).await?;
-        Ok(rows.first().map_or((0, None), |row| (row.get(0), row.get(1))))
+        Ok(rows
+            .first()
+            .map_or((0, None), |row| (row.get("parked"), row.get("age"))))
     }
 
     /// The cases that Deskie does not let us read, as one trouble. One that is gone has nothing more to say.
     pub async fn unreadable(&self) -> Result<Option<Seen>, StoreError> {
-        let sql = "select count(*), min(key), (array_agg(read_error order by key))[1] from {s}.ticket
+        let sql = "select count(*) as count, min(key) as first, (array_agg(read_error order by key))[1] as why from {s}.ticket
             where read_wanted is not null and read_error is not null and read_refused";
         let rows = self.query(sql, &[]).await?;
         let told = |row: &tokio_postgres::Row| {
             let (count, key, why): (i64, Option<String>, Option<String>) =
-                (row.get(0), row.get(1), row.get(2));
+                (row.get("count"), row.get("first"), row.get("why"));
             let (key, why) = key.zip(why)?;
             let text = format!(
                 "the cases of {count} tickets cannot be read, so that what is said there does not come to the site (ticket \
@@ -242,8 +247,8 @@ impl Store {
         with_texts: bool,
     ) -> Result<Vec<Told>, StoreError> {
         let sql = "with t as (select id, key, case_id from {s}.ticket where key = $1)
-            select at::text, kind, what, detail, who, extract(epoch from done_at - at)::float8,
-                case when $3 then nullif(said, '') end, case when $3 and coalesce(said, '') = '' then nullif(html, '') end
+            select at::text, kind, what, detail, who, extract(epoch from done_at - at)::float8 as took,
+                case when $3 then nullif(said, '') end as text, case when $3 and coalesce(said, '') = '' then nullif(html, '') end as html
             from (select at, kind, what, coalesce(detail, '') as detail, who, done_at, said, html from (
                 select created_at as at, 'row' as kind, 'row seen' as what, section || ' ' || key || ': ' || state || coalesce(' (' || reason || ')', '') as detail,
                         null as who, null::timestamptz as done_at, null as said, null as html
@@ -274,16 +279,16 @@ impl Store {
         Ok(rows
             .iter()
             .map(|row| Told {
-                at: row.get(0),
-                kind: Chapter::of_word(row.get(1)),
-                what: row.get(2),
-                detail: row.get(3),
+                at: row.get("at"),
+                kind: Chapter::of_word(row.get("kind")),
+                what: row.get("what"),
+                detail: row.get("detail"),
                 who: row
-                    .get::<_, Option<String>>(4)
+                    .get::<_, Option<String>>("who")
                     .filter(|who| !who.trim().is_empty()),
-                took: row.get(5),
-                text: row.get(6),
-                html: row.get(7),
+                took: row.get("took"),
+                text: row.get("text"),
+                html: row.get("html"),
             })
             .collect())
     }

@@ -1,13 +1,13 @@
 //! Tickets: one lane each, both ways.
 
 use super::{Step, Store, StoreError};
-use crate::model::{CaseId, TicketKey, UserId};
+use crate::model::{CaseId, LaneId, TicketKey, UserId};
 
 /// A lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
     /// Our number of it.
-    pub id: i64,
+    pub id: LaneId,
     /// The site's key.
     pub key: TicketKey,
     /// Whether the site deleted its row.
@@ -40,39 +40,34 @@ pub struct Ticket {
     pub site_status: Option<String>,
 }
 
-pub(super) const COLUMNS: &str =
-    "t.id, t.key, t.gone, t.case_id, t.case_number, t.user_id, t.channel, t.custom_id,
-    t.case_updated_at, t.read_wanted, t.read_wanted_at, t.read_attempts, t.read_surplus,
-    t.read_from, coalesce(t.case_key, t.key), t.estranged is not null, t.site_status";
+/// What [`ticket`] reads of a ticket `t`; the names stand beside those of a delivery.
+pub(super) const COLUMNS: &str = "t.id as lane_id, t.key as lane_key, t.gone as lane_gone, t.case_id as lane_case_id,
+    t.case_number as lane_case_number, t.user_id as lane_user_id, t.channel as lane_channel, t.custom_id as lane_custom_id,
+    t.case_updated_at as lane_case_updated_at, t.read_wanted as lane_read_wanted, t.read_wanted_at as lane_read_wanted_at,
+    t.read_attempts as lane_read_attempts, t.read_surplus as lane_read_surplus, t.read_from as lane_read_from,
+    coalesce(t.case_key, t.key) as lane_claim, t.estranged is not null as lane_is_estranged, t.site_status as lane_site_status";
 
-/// How many columns these are.
-pub(super) const COUNT: usize = 17;
-
+/// The ticket whose [`COLUMNS`] the row has.
 pub(super) fn ticket(row: &tokio_postgres::Row) -> Ticket {
-    ticket_at(row, 0)
-}
-
-/// The ticket whose columns begin at `from`.
-pub(super) fn ticket_at(row: &tokio_postgres::Row, from: usize) -> Ticket {
-    let wanted: Option<i16> = row.get(from + 9);
-    let wanted_at: Option<jiff::Timestamp> = row.get(from + 10);
+    let wanted: Option<i16> = row.get("lane_read_wanted");
+    let wanted_at: Option<jiff::Timestamp> = row.get("lane_read_wanted_at");
     Ticket {
-        id: row.get(from),
-        key: TicketKey(row.get(from + 1)),
-        gone: row.get(from + 2),
-        case_id: row.get::<_, Option<i64>>(from + 3).map(CaseId),
-        case_number: row.get(from + 4),
-        user_id: row.get::<_, Option<i64>>(from + 5).map(UserId),
-        channel: row.get(from + 6),
-        custom_id: row.get(from + 7),
-        case_updated_at: row.get(from + 8),
+        id: row.get("lane_id"),
+        key: TicketKey(row.get("lane_key")),
+        gone: row.get("lane_gone"),
+        case_id: row.get("lane_case_id"),
+        case_number: row.get("lane_case_number"),
+        user_id: row.get("lane_user_id"),
+        channel: row.get("lane_channel"),
+        custom_id: row.get("lane_custom_id"),
+        case_updated_at: row.get("lane_case_updated_at"),
         read_wanted: wanted.zip(wanted_at),
-        read_attempts: row.get(from + 11),
-        read_surplus: row.get::<_, Option<i32>>(from + 12).map(i64::from),
-        read_from: row.get(from + 13),
-        claim: row.get(from + 14),
-        is_estranged: row.get(from + 15),
-        site_status: row.get(from + 16),
+        read_attempts: row.get("lane_read_attempts"),
+        read_surplus: row.get::<_, Option<i32>>("lane_read_surplus").map(i64::from),
+        read_from: row.get("lane_read_from"),
+        claim: row.get("lane_claim"),
+        is_estranged: row.get("lane_is_estranged"),
+        site_status: row.get("lane_site_status"),
     }
 }
 
@@ -87,7 +82,7 @@ pub struct SeenCase {
 
 impl Store {
     /// One lane.
-    pub async fn ticket_get(&self, id: i64) -> Result<Option<Ticket>, StoreError> {
+    pub async fn ticket_get(&self, id: LaneId) -> Result<Option<Ticket>, StoreError> {
         let rows = self
             .query(
                 &format!("select {COLUMNS} from {{s}}.ticket t where id = $1"),
@@ -113,7 +108,7 @@ impl Store {
     /// that was merged into another ticket's is read by that one.
     pub async fn ticket_want_read(
         &self,
-        id: i64,
+        id: LaneId,
         class: i16,
         after: std::time::Duration,
     ) -> Result<(), StoreError> {
@@ -130,7 +125,7 @@ impl Store {
     /// A read failed and is tried again later.
     pub async fn ticket_read_failed(
         &self,
-        id: i64,
+        id: LaneId,
         error: &str,
         after: std::time::Duration,
     ) -> Result<(), StoreError> {
@@ -140,7 +135,7 @@ impl Store {
     /// Deskie's own word is that this case may not be read: it is asked again later, and a person is told.
     pub async fn ticket_read_refused(
         &self,
-        id: i64,
+        id: LaneId,
         error: &str,
         after: std::time::Duration,
     ) -> Result<(), StoreError> {
@@ -149,7 +144,7 @@ impl Store {
 
     async fn ticket_read_ended(
         &self,
-        id: i64,
+        id: LaneId,
         error: &str,
         refused: bool,
         after: std::time::Duration,
@@ -221,13 +216,13 @@ impl Step<'_> {
     }
 
     /// One lane.
-    pub async fn ticket_by_id(&self, id: i64) -> Result<Option<Ticket>, StoreError> {
+    pub async fn ticket_by_id(&self, id: LaneId) -> Result<Option<Ticket>, StoreError> {
         let sql = format!("select {COLUMNS} from {{s}}.ticket t where id = $1");
         Ok(self.query(&sql, &[&id]).await?.first().map(ticket))
     }
 
     /// Whether anything was ever put into a lane.
-    pub async fn ticket_has_deliveries(&self, id: i64) -> Result<bool, StoreError> {
+    pub async fn ticket_has_deliveries(&self, id: LaneId) -> Result<bool, StoreError> {
         let sql = "select exists (select from {s}.delivery where ticket_id = $1)";
         Ok(self
             .query(sql, &[&id])
@@ -262,7 +257,7 @@ impl Step<'_> {
     }
 
     /// The site deleted the ticket's row, or (false) only moved it.
-    pub async fn ticket_set_gone(&self, id: i64, gone: bool) -> Result<(), StoreError> {
+    pub async fn ticket_set_gone(&self, id: LaneId, gone: bool) -> Result<(), StoreError> {
         self.execute("update {s}.ticket set gone = $2 where id = $1", &[&id, &gone])
             .await?;
         Ok(())

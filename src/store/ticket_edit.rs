@@ -2,7 +2,7 @@
 //! lane. `delivery.edited` holds subject and body as they were told last, as a JSON array.
 
 use super::{Step, StoreError};
-use crate::model::{EventId, LinkId};
+use crate::model::{EventId, LaneId, LinkId};
 use crate::text::Body;
 
 /// A ticket's own texts as Deskie has them.
@@ -20,7 +20,7 @@ pub struct TicketSent {
 #[derive(Debug, Clone)]
 pub struct TicketNote<'a> {
     /// The ticket.
-    pub ticket: i64,
+    pub ticket: LaneId,
     /// The ticket's row.
     pub link: LinkId,
     /// Its place in the lane.
@@ -36,34 +36,34 @@ pub struct TicketNote<'a> {
 impl Step<'_> {
     /// What Deskie has of a ticket's row; `None`: nothing, and nothing is on its way.
     /// What was not sent by now is not sent before this step has ended.
-    pub async fn ticket_sent(&self, ticket: i64) -> Result<Option<TicketSent>, StoreError> {
+    pub async fn ticket_sent(&self, ticket: LaneId) -> Result<Option<TicketSent>, StoreError> {
         let hold = "select from {s}.delivery
             where ticket_id = $1 and opening is not null and state in ('unresolved', 'queued') order by id for no key update";
         self.execute(hold, &[&ticket]).await?;
-        let sql = "select o.opening->>'subject', t.case_id is not null or o.intent_at is not null,
+        let sql = "select o.opening->>'subject' as subject, t.case_id is not null or o.intent_at is not null as is_sent,
                 (select case when bool_and(p.body is not null) then string_agg(p.body->>'text', E'\\n' order by p.part) end
                  from {s}.delivery p
                  where p.ticket_id = $1 and p.section = 'ticket' and p.act = 'message' and p.part > 0
-                   and p.state not in ('unresolved', 'skipped', 'discarded')),
+                   and p.state not in ('unresolved', 'skipped', 'discarded')) as body,
                 (select n.edited from {s}.delivery n
                  where n.ticket_id = $1 and n.section = 'ticket' and n.act = 'note' and n.edited is not null
-                 order by n.id desc limit 1)
+                 order by n.id desc limit 1) as told
             from {s}.delivery o join {s}.ticket t on t.id = o.ticket_id
             where o.ticket_id = $1 and o.opening is not null and o.act = 'message'
               and o.state not in ('unresolved', 'skipped', 'discarded')
             order by o.id desc limit 1";
         let rows = self.query(sql, &[&ticket]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let opened: Option<String> = row.get(0);
-        let (mut subject, mut body) = (opened.unwrap_or_default(), row.get(2));
-        if let Some(told) = row.get::<_, Option<&str>>(3) {
+        let opened: Option<String> = row.get("subject");
+        let (mut subject, mut body) = (opened.unwrap_or_default(), row.get("body"));
+        if let Some(told) = row.get::<_, Option<&str>>("told") {
             (subject, body) = serde_json::from_str(told)
                 .map_err(|error| StoreError::Damaged(format!("delivery.edited of a ticket: {error}")))?;
         }
         Ok(Some(TicketSent {
             subject,
             body,
-            is_sent: row.get(1),
+            is_sent: row.get("is_sent"),
         }))
     }
 
@@ -86,7 +86,7 @@ impl Step<'_> {
     }
 
     /// Notes that a ticket is out of its `where`, or in it; true where that is news.
-    pub async fn ticket_set_hidden(&self, ticket: i64, hidden: bool) -> Result<bool, StoreError> {
+    pub async fn ticket_set_hidden(&self, ticket: LaneId, hidden: bool) -> Result<bool, StoreError> {
         let sql = "update {s}.ticket set hidden = $2 where id = $1 and hidden <> $2";
         Ok(self.execute(sql, &[&ticket, &hidden]).await? > 0)
     }

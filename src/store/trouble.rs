@@ -92,15 +92,15 @@ impl Store {
         );
         // One of a later version has another word for it; that version tells it.
         let known = |row: &tokio_postgres::Row| {
-            let kind = TroubleKind::from_word(row.get(0))?;
+            let kind = TroubleKind::from_word(row.get("kind"))?;
             Some(Trouble {
                 kind,
-                subject: row.get(1),
-                text: row.get(2),
-                since: row.get(3),
-                seen_at: row.get(4),
-                count: row.get(5),
-                ended_at: row.get(6),
+                subject: row.get("subject"),
+                text: row.get("text"),
+                since: row.get("since"),
+                seen_at: row.get("seen_at"),
+                count: row.get("count"),
+                ended_at: row.get("ended_at"),
                 needs_a_person: kind.needs_a_person(),
             })
         };

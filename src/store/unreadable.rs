@@ -1,6 +1,7 @@
 //! Entries of Deskie's lists that cannot be read: passed over, counted and told (rule 19).
 
 use super::{Store, StoreError};
+use crate::model::LaneId;
 
 /// The line in the story, and what they are counted as.
 const UNREADABLE: &str = "unreadable in Deskie";
@@ -10,7 +11,7 @@ impl Store {
     /// Which of them are news.
     pub async fn unreadable_add(
         &self,
-        ticket: Option<i64>,
+        ticket: Option<LaneId>,
         entries: &[String],
     ) -> Result<Vec<String>, StoreError> {
         if entries.is_empty() {

@@ -98,26 +98,26 @@ impl Store {
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
             [&self.epoch().0, &beat.slot, &beat.publications, &beat.tables];
         let row = connection.query_one(&*prepared, &values).await?;
-        let time = |column: usize| {
+        let time = |column: &str| {
             let seconds: Option<f64> = row.get(column);
             seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e6)))
         };
-        let wal_status: Option<String> = row.get(8);
+        let wal_status: Option<String> = row.get("wal_status");
         Ok(Waiting {
-            leads: row.get(0),
+            leads: row.get("leads"),
             due: Due {
-                events: time(1),
-                lanes: time(2),
-                inbox: time(3),
-                remotes: time(4),
+                events: time("events"),
+                lanes: time("lanes"),
+                inbox: time("inbox"),
+                remotes: time("remotes"),
             },
             watched: Watched {
-                holds: row.get(5),
-                gap: row.get(6),
-                held_bytes: row.get(7),
+                holds: row.get("holds"),
+                gap: row.get("gap"),
+                held_bytes: row.get("held_bytes"),
                 slot_lost: wal_status.as_deref().is_none_or(|status| status == "lost"),
-                catalog: row.get(9),
-                paused: row.get(10),
+                catalog: row.get("catalog"),
+                paused: row.get("paused"),
             },
         })
     }
@@ -141,13 +141,14 @@ fn sql() -> String {
     );
     format!(
         "with renewed as (update {{s}}.lease set renewed_at = clock_timestamp() where epoch = $1 returning epoch)
-         select exists (select from renewed),
+         select exists (select from renewed) as leads,
              case when exists (select from {{s}}.event) or exists (select from {{s}}.parked_event where state = 'retry')
-                 then 0 else {events} end,
-             {lanes}, {inbox}, {remotes},
-             array(select reason from {{s}}.hold order by since, kind),
-             exists (select from {{s}}.meta where gap_from is not null),
-             slot.held, slot.wal_status, {CATALOG}, array(select way from {{s}}.pause order by way)
+                 then 0 else {events} end as events,
+             {lanes} as lanes, {inbox} as inbox, {remotes} as remotes,
+             array(select reason from {{s}}.hold order by since, kind) as holds,
+             exists (select from {{s}}.meta where gap_from is not null) as gap,
+             slot.held as held_bytes, slot.wal_status, {CATALOG} as catalog,
+             array(select way from {{s}}.pause order by way) as paused
          from (select) one
          left join (select pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8 as held, coalesce(wal_status, '') as wal_status
              from pg_replication_slots where slot_name = $2) slot on true"

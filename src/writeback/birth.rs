@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
+use super::WriteBack;
 use super::files::Ready;
 use super::gate::Meaning;
 use super::write::{ALREADY, Claim, Planned, WriteError, begin, prepare, run_all, text};
 use super::writer::WrittenBy;
-use super::{File, Payload, WriteBack};
 use crate::config::OpenOn;
 use crate::deskie::{CallError, Message, Order, Outcome, User, Writer};
 use crate::lanes::{Class, Cost, backoff};
@@ -19,7 +19,7 @@ use crate::mapping::{Parameters, Statement, write};
 use crate::model::CrashPoint;
 use crate::postgres::TextParam;
 use crate::postgres::shape::load_shape;
-use crate::store::{Birth, Opening, StoreError};
+use crate::store::{Birth, Opening, Payload, StoreError, UNHELD};
 
 /// Why a case did not become a ticket.
 enum Failed {
@@ -141,7 +141,7 @@ impl WriteBack {
         let parameters = self.birth_parameters(birth, &opening, first, as_links).await?;
         let ready = match (of_ticket, &files) {
             (Some(message), Some(files)) => {
-                let payload = payload(message);
+                let payload = Payload::of(message);
                 self.ready_files(
                     message.message_id,
                     birth.attempts,
@@ -207,7 +207,7 @@ impl WriteBack {
         let created_at = created_at.unwrap_or_else(crate::model::clock::now);
         set("created_at", Some(created_at.to_string()));
         if let Some(message) = first {
-            let payload = payload(message);
+            let payload = Payload::of(message);
             let body = self
                 .body(None, &format!("case {}", birth.case_id), &payload, as_links)
                 .await?;
@@ -317,7 +317,7 @@ impl WriteBack {
                 plan.push(Planned::site(statement, parameters));
             }
         }
-        plan.push(Planned::ours(store.sql("select {s}.unheld()"), Vec::new()));
+        plan.push(Planned::ours(store.sql(&format!("select {UNHELD}")), Vec::new()));
         let is_written = self.config.ticket.open_on == OpenOn::Ticket;
         let message = first.filter(|_| is_written);
         let kind = message.map(|message| match message.staff_id {
@@ -411,22 +411,4 @@ fn has_the_key(tickets: &Shape) -> String {
         })
         .collect();
     tickets.key_is("t", &values)
-}
-
-fn payload(message: &Message) -> Payload {
-    Payload {
-        content: message.content.clone(),
-        content_html: message.content_html.clone(),
-        attachments: message
-            .attachments
-            .iter()
-            .map(|file| File {
-                name: file.file_name.clone(),
-                url: file.url.clone(),
-                mime: file.mime_type.clone(),
-                size: file.file_size,
-            })
-            .collect(),
-        ..Payload::default()
-    }
 }

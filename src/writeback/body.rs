@@ -1,8 +1,9 @@
 //! A message's body for the site. HTML comes from anybody who can write a mail: it is read beside the runtime, within a
 //! time, and that it is begun is noted before, so that one that ends the process is not read for ever (rule 19).
 
-use super::{File, Payload, WriteBack};
-use crate::store::{HARMLESS, StoreError, beside};
+use super::WriteBack;
+use crate::model::LaneId;
+use crate::store::{File, HARMLESS, Payload, StoreError, beside};
 use crate::text::{self, Incoming};
 
 /// A body that was begun so often and never read to its end is not begun again.
@@ -13,7 +14,7 @@ impl WriteBack {
     /// something.
     pub(super) async fn body(
         &self,
-        ticket: Option<i64>,
+        ticket: Option<LaneId>,
         key: &str,
         payload: &Payload,
         as_links: bool,
@@ -36,7 +37,12 @@ impl WriteBack {
         made.unwrap_or_else(|| body.text.clone())
     }
 
-    async fn words(&self, ticket: Option<i64>, key: &str, payload: &Payload) -> Result<Incoming, StoreError> {
+    async fn words(
+        &self,
+        ticket: Option<LaneId>,
+        key: &str,
+        payload: &Payload,
+    ) -> Result<Incoming, StoreError> {
         let (content, html) = (&payload.content, &payload.content_html);
         let base = self.config.deskie.url.clone();
         if content.len().max(html.len()) < HARMLESS {

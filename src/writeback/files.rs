@@ -9,13 +9,14 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
+use super::WriteBack;
 use super::write::WriteError;
-use super::{File, WriteBack};
 use crate::config::ReplyAttachments;
 use crate::deskie::{DeskieFile, FileError, Reach};
 use crate::files::{self, FetchError};
 use crate::mapping::{Parameters, Statement};
 use crate::model::MessageId;
+use crate::store::File;
 
 /// The most that one file of Deskie's may have.
 const MAX_FILE: u64 = 50 << 20;

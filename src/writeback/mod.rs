@@ -1,11 +1,7 @@
-//! Deskie → the site: reads the messages of a case, and writes what is new as rows.
+//! Deskie → the site: writes what is new as rows.
 //!
-//! *Reading* compares sets: every message of the case that is not known gets a row in `remote`, whatever its number,
-//! and the verdict (ours, note, skipped, pending) stands in the same transaction that ends the read. *Writing* takes
-//! the pending ones in the order in which Deskie shows them: the site's row, its link and the end of the pending
-//! state are one transaction, so each is written exactly once, killed at any point or not.
-//!
-//! A message that may be our own one in doubt is left alone until the doubt is settled (rule 8, rule 10).
+//! The pending messages are taken in the order in which Deskie shows them: the site's row, its link and the end of the
+//! pending state are one transaction, so each is written exactly once, killed at any point or not.
 //!
 //! A part of the mapping that fits no message stops as a whole (`gate`).
 //!
@@ -15,11 +11,8 @@
 
 mod birth;
 mod body;
-mod channel;
-mod elsewhere;
 mod files;
 mod gate;
-mod read;
 mod refusal;
 mod same_row;
 mod staff;
@@ -30,18 +23,15 @@ mod writer;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::Config;
 use crate::deskie::{Client, Meter};
 use crate::files::Downloader;
 use crate::postgres::Pool;
 use crate::store::Store;
 
-pub use read::class_of_read;
 pub use write::{ReplyStatements, WriteError};
 
-/// Reads cases and writes replies.
+/// Writes replies, statuses and tickets.
 pub struct WriteBack {
     store: Store,
     site: Pool,
@@ -90,48 +80,5 @@ impl WriteBack {
         *self.statements.lock().await = None;
         *self.status_statements.lock().await = None;
         self.site.renew();
-    }
-}
-
-/// A message of Deskie as it waits in `remote.payload`. Its text never appears in the `Debug` form.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Payload {
-    /// Plain text as Deskie gave it.
-    pub content: String,
-    /// HTML as Deskie gave it.
-    pub content_html: String,
-    /// When it was written.
-    pub created_at: Option<jiff::Timestamp>,
-    /// The agent.
-    pub staff_id: Option<i64>,
-    /// The customer.
-    pub user_id: Option<i64>,
-    /// Sent by a rule.
-    pub via_rule: bool,
-    /// Files: name, address, MIME type.
-    pub attachments: Vec<File>,
-}
-
-crate::model::debug_shows!(Payload: created_at, staff_id, user_id, via_rule);
-
-/// A file of a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct File {
-    /// Its name.
-    pub name: String,
-    /// Its address at Deskie.
-    pub url: String,
-    /// Its MIME type.
-    pub mime: String,
-    /// Its size in bytes, where Deskie tells it.
-    #[serde(default)]
-    pub size: Option<i64>,
-}
-
-impl File {
-    /// Its name as the site is given it: a bare file name, whatever a sender wrote (`../../x`, line ends).
-    pub fn safe_name(&self) -> String {
-        let bare = self.name.rsplit(['/', '\\']).next().unwrap_or_default();
-        crate::files::safe_name(bare)
     }
 }

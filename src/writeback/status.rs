@@ -8,13 +8,12 @@ use super::gate::Meaning;
 use super::same_row::{Sighting, until_sure};
 use super::write::{ALREADY, Claim, Planned, WriteError, begin, prepare, run_all, text};
 use crate::config::Config;
-use crate::deskie::{Case, Status};
-use crate::lanes::{Class, Cost, backoff};
+use crate::lanes::backoff;
 use crate::mapping::shape::Shape;
 use crate::mapping::{Parameters, Statement, write};
-use crate::model::{CaseId, CrashPoint};
+use crate::model::CrashPoint;
 use crate::postgres::shape::{load_table, shape_of};
-use crate::store::{SeenStatus, StatusWrite, StoreError, Ticket};
+use crate::store::{StatusWrite, StoreError, Ticket};
 
 /// The statements of `[status]` for the ticket table as it is now.
 #[derive(Debug, Clone)]
@@ -46,40 +45,7 @@ impl StatusStatements {
     }
 }
 
-/// A case as its status is compared; one in the trash tells nothing.
-pub(super) fn seen(case: &Case) -> Option<SeenStatus> {
-    match &case.status {
-        Status::Other(_) => None,
-        status => Some(SeenStatus {
-            case_id: case.case_id,
-            status: status.as_str().to_owned(),
-            at: case.updated_at?,
-        })
-        .filter(|_| !case.deleted && !case.spam),
-    }
-}
-
 impl WriteBack {
-    /// A webhook brought no new message: perhaps the status changed. Costs one read, and only with `[status]`.
-    pub(super) async fn read_status(&self, case: CaseId) {
-        if self.config.status.is_none() {
-            return;
-        }
-        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
-        let answer = self.client.case(case).await;
-        self.meter.settle(call, &answer);
-        let seen = match answer {
-            Ok(answer) => seen(&answer.value),
-            // The sweep brings it, too.
-            Err(error) => return tracing::warn!(%case, "its status could not be read: {error}"),
-        };
-        if let Some(seen) = seen
-            && let Err(error) = self.store.status_seen(&[seen], true).await
-        {
-            tracing::warn!(%case, "its status could not be stored, the sweep brings it: {error}");
-        }
-    }
-
     /// Writes the statuses that wait; true where something was tried.
     pub async fn status_round(&self) -> Result<bool, StoreError> {
         if self.config.status.is_none() || self.status_gate.is_shut() {
@@ -124,7 +90,7 @@ impl WriteBack {
         match tried {
             Ok(()) => {
                 CrashPoint::StatusWritten.reached();
-                self.status_gate.passed(ticket.id, &self.store).await?;
+                self.status_gate.passed(ticket.id.0, &self.store).await?;
                 tracing::info!(ticket = %ticket.key, status = write.status, "status written");
                 Ok(())
             }
@@ -138,7 +104,7 @@ impl WriteBack {
             }
             Err(WriteError::Mapping(error)) => {
                 self.forget_statements().await;
-                match self.status_gate.refused(ticket.id, &error, &self.store).await? {
+                match self.status_gate.refused(ticket.id.0, &error, &self.store).await? {
                     Meaning::Stopped => Ok(()),
                     Meaning::Again => {
                         let after = Duration::from_secs(1);
@@ -184,7 +150,7 @@ impl WriteBack {
             .await?;
         let (store, tickets) = (&self.store, &statements.tickets);
         let sighting: Sighting = self.sight(ticket, tickets, statements.has_policies).await?;
-        let id = ticket.id.to_string();
+        let id = ticket.id.0.to_string();
         // A status of the site that was queued meanwhile has deleted what we are about to write.
         let ctes = "held as (select id from {s}.ticket where id = $3::text::int8 for no key update),
             written as (delete from {s}.status_write w using held

@@ -10,20 +10,20 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use tokio_postgres::types::ToSql;
 
+use super::WriteBack;
 use super::files::Ready;
 use super::gate::Meaning;
 pub use super::refusal::WriteError;
 pub(super) use super::refusal::classify;
 use super::same_row::{Sighting, deleted, until_sure};
 use super::writer::WrittenBy;
-use super::{Payload, WriteBack};
 use crate::config::Config;
 use crate::lanes::backoff;
 use crate::mapping::{Batch, Parameters, Statement, shape::Shape, write};
 use crate::model::{CrashPoint, Kind};
 use crate::postgres::shape::{load_message_shape, load_table, shape_of};
 use crate::postgres::{Pool, TextParam, site};
-use crate::store::{self, PendingRemote, Store, StoreError, Ticket};
+use crate::store::{self, Payload, PendingRemote, Store, StoreError, Ticket};
 
 /// The statements of `[reply]` for the tables as they are now.
 #[derive(Debug, Clone)]
@@ -97,39 +97,20 @@ impl ReplyStatements {
     }
 }
 
-/// Prepares a statement, giving parameters their own type where Postgres cannot tell it (42P18, rule 16).
+/// Prepares a statement.
 pub(super) async fn prepare(
     client: &tokio_postgres::Client,
     statement: &mut Statement,
 ) -> Result<(), WriteError> {
-    loop {
-        let Err(error) = site::prepare(client, &statement.sql()).await else {
-            return Ok(());
-        };
-        let number = error
-            .as_db_error()
-            .filter(|error| error.code().code() == "42P18")
-            .and_then(|error| {
-                let digits = error.message().rsplit_once('$')?.1;
-                digits
-                    .chars()
-                    .take_while(char::is_ascii_digit)
-                    .collect::<String>()
-                    .parse()
-                    .ok()
-            });
-        match number {
-            Some(number) if statement.cast_parameter(number) => {}
-            _ => {
-                return Err(match classify(&error) {
-                    WriteError::Refused(text) | WriteError::Mapping(text) => {
-                        WriteError::Mapping(format!("{}: {text}", statement.name))
-                    }
-                    other => other,
-                });
-            }
+    let Err(error) = site::prepare_typed(client, statement).await else {
+        return Ok(());
+    };
+    Err(match classify(&error) {
+        WriteError::Refused(text) | WriteError::Mapping(text) => {
+            WriteError::Mapping(format!("{}: {text}", statement.name))
         }
-    }
+        other => other,
+    })
 }
 
 impl WriteBack {
@@ -472,7 +453,7 @@ async fn transaction(
                  from told where message_id OPERATOR(pg_catalog.=) $2::pg_catalog.text::pg_catalog.int8",
                 write::ROW_SETTING
             )),
-            vec![text(&ticket.id.to_string()), text(&message_id)],
+            vec![text(&ticket.id.0.to_string()), text(&message_id)],
         ));
     }
     run_all(site, plan).await

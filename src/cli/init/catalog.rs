@@ -135,7 +135,7 @@ async fn foreign_keys(client: &Client, table: u32) -> Result<Vec<ForeignKey>, Er
         )
     };
     let sql = format!(
-        "SELECT k.confrelid, {}, {} FROM pg_catalog.pg_constraint AS k \
+        "SELECT k.confrelid, {} AS columns, {} AS their FROM pg_catalog.pg_constraint AS k \
          WHERE k.contype = 'f' AND k.conrelid = $1 ORDER BY k.conname",
         names("conkey", "conrelid"),
         names("confkey", "confrelid")
@@ -144,9 +144,9 @@ async fn foreign_keys(client: &Client, table: u32) -> Result<Vec<ForeignKey>, Er
     rows.iter()
         .map(|row| {
             Ok(ForeignKey {
-                to: row.try_get(0)?,
-                columns: row.try_get(1)?,
-                their: row.try_get(2)?,
+                to: row.try_get("confrelid")?,
+                columns: row.try_get("columns")?,
+                their: row.try_get("their")?,
                 guessed: false,
             })
         })

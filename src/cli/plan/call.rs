@@ -5,10 +5,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::{Fate, Outcome};
+use super::{Fate, Foreseen};
 use crate::config::{AgentAs, Config, Message, OpenOn};
-use crate::decide::{self, Author, Found, MessageRow, Need, Opening, Outputs, Ready, TicketRow, Times};
-use crate::model::{RowClock, Section, TicketKey};
+use crate::decide::{self, MessageRow, Need, Opening, Outputs, Ready, Ruling, TicketRow, Times};
+use crate::model::{Kind, RowClock, Section, TicketKey};
 use crate::store::LinkState;
 use crate::text::{self, Parts};
 
@@ -21,8 +21,8 @@ pub(super) struct Files {
     pub(super) of_ticket: Vec<String>,
 }
 
-fn outcome(result: Fate, why: impl Into<String>) -> Outcome {
-    Outcome {
+fn outcome(result: Fate, why: impl Into<String>) -> Foreseen {
+    Foreseen {
         result,
         why: why.into(),
         parameters: Map::new(),
@@ -31,7 +31,7 @@ fn outcome(result: Fate, why: impl Into<String>) -> Outcome {
 }
 
 /// What became of a row already, where that is settled; one that waits in its lane is planned like any other.
-pub(super) fn of_known(state: LinkState, reason: Option<&str>) -> Option<Outcome> {
+pub(super) fn of_known(state: LinkState, reason: Option<&str>) -> Option<Foreseen> {
     let why = match state {
         LinkState::Seen | LinkState::Queued => return None,
         LinkState::Written => "it came from Deskie: the connector wrote it".to_owned(),
@@ -61,12 +61,12 @@ pub(super) fn times(now: f64) -> Times {
 }
 
 /// What becomes of a row that is not ready; or what it carries.
-pub(super) fn ready(found: Found) -> Result<Ready, Outcome> {
+pub(super) fn ready(found: Ruling) -> Result<Ready, Foreseen> {
     match found {
-        Found::Ready(ready) => Ok(*ready),
-        Found::NotNow(why) | Found::Never(why) => Err(outcome(Fate::Skipped, why)),
-        Found::Wait { why, .. } => Err(outcome(Fate::Waits, why)),
-        Found::Park(why) => Err(outcome(Fate::Parked, why)),
+        Ruling::Ready(ready) => Ok(*ready),
+        Ruling::NotNow(why) | Ruling::Never(why) => Err(outcome(Fate::Skipped, why)),
+        Ruling::Wait { why, .. } => Err(outcome(Fate::Waits, why)),
+        Ruling::Park(why) => Err(outcome(Fate::Parked, why)),
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn of_ticket(
     files: &[String],
     opened: &mut HashSet<String>,
     now: f64,
-) -> Outcome {
+) -> Foreseen {
     let ticket = TicketKey(key.to_owned());
     let body = body_of(config, Section::Ticket, row);
     let row = TicketRow {
@@ -90,7 +90,7 @@ pub(super) fn of_ticket(
     let Ok(found) = decide::ticket(config, &row) else {
         return outcome(Fate::Waits, "its body is not known");
     };
-    if config.ticket.open_on == OpenOn::Message && !matches!(found, Found::NotNow(_) | Found::Park(_)) {
+    if config.ticket.open_on == OpenOn::Message && !matches!(found, Ruling::NotNow(_) | Ruling::Park(_)) {
         return outcome(
             Fate::Skipped,
             "its first customer message opens the case ([ticket] open_on = \"message\")",
@@ -135,7 +135,7 @@ pub(super) fn of_message(
     config: (&Config, &Message),
     spoken: &Spoken<'_>,
     opened: &mut HashSet<String>,
-) -> Outcome {
+) -> Foreseen {
     self::message(config, spoken, opened).unwrap_or_else(|outcome| outcome)
 }
 
@@ -143,7 +143,7 @@ fn message(
     (config, message): (&Config, &Message),
     spoken: &Spoken<'_>,
     opened: &mut HashSet<String>,
-) -> Result<Outcome, Outcome> {
+) -> Result<Foreseen, Foreseen> {
     let Some(ticket) = spoken.ticket else {
         return Err(outcome(
             Fate::Skipped,
@@ -167,10 +167,10 @@ fn message(
         .map_err(|need: Need| outcome(Fate::Waits, format!("it is not known: {need:?}")))?;
     let ready = ready(found)?;
     let (result, why) = match (ready.author, message.agent_as) {
-        (Author::Agent, _) if !has_case => {
+        (Kind::Agent, _) if !has_case => {
             return Err(outcome(Fate::Skipped, "an agent's answer before there is a case"));
         }
-        (Author::Customer, _) if !has_case => {
+        (Kind::Customer, _) if !has_case => {
             let why = "the ticket has no case yet, so this message opens it";
             opened.insert(ticket.to_owned());
             let files: Vec<String> = spoken
@@ -182,12 +182,12 @@ fn message(
                 .collect();
             return Ok(call(config, ticket, Fate::CreateCase, why, &ready, &files));
         }
-        (Author::Customer, _) => (Fate::AddMessage, "the customer's message, into the ticket's case"),
-        (Author::Agent, AgentAs::Staff) => (
+        (Kind::Customer, _) => (Fate::AddMessage, "the customer's message, into the ticket's case"),
+        (Kind::Agent, AgentAs::Staff) => (
             Fate::AddMessage,
             "an agent's answer on the site, as staff, not e-mailed again",
         ),
-        (Author::Agent, _) => (
+        (Kind::Agent, _) => (
             Fate::AddNote,
             "an agent's answer on the site, as a note ([message] agent_as = \"note\")",
         ),
@@ -196,7 +196,7 @@ fn message(
 }
 
 /// The call, and what it carries.
-fn call(config: &Config, key: &str, result: Fate, why: &str, ready: &Ready, files: &[String]) -> Outcome {
+fn call(config: &Config, key: &str, result: Fate, why: &str, ready: &Ready, files: &[String]) -> Foreseen {
     let mut parameters = match &ready.opening {
         Some(opening) => of_opening(config, key, opening),
         None => Map::new(),
@@ -210,7 +210,7 @@ fn call(config: &Config, key: &str, result: Fate, why: &str, ready: &Ready, file
     if !files.is_empty() {
         parameters.insert("attachments".into(), files.into());
     }
-    Outcome {
+    Foreseen {
         result,
         why: why.to_owned(),
         parameters,

@@ -10,8 +10,9 @@ use crate::config::Config;
 use crate::mapping::write::{assignments, value};
 use crate::model::{BodyFormat, Kind, TicketKey};
 use crate::postgres::shape::load_shape;
+use crate::postgres::site::prepare_typed;
 use crate::postgres::{TextParam, describe, site};
-use crate::setup::{prepare_typed, sample_parameters};
+use crate::setup::sample_parameters;
 use crate::text;
 
 /// What would be written for one kind of author.

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use super::call;
-use super::{Arguments, Outcome, Planned};
+use super::{Arguments, Foreseen, Planned};
 use crate::cli::{Failure, failed};
 use crate::config::{AttachmentOf, Config, Message, TableName};
 use crate::decide::{self, Answers, Outputs};
@@ -78,7 +78,7 @@ pub(super) async fn plan(
 }
 
 /// What became of a row already.
-async fn fate(known: Option<&Store>, section: Section, key: &str) -> Result<Option<Outcome>, Failure> {
+async fn fate(known: Option<&Store>, section: Section, key: &str) -> Result<Option<Foreseen>, Failure> {
     let Some(store) = known else { return Ok(None) };
     let fate = store.link_fate(section, key).await.map_err(failed)?;
     Ok(fate.and_then(|(state, reason)| call::of_known(state, reason.as_deref())))

@@ -1,19 +1,19 @@
 //! What is certain of a row for which the mapping as a whole has no answer.
 
 use super::rows::Tables;
-use super::{Outcome, call};
+use super::{Foreseen, call};
 use crate::cli::Failure;
-use crate::decide::{Answers, Found, Outputs, Question};
+use crate::decide::{Answers, Outputs, Question, Ruling};
 use crate::model::Section;
 
 impl Tables<'_> {
     /// What is certain of a row that the whole mapping has no answer for.
     pub(super) async fn verdict(
         &self,
-        ask: impl Fn(&Answers) -> Result<Option<Found>, Question>,
+        ask: impl Fn(&Answers) -> Result<Option<Ruling>, Question>,
         key: &str,
         ticket: &str,
-    ) -> Result<Option<Outcome>, Failure> {
+    ) -> Result<Option<Foreseen>, Failure> {
         let mut answers = Answers::new();
         loop {
             let question = match ask(&answers) {

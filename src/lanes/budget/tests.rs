@@ -73,7 +73,7 @@ impl Seen {
 
 /// Plays the wishes through a budget, first come, first served.
 fn play(budget: &mut Budget, mut server: FixedWindow, wishes: &[Wish], start: Instant) -> Seen {
-    enum Step {
+    enum Wished {
         Counted(usize, Call),
         Answered(Call, Option<Quota>),
     }
@@ -82,13 +82,13 @@ fn play(budget: &mut Budget, mut server: FixedWindow, wishes: &[Wish], start: In
         counted: Vec::new(),
         end: 0,
     };
-    let mut steps: std::collections::BTreeMap<(u64, usize), Step> = Default::default();
+    let mut steps: std::collections::BTreeMap<(u64, usize), Wished> = Default::default();
     let (mut now, mut next, mut arrival, mut serial) = (0u64, 0usize, wishes[0].gap, wishes.len());
     loop {
         while let Some(entry) = steps.first_entry().filter(|entry| entry.key().0 <= now) {
             let ((at, _), step) = entry.remove_entry();
             match step {
-                Step::Counted(index, call) => {
+                Wished::Counted(index, call) => {
                     let units = call.cost.units();
                     seen.counted.push((at, units));
                     let (accepted, quota) = server.count(units, start + ms(at));
@@ -96,9 +96,9 @@ fn play(budget: &mut Budget, mut server: FixedWindow, wishes: &[Wish], start: In
                     let wish = &wishes[index];
                     let quota = (!wish.lost).then_some(quota);
                     serial += 1;
-                    steps.insert((at + wish.back, serial), Step::Answered(call, quota));
+                    steps.insert((at + wish.back, serial), Wished::Answered(call, quota));
                 }
-                Step::Answered(call, quota) => budget.answered(call, quota, start + ms(at)),
+                Wished::Answered(call, quota) => budget.answered(call, quota, start + ms(at)),
             }
         }
         let mut wake = None;
@@ -107,7 +107,7 @@ fn play(budget: &mut Budget, mut server: FixedWindow, wishes: &[Wish], start: In
             match budget.can_start(wish.class, wish.cost, start + ms(now)) {
                 Ok(()) => {
                     let call = budget.take(wish.class, wish.cost, start + ms(now));
-                    steps.insert((now + wish.there, next), Step::Counted(next, call));
+                    steps.insert((now + wish.there, next), Wished::Counted(next, call));
                     next += 1;
                     arrival = now.max(arrival + wishes.get(next).map_or(0, |wish| wish.gap));
                 }

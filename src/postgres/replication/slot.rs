@@ -118,9 +118,9 @@ impl ReplicationConnection {
 async fn blockers(observer: &Client, pid: i32) -> Vec<Blocker> {
     // The server tells a prepared transaction as process 0, and not which one: all that are open are waited for.
     let sql = "WITH b AS (SELECT b.pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1)) AS b(pid)) \
-               SELECT b.pid, a.usename::pg_catalog.text, a.application_name, \
-                 pg_catalog.to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), \
-                 NULL::pg_catalog.text, NULL::pg_catalog.text, a.xact_start \
+               SELECT b.pid, a.usename::pg_catalog.text AS user, a.application_name, \
+                 pg_catalog.to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ') AS since, \
+                 NULL::pg_catalog.text AS gid, NULL::pg_catalog.text AS database, a.xact_start \
                FROM b LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.pid WHERE b.pid <> 0 \
                UNION ALL SELECT 0, p.owner::pg_catalog.text, NULL, \
                  pg_catalog.to_char(p.prepared, 'YYYY-MM-DD HH24:MI:SS TZ'), p.gid, p.database::pg_catalog.text, p.prepared \
@@ -134,11 +134,11 @@ async fn blockers(observer: &Client, pid: i32) -> Vec<Blocker> {
     };
     let blocker = |row: tokio_postgres::Row| {
         Some(Blocker {
-            pid: row.try_get(0).ok()?,
-            user: row.try_get(1).ok()?,
-            application_name: row.try_get(2).ok()?,
-            since: row.try_get(3).ok()?,
-            prepared: match (row.try_get(4).ok()?, row.try_get(5).ok()?) {
+            pid: row.try_get("pid").ok()?,
+            user: row.try_get("user").ok()?,
+            application_name: row.try_get("application_name").ok()?,
+            since: row.try_get("since").ok()?,
+            prepared: match (row.try_get("gid").ok()?, row.try_get("database").ok()?) {
                 (Some(gid), Some(database)) => Some((gid, database)),
                 _ => None,
             },

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::model::{Cell, Op};
-use crate::pgoutput::{Relations, Step, decode};
+use crate::pgoutput::{Relations, Streamed, decode};
 use crate::postgres::catalog;
 use crate::postgres::testing::{Cluster, signal};
 
@@ -49,12 +49,12 @@ async fn slot(site: &tokio_postgres::Client) {
 }
 
 /// Steps up to and with the `commits`th commit.
-async fn steps(stream: &mut ReplicationStream, relations: &mut Relations, commits: usize) -> Vec<Step> {
+async fn steps(stream: &mut ReplicationStream, relations: &mut Relations, commits: usize) -> Vec<Streamed> {
     let (mut steps, mut seen) = (Vec::new(), 0);
     while seen < commits {
         let message = decode(&next_data(stream).await).expect("a message");
         let step = relations.step(message).expect("a step");
-        seen += usize::from(matches!(step, Step::Commit { .. }));
+        seen += usize::from(matches!(step, Streamed::Commit { .. }));
         steps.push(step);
     }
     steps
@@ -109,7 +109,7 @@ async fn what_the_site_writes_is_streamed_in_order() {
     let changes: Vec<_> = steps
         .iter()
         .filter_map(|step| match step {
-            Step::Change(change) => Some((change.relation.name.table.as_str(), change)),
+            Streamed::Change(change) => Some((change.relation.name.table.as_str(), change)),
             _ => None,
         })
         .collect();
@@ -145,12 +145,14 @@ async fn what_the_site_writes_is_streamed_in_order() {
     assert_eq!(changes[4].1.row.cell("id").cloned(), text("2"));
     let told: Vec<_> = steps
         .iter()
-        .filter(|step| !matches!(step, Step::Described(_)))
+        .filter(|step| !matches!(step, Streamed::Described(_)))
         .collect();
     let last = &told[told.len() - 3..];
-    assert!(matches!(last[0], Step::Emitted { transactional: true, prefix, .. } if prefix == "deskie_cdc"));
-    assert!(matches!(last[1], Step::Truncate(tables) if tables.len() == 1));
-    let Step::Commit { end_lsn, .. } = *last[2] else {
+    assert!(
+        matches!(last[0], Streamed::Emitted { transactional: true, prefix, .. } if prefix == "deskie_cdc")
+    );
+    assert!(matches!(last[1], Streamed::Truncate(tables) if tables.len() == 1));
+    let Streamed::Commit { end_lsn, .. } = *last[2] else {
         panic!("a commit")
     };
 
@@ -223,7 +225,7 @@ async fn feedback_goes_on_while_the_consumer_is_busy() {
     let steps = steps(&mut stream, &mut Relations::default(), 1).await;
     let changes = steps
         .iter()
-        .filter(|step| matches!(step, Step::Change(_)))
+        .filter(|step| matches!(step, Streamed::Change(_)))
         .count();
     assert_eq!(changes, 20_000);
 }
@@ -252,8 +254,8 @@ async fn a_row_of_any_size_is_never_held() {
             .step(decode(&bytes).expect("a message"))
             .expect("a step")
         {
-            Step::Change(change) => rows.push(change.row),
-            Step::Emitted { prefix, content, .. } => {
+            Streamed::Change(change) => rows.push(change.row),
+            Streamed::Emitted { prefix, content, .. } => {
                 assert_eq!((prefix.as_str(), content.len()), ("another program", 0));
             }
             _ => {}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::super::{Batch, ResolveError};
 use super::{Entry, Known};
 use crate::decide::{Outputs, Ready};
-use crate::model::{LinkId, Section, TicketKey};
+use crate::model::{DeliveryState, LaneId, LinkId, Section, TicketKey};
 use crate::store::{Ended, Event, LinkState, NewLink, NewRow, Step, Within};
 
 /// What follows from events, in their order.
@@ -18,7 +18,7 @@ pub(super) struct Effects<'a> {
     /// Known rows that are not for Deskie: their tickets, their states, and why.
     pub(super) changed: Vec<(LinkId, &'a TicketKey, LinkState, String)>,
     /// Lanes of which the ticket's row changed.
-    pub(super) wakes: HashSet<i64>,
+    pub(super) wakes: HashSet<LaneId>,
     /// Rows that were passed over, by reason.
     skipped: BTreeMap<String, usize>,
     /// Sections of which more is known of `created_at`.
@@ -62,7 +62,7 @@ pub(super) struct Written<'a> {
     /// Something that waits has become due.
     pub(super) wakes: bool,
     /// The statuses that come with them, by lane.
-    pub(super) statuses: HashMap<i64, &'a str>,
+    pub(super) statuses: HashMap<LaneId, &'a str>,
 }
 
 /// How a row enters its lane.
@@ -155,7 +155,7 @@ impl Batch<'_> {
             step.skipped_add(&counts).await?;
         }
         if !effects.wakes.is_empty() {
-            let lanes: Vec<i64> = effects.wakes.iter().copied().collect();
+            let lanes: Vec<LaneId> = effects.wakes.iter().copied().collect();
             step.delivery_wake_all(&lanes).await?;
         }
         for section in &effects.clocks {
@@ -202,7 +202,7 @@ impl Batch<'_> {
         let lane = |link: &Added<'_>| link.lane.and_then(|key| known.lane(key));
         let mut links = Vec::with_capacity(effects.links.len());
         let mut rows = Vec::new();
-        let mut statuses: HashMap<i64, &str> = HashMap::new();
+        let mut statuses: HashMap<LaneId, &str> = HashMap::new();
         for (place, link) in effects.links.iter().enumerate() {
             let lane = lane(link);
             links.push(NewLink {
@@ -229,7 +229,7 @@ impl Batch<'_> {
                 ticket: lane.id,
                 link: place,
                 section: link.entry.0,
-                state: "unresolved",
+                state: DeliveryState::Unresolved,
                 author: None,
                 body: None,
                 opening: None,
@@ -246,7 +246,7 @@ impl Batch<'_> {
                     ..row
                 }),
                 Enters::Parked(why) => rows.push(NewRow {
-                    state: "parked",
+                    state: DeliveryState::Parked,
                     error: Some(why),
                     ..row
                 }),
@@ -254,8 +254,8 @@ impl Batch<'_> {
                     let parts = i32::try_from(ready.bodies.len()).unwrap_or(i32::MAX);
                     for (part, body) in (1..).zip(&ready.bodies) {
                         rows.push(NewRow {
-                            state: "queued",
-                            author: Some(ready.author.as_str()),
+                            state: DeliveryState::Queued,
+                            author: Some(ready.author),
                             body: Some(body),
                             opening: ready.opening.as_ref(),
                             written_at: ready.written_at,
@@ -281,13 +281,13 @@ impl Batch<'_> {
     async fn write_statuses(
         &self,
         step: &Step<'_>,
-        statuses: &HashMap<i64, &str>,
+        statuses: &HashMap<LaneId, &str>,
         known: &mut Known,
     ) -> Result<(), ResolveError> {
         if statuses.is_empty() {
             return Ok(());
         }
-        let all: Vec<(i64, &str)> = statuses.iter().map(|(lane, status)| (*lane, *status)).collect();
+        let all: Vec<(LaneId, &str)> = statuses.iter().map(|(lane, status)| (*lane, *status)).collect();
         step.status_of_site_all(&all).await?;
         for lane in known.lanes.values_mut() {
             if let Some(status) = statuses.get(&lane.id) {

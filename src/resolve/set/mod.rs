@@ -23,9 +23,9 @@ use super::enter::echo_of;
 use super::row::Lane;
 use super::{Batch, FROM_BEFORE, ResolveError, UNTOLD};
 use crate::config::{AttachmentOf, Message, OpenOn};
-use crate::decide::{self, Author, Found, MessageRow, Need, Outputs, seconds};
+use crate::decide::{self, MessageRow, Need, Outputs, Ruling, seconds};
 use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS, TicketKeyOf};
-use crate::model::{CrashPoint, EventId, Op, Section, TicketKey};
+use crate::model::{CrashPoint, EventId, Kind, LaneId, Op, Section, TicketKey};
 use crate::store::{Asked, CreatedAt, Ended, Event, Lanes, LinkState, Step, Ticket, Within, Written};
 
 /// So many events are dealt with at once: where one is not plain all begin anew.
@@ -61,7 +61,7 @@ struct Known {
     /// The newest lane of each key.
     lanes: HashMap<String, Ticket>,
     /// The replies that were written to them lately.
-    written: HashMap<i64, Vec<Written>>,
+    written: HashMap<LaneId, Vec<Written>>,
     /// What the mapping gives for tickets that have no case.
     openings: HashMap<String, Outputs>,
     /// The keys of messages and tickets that have files.
@@ -208,7 +208,7 @@ impl Batch<'_> {
         }
         if effects.is_plain(&known) && self.leaves_nothing() {
             CrashPoint::ResolveDecided.reached();
-            let wakes: Vec<i64> = effects.wakes.iter().copied().collect();
+            let wakes: Vec<LaneId> = effects.wakes.iter().copied().collect();
             let clocks = self.clocks.lock().await.clone();
             let learned = |clock: &&CreatedAt| effects.clocks.contains(&clock.section);
             let ended = Ended {
@@ -393,20 +393,20 @@ impl Batch<'_> {
             Some(_) if !self.is_evaluated(entry) => (LinkState::Seen, None, None),
             Some(lane) => match self.decide(entry, lane, known, effects).await {
                 None => return Ok(Done::Alone),
-                Some(Found::NotNow(why)) => (LinkState::Seen, Some(why), None),
-                Some(Found::Never(why)) => {
+                Some(Ruling::NotNow(why)) => (LinkState::Seen, Some(why), None),
+                Some(Ruling::Never(why)) => {
                     effects.skip(&why);
                     (LinkState::Skipped, Some(why), None)
                 }
-                Some(Found::Ready(ready)) => (LinkState::Queued, None, Some(Enters::Ready(ready))),
-                Some(Found::Wait { why, bounded }) => {
+                Some(Ruling::Ready(ready)) => (LinkState::Queued, None, Some(Enters::Ready(ready))),
+                Some(Ruling::Wait { why, bounded }) => {
                     // A ticket that is none of ours is no news: it may be most of the site's.
                     if bounded {
                         tracing::info!(ticket = %lane, "waits: {why}");
                     }
                     (LinkState::Queued, None, Some(Enters::Waits(why, !bounded)))
                 }
-                Some(Found::Park(why)) => {
+                Some(Ruling::Park(why)) => {
                     tracing::error!(ticket = %lane, "parked: {why}");
                     (LinkState::Parked, Some(why.clone()), Some(Enters::Parked(why)))
                 }
@@ -438,7 +438,7 @@ impl Batch<'_> {
         lane: &TicketKey,
         known: &Known,
         effects: &mut Effects<'_>,
-    ) -> Option<Found> {
+    ) -> Option<Ruling> {
         let outputs = entry.outputs.as_ref()?;
         let times = self
             .times(entry.section, entry.event.committed_at.as_second())
@@ -446,7 +446,7 @@ impl Batch<'_> {
         if entry.section == Section::Ticket {
             let found = Box::pin(self.ticket_found(lane, outputs, times)).await;
             let goes_alone = match &found {
-                Found::Ready(ready) => {
+                Ruling::Ready(ready) => {
                     ready.told.is_some() || known.has_files(AttachmentOf::Ticket, &entry.key)
                 }
                 _ => false,
@@ -471,7 +471,7 @@ impl Batch<'_> {
             found = decide::message(self.config, &row);
         }
         let found = found.ok()?;
-        let Found::Ready(ready) = &found else {
+        let Ruling::Ready(ready) = &found else {
             return Some(found);
         };
         let has_files = ready.opening.is_some() && known.has_files(AttachmentOf::Ticket, lane.as_str());
@@ -481,12 +481,12 @@ impl Batch<'_> {
         let written = known
             .lane(lane)
             .and_then(|lane| known.written.get(&lane.id))
-            .filter(|_| ready.author == Author::Customer);
+            .filter(|_| ready.author == Kind::Customer);
         if let Some(written) = written {
             let at = entry.event.committed_at.as_second();
             let (why, copies) = Box::pin(echo_of(&ready.bodies, written, at)).await;
             effects.copied.extend(copies);
-            return Some(why.map_or(found, Found::Park));
+            return Some(why.map_or(found, Ruling::Park));
         }
         Some(found)
     }

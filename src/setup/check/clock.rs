@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use super::Found;
+use super::Checks;
 use crate::config::Config;
 use crate::model::RowClock;
 use crate::postgres::shape::created_at_types;
@@ -17,8 +17,8 @@ pub(super) async fn check(
     url: &ConnectUrl,
     mapped: &Mapped,
     is_set_up: bool,
-) -> Result<Found, SetupError> {
-    let mut found = Found::default();
+) -> Result<Checks, SetupError> {
+    let mut found = Checks::default();
     let store = Store::new(
         Pool::new(url.clone(), SessionOptions::new("check"), 1)?,
         &config.postgres.schema,

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use super::{Check, Found, Status};
+use super::{Check, Checks, Status};
 use crate::config::{Config, OnMaxWal};
 use crate::postgres::catalog::{self, ServerFacts};
 use crate::postgres::replication::SystemIdentity;
@@ -13,7 +13,7 @@ use crate::setup::publication::{self, publications as publication_names};
 use crate::setup::{own, unfit};
 use crate::store::{Meta, Store};
 
-pub(super) fn server(config: &Config, facts: &ServerFacts, found: &mut Found) {
+pub(super) fn server(config: &Config, facts: &ServerFacts, found: &mut Checks) {
     kept(config, facts, found);
     match unfit(facts) {
         Some((what, mend)) => found.fail("server", what, mend),
@@ -32,7 +32,7 @@ pub(super) fn server(config: &Config, facts: &ServerFacts, found: &mut Found) {
 }
 
 /// What the server itself keeps of the WAL for a slot that nobody reads.
-fn kept(config: &Config, facts: &ServerFacts, found: &mut Found) {
+fn kept(config: &Config, facts: &ServerFacts, found: &mut Checks) {
     const LEAST: u64 = 1_000_000_000;
     let setting = facts.max_slot_wal_keep_size.as_str();
     match facts.max_slot_wal_keep_bytes {
@@ -56,8 +56,8 @@ pub(super) async fn role(
     client: &Client,
     (url, streaming): (&ConnectUrl, &ConnectUrl),
     provider: Option<Provider>,
-) -> Result<Found, SetupError> {
-    let mut found = Found::default();
+) -> Result<Checks, SetupError> {
+    let mut found = Checks::default();
     let role = catalog::current_role(client).await?;
     let login = streaming.user();
     let streams = login == url.user();
@@ -135,7 +135,7 @@ pub(super) async fn state(
     identity: Option<&SystemIdentity>,
     facts: &ServerFacts,
 ) -> Result<(Vec<Check>, Option<Meta>), SetupError> {
-    let mut found = Found::default();
+    let mut found = Checks::default();
     let schema = &config.postgres.schema;
     let setup = "run `deskie-cdc setup`";
     if catalog::may_schema(client, schema, "USAGE").await?.is_none() {
@@ -184,7 +184,7 @@ pub(super) async fn state(
 }
 
 /// What a person has to decide, and what the next start will find.
-async fn held(config: &Config, store: &Store, found: &mut Found) -> Result<(), SetupError> {
+async fn held(config: &Config, store: &Store, found: &mut Checks) -> Result<(), SetupError> {
     let (holds, here) = (store.holds().await?, config.deskie.account());
     for why in &holds {
         found.fail(
@@ -219,8 +219,8 @@ pub(super) async fn publications(
     config: &Config,
     client: &Client,
     mapped: &Mapped,
-) -> Result<Found, SetupError> {
-    let mut found = Found::default();
+) -> Result<Checks, SetupError> {
+    let mut found = Checks::default();
     let [main, inserts] = publication_names(config);
     for (name, for_inserts) in [(&main, false), (&inserts, true)] {
         let quoted = quote_ident(name);
@@ -301,8 +301,8 @@ pub(super) async fn slot(
     client: &Client,
     facts: &ServerFacts,
     meta: Option<&Meta>,
-) -> Result<Found, SetupError> {
-    let mut found = Found::default();
+) -> Result<Checks, SetupError> {
+    let mut found = Checks::default();
     let known = meta.and_then(|meta| meta.slot.as_deref());
     let name = own::slot_name_here(config, client, &facts.database, known).await?;
     let slot = own::ours(catalog::slot(client, &name).await?, &name)?;

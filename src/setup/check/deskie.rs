@@ -1,10 +1,10 @@
 //! The Deskie account: one call for key and custom field, one more where a channel is named.
 
-use super::{Found, Status};
+use super::{Checks, Status};
 use crate::config::Config;
 use crate::deskie::{CallError, CaseQuery, Client, Outcome};
 
-pub(super) async fn check(config: &Config, found: &mut Found) {
+pub(super) async fn check(config: &Config, found: &mut Checks) {
     let deskie = &config.deskie;
     let client = match Client::new(&deskie.url, &deskie.staff_email, &deskie.api_key, deskie.timeout) {
         Ok(client) => client,
@@ -80,7 +80,7 @@ pub(super) async fn check(config: &Config, found: &mut Found) {
     }
 }
 
-fn refused(error: &CallError, found: &mut Found) {
+fn refused(error: &CallError, found: &mut Checks) {
     let message = match error.outcome() {
         Outcome::KeyRevoked => format!("Deskie does not take the API key: {error}"),
         Outcome::Throttled(_) => {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::Found;
+use super::Checks;
 use crate::config::{AttachmentSource, Config};
 
-pub(super) fn check(config: &Config, found: &mut Found) {
+pub(super) fn check(config: &Config, found: &mut Checks) {
     for attachment in &config.attachments {
         let AttachmentSource::Path { base, .. } = &attachment.source else {
             continue;

@@ -1,6 +1,6 @@
 //! What the provider of the database adds: its own steps where something is missing.
 
-use super::Found;
+use super::Checks;
 use crate::postgres::provider::{Provider, is_pooler};
 use crate::postgres::{ConnectError, ConnectFault, ConnectUrl};
 use crate::setup::error::SetupError;
@@ -27,7 +27,7 @@ pub(super) fn unreachable(url: &ConnectUrl, error: ConnectError) -> SetupError {
 }
 
 /// Whose server it is, and what one has to know.
-pub(super) fn provider(url: &ConnectUrl, by_server: Option<Provider>, found: &mut Found) {
+pub(super) fn provider(url: &ConnectUrl, by_server: Option<Provider>, found: &mut Checks) {
     let (host, port) = (url.host(), url.port());
     let Some(provider) = Provider::of_host(&host).or(by_server) else {
         return;

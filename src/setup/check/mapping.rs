@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use super::{Found, Status};
+use super::{Checks, Status};
 use crate::config::{Config, Reply};
 use crate::mapping::Shape;
 use crate::pgoutput::ReplicaIdentity;
@@ -12,7 +12,7 @@ use crate::setup::mapped::Mapped;
 use crate::setup::{admin, needs};
 
 /// Everything that is wrong, each with its line and column; else what was prepared.
-pub(super) fn faults(config: &Config, mapped: &Mapped, found: &mut Found) {
+pub(super) fn faults(config: &Config, mapped: &Mapped, found: &mut Checks) {
     let mut faults: Vec<_> = mapped.faults.iter().collect();
     faults.sort_by_key(|fault| fault.span.start);
     for fault in &faults {
@@ -48,8 +48,8 @@ pub(super) fn faults(config: &Config, mapped: &Mapped, found: &mut Found) {
     }
 }
 
-pub(super) async fn rights(config: &Config, client: &Client, mapped: &Mapped) -> Result<Found, SetupError> {
-    let mut found = Found::default();
+pub(super) async fn rights(config: &Config, client: &Client, mapped: &Mapped) -> Result<Checks, SetupError> {
+    let mut found = Checks::default();
     let role = catalog::current_role(client).await?;
     let needs = needs::find(client, config, mapped).await?;
     let grants = admin::grants(client, &role.name, true, &needs).await?;
@@ -89,7 +89,7 @@ async fn config_database(client: &Client) -> Result<String, SetupError> {
     Ok(client.query_one(sql, &[]).await?.try_get(0)?)
 }
 
-pub(super) fn row_security(mapped: &Mapped, found: &mut Found) {
+pub(super) fn row_security(mapped: &Mapped, found: &mut Checks) {
     for table in mapped.captured().iter().filter(|table| table.table.row_security) {
         found.warn(
             "row security",
@@ -104,7 +104,7 @@ pub(super) fn row_security(mapped: &Mapped, found: &mut Found) {
 }
 
 /// A list changes by UPDATE, which has to be streamed.
-pub(super) fn lists(config: &Config, mapped: &Mapped, found: &mut Found) {
+pub(super) fn lists(config: &Config, mapped: &Mapped, found: &mut Checks) {
     let Some(messages) = mapped.table("message").filter(|table| !table.has_identity()) else {
         return;
     };
@@ -130,7 +130,7 @@ pub(super) fn lists(config: &Config, mapped: &Mapped, found: &mut Found) {
 }
 
 /// Keys by which a row could not be told from another, or not be told again.
-pub(super) async fn keys(client: &Client, mapped: &Mapped) -> Result<Found, SetupError> {
+pub(super) async fn keys(client: &Client, mapped: &Mapped) -> Result<Checks, SetupError> {
     let partitioned_by = "SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_partitioned_table AS p \
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs) \
         WHERE p.partrelid = $1";
@@ -140,7 +140,7 @@ pub(super) async fn keys(client: &Client, mapped: &Mapped) -> Result<Found, Setu
             SELECT FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k(number, place) \
             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.number \
             WHERE k.place <= i.indnkeyatts AND a.attname::pg_catalog.text <> ALL ($2::pg_catalog.text[])))";
-    let mut found = Found::default();
+    let mut found = Checks::default();
     for mapped in &mapped.tables {
         let Some(shape) = &mapped.shape else { continue };
         let (table, section) = (&mapped.table, mapped.section);
@@ -216,7 +216,7 @@ async fn duplicate(client: &Client, shape: &Shape) -> Result<Option<String>, Set
 }
 
 /// Columns that an INSERT has to give, and `[reply.set]` does not. One for both kinds is named once.
-pub(super) fn missing_columns(reply: &Reply, mapped: &Mapped, found: &mut Found) {
+pub(super) fn missing_columns(reply: &Reply, mapped: &Mapped, found: &mut Checks) {
     let Some(messages) = mapped.table("message") else {
         return;
     };

@@ -51,7 +51,7 @@ pub struct Check {
 
 /// What was found so far.
 #[derive(Default)]
-struct Found(Vec<Check>);
+struct Checks(Vec<Check>);
 
 /// What is tested; where that alone does not say what was found, a code of its own.
 struct Subject(&'static str, Option<&'static str>);
@@ -68,7 +68,7 @@ impl From<(&'static str, &'static str)> for Subject {
     }
 }
 
-impl Found {
+impl Checks {
     fn add(
         &mut self,
         status: Status,
@@ -115,7 +115,7 @@ impl Found {
 
 /// Tests everything, the newest `rows` of each mapped table included.
 pub async fn check(config: &Config, rows: u32) -> Vec<Check> {
-    let mut found = Found::default();
+    let mut found = Checks::default();
     found.ok(
         "config",
         format!(
@@ -133,7 +133,7 @@ pub async fn check(config: &Config, rows: u32) -> Vec<Check> {
     found.0
 }
 
-async fn with_database(config: &Config, url: &ConnectUrl, rows: u32, found: &mut Found) {
+async fn with_database(config: &Config, url: &ConnectUrl, rows: u32, found: &mut Checks) {
     for warning in url.warnings() {
         found.warn("database", warning.clone(), "take the option out of postgres.url");
     }
@@ -221,7 +221,7 @@ const DRAFT_ROWS: u32 = 200;
 /// Tries a mapping that is no config of the connector's yet, over that URL: whether it fits the catalog, and, where asked,
 /// whether a reply can be written and comes back as what it is. Nothing is changed.
 pub async fn try_draft(config: &Config, url: &ConnectUrl, with_reply: bool) -> Vec<Check> {
-    let mut found = Found::default();
+    let mut found = Checks::default();
     let options = SessionOptions::new("init");
     let mapped = match crate::postgres::connect(url, &options).await {
         Ok(client) => mapped::read(&client, config).await.map_err(SetupError::from),
@@ -261,7 +261,7 @@ pub async fn draft_faults(
     Ok(mapped.faults.iter().map(text).collect())
 }
 
-fn found_or(found: &mut Found, name: &'static str, result: Result<Found, SetupError>) {
+fn found_or(found: &mut Checks, name: &'static str, result: Result<Checks, SetupError>) {
     match result {
         Ok(more) => found.0.extend(more.0),
         Err(error) => found.error(name, error),
@@ -291,7 +291,7 @@ async fn replication(
     config: &Config,
     client: &tokio_postgres::Client,
     (url, facts): (&ConnectUrl, &catalog::ServerFacts),
-    found: &mut Found,
+    found: &mut Checks,
 ) -> Option<crate::postgres::replication::SystemIdentity> {
     let identify = async {
         crate::setup::refuse_pgpool(client).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::Found;
+use super::Checks;
 use crate::config::Config;
 
 /// A secret of fewer characters can be guessed.
@@ -12,7 +12,7 @@ const SECRET: usize = 16;
 /// So long an address is waited for.
 const WITHIN: Duration = Duration::from_secs(5);
 
-pub(super) async fn check(config: &Config, found: &mut Found) {
+pub(super) async fn check(config: &Config, found: &mut Checks) {
     secrets(config, found);
     if let Some(url) = &config.server.public_url {
         match answers(url).await {
@@ -38,7 +38,7 @@ pub(super) async fn check(config: &Config, found: &mut Found) {
     }
 }
 
-fn secrets(config: &Config, found: &mut Found) {
+fn secrets(config: &Config, found: &mut Checks) {
     let secrets = &config.server.webhook_secrets;
     let is_short = secrets
         .iter()

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use super::Found;
+use super::Checks;
 use super::summary::{
     AGENT, CUSTOMER, Given, LEFT_OUT, OTHERWISE, PARKED, Summary, Told, WAITS, output, short,
 };
@@ -33,8 +33,8 @@ pub(super) async fn check(
     client: &Client,
     mapped: &Mapped,
     count: u32,
-) -> Result<Found, SetupError> {
-    let mut found = Found::default();
+) -> Result<Checks, SetupError> {
+    let mut found = Checks::default();
     if mapped.faults.iter().any(|fault| !fault.not_the_config) || count == 0 {
         return Ok(found);
     }
@@ -129,7 +129,7 @@ impl Looking<'_> {
         Ok(found)
     }
 
-    async fn tickets(&self, count: u32, found: &mut Found) -> Result<(), SetupError> {
+    async fn tickets(&self, count: u32, found: &mut Checks) -> Result<(), SetupError> {
         let config = &self.config.ticket;
         let keys = self.keys(self.tickets, config.created_at.as_ref(), count).await?;
         if keys.is_empty() {
@@ -217,7 +217,7 @@ impl Looking<'_> {
         message: &Message,
         shape: &Shape,
         count: u32,
-        found: &mut Found,
+        found: &mut Checks,
     ) -> Result<(), SetupError> {
         let keys = self.keys(shape, message.created_at.as_ref(), count).await?;
         if keys.is_empty() {
@@ -361,7 +361,7 @@ impl Looking<'_> {
         message: &Message,
         words: &BTreeMap<String, usize>,
         summary: &Summary,
-        found: &mut Found,
+        found: &mut Checks,
     ) {
         let all = summary.count(0..=u8::MAX);
         let parked: usize = words.values().sum();
@@ -411,7 +411,7 @@ impl Looking<'_> {
     }
 
     /// No row at all: there is none, or we may not see it.
-    async fn no_rows(&self, section: &str, shape: &Shape, found: &mut Found) -> Result<(), SetupError> {
+    async fn no_rows(&self, section: &str, shape: &Shape, found: &mut Checks) -> Result<(), SetupError> {
         let sql = "SELECT c.reltuples::pg_catalog.float8, c.relrowsecurity FROM pg_catalog.pg_class AS c \
             WHERE c.oid = pg_catalog.to_regclass($1::pg_catalog.text)";
         let name = qualified(&shape.relation);
@@ -438,7 +438,7 @@ async fn own_key(
     message: &Message,
     (messages, tickets): (&Shape, &Shape),
     mapped: &Mapped,
-    found: &mut Found,
+    found: &mut Checks,
 ) -> Result<(), SetupError> {
     let named: Option<Vec<&str>> = message
         .ticket

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Found;
+use super::Checks;
 use crate::model::clock;
 
 /// So many examples are shown.
@@ -131,7 +131,7 @@ impl Told {
         self.newest = self.newest.into_iter().chain(seconds).reduce(f64::max);
     }
 
-    pub(super) fn finish(self, table: &str, found: &mut Found) {
+    pub(super) fn finish(self, table: &str, found: &mut Checks) {
         let (section, all) = (self.section, self.summary.count(0..=u8::MAX));
         if self.lonely > 0 {
             found.warn(

@@ -7,16 +7,16 @@ use futures::future::{BoxFuture, join_all};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
-use super::{Found, mapping};
+use super::{Checks, mapping};
 use crate::config::Config;
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading};
 use crate::mapping::shape::{Shape, key_values};
 use crate::mapping::{Parameters, Source, Statement, write};
 use crate::model::{Kind, TicketKey, clock};
+use crate::postgres::site::prepare_typed;
 use crate::postgres::{ConnectUrl, SessionOptions, TextParam, describe, quote_ident, site};
 use crate::setup::error::SetupError;
 use crate::setup::mapped::Mapped;
-use crate::setup::written::prepare_typed;
 
 /// One statement of the trial.
 struct Part {
@@ -47,7 +47,7 @@ pub(super) async fn write_back(
     url: &ConnectUrl,
     options: &SessionOptions,
     mapped: &Mapped,
-    found: &mut Found,
+    found: &mut Checks,
 ) -> Result<(), SetupError> {
     let Some(reply) = &config.reply else {
         found.warn(
@@ -237,7 +237,7 @@ async fn attempt(
     kind: Kind,
     status: Option<&str>,
     statements: Vec<Statement>,
-    found: &mut Found,
+    found: &mut Checks,
 ) -> Result<bool, SetupError> {
     let mut parameters = sample_parameters(key, tickets.key.len(), kind, status);
     if let Some(folder) = config.reply.as_ref().and_then(|reply| reply.files_dir.as_ref()) {
@@ -320,7 +320,7 @@ async fn attempt(
 
 /// What the site, and we ourselves, would take the new row for; true where that is what it is. `told`: the mapping says who
 /// wrote a row; where it does not, all of the site's own are the customers', and only ours are known by themselves.
-fn read_back((kind, told): (Kind, bool), rows: &[Row], found: &mut Found) -> Result<bool, SetupError> {
+fn read_back((kind, told): (Kind, bool), rows: &[Row], found: &mut Checks) -> Result<bool, SetupError> {
     let what = format!(
         "a reply of kind `{}`, read back as a row of the site's",
         kind.as_str()
@@ -421,7 +421,7 @@ async fn failed(
     what: &str,
     name: &str,
     error: &tokio_postgres::Error,
-    found: &mut Found,
+    found: &mut Checks,
 ) -> Result<(), SetupError> {
     let message = format!("{what} could not be written: {name}: {}", describe(error));
     let Some(database) = error.as_db_error() else {

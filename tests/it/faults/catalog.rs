@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use deskie_cdc::postgres::catalog;
 use deskie_cdc::sandbox::postgres::ClusterOptions;
 
-use super::later::watching;
+use super::mapped_later::watching;
 use crate::support::{
     AYSE, Site, Workplace, installations, newest, prepared, stage, stage_on, texts, wait_until,
 };

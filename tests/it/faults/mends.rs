@@ -5,7 +5,7 @@ use std::time::Duration;
 use deskie_cdc::sandbox::postgres::ClusterOptions;
 use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match};
 
-use super::later::watching;
+use super::mapped_later::watching;
 use crate::support::{AYSE, IVAN, Site, Workplace, newest, prepared, stage, texts, wait_until};
 
 /// A Deskie that nobody asks.

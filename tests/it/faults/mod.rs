@@ -6,10 +6,9 @@ mod catalog;
 mod compare;
 mod crash;
 mod failover;
-mod guest;
 mod intake;
-mod later;
 mod left_out;
+mod mapped_later;
 mod meaning;
 mod mends;
 mod migration;
@@ -22,6 +21,7 @@ mod renamed;
 mod schema;
 mod standby;
 mod told;
+mod unhurt;
 
 use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match};
 

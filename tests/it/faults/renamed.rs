@@ -2,7 +2,7 @@
 
 use deskie_cdc::sandbox::simulator::{Books, Says};
 
-use super::later::watching;
+use super::mapped_later::watching;
 use crate::support::{AYSE, Connector, Stage, prepared, stage, texts, wait_until};
 
 const FILES: &str = "[[attachment]]

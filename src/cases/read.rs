@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{File, Payload, WriteBack};
+use super::Cases;
 use crate::deskie::{self, CallError, Message, Order, Writer};
 use crate::lanes::{
-    self, Author, Call, Class, Cost, CreatedAtKept, Found, MessageCandidate, MessageIntent, Verdict, backoff,
+    self, Call, Class, Cost, CreatedAtKept, Lookup, MessageCandidate, MessageIntent, Verdict, backoff,
 };
-use crate::model::{CaseId, CrashPoint, Kind, MessageId, StaffId, UserId, clock};
-use crate::store::{self, Delivery, NewRemote, ReadCase, RemoteState, StoreError, Ticket};
+use crate::model::{CaseId, CrashPoint, DeliveryId, DeliveryState, Kind, MessageId, StaffId, UserId, clock};
+use crate::store::{self, Delivery, NewRemote, Payload, ReadCase, RemoteState, StoreError, Ticket};
 use crate::text::{self, Shown};
 
 /// Deskie shows so many pages of 100 messages.
@@ -57,7 +57,7 @@ pub fn class_of_read(wanted: i16) -> Class {
     }
 }
 
-impl WriteBack {
+impl Cases {
     /// Reads a ticket's case; `call` was taken out of the budget for the first page.
     pub async fn read_case(&self, ticket: Ticket, call: Call) -> bool {
         let (Some(case), Some((wanted, wanted_at))) = (ticket.case_id, ticket.read_wanted) else {
@@ -82,7 +82,7 @@ impl WriteBack {
                     Verdict::Park => Duration::from_secs(3600),
                     Verdict::StopAll => Duration::from_secs(30),
                     Verdict::RetryAt(at) => at.saturating_duration_since(now),
-                    Verdict::PauseAll { .. } | Verdict::EnterDoubt | Verdict::Finish => Duration::ZERO,
+                    Verdict::PauseAll { .. } | Verdict::EnterDoubt => Duration::ZERO,
                 };
                 tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
                 let why = format!("{error}; {}", error.remedy());
@@ -235,7 +235,7 @@ impl WriteBack {
         };
         let (mut openings, doubtful): (Vec<Delivery>, Vec<Delivery>) = unidentified
             .into_iter()
-            .partition(|delivery| delivery.state == "delivered");
+            .partition(|delivery| delivery.state == DeliveryState::Delivered);
         let mut identified = Vec::new();
         for opening in openings.drain(..) {
             let found = first_message(
@@ -253,7 +253,9 @@ impl WriteBack {
         let mut new = Vec::new();
         let mut found_since = Vec::new();
         let mut deferred = None;
-        let mut given_up: Vec<&Delivery> = doubtful.iter().filter(|d| d.state == "discarded").collect();
+        let (mut given_up, open): (Vec<&Delivery>, Vec<&Delivery>) = doubtful
+            .iter()
+            .partition(|delivery| delivery.state == DeliveryState::Discarded);
         for message in unknown {
             let ours = identified.iter().find(|(_, id)| *id == message.message_id);
             if let Some((delivery, _)) = ours {
@@ -264,14 +266,8 @@ impl WriteBack {
                 continue;
             }
             // It was parked out of doubt, and a person said that it stands there: each stands for one message.
-            let mut stands = None;
-            for (place, delivery) in given_up.iter().enumerate() {
-                if may_be(delivery, message, page.date).await && is_of_then(delivery, message, page.date) {
-                    stands = Some(place);
-                    break;
-                }
-            }
-            if let Some(place) = stands {
+            let is_of_then = |delivery: &Delivery| is_of_then(delivery, message, page.date);
+            if let Some(place) = first_that_may_be(&given_up, message, page.date, is_of_then).await {
                 let delivery = given_up.remove(place);
                 found_since.push((delivery.id, message.message_id));
                 new.push(NewRemote {
@@ -280,16 +276,10 @@ impl WriteBack {
                 });
                 continue;
             }
-            let mut undecided = None;
-            for delivery in doubtful.iter().filter(|delivery| delivery.state != "discarded") {
-                if may_be(delivery, message, page.date).await {
-                    undecided = Some(delivery);
-                    break;
-                }
-            }
-            match undecided {
+            let undecided = first_that_may_be(&open, message, page.date, |_| true).await;
+            match undecided.and_then(|place| open.get(place)) {
                 // A person has to settle it; the others go on.
-                Some(delivery) if delivery.state == "parked" => {
+                Some(delivery) if delivery.state == DeliveryState::Parked => {
                     deferred = deferred.or(Some(Duration::from_secs(300)));
                     continue;
                 }
@@ -320,12 +310,25 @@ impl WriteBack {
                 .iter()
                 .map(|(delivery, message)| (delivery.id, *message)),
         );
+        self.store_read((ticket, case), &page, wanted_at, (new, found_since), deferred)
+            .await
+    }
+
+    /// Stores what a read has brought: `new` messages, and what of ours was `found` among them.
+    async fn store_read(
+        &self,
+        (ticket, case): (&Ticket, CaseId),
+        page: &Page,
+        wanted_at: jiff::Timestamp,
+        (new, found): (Vec<NewRemote>, Vec<(DeliveryId, MessageId)>),
+        deferred: Option<Duration>,
+    ) -> Result<Sorted, StoreError> {
         // Deskie's dates are whole seconds: the last two may still get company.
         let explained = page.date.and_then(|date| date.checked_sub(EXPLAINED_UNTIL).ok());
         let deferred = deferred.or(page.has_more.then_some(Duration::ZERO));
         let read = ReadCase {
             new,
-            identified: found_since,
+            identified: found,
             explained: explained.filter(|_| deferred.is_none()),
             whole: page.whole.filter(|_| deferred.is_none()),
             wanted_at,
@@ -413,6 +416,21 @@ async fn same(delivery: &Delivery, message: &Message) -> Shown {
     }
 }
 
+/// The place of the first of these that the message may be.
+async fn first_that_may_be(
+    deliveries: &[&Delivery],
+    message: &Message,
+    date: Option<jiff::Timestamp>,
+    also: impl Fn(&Delivery) -> bool,
+) -> Option<usize> {
+    for (place, delivery) in deliveries.iter().enumerate() {
+        if may_be(delivery, message, date).await && also(delivery) {
+            return Some(place);
+        }
+    }
+    None
+}
+
 /// Whether a message may be the one that we sent and have no answer for.
 async fn may_be(delivery: &Delivery, message: &Message, date: Option<jiff::Timestamp>) -> bool {
     let shown = same(delivery, message).await;
@@ -426,20 +444,15 @@ async fn may_be(delivery: &Delivery, message: &Message, date: Option<jiff::Times
         created_at: message.created_at,
         known: false,
     };
-    let author = match (delivery.call.as_deref(), delivery.user_id) {
-        (Some("add_note"), _) => Author::Note,
-        (_, Some(user)) if delivery.author == "customer" => Author::Customer(user),
-        _ => Author::Staff(None),
-    };
     let intent = MessageIntent {
-        author,
+        author: delivery.author_there(),
         created_at: jiff::Timestamp::from_second(delivery.written_at).ok(),
         sent_not_before: delivery
             .intended_at(date, Duration::ZERO)
             .unwrap_or(jiff::Timestamp::MIN),
         kept: CreatedAtKept::Unknown,
     };
-    matches!(lanes::match_messages(&[candidate], &intent), Found::One(_))
+    matches!(lanes::match_messages(&[candidate], &intent), Lookup::One(_))
 }
 
 /// Whether a message is from the very time of a call: the same text later is the customer's own.
@@ -481,27 +494,9 @@ fn verdict(message: &Message) -> NewRemote {
         Writer::Staff(_) => Kind::Agent,
         Writer::Customer(_) => Kind::Customer,
     };
-    let payload = Payload {
-        content: message.content.clone(),
-        content_html: message.content_html.clone(),
-        created_at: message.created_at,
-        staff_id: message.staff_id.map(|id| id.0),
-        user_id: message.user_id.map(|id| id.0),
-        via_rule: message.sent_via_rule,
-        attachments: message
-            .attachments
-            .iter()
-            .map(|file| File {
-                name: file.file_name.clone(),
-                url: file.url.clone(),
-                mime: file.mime_type.clone(),
-                size: file.file_size,
-            })
-            .collect(),
-    };
     NewRemote {
         kind: Some(kind),
-        payload: serde_json::to_value(payload).ok(),
+        payload: serde_json::to_value(Payload::of(message)).ok(),
         ..seen(message, RemoteState::Pending, None)
     }
 }

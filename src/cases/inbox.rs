@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{File, Payload, WriteBack};
+use super::Cases;
 use crate::deskie::webhook::ChannelMessage;
 use crate::deskie::{Case, CaseQuery, Outcome, Sort};
 use crate::files::name_of_path;
 use crate::lanes::{Call, Class, Cost, backoff};
-use crate::model::{CrashPoint, Kind};
-use crate::store::{Birth, InboxRow, NewRemote, RemoteState, StoreError};
+use crate::model::{CrashPoint, Kind, LaneId};
+use crate::store::{Birth, File, InboxRow, NewRemote, Payload, RemoteState, StoreError};
 
 /// So long a channel's message is held: webhooks overtake each other, and each carries but its own message.
 const HOLD: Duration = Duration::from_millis(500);
@@ -16,7 +16,7 @@ const HOLD: Duration = Duration::from_millis(500);
 /// More unknown cases than these are no live traffic.
 const FEW: usize = 4;
 
-impl WriteBack {
+impl Cases {
     /// Deals with what waits in the inbox; true where something was done.
     pub async fn inbox_round(&self) -> Result<bool, StoreError> {
         let taken = self.store.inbox_take().await?;
@@ -56,7 +56,7 @@ impl WriteBack {
     async fn channel_message(
         &self,
         row: &InboxRow,
-        ticket: i64,
+        ticket: LaneId,
         message: serde_json::Value,
     ) -> Result<bool, StoreError> {
         let message: ChannelMessage = serde_json::from_value(message)

@@ -6,22 +6,15 @@
 //!
 //! Invariant: nothing is decided here about a message; a case that was updated is read like any other.
 
-mod account;
-
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
-use crate::deskie::{
-    self, CallError, Case, CaseQuery, Client, Message, Meter, Order, Sort, Status, Unreadable, Writer,
-};
+use super::Cases;
+use crate::deskie::{self, CallError, Case, CaseQuery, Message, Order, Sort, Status, Unreadable, Writer};
 use crate::lanes::{Class, Cost, backoff};
-use crate::model::{CaseId, CrashPoint, MessageId, Seen, TroubleKind, clock};
-use crate::store::{
-    self, Birth, Claim, Claimed, HoldKind, Meta, Parent, SeenCase, SeenStatus, Store, StoreError,
-};
+use crate::model::{CaseId, CrashPoint, DeliveryState, LaneId, MessageId, Seen, TroubleKind, clock};
+use crate::store::{self, Birth, Claim, Claimed, HoldKind, Meta, Parent, SeenCase, SeenStatus, StoreError};
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -59,34 +52,16 @@ enum Failed {
     Unanswered(Box<CallError>),
 }
 
-/// Finds what no webhook told.
-pub struct Sweeper {
-    store: Store,
-    client: Client,
-    meter: Arc<Meter>,
-    config: Arc<Config>,
-}
-
-impl Sweeper {
-    /// A sweeper.
-    pub fn new(store: Store, client: Client, meter: Arc<Meter>, config: Arc<Config>) -> Sweeper {
-        Sweeper {
-            store,
-            client,
-            meter,
-            config,
-        }
-    }
-
+impl Cases {
     /// Sweeps until cancelled. Nothing is sent before the first sweep of a term (rule 11): `asked` is cancelled then.
-    pub async fn run(&self, cancel: CancellationToken, asked: CancellationToken) {
+    pub async fn sweep(&self, cancel: CancellationToken, asked: CancellationToken) {
         tokio::select! {
             () = cancel.cancelled() => {}
-            () = self.sweep(&asked) => {}
+            () = self.sweep_on(&asked) => {}
         }
     }
 
-    async fn sweep(&self, asked: &CancellationToken) {
+    async fn sweep_on(&self, asked: &CancellationToken) {
         let (mut failures, mut held) = (0u32, None);
         let mut unanswered_since = None;
         // One that another process or an earlier term has left is ended as well.
@@ -258,7 +233,7 @@ impl Sweeper {
     }
 
     /// So many of the youngest cases at most, merged ones too.
-    async fn newest_cases(&self, limit: u32) -> Result<Vec<Case>, CallError> {
+    pub(super) async fn newest_cases(&self, limit: u32) -> Result<Vec<Case>, CallError> {
         let query = CaseQuery {
             sort: Some(Sort::CreatedDesc),
             page: Some(1),
@@ -437,7 +412,7 @@ impl Sweeper {
     }
 
     /// Whether messages of a ticket are among these; `None`: its first one has no number yet, a later sweep may tell.
-    async fn is_held(&self, ticket: i64, messages: &[Message]) -> Result<Option<bool>, StoreError> {
+    async fn is_held(&self, ticket: LaneId, messages: &[Message]) -> Result<Option<bool>, StoreError> {
         let ids: Vec<MessageId> = messages.iter().map(|message| message.message_id).collect();
         if self.store.merge_holds(ticket, &ids).await? {
             return Ok(Some(true));
@@ -455,7 +430,9 @@ impl Sweeper {
                 }
             }
         }
-        let is_open = unidentified.iter().any(|sent| sent.state == "delivered");
+        let is_open = unidentified
+            .iter()
+            .any(|sent| sent.state == DeliveryState::Delivered);
         Ok((!is_open).then_some(false))
     }
 

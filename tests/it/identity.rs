@@ -1,4 +1,4 @@
-//! What an attacker's eye found.
+//! What stays the same row, ticket or message, whatever the site and Deskie do to it.
 
 use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match, Says};
 

@@ -3,14 +3,10 @@
 //! A session advisory lock keeps a second instance out while the first one's connection lives; the lease row with its
 //! epoch, checked in every durable step, keeps out a leader that was taken for dead and is not.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-
-use super::{RunError, Shared, work};
-use crate::console::{Role, Vital};
+use super::shared::{RunError, Shared};
+use crate::console::Vital;
 use crate::model::{CrashPoint, clock};
 use crate::postgres::{SessionOptions, connect, describe};
 use crate::store::StoreError;
@@ -22,90 +18,29 @@ const STALE_AFTER: f64 = 6.0;
 /// A lease that was not renewed for so long makes a standby try the lock.
 const LATE_AFTER: f64 = 3.0;
 
-/// How often a standby looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How long the database may take to answer one who wants to lead.
-const ASK_WITHIN: Duration = Duration::from_secs(30);
-
 /// How long an ended session may take to let go of its lock.
 const LETS_GO_WITHIN: Duration = Duration::from_secs(2);
 
-/// One who has the lock takes the lease within [`ASK_WITHIN`]; who has not by now is no leader.
+/// One who has the lock takes the lease within [`ASK_WITHIN`](super::ASK_WITHIN); who has not by now is no leader.
 const TAKES_LEASE_WITHIN: Duration = Duration::from_secs(35);
 
 /// How long giving the lease back may take: a standby waits for it no longer than for a stale one.
 const GIVE_BACK_WITHIN: Duration = Duration::from_secs(1);
 
-/// Waits until this instance may lead, leads, and stands by again when it lost the lead; ends with `stop`.
-pub async fn lead_or_stand_by(
-    shared: &Shared,
-    vital: &Arc<Vital>,
-    stop: &CancellationToken,
-) -> Result<(), RunError> {
-    let mut attempt = 0u32;
-    let mut stood_by = false;
-    // Since when somebody has had the lock.
-    let mut held_since = None;
-    while !stop.is_cancelled() {
-        let lead = tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            lead = tokio::time::timeout(ASK_WITHIN, try_lead(shared, vital, stood_by, &mut held_since)) => {
-                lead.unwrap_or_else(|_| Err(Trouble::Passing(format!("no answer within {ASK_WITHIN:?}"))))
-            }
-        };
-        stood_by = matches!(lead, Ok(None));
-        match lead {
-            Ok(Some(connection)) => {
-                (attempt, held_since) = (0, None);
-                vital.set_role(Role::Leader);
-                work::work(shared, vital, connection, stop).await?;
-                // What ended the term may be the network: a connection that nobody has closed is dead all the same.
-                shared.forget_connections();
-                vital.set_role(Role::Starting);
-            }
-            Ok(None) => {
-                attempt = 0;
-                vital.set_role(Role::Standby);
-                pause(stop, LOOK_EVERY).await;
-            }
-            Err(Trouble::Fatal(error)) => return Err(error),
-            Err(Trouble::Passing(text)) => {
-                attempt += 1;
-                held_since = None;
-                shared.forget_connections();
-                if attempt.is_power_of_two() {
-                    tracing::error!(
-                        attempt,
-                        "the database cannot be used yet, it is tried again: {text}"
-                    );
-                }
-                vital.set_error(&text);
-                pause(stop, Duration::from_millis(250 * u64::from(attempt.min(20)))).await;
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn pause(stop: &CancellationToken, time: Duration) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = tokio::time::sleep(time) => {}
-    }
-}
-
-enum Trouble {
+/// Why this instance cannot lead.
+pub enum Trouble {
+    /// It is tried again.
     Passing(String),
+    /// No waiting mends it.
     Fatal(RunError),
 }
 
 /// The connection that holds the lock, where this instance won. One that has stood by looks at the lease alone, and
 /// tries the lock once the lease was given back or is not renewed any more. `held_since`: since when the lock was held by
 /// somebody without a lease.
-async fn try_lead(
+pub async fn try_lead(
     shared: &Shared,
-    vital: &Arc<Vital>,
+    vital: &Vital,
     stood_by: bool,
     held_since: &mut Option<Instant>,
 ) -> Result<Option<tokio_postgres::Client>, Trouble> {
@@ -306,21 +241,4 @@ pub async fn give_back(shared: &Shared, connection: tokio_postgres::Client) {
     }
     // Closing the session lets go of the lock.
     drop(connection);
-}
-
-/// The tasks of one term of office, ended together.
-pub async fn end_together(mut tasks: JoinSet<&'static str>, term: &CancellationToken, grace: Duration) {
-    // Whichever ends first, but for the signal, ends the term: none of them ends by itself otherwise.
-    if let Some(ended) = tasks.join_next().await {
-        match ended {
-            Ok(name) => tracing::debug!("{name} ended"),
-            Err(error) => tracing::error!("a task ended badly: {error}"),
-        }
-    }
-    term.cancel();
-    let finished = tokio::time::timeout(grace, async { while tasks.join_next().await.is_some() {} }).await;
-    if finished.is_err() {
-        tracing::warn!("some work was cut off after {grace:?}; it is durable and goes on at the next start");
-        tasks.abort_all();
-    }
 }

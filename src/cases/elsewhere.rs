@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use super::WriteBack;
+use super::Cases;
 use super::read::DEFERRED;
 use crate::deskie::{CallError, Case, Identity, Message, Outcome, Writer};
 use crate::lanes::{Class, Cost};
@@ -21,7 +21,7 @@ pub(super) enum Whose {
     Unknown(String),
 }
 
-impl WriteBack {
+impl Cases {
     /// A message of a customer whom the case did not have before: perhaps his other address, perhaps Deskie shows another
     /// case in place of one that was merged into it, perhaps his own ticket's case was merged into this one. That costs a
     /// look at each of these cases; true: the ticket goes on elsewhere, or its case is read again later.

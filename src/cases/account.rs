@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Sweeper;
+use super::Cases;
 use crate::deskie::{Case, Identity, Outcome};
 use crate::lanes::{Class, Cost};
 use crate::store::{Claimed, HoldKind, StoreError, Witness};
@@ -38,7 +38,7 @@ enum Testimony {
     Unknown(String),
 }
 
-impl Sweeper {
+impl Cases {
     /// Asks the witnesses, and holds everything where they say that it is another account. True where it is ours.
     pub(super) async fn account_is_ours(&self) -> Result<bool, StoreError> {
         match self.verify_account().await? {

@@ -7,20 +7,20 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::shared::Shared;
+use crate::cases::{Cases, class_of_read};
 use crate::console::{DeskieState, Flow, Vital};
 use crate::deliver::Deliverer;
 use crate::deskie::{KeyRefusal, Reach};
 use crate::lanes::{Class, Cost, Ready, Scheduler, Work};
-use crate::model::{LaneId, clock};
+use crate::model::{DeliveryState, LaneId, clock};
 use crate::store::{Delivery, Heads, StoreError, Ticket};
-use crate::writeback::{WriteBack, class_of_read};
 
 /// Calls under way at once.
 const CONCURRENCY: usize = 16;
 
 /// How many heads are looked at.
-const HEADS: i64 = 2 * CONCURRENCY as i64;
+const HEADS: u32 = 2 * CONCURRENCY as u32;
 
 /// A look that failed is made again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -35,8 +35,7 @@ const LOOK_AT_MOST: Duration = Duration::from_millis(10);
 /// (rule 11): `asked` is cancelled then.
 pub async fn run(
     shared: Shared,
-    deliverer: Arc<Deliverer>,
-    writeback: Arc<WriteBack>,
+    (deliverer, cases): (Arc<Deliverer>, Arc<Cases>),
     vital: Arc<Vital>,
     asked: CancellationToken,
     term: CancellationToken,
@@ -67,7 +66,7 @@ pub async fn run(
         if asked.is_cancelled() && due.is_some_and(|due| due <= clock::monotonic()) {
             looked_at = clock::monotonic();
             let parts = (&mut scheduler, &mut busy, &mut running, &mut seen);
-            let next = match look(&shared, parts, &deliverer, &writeback).await {
+            let next = match look(&shared, parts, &deliverer, &cases).await {
                 Ok(next) => next,
                 Err(error) if error.lost_leadership() => break,
                 Err(error) => {
@@ -161,9 +160,9 @@ async fn look(
     shared: &Shared,
     (scheduler, busy, running, looks): (&mut Scheduler, &mut HashSet<LaneId>, &mut Running, &mut Looks),
     deliverer: &Arc<Deliverer>,
-    writeback: &Arc<WriteBack>,
+    cases: &Arc<Cases>,
 ) -> Result<Option<Duration>, StoreError> {
-    let busy_lanes: Vec<i64> = busy.iter().map(|lane| lane.0).collect();
+    let busy_lanes: Vec<LaneId> = busy.iter().copied().collect();
     let Heads {
         mut deliveries,
         mut reads,
@@ -188,22 +187,21 @@ async fn look(
                 let delivery = deliveries.swap_remove(place);
                 let deliverer = deliverer.clone();
                 running.spawn(async move {
-                    match delivery.state.as_str() {
-                        "doubt" => deliverer.look(delivery, started.call).await,
+                    match delivery.state {
+                        DeliveryState::Doubt => deliverer.look(delivery, started.call).await,
                         _ => deliverer.send(delivery, started.call).await,
                     }
                     (lane, true, look)
                 });
             }
-            Work::Sweep => {}
             Work::Read => {
-                let Some(place) = reads.iter().position(|ticket| ticket.id == lane.0) else {
+                let Some(place) = reads.iter().position(|ticket| ticket.id == lane) else {
                     continue;
                 };
                 let ticket = reads.swap_remove(place);
-                let writeback = writeback.clone();
+                let cases = cases.clone();
                 running.spawn(async move {
-                    let has_more = writeback.read_case(ticket, started.call).await;
+                    let has_more = cases.read_case(ticket, started.call).await;
                     (lane, has_more, look)
                 });
             }
@@ -214,9 +212,9 @@ async fn look(
 }
 
 fn ready_delivery(delivery: &Delivery) -> Ready {
-    let doubt = delivery.state == "doubt";
+    let doubt = delivery.state == DeliveryState::Doubt;
     Ready {
-        lane: Some(LaneId(delivery.ticket_id)),
+        lane: Some(delivery.ticket_id),
         what: if doubt {
             Work::LookUp(delivery.id)
         } else {
@@ -236,7 +234,7 @@ fn ready_delivery(delivery: &Delivery) -> Ready {
 fn ready_read(ticket: &Ticket) -> Ready {
     let (wanted, at) = ticket.read_wanted.unwrap_or((3, jiff::Timestamp::MAX));
     Ready {
-        lane: Some(LaneId(ticket.id)),
+        lane: Some(ticket.id),
         what: Work::Read,
         class: class_of_read(wanted),
         cost: Cost::Read,

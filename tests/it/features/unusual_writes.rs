@@ -1,4 +1,4 @@
-//! Odd ways in which sites write, and what the mapping says of them.
+//! Unusual ways in which sites write, and what the mapping says of them.
 
 use deskie_cdc::sandbox::simulator::Says;
 

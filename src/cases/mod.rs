@@ -1,0 +1,45 @@
+//! What Deskie has: the messages of a case, a webhook of an unknown one, and the cases that changed without a word.
+//!
+//! *Reading* a case compares sets: every message that is not known gets a row in `remote`, whatever its number, and the
+//! verdict (ours, note, skipped, pending) stands in the same transaction that ends the read. The *inbox* turns webhooks
+//! into wanted reads, or into messages where a channel's webhook holds one. *Elsewhere* is where merges are found out. The
+//! *sweep* makes up for webhooks that never came, and asks at each start what Deskie knows that we do not (rule 11).
+//!
+//! A message that may be our own one in doubt is left alone until the doubt is settled (rule 8, rule 10).
+//!
+//! Invariant: nothing is written to the site here, and nothing is changed in Deskie.
+
+mod account;
+mod elsewhere;
+mod inbox;
+mod read;
+mod status;
+mod sweep;
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::deskie::{Client, Meter};
+use crate::store::Store;
+
+pub use read::class_of_read;
+
+/// Reads what Deskie has.
+pub struct Cases {
+    store: Store,
+    client: Client,
+    meter: Arc<Meter>,
+    config: Arc<Config>,
+}
+
+impl Cases {
+    /// Nothing is asked before the first piece of work.
+    pub fn new(store: Store, client: Client, meter: Arc<Meter>, config: Arc<Config>) -> Cases {
+        Cases {
+            store,
+            client,
+            meter,
+            config,
+        }
+    }
+}

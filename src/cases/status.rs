@@ -1,0 +1,42 @@
+//! A case's status, as it is compared with the site's.
+
+use super::Cases;
+use crate::deskie::{Case, Status};
+use crate::lanes::{Class, Cost};
+use crate::model::CaseId;
+use crate::store::SeenStatus;
+
+/// A case as its status is compared; one in the trash tells nothing.
+pub(super) fn seen(case: &Case) -> Option<SeenStatus> {
+    match &case.status {
+        Status::Other(_) => None,
+        status => Some(SeenStatus {
+            case_id: case.case_id,
+            status: status.as_str().to_owned(),
+            at: case.updated_at?,
+        })
+        .filter(|_| !case.deleted && !case.spam),
+    }
+}
+
+impl Cases {
+    /// A webhook brought no new message: perhaps the status changed. Costs one read, and only with `[status]`.
+    pub(super) async fn read_status(&self, case: CaseId) {
+        if self.config.status.is_none() {
+            return;
+        }
+        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
+        let answer = self.client.case(case).await;
+        self.meter.settle(call, &answer);
+        let seen = match answer {
+            Ok(answer) => seen(&answer.value),
+            // The sweep brings it, too.
+            Err(error) => return tracing::warn!(%case, "its status could not be read: {error}"),
+        };
+        if let Some(seen) = seen
+            && let Err(error) = self.store.status_seen(&[seen], true).await
+        {
+            tracing::warn!(%case, "its status could not be stored, the sweep brings it: {error}");
+        }
+    }
+}
