@@ -6,10 +6,13 @@
 //! begins with `TODO`, with which no config is taken, or on a terminal a question. The draft is then tried as it stands:
 //! loaded, prepared, shown with three tickets, and a reply is written and read back in a transaction that is rolled back.
 
+mod ask;
 mod catalog;
 mod columns;
+mod customers;
 mod draft;
 mod evidence;
+mod mixed;
 mod path;
 mod reply;
 mod sections;
@@ -19,13 +22,15 @@ mod tellers;
 mod visible;
 mod words;
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use tokio_postgres::Client;
 
+use self::ask::choose;
 use self::catalog::Candidate;
-use self::draft::{Form, Item, Section, Value};
+use self::customers::Customer;
+use self::draft::{Form, Section};
 use self::sections::{Found, Spoken};
 use self::tables::Choice;
 use super::output::print;
@@ -81,7 +86,13 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let found = find(&client, &tables, arguments, asks).await?;
     let mut sections = sections::sections(&found);
     if asks {
-        ask(&mut sections);
+        let asked = ask::Asked {
+            client: &client,
+            ticket: found.ticket.0,
+            message: found.message.as_ref().map(|message| message.table),
+            url: &arguments.url,
+        };
+        ask::all(&mut sections, &asked).await?;
     }
     let text = draft::text(&sections, &url.redacted(), Form::Whole);
     let review = Box::pin(review(&sections, arguments, &client, &url)).await?;
@@ -132,8 +143,9 @@ async fn find<'a>(
             ),
             Choice::None => {
                 return Err(failed(format!(
-                    "none of the {} tables that this user may read looks like one of tickets\nhint: name it with --ticket TABLE; \
-                     or write the config by hand: `[ticket] table`, `subject`, `body` and `customer` are the beginning",
+                    "none of the {} tables that this user may read looks like one of tickets\nhint: name it with --ticket TABLE, and with \
+                     --message TABLE what is written about its rows; or write the config by hand: `[ticket] table`, `subject`, `body` and \
+                     `customer` are the beginning",
                     tables.len()
                 )));
             }
@@ -162,7 +174,10 @@ async fn find<'a>(
             },
         },
     };
-    let customers = tables::customers(ticket.0, tables);
+    if message.is_none() && columns::body(ticket.0).is_none() {
+        return Err(failed(no_words(ticket.0, tables)));
+    }
+    let customers = customers::customers(ticket.0, tables);
     let message = match message {
         None => None,
         Some((table, why)) => {
@@ -173,7 +188,7 @@ async fn find<'a>(
                     table.table.name, ticket.0.table.name
                 )));
             };
-            if columns::body(table).is_none() {
+            if columns::said(table, "m").is_none() {
                 let bytes = table
                     .table
                     .columns
@@ -189,13 +204,13 @@ async fn find<'a>(
                 )));
             }
             let writer = speech::writer(table, &link.columns(), tables);
-            let customer = customers.first().cloned().unwrap_or(tables::Customer::Own);
+            let customer = customers.first().cloned().unwrap_or(Customer::Own);
             let spoken = evidence::spoken(client, (ticket.0, table, &link), &customer, writer.as_ref()).await;
             let author = speech::author(
                 table,
                 &link.columns(),
                 writer.as_ref(),
-                &customer,
+                &customers,
                 tables,
                 &spoken,
             );
@@ -218,6 +233,27 @@ async fn find<'a>(
     })
 }
 
+/// Nothing that anybody wrote was found about the tickets, and where it may stand.
+fn no_words(ticket: &Candidate, tables: &[Candidate]) -> String {
+    let near: Vec<String> = tables::children(ticket, &[], tables)
+        .iter()
+        .map(|child| child.table.name.to_string())
+        .collect();
+    let hint = match near.as_slice() {
+        [] => "no table names its rows. Is it another one (--ticket TABLE)? Else name the messages (--message TABLE), or write the config by \
+               hand: `[message] ticket` is an expression over the message's row"
+            .to_owned(),
+        near => format!(
+            "these name its rows: {}. Name the one that holds the messages (--message TABLE), or another table of tickets (--ticket TABLE)",
+            near.join(", ")
+        ),
+    };
+    format!(
+        "{} holds no text of a ticket's, and no table of messages was found for it\nhint: {hint}",
+        ticket.table.name
+    )
+}
+
 fn by_name<'a>(name: &str, tables: &'a [Candidate]) -> Result<&'a Candidate, Failure> {
     let bare = name.replace('"', "");
     let mut fit = tables
@@ -231,96 +267,19 @@ fn by_name<'a>(name: &str, tables: &'a [Candidate]) -> Result<&'a Candidate, Fai
         (None, _) => {
             let names = tables.iter().map(|of| of.table.name.table.as_str());
             let near = crate::mapping::shape::nearest(&bare, names);
-            let hint = near.map_or(String::new(), |near| format!("\nhint: did you mean `{near}`?"));
+            let hint = near.map_or(
+                "name it as schema.table; a table that this user may not read is not seen".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
             Err(Failure::Usage(format!(
-                "error: this user sees no table `{name}`{hint}"
+                "error: this user sees no table `{name}`\nhint: {hint}"
             )))
         }
     }
 }
 
-/// A person chooses among tables that are as likely; where nobody can be asked, that is said.
-fn choose<'a>(
-    what: &str,
-    flag: &str,
-    many: &[&'a Candidate],
-    tables: &[Candidate],
-    asks: bool,
-) -> Result<&'a Candidate, Failure> {
-    let line = |of: &&Candidate| {
-        let why = if flag == "--ticket" {
-            format!(": {}", tables::why(of, tables))
-        } else {
-            String::new()
-        };
-        format!("{}{why}", of.table.name)
-    };
-    let lines: Vec<String> = many.iter().map(line).collect();
-    if asks {
-        eprintln!("Which of these tables holds the {what}?");
-        for (n, line) in lines.iter().enumerate() {
-            eprintln!("  {}  {line}", n + 1);
-        }
-        let number: Option<usize> = answer("Its number: ").and_then(|text| text.parse().ok());
-        if let Some(one) = number.and_then(|number| many.get(number.checked_sub(1)?)) {
-            return Ok(one);
-        }
-    }
-    let list: Vec<String> = lines.iter().map(|line| format!("  {line}")).collect();
-    let example = many
-        .first()
-        .map(|of| of.table.name.to_string())
-        .unwrap_or_default();
-    Err(failed(format!(
-        "several tables may hold the {what}, and nothing tells which:\n{}\nhint: choose, e.g. {flag} {example}",
-        list.join("\n")
-    )))
-}
-
-/// One line from the terminal.
-fn answer(prompt: &str) -> Option<String> {
-    eprint!("{prompt}");
-    std::io::stderr().flush().ok()?;
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).ok()?;
-    let line = line.trim();
-    (!line.is_empty()).then(|| line.to_owned())
-}
-
-/// Asks each open question; what gets no answer stays open.
-fn ask(sections: &mut [Section]) {
-    for section in sections {
-        for item in &mut section.items {
-            let Item::Line { key, value, .. } = item else {
-                continue;
-            };
-            let Value::Todo { question, offer } = &*value else {
-                continue;
-            };
-            eprintln!("\n{} {key}: {question}", section.header);
-            let prompt = match offer {
-                Some(offer) => {
-                    eprintln!("  perhaps: {offer}");
-                    "  y takes that, SQL is taken as it is, nothing leaves it open: "
-                }
-                None => "  SQL is taken as it is, nothing leaves it open: ",
-            };
-            *value = match (answer(prompt), offer) {
-                (Some(text), Some(offer)) if text == "y" => Value::Sql(offer.clone()),
-                (Some(text), _) => Value::Sql(text),
-                (None, _) => continue,
-            };
-        }
-    }
-}
-
-/// The draft, tried: what it makes of three tickets, and whether a reply comes back as what it is.
-async fn review(
-    sections: &[Section],
-    arguments: &Arguments,
-    client: &Client,
-    url: &ConnectUrl,
-) -> Result<String, Failure> {
+/// The draft as a config without what is open, or what is wrong with it.
+fn tried(sections: &[Section], url: &str) -> Result<Config, String> {
     let open = draft::open(sections);
     let mut tried = draft::text(sections, "", Form::Tried);
     if open.iter().any(|question| question.contains("customer.email")) {
@@ -331,7 +290,7 @@ async fn review(
     }
     let place = |name: &str| {
         Some(match name {
-            "DESKIE_CDC_DATABASE_URL" => arguments.url.clone(),
+            "DESKIE_CDC_DATABASE_URL" => url.to_owned(),
             "DESKIE_URL" => "https://example.deskie.io".to_owned(),
             "DESKIE_STAFF_EMAIL" => "api@example.com".to_owned(),
             "DESKIE_TICKET_FIELD" => "1".to_owned(),
@@ -339,9 +298,21 @@ async fn review(
             _ => return None,
         })
     };
-    let mut config = Config::parse(Path::new("the draft"), &tried, &place).map_err(|faults| {
+    Config::parse(Path::new("the draft"), &tried, &place).map_err(|faults| faults.to_string())
+}
+
+/// The draft, tried: what it makes of three tickets, and whether a reply comes back as what it is.
+async fn review(
+    sections: &[Section],
+    arguments: &Arguments,
+    client: &Client,
+    url: &ConnectUrl,
+) -> Result<String, Failure> {
+    let open = draft::open(sections);
+    let mut config = tried(sections, &arguments.url).map_err(|faults| {
         failed(format!(
-            "the draft does not load, which is a fault of `init`; nothing is written:\n{faults}"
+            "the draft does not load, and nothing is written:\n{faults}\nhint: choose other tables with --ticket and --message, or write the \
+             config by hand (docs/mapping.md); this is a fault of `init`, please report it with the tables' definitions"
         ))
     })?;
     let narrowed = path::narrowed(client)
@@ -366,7 +337,10 @@ async fn review(
             .iter()
             .any(|part| question.starts_with(part))
     });
-    text.push_str("\nThe draft, tried:\n");
+    text.push_str(match open.is_empty() {
+        true => "\nThe draft, tried:\n",
+        false => "\nThe draft, tried without the lines that are questions still (without an author each message counts as the customer's):\n",
+    });
     for check in setup::try_draft(&config, url, is_writable && config.reply.is_some()).await {
         let word = match check.status {
             Status::Ok => "ok  ",

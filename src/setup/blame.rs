@@ -196,6 +196,16 @@ async fn fault(
     };
     let hint = match (near, &pointed) {
         (Some(near), _) => Some(format!("did you mean `{near}`?")),
+        (None, Some(pointed))
+            if server.code == "42P01"
+                && pointed.first().is_some_and(|alias| of_join(config, name, alias)) =>
+        {
+            Some(format!(
+                "the joins of [ticket] and [message] are not there: the ticket's own row is `t`, and `{0}` is read by a subquery, as (select \
+                 {0}.… from … {0} where {0}.… = t.…)",
+                pointed.first().map_or("", String::as_str)
+            ))
+        }
         (None, Some(pointed)) if server.code == "42702" && pointed.len() == 1 => {
             let alias = match name.split('.').next() {
                 Some("message") => "m",
@@ -220,6 +230,14 @@ async fn fault(
         hint,
         not_the_config: server.code == "42501",
     })
+}
+
+/// Whether a join of the config makes that alias, which is not there in the statements of a reply, a status or a case.
+fn of_join(config: &Config, part: &str, alias: &str) -> bool {
+    let is_read = ["ticket.", "message.", "attachment"]
+        .iter()
+        .any(|section| part.starts_with(section));
+    !is_read && joins(config).any(|join| words(&join.sql).iter().any(|word| word == alias))
 }
 
 /// `relation "x" does not exist` and `missing FROM-clause entry` share a code; only the former has a table to offer.

@@ -29,7 +29,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::Client;
 
 pub use bind::note_keys;
-pub use check::{Check, Status, check, sample_parameters, try_draft};
+pub use check::{Check, Status, check, draft_faults, sample_parameters, try_draft};
 pub use error::SetupError;
 pub use own::{SlotOutcome, slot_name};
 pub use publication::publications;

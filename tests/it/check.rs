@@ -196,12 +196,14 @@ async fn mistakes_of_the_mapping_point_at_their_lines() {
     work.change_config("u.email", "u.emial");
     work.change_config("not m.is_internal", "not m.is_intern");
     work.change_config("update tickets set", "update ticketz set");
+    work.change_config("\":author_name\"", "\"u.full_name\"");
     let checked = work.command(&["check"]).await.exits(1);
     assert_says(
         &checked,
         &[
             "ticket.customer.email: column u.emial does not exist (SQLSTATE 42703)\n      mend: did you mean `u.email`?",
             "message.where: column m.is_intern does not exist (SQLSTATE 42703)\n      mend: did you mean `m.is_internal`?",
+            "reply.set.author_name: missing FROM-clause entry for table \"u\" (SQLSTATE 42P01)\n      mend: the joins of [ticket] and [message] are not there",
             "relation \"ticketz\" does not exist (SQLSTATE 42P01)\n      mend: did you mean `public.tickets`?",
             "deskie-cdc.toml:",
         ],

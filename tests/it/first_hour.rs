@@ -1,5 +1,6 @@
 //! docs/first-hour.md, played: its commands are run, its answers are held against what comes.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ async fn the_first_hour_goes_as_it_is_told() {
         deskie.add_rule(Rule::to(work.webhook_url(), on));
     }
     let admin = site.cluster.superuser_url("shop");
-    let mut connector = None;
+    let (mut connector, mut names) = (None, BTreeSet::new());
     for (kind, lines) in blocks(&told) {
         match kind.as_str() {
             "console" => {
@@ -91,6 +92,11 @@ async fn the_first_hour_goes_as_it_is_told() {
             // The answer to the question under that key, and the places of step 2.
             "toml answer" => {
                 let draft = std::fs::read_to_string(work.config_file()).unwrap();
+                let inner = draft
+                    .split("${")
+                    .skip(1)
+                    .filter_map(|rest| rest.split('}').next());
+                names = inner.map(str::to_owned).collect();
                 let (key, _) = lines[0].split_once(" = ").unwrap();
                 let open = draft
                     .lines()
@@ -113,6 +119,12 @@ async fn the_first_hour_goes_as_it_is_told() {
                         ),
                     );
                 work.write_config(&config);
+            }
+            // The places, all of them and no others.
+            "sh" => {
+                let named = |line: &String| line.split_once('=').unwrap().0.to_owned();
+                let told: BTreeSet<String> = lines.iter().map(named).collect();
+                assert_eq!(told, names);
             }
             "console run" => connector = Some(work.run()),
             "sql" => match lines.last().and_then(|last| last.strip_prefix("-- ")) {

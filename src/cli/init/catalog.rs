@@ -63,7 +63,13 @@ impl Candidate {
         let mut found: BTreeSet<String> = column.enum_labels.iter().cloned().collect();
         found.extend(self.allowed.get(&column.name).into_iter().flatten().cloned());
         found.extend(self.values(&column.name).into_iter().map(str::to_owned));
-        let is_word = |word: &String| word.chars().count() <= 40 && !word.contains(char::is_whitespace);
+        // An address is a word of nobody's list.
+        let is_word = |word: &String| {
+            word.chars().count() <= 40
+                && !word.contains(char::is_whitespace)
+                && !word.contains('@')
+                && !word.contains("://")
+        };
         if found.len() > 8 || !found.iter().all(is_word) {
             return Vec::new();
         }

@@ -1,5 +1,7 @@
 //! PURE: what a column is, by its name, its type and what stands in it.
 
+use std::collections::BTreeMap;
+
 use super::catalog::Candidate;
 use super::words::{self, has, same};
 use crate::mapping::shape::quote_ident;
@@ -144,6 +146,60 @@ pub(super) fn body(of: &Candidate) -> Option<&TableColumn> {
         })
 }
 
+/// A JSON column under whose key the sentences stand, where no column of text holds what was written.
+pub(super) fn json_body(of: &Candidate) -> Option<(&TableColumn, String)> {
+    if body(of).is_some() {
+        return None;
+    }
+    let columns = of.table.columns.iter().filter(|column| is_json(column));
+    columns.into_iter().find_map(|column| {
+        let objects = objects(of, column);
+        let mut texts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (key, value) in objects.iter().flatten() {
+            if let Some(text) = value.as_str() {
+                texts.entry(key).or_default().push(text);
+            }
+        }
+        let by_name = words::each(words::BODY).find(|word| {
+            texts
+                .get(*word)
+                .is_some_and(|texts| texts.iter().any(|text| text.contains(' ')))
+        });
+        let prose = || {
+            let prose = texts.iter().filter(|(_, texts)| is_prose(texts));
+            prose.max_by_key(|(_, texts)| length(texts)).map(|(key, _)| *key)
+        };
+        Some((column, by_name.or_else(prose)?.to_owned()))
+    })
+}
+
+/// What was written, as an expression over the row; in JSON under its key.
+pub(super) fn said(of: &Candidate, alias: &str) -> Option<String> {
+    match (body(of), json_body(of)) {
+        (Some(column), _) => Some(column.name.clone()),
+        (None, Some((column, key))) => Some(json_value(alias, column, &key)),
+        (None, None) => None,
+    }
+}
+
+/// A key of a JSON column, as text.
+pub(super) fn json_value(alias: &str, column: &TableColumn, key: &str) -> String {
+    format!("{} ->> {}", dotted(alias, &column.name), literal(key))
+}
+
+fn is_json(column: &TableColumn) -> bool {
+    column.type_text.starts_with("json")
+}
+
+/// The JSON objects of a column that were read whole.
+pub(super) fn objects(
+    of: &Candidate,
+    column: &TableColumn,
+) -> Vec<serde_json::Map<String, serde_json::Value>> {
+    let cells = of.values(&column.name).into_iter();
+    cells.filter_map(|text| serde_json::from_str(text).ok()).collect()
+}
+
 fn length(texts: &[&str]) -> usize {
     texts.iter().map(|text| text.chars().count()).sum::<usize>() / texts.len().max(1)
 }
@@ -165,8 +221,10 @@ pub(super) fn created(of: &Candidate) -> Option<&TableColumn> {
             .iter()
             .filter(|column| column.type_category == 'D' && column.type_text.starts_with("timestamp"))
     };
-    let exact = words::each(words::CREATED).find_map(|word| times().find(|column| same(&column.name, word)));
-    exact.or_else(|| {
+    let by = |fits: fn(&str, &str) -> bool| {
+        words::each(words::CREATED).find_map(|word| times().find(|column| fits(&column.name, word)))
+    };
+    by(same).or_else(|| by(words::alike)).or_else(|| {
         let mut now = times()
             .filter(|column| of.made_now.contains(&column.name) && !has(&column.name, words::OTHER_AT));
         now.next().filter(|_| now.next().is_none())

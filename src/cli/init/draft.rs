@@ -169,7 +169,7 @@ fn line(item: &Item, form: Form) -> String {
                 Form::Whole => format!(
                     "{}{key} = {}\n",
                     offer.unwrap_or_default(),
-                    string(&format!("TODO: {}", one_line(question)))
+                    basic(&format!("TODO: {}", one_line(question)))
                 ),
                 Form::Tried => String::new(),
             }
@@ -189,6 +189,11 @@ fn one_line(text: &str) -> String {
 /// A TOML string.
 pub(super) fn string(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
+}
+
+/// A TOML string in plain quotes, whatever stands in it: a question is found by `"TODO`.
+fn basic(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 /// A key of TOML. Reserved words of SQL are no matter: column names are quoted by us.

@@ -4,8 +4,9 @@ use tokio_postgres::Client;
 
 use super::catalog::{Candidate, texts};
 use super::columns::{FirstMessage, body, created};
+use super::customers::Customer;
 use super::speech::{Spoken, Writer};
-use super::tables::{Customer, Link};
+use super::tables::Link;
 use crate::postgres::{qualified, quote_ident};
 
 /// So many messages are looked at.
@@ -79,7 +80,8 @@ pub(super) async fn spoken(
             .columns
             .first()
             .map(|column| format!("t.{}::pg_catalog.text", quote_ident(column))),
-        Customer::Own => None,
+        Customer::Kinds(pair, _) => Some(format!("t.{}::pg_catalog.text", quote_ident(&pair.id))),
+        Customer::Own | Customer::Through(_) => None,
     };
     outputs.push(owner.unwrap_or_else(|| null.clone()));
     let flag = writer.and_then(|writer| writer.flag.as_ref());
@@ -116,8 +118,12 @@ pub(super) async fn first_message(
     message: &Candidate,
     link: &Link,
 ) -> FirstMessage {
-    let (Some(own), Some(said)) = (body(ticket), body(message)) else {
+    let Some(own) = body(ticket) else {
         return FirstMessage::InTicket;
+    };
+    // What stands in JSON is not compared.
+    let Some(said) = body(message) else {
+        return FirstMessage::Unknown;
     };
     let order = created(message)
         .map(|column| column.name.clone())

@@ -1,11 +1,12 @@
 //! PURE: how an answer of Deskie's becomes a row of the messages.
 
 use super::catalog::Candidate;
-use super::columns::{body, created, dotted, email, is_html, named};
+use super::columns::{body, created, dotted, email, is_html, json_body, literal, named, objects};
+use super::customers::Customer;
 use super::draft::{Section, Value};
 use super::sections::{Found, Spoken};
 use super::speech::{Set, agent_of};
-use super::tables::{Customer, Link};
+use super::tables::Link;
 use super::visible::Visible;
 use super::words::{self, has};
 use crate::postgres::catalog::TableColumn;
@@ -89,7 +90,7 @@ pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> 
         sets.both(ours, Value::Sql(dotted("t", theirs)), "");
     }
     if let Link::Polymorphic { pair, word } = &message.link {
-        sets.both(&pair.kind, Value::Sql(super::columns::literal(word)), "");
+        sets.both(&pair.kind, Value::Sql(literal(word)), "");
     }
     for set in &message.author.sets {
         sets.by_kind(set);
@@ -105,6 +106,8 @@ pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> 
     if let Some(text) = body(of) {
         let value = if is_html(of, text) { ":html" } else { ":text" };
         sets.both(&text.name, Value::Sql(value.into()), "");
+    } else if let Some((column, key)) = json_body(of) {
+        sets.both(&column.name, json_reply(of, column, &key), "");
     }
     for (column, value) in &seen.sets {
         sets.both(column, value.clone(), "");
@@ -157,6 +160,39 @@ pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> 
         }
     }
     sections
+}
+
+/// The JSON of an answer, made after the newest message: what has the same value in most of them has it in a reply, too.
+fn json_reply(of: &Candidate, column: &TableColumn, body: &str) -> Value {
+    let objects = objects(of, column);
+    let newest = objects.iter().find(|object| object.contains_key(body));
+    let usual = |key: &str, value: &serde_json::Value| {
+        let same = objects
+            .iter()
+            .filter(|object| object.get(key) == Some(value))
+            .count();
+        same * 2 > objects.len()
+    };
+    let pairs = newest.into_iter().flatten().filter_map(|(key, value)| {
+        let value = match value {
+            _ if key == body => ":text".to_owned(),
+            serde_json::Value::String(text) if usual(key, value) => literal(text),
+            serde_json::Value::Bool(_) | serde_json::Value::Number(_) if usual(key, value) => {
+                value.to_string()
+            }
+            _ => return None,
+        };
+        Some(format!("{}, {value}", literal(key)))
+    });
+    let pairs: Vec<String> = pairs.collect();
+    let make = match column.type_text.as_str() {
+        "json" => "json_build_object",
+        _ => "jsonb_build_object",
+    };
+    Value::todo(
+        "JSON: what stands here in a reply?",
+        format!("{make}({})", pairs.join(", ")),
+    )
 }
 
 /// The columns that name people: who wrote it.

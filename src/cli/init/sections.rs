@@ -1,13 +1,12 @@
 //! PURE: what was found, as the sections of the draft.
 
 use super::catalog::Candidate;
-use super::columns::{
-    FirstMessage, body, created, dotted, email, is_html, is_people, is_prose, is_staff, named,
-};
+use super::columns::{FirstMessage, body, created, dotted, is_html, is_prose, json_body, named, said};
+use super::customers::{self, Customer};
 use super::draft::{Section, Value};
 use super::reply::reply;
 use super::speech::{Author, Writer, table_name};
-use super::tables::{Customer, Link, files};
+use super::tables::{Link, files};
 use super::visible::{Visible, visible};
 use super::words::{self, has};
 use crate::postgres::catalog::TableColumn;
@@ -63,6 +62,7 @@ fn used(message: &Spoken<'_>) -> Vec<String> {
     let mut used = message.link.columns();
     used.extend(message.author.used.iter().cloned());
     used.extend(body(message.table).map(|column| column.name.clone()));
+    used.extend(json_body(message.table).map(|(column, _)| column.name.clone()));
     used.extend(created(message.table).map(|column| column.name.clone()));
     used
 }
@@ -76,8 +76,9 @@ fn created_at(section: &mut Section, of: &Candidate, alias: &str) {
     if column.type_text.contains("without time zone") {
         let example = format!("{} at time zone 'Europe/Istanbul'", dotted(alias, &column.name));
         section.question(format!(
-            "{} has no time zone, and is read as UTC. Where the site writes local time in it, say so: created_at = \"{example}\"",
-            column.name
+            "{} has no time zone, and is read as UTC. Where the site writes local time in it, say so: created_at = {}",
+            column.name,
+            super::draft::string(&example)
         ));
     }
 }
@@ -88,101 +89,13 @@ fn html(section: &mut Section, of: &Candidate, column: &TableColumn) {
     }
 }
 
-fn customer_parts(customer: &Customer<'_>, ticket: &Candidate) -> Vec<(&'static str, String)> {
-    let (of, alias) = match customer {
-        Customer::Own => (ticket, "t"),
-        Customer::Row(people, _) => (*people, "u"),
-    };
-    let mut parts = Vec::new();
-    if let Some(column) = email(of) {
-        parts.push(("email", dotted(alias, &column.name)));
-    }
-    if let Some(column) = named(of, words::PHONE, "S") {
-        parts.push(("phone", dotted(alias, &column.name)));
-    }
-    let exact = |word: &str| {
-        of.table
-            .columns
-            .iter()
-            .find(|column| column.type_category == 'S' && words::same(&column.name, word))
-    };
-    let both = words::FIRST_LAST
-        .iter()
-        .find_map(|(first, last)| Some((exact(first)?, exact(last)?)));
-    let whole = words::each(words::NAME).find_map(exact);
-    if let Some((first, last)) = both {
-        parts.push((
-            "name",
-            format!(
-                "concat_ws(' ', {}, {})",
-                dotted(alias, &first.name),
-                dotted(alias, &last.name)
-            ),
-        ));
-    } else if let Some(column) = whole {
-        parts.push(("name", dotted(alias, &column.name)));
-    }
-    parts
-}
-
-/// Why the likeliest customer may be none.
-fn doubt(customer: &Customer<'_>, found: &Found<'_>) -> Option<String> {
-    let ticket = found.ticket.0;
-    let column = match customer {
-        Customer::Own => email(ticket)?.name.clone(),
-        Customer::Row(_, key) => key.columns.first()?.clone(),
-    };
-    let values: Vec<String> = ticket
-        .values(&column)
-        .into_iter()
-        .map(str::to_lowercase)
-        .collect();
-    if values.len() >= 2 && values.iter().all(|value| Some(value) == values.first()) {
-        return Some(
-            "all tickets lead to one address, which looks like a mailbox of the site's: whose is the customer's?"
-                .to_owned(),
-        );
-    }
-    let Customer::Row(people, _) = customer else {
-        return None;
-    };
-    if !has(&column, words::CUSTOMER_ID[0]) && writes(people, found) && values.len() < ticket.rows.len() {
-        return Some(format!(
-            "{column} is NULL in some tickets, and {} has the people of the messages, too: is it the customer, or whoever the ticket is assigned to?",
-            people.table.name
-        ));
-    }
-    let is_named = words::CUSTOMER_ID.iter().any(|list| has(&column, list));
-    let other = found.message.as_ref().and_then(|message| {
-        let leads_to = |of: &Candidate| message.table.keys.iter().any(|key| key.to == of.table.oid);
-        let is_other = |of: &&Candidate| {
-            of.table.oid != people.table.oid
-                && leads_to(of)
-                && !is_staff(of)
-                && (is_people(of) || has(&of.table.name.table, words::USER))
-        };
-        found.tables.iter().find(is_other).filter(|_| !leads_to(people))
-    });
-    let other = other.filter(|_| !is_named)?;
-    Some(format!(
-        "who is the customer: {} ({column}), or {}, whom the messages name? It may need a join",
-        people.table.name, other.table.name
-    ))
-}
-
-/// Whether the messages name the same people.
-fn writes(people: &Candidate, found: &Found<'_>) -> bool {
-    let message = found.message.as_ref();
-    message.is_some_and(|message| message.table.keys.iter().any(|key| key.to == people.table.oid))
-}
-
 fn ticket(found: &Found<'_>) -> Section {
     let (ticket, why) = &found.ticket;
     let mut section = Section::new("[ticket]", "alias t");
     section.line("table", table_name(ticket), format!("guessed by {why}"));
     let mut used: Vec<String> = Vec::new();
     let chosen = found.customers.first();
-    let doubt = chosen.and_then(|customer| doubt(customer, found));
+    let doubt = chosen.and_then(|customer| customers::doubt(customer, found));
     let is_one = found.customers.len() == 1 && doubt.is_none();
     if let Some(Customer::Row(people, key)) = chosen.filter(|_| is_one)
         && let (Some(ours), Some(theirs)) = (key.columns.first(), key.their.first())
@@ -271,56 +184,9 @@ fn ticket(found: &Found<'_>) -> Section {
             dotted("t", &status.name)
         ));
     }
-    customer(&mut section, found, doubt);
+    customers::lines(&mut section, found, doubt);
     children(&mut section, found);
     section
-}
-
-fn customer(section: &mut Section, found: &Found<'_>, doubt: Option<String>) {
-    let ticket = found.ticket.0;
-    let open = |question: String, offer: Option<String>| Value::Todo { question, offer };
-    match found.customers.as_slice() {
-        [one] if doubt.is_none() => {
-            let parts = customer_parts(one, ticket);
-            if parts.iter().any(|(key, _)| *key != "name") {
-                for (key, value) in parts {
-                    section.line(&format!("customer.{key}"), value, "");
-                }
-                return;
-            }
-            section.value(
-                "customer.email",
-                open("which expression gives the customer's address?".to_owned(), None),
-                "",
-            );
-        }
-        [one] => {
-            let offer = customer_parts(one, ticket)
-                .into_iter()
-                .find(|(key, _)| *key != "name")
-                .map(|(_, value)| value);
-            section.value("customer.email", open(doubt.unwrap_or_default(), offer), "");
-        }
-        [] => {
-            let question = "who is the customer? No address was found; it may need a join";
-            section.value("customer.email", open(question.to_owned(), None), "");
-        }
-        many => {
-            let name = |customer: &Customer<'_>| match customer {
-                Customer::Own => "the ticket's own address".to_owned(),
-                Customer::Row(people, key) => format!("{} ({})", people.table.name, key.columns.concat()),
-            };
-            let names: Vec<String> = many.iter().map(name).collect();
-            section.value(
-                "customer.email",
-                open(
-                    format!("who is the customer: {}? It may need a join", names.join(", or ")),
-                    None,
-                ),
-                "",
-            );
-        }
-    }
 }
 
 /// The tables that belong to the tickets and messages and are not mapped.
@@ -387,6 +253,12 @@ fn message(message: &Spoken<'_>, seen: &Visible) -> Section {
     if let Some(text) = body(of) {
         section.line("body", &text.name, "");
         html(&mut section, of, text);
+    } else if let (Some(said), Some((column, _))) = (said(of, "m"), json_body(of)) {
+        section.line(
+            "body",
+            said,
+            format!("there are sentences in the JSON of {}", column.name),
+        );
     }
     created_at(&mut section, of, "m");
     for question in &seen.questions {
@@ -404,6 +276,7 @@ fn message(message: &Spoken<'_>, seen: &Visible) -> Section {
             section.question(format!("{} holds sentences, and is left out.", column.name));
         }
         if column.type_text.starts_with("json")
+            && json_body(of).is_none_or(|(body, _)| body.name != column.name)
             && values.iter().any(|text| {
                 text.contains("\"url\"") || text.contains("\"path\"") || text.contains("\"name\"")
             })

@@ -2,8 +2,8 @@
 
 use super::catalog::{Candidate, ForeignKey};
 use super::columns::{StaffFlag, dotted, email, is_people, is_staff, staff_flag};
+use super::customers::Customer;
 use super::draft::Value;
-use super::tables::Customer;
 use super::tellers::{Ground, Teller};
 use super::words::{self, has};
 
@@ -144,7 +144,7 @@ pub(super) fn author(
     message: &Candidate,
     link: &[String],
     writer: Option<&Writer<'_>>,
-    customer: &Customer<'_>,
+    customers: &[Customer<'_>],
     tables: &[Candidate],
     spoken: &[Spoken],
 ) -> Author {
@@ -152,7 +152,8 @@ pub(super) fn author(
         message,
         link,
         writer,
-        customer,
+        customer: customers.first().unwrap_or(&Customer::Own),
+        is_customer_sure: customers.len() == 1,
         tables,
         spoken,
     };
@@ -227,6 +228,9 @@ fn told(ground: &Ground<'_>) -> Author {
             Some(owner.why.clone())
         });
     let teller = tellers.swap_remove(chosen);
+    if let Some((mixed, question)) = ground.mixed(&teller).filter(|_| conflict.is_none()) {
+        return mixed.into_author(Some(question));
+    }
     let question = conflict.map(|other| format!("who wrote a message? {}, but: {other}", teller.why));
     teller.into_author(question)
 }
@@ -276,12 +280,8 @@ impl Teller {
 }
 
 fn as_author(value: Value) -> Value {
-    let offer = match value {
-        Value::Sql(sql) => Some(sql),
-        Value::Todo { offer, .. } => offer,
-    };
-    Value::Todo {
-        question: "as author says it".to_owned(),
-        offer,
+    match value {
+        Value::Sql(sql) => Value::todo("as author says it", sql),
+        open => open,
     }
 }

@@ -1,7 +1,8 @@
 //! PURE: which table is which.
 
-use super::catalog::{Candidate, ForeignKey, Polymorphic};
-use super::columns::{self, body, email, named};
+use super::catalog::{Candidate, Polymorphic};
+use super::columns::{body, email, named, said};
+use super::customers::{has_somebody, is_record};
 use super::words::{self, has};
 
 /// How the rows of a table name a row of another one.
@@ -102,7 +103,7 @@ pub(super) fn speaking<'a>(parent: &Candidate, tables: &'a [Candidate]) -> Vec<&
             && !other.table.primary_key.is_empty()
             && !has(name, words::ASIDE)
             && !has(name, words::FILE)
-            && body(other).is_some()
+            && said(other, "m").is_some()
     };
     tables.iter().filter(fits).collect()
 }
@@ -113,21 +114,11 @@ pub(super) fn children<'a>(parent: &Candidate, taken: &[u32], tables: &'a [Candi
     tables.iter().filter(fits).collect()
 }
 
-/// Whether somebody stands behind the rows: an address of their own, or a key to people who have one.
-fn has_somebody(of: &Candidate, tables: &[Candidate]) -> bool {
-    email(of).is_some()
-        || named(of, words::PHONE, "S").is_some()
-        || of.keys.iter().any(|key| {
-            tables
-                .iter()
-                .any(|other| other.table.oid == key.to && columns::is_people(other))
-        })
-}
-
 /// Whether the rows are somebody who has an address: people, agents, queues.
-fn has_addresses(of: &Candidate) -> bool {
+fn has_addresses(of: &Candidate, tables: &[Candidate]) -> bool {
     (email(of).is_some() || named(of, words::PHONE, "S").is_some())
         && !has(&of.table.name.table, words::TICKET)
+        && !is_record(of, tables)
 }
 
 /// The tickets: whose name says so, behind whose rows somebody stands, and about which something is said, in rows of a
@@ -152,13 +143,13 @@ pub(super) fn tickets(tables: &[Candidate]) -> Choice<'_> {
     let is_part = |of: &Candidate| {
         of_form.iter().any(|parent| {
             link(of, parent).is_some()
-                && !has_addresses(parent)
+                && !has_addresses(parent, tables)
                 && (has(&parent.table.name.table, words::TICKET) || has(&of.table.name.table, words::MESSAGE))
         })
     };
     let whole: Vec<&Candidate> = of_form
         .iter()
-        .filter(|of| !is_part(of) && !has_addresses(of))
+        .filter(|of| !is_part(of) && !has_addresses(of, tables))
         .copied()
         .collect();
     let parts: Vec<&Candidate> = found.iter().filter(|of| is_part(of)).copied().collect();
@@ -176,7 +167,15 @@ pub(super) fn tickets(tables: &[Candidate]) -> Choice<'_> {
         .filter(|of| !speaking(of, tables).is_empty())
         .copied()
         .collect();
-    if !with_children.is_empty() {
+    if with_children.is_empty() {
+        // About rows of another name (orders) messages are written: they may be the tickets as well.
+        let is_spoken_of = |of: &&&Candidate| {
+            let mut children = speaking(of, tables).into_iter();
+            children.any(|child| !child.rows.is_empty() && has(&child.table.name.table, words::MESSAGE))
+        };
+        let spoken_of: Vec<&Candidate> = whole.iter().filter(is_spoken_of).copied().collect();
+        found.extend(spoken_of);
+    } else {
         found = with_children;
     }
     let filled: Vec<&Candidate> = found.iter().filter(|of| !of.rows.is_empty()).copied().collect();
@@ -265,82 +264,4 @@ pub(super) fn files<'a>(
             None => Some((other, false, link(other, ticket)?)),
         }
     })
-}
-
-/// Who may be a ticket's customer.
-#[derive(Debug, Clone)]
-pub(super) enum Customer<'a> {
-    /// The ticket's own row says it.
-    Own,
-    /// A row of this table, by this key.
-    Row(&'a Candidate, &'a ForeignKey),
-}
-
-/// The likeliest customers, all that are as likely as the likeliest.
-pub(super) fn customers<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> Vec<Customer<'a>> {
-    let mut found: Vec<(usize, Customer<'a>)> = Vec::new();
-    let has_own = email(ticket).is_some() || named(ticket, words::PHONE, "S").is_some();
-    if has_own {
-        found.push((1, Customer::Own));
-    }
-    for key in ticket.keys.iter().filter(|key| key.columns.len() == 1) {
-        let column = key.columns.concat();
-        let Some(target) = tables.iter().find(|other| other.table.oid == key.to) else {
-            continue;
-        };
-        let rank = words::CUSTOMER_ID.iter().position(|list| has(&column, list));
-        // The column that is named for the customer comes first even where the address stands elsewhere, unless the ticket
-        // has one itself: else a mailbox's or an agent's would be taken for it.
-        let is_nameless = rank == Some(0)
-            && !has_own
-            && has(&target.table.name.table, words::USER)
-            && !has(&target.table.name.table, words::NOT_PERSON);
-        if !(columns::is_people(target) || is_nameless)
-            || has(&column, words::NOT_CUSTOMER)
-            || only_agents(ticket, target, &column)
-        {
-            continue;
-        }
-        found.push((
-            rank.unwrap_or(words::CUSTOMER_ID.len()),
-            Customer::Row(target, key),
-        ));
-    }
-    let best = found.iter().map(|(rank, _)| *rank).min();
-    found
-        .into_iter()
-        .filter(|(rank, _)| Some(*rank) == best)
-        .map(|(_, customer)| customer)
-        .collect()
-}
-
-/// Whether all people whom a column names are staff.
-fn only_agents(ticket: &Candidate, people: &Candidate, column: &str) -> bool {
-    let Some(flag) = columns::staff_flag(people) else {
-        return false;
-    };
-    let (Some(key), Some(place)) = (
-        people
-            .table
-            .primary_key
-            .first()
-            .and_then(|key| people.table.columns.iter().position(|c| c.name == *key)),
-        people
-            .table
-            .columns
-            .iter()
-            .position(|column| column.name == flag.column),
-    ) else {
-        return false;
-    };
-    let named = ticket.values(column);
-    let known = people
-        .rows
-        .iter()
-        .filter_map(|row| Some((row.get(key)?.as_deref()?, row.get(place)?.as_deref())));
-    let flags: Vec<bool> = known
-        .filter(|(key, _)| named.contains(key))
-        .map(|(_, word)| word.is_some_and(|word| flag.is_agent(word)))
-        .collect();
-    !flags.is_empty() && flags.into_iter().all(|is_agent| is_agent)
 }

@@ -2,9 +2,9 @@
 
 use super::catalog::Candidate;
 use super::columns::{dotted, is_people, is_staff, literal, literals, sides};
+use super::customers::{Customer, people_of};
 use super::draft::Value;
 use super::speech::{Set, Spoken, Writer, agent_of, table_name};
-use super::tables::Customer;
 use super::words::{self, has};
 
 /// A column of people with one of these does not say who wrote it.
@@ -41,12 +41,14 @@ pub(super) struct Ground<'a> {
     pub link: &'a [String],
     pub writer: Option<&'a Writer<'a>>,
     pub customer: &'a Customer<'a>,
+    /// Nobody else is as likely to be the customer.
+    pub is_customer_sure: bool,
     pub tables: &'a [Candidate],
     pub spoken: &'a [Spoken],
 }
 
 impl Ground<'_> {
-    fn cells(&self, column: &str) -> Vec<Option<&str>> {
+    pub(super) fn cells(&self, column: &str) -> Vec<Option<&str>> {
         let place = self
             .message
             .table
@@ -62,7 +64,8 @@ impl Ground<'_> {
             .collect()
     }
 
-    fn free(&self, column: &str) -> bool {
+    /// Whether the column is neither a link nor a key.
+    pub(super) fn free(&self, column: &str) -> bool {
         !self.link.iter().any(|link| link == column) && self.message.key_of(column).is_none()
     }
 
@@ -113,7 +116,7 @@ impl Ground<'_> {
     fn strangers(&self, verdicts: &[Option<bool>]) -> Option<String> {
         let owner = match self.customer {
             Customer::Row(people, _) => Some(people.table.oid),
-            Customer::Own => None,
+            Customer::Own | Customer::Kinds(..) | Customer::Through(_) => None,
         };
         let is_strange = |column: &str, to: u32| {
             let rows = self.cells(column).into_iter().zip(self.spoken).zip(verdicts);
@@ -144,19 +147,22 @@ impl Ground<'_> {
                 && words.len() >= 2
                 && !has(&column.name, words::KEY_PART)
             {
-                let name = dotted("m", &column.name);
-                let [first, second] =
-                    [words.first(), words.get(1)].map(|word| word.cloned().unwrap_or_default());
-                let set = |value: &str| Some(Value::Sql(value.to_owned()));
+                // A number says nothing of its side: what may be the answer leaves it open.
+                let sides = words.iter().map(|word| format!(" when {word} then '…'"));
+                let open = || Some(Value::Sql("…".to_owned()));
                 found.push(Teller {
-                    sql: format!("case {name} when {first} then 'customer' when {second} then 'agent' end"),
+                    sql: format!(
+                        "case {}{} end",
+                        dotted("m", &column.name),
+                        sides.collect::<String>()
+                    ),
                     why: format!("{} holds {}", column.name, words.join(", ")),
                     used: vec![column.name.clone()],
                     join: None,
                     sets: vec![Set {
                         column: column.name.clone(),
-                        agent: set(&second),
-                        customer: set(&first),
+                        agent: open(),
+                        customer: open(),
                     }],
                     verdicts: Vec::new(),
                     is_sure: false,
@@ -308,27 +314,36 @@ impl Ground<'_> {
                 continue;
             };
             let name = dotted("m", &pair.kind);
-            let people_of = |word: &str| {
-                let class = words::parts(word.rsplit(['\\', ':', '/']).next().unwrap_or(word)).concat();
-                self.tables
-                    .iter()
-                    .find(|table| words::kin(&class, &words::parts(&table.table.name.table).concat()))
-            };
-            let id = self.message.table.column(&pair.id);
-            let is_required = id.is_some_and(|id| id.not_null);
+            let people_of = |word: &str| people_of(word, self.tables);
+            // A kind without its row names nobody.
             let agent_id = people_of(agent).and_then(|people| {
                 let key = people.table.primary_key.first()?;
-                agent_of(people, key, None, is_required.then_some("…"))
+                agent_of(people, key, None, Some("…"))
             });
-            let customer_id = match self.customer {
+            let word = |word: &String| Some(Value::Sql(literal(word)));
+            let (customer_kind, customer_id) = match self.customer {
                 Customer::Row(people, key)
                     if people_of(customer).is_some_and(|found| found.table.oid == people.table.oid) =>
                 {
-                    key.columns.first().map(|column| Value::Sql(dotted("t", column)))
+                    let id = key.columns.first().map(|column| Value::Sql(dotted("t", column)));
+                    (word(customer), id)
                 }
-                _ => None,
+                Customer::Kinds(of_ticket, _) => (
+                    Some(Value::Sql(dotted("t", &of_ticket.kind))),
+                    Some(Value::Sql(dotted("t", &of_ticket.id))),
+                ),
+                _ if customers.len() > 1 => {
+                    let question = format!("which of {} is the ticket's customer?", customers.join(", "));
+                    (
+                        Some(Value::Todo {
+                            question,
+                            offer: None,
+                        }),
+                        None,
+                    )
+                }
+                _ => (word(customer), None),
             };
-            let word = |word: &String| Some(Value::Sql(literal(word)));
             let verdict = |cell: Option<&str>| {
                 let cell = cell?.to_owned();
                 if agents.contains(&cell) {
@@ -337,11 +352,31 @@ impl Ground<'_> {
                     customers.contains(&cell).then_some(false)
                 }
             };
+            let cells = self.cells(&pair.kind);
+            let has_nobody = cells.contains(&None);
+            let doubt = match () {
+                () if !unknown.is_empty() => Some(format!("whose is {}?", unknown.join(", "))),
+                () if has_nobody => {
+                    Some("it is NULL in some rows: are they the system's, which go to nobody?".to_owned())
+                }
+                () => None,
+            };
+            let which = |question: &str| {
+                Some(Value::Todo {
+                    question: question.to_owned(),
+                    offer: None,
+                })
+            };
             found.push(Teller {
                 sql: format!(
-                    "case when {name} in ({}) then 'customer' when {name} in ({}) then 'agent' end",
+                    "case when {name} in ({}) then 'customer' when {name} in ({}) then 'agent'{} end",
                     literals(&customers),
-                    literals(&agents)
+                    literals(&agents),
+                    if has_nobody {
+                        format!(" when {name} is null then 'skip'")
+                    } else {
+                        String::new()
+                    }
                 ),
                 why: format!("{} holds {}", pair.kind, words.join(", ")),
                 used: vec![pair.kind.clone(), pair.id.clone()],
@@ -350,27 +385,17 @@ impl Ground<'_> {
                     Set {
                         column: pair.kind.clone(),
                         agent: word(agent),
-                        customer: word(customer),
+                        customer: customer_kind,
                     },
                     Set {
                         column: pair.id.clone(),
-                        agent: agent_id.or_else(|| {
-                            is_required.then(|| Value::Todo {
-                                question: "which row stands for an agent?".to_owned(),
-                                offer: None,
-                            })
-                        }),
-                        customer: customer_id.or_else(|| {
-                            is_required.then(|| Value::Todo {
-                                question: "which row is the customer?".to_owned(),
-                                offer: None,
-                            })
-                        }),
+                        agent: agent_id.or_else(|| which("which row stands for an agent?")),
+                        customer: customer_id.or_else(|| which("which row is the customer?")),
                     },
                 ],
-                verdicts: self.cells(&pair.kind).into_iter().map(verdict).collect(),
+                verdicts: cells.iter().copied().map(verdict).collect(),
                 is_sure: false,
-                doubt: (!unknown.is_empty()).then(|| format!("whose is {}?", unknown.join(", "))),
+                doubt,
             });
         }
         found
@@ -461,9 +486,11 @@ impl Ground<'_> {
         let cells = self.cells(&writer.column);
         let verdict = |(cell, row): (&Option<&str>, &Spoken)| Some(*cell.as_ref()? != row.owner.as_deref()?);
         let (of_message, of_ticket) = (dotted("m", &writer.column), dotted("t", owner));
+        let has_nobody = cells.contains(&None);
+        let nobody = if has_nobody { " else '…'" } else { "" };
         Some(Teller {
             sql: format!(
-                "case when {of_message} = {of_ticket} then 'customer' when {of_message} is not null then 'agent' end"
+                "case when {of_message} = {of_ticket} then 'customer' when {of_message} is not null then 'agent'{nobody} end"
             ),
             why: format!(
                 "who wrote it ({}) is the ticket's customer ({owner}), or not",
@@ -474,9 +501,11 @@ impl Ground<'_> {
             sets: Vec::new(),
             verdicts: cells.iter().zip(self.spoken).map(verdict).collect(),
             is_sure: false,
-            doubt: cells
-                .contains(&None)
-                .then(|| format!("{} is NULL in some rows", writer.column)),
+            doubt: match () {
+                () if has_nobody => Some(format!("{} is NULL in some rows", writer.column)),
+                () if !self.is_customer_sure => Some("which stands on who the customer is".to_owned()),
+                () => None,
+            },
         })
     }
 }

@@ -79,8 +79,8 @@ pub(super) const AGENT: &str = "agent staff admin administrator support operator
 pub(super) const CUSTOMER: &str = "customer user client requester visitor guest enduser member contact inbound incoming in buyer subscriber \
     musteri müşteri kullanici kullanıcı uye üye gelen клиент пользовател покупател заявител входящ klient \
     polzovatel pokupatel zayavitel kunde benutzer nutzer eingehend cliente usuario utilisateur";
-/// A machine, in values.
-pub(super) const MACHINE: &str = "system bot auto automatic event sistem систем sistema";
+/// What the site's program wrote for the staff, in values. A bot is none of it: it may speak to the customer.
+pub(super) const MACHINE: &str = "system event sistem систем sistema";
 /// A name with one of these says who may see something, or what became of it, and not who wrote it.
 pub(super) const NOT_AUTHOR: &str = "only visible notify notified seen read sent show shown can to for need needs approved assigned informed \
     email";
@@ -95,6 +95,8 @@ pub(super) const PUBLIC: &str = "public visible published approved gorunur gör�
 /// What the customer sees, in values of a column for the kind of a message.
 pub(super) const PUBLIC_KIND: &str = "public reply message answer comment text visible published email received sent delivered read mesaj yanit \
     yanıt cevap публичн ответ сообщени otvet soobs öffentlich nachricht antwort";
+/// Of these kinds one may be the staff's own where there are replies beside it.
+pub(super) const COMMENT: &str = "comment yorum коммент kommentar comentario commentaire";
 /// Columns of a message that say nothing of who may see it.
 pub(super) const HARMLESS: &str = "read seen viewed edited updated modified pinned starred html delivered notified unread first sort order \
     position version count rating score size source channel lang language locale format content mime ip provider \
@@ -104,8 +106,7 @@ pub(super) const HARMLESS: &str = "read seen viewed edited updated modified pinn
 pub(super) const STATE: &str = "closed open resolved done solved answered handled urgent escalated erledigt geschlossen kapali kapalı \
     cozuldu çözüldü закрыт решен zakryt reshen important vip overdue locked";
 /// When it was taken away.
-pub(super) const GONE_AT: &str =
-    "delet remov hidden trash silin silme удал udal gelösch geloesch supprim elimin";
+pub(super) const GONE_AT: &str = "delet remov redact withdraw withdrawn retract erase hidden trash silin silme удал скрыт udal skryt gelösch geloesch supprim elimin";
 /// When it was let out.
 pub(super) const SHOWN_AT: &str = "publish approv yayin опубликован veröffentlicht";
 /// Other times of a message or ticket, which decide nothing.
@@ -122,9 +123,28 @@ pub(super) const CUSTOMER_ID: [&str; 4] = [
 /// Columns of a ticket that lead to an agent.
 pub(super) const NOT_CUSTOMER: &str = "assign agent staff admin closed updated resolved operator deleted last responsible handler atanan temsilci \
     personel ответственн исполнител сотрудник otvetstven ispolnitel sotrudnik bearbeiter mitarbeiter approved \
-    merged";
+    merged modified";
 /// The last part of a column's name that says: a key.
 pub(super) const KEY_PART: &str = "id no nr num number key code kod ref uuid guid fk numara код";
+/// What a column that is a flag and no boolean holds: yes and no.
+pub(super) const YES_NO: &[(&str, &str)] = &[
+    ("y", "n"),
+    ("yes", "no"),
+    ("true", "false"),
+    ("t", "f"),
+    ("1", "0"),
+    ("e", "h"),
+    ("evet", "hayır"),
+    ("evet", "hayir"),
+    ("j", "n"),
+    ("ja", "nein"),
+    ("д", "н"),
+    ("да", "нет"),
+    ("da", "net"),
+    ("o", "n"),
+    ("oui", "non"),
+    ("s", "n"),
+];
 /// Where a file is.
 pub(super) const FILE_URL: &str = "url file_url link public_url download_url";
 /// Where a file is, on the site's disk.
@@ -180,6 +200,16 @@ pub(super) fn each(words: &str) -> std::str::SplitWhitespace<'_> {
 /// `createdAt` and `created_at` are the same.
 pub(super) fn same(name: &str, word: &str) -> bool {
     parts(name).concat() == parts(word).concat()
+}
+
+/// `date_created` and `created_date` are the same.
+pub(super) fn alike(name: &str, word: &str) -> bool {
+    let sorted = |name: &str| {
+        let mut parts = parts(name);
+        parts.sort();
+        parts.concat()
+    };
+    sorted(name) == sorted(word)
 }
 
 /// Whether two names are forms of one word: `talep` and `talepler`, `zayavka` and `zayavki`, `category` and `categories`.

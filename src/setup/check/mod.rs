@@ -250,6 +250,19 @@ pub async fn try_draft(config: &Config, url: &ConnectUrl, with_reply: bool) -> V
     found.0
 }
 
+/// What the server says is wrong with the mapping of a draft, each with its mend.
+pub async fn draft_faults(
+    config: &Config,
+    client: &tokio_postgres::Client,
+) -> Result<Vec<String>, SetupError> {
+    let mapped = mapped::read(client, config).await?;
+    let text = |fault: &mapped::MappingFault| match &fault.hint {
+        Some(hint) => format!("{}\nhint: {hint}", fault.message),
+        None => fault.message.clone(),
+    };
+    Ok(mapped.faults.iter().map(text).collect())
+}
+
 fn found_or(found: &mut Checks, name: &'static str, result: Result<Checks, SetupError>) {
     match result {
         Ok(more) => found.0.extend(more.0),
