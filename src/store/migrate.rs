@@ -5,12 +5,13 @@ use tokio_postgres::error::SqlState;
 use super::{Store, StoreError};
 
 /// The steps, in order; a step that was released is never changed.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("../../sql/0001_state.sql"),
     include_str!("../../sql/0026_hidden.sql"),
     include_str!("../../sql/0027_answer.sql"),
     include_str!("../../sql/0030_console.sql"),
     include_str!("../../sql/0036_behind.sql"),
+    include_str!("../../sql/0037_story.sql"),
 ];
 
 /// The names of our tables and functions, for removing them where the schema is not ours alone.
