@@ -1,13 +1,13 @@
 //! Calls to Deskie as durable states: unresolved → queued → sending → delivered, with doubt and parked aside. What a
 //! step of resolve or deliver does to them is in `delivery_step`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::{FileRef, Store, StoreError};
 pub use crate::decide::Opening;
-use crate::model::{CaseId, DeliveryId, LinkId, Section, TicketKey, UserId};
+use crate::model::{CaseId, DeliveryId, LinkId, Section, TicketKey, UserId, clock};
 use crate::text::{self, Body};
 
 /// What resolve found out about a row.
@@ -149,9 +149,17 @@ pub struct Delivery {
     pub files: Vec<FileRef>,
     /// For how many seconds its files have been waited for.
     pub waited: f64,
+    /// How many seconds after it took its place in its lane this was read, and when.
+    age: f64,
+    read_at: Instant,
 }
 
 impl Delivery {
+    /// For how many seconds it has stood in its lane.
+    pub fn age(&self) -> f64 {
+        self.age + self.read_at.elapsed().as_secs_f64()
+    }
+
     /// When the intent was made by Deskie's clock, which said `date` when this had been read `ago`; by the database's
     /// where Deskie did not say.
     pub fn intended_at(&self, date: Option<jiff::Timestamp>, ago: Duration) -> Option<jiff::Timestamp> {
@@ -215,10 +223,10 @@ pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key, coalesce(t.merged_in
     extract(epoch from clock_timestamp() - d.intent_at)::float8, d.files,
     coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8,
     (select jsonb_agg(f.body order by f.position, f.part, f.id) filter (where f.body is not null) from {s}.delivery f where f.lead = d.id),
-    d.ask is not distinct from 'first'";
+    d.ask is not distinct from 'first', extract(epoch from clock_timestamp() - d.queued_at)::float8";
 
 /// How many columns these are.
-pub(super) const COUNT: usize = 27;
+pub(super) const COUNT: usize = 28;
 
 impl Store {
     /// The call was not done and is tried again later.
@@ -495,5 +503,7 @@ pub(super) fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError
             .unwrap_or_default(),
         waited: row.get(24),
         ask_first: row.get(26),
+        age: row.get(27),
+        read_at: clock::monotonic(),
     })
 }

@@ -68,6 +68,8 @@ pub struct PendingRemote {
     pub payload: Value,
     /// How often writing failed for a passing reason.
     pub attempts: i32,
+    /// For how many seconds it had been known when this was read.
+    pub age: f64,
 }
 
 /// Which of the messages `$1` are known.
@@ -133,7 +135,8 @@ impl Store {
     ) -> Result<Vec<PendingRemote>, StoreError> {
         let sql = format!(
             "select {}, head.message_id, head.case_id, head.kind, head.payload, head.attempts, {},
-                exists (select from {{s}}.remote n where n.ticket_id = head.ticket_id and n.state = 'pending' and n.seq > head.seq)
+                exists (select from {{s}}.remote n where n.ticket_id = head.ticket_id and n.state = 'pending' and n.seq > head.seq),
+                extract(epoch from clock_timestamp() - head.seen_at)::float8
             from (select distinct on (ticket_id) * from {{s}}.remote
                 where state in ('pending', 'parked') and ticket_id is not null order by ticket_id, seq) head
             join {{s}}.ticket t on t.id = head.ticket_id
@@ -159,6 +162,7 @@ impl Store {
                 attempts: row.get(at(4)),
                 opening: opening(row.get(at(5)))?.unwrap_or_default(),
                 has_more: row.get(at(6)),
+                age: row.get(at(7)),
                 ticket: ticket::ticket_at(row, 0),
             })
         };
