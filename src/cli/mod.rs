@@ -12,6 +12,7 @@ mod healthcheck;
 mod init;
 mod log;
 mod output;
+mod pause;
 mod plan;
 mod rules;
 mod run;
@@ -30,11 +31,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
-use crate::store::Store;
+use crate::store::{Done, Store};
 
 /// Connects a site's ticket tables in Postgres with the Deskie helpdesk, both ways.
 #[derive(Debug, Parser)]
-#[command(name = "deskie-cdc", version, about, propagate_version = true)]
+#[command(name = "deskie-cdc", version = env!("DESKIE_CDC_VERSION"), about, propagate_version = true)]
 pub struct Arguments {
     /// The config file (default: $DESKIE_CDC_CONFIG, else ./deskie-cdc.toml).
     #[arg(long, global = true, value_name = "PATH")]
@@ -73,6 +74,10 @@ enum Command {
     Status(status::Arguments),
     /// What waits for a person: list, show, retry, discard.
     Failed(failed::Arguments),
+    /// Stand still in one direction, or both: what comes is kept and waits.
+    Pause(pause::Arguments),
+    /// Go on in a direction that was paused.
+    Resume(pause::Arguments),
     /// One ticket's story in time order.
     Trace(trace::Arguments),
     /// What to enter in Deskie's rule forms, step by step.
@@ -192,6 +197,8 @@ impl Arguments {
             Command::Backfill(arguments) => backfill::run(&*place.config()?, &arguments).await,
             Command::Status(arguments) => status::run(&*place.config()?, &arguments).await,
             Command::Failed(arguments) => failed::run(&*place.config()?, &arguments).await,
+            Command::Pause(arguments) => pause::run(&*place.config()?, &arguments, Done::Pause).await,
+            Command::Resume(arguments) => pause::run(&*place.config()?, &arguments, Done::Resume).await,
             Command::Trace(arguments) => trace::run(&*place.config()?, &arguments).await,
             Command::Rules(arguments) => rules::run(&*place.config()?, &arguments),
             Command::Uninstall(arguments) => uninstall::run(&*place.config()?, &arguments).await,
