@@ -50,7 +50,10 @@ pub fn overview(viewer: &Viewer, page: &Overview<'_>) -> Markup {
 }
 
 fn attention(words: &Words, page: &Overview<'_>) -> Markup {
-    let troubles = page.report.map_or(&[][..], |report| report.troubles.as_slice());
+    let mut troubles = page
+        .report
+        .map_or_else(|_| Vec::new(), |report| report.troubles.clone());
+    troubles.extend(unnoted(page, &troubles));
     let (yours, others): (Vec<&Trouble>, Vec<&Trouble>) =
         troubles.iter().partition(|trouble| trouble.needs_a_person);
     let parked = page.report.map_or(0, |report| report.queues.parked);
@@ -76,6 +79,26 @@ fn attention(words: &Words, page: &Overview<'_>) -> Markup {
             @for trouble in others.iter().take(SHOWN) { (card(words, trouble, parked, "warn")) }
         }
     }
+}
+
+/// What this process knows of Deskie, where nobody has noted it yet: that is done once a minute.
+fn unnoted(page: &Overview<'_>, noted: &[Trouble]) -> Option<Trouble> {
+    let (kind, text) = match &page.vital.deskie {
+        DeskieState::Unknown | DeskieState::Reachable => return None,
+        DeskieState::Unreachable(why) => (TroubleKind::DeskieUnreachable, why.clone()),
+        DeskieState::KeyRevoked => (TroubleKind::KeyRevoked, String::new()),
+    };
+    let is_noted = noted.iter().any(|trouble| trouble.kind == kind);
+    (!is_noted).then(|| Trouble {
+        kind,
+        subject: String::new(),
+        text,
+        since: page.now,
+        seen_at: page.now,
+        count: 1,
+        ended_at: None,
+        needs_a_person: kind.needs_a_person(),
+    })
 }
 
 /// So many troubles are shown of each sort, and so much of what the program says of one.
