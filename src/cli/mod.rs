@@ -85,7 +85,7 @@ enum Command {
     /// Drop this connector's slot, publications and schema, and nothing else.
     Uninstall(uninstall::Arguments),
     /// A Deskie to try things against.
-    Simulator(simulator::Arguments),
+    Simulator(Box<simulator::Arguments>),
     /// The whole thing here and now: throw-away Postgres, sample site, simulator, connector.
     Demo(demo::Arguments),
     /// Print the script by which a shell completes the command line: `deskie-cdc completions bash`.
