@@ -5,9 +5,11 @@ ARG BASE_IMAGE=debian:bookworm-slim
 
 FROM ${RUST_IMAGE} AS builder
 WORKDIR /build
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY sql sql
 COPY src src
+# What `--version` says of it: --build-arg DESKIE_CDC_COMMIT="$(git log -1 --format='%h, %cs')"
+ARG DESKIE_CDC_COMMIT=
 # The caches outlive a build: a change of our code compiles our code alone. That is always done anew: the sources may be
 # older than what the cache holds, which cargo, going by their times, would not see.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

@@ -17,7 +17,8 @@ create table tickets (
     status        ticket_status not null default 'open',
     replies_count integer not null default 0,
     created_at    timestamptz not null default now(),
-    updated_at    timestamptz not null default now()
+    updated_at    timestamptz not null default now(),
+    is_chat       boolean not null default false
 );
 
 create table messages (

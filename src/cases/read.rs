@@ -67,8 +67,9 @@ impl Cases {
         let result = match self.read_pages(&ticket, case, class_of_read(wanted), call).await {
             Ok(page) if self.is_elsewhere(&ticket, case, &page.messages).await => Ok(true),
             Ok(page) => match self.sort_out(&ticket, case, page, wanted_at).await {
-                Ok(sorted) if sorted.new == 0 && wanted == 0 => {
-                    self.read_status(case).await;
+                // A webhook brought no message: the sweep compares statuses itself.
+                Ok(sorted) if sorted.new == 0 && wanted != 2 => {
+                    self.read_status(case, class_of_read(wanted)).await;
                     Ok(true)
                 }
                 sorted => sorted.map(|sorted| sorted.has_more),

@@ -21,11 +21,11 @@ pub(super) fn seen(case: &Case) -> Option<SeenStatus> {
 
 impl Cases {
     /// A webhook brought no new message: perhaps the status changed. Costs one read, and only with `[status]`.
-    pub(super) async fn read_status(&self, case: CaseId) {
+    pub(super) async fn read_status(&self, case: CaseId, class: Class) {
         if self.config.status.is_none() {
             return;
         }
-        let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
+        let call = self.meter.acquire(class, Cost::Read).await;
         let answer = self.client.case(case).await;
         self.meter.settle(call, &answer);
         let seen = match answer {

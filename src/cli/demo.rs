@@ -15,7 +15,7 @@ use crate::postgres::ConnectUrl;
 use crate::sandbox::browser::{Browser, Places};
 use crate::sandbox::postgres::{Cluster, ClusterOptions, Installation, installed};
 use crate::sandbox::sample_site;
-use crate::sandbox::simulator::{Options, Simulator};
+use crate::sandbox::simulator::{ChannelKind, Options, Simulator};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -32,6 +32,9 @@ pub struct Arguments {
 }
 
 const SECRET: &str = "demo-webhook-secret";
+
+/// The sample's channel for live chat.
+const CHAT: &str = "cch3";
 
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let installation = match &arguments.pg_bin {
@@ -63,13 +66,20 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     for rule in super::simulator::rules(&webhook) {
         simulator.add_rule(rule);
     }
+    simulator.add_channel(super::simulator::custom_channel(
+        CHAT,
+        ChannelKind::Sync,
+        &webhook,
+    ));
     println!("the simulated Deskie: {}", simulator.url());
 
+    let console = format!("http://{admin_listen}/");
     let browser = Browser::start(
         Places {
             listen: port_near(8790)?,
             site_url: cluster.superuser_url("site"),
-            console: Some(format!("http://{admin_listen}/")),
+            console: Some(console.clone()),
+            console_token: Some(sample_site::ADMIN_TOKEN.to_owned()),
         },
         simulator.people(),
     )
@@ -108,7 +118,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let played = async {
         let held = play::four_flows(&site, &simulator).await;
         if held && !arguments.once {
-            println!("{}", how_to_try(&cluster, &simulator, &browser, &webhook, &path));
+            println!("{}", how_to_try(&cluster, &simulator, &browser, &console, &path));
             wait_for_a_signal().await?;
         }
         stop.cancel();
@@ -144,7 +154,7 @@ fn how_to_try(
     cluster: &Cluster,
     simulator: &Simulator,
     browser: &Browser,
-    webhook: &str,
+    console: &str,
     config: &Path,
 ) -> String {
     // pip's package brings one that is not on the PATH.
@@ -152,15 +162,16 @@ fn how_to_try(
     let psql = format!("{} '{}'", psql.display(), cluster.superuser_url("site"));
     format!(
         "\nIt runs on. Try it by hand, in a browser:\n\n  \
-         the site's help page and Deskie side by side, and the way to the console\n    {browser}\n\n\
+         the site's help page and Deskie side by side: write, answer, chat, attach, close, merge\n    {browser}\n  \
+         the connector's console; to log in: {token}\n    {console}\n\n\
          or in another terminal:\n\n  \
          a customer writes on the site\n    {psql} -c \"insert into messages (ticket_id, author, body) values (4, 'customer', 'Hello?')\"\n  \
          an agent answers in Deskie (the newest case)\n    curl {control}/people -d '{{\"do\":\"agent_reply\",\"html\":\"<p>We are on it</p>\"}}'\n  \
          the customer answers by e-mail\n    curl {control}/people -d '{{\"do\":\"customer_mail_reply\",\"html\":\"<p>Thanks</p>\",\"quote\":true}}'\n  \
          what stands in Deskie, and on the site\n    curl {control}/books\n    {psql} -c 'table messages'\n  \
-         a webhook by hand\n    curl {webhook} -d '{{\"case_id\": 420000000}}'\n  \
          one ticket's story\n    deskie-cdc --config {config} trace 4\n\nEnd with Ctrl-C.",
         browser = browser.url(),
+        token = sample_site::ADMIN_TOKEN,
         control = simulator.control_url(),
         config = config.display(),
     )

@@ -12,6 +12,7 @@ mod healthcheck;
 mod init;
 mod log;
 mod output;
+mod pause;
 mod plan;
 mod rules;
 mod run;
@@ -31,11 +32,11 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::{self, Config};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
-use crate::store::Store;
+use crate::store::{Done, Store};
 
 /// Connects a site's ticket tables in Postgres with the Deskie helpdesk, both ways.
 #[derive(Debug, Parser)]
-#[command(name = "deskie-cdc", version, about, propagate_version = true)]
+#[command(name = "deskie-cdc", version = env!("DESKIE_CDC_VERSION"), about, propagate_version = true)]
 pub struct Arguments {
     /// The config file (default: $DESKIE_CDC_CONFIG, else ./deskie-cdc.toml).
     #[arg(long, global = true, value_name = "PATH")]
@@ -74,6 +75,10 @@ enum Command {
     Status(status::Arguments),
     /// What waits for a person: list, show, retry, discard.
     Failed(failed::Arguments),
+    /// Stand still in one direction, or both: what comes is kept and waits.
+    Pause(pause::Arguments),
+    /// Go on in a direction that was paused.
+    Resume(pause::Arguments),
     /// One ticket's story in time order.
     Trace(trace::Arguments),
     /// What to enter in Deskie's rule forms, step by step.
@@ -81,7 +86,7 @@ enum Command {
     /// Drop this connector's slot, publications and schema, and nothing else.
     Uninstall(uninstall::Arguments),
     /// A Deskie to try things against.
-    Simulator(simulator::Arguments),
+    Simulator(Box<simulator::Arguments>),
     /// The whole thing here and now: throw-away Postgres, sample site, simulator, connector.
     Demo(demo::Arguments),
     /// Print the script by which a shell completes the command line: `deskie-cdc completions bash`.
@@ -193,6 +198,8 @@ impl Arguments {
             Command::Backfill(arguments) => backfill::run(&*place.config()?, &arguments).await,
             Command::Status(arguments) => status::run(&*place.config()?, &arguments).await,
             Command::Failed(arguments) => failed::run(&*place.config()?, &arguments).await,
+            Command::Pause(arguments) => pause::run(&*place.config()?, &arguments, Done::Pause).await,
+            Command::Resume(arguments) => pause::run(&*place.config()?, &arguments, Done::Resume).await,
             Command::Trace(arguments) => trace::run(&*place.config()?, &arguments).await,
             Command::Rules(arguments) => rules::run(&*place.config()?, &arguments),
             Command::Uninstall(arguments) => uninstall::run(&*place.config()?, &arguments).await,

@@ -6,7 +6,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, failed};
 use crate::sandbox::browser::{Browser, Places};
-use crate::sandbox::simulator::{self, CustomChannel, Options, Rule, RuleBody, Simulator, Trigger};
+use crate::sandbox::simulator::{
+    self, ChannelKind, CustomChannel, Options, Rule, RuleBody, Simulator, Trigger,
+};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -23,6 +25,9 @@ pub struct Arguments {
     /// A custom channel whose messages go to `--webhook`, such as `cch3`.
     #[arg(long, value_name = "CHANNEL", requires = "webhook")]
     channel: Option<String>,
+    /// The same of a live chat.
+    #[arg(long, value_name = "CHANNEL", requires = "webhook")]
+    chat: Option<String>,
     /// A folder that keeps cases, customers and messages from one start to the next.
     #[arg(long, value_name = "PATH")]
     books: Option<std::path::PathBuf>,
@@ -35,6 +40,9 @@ pub struct Arguments {
     /// The connector's console, as these pages link it.
     #[arg(long, value_name = "URL", requires = "browser")]
     console: Option<String>,
+    /// What one logs in there with, as these pages tell it.
+    #[arg(long, value_name = "TOKEN", requires = "console")]
+    console_token: Option<String>,
     /// The account's limit.
     #[arg(long, default_value_t = 1500, value_name = "N")]
     requests_per_minute: u32,
@@ -60,6 +68,16 @@ pub(super) fn rules(webhook: &str) -> Vec<Rule> {
         .collect()
 }
 
+/// A custom channel whose messages are posted to this address.
+pub(super) fn custom_channel(channel: &str, kind: ChannelKind, webhook: &str) -> CustomChannel {
+    CustomChannel {
+        channel: channel.to_owned(),
+        kind,
+        webhook_url: Some(webhook.to_owned()),
+        ..CustomChannel::default()
+    }
+}
+
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     // A link to all addresses leads nowhere.
     let listens_everywhere = arguments.listen.ip().is_unspecified() && arguments.listen.port() != 0;
@@ -82,12 +100,13 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         for rule in rules(webhook) {
             simulator.add_rule(rule);
         }
-        if let Some(channel) = &arguments.channel {
-            simulator.add_channel(CustomChannel {
-                channel: channel.clone(),
-                webhook_url: Some(webhook.clone()),
-                ..CustomChannel::default()
-            });
+        for (channel, kind) in [
+            (&arguments.channel, ChannelKind::Async),
+            (&arguments.chat, ChannelKind::Sync),
+        ] {
+            if let Some(channel) = channel {
+                simulator.add_channel(custom_channel(channel, kind, webhook));
+            }
         }
     }
     let browser = match (arguments.browser, &arguments.site) {
@@ -96,6 +115,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
                 listen,
                 site_url: site_url.clone(),
                 console: arguments.console.clone(),
+                console_token: arguments.console_token.clone(),
             };
             let browser = Browser::start(places, simulator.people()).await;
             Some(browser.map_err(|error| failed(format!("cannot listen on `{listen}`: {error}")))?)

@@ -48,11 +48,11 @@ pub fn charts(words: &Words, samples: &[Sample], course: Course, now: jiff::Time
     let limit = samples.iter().filter_map(|sample| sample.budget_limit).max();
     html! {
         div.charts {
-            (chart(words.sent, samples, course, now, None, &|sample| Some(sample.sent as f64), &number))
-            (chart(words.written, samples, course, now, None, &|sample| Some(sample.written as f64), &number))
-            (chart(words.oldest, samples, course, now, None, &|sample| sample.oldest, &span))
-            (chart(words.lag, samples, course, now, None, &|sample| sample.lag.map(|lag| lag as f64), &size))
-            (chart(words.budget, samples, course, now, limit.map(f64::from), &|sample| sample.budget_used.map(f64::from), &number))
+            (chart((words, words.sent), samples, course, now, None, &|sample| Some(sample.sent as f64), &number))
+            (chart((words, words.written), samples, course, now, None, &|sample| Some(sample.written as f64), &number))
+            (chart((words, words.oldest), samples, course, now, None, &|sample| sample.oldest, &span))
+            (chart((words, words.lag), samples, course, now, None, &|sample| sample.lag.map(|lag| lag as f64), &size))
+            (chart((words, words.budget), samples, course, now, limit.map(f64::from), &|sample| sample.budget_used.map(f64::from), &number))
         }
     }
 }
@@ -62,7 +62,7 @@ type Value<'a> = &'a dyn Fn(&Sample) -> Option<f64>;
 /// One chart: a bar a step; a time without a sample is grey, so that nobody takes it for a zero. `most`: the top of the
 /// scale, where there is one.
 fn chart(
-    title: &str,
+    (of, title): (&Words, &str),
     samples: &[Sample],
     course: Course,
     now: jiff::Timestamp,
@@ -90,7 +90,7 @@ fn chart(
         figure {
             figcaption { span { (title) } strong { (words(last)) } }
             svg viewBox=(format!("0 0 {width} {HEIGHT}")) preserveAspectRatio="none" role="img"
-                aria-label=(format!("{title}: {}, max {}", words(last), words(top))) {
+                aria-label=(format!("{title}: {}, {} {}", words(last), of.most, words(top))) {
                 @for place in (0..bars).filter(|place| !is_known(*place)) {
                     rect.gap x=(place as f64 * BAR) y="0" width=(BAR) height=(HEIGHT) {}
                 }
@@ -103,7 +103,7 @@ fn chart(
                     }
                 }
             }
-            div.scale { span { "−" (course.minutes() / 60) " h" } span { "max " (words(scale.max(top))) } }
+            div.scale { span { "−" (course.minutes() / 60) " " (of.units[2]) } span { (of.most) " " (words(scale.max(top))) } }
         }
     }
 }

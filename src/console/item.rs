@@ -25,6 +25,9 @@ const REQUEST: [&str; 11] = [
     "call", "act", "section", "author", "body", "edited", "opening", "files", "payload", "status", "subject",
 ];
 
+/// What is a message or a row: its own fields are shown, not that it is one.
+const WHOLE: [&str; 4] = ["payload", "body", "opening", "image"];
+
 /// What Deskie answered when it refused.
 const ANSWER: &str = "answer";
 
@@ -78,7 +81,12 @@ pub fn item(viewer: &Viewer, item: &ParkedDetail) -> Markup {
 fn stored(title: &str, stored: &Value, is_here: &dyn Fn(&str) -> bool, room: &Room) -> Markup {
     let fields = stored.as_object().into_iter().flatten();
     let mut fields = fields
-        .filter(|(name, value)| is_here(name) && !is_empty(value))
+        .filter(|(name, _)| is_here(name))
+        .flat_map(|(name, value)| match value {
+            Value::Object(fields) if WHOLE.contains(&name.as_str()) => fields.iter().collect(),
+            _ => vec![(name, value)],
+        })
+        .filter(|(_, value)| !is_empty(value))
         .peekable();
     html! {
         @if fields.peek().is_some() {

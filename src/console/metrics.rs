@@ -36,6 +36,11 @@ const COUNTERS: &[Counter] = &[
         label: None,
     },
     Counter {
+        name: "deskie_cdc_answers_total",
+        help: "What all calls to Deskie came to, by the class of the answer's status",
+        label: Some(("class", &["2xx", "4xx", "429", "5xx", "other", "none"])),
+    },
+    Counter {
         name: "deskie_cdc_deskie_throttled_total",
         help: "Answers that said too many requests",
         label: None,
@@ -67,10 +72,34 @@ const COUNTERS: &[Counter] = &[
     },
 ];
 
+/// How long messages took, each told where it ends.
+const HISTOGRAMS: [(&str, &str); 2] = [
+    (
+        "deskie_cdc_to_deskie_seconds",
+        "From a message's place in its lane until Deskie had taken it; backfill aside",
+    ),
+    (
+        "deskie_cdc_to_site_seconds",
+        "From the look that found a message in Deskie until it was written to the site",
+    ),
+];
+
+/// Bounds of these times, in seconds: live traffic takes less than one, an outage hours.
+const BUCKETS: [f64; 12] = [
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21600.0,
+];
+
 /// Takes the counters of the whole process; once a process. All begin at 0: of one that first appears at 1 Prometheus
 /// sees no increase, and an alert would miss it.
 pub fn install_recorder() -> Result<PrometheusHandle, BuildError> {
-    let recorder = PrometheusBuilder::new().install_recorder()?;
+    let recorder = PrometheusBuilder::new()
+        .set_buckets(&BUCKETS)?
+        .install_recorder()?;
+    for (name, help) in HISTOGRAMS {
+        metrics::describe_histogram!(name, help);
+        // It is there before the first message is.
+        drop(metrics::histogram!(name));
+    }
     for counter in COUNTERS {
         metrics::describe_counter!(counter.name, counter.help);
         match counter.label {

@@ -134,7 +134,7 @@ pub fn document(viewer: &Viewer, page: &Page<'_>, now: jiff::Timestamp, body: &M
                     noscript { meta http-equiv="refresh" content="60"; }
                 }
             }
-            body data-live=[page.is_live.then_some("10")] data-stale=(words.stale) {
+            body data-live=[page.is_live.then_some("5")] data-stale=(words.stale) {
                 header {
                     a.brand href="/" { "deskie-cdc" }
                     nav aria-label="deskie-cdc" {
@@ -160,8 +160,8 @@ pub fn document(viewer: &Viewer, page: &Page<'_>, now: jiff::Timestamp, body: &M
                 }
                 main #main {
                     @if let Some(notice) = &page.notice { p.notice role="status" { (notice) } }
-                    (body)
                     p.age #age { (PreEscaped(fill(&escape(words.as_of), &[&time(now).into_string()]))) }
+                    (body)
                 }
                 footer {
                     span { @for language in Language::ALL {
@@ -171,7 +171,7 @@ pub fn document(viewer: &Viewer, page: &Page<'_>, now: jiff::Timestamp, body: &M
                     span { @for (theme, name) in Theme::ALL.into_iter().zip(words.theme) {
                         a href=(set("theme", theme.as_str())) aria-current=[(theme == viewer.theme).then_some("true")] { (name) }
                     } }
-                    span { "Version " (env!("CARGO_PKG_VERSION")) }
+                    span { (words.version) " " (env!("DESKIE_CDC_VERSION")) }
                 }
             }
         }

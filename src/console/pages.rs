@@ -327,7 +327,7 @@ async fn troubles(State(served): State<Served>, headers: HeaderMap) -> Response 
                 StatusCode::OK,
                 &viewer,
                 &page,
-                &view::troubles(&viewer, &report.troubles, &past),
+                &view::troubles(&viewer, &report.troubles, &past, report.queues.parked),
             )
         }
         (Err(error), _) => problem(StatusCode::SERVICE_UNAVAILABLE, &viewer, Place::Troubles, &error),

@@ -50,9 +50,13 @@ pub fn overview(viewer: &Viewer, page: &Overview<'_>) -> Markup {
 }
 
 fn attention(words: &Words, page: &Overview<'_>) -> Markup {
-    let troubles = page.report.map_or(&[][..], |report| report.troubles.as_slice());
+    let mut troubles = page
+        .report
+        .map_or_else(|_| Vec::new(), |report| report.troubles.clone());
+    troubles.extend(unnoted(page, &troubles));
     let (yours, others): (Vec<&Trouble>, Vec<&Trouble>) =
         troubles.iter().partition(|trouble| trouble.needs_a_person);
+    let parked = page.report.map_or(0, |report| report.queues.parked);
     let is_well = yours.is_empty() && page.reasons.is_empty() && page.report.is_ok();
     html! {
         section {
@@ -61,19 +65,40 @@ fn attention(words: &Words, page: &Overview<'_>) -> Markup {
             }
             @if !yours.is_empty() { h1 { (words.needs_you) } }
             (first(yours.len()))
-            @for trouble in yours.iter().take(SHOWN) { (card(words, trouble, "bad")) }
+            @for trouble in yours.iter().take(SHOWN) { (card(words, trouble, parked, "bad")) }
             @if !page.reasons.is_empty() && page.report.is_ok() {
                 article.card.warn {
                     h3 { (words.not_ready) }
                     @for reason in page.reasons { p lang="en" { (reason) } }
                 }
             }
-            @if is_well { article.card.good { h1 { (words.all_well) } p { (words.all_well_text) } } }
+            @if is_well && others.is_empty() { article.card.good { h1 { (words.all_well) } p { (words.all_well_text) } } }
+            @else if is_well { h1 { (words.all_well_text) } }
             @if !others.is_empty() { h2 { (words.by_itself) } }
             (first(others.len()))
-            @for trouble in others.iter().take(SHOWN) { (card(words, trouble, "warn")) }
+            @for trouble in others.iter().take(SHOWN) { (card(words, trouble, parked, "warn")) }
         }
     }
+}
+
+/// What this process knows of Deskie, where nobody has noted it yet: that is done once a minute.
+fn unnoted(page: &Overview<'_>, noted: &[Trouble]) -> Option<Trouble> {
+    let (kind, text) = match &page.vital.deskie {
+        DeskieState::Unknown | DeskieState::Reachable => return None,
+        DeskieState::Unreachable(why) => (TroubleKind::DeskieUnreachable, why.clone()),
+        DeskieState::KeyRevoked => (TroubleKind::KeyRevoked, String::new()),
+    };
+    let is_noted = noted.iter().any(|trouble| trouble.kind == kind);
+    (!is_noted).then(|| Trouble {
+        kind,
+        subject: String::new(),
+        text,
+        since: page.now,
+        seen_at: page.now,
+        count: 1,
+        ended_at: None,
+        needs_a_person: kind.needs_a_person(),
+    })
 }
 
 /// So many troubles are shown of each sort, and so much of what the program says of one.
@@ -86,16 +111,27 @@ fn first(all: usize) -> Markup {
 }
 
 /// A trouble in words, with the one thing to do; the program's own words below.
-fn card(words: &Words, trouble: &Trouble, class: &str) -> Markup {
+/// `parked`: how many items wait, which is told with their trouble.
+fn card(words: &Words, trouble: &Trouble, parked: i64, class: &str) -> Markup {
     let (title, to_do) = (words.trouble)(trouble.kind);
     let way = Way::of_word(&trouble.subject).filter(|_| trouble.kind == TroubleKind::Paused);
-    let subject = way.map_or(trouble.subject.as_str(), |way| words.way(way));
+    let lasts = trouble.ended_at.is_none();
+    let is_parked = lasts && trouble.kind == TroubleKind::Parked;
+    let subject = match way {
+        Some(way) => words.way(way).to_owned(),
+        None if is_parked => parked.to_string(),
+        None => trouble.subject.clone(),
+    };
     html! {
         article class={ "card " (class) } {
             h3 { (title) @if !subject.is_empty() { ": " span.subject { (subject) } } }
-            p { (to_do) @if trouble.kind == TroubleKind::Parked { " " a.button href="/failed" { (words.look) } } }
+            @if lasts {
+                p { b { (words.what_to_do) ":" } " " (to_do) @if is_parked { " " a.button href="/failed" { (words.look) } } }
+            }
             p.dim { (words.since) " " (time(trouble.since)) @if let Some(ended) = trouble.ended_at { ", " (words.until) " " (time(ended)) } }
-            details id=(format!("t-{}-{}", trouble.kind.as_str(), trouble.subject)) {
+            // What to do leads on to the details, where they are more than a number.
+            @let is_open = lasts && trouble.needs_a_person && !is_parked;
+            details id=(format!("t-{}-{}", trouble.kind.as_str(), trouble.subject)) open[is_open] {
                 summary { (words.details) }
                 p lang="en" { (trouble.text.chars().take(SAID).collect::<String>()) }
             }
@@ -355,7 +391,7 @@ pub fn listed(viewer: &Viewer, item: &Parked) -> Markup {
 }
 
 /// Troubles, those that last and those that are over.
-pub fn troubles(viewer: &Viewer, now: &[Trouble], past: &[Trouble]) -> Markup {
+pub fn troubles(viewer: &Viewer, now: &[Trouble], past: &[Trouble], parked: i64) -> Markup {
     let words = viewer.words();
     html! {
         h1 { (words.troubles) }
@@ -365,7 +401,7 @@ pub fn troubles(viewer: &Viewer, now: &[Trouble], past: &[Trouble]) -> Markup {
                 @if troubles.is_empty() { p.dim { (words.none) } }
                 (first(troubles.len()))
                 @for trouble in troubles.iter().take(SHOWN) {
-                    (card(words, trouble, match (trouble.ended_at, trouble.needs_a_person) {
+                    (card(words, trouble, parked, match (trouble.ended_at, trouble.needs_a_person) {
                         (Some(_), _) => "over",
                         (None, true) => "bad",
                         (None, false) => "warn",

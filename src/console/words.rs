@@ -96,6 +96,7 @@ pub struct Words {
     pub log_in: &'static str,
     pub log_out: &'static str,
     pub theme: [&'static str; 3],
+    pub version: &'static str,
     pub as_of: &'static str,
     pub stale: &'static str,
     pub needs_you: &'static str,
@@ -120,6 +121,8 @@ pub struct Words {
     pub written: &'static str,
     pub lag: &'static str,
     pub budget: &'static str,
+    /// Before the largest value of a chart.
+    pub most: &'static str,
     pub no_samples: &'static str,
     pub state: &'static str,
     pub role: &'static str,

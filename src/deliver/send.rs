@@ -334,7 +334,7 @@ impl Deliverer {
             return;
         }
         tracing::info!(ticket = %delivery.ticket_key, %case, "case opened");
-        metrics::counter!("deskie_cdc_delivered_total").increment(1);
+        count_delivered(delivery);
         self.settled(delivery, true);
     }
 
@@ -362,7 +362,7 @@ impl Deliverer {
             return;
         }
         tracing::info!(ticket = %delivery.ticket_key, %case, %message, "message sent");
-        metrics::counter!("deskie_cdc_delivered_total").increment(1);
+        count_delivered(delivery);
         self.settled(delivery, has_webhook.into_inner());
     }
 
@@ -376,5 +376,13 @@ impl Deliverer {
         if has_webhook {
             self.store.wake.inbox.notify_one();
         }
+    }
+}
+
+/// A message is in Deskie. What a backfill brings has waited on purpose.
+fn count_delivered(delivery: &Delivery) {
+    metrics::counter!("deskie_cdc_delivered_total").increment(1);
+    if !delivery.backfill {
+        metrics::histogram!("deskie_cdc_to_deskie_seconds").record(delivery.age());
     }
 }

@@ -327,6 +327,7 @@ impl Client {
             Ok(response) => response,
             Err(error) => {
                 let kind = failure(error);
+                count_answer(None);
                 let took = started.elapsed();
                 return Err(CallError {
                     call,
@@ -350,6 +351,7 @@ impl Client {
             .and_then(|value| value.to_str().ok())
             .and_then(wire::parse_date);
         let status = response.status().as_u16();
+        count_answer(Some(status));
         let body = read_body(&mut response).await;
         let took = started.elapsed();
         let raw = RawAnswer {
@@ -379,6 +381,19 @@ impl Client {
             }),
         }
     }
+}
+
+/// Counts what a call came to, by the class of its status; `None`: there was no answer.
+fn count_answer(status: Option<u16>) {
+    let class = match status {
+        None => "none",
+        Some(200..=299) => "2xx",
+        Some(429) => "429",
+        Some(400..=499) => "4xx",
+        Some(500..=599) => "5xx",
+        Some(_) => "other",
+    };
+    metrics::counter!("deskie_cdc_answers_total", "class" => class).increment(1);
 }
 
 fn one<T: Entity>(json: &Value) -> Result<T, String> {

@@ -41,7 +41,7 @@ const ASK_WITHIN: Duration = Duration::from_secs(30);
 /// Runs until `stop` is cancelled; then finishes what is in flight.
 pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) -> Result<(), RunError> {
     let (database, account) = (url.redacted(), config.deskie.account());
-    tracing::info!(%database, deskie = %account, "starting {}", env!("CARGO_PKG_VERSION"));
+    tracing::info!(%database, deskie = %account, "starting {}", env!("DESKIE_CDC_VERSION"));
     let shared = Shared::new(config.clone(), url)?;
     let mut servers = JoinSet::new();
     let admin = listen("the admin port", config.server.admin_listen).await?;

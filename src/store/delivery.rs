@@ -1,7 +1,7 @@
 //! Calls to Deskie as durable states: unresolved → queued → sending → delivered, with doubt and parked aside. What a
 //! step of resolve or deliver does to them is in `delivery_step`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::{FileRef, Store, StoreError, word, word_or_none};
 pub use crate::decide::Opening;
 use crate::lanes;
 use crate::model::{
-    CallKind, CaseId, DeliveryId, DeliveryState, Kind, LaneId, LinkId, Section, TicketKey, UserId, words,
+    CallKind, CaseId, DeliveryId, DeliveryState, Kind, LaneId, LinkId, Section, TicketKey, UserId, clock, words,
 };
 use crate::text::{self, Body};
 
@@ -152,6 +152,9 @@ pub struct Delivery {
     pub files: Vec<FileRef>,
     /// For how many seconds its files have been waited for.
     pub waited: f64,
+    /// How many seconds after it took its place in its lane this was read, and when.
+    age: f64,
+    read_at: Instant,
 }
 
 impl Delivery {
@@ -162,6 +165,11 @@ impl Delivery {
             (_, Some(user)) if self.author == Kind::Customer => lanes::Author::Customer(user),
             _ => lanes::Author::Staff(None),
         }
+    }
+
+    /// For how many seconds it has stood in its lane.
+    pub fn age(&self) -> f64 {
+        self.age + self.read_at.elapsed().as_secs_f64()
     }
 
     /// When the intent was made by Deskie's clock, which said `date` when this had been read `ago`; by the database's
@@ -208,7 +216,6 @@ pub(super) const IS_HEAD: &str = "not exists (select from {s}.delivery o where o
     and (o.position, o.part, o.id) < (d.position, d.part, d.id))
     and not exists (select from {s}.parked_event p where p.ticket_id = d.ticket_id and p.position < d.position)";
 
-/// What [`delivery`] reads, of `delivery d` and `ticket t`. The last one are the texts that go with it.
 /// What [`delivery`] reads of a delivery `d` and its ticket `t`.
 pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key as ticket_key, coalesce(t.merged_into, t.case_id) as case_id,
     t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
@@ -218,7 +225,7 @@ pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key as ticket_key, coales
     coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8 as waited,
     (select jsonb_agg(f.body order by f.position, f.part, f.id) filter (where f.body is not null)
         from {s}.delivery f where f.lead = d.id) as followers,
-    d.ask is not distinct from 'first' as ask_first";
+    d.ask is not distinct from 'first' as ask_first, extract(epoch from clock_timestamp() - d.queued_at)::float8 as age";
 
 impl Store {
     /// The call was not done and is tried again later.
@@ -482,5 +489,7 @@ pub(super) fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError
             .unwrap_or_default(),
         waited: row.get("waited"),
         ask_first: row.get("ask_first"),
+        age: row.get("age"),
+        read_at: clock::monotonic(),
     })
 }

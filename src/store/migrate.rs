@@ -6,7 +6,7 @@ use super::{Store, StoreError};
 
 /// The steps, in order, each with the SHA-256 of its text: a step that was released is never changed, what is to be
 /// different is a step of its own.
-const STEPS: [(&str, &str); 7] = [
+const STEPS: [(&str, &str); 8] = [
     (
         include_str!("../../sql/0001_state.sql"),
         "456b873c130b92fc44b5af35f7b94cb3ac8feaffbedc1d8c4a8afb373a00fc0b",
@@ -26,6 +26,10 @@ const STEPS: [(&str, &str); 7] = [
     (
         include_str!("../../sql/0036_behind.sql"),
         "9dce263b620a1c62c45df39abd79064d64ed46fa7ef6f5aeafb20921b673b859",
+    ),
+    (
+        include_str!("../../sql/0037_story.sql"),
+        "8e35c828d688a4a658377266819c027c34aec8158a0cffb55998f56948b78d34",
     ),
     (
         include_str!("../../sql/0038_explained.sql"),

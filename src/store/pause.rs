@@ -22,12 +22,12 @@ impl Way {
     fn told(self) -> &'static str {
         match self {
             Way::ToDeskie => {
-                "somebody has paused the way to Deskie: what the site writes is captured and waits, nothing is sent; the \
-                 console resumes it"
+                "somebody has paused the way to Deskie: what the site writes is captured and waits, nothing is sent; \
+                 `deskie-cdc resume to_deskie`, or the console, resumes it"
             }
             Way::ToSite => {
-                "somebody has paused the way to the site: what Deskie says is stored and waits, nothing is written; the \
-                 console resumes it"
+                "somebody has paused the way to the site: what Deskie says is stored and waits, nothing is written; \
+                 `deskie-cdc resume to_site`, or the console, resumes it"
             }
         }
     }

@@ -57,6 +57,8 @@ pub struct PendingRemote {
     pub payload: Value,
     /// How often writing failed for a passing reason.
     pub attempts: i32,
+    /// For how many seconds it had been known when this was read.
+    pub age: f64,
 }
 
 /// Which of the messages `$1` are known.
@@ -121,7 +123,8 @@ impl Store {
         let sql = format!(
             "select {}, head.message_id, head.case_id, head.kind, head.payload, head.attempts, {} as opening,
                 exists (select from {{s}}.remote n
-                    where n.ticket_id = head.ticket_id and n.state = 'pending' and n.seq > head.seq) as has_more
+                    where n.ticket_id = head.ticket_id and n.state = 'pending' and n.seq > head.seq) as has_more,
+                extract(epoch from clock_timestamp() - head.seen_at)::float8 as age
             from (select distinct on (ticket_id) * from {{s}}.remote
                 where state in ('pending', 'parked') and ticket_id is not null order by ticket_id, seq) head
             join {{s}}.ticket t on t.id = head.ticket_id
@@ -142,6 +145,7 @@ impl Store {
                 opening: opening(row.get("opening"))?.unwrap_or_default(),
                 has_more: row.get("has_more"),
                 ticket: ticket::ticket(row),
+                age: row.get("age"),
             })
         };
         self.query(&sql, &[&limit, &with_files])

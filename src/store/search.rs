@@ -29,16 +29,16 @@ impl Store {
         let number = text.trim_start_matches('#');
         let case_id: Option<i64> = number.parse().ok();
         let sql = format!(
-            "with found as (
+            "with found as materialized (select id from (
                 select id from {{s}}.ticket where key = $1
                 union select id from {{s}}.ticket where case_number = $2
                 union select id from {{s}}.ticket where case_id = $3
                 union select ticket_id from {{s}}.delivery
                     where opening is not null and lower((opening->>'email') collate \"C\") = lower($1::text collate \"C\")
-                union select ticket_id from {{s}}.birth where lower(recipient collate \"C\") = lower($1::text collate \"C\"))
+                union select ticket_id from {{s}}.birth where lower(recipient collate \"C\") = lower($1::text collate \"C\")) any_of
+                where id is not null order by id desc limit $4)
             select key, case_number, opening->>'subject' as subject, opening->>'email' as email, gone, created_at
-            from (select t.*, {} as opening from {{s}}.ticket t where t.id in (select id from found)
-                order by t.id desc limit $4) newest
+            from (select t.*, {} as opening from found join {{s}}.ticket t using (id)) newest
             order by id desc",
             opening_of("t.id")
         );

@@ -15,7 +15,7 @@ pub(super) const OLDEST: &str = "extract(epoch from clock_timestamp() - least(
 const OLDEST_THAT_MAY: &str = "extract(epoch from clock_timestamp() - least(
     (select committed_at from {s}.event order by id limit 1),
     (select min(queued_at) from {s}.delivery where state in ('unresolved', 'doubt') and not dormant),
-    (select min(queued_at) from {s}.delivery where state in ('queued', 'sending')
+    (select min(queued_at) from {s}.delivery where state in ('queued', 'sending') and not dormant
         and not exists (select from {s}.pause where way = 'to_deskie')),
     (select min(received_at) from {s}.inbox where state = 'waiting'),
     (select min(seen_at) from {s}.remote where state = 'pending'

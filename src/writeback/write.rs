@@ -20,7 +20,7 @@ use super::writer::WrittenBy;
 use crate::config::Config;
 use crate::lanes::backoff;
 use crate::mapping::{Batch, Parameters, Statement, shape::Shape, write};
-use crate::model::{CrashPoint, Kind};
+use crate::model::{CrashPoint, Kind, clock};
 use crate::postgres::shape::{load_message_shape, load_table, shape_of};
 use crate::postgres::{Pool, TextParam, site};
 use crate::store::{self, Payload, PendingRemote, Store, StoreError, Ticket};
@@ -143,7 +143,7 @@ impl WriteBack {
     }
 
     async fn write_head(&self, head: PendingRemote) -> Result<(), StoreError> {
-        let (id, ticket) = (head.message_id, &head.ticket);
+        let (id, ticket, begun) = (head.message_id, &head.ticket, clock::monotonic());
         let result = if ticket.gone {
             Err(WriteError::Refused(deleted(ticket)))
         } else {
@@ -155,6 +155,8 @@ impl WriteBack {
                 self.reply_gate.passed(id.0, &self.store).await?;
                 tracing::info!(ticket = %ticket.key, message = %id, kind = head.kind.as_str(), "reply written");
                 metrics::counter!("deskie_cdc_written_total").increment(1);
+                metrics::histogram!("deskie_cdc_to_site_seconds")
+                    .record(head.age + begun.elapsed().as_secs_f64());
                 Ok(())
             }
             Ok(false) | Err(WriteError::Already | WriteError::NotLeader | WriteError::Unsure) => Ok(()),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { chromium } from 'playwright-core';
 
-const { BASE, CHROMIUM, SHOTS, PSQL_URL, ADMIN_TOKEN } = process.env;
+const { BASE, CHROMIUM, SHOTS, PSQL_URL, DESKIE_URL, ADMIN_TOKEN } = process.env;
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
 const faults = [];
 
@@ -185,10 +185,21 @@ await step('a phone, in Turkish, dark by its system: nothing stands out', async 
 await step('without a script', async () => {
   const plain = await visitor({ javaScriptEnabled: false });
   await logIn(plain, 'Kate');
-  assert.match(await text(plain), /All is well[\s\S]*UTC/);
+  assert.match(await text(plain), /UTC[\s\S]*All is well/);
   await plain.getByRole('button', { name: 'Log out' }).click();
   assert.match(await plain.locator('header').innerText(), /Log in/);
   await plain.context().close();
+});
+
+await step('Deskie away: nobody is needed, but not all is well', async () => {
+  const down = { method: 'POST', body: JSON.stringify({ do: 'set_down', down: true }) };
+  assert.equal((await fetch(`${DESKIE_URL}/_control/people`, down)).status, 200);
+  execFileSync('psql', ['-qX', PSQL_URL, '-c', "insert into tickets (user_id, subject, body) values (1, 'Konu', 'Orada mısınız?')"]);
+  await page.goto(`${BASE}/set?lang=en&back=/`);
+  await page.getByText('Deskie does not answer').waitFor();
+  assert.match(await text(page), /Nothing needs a person[\s\S]*This ends by itself[\s\S]*What to do: Nothing/);
+  assert.equal(await page.getByText('All is well').count(), 0);
+  await shot(page, 'away');
 });
 
 await browser.close();

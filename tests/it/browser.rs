@@ -2,9 +2,10 @@
 
 use deskie_cdc::sandbox::browser::{Browser, Places};
 use deskie_cdc::sandbox::sample_site;
+use deskie_cdc::sandbox::simulator::{ChannelKind, CustomChannel};
 use reqwest::multipart::{Form, Part};
 
-use crate::support::{Site, Stage, stage, wait_until};
+use crate::support::{Building, Site, Stage, stage, wait_until};
 
 struct Pages {
     _browser: Browser,
@@ -17,7 +18,8 @@ impl Pages {
         let places = Places {
             listen: ([127, 0, 0, 1], 0).into(),
             site_url: stage.site.cluster.superuser_url(Site::DATABASE),
-            console: None,
+            console: Some("http://127.0.0.1:8788/".into()),
+            console_token: Some("<token>".into()),
         };
         let browser = Browser::start(places, stage.simulator.people()).await.unwrap();
         Pages {
@@ -61,22 +63,73 @@ fn text(fields: &[(&'static str, &str)]) -> Form {
     })
 }
 
+/// The sample site with its files and chats, which the other tests do without.
+fn whole_site() -> Building {
+    let (_, table) = sample_site::SQL.split_once("create table ticket_files").unwrap();
+    let (columns, _) = table.split_once(");\n").unwrap();
+    stage()
+        .schema(&format!("create table ticket_files {columns})"))
+        .schema("alter table tickets add column is_chat boolean not null default false")
+}
+
+/// A live chat by the pages alone, from its first word until the agent finishes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_is_held_by_the_pages_alone() {
+    let line = |start: &str| {
+        sample_site::CONFIG
+            .lines()
+            .find(|line| line.starts_with(start))
+            .unwrap()
+    };
+    let stage = whole_site()
+        .config(
+            "customer = { email = \"u.email\", name = \"u.full_name\" }",
+            &format!("{}\n{}", line("channel = "), line("customer = ")),
+        )
+        .build()
+        .await;
+    stage.simulator.add_channel(CustomChannel {
+        kind: ChannelKind::Sync,
+        webhook_url: Some(stage.workplace.webhook_url()),
+        ..CustomChannel::default()
+    });
+    let connector = stage.run().await;
+    let pages = Pages::of(&stage).await;
+
+    let ticket = pages
+        .post("site/2", text(&[("do", "chat"), ("text", "Есть кто-нибудь?")]))
+        .await;
+    assert!(pages.get(&ticket).await.contains("Онлайн-чат"));
+    pages.until("deskie", "live chat").await;
+    let case = format!("deskie/{}", stage.simulator.books().cases[0].case_id);
+    pages.until(&case, "Есть кто-нибудь?").await;
+    pages
+        .post(&case, text(&[("do", "answer"), ("text", "Да, слушаю")]))
+        .await;
+    pages.until(&ticket, "Да, слушаю").await;
+    pages.post(&ticket, text(&[("text", "Где мой заказ?")])).await;
+    pages.until(&case, "Где мой заказ?").await;
+    pages.post(&case, text(&[("do", "finish")])).await;
+    assert!(!pages.get(&case).await.contains("live chat"));
+    // What is no chat goes the ordinary way.
+    let other = text(&[("subject", "Счёт"), ("text", "Пришлите, пожалуйста")]);
+    pages.post("site/2", other).await;
+    pages.until("deskie", "ivan@example.com").await;
+    assert!(connector.sigterm_and_wait().await.success());
+}
+
 /// All four flows by the pages alone, with a file each way, and what is nobody else's business.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_flows_are_played_and_watched_by_the_pages_alone() {
-    let (_, table) = sample_site::SQL.split_once("create table ticket_files").unwrap();
-    let (columns, _) = table.split_once(");\n").unwrap();
-    let table = format!("create table ticket_files {columns})");
     let (_, files) = sample_site::CONFIG.split_once("\n[[attachment]]").unwrap();
     let with_files = format!("\n[[attachment]]{files}\n[reply]\n");
-    let stage = stage()
-        .schema(&table)
-        .config("\n[reply]\n", &with_files)
-        .build()
-        .await;
+    let stage = whole_site().config("\n[reply]\n", &with_files).build().await;
     let connector = stage.run().await;
     let pages = Pages::of(&stage).await;
-    assert!(pages.get("").await.contains("/site/1"));
+    let index = pages.get("").await;
+    for shown in ["/site/1", "http://127.0.0.1:8788/", "&lt;token&gt;"] {
+        assert!(index.contains(shown), "{shown}: {index}");
+    }
 
     let form = text(&[
         ("subject", "Kargo <b>nerede</b>"),
@@ -103,10 +156,18 @@ async fn all_flows_are_played_and_watched_by_the_pages_alone() {
         .post(&case, text(&[("do", "mail"), ("text", "Teşekkürler")]))
         .await;
     pages.until(&ticket, "Teşekkürler").await;
+    let other = [
+        ("do", "mail"),
+        ("text", "Ben eşiyim"),
+        ("from", "can@example.com"),
+    ];
+    pages.post(&case, text(&other)).await;
+    pages.until(&ticket, "can@example.com").await;
     pages.post(&ticket, text(&[("text", "Bir soru daha")])).await;
     pages.until(&case, "Bir soru daha").await;
     pages.post(&case, text(&[("do", "closed")])).await;
     pages.until(&case, "status closed").await;
+    pages.until(&ticket, "status closed").await;
 
     let shown = pages.get(&ticket).await;
     assert!(!shown.contains("Yalnız bizim için"), "a note on the site");
@@ -124,7 +185,7 @@ async fn all_flows_are_played_and_watched_by_the_pages_alone() {
 /// What cannot be done says so, and does nothing; another site's page does nothing either.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_is_said_and_strangers_do_nothing() {
-    let stage = stage().build().await;
+    let stage = whole_site().build().await;
     let pages = Pages::of(&stage).await;
     let post = |path: &str, form: Form| pages.http.post(format!("{}{path}", pages.url)).multipart(form);
     for (path, form, status) in [

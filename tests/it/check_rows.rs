@@ -126,7 +126,7 @@ const MISTAKES: &[Mistake] = &[
     of_config(
         &[
             (
-                "[reply]\nset = { ticket_id = \"t.id\", author = \":kind\", author_name = \":author_name\", body = \":text\" }\nafter",
+                "[reply]\nset = { ticket_id = \"t.id\", author = \":kind\", author_name = \"coalesce(:author_name, :author_email)\", body = \":text\" }\nafter",
                 "[reply]\nafter",
             ),
             (

@@ -1,5 +1,5 @@
-//! What the documents say is so: names of tests, metrics, alerts and keys exist, links lead somewhere, and the README in Turkish
-//! says what the one in English says.
+//! What the documents say is so: names of tests, metrics, alerts and keys exist, links lead somewhere, and the READMEs in Turkish
+//! and Russian say what the one in English says.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -42,6 +42,7 @@ fn pages() -> Vec<PathBuf> {
     for name in [
         "README.md",
         "README.tr.md",
+        "README.ru.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
         "CHANGELOG.md",
@@ -161,6 +162,8 @@ fn the_documents_name_the_metrics_as_they_are() {
             .into_iter()
             // The names of slots.
             .filter(|name| !name.ends_with("_site"))
+            // A histogram's samples.
+            .map(|name| name.trim_end_matches("_bucket").to_owned())
             .collect();
         assert!(used.is_subset(&made), "{file}: {:?}", used.difference(&made));
     }
@@ -314,10 +317,12 @@ fn skeleton(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_readme_is_short_and_the_same_in_turkish() {
+fn the_readme_is_short_and_the_same_in_each_language() {
     let english = read("README.md");
     assert!(english.len() <= 12_000, "{} bytes", english.len());
-    assert_eq!(skeleton(&english), skeleton(&read("README.tr.md")));
+    for other in ["README.tr.md", "README.ru.md"] {
+        assert_eq!(skeleton(&english), skeleton(&read(other)), "{other}");
+    }
 }
 
 /// A page's blocks of code of a language.
@@ -333,7 +338,7 @@ fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 
 /// The commands of ours on a page: whole ones in blocks, and what prose names, which may leave out what is needed.
 fn commands(text: &str) -> Vec<(bool, String)> {
-    const NAMES: [&str; 13] = [
+    const NAMES: [&str; 15] = [
         "init",
         "setup",
         "check",
@@ -342,6 +347,8 @@ fn commands(text: &str) -> Vec<(bool, String)> {
         "backfill",
         "status",
         "failed",
+        "pause",
+        "resume",
         "trace",
         "rules",
         "uninstall",

@@ -64,8 +64,9 @@
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const [here, there] = [document.getElementById('main'), page.getElementById('main')];
       if (!there || isTyped()) return;
-      const open = new Set([...here.querySelectorAll('details[open][id]')].map((details) => details.id));
-      for (const details of there.querySelectorAll('details[id]')) details.open = open.has(details.id);
+      // What was not there before is as it came.
+      const open = new Map([...here.querySelectorAll('details[id]')].map((details) => [details.id, details.open]));
+      for (const details of there.querySelectorAll('details[id]')) details.open = open.get(details.id) ?? details.open;
       there.querySelector('.notice')?.remove();
       const focused = here.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
       localTimes(there);

@@ -13,6 +13,7 @@ pub(super) static WORDS: Words = Words {
     log_in: "Log in",
     log_out: "Log out",
     theme: ["Automatic", "Light", "Dark"],
+    version: "Version",
     as_of: "As of {}",
     stale: "The connector does not answer: what you see is out of date.",
     needs_you: "This needs you",
@@ -30,13 +31,14 @@ pub(super) static WORDS: Words = Words {
     waiting: "waiting",
     nothing_waits: "nothing waits",
     oldest: "Oldest waiting",
-    charts: "Course",
+    charts: "Over time",
     hour: "Last hour",
     day: "Last day",
     sent: "Messages to Deskie",
     written: "Messages to the site",
     lag: "Lag behind the database",
     budget: "API budget used, per minute",
+    most: "max",
     no_samples: "No values yet: one is taken each minute.",
     state: "State",
     role: "Role",
@@ -158,7 +160,7 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         ),
         T::Paused => (
             "Paused by a person",
-            "Resume it in the overview once its reason is over.",
+            "Resume it in the overview, or by `deskie-cdc resume`, once its reason is over.",
         ),
         T::Parked => (
             "Items wait for you",
@@ -206,7 +208,7 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         ),
         T::DeskieUnreachable => (
             "Deskie does not answer",
-            "Nothing: what waits is sent once it answers.",
+            "Nothing. What waits is sent once it answers.",
         ),
         T::StreamDown => (
             "The site's changes are not streamed",
@@ -214,7 +216,7 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         ),
         T::SlotLost => (
             "The replication slot was lost",
-            "Nothing: what was missed is repaired from the tables.",
+            "Nothing. What was missed is repaired from the tables.",
         ),
         T::WalHeld => (
             "The database keeps too much WAL for us",

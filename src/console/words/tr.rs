@@ -13,6 +13,7 @@ pub(super) static WORDS: Words = Words {
     log_in: "Giriş yap",
     log_out: "Çıkış yap",
     theme: ["Otomatik", "Açık", "Koyu"],
+    version: "Sürüm",
     as_of: "Durum: {}",
     stale: "Bağlayıcı yanıt vermiyor: gördükleriniz güncel değil.",
     needs_you: "Size ihtiyaç var",
@@ -30,13 +31,14 @@ pub(super) static WORDS: Words = Words {
     waiting: "bekliyor",
     nothing_waits: "bekleyen yok",
     oldest: "En uzun bekleyen",
-    charts: "Gidişat",
+    charts: "Zaman içinde",
     hour: "Son bir saat",
     day: "Son bir gün",
     sent: "Deskie'ye giden mesajlar",
     written: "Siteye yazılan mesajlar",
     lag: "Veritabanının gerisinde",
     budget: "Kullanılan API kotası, dakikada",
+    most: "en çok",
     no_samples: "Henüz değer yok: her dakika bir tane alınır.",
     state: "Durum",
     role: "Rol",
@@ -158,7 +160,7 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         ),
         T::Paused => (
             "Bir kişi tarafından duraklatıldı",
-            "Nedeni ortadan kalkınca genel bakışta devam ettirin.",
+            "Nedeni ortadan kalkınca genel bakışta ya da `deskie-cdc resume` ile devam ettirin.",
         ),
         T::Parked => (
             "Sizi bekleyenler var",
@@ -206,7 +208,7 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         ),
         T::DeskieUnreachable => (
             "Deskie yanıt vermiyor",
-            "Bir şey yapmayın: yanıt verince bekleyenler gönderilir.",
+            "Bir şey yapmayın. Yanıt verince bekleyenler gönderilir.",
         ),
         T::StreamDown => (
             "Sitedeki değişiklikler akmıyor",
@@ -214,7 +216,7 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         ),
         T::SlotLost => (
             "Replikasyon slotu kaybedildi",
-            "Bir şey yapmayın: kaçırılanlar tablolardan tamamlanır.",
+            "Bir şey yapmayın. Kaçırılanlar tablolardan tamamlanır.",
         ),
         T::WalHeld => (
             "Veritabanı bizim için çok fazla WAL tutuyor",

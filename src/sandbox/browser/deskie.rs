@@ -24,7 +24,7 @@ pub(super) fn cases(books: &Books) -> Markup {
             @for case in books.cases.iter().rev().take(SHOWN) {
                 li {
                     a href={ "/deskie/" (case.case_id) } { (case.case_number) " " (case.subject) }
-                    " " span class={ "status " (case.status) } { (standing(case)) }
+                    " " (badges(case))
                     " " small { (case.contact) (ticket(case)) }
                 }
             }
@@ -49,14 +49,15 @@ pub(super) fn case(people: &People, id: CaseId) -> Result<Markup, Fault> {
     let live = html! {
         p { a href="/deskie" { "← All cases" } }
         h1 {
-            (case.case_number) " " (case.subject) " "
-            span class={ "status " (case.status) } { (standing(case)) }
+            (case.case_number) " " (case.subject) " " (badges(case))
         }
         p { small { (case.contact) (ticket(case)) ", " (case.channel) } }
         @for message in case.messages.iter().filter(|message| !message.deleted) {
             (said(people, &books, case, message))
         }
     };
+    // Who chats has no address here.
+    let by_mail = case.contact.contains('@');
     let into = books
         .cases
         .iter()
@@ -66,18 +67,19 @@ pub(super) fn case(people: &People, id: CaseId) -> Result<Markup, Fault> {
         form method="post" enctype="multipart/form-data" {
             label { "Text" textarea name="text" rows="3" {} }
             label { "File" input type="file" name="file"; }
-            label { "From, where it is somebody else's mail" input name="from" type="email" placeholder=(case.contact); }
+            @if by_mail { label { "From, where it is somebody else's mail" input name="from" type="email" placeholder=(case.contact); } }
             p class="acts" {
                 button name="do" value="answer" { "Answer as the agent" }
                 button name="do" value="note" { "Internal note" }
-                button name="do" value="mail" { "Customer answers by e-mail" }
+                @if by_mail { button name="do" value="mail" { "Customer answers by e-mail" } }
             }
         }
         form method="post" {
             p class="acts" {
                 @for (word, name) in [("open", "Open"), ("waiting", "Waiting"), ("closed", "Close")] {
-                    button name="do" value=(word) disabled[case.status == word] { (name) }
+                    button name="do" value=(word) { (name) }
                 }
+                @if case.chat_active { button name="do" value="finish" { "Finish the chat" } }
                 @if case.deleted { button name="do" value="restore" { "Restore" } }
                 @else { button name="do" value="trash" { "Into the trash" } }
             }
@@ -121,6 +123,14 @@ fn said(people: &People, books: &Books, case: &CaseRecord, message: &MessageReco
             div class="text" { (PreEscaped(body)) }
             @for file in &message.attachments { p class="file" { "📎 " (file.file_name) } }
         }
+    }
+}
+
+/// How the case stands, and whether somebody waits in a chat.
+fn badges(case: &CaseRecord) -> Markup {
+    html! {
+        span class={ "status " (case.status) } { (standing(case)) }
+        @if case.chat_active { " " span class="status chat" { "live chat" } }
     }
 }
 
@@ -171,6 +181,7 @@ pub(super) fn work(people: &People, case: CaseId, sent: &Sent) -> Result<CaseId,
             case,
             status: what.to_owned(),
         },
+        "finish" => Action::FinishChat { case },
         "trash" => Action::Trash { case },
         "restore" => Action::Restore { case },
         "merge" => {

@@ -43,6 +43,8 @@ pub struct Places {
     pub site_url: String,
     /// The connector's console, if it is to be linked.
     pub console: Option<String>,
+    /// What one logs in there with.
+    pub console_token: Option<String>,
 }
 
 /// The running pages; they end when this is dropped.
@@ -243,7 +245,7 @@ fn shown(page: Markup) -> Html<String> {
 }
 
 async fn index(State(shared): State<Arc<Shared>>) -> Shown {
-    Ok(shown(page::index(shared.places.console.as_deref())))
+    Ok(shown(page::index(&shared.places)))
 }
 
 async fn tickets(State(shared): State<Arc<Shared>>, Path(user): Path<i64>) -> Shown {

@@ -2,6 +2,8 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::Places;
+
 /// A whole page: `live` is what the script brings up to date while somebody writes in `forms`.
 pub(super) fn page(lang: &str, title: &str, live: &Markup, forms: &Markup) -> Markup {
     html! {
@@ -18,7 +20,7 @@ pub(super) fn page(lang: &str, title: &str, live: &Markup, forms: &Markup) -> Ma
 }
 
 /// Both sides, and the way to the console.
-pub(super) fn index(console: Option<&str>) -> Markup {
+pub(super) fn index(places: &Places) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -29,8 +31,10 @@ pub(super) fn index(console: Option<&str>) -> Markup {
                     p {
                         "Left: a web shop's own help page, on tables in its Postgres. Right: Deskie, simulated. Write on one side; "
                         "it appears on the other. "
-                        @if let Some(console) = console {
-                            a href=(console) target="_blank" { "The connector's console" }
+                        @if let Some(console) = &places.console {
+                            "What the connector says of it: " a href=(console) target="_blank" { "its console" }
+                            @if let Some(token) = &places.console_token { ", to log in there: " code { (token) } }
+                            "."
                         }
                     }
                 }
@@ -43,6 +47,18 @@ pub(super) fn index(console: Option<&str>) -> Markup {
                     iframe src="/deskie" title="Deskie, as an agent sees it" {}
                 }
             }
+        }
+    }
+}
+
+/// A text in which addresses can be clicked.
+pub(super) fn linked(text: &str) -> Markup {
+    html! {
+        @for word in text.split_inclusive(char::is_whitespace) {
+            @if word.starts_with("http://") || word.starts_with("https://") {
+                @let address = word.trim_end();
+                a href=(address) target="_blank" rel="noreferrer" { (address) } (&word[address.len()..])
+            } @else { (word) }
         }
     }
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use tokio_postgres::Client;
 
-use super::page::page;
+use super::page::{linked, page};
 use super::words::Words;
 use super::{Fault, Sent};
 use crate::sandbox::sample_site::{self, Message, Ticket, User};
@@ -61,6 +61,7 @@ pub(super) async fn tickets(client: &Client, user: i64) -> Result<Markup, Fault>
                 li {
                     a href={ "/site/" (user) "/" (ticket.id) } { "#" (ticket.id) " " (ticket.subject) }
                     " " span class={ "status " (ticket.status) } { (words.status(&ticket.status)) }
+                    @if ticket.is_chat { " " span class="status chat" { (words.chat) } }
                     " " small { (ticket.replies) " ✉" }
                 }
             }
@@ -73,6 +74,11 @@ pub(super) async fn tickets(client: &Client, user: i64) -> Result<Markup, Fault>
             label { (words.text) textarea name="text" rows="4" required {} }
             label { (words.file) input type="file" name="file"; }
             button { (words.send) }
+        }
+        form method="post" enctype="multipart/form-data" {
+            h2 { (words.chat) }
+            label { (words.text) input name="text" required autocomplete="off"; }
+            button name="do" value="chat" { (words.begin_chat) }
         }
     };
     Ok(page(words.lang, words.tickets, &live, &forms))
@@ -93,12 +99,14 @@ pub(super) async fn ticket(client: &Client, user: i64, ticket: i64) -> Result<Ma
         let name = match (message.author.as_str(), &message.author_name) {
             ("agent", Some(name)) => format!("{name}, {}", words.support),
             ("agent", None) => words.support.to_owned(),
+            // Somebody else has answered the mail.
+            (_, Some(name)) if *name != visit.user.full_name => name.clone(),
             _ => words.you.to_owned(),
         };
         html! {
             article class=(message.author) {
                 header { (name) }
-                div class="text" { (message.body) }
+                div class="text" { (linked(&message.body)) }
                 (of(Some(message.id)))
             }
         }
@@ -106,7 +114,9 @@ pub(super) async fn ticket(client: &Client, user: i64, ticket: i64) -> Result<Ma
     let live = html! {
         (visit.users())
         p { a href={ "/site/" (user) } { "← " (words.back) } }
-        h1 { "#" (ticket.id) " " (ticket.subject) " " span class={ "status " (ticket.status) } { (words.status(&ticket.status)) } }
+        h1 { "#" (ticket.id) " " (ticket.subject) " " span class={ "status " (ticket.status) } { (words.status(&ticket.status)) }
+            @if ticket.is_chat { " " span class="status chat" { (words.chat) } }
+        }
         article class="customer" {
             header { (words.you) }
             div class="text" { (ticket.body) }
@@ -116,7 +126,9 @@ pub(super) async fn ticket(client: &Client, user: i64, ticket: i64) -> Result<Ma
     };
     let forms = html! {
         form method="post" enctype="multipart/form-data" {
-            label { (words.text) textarea name="text" rows="3" required {} }
+            // In a chat Enter sends.
+            @if ticket.is_chat { label { (words.text) input name="text" required autocomplete="off" autofocus; } }
+            @else { label { (words.text) textarea name="text" rows="3" required {} } }
             label { (words.file) input type="file" name="file"; }
             button { (words.send) }
         }
@@ -124,9 +136,13 @@ pub(super) async fn ticket(client: &Client, user: i64, ticket: i64) -> Result<Ma
     Ok(page(words.lang, &ticket.subject, &live, &forms))
 }
 
-/// The customer opens a ticket; its key.
+/// The customer opens a ticket, or begins a chat; its key.
 pub(super) async fn open(client: &mut Client, user: i64, sent: &Sent) -> Result<i64, Fault> {
     let visit = Visit::of(client, user).await?;
+    if sent.get("do") == "chat" {
+        let text = sent.said("text")?;
+        return Ok(sample_site::open_chat(client, &visit.user.email, visit.words.chat, text).await?);
+    }
     let (subject, text) = (sent.said("subject")?, sent.said("text")?);
     let file = sent.file();
     Ok(sample_site::post_ticket(client, &visit.user.email, subject, text, file.as_ref()).await?)

@@ -129,6 +129,9 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         "deskie_cdc_skipped{reason=\"an echo\"} 4",
         "deskie_cdc_slot_exists 0",
         "deskie_cdc_messages_written 1",
+        "deskie_cdc_answers_total{class=\"5xx\"} 0",
+        "deskie_cdc_to_deskie_seconds_count 0",
+        "deskie_cdc_to_site_seconds_bucket{le=\"0.25\"} 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
     }
@@ -140,8 +143,9 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         &page,
         &[
             "This needs you",
-            "Items wait for you",
+            "Items wait for you: <span class=\"subject\">2</span>",
             "the mapping does not fit",
+            "id=\"t-resolving_stopped-\" open",
             "resolving stopped: no table",
             "connection &lt;refused&gt;",
             "host-a 4711",

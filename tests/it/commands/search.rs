@@ -6,7 +6,7 @@ use deskie_cdc::console::{Console, Role, Vital};
 
 use super::console::{TOKEN, serve};
 use super::{STATE, in_order, store_of};
-use crate::support::Site;
+use crate::support::{Site, wait_until};
 
 /// Somebody who is logged in.
 struct Visitor {
@@ -172,6 +172,62 @@ async fn a_ticket_is_found_by_what_a_customer_says_and_its_story_told() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_search_and_a_story_look_at_what_they_show_alone() {
+    // GIVEN many tickets, each with its opening and a message in Deskie
+    let site = Site::start().await;
+    let visitor = Visitor::log_in(&site).await;
+    let many = "
+        insert into deskie_cdc.ticket (key, case_id, case_number)
+            select 'T' || n, n, 'N-' || n from generate_series(1, 50000) n;
+        insert into deskie_cdc.link (section, key, ticket_id, state)
+            select 'ticket', key, id, 'delivered' from deskie_cdc.ticket;
+        insert into deskie_cdc.delivery (position, ticket_id, link_id, section, state, opening)
+            select 0, l.ticket_id, l.id, 'ticket', 'delivered', jsonb_build_object('email', l.key || '@example.com')
+            from deskie_cdc.link l;
+        insert into deskie_cdc.remote (message_id, case_id, ticket_id, state)
+            select id, case_id, id, 'ours' from deskie_cdc.ticket;
+        vacuum analyze;";
+    for statement in many.split_inclusive(";\n") {
+        site.client.batch_execute(statement).await.unwrap();
+    }
+    for path in [
+        "/search?q=T40000",
+        "/search?q=N-40000",
+        "/search?q=t40000@EXAMPLE.com",
+        "/search?q=nobody",
+        "/trace?key=T40000",
+    ] {
+        let before = rows_looked_at(&site).await;
+        assert!(visitor.get(path).await.status < 400, "{path}");
+        let rows = rows_looked_at(&site).await - before;
+        assert!(rows < 1000, "{path}: {rows} rows were looked at");
+    }
+}
+
+/// How many rows and index entries of our tables were read so far. A server's process tells it when it ends.
+async fn rows_looked_at(site: &Site) -> i64 {
+    let client = &site.client;
+    let others =
+        "from pg_stat_activity where datname = current_database() and backend_type = 'client backend'
+        and pid <> pg_backend_pid()";
+    let end = format!("select pg_terminate_backend(pid) {others}");
+    client.batch_execute(&end).await.unwrap();
+    wait_until("the connections are gone", || async {
+        let left: i64 = client
+            .query_one(&format!("select count(*) {others}"), &[])
+            .await
+            .unwrap()
+            .get(0);
+        (left == 0).then_some(())
+    })
+    .await;
+    let sql =
+        "select (select sum(seq_tup_read)::int8 from pg_stat_user_tables where schemaname = 'deskie_cdc')
+        + (select sum(idx_tup_read)::int8 from pg_stat_user_indexes where schemaname = 'deskie_cdc')";
+    client.query_one(sql, &[]).await.unwrap().get(0)
 }
 
 /// No page is larger than this, in bytes.

@@ -14,7 +14,7 @@ body = \"body\"
 created_at = \"created_at\"
 
 [reply]
-set = { ticket_id = \"t.id\", author = \":kind\", author_name = \":author_name\", body = \":text\" }
+set = { ticket_id = \"t.id\", author = \":kind\", author_name = \"coalesce(:author_name, :author_email)\", body = \":text\" }
 ";
 
 /// The same site without it.

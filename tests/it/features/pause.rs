@@ -109,3 +109,43 @@ async fn a_paused_way_to_the_site_keeps_what_deskie_says_and_writes_it_afterward
     assert_eq!(act(&stage, "/resume/to_site", TOKEN).await, 200);
     stage.until_site(ticket, 2).await;
 }
+
+#[tokio::test]
+async fn a_direction_is_paused_and_resumed_by_commands() {
+    // GIVEN a running connector, WHEN both ways are paused by the command
+    let stage = paused().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let run = async |arguments: &[&str]| stage.workplace.command(arguments).await.exits(0).stdout;
+    let told = run(&["pause", "both", "--reason", "moving house"]).await;
+    assert!(
+        told.contains("to_deskie paused") && told.contains("to_site paused"),
+        "{told}"
+    );
+    assert_eq!(run(&["pause", "to_site"]).await, "to_site is paused already\n");
+    // THEN nothing goes either way, and who asks is told how it goes on
+    stage.writes(ticket, "Bekleyen mesaj").await;
+    stage
+        .simulator
+        .agent_reply(case, Says::text("Bekleyen yanıt"))
+        .unwrap();
+    let waits = "select (select count(*) from deskie_cdc.delivery where state = 'queued')
+        + (select count(*) from deskie_cdc.remote where state = 'pending')";
+    wait_until("both wait", async || {
+        (stage.count(waits).await == 2).then_some(())
+    })
+    .await;
+    let status = stage.workplace.command(&["status"]).await.exits(1).stdout;
+    assert!(status.contains("deskie-cdc resume to_deskie"), "{status}");
+
+    // WHEN they are resumed, THEN both go on, and it is noted who did what
+    assert_eq!(
+        run(&["resume", "both"]).await,
+        "to_deskie goes on\nto_site goes on\n"
+    );
+    stage.until_deskie(case, 3).await;
+    stage.until_site(ticket, 2).await;
+    let noted = "select count(*) from deskie_cdc.audit where via = 'command' and act in ('pause', 'resume')
+        and (act = 'resume' or reason = 'moving house')";
+    assert_eq!(stage.count(noted).await, 4);
+}
