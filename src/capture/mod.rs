@@ -279,7 +279,10 @@ impl Capture {
                 server.system_id
             )));
         }
+        // The stream acknowledges where it begins.
+        self.store.flush().await?;
         let captured = meta.captured_lsn.unwrap_or_default();
+        self.store.captured_from(captured);
         let stream = connection
             .start(&self.slot, &self.publications, captured, StreamOptions::default())
             .await?;
@@ -301,13 +304,18 @@ impl Capture {
             gathered: Gathered::default(),
         };
         // What is being stored when the stream ends is waited for: the next stream begins where that leaves off.
-        let (gathered, stored) = tokio::join!(
-            gathering.run(cancel),
-            self.store_parts(taken, &stream, observer, attempt)
-        );
+        let both = async { tokio::join!(gathering.run(cancel), self.store_parts(taken, observer, attempt)) };
+        let (gathered, stored) = tokio::select! {
+            ended = both => ended,
+            () = self.acknowledge(&stream) => return Ok(()),
+        };
         // The cause first: each half ends where the other one has.
         stored?;
         gathered?;
+        match self.store.flush().await {
+            Ok(()) => stream.acknowledge(*self.store.on_disk().borrow()),
+            Err(error) => tracing::debug!("what was stored last is streamed again: {error}"),
+        }
         finish(stream).await;
         Ok(())
     }

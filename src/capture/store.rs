@@ -1,5 +1,5 @@
 //! The half of capture that stores: parts of the stream, in order → transactions of ours, each with its position, which is
-//! then acknowledged.
+//! acknowledged once that is on the server's disk.
 
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::oneshot;
@@ -43,7 +43,6 @@ impl Capture {
     pub(super) async fn store_parts(
         &self,
         mut parts: Receiver<Part>,
-        stream: &ReplicationStream,
         observer: &dyn Observer,
         attempt: &mut u32,
     ) -> Result<(), CaptureError> {
@@ -79,10 +78,24 @@ impl Capture {
                 CrashPoint::KeepaliveStored.reached();
             }
             *attempt = 0;
-            stream.acknowledge(position.end);
-            CrashPoint::Acknowledged.reached();
+            self.store.captured_to(position.end);
         }
         Ok(())
+    }
+
+    /// Acknowledges what is on the disk, for as long as it is polled.
+    pub(super) async fn acknowledge(&self, stream: &ReplicationStream) {
+        let mut on_disk = self.store.on_disk();
+        loop {
+            let position = *on_disk.borrow_and_update();
+            if stream.acknowledged() < position {
+                stream.acknowledge(position);
+                CrashPoint::Acknowledged.reached();
+            }
+            if on_disk.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     /// Parts up to a whole, with the number of rows; `None`: the other half let go before.

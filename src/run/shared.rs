@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::deskie::{Client, Meter};
 use crate::files::Downloader;
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
-use crate::store::{Store, Watched};
+use crate::store::{ASYNCHRONOUS, Store, Watched};
 
 /// What is in flight may go on for so long after the signal; the whole takes less than 10 s.
 pub const GRACE: Duration = Duration::from_secs(7);
@@ -53,9 +53,9 @@ pub struct Shared {
     pub store: Store,
     /// The same for what people look at in the console: two connections, and no statement over five seconds.
     pub looks: Store,
-    /// The same for what looks rows up by their indexes alone, however small the tables were when a statement was planned: a
-    /// plan that reads a whole table is kept while the table grows.
-    pub by_index: Store,
+    /// The same for the flows whose commits do not wait for the disk. They look rows up by their indexes alone, however small
+    /// the tables were when a statement was planned: a plan that reads a whole table is kept while the table grows.
+    pub flow: Store,
     /// Reads the site's tables.
     pub reading: Pool,
     /// Writes to them.
@@ -105,8 +105,13 @@ impl Shared {
         let store = Store::new(state, &config.postgres.schema);
         let looks = named("console").with_statement_timeout(Some(WRITE_WITHIN));
         let looks = store.through(pool(looks, 2)?);
-        let by_index = named("resolve").with_statements(vec![once, "SET enable_seqscan TO off".to_owned()]);
-        let by_index = store.through(pool(by_index, 2)?);
+        // What is lost with the server is done again from what is left; see `store/durable.rs`.
+        let flow = vec![
+            once,
+            "SET enable_seqscan TO off".to_owned(),
+            ASYNCHRONOUS.to_owned(),
+        ];
+        let flow = store.through(pool(named("flow").with_statements(flow), 5)?);
         let downloader = Downloader::new().map_err(|error| fatal(&error))?;
         Ok(Shared {
             downloader,
@@ -115,7 +120,7 @@ impl Shared {
             streaming,
             store,
             looks,
-            by_index,
+            flow,
             reading,
             writing,
             client,
@@ -130,7 +135,7 @@ impl Shared {
     /// Lets go of connections that may be dead without having been closed.
     pub fn forget_connections(&self) {
         self.store.forget_connections();
-        self.by_index.forget_connections();
+        self.flow.forget_connections();
         self.reading.forget_idle();
         self.writing.forget_idle();
     }

@@ -145,14 +145,14 @@ impl Flows {
         let site_files = SiteFiles::new(shared.reading.clone(), config.clone(), shared.downloader.clone());
         Flows {
             capture: Capture::new(
-                store.clone(),
+                shared.flow.clone(),
                 shared.streaming.clone(),
                 config,
                 slot.to_owned(),
                 publications,
                 &shared.instance,
             ),
-            resolver: Resolver::new(shared.by_index.clone(), shared.reading.clone(), config.clone()),
+            resolver: Resolver::new(shared.flow.clone(), shared.reading.clone(), config.clone()),
             deliverer: Arc::new(Deliverer::new(
                 store.clone(),
                 client.clone(),
@@ -162,7 +162,7 @@ impl Flows {
                 created_at_kept,
             )),
             cases: Arc::new(Cases::new(
-                store.clone(),
+                shared.flow.clone(),
                 client.clone(),
                 meter.clone(),
                 config.clone(),

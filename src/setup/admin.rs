@@ -312,7 +312,7 @@ async fn hand_over(client: &Client, schema: &str, role: &str) -> Result<Vec<Stri
     let sql = "SELECT pg_catalog.format('alter %s owner to %I', o.named, $2::pg_catalog.text) FROM (
             SELECT 0 AS place, pg_catalog.format('schema %I', n.nspname) AS named, n.oid AS schema FROM pg_catalog.pg_namespace AS n
             UNION ALL SELECT 1, pg_catalog.format('table %I.%I', $1::pg_catalog.text, c.relname), c.relnamespace
-                FROM pg_catalog.pg_class AS c WHERE c.relkind IN ('r', 'p')
+                FROM pg_catalog.pg_class AS c WHERE c.relkind IN ('r', 'p', 'v')
             UNION ALL SELECT 2, pg_catalog.format('function %I.%I(%s)', $1::pg_catalog.text, p.proname,
                     pg_catalog.pg_get_function_identity_arguments(p.oid)), p.pronamespace FROM pg_catalog.pg_proc AS p) AS o
         WHERE o.schema = (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $1::pg_catalog.text)

@@ -9,7 +9,8 @@ use super::{FileRef, Store, StoreError, word, word_or_none};
 pub use crate::decide::Opening;
 use crate::lanes;
 use crate::model::{
-    CallKind, CaseId, DeliveryId, DeliveryState, Kind, LaneId, LinkId, Section, TicketKey, UserId, clock, words,
+    CallKind, CaseId, DeliveryId, DeliveryState, Kind, LaneId, LinkId, Section, TicketKey, UserId, clock,
+    words,
 };
 use crate::text::{self, Body};
 

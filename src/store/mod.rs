@@ -16,6 +16,7 @@ mod clock;
 mod coalesce;
 mod delivery;
 mod delivery_step;
+mod durable;
 mod edit;
 mod event;
 mod facts;
@@ -60,6 +61,7 @@ pub use clock::CreatedAt;
 pub use coalesce::{DROPPED, Follower};
 pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
 pub use delivery_step::Sent;
+pub use durable::ASYNCHRONOUS;
 pub use edit::{FollowUp, LastSent};
 pub use event::Event;
 pub use facts::{Facts, Round};
@@ -193,6 +195,7 @@ pub struct Store {
     schema: Arc<str>,
     epoch: Arc<AtomicI64>,
     streamed: Arc<watch::Sender<Lsn>>,
+    durable: Arc<durable::Durable>,
     /// The signals between flows.
     pub wake: Arc<Wake>,
 }
@@ -205,6 +208,7 @@ impl Store {
             schema: quote_ident(schema).into(),
             epoch: Arc::new(AtomicI64::new(0)),
             streamed: Arc::new(watch::Sender::new(Lsn::default())),
+            durable: Arc::default(),
             wake: Arc::default(),
         }
     }

@@ -97,14 +97,19 @@ impl Store {
         };
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
             [&self.epoch().0, &beat.slot, &beat.publications, &beat.tables];
+        let committed = self.committed();
         let row = connection.query_one(&*prepared, &values).await?;
+        let leads = row.get("leads");
+        if leads {
+            self.note_on_disk(committed);
+        }
         let time = |column: &str| {
             let seconds: Option<f64> = row.get(column);
             seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e6)))
         };
         let wal_status: Option<String> = row.get("wal_status");
         Ok(Waiting {
-            leads: row.get("leads"),
+            leads,
             due: Due {
                 events: time("events"),
                 lanes: time("lanes"),
