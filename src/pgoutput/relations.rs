@@ -259,10 +259,12 @@ fn columns_and_cells<'a>(
     Ok(relation.columns.iter().zip(&tuple.cells))
 }
 
-/// With REPLICA IDENTITY FULL the row before has the TOASTed values that the row after leaves out.
+/// With REPLICA IDENTITY FULL the row before has the TOASTed values that the row after leaves out. Where FULL holds for a
+/// partitioned table and not for the partition it is told all the same, and the row before holds NULL in place of all but
+/// the key: what is unchanged was never NULL.
 fn fill_unchanged(row: &mut Row, old: &Row) {
     for ((_, cell), (_, before)) in row.columns.iter_mut().zip(&old.columns) {
-        if *cell == Cell::Unchanged {
+        if *cell == Cell::Unchanged && *before != Cell::Null {
             *cell = before.clone();
         }
     }
@@ -396,6 +398,20 @@ mod tests {
             },
         );
         assert_eq!(change.row.cell("body"), Some(&Cell::Text("long".into())));
+    }
+
+    #[test]
+    fn a_full_old_row_that_is_none_fills_nothing() {
+        let mut relations = known(relation(&[("id", true), ("body", true)], ReplicaIdentity::Full));
+        let old = Some(OldTuple::Full(tuple(&[text("1"), TupleCell::Null])));
+        let new = tuple(&[text("2"), TupleCell::Unchanged]);
+        let update = Message::Update {
+            relation: 7,
+            old,
+            new,
+        };
+        let change = change(&mut relations, update);
+        assert_eq!(change.row.cell("body"), Some(&Cell::Unchanged));
     }
 
     #[test]
