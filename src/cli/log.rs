@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use tracing::{Level, Metadata};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::Layer;
 
 use super::{Arguments, LogFormat};
 use crate::config;
@@ -185,7 +185,9 @@ mod tests {
         for nothing in [None, Some(" ")] {
             let (usual, refused) = asked(nothing);
             assert!(refused.is_none() && shows(&usual, "deskie_cdc::capture", Level::INFO));
-            assert!(!shows(&usual, "deskie_cdc::capture", Level::DEBUG) && !shows(&usual, "rustls", Level::INFO));
+            assert!(
+                !shows(&usual, "deskie_cdc::capture", Level::DEBUG) && !shows(&usual, "rustls", Level::INFO)
+            );
         }
         let (chosen, refused) = asked(Some("warn,deskie_cdc::capture=trace"));
         assert!(refused.is_none() && shows(&chosen, "deskie_cdc::capture", Level::TRACE));
