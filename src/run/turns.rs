@@ -20,7 +20,7 @@ use crate::store::{Delivery, Heads, StoreError, Ticket};
 const CONCURRENCY: usize = 16;
 
 /// How many heads are looked at.
-const HEADS: i64 = 2 * CONCURRENCY as i64;
+const HEADS: u32 = 2 * CONCURRENCY as u32;
 
 /// A look that failed is made again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);

@@ -145,17 +145,17 @@ async fn schema(client: &Client, config: &Config, removal: &mut Removal) -> Resu
     for row in client.query(sql, &[schema]).await? {
         there.push(row.try_get(0)?);
     }
-    let (tables, functions) = own_objects();
-    let is_table = |name: &String| tables.contains(&name.as_str());
-    let is_function = |name: &String| {
-        name.strip_suffix("()")
-            .is_some_and(|name| functions.contains(&name))
+    let own = own_objects();
+    let is_own = |name: &String| {
+        let (bare, is_function) = match name.strip_suffix("()") {
+            Some(bare) => (bare, true),
+            None => (name.as_str(), false),
+        };
+        own.iter()
+            .any(|(kind, names)| (*kind == "function") == is_function && names.contains(&bare))
     };
     let set_up = there.iter().any(|name| name == "migration") && there.iter().any(|name| name == "meta");
-    let foreign: Vec<&String> = there
-        .iter()
-        .filter(|name| !is_table(name) && !is_function(name))
-        .collect();
+    let foreign: Vec<&String> = there.iter().filter(|name| !is_own(name)).collect();
     match (set_up, foreign.is_empty()) {
         (true, true) if schema != "public" => {
             removal.schema = Some(schema.clone());
@@ -165,25 +165,18 @@ async fn schema(client: &Client, config: &Config, removal: &mut Removal) -> Resu
             ));
         }
         (true, _) => {
-            let drop: Vec<String> = there
-                .iter()
-                .filter(|name| is_table(name))
-                .map(|name| format!("{quoted}.{}", quote_ident(name)))
-                .collect();
             removal.schema = Some(format!("the connector's tables in {schema}"));
             let what =
                 format!("the connector's tables in the schema {schema}, which holds other things as well");
-            let functions: Vec<String> = there
-                .iter()
-                .filter(|name| is_function(name))
-                .filter_map(|name| name.strip_suffix("()"))
-                .map(|name| format!("{quoted}.{}", quote_ident(name)))
-                .collect();
-            // The functions first, which stand on the tables, and all at once, since they stand on each other.
-            let mut sql = format!("drop table {}", drop.join(", "));
-            if !functions.is_empty() {
-                sql = format!("drop function if exists {}; {sql}", functions.join(", "));
-            }
+            // Each kind at once, since they stand on each other. What a version has replaced is not there any more.
+            let of_kind = |(kind, names): &(&str, Vec<&str>)| {
+                let there: Vec<String> = names
+                    .iter()
+                    .map(|name| format!("{quoted}.{}", quote_ident(name)))
+                    .collect();
+                format!("drop {kind} if exists {}", there.join(", "))
+            };
+            let sql = own.iter().map(of_kind).collect::<Vec<_>>().join("; ");
             removal.statements.push((what, sql));
         }
         // Made by `setup`, which came no further.

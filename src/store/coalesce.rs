@@ -92,7 +92,7 @@ impl Store {
                        (select link_id from {s}.delivery where id = $1 or id = any($5))))
                   and (select {s}.fence($3)) and (select {s}.same_server()) and not exists (select from {s}.hold)
                   and not exists (select from {s}.pause where way = 'to_deskie')
-                  and {s}.keys_changed() is null returning id, intent_at, send_before),
+                  and not exists (select from {s}.changed_key) returning id, intent_at, send_before),
             m as (update {s}.delivery d set state = 'sending', call = $2, epoch = $3, lead = h.id,
                     intent_at = h.intent_at, send_before = h.send_before, doubt_since = null, error = null
                 from h where d.id in (select id from f))

@@ -22,7 +22,7 @@ impl Store {
     /// The heads of lanes whose time has come: `limit` deliveries of live traffic and as many of a backfill, and `limit`
     /// reads. Lanes with work under way (`busy`) are left out; there are none while something is held, and nothing to be sent
     /// while the way to Deskie is paused.
-    pub async fn lane_heads(&self, limit: i64, busy: &[LaneId]) -> Result<Heads, StoreError> {
+    pub async fn lane_heads(&self, limit: u32, busy: &[LaneId]) -> Result<Heads, StoreError> {
         let some = |backfill: &str| {
             format!(
                 "(select d.id, d.ticket_id from {{s}}.delivery d
@@ -31,7 +31,7 @@ impl Store {
                     and d.ticket_id <> all($1) and {IS_HEAD}
                     and not exists (select from {{s}}.ticket t where t.id = d.ticket_id
                                     and (t.ask_first or t.opened_by is not null or t.estranged is not null))
-                  order by d.id limit $2)"
+                  order by d.id limit {limit})"
             )
         };
         let sql = format!(
@@ -40,7 +40,7 @@ impl Store {
                  union all (select null, t.id, null from {{s}}.ticket t
                      where read_wanted is not null and case_id is not null and merged_into is null and not ask_first
                        and (read_not_before is null or read_not_before <= clock_timestamp()) and t.id <> all($1)
-                     order by read_wanted, read_wanted_at limit $2)
+                     order by read_wanted, read_wanted_at limit {limit})
                  union all select null, null, (select extract(epoch from least(
                      (select min(not_before) from {{s}}.delivery where state in ('queued', 'doubt') and behind is null and not_before > now()),
                      (select min(read_not_before) from {{s}}.ticket
@@ -55,7 +55,7 @@ impl Store {
             some("d.backfill")
         );
         let mut heads = Heads::default();
-        for row in self.query(&sql, &[&busy, &limit]).await? {
+        for row in self.query(&sql, &[&busy]).await? {
             let (id, lane): (Option<i64>, Option<LaneId>) = (row.get("id"), row.get("lane_id"));
             match (id, lane) {
                 (Some(_), _) => heads.deliveries.push(delivery(&row)?),

@@ -1,7 +1,7 @@
 //! What a person has to decide before anything goes on (rule 11), and which Deskie account our cases are of.
 //!
 //! While a row stands in `hold`, nothing is taken to be sent, read, written or resolved, in the statement that would take
-//! it; what is under way is stopped by `unheld()` in the transaction that writes. Capture and the receivers go on.
+//! it; what is under way is stopped by `UNHELD` in the transaction that writes. Capture and the receivers go on.
 
 use super::{Claim, Store, StoreError};
 use crate::config::Deskie;

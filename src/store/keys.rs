@@ -1,12 +1,19 @@
 //! The identity of the columns by which the site's rows are known (rule 11).
 //!
-//! `keys_changed()` compares what is noted with the catalog. It is asked at each start; by capture, in the transaction that
-//! stores the first rows behind any change of a table's description; and by `unheld()`, last of all in each transaction
+//! The view `changed_key` compares what is noted with the catalog. It is asked at each start; by capture, in the transaction
+//! that stores the first rows behind any change of a table's description; and by [`UNHELD`], last of all in each transaction
 //! that believes a number. Numbers are never used a second time by the server (an attnum, an oid), so what is unchanged
 //! afterwards was unchanged before.
 
 use super::captured::TransactionWriter;
 use super::{Step, Store, StoreError, execute_in};
+
+/// SQL, on any path, that raises while a person has to decide whether our state belongs to what is there, and is true else.
+/// It stands in the statements themselves, which are planned once a session: a function would be planned at each call.
+pub const UNHELD: &str =
+    "coalesce({s}.refuse('nothing is sent or written: ' operator(pg_catalog.||) coalesce(
+        (select h.reason from {s}.hold h order by h.kind limit 1),
+        (select c.what from {s}.changed_key c order by c.place, c.what limit 1)), 'DC005'), true)";
 
 /// A column by which rows are known.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The rows of the site that we know, for ever.
 
-use super::{Step, Store, StoreError, word};
+use super::{Step, Store, StoreError, UNHELD, word};
 use crate::model::{DeliveryId, EventId, LaneId, LinkId, Section, words};
 
 words! {
@@ -298,7 +298,7 @@ impl Step<'_> {
 
     /// Removes events that are resolved; fails while a person has to decide something before anything goes on.
     pub async fn event_delete_unheld(&self, ids: &[EventId]) -> Result<(), StoreError> {
-        let sql = "with d as (delete from {s}.event where id = any($1)) select {s}.unheld()";
-        self.query(sql, &[&ids]).await.map(drop)
+        let sql = format!("with d as (delete from {{s}}.event where id = any($1)) select {UNHELD}");
+        self.query(&sql, &[&ids]).await.map(drop)
     }
 }

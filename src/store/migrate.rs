@@ -6,7 +6,7 @@ use super::{Store, StoreError};
 
 /// The steps, in order, each with the SHA-256 of its text: a step that was released is never changed, what is to be
 /// different is a step of its own.
-const STEPS: [(&str, &str); 6] = [
+const STEPS: [(&str, &str); 7] = [
     (
         include_str!("../../sql/0001_state.sql"),
         "456b873c130b92fc44b5af35f7b94cb3ac8feaffbedc1d8c4a8afb373a00fc0b",
@@ -31,22 +31,38 @@ const STEPS: [(&str, &str); 6] = [
         include_str!("../../sql/0038_explained.sql"),
         "47702f72683a1c35abca5067c15fe65aafe83419252187e1cf6e651928e3b97b",
     ),
+    (
+        include_str!("../../sql/0039_changed_key.sql"),
+        "1e4240e5d08d5b73de77e35eb4283c0808aca9fbe3e6f73f8c2183329e8ce175",
+    ),
 ];
 
-/// The names of our tables and functions, for removing them where the schema is not ours alone.
-pub fn own_objects() -> (Vec<&'static str>, Vec<&'static str>) {
-    let named = |prefix: &'static str| {
+/// What our schema holds, for removing it where the schema is not ours alone: each kind with the names of its objects, in the
+/// order in which they can be dropped. Functions stand on tables, and tables' triggers on functions.
+pub fn own_objects() -> [(&'static str, Vec<&'static str>); 4] {
+    let named = |prefix: &'static str, is_wanted: fn(&str) -> bool| -> Vec<&'static str> {
         let name = move |line: &'static str| {
             line.strip_prefix(prefix)?
                 .split(|c: char| !c.is_alphanumeric() && c != '_')
                 .next()
         };
-        STEPS.iter().flat_map(|(step, _)| step.lines()).filter_map(name)
+        let lines = STEPS.iter().flat_map(|(step, _)| step.lines());
+        lines.filter(|line| is_wanted(line)).filter_map(name).collect()
     };
-    (
-        named("create table {schema}.").chain(["migration"]).collect(),
-        named("create function {schema}.").collect(),
-    )
+    let of_a_trigger = |line: &str| line.contains(" returns trigger ");
+    let mut tables = named("create table {schema}.", |_| true);
+    tables.push("migration");
+    [
+        (
+            "function",
+            named("create function {schema}.", |line| {
+                !line.contains(" returns trigger ")
+            }),
+        ),
+        ("view", named("create view {schema}.", |_| true)),
+        ("table", tables),
+        ("function", named("create function {schema}.", of_a_trigger)),
+    ]
 }
 
 impl Store {

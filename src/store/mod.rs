@@ -68,7 +68,7 @@ pub use heads::Heads;
 pub use heard::RuleHeard;
 pub use hold::{Claimed, HoldKind, Witness};
 pub use inbox::{InboxRow, NewWebhook, Taken};
-pub use keys::{KeyColumn, Rekeyed};
+pub use keys::{KeyColumn, Rekeyed, UNHELD};
 pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
 pub use meta::{Gap, Meta};
@@ -149,7 +149,7 @@ impl StoreError {
         self.is("DC001")
     }
 
-    /// Whether a person has to decide something before anything goes on (`unheld`).
+    /// Whether a person has to decide something before anything goes on (`UNHELD`).
     pub fn is_held(&self) -> bool {
         self.is("DC005")
     }

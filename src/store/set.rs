@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use super::link::{COLUMNS as LINK, link};
 use super::remote::{WRITTEN, Written, written};
 use super::ticket::{COLUMNS, ticket};
-use super::{CreatedAt, Link, LinkState, Opening, Step, Store, StoreError, Ticket};
+use super::{CreatedAt, Link, LinkState, Opening, Step, Store, StoreError, Ticket, UNHELD};
 use crate::model::{DeliveryState, EventId, Kind, LaneId, LinkId, Section};
 use crate::text::Body;
 
@@ -196,15 +196,15 @@ impl Within<'_> {
         ended: Option<Ended<'_>>,
     ) -> Result<bool, StoreError> {
         let ends = match ended {
-            None => "select true, false as due",
-            Some(_) => {
-                ", f as materialized (select {s}.fence($26)), e as (delete from {s}.event where id = any($21)),
-                w as (update {s}.delivery set not_before = now()
+            None => "select true, false as due".to_owned(),
+            Some(_) => format!(
+                ", f as materialized (select {{s}}.fence($26)), e as (delete from {{s}}.event where id = any($21)),
+                w as (update {{s}}.delivery set not_before = now()
                     where ticket_id = any($22) and state = 'unresolved' returning id),
-                c as (update {s}.clock set lags = $24, last_xid = $25::text::xid8, sampled_at = clock_timestamp()
+                c as (update {{s}}.clock set lags = $24, last_xid = $25::text::xid8, sampled_at = clock_timestamp()
                     where section = $23)
-                select {s}.unheld(), exists (select from w) as due from f"
-            }
+                select {UNHELD}, exists (select from w) as due from f"
+            ),
         };
         let sql = format!(
             "with l as (
@@ -304,21 +304,23 @@ impl Store {
         events: &[EventId],
         inserted: &[(Section, &str)],
     ) -> Result<bool, StoreError> {
-        let sql = "with f as materialized (select {s}.fence($4)),
+        let sql = format!(
+            "with f as materialized (select {{s}}.fence($4)),
             known as (select coalesce(bool_and(coalesce(l.is_there, false)), true) as are_all
                 from unnest($2::text[], $3::text[]) u (section, key)
                 left join lateral (
-                    select not gone as is_there from {s}.link where link.key = u.key and link.section = u.section
+                    select not gone as is_there from {{s}}.link where link.key = u.key and link.section = u.section
                     order by generation desc limit 1) l on true),
-            e as (delete from {s}.event where id = any($1) and (select are_all from known) returning id)
-            select {s}.unheld(), exists (select from e) as are_ended from f";
+            e as (delete from {{s}}.event where id = any($1) and (select are_all from known) returning id)
+            select {UNHELD}, exists (select from e) as are_ended from f"
+        );
         let events: Vec<i64> = events.iter().map(|id| id.0).collect();
         let (sections, keys): (Vec<&str>, Vec<&str>) = inserted
             .iter()
             .map(|(section, key)| (section.as_str(), *key))
             .unzip();
         let values: [&(dyn ToSql + Sync); 4] = [&events, &sections, &keys, &self.epoch().0];
-        let rows = self.query(sql, &values).await?;
+        let rows = self.query(&sql, &values).await?;
         Ok(rows.first().is_some_and(|row| row.get("are_ended")))
     }
 }

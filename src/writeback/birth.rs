@@ -19,7 +19,7 @@ use crate::mapping::{Parameters, Statement, write};
 use crate::model::CrashPoint;
 use crate::postgres::TextParam;
 use crate::postgres::shape::load_shape;
-use crate::store::{Birth, Opening, Payload, StoreError};
+use crate::store::{Birth, Opening, Payload, StoreError, UNHELD};
 
 /// Why a case did not become a ticket.
 enum Failed {
@@ -317,7 +317,7 @@ impl WriteBack {
                 plan.push(Planned::site(statement, parameters));
             }
         }
-        plan.push(Planned::ours(store.sql("select {s}.unheld()"), Vec::new()));
+        plan.push(Planned::ours(store.sql(&format!("select {UNHELD}")), Vec::new()));
         let is_written = self.config.ticket.open_on == OpenOn::Ticket;
         let message = first.filter(|_| is_written);
         let kind = message.map(|message| match message.staff_id {

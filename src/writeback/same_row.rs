@@ -21,7 +21,7 @@ use super::write::{Planned, WriteError, classify, text};
 use crate::mapping::shape::{Shape, key_values};
 use crate::model::Lsn;
 use crate::postgres::{TextParam, site};
-use crate::store::{Store, Ticket};
+use crate::store::{Store, Ticket, UNHELD};
 
 /// What a statement raises that met a row of another version; it stands in SQL between quotes.
 pub(super) const UNSURE: &str = "the row of the ticket is just being changed";
@@ -133,7 +133,7 @@ impl Sighting {
         let locked = store.sql(&format!(
             "select {{s}}.expect(pg_catalog.count(*) OPERATOR(pg_catalog.=) 1, $1::pg_catalog.text),
                  {{s}}.expect(pg_catalog.bool_and(version OPERATOR(pg_catalog.=) $2::pg_catalog.text), '{UNSURE}', 'DC004'),
-                 {{s}}.unheld() from
+                 {UNHELD} from
                  (select t.xmin::pg_catalog.text as version from {} t where {} for no key update) locked",
             tickets.sql(),
             tickets.key_condition("t", 3)

@@ -128,13 +128,16 @@ async fn a_key_made_anew_holds_before_anybody_has_looked() {
     stage.open("Ayse").await;
     stage.settled().await;
     connector.kill9().await;
-    let free = "select count(*) where deskie_cdc.unheld()";
-    assert_eq!(stage.count(free).await, 1);
+    let free = format!(
+        "select count(*) where {}",
+        deskie_cdc::store::UNHELD.replace("{s}", "deskie_cdc")
+    );
+    assert_eq!(stage.count(&free).await, 1);
     // WHEN the site numbers its tickets anew
     migrate(&stage, ANEW).await;
     // THEN what every sending and every writing asks within its transaction refuses, though nobody has told it yet
     assert_eq!(stage.count("select count(*) from deskie_cdc.hold").await, 0);
-    let refused = stage.site.client.query(free, &[]).await.unwrap_err();
+    let refused = stage.site.client.query(&free, &[]).await.unwrap_err();
     assert_eq!(
         refused.code().map(tokio_postgres::error::SqlState::code),
         Some("DC005"),

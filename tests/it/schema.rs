@@ -108,7 +108,7 @@ async fn the_first_versions_tables_come_up_to_date_with_what_is_in_them() {
              from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
              where c.relnamespace = '{schema}'::regnamespace and c.relkind in ('r', 'i')
              union all select conrelid::regclass::name || ' ' || conname || ' ' || pg_get_constraintdef(oid)
-             from pg_constraint where connamespace = '{schema}'::regnamespace"
+             from pg_constraint where connamespace = '{schema}'::regnamespace order by 1"
         )
     };
     let (ours, fresh) = (shape("ours"), shape("fresh"));
@@ -116,9 +116,12 @@ async fn the_first_versions_tables_come_up_to_date_with_what_is_in_them() {
         let plain = |line: String| line.replace("ours.", "").replace("fresh.", "");
         lines.into_iter().map(plain).collect()
     };
-    let ours = unqualified(texts(&site, &ours).await);
-    let fresh = unqualified(texts(&site, &fresh).await);
-    assert_eq!(ours.symmetric_difference(&fresh).next(), None);
+    let (ours, fresh) = (
+        unqualified(texts(&site, &ours).await),
+        unqualified(texts(&site, &fresh).await),
+    );
+    let different: Vec<&String> = ours.symmetric_difference(&fresh).collect();
+    assert!(different.is_empty() && !ours.is_empty(), "{different:#?}");
     // AND what stood there is read as before
     let ticket = store.ticket_of_key("7").await.unwrap().remove(0);
     assert_eq!(ticket.case_number.as_deref(), Some("130-809267"));

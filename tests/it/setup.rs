@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
-use crate::support::{Site, Workplace, newest};
+use crate::support::{Site, Workplace, newest, texts};
 use deskie_cdc::sandbox::postgres::ClusterOptions;
 use deskie_cdc::sandbox::sample_site;
+use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match};
 
 /// A Deskie that nobody asks.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -735,12 +736,57 @@ async fn functions_of_the_site_are_granted_however_they_are_declared() {
 }
 
 #[tokio::test]
+async fn of_a_schema_that_holds_other_things_only_ours_goes() {
+    // GIVEN a connector's schema with somebody's table, view and function in it
+    let site = Site::start().await;
+    let work = Workplace::new(&site, NOWHERE);
+    work.command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    let theirs = "create table deskie_cdc.notes (note text); create view deskie_cdc.newest as select note from deskie_cdc.notes;
+        create function deskie_cdc.shout(text) returns text language sql as $$ select upper($1) $$";
+    site.client.batch_execute(theirs).await.unwrap();
+    // WHEN the connector is removed
+    let done = work
+        .command(&["uninstall", "--yes", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
+    assert!(
+        done.stdout.contains("which holds other things as well"),
+        "{}",
+        done.stdout
+    );
+    // THEN those are all that is left
+    let left = "select relname::text from pg_class where relnamespace = 'deskie_cdc'::regnamespace and relkind in ('r', 'v')
+        union all select proname::text from pg_proc where pronamespace = 'deskie_cdc'::regnamespace order by 1";
+    assert_eq!(list(&site, left).await, ["newest", "notes", "shout"]);
+}
+
+#[tokio::test]
 async fn our_schema_may_be_renamed() {
-    // GIVEN a connector that has worked
+    // GIVEN a connector that has worked, and in another ticket a message that Deskie refused, with one behind it
     let stage = crate::support::stage().build().await;
     let connector = stage.run().await;
     let (ticket, case) = stage.open("subject").await;
+    let (stopped, stopped_case) = stage.open("stopped").await;
+    let refused = FaultKind::RejectBefore {
+        status: 422,
+        body: r#"{"error":"content_empty"}"#.into(),
+    };
+    stage.simulator.add_fault(Fault::on(Match::Add, refused));
+    stage.writes(stopped, "refused").await;
+    stage.writes(stopped, "behind it").await;
+    let behind = "select count(*) from deskie_cdc.delivery where state = 'queued'
+        and exists (select from deskie_cdc.delivery where state = 'parked')";
+    crate::support::wait_until("one parked, one behind it", || async {
+        (stage.count(behind).await == 1).then_some(())
+    })
+    .await;
     connector.sigterm_and_wait().await;
+    // Once a minute it is marked what stands behind what.
+    stage
+        .sql("update deskie_cdc.delivery set behind = (select id from deskie_cdc.delivery where state = 'parked') where state = 'queued'")
+        .await;
 
     // WHEN its schema gets another name, in the database and in the config
     stage.sql("alter schema deskie_cdc rename to moved").await;
@@ -762,5 +808,11 @@ async fn our_schema_may_be_renamed() {
         )
         .unwrap();
     stage.until_site(ticket, 2).await;
+
+    // AND what was parked is dropped, and what stood behind it goes
+    let words = ["failed", "discard", "--kind", "message", "--yes"];
+    stage.workplace.command(&words).await.ok();
+    stage.until_deskie(stopped_case, 2).await;
+    assert_eq!(texts(&stage.case(stopped_case)), ["stopped: body", "behind it"]);
     connector.sigterm_and_wait().await;
 }
