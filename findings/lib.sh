@@ -70,7 +70,7 @@ PY
   } >"$work/program"
   echo "PostgreSQL $major" >>"$work/seen"
   BIN=$bin PYTHONPATH=$work/py python3 "$work/program" "$work/data$major" | tee -a "$work/seen"
-  kill -INT "$server"
+  kill -INT "$server" 2>/dev/null || true
   wait "$server" || true
   server=
 }

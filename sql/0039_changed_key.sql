@@ -8,8 +8,11 @@ create view {schema}.changed_key as
 with recursive now as (
     select k.*, c.oid as here
     from {schema}.key_column k
-    join pg_catalog.pg_namespace n on n.nspname::text = k.schema_name
-    join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname::text = k.table_name),
+    -- One look-up a column, however many tables the site has.
+    cross join lateral (
+        select c.oid from pg_catalog.pg_namespace n
+        join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = k.table_name::name
+        where n.nspname = k.schema_name::name limit 1) c),
 below as (
     select here, here as part from now
     union

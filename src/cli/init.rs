@@ -10,6 +10,7 @@ mod catalog;
 mod columns;
 mod draft;
 mod evidence;
+mod path;
 mod reply;
 mod sections;
 mod speech;
@@ -29,8 +30,8 @@ use self::sections::{Found, Spoken};
 use self::tables::Choice;
 use super::output::print;
 use super::{Failure, failed};
-use crate::config::Config;
-use crate::postgres::{ConnectUrl, SessionOptions, connect};
+use crate::config::{Config, Expr};
+use crate::postgres::{ConnectUrl, SessionOptions, connect, describe, site};
 use crate::setup::{self, Status};
 
 /// What the command takes.
@@ -338,11 +339,24 @@ async fn review(
             _ => return None,
         })
     };
-    let config = Config::parse(Path::new("the draft"), &tried, &place).map_err(|faults| {
+    let mut config = Config::parse(Path::new("the draft"), &tried, &place).map_err(|faults| {
         failed(format!(
             "the draft does not load, which is a fault of `init`; nothing is written:\n{faults}"
         ))
     })?;
+    let narrowed = path::narrowed(client)
+        .await
+        .map_err(|error| failed(describe(&error)))?;
+    if let Some((path, _)) = &narrowed {
+        site::set_path(client, path)
+            .await
+            .map_err(|error| failed(describe(&error)))?;
+        config.capture.session.push(Expr {
+            sql: format!("set search_path to {path}"),
+            span: 0..0,
+            name: "capture.session".to_owned(),
+        });
+    }
     let mut text = match super::plan::preview(&config, client, SHOWN).await {
         Ok(shown) => format!("\nWhat the draft makes of the newest tickets:\n\n{shown}"),
         Err(error) => format!("\nWhat the draft makes of the newest tickets cannot be shown: {error}\n"),
@@ -363,6 +377,13 @@ async fn review(
         if let Some(mend) = &check.mend {
             text.push_str(&format!("      mend: {mend}\n"));
         }
+    }
+    if let Some((_, left_out)) = &narrowed {
+        text.push_str(&format!(
+            "      tried without what stands in {}: others than its owner may create objects there, which would run with this \
+             user's rights. A name that is not found for that reason is found by the site and by the connector: `check` tells\n",
+            left_out.join(", ")
+        ));
     }
     if !is_writable {
         text.push_str(

@@ -16,14 +16,29 @@ use subtle::ConstantTimeEq;
 pub(super) fn is_our_name(host: &str, allowed: &[String]) -> bool {
     let host = host.trim();
     let name = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+        Some(v6) => v6
+            .split_once(']')
+            .filter(|(_, port)| is_port(port))
+            .map_or("", |(name, _)| name),
+        None => match host.find(':') {
+            Some(at) if is_port(host.get(at..).unwrap_or_default()) => host.get(..at).unwrap_or_default(),
+            Some(_) => "",
+            None => host,
+        },
     };
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     name.parse::<IpAddr>().is_ok()
         || (!name.is_empty() && !name.contains('.'))
         || name.ends_with(".localhost")
         || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(&name))
+}
+
+/// What may stand behind a name: nothing, or a colon and digits.
+fn is_port(text: &str) -> bool {
+    let digits = text.strip_prefix(':').unwrap_or(text);
+    digits.len() <= 5
+        && (digits.is_empty() || text.starts_with(':'))
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// After the first wrong token, and twice as long after each further one.
@@ -105,6 +120,11 @@ mod tests {
             ":8788",
             "[evil.example]:8788",
             "x@evil.example",
+            "127.0.0.1:8788@evil.example",
+            "localhost:8788.evil.example",
+            "[::1].evil.example",
+            "localhost:8788/evil",
+            "localhost:1:2",
         ] {
             assert!(!is_our_name(other, &allowed), "{other}");
         }

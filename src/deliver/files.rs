@@ -87,8 +87,7 @@ impl Deliverer {
                 }
                 Got::TooLarge(None) => {
                     let why = format!(
-                        "`{}` is larger than the {} MB that Deskie takes",
-                        file.name,
+                        "the file is larger than the {} MB that Deskie takes",
                         MAX_FILE >> 20
                     );
                     (None, why)
@@ -124,7 +123,7 @@ impl Deliverer {
         // Told once it is stored: whoever hears of it may mend it at once.
         let tell = |ticket: &TicketKey| {
             for (file, why) in &parked {
-                tracing::error!(%ticket, "a file is parked: {}: {why}", file.name);
+                tracing::error!(%ticket, file = %file.source, key = %file.key, "a file is parked: {why}");
             }
         };
         let before: Vec<&str> = delivery.files.iter().map(|file| file.name.as_str()).collect();

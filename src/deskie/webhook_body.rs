@@ -66,6 +66,7 @@ impl Fields {
     /// A form or a query, its bytes in this character set.
     pub fn from_form(form: &[u8], charset: BodyCharset) -> Fields {
         let mut fields = Fields::default();
+        let mut within = Vec::new();
         for pair in form.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
             let (name, value) = pair.split_at(equals);
@@ -81,14 +82,16 @@ impl Fields {
             }
             let (value, odd_value) = charset.text(&value);
             fields.doubtful |= odd_name || odd_value;
-            // Some senders put the whole JSON into one field.
             let inner = decoded(value.clone());
-            if inner.trim_start().starts_with('{')
-                && let Some((object @ Value::Object(_), _)) = json_within(&inner)
-            {
-                fields.put_json(String::new(), &object);
+            if inner.trim_start().starts_with('{') {
+                within.extend(json_within(&inner).map(|(object, _)| object));
             }
             fields.put(name, value);
+        }
+        // Some senders put the whole JSON into one field. A customer's words may be JSON as well: what the form itself names
+        // stays, wherever it stands.
+        for object in within.iter().filter(|object| object.is_object()) {
+            fields.put_json(String::new(), object);
         }
         fields
     }

@@ -297,6 +297,14 @@ fn no_text_inside_a_value_becomes_a_field() {
         let found = parse(FORM, query, body.as_bytes());
         assert!(matches!(found, Ok(Webhook::Rule(_))), "{body}: {found:?}");
     }
+    // JSON in a value is no more than what the form itself does not name.
+    for body in [
+        r#"last_message={"case_id":"6","x":1}&case_id=5"#,
+        "last_message=%7B%22case_id%22%3A6%7D&case_id=5",
+        r#"case_id=5&last_message={"case_id":"6"}"#,
+    ] {
+        assert_eq!(parse(FORM, None, body.as_bytes()), rule(5, None), "{body}");
+    }
     // The first value under a name stays.
     let body = r#"{"case_id":"5","last_message":"","case_id":"6"}"#;
     assert_eq!(parse(JSON, None, body.as_bytes()), rule(5, None));

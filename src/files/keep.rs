@@ -17,9 +17,12 @@ pub async fn keep(folder: &Path, name: &str, bytes: Bytes) -> std::io::Result<Pa
 pub async fn forget(paths: Vec<PathBuf>) {
     for path in paths {
         if let Err(error) = tokio::fs::remove_file(&path).await {
+            // The file's name is the text of whoever sent it.
+            let folder = path.parent().unwrap_or(Path::new(""));
             tracing::warn!(
-                "{} was stored for nothing and could not be removed: {error}",
-                path.display()
+                "a file was stored in {} for nothing and could not be removed: {}",
+                folder.display(),
+                error.kind()
             );
         }
     }

@@ -26,7 +26,7 @@ pub struct SiteFile {
     pub bytes: Bytes,
 }
 
-/// What became of an attempt to read a file.
+/// What became of an attempt to read a file. No reason tells its name, which is a customer's text.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Got {
     /// It is there.
@@ -103,14 +103,14 @@ impl SiteFiles {
             name, mime, source, ..
         } = row;
         let Some(source) = source else {
-            return Ok(Got::NotYet(format!("`{name}` is not there yet")));
+            return Ok(Got::NotYet("the file is not there yet".to_owned()));
         };
         let (bytes, of_answer) = match &attached.config.source {
             AttachmentSource::Url(_) => {
                 let allowed = attached.config.allow_private;
                 match self.downloader.fetch(&source, allowed, MAX_FILE).await {
                     Ok(file) => (file.bytes, file.mime),
-                    Err(error) => return Ok(of_fetch(error, &name, &source, allowed)),
+                    Err(error) => return Ok(of_fetch(error, &source, allowed)),
                 }
             }
             AttachmentSource::Path { base, .. } => {
@@ -119,11 +119,11 @@ impl SiteFiles {
                 match read.await {
                     Ok(Ok(bytes)) => (bytes, None),
                     Ok(Err(DiskError::Missing)) => {
-                        return Ok(Got::NotYet(format!("`{name}` is not in the folder yet")));
+                        return Ok(Got::NotYet("the file is not in the folder yet".to_owned()));
                     }
                     Ok(Err(DiskError::TooLarge)) => return Ok(Got::TooLarge(None)),
-                    Ok(Err(DiskError::Refused(why))) => return Ok(Got::Refused(format!("`{name}`: {why}"))),
-                    Err(error) => return Ok(Got::Passing(format!("`{name}`: {error}"))),
+                    Ok(Err(DiskError::Refused(why))) => return Ok(Got::Refused(format!("the file: {why}"))),
+                    Err(error) => return Ok(Got::Passing(format!("the file: {error}"))),
                 }
             }
             AttachmentSource::Bytes(_) => {
@@ -132,7 +132,7 @@ impl SiteFiles {
                 }
                 match self.content(attached, key).await? {
                     Some(bytes) => (bytes, None),
-                    None => return Ok(Got::NotYet(format!("`{name}` is not there yet"))),
+                    None => return Ok(Got::NotYet("the file is not there yet".to_owned())),
                 }
             }
         };
@@ -222,11 +222,11 @@ fn texts(row: &tokio_postgres::Row) -> Vec<Option<String>> {
         .collect()
 }
 
-fn of_fetch(error: FetchError, name: &str, url: &str, allow_private: bool) -> Got {
+fn of_fetch(error: FetchError, url: &str, allow_private: bool) -> Got {
     match error {
-        FetchError::Missing { .. } => Got::NotYet(format!("`{name}`: {error}")),
-        FetchError::Passing(_) => Got::Passing(format!("`{name}`: {error}")),
-        FetchError::Refused(_) => Got::Refused(format!("`{name}`: {error}")),
+        FetchError::Missing { .. } => Got::NotYet(format!("the file: {error}")),
+        FetchError::Passing(_) => Got::Passing(format!("the file: {error}")),
+        FetchError::Refused(_) => Got::Refused(format!("the file: {error}")),
         FetchError::TooLarge(_) => {
             let shown = !allow_private && download::may_be_shown(url);
             Got::TooLarge(shown.then(|| url.trim().to_owned()))
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn only_a_public_address_goes_into_the_text() {
-        let of = |url: &str, allow_private| of_fetch(FetchError::TooLarge(1), "a", url, allow_private);
+        let of = |url: &str, allow_private| of_fetch(FetchError::TooLarge(1), url, allow_private);
         let public = "https://cdn.example/a.bin";
         assert!(of(public, false) == Got::TooLarge(Some(public.to_owned())));
         for (url, allow_private) in [

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use super::expand;
 use super::lexer::{Token, conjuncts, tokens};
 use super::read::{Piece, Reading, Source, condition, message_pieces, seconds, source_sql, text};
-use super::shape::Shape;
+use super::shape::{EQUALS, Shape};
 use crate::config::{Expr, Message, Ticket};
 
 /// One output of a row; a row for each that the joins give.
@@ -96,7 +96,7 @@ pub fn message(config: &Message, ticket: &Ticket, shape: &Shape, ticket_shape: &
         let mut reading = super::read::message(config, ticket, shape, ticket_shape, source);
         let identity = expand::identity(config, shape);
         reading.sql = format!(
-            "{}\nwhere {identity} = ${}::text",
+            "{}\nwhere {identity} {EQUALS} ${}::pg_catalog.text",
             reading.sql,
             reading.columns.len() + 1
         );
@@ -173,7 +173,10 @@ impl Ground<'_> {
             let (from, columns) = source_sql(source, self.alias, self.shape, &asked);
             let joins: Vec<&str> = needed.iter().map(|piece| piece.sql.as_str()).collect();
             let is_it = match &self.identity {
-                Some((identity, _)) => format!("\nwhere {identity} = ${}::text", columns.len() + 1),
+                Some((identity, _)) => format!(
+                    "\nwhere {identity} {EQUALS} ${}::pg_catalog.text",
+                    columns.len() + 1
+                ),
                 None => String::new(),
             };
             let joins = joins.join("\n");

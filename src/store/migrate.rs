@@ -33,7 +33,7 @@ const STEPS: [(&str, &str); 7] = [
     ),
     (
         include_str!("../../sql/0039_changed_key.sql"),
-        "1e4240e5d08d5b73de77e35eb4283c0808aca9fbe3e6f73f8c2183329e8ce175",
+        "99d93037e2f97269a45462513fd613d18ef62710978a33c8a8dc094c6a2ca256",
     ),
 ];
 

@@ -39,6 +39,7 @@ mod published;
 mod recall;
 mod remote;
 mod risk;
+mod said;
 mod sample;
 mod search;
 mod set;

@@ -6,6 +6,7 @@ use lol_html::{RewriteStrSettings, element, rewrite_str};
 use url::Url;
 
 use super::escape::{attribute, html_of_text};
+use super::history::{Known, text_without_history, without_history};
 use super::render::{Beside, text_of_html};
 use super::same::is_blank;
 use super::sanitise::{Relative, is_web, safe, without_nul};
@@ -47,20 +48,25 @@ impl Incoming {
 /// because only there the quoted mail history is marked. What it shows of addresses without a host is taken as of `base`,
 /// Deskie's own address.
 pub fn incoming(content: &str, content_html: &str, base: Option<&Url>) -> Incoming {
-    read(content, content_html, base).0
+    read(content, content_html, base, &Known::default()).0
 }
 
-/// The same, and whether its HTML was more than is parsed, so that its tags are left out.
-pub fn read(content: &str, content_html: &str, base: Option<&Url>) -> (Incoming, bool) {
+/// The same without the history that repeats what its ticket has, and whether its HTML was more than is parsed, so that
+/// its tags are left out.
+pub fn read(content: &str, content_html: &str, base: Option<&Url>, known: &Known) -> (Incoming, bool) {
     let relative = base.map_or(Relative::Drop, Relative::To);
     let is_flattened = Cell::new(false);
+    let of_safe = |html: String| Incoming {
+        text: text_of_html(&html, Beside::Marks),
+        html,
+    };
     let of_html = |html: &str| {
         let safe = safe(html, relative);
         is_flattened.set(is_flattened.get() || safe.is_flattened);
-        Incoming {
-            text: text_of_html(&safe.html, Beside::Marks),
-            html: safe.html,
-        }
+        let short = without_history(&safe.html, known).map(of_safe);
+        short
+            .filter(|short| !short.is_empty())
+            .unwrap_or_else(|| of_safe(safe.html))
     };
     let from_html = |html: &str| {
         let unquoted = of_html(&without_quotes(html));
@@ -82,10 +88,14 @@ pub fn read(content: &str, content_html: &str, base: Option<&Url>) -> (Incoming,
     }
     let text = without_nul(content).replace("\r\n", "\n");
     let text = text.trim_matches(['\n', '\r', ' ']).to_owned();
-    let message = Incoming {
+    let of_text = |text: String| Incoming {
         html: html_of_text(&text),
         text,
     };
+    let short = text_without_history(&text, known).map(of_text);
+    let message = short
+        .filter(|short| !short.is_empty())
+        .unwrap_or_else(|| of_text(text));
     (message, is_flattened.get())
 }
 
@@ -255,10 +265,11 @@ mod tests {
             ("<p>a</p><p>b</p>", "", "a\nb"),
         ] {
             assert_eq!(plain(content, html).text, text, "{html}");
-            assert!(!read(content, html, None).1);
+            assert!(!read(content, html, None, &Known::default()).1);
         }
         let much = "<div>".repeat(1_000);
-        assert!(read("", &much, None).1 && read(&much, "", None).1 && !read("x", "", None).1);
+        let is_flat = |content: &str, html: &str| read(content, html, None, &Known::default()).1;
+        assert!(is_flat("", &much) && is_flat(&much, "") && !is_flat("x", ""));
     }
 
     #[test]

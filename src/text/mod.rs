@@ -5,7 +5,7 @@
 //! - [`names_of_files`], [`with_links`], [`same_files`], [`lost_files`]: files and the text around them.
 //! - [`joined`]: several bodies as one message.
 //! - [`shown`], [`normalise`]: is this message in Deskie the one that we sent (rule 9)?
-//! - [`fingerprints`]: is this row of the site a copy of what we wrote there (rule 8)?
+//! - [`fingerprints`]: is this row of the site a copy of what we wrote there (rule 8)? Does this mail quote it ([`Known`])?
 //!
 //! Invariants: no visible word is ever lost or cut in two forms; what goes to the site holds no script; nothing is
 //! ever taken for a template.
@@ -14,6 +14,7 @@ mod cut;
 mod element;
 mod escape;
 mod files;
+mod history;
 mod incoming;
 mod markdown;
 mod measure;
@@ -27,6 +28,7 @@ mod split_html;
 mod tame;
 
 pub use files::{Told, lost_files, names_of_files, same_files, with_links};
+pub use history::{Known, may_quote};
 pub use incoming::{Incoming, append_links, incoming, plain, read};
 pub use outgoing::{Body, joined, outgoing};
 pub use same::{Shown, fingerprints, normalise, shown, shown_plainly};

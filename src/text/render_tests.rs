@@ -223,7 +223,7 @@ fn what_stands_beside_the_words_can_be_left_out() {
 
 /// Random nested HTML of the elements that mail programs write, each word with a number of its own.
 fn html() -> impl Strategy<Value = String> {
-    const ELEMENTS: [&str; 58] = [
+    const ELEMENTS: [&str; 84] = [
         "p",
         "div",
         "span",
@@ -282,13 +282,42 @@ fn html() -> impl Strategy<Value = String> {
         "small",
         "menu",
         "nobr",
+        "bdo dir=rtl",
+        "bdi",
+        "big",
+        "tt",
+        "strike",
+        "ins",
+        "del",
+        "mark",
+        "abbr title=t",
+        "acronym",
+        "dir",
+        "marquee",
+        "hgroup",
+        "aside",
+        "nav",
+        "article",
+        "time",
+        "kbd",
+        "cite",
+        "colgroup",
+        "st1:place",
+        "v:textbox",
+        "span style=display:none",
+        "div style=mso-hide:all",
+        "p class=MsoNormal",
+        "td colspan=3 rowspan=2",
     ];
     let leaf = prop_oneof![
         4 => Just("~".to_owned()),
         1 => Just("~ ~".to_owned()),
         1 => prop::sample::select(vec![
             "<br>", "<hr>", " ", "&nbsp;", "\n", "<img src=https://x.example/i.png>", "<img alt=x src=cid:1>", "<wbr>",
-            "<!-- c -->", "<col>", "<input value=v>",
+            "<!-- c -->", "<col>", "<input value=v>", "<br/>", "</br>", "</p>", "</td>", "</table>", "</div>", "&zwnj;", "&#8203;",
+            "&shy;", "\u{202e}", "\u{200f}", "\u{feff}", "&nbsp;&nbsp;", "<![if !supportLists]>", "<![endif]>",
+            "<!--[if gte mso 9]><xml><o:x>no</o:x></xml><![endif]-->", "<!--[if !mso]><!-->", "<!--<![endif]-->", "<base href=/>",
+            "<link rel=x>", "<meta name=x>", "<spacer>", "<?xml:namespace prefix=o />", "<p/>", "<hr/>",
         ])
         .prop_map(str::to_owned),
     ];

@@ -69,13 +69,18 @@ pub fn fingerprints(text: &str, html: &str) -> Vec<String> {
     let forms = forms(text, html);
     let mut found: Vec<String> = Vec::new();
     for form in forms.iter().filter(|form| !form.is_empty()) {
-        let digest = Sha256::digest(form.as_bytes());
-        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        if !found.contains(&hex) {
-            found.push(hex);
+        let digest = digest(form);
+        if !found.contains(&digest) {
+            found.push(digest);
         }
     }
     found
+}
+
+/// A fingerprint of visible characters.
+pub(super) fn digest(words: &str) -> String {
+    let digest = Sha256::digest(words.as_bytes());
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether a text shows nothing.
@@ -84,7 +89,7 @@ pub(super) fn is_blank(text: &str) -> bool {
 }
 
 /// The visible characters alone.
-fn words(text: &str) -> String {
+pub(super) fn words(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_whitespace() && !is_invisible(*c))
         .collect()

@@ -3,8 +3,8 @@
 
 use super::WriteBack;
 use crate::model::LaneId;
-use crate::store::{File, HARMLESS, Payload, StoreError, beside};
-use crate::text::{self, Incoming};
+use crate::store::{self, File, HARMLESS, Payload, StoreError, beside};
+use crate::text::{self, Incoming, Known};
 
 /// A body that was begun so often and never read to its end is not begun again.
 const ATTEMPTS: i32 = 3;
@@ -45,15 +45,19 @@ impl WriteBack {
     ) -> Result<Incoming, StoreError> {
         let (content, html) = (&payload.content, &payload.content_html);
         let base = self.config.deskie.url.clone();
+        let known = match ticket.filter(|_| payload.user_id.is_some() && text::may_quote(content, html)) {
+            Some(ticket) => self.said(ticket).await?,
+            None => Known::default(),
+        };
         if content.len().max(html.len()) < HARMLESS {
-            return Ok(text::incoming(content, html, Some(&base)));
+            return Ok(text::read(content, html, Some(&base), &known).0);
         }
         let begun = self.store.risk_begin("body", key).await?;
         let (content, html) = (content.clone(), html.clone());
         let read = match begun < ATTEMPTS {
             true => {
                 let bytes = content.len().max(html.len());
-                beside(bytes, move || text::read(&content, &html, Some(&base))).await
+                beside(bytes, move || text::read(&content, &html, Some(&base), &known)).await
             }
             false => None,
         };
@@ -74,5 +78,14 @@ impl WriteBack {
         }
         self.store.risk_end("body", key).await?;
         Ok(body)
+    }
+
+    /// What a mail of the ticket's customer may quote: what went either way.
+    async fn said(&self, ticket: LaneId) -> Result<Known, StoreError> {
+        let (mut said, sent) = self.store.ticket_said(ticket).await?;
+        for (text, html) in &sent {
+            said.extend(store::fingerprints(text, html).await);
+        }
+        Ok(said.into_iter().collect())
     }
 }

@@ -70,11 +70,12 @@ impl WriteBack {
             .and_then(|reply| reply.files_dir.as_ref());
         let folder = folder.filter(|_| uses("path"));
         for (n, file) in files.iter().enumerate() {
+            let place = format!("file {} of {}", n + 1, files.len());
             let mut parameters = of_message.clone();
             let mut mime = file.mime.clone();
             let mut size = file.size.map(|size| size.to_string());
             if uses("bytes") || folder.is_some() {
-                let fetched = match self.fetch(file, attempts).await {
+                let fetched = match self.fetch(file, &place, attempts).await {
                     Ok(fetched) => fetched,
                     Err(error) => {
                         files::forget(ready.stored).await;
@@ -98,7 +99,7 @@ impl WriteBack {
                         Err(error) => {
                             files::forget(ready.stored).await;
                             return Err(WriteError::Refused(format!(
-                                "a file could not be stored in [reply] files_dir {}: {error}",
+                                "{place} could not be stored in [reply] files_dir {}: {error}",
                                 folder.display()
                             )));
                         }
@@ -118,17 +119,23 @@ impl WriteBack {
         Ok(ready)
     }
 
-    async fn fetch(&self, file: &File, attempts: i32) -> Result<(Option<String>, Bytes), WriteError> {
+    /// Fetches a file. Its name is the text of whoever sent it, so that a failure tells its place among the message's.
+    async fn fetch(
+        &self,
+        file: &File,
+        place: &str,
+        attempts: i32,
+    ) -> Result<(Option<String>, Bytes), WriteError> {
         // While nothing of Deskie's can be had its word about a file is nobody's (rule 20).
         let is_away = matches!(self.meter.reach(), Reach::Unreachable(_) | Reach::KeyRevoked);
         let passing = |why: String| {
-            let why = format!("the file `{}`: {why}", file.safe_name());
+            let why = format!("{place}: {why}");
             match attempts < ATTEMPTS || is_away {
                 true => WriteError::Passing(why),
                 false => WriteError::Refused(why),
             }
         };
-        let refused = |why: String| WriteError::Refused(format!("the file `{}`: {why}", file.safe_name()));
+        let refused = |why: String| WriteError::Refused(format!("{place}: {why}"));
         let expected = (file.name.as_str(), file.mime.as_str());
         let fetched = match self.client.file(&file.url, expected, MAX_FILE).await {
             Ok(DeskieFile::Here { mime, bytes }) => (mime, bytes),

@@ -9,7 +9,7 @@ use deskie_cdc::postgres::{ConnectUrl, SessionOptions, connect};
 use deskie_cdc::sandbox::postgres::ClusterOptions;
 use deskie_cdc::sandbox::simulator::Says;
 
-use crate::support::{Site, Stage, env, installations, newest, stage_on, wait_until};
+use crate::support::{Site, Stage, Workplace, env, installations, newest, stage_on, wait_until};
 
 /// Traps in one schema.
 const TRAPS: &str = r#"
@@ -136,6 +136,78 @@ async fn nothing_that_is_planted_in_the_sites_schemas_is_called() {
             .await
             .ok();
         none_called(&stage, "uninstall").await;
+    }
+}
+
+#[tokio::test]
+async fn no_word_of_a_draft_is_an_operator_of_somebody_elses() {
+    for installation in installations() {
+        // GIVEN a site whose columns are `varchar`, so that an operator over two of them fits better than the server's own, and a
+        // schema of its path in which everybody may create
+        let site = Site::start_on(&installation, ClusterOptions::default()).await;
+        site.cluster.create_database("rails").await.unwrap();
+        let rails = site.cluster.connect("rails").await.unwrap();
+        let schema = std::fs::read_to_string("tests/init/rails/site.sql").unwrap();
+        let traps = TRAPS.replace("{schema}", "public");
+        for sql in [
+            &schema,
+            TRAP_ROW,
+            &traps,
+            "grant create on schema public to public",
+        ] {
+            rails.batch_execute(sql).await.unwrap();
+        }
+        // WHEN an administrator has a draft made
+        let workplace = Workplace::new(&site, "http://127.0.0.1:9");
+        let made = workplace
+            .command(&["init", "--yes", "--url", &site.cluster.superuser_url("rails")])
+            .await
+            .ok();
+        // THEN its words are tried with the server's own operators, and what that leaves out is said
+        assert!(
+            made.stdout.contains("commentable_type = 'Request'"),
+            "{}",
+            made.stdout
+        );
+        assert!(
+            made.stderr.contains("tried without what stands in public"),
+            "{}",
+            made.stderr
+        );
+        let called = rails
+            .query_one("select is_called from public.trapped", &[])
+            .await
+            .unwrap();
+        let log = site.cluster.log_tail();
+        assert!(!called.get::<_, bool>(0), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn no_type_of_the_sites_own_is_taken_for_the_servers() {
+    for installation in installations() {
+        // GIVEN a site whose path has the server's own schema last, and types in it that are called like the server's
+        let types = "do $$ declare name pg_catalog.text; begin
+            foreach name in array array['text', 'int8', 'int4', 'int2', 'bool', 'jsonb', 'timestamptz', 'numeric', 'oid', 'regclass',
+                'regprocedure', 'name', 'bytea', 'float8', 'xid', 'xid8', 'pg_lsn', 'varchar'] loop
+                execute pg_catalog.format('create type public.%I as (x pg_catalog.int4)', name);
+            end loop; end $$";
+        let stage = stage_on(&installation).build().await;
+        stage.sql(types).await;
+        stage
+            .sql("alter database site set search_path to public, pg_catalog")
+            .await;
+        // WHEN each command looks at the mapping, THEN it means the server's
+        for arguments in [
+            &["check"][..],
+            &["plan"],
+            &["plan", "--ticket", "3"],
+            &["plan", "--ticket", "3", "--reply", "x"],
+            &["backfill", "--limit", "1"],
+            &["setup"],
+        ] {
+            stage.workplace.command(arguments).await.ok();
+        }
     }
 }
 

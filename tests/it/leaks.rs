@@ -2,9 +2,9 @@
 //! level and from any crate.
 
 use base64::Engine;
-use deskie_cdc::sandbox::simulator::{Action, Says};
+use deskie_cdc::sandbox::simulator::{Action, CustomChannel, Says};
 
-use crate::support::{Stage, stage, wait_until};
+use crate::support::{Connector, Stage, free_port, stage, wait_until};
 
 /// What every text and address of the test holds.
 const MARK: &str = "leak7f3";
@@ -115,26 +115,133 @@ async fn nothing_of_a_customers_is_logged_or_shown_at_any_level() {
     ] {
         http.post(url).body(body).send().await.unwrap();
     }
-    // THEN neither the admin port nor the commands tell any of it
+    // THEN nothing of it is told
+    assert_eq!(told(&stage, &connector).await, Vec::<String>::new());
+}
+
+/// What the admin port, the commands and the log tell of what is marked. Each line of the log is one of ours.
+async fn told(stage: &Stage, connector: &Connector) -> Vec<String> {
     let mut found = Vec::new();
-    for path in ["/", "/status", "/metrics", "/health/ready"] {
-        let answer = http.get(stage.workplace.admin_url(path)).send().await.unwrap();
+    for path in [
+        "/",
+        "/failed",
+        "/troubles",
+        "/log",
+        "/status",
+        "/metrics",
+        "/health/ready",
+        "/?lang=tr",
+        "/failed?q=leak",
+    ] {
+        let answer = reqwest::get(stage.workplace.admin_url(path)).await.unwrap();
         found.extend(leaks(path, &answer.text().await.unwrap()));
     }
     for arguments in [&["status", "--json"][..], &["status"], &["failed", "list"]] {
         let ended = stage.workplace.command(arguments).await;
         found.extend(leaks(&arguments.join(" "), &(ended.stdout + &ended.stderr)));
     }
-    // NOR does the log, of which each line is one of ours
     let log = connector.log();
     assert!(
         log.len() > 5 && log.iter().any(|line| line.contains("parked")),
         "{log:#?}"
     );
     found.extend(leaks("log", &log.join("\n")));
-    assert!(found.is_empty(), "{found:#?}");
     assert!(
         log.iter()
             .all(|line| !line.contains('\u{1b}') && !line.starts_with("ERROR forged"))
     );
+    found
+}
+
+#[tokio::test]
+async fn what_fails_on_its_way_tells_no_customers_text_either() {
+    // GIVEN a custom channel, an alert whose address is a secret and leads nowhere, a status and a file whose statements
+    // fail on what a customer wrote
+    let alert = format!(
+        "[alert]\nurl = \"http://127.0.0.1:{}/{MARK}?key={MARK}\"\n",
+        free_port()
+    );
+    let status =
+        "[status]\nsql = [\"update tickets set subject = (subject::int)::text where id = :ticket\"]\n";
+    let file = "attachments = [\"insert into ticket_files (ticket_id, message_id, name, content) values \
+        (:ticket, case when :name like '%bad%' then :name::int else :row end, :name, :bytes)\"]";
+    let files = "[[attachment]]\nof = \"message\"\ntable = \"ticket_files\"\nparent = \"message_id\"\nname = \"name\"\n\
+        mime = \"mime\"\nbytes = \"content\"\n";
+    let stage = stage()
+        .schema(
+            "create table ticket_files (id bigint generated always as identity primary key, ticket_id bigint not null,
+             message_id bigint not null, name text not null, mime text, content bytea not null)",
+        )
+        .config("[deskie]\n", &format!("{alert}\n{status}\n{files}\n[deskie]\n"))
+        .config(
+            "customer = { email = \"u.email\", name = \"u.full_name\" }",
+            &format!(
+                "channel = \"case when u.email like 'chat%' then 'cch3' end\"\n\
+                 customer = {{ email = \"u.email\", custom_id = \"'{MARK}-' || u.id\", name = \"u.full_name\" }}"
+            ),
+        )
+        .set("reply", file)
+        .build()
+        .await;
+    stage.simulator.add_channel(CustomChannel {
+        channel: "cch3".into(),
+        webhook_url: Some(stage.workplace.webhook_url()),
+        ..CustomChannel::default()
+    });
+    let connector = stage.workplace.run_with(&[("RUST_LOG", "trace")]);
+    connector.wait_for_log("leading").await;
+    // WHEN a ticket has an address that Deskie refuses, another goes through the channel, a third has a file that is too large
+    for (email, name) in [("none", "one"), ("chat", "two"), ("mail", "three")] {
+        let email = match email {
+            "none" => format!("{MARK} is no address"),
+            _ => format!("{email}-{MARK}@customer.example"),
+        };
+        let sql = "insert into users (email, full_name) values ($1, $2)";
+        let name = format!("{MARK} {name}");
+        stage.site.client.execute(sql, &[&email, &name]).await.unwrap();
+    }
+    let emails = ["chat", "mail"].map(|of| format!("{of}-{MARK}@customer.example"));
+    stage.ticket(&format!("{MARK} is no address"), MARK, MARK).await;
+    let mut cases = Vec::new();
+    for email in &emails {
+        let ticket = stage
+            .ticket(email, &format!("Subject {MARK}"), &format!("Body {MARK}"))
+            .await;
+        let sql = format!(
+            "with m as (insert into messages (ticket_id, author, body) values ({ticket}, 'customer', '{MARK}') returning id)
+             insert into ticket_files (ticket_id, message_id, name, mime, content)
+             select {ticket}, id, '{MARK}\u{1b}[2J.txt', '{MARK}/x', convert_to(repeat('{MARK}', 4000000), 'utf8') from m"
+        );
+        stage.sql(&sql).await;
+        cases.push(stage.case_of(ticket).await);
+    }
+    // AND agents answer in both, with files, and close them
+    for case in cases {
+        for name in ["good", "bad"] {
+            let says = Says::text(format!("Answer {MARK}")).with_file(
+                &format!("../../{name}-{MARK}.txt"),
+                &format!("{MARK}/x"),
+                MARK.as_bytes(),
+            );
+            stage.simulator.agent_reply(case, says).unwrap();
+        }
+        stage.simulator.set_status(case, "closed").unwrap();
+    }
+    // AND a webhook of the channel's tells of a case that is another's
+    let form = format!(
+        "type=message_new&object[message_id]=77&object[case_id]=99&object[custom_user_id]={MARK}-1&object[content]={MARK}"
+    );
+    let kind = "application/x-www-form-urlencoded";
+    let post = reqwest::Client::new().post(stage.workplace.webhook_url());
+    post.header("content-type", kind).body(form).send().await.unwrap();
+    let parked = "select count(*) from deskie_cdc.delivery where state = 'parked'";
+    let refused = "select count(*) from deskie_cdc.remote where state = 'parked'";
+    wait_until("an address, two files, two replies are parked", || async {
+        (stage.count(parked).await >= 3 && stage.count(refused).await >= 2).then_some(())
+    })
+    .await;
+    connector.wait_for_log("the status is parked").await;
+    connector.wait_for_log("an alert could not be posted").await;
+    // THEN nothing of it is told
+    assert_eq!(told(&stage, &connector).await, Vec::<String>::new());
 }

@@ -3,7 +3,7 @@
 
 use deskie_cdc::model::BodyFormat;
 use deskie_cdc::model::clock::monotonic;
-use deskie_cdc::text::{Limits, fingerprints, parts, plain, plain_parts, read};
+use deskie_cdc::text::{Known, Limits, fingerprints, parts, plain, plain_parts, read};
 
 /// Bytes of the shorter text; the longer one has four times as many.
 const SHORT: usize = 2_000;
@@ -38,7 +38,12 @@ fn seconds(body: &str, format: BodyFormat) -> f64 {
         }
         plain_parts(body, format, limits);
         if format == BodyFormat::Html {
-            read("", body, None);
+            read(
+                "",
+                body,
+                None,
+                &["another text".to_owned()].into_iter().collect::<Known>(),
+            );
             plain("", body);
         }
     })

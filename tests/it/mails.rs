@@ -1,10 +1,11 @@
 //! Mails as mail programs write them, made by hand after their public descriptions, and what the site is given of each:
-//! `tests/mails/NAME.html` in, `NAME.txt` and `NAME.out.html` out. With `DESKIE_CDC_WRITE_MAILS` set, what comes out is
-//! written, to be read by a person before it is committed.
+//! `tests/mails/NAME.html` in, `NAME.txt` and `NAME.out.html` out; `NAME.had` is what their ticket has, a text a paragraph.
+//! With `DESKIE_CDC_WRITE_MAILS` set, what comes out is written, to be read by a person before it is committed;
+//! `tests/mails/sheet` shows all of them in a browser.
 
 use std::path::{Path, PathBuf};
 
-use deskie_cdc::text::incoming;
+use deskie_cdc::text::{Known, fingerprints, read};
 
 use crate::support::env;
 
@@ -26,10 +27,13 @@ fn mails() -> Vec<PathBuf> {
 fn mails_of_every_program_become_what_a_reader_sees() {
     let base = url::Url::parse("https://destek.example/api/").unwrap();
     let mails = mails();
-    assert!(mails.len() >= 15, "{} mails", mails.len());
+    assert!(mails.len() >= 18, "{} mails", mails.len());
     let mut wrong = Vec::new();
     for mail in &mails {
-        let message = incoming("", &std::fs::read_to_string(mail).unwrap(), Some(&base));
+        let had = std::fs::read_to_string(mail.with_extension("had")).unwrap_or_default();
+        let had = had.trim_end().split("\n\n").filter(|text| !text.is_empty());
+        let known: Known = had.flat_map(|text| fingerprints(text, text)).collect();
+        let (message, _) = read("", &std::fs::read_to_string(mail).unwrap(), Some(&base), &known);
         for (ending, came) in [("txt", message.text), ("out.html", message.html)] {
             let file = mail.with_extension(ending);
             let came = came + "\n";

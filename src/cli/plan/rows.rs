@@ -202,9 +202,11 @@ impl<'a> Tables<'a> {
                 let values = key_values(key, casts.len()).unwrap_or_default();
                 let equal: Vec<String> = parts
                     .iter()
-                    .zip(&casts)
+                    .zip(casts.iter().zip(self.ticket.key_equals()))
                     .enumerate()
-                    .map(|(n, (part, cast))| format!("{part} = ${}::text::{cast}", n + 1))
+                    .map(|(n, (part, (cast, equals)))| {
+                        format!("{part} {equals} ${}::pg_catalog.text::{cast}", n + 1)
+                    })
                     .collect();
                 (
                     format!("where {}", equal.join(" and ")),
@@ -219,7 +221,10 @@ impl<'a> Tables<'a> {
             arguments.last
         };
         let order = newest_first(shape, config.created_at.as_ref(), "m");
-        let ticket_texts: Vec<String> = parts.iter().map(|part| format!("{part}::text")).collect();
+        let ticket_texts: Vec<String> = parts
+            .iter()
+            .map(|part| format!("{part}::pg_catalog.text"))
+            .collect();
         let sql = format!(
             "select {}, {} from {} m\n{join}\n{condition} order by {order} limit {limit}",
             shape.key_sql("m"),

@@ -222,7 +222,9 @@ const DRAFT_ROWS: u32 = 200;
 /// whether a reply can be written and comes back as what it is. Nothing is changed.
 pub async fn try_draft(config: &Config, url: &ConnectUrl, with_reply: bool) -> Vec<Check> {
     let mut found = Checks::default();
-    let options = SessionOptions::new("init");
+    let session = config.capture.session.iter();
+    let options =
+        SessionOptions::new("init").with_statements(session.map(|statement| statement.sql.clone()).collect());
     let mapped = match crate::postgres::connect(url, &options).await {
         Ok(client) => mapped::read(&client, config).await.map_err(SetupError::from),
         Err(error) => Err(error.into()),

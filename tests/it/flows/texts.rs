@@ -261,3 +261,60 @@ async fn what_shows_nothing_is_neither_sent_nor_an_empty_row() {
     let ours = format!("{}/file/7/ekran.png", stage.simulator.url());
     assert_eq!(bodies, [ours.as_str(), "[foto.jpg]", "[Ekran]", "—"]);
 }
+
+/// A mail that quotes, as Gmail writes it: what an agent said, and before that what the customer said.
+fn quoting(new: &str, agent: &str, customer: &str) -> Says {
+    let head = |who: &str, day: u8| {
+        format!(
+            "<div class=\"gmail_attr\">{who} &lt;<a href=\"mailto:x@shop.example\">x@shop.example</a>&gt;, {day} May 2025 Pzt, 14:02 \
+             tarihinde şunu yazdı:<br></div>"
+        )
+    };
+    Says::html(format!(
+        "<div>{new}</div><br><div class=\"gmail_quote\">{}<blockquote>{agent}{}<blockquote>{customer}</blockquote></blockquote></div>",
+        head("Destek", 5),
+        head("Ayşe", 4)
+    ))
+}
+
+#[tokio::test]
+async fn history_that_the_ticket_has_is_not_shown_again() {
+    for installation in installations() {
+        // GIVEN a ticket, and an answer in it
+        let stage = stage_on(&installation).build().await;
+        let _connector = stage.run().await;
+        let ticket = stage.ticket(AYSE, "Kargo", "Kargom nerede?\nSipariş 15").await;
+        let case = stage.case_of(ticket).await;
+        let agent = "<p>Merhaba Ayşe,</p><p>adresiniz <b>hâlâ</b> aynı mı?</p>";
+        stage.simulator.agent_reply(case, Says::html(agent)).unwrap();
+        stage.until_site(ticket, 1).await;
+        // WHEN the customer answers by mails that quote both, the first as they were, and the others with something of his own
+        for (new, agent, customer) in [
+            ("bir", agent, "Kargom nerede?<br>Sipariş 15"),
+            (
+                "iki",
+                "<p>Merhaba Ayşe,</p><p>evet</p><p>adresiniz hâlâ aynı mı?</p>",
+                "Kargom nerede?<br>Sipariş 15",
+            ),
+            ("üç", agent, "Kargom nerede?<br>Sipariş 16"),
+        ] {
+            let says = quoting(new, agent, customer);
+            stage.simulator.customer_mail_reply(case, says).unwrap();
+        }
+        stage.until_site(ticket, 4).await;
+        let bodies = stage.rows(ticket).await;
+        // THEN of the first its own words are shown, and no word of his is missing
+        assert_eq!(bodies[1], "bir");
+        assert!(
+            bodies[2].contains("evet") && bodies[2].contains("adresiniz"),
+            "{}",
+            bodies[2]
+        );
+        assert!(!bodies[2].contains("Sipariş 15"), "{}", bodies[2]);
+        assert!(
+            bodies[3].contains("Sipariş 16") && bodies[3].contains("adresiniz"),
+            "{}",
+            bodies[3]
+        );
+    }
+}
