@@ -15,7 +15,6 @@ pub const CONFIG: &str = include_str!("../../sql/sample_site.toml");
 pub struct Places {
     /// `[postgres] url`
     pub database_url: String,
-    /// `[deskie] url`
     pub deskie_url: String,
     /// `[deskie] staff_email`
     pub staff_email: String,
@@ -132,7 +131,6 @@ pub async fn list_users(client: &Client) -> Result<Vec<User>, Error> {
 pub struct Ticket {
     /// Its key.
     pub id: i64,
-    /// Its subject.
     pub subject: String,
     /// What the customer wrote when opening it.
     pub body: String,
@@ -161,11 +159,9 @@ pub async fn list_tickets(client: &Client, user: i64) -> Result<Vec<Ticket>, Err
 /// A file that a customer attaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// Its name.
     pub name: String,
     /// Its MIME type.
     pub mime: String,
-    /// Its content.
     pub content: Vec<u8>,
 }
 
