@@ -37,7 +37,6 @@ pub struct NewDelivery<'a> {
     pub ticket_id: Option<LaneId>,
     /// The row.
     pub link: LinkId,
-    /// Its section.
     pub section: Section,
     /// The row as captured, for another attempt at resolving it.
     pub image: &'a Value,
@@ -50,9 +49,7 @@ pub struct NewDelivery<'a> {
 /// A row that could not be resolved yet.
 #[derive(Debug, Clone)]
 pub struct Unresolved {
-    /// Its delivery.
     pub id: DeliveryId,
-    /// Its lane.
     pub ticket_id: LaneId,
     /// The ticket's key.
     pub ticket_key: TicketKey,
@@ -60,7 +57,6 @@ pub struct Unresolved {
     pub has_case: bool,
     /// The row.
     pub link: LinkId,
-    /// Its section.
     pub section: Section,
     /// As it was captured.
     pub image: Value,
@@ -81,11 +77,9 @@ pub struct Unresolved {
 /// A row that is in no lane, since its ticket cannot be told.
 #[derive(Debug, Clone)]
 pub struct Stray {
-    /// Its delivery.
     pub id: DeliveryId,
     /// The row.
     pub link: LinkId,
-    /// Its key.
     pub key: String,
     /// As it was captured.
     pub image: Value,
@@ -102,7 +96,6 @@ pub struct Stray {
 pub struct Delivery {
     /// Its number.
     pub id: DeliveryId,
-    /// Its lane.
     pub ticket_id: LaneId,
     /// The site's key of the ticket.
     pub ticket_key: TicketKey,
@@ -114,7 +107,6 @@ pub struct Delivery {
     pub custom_id: Option<String>,
     /// The site's row.
     pub link: LinkId,
-    /// Its section.
     pub section: Section,
     /// Which part of the text, from 1.
     pub part: i32,
