@@ -201,7 +201,6 @@ pub(super) const IS_HEAD: &str = "not exists (select from {s}.delivery o where o
     and not exists (select from {s}.parked_event p where p.ticket_id = d.ticket_id and p.position < d.position)";
 
 /// What [`delivery`] reads, of `delivery d` and `ticket t`. The last one are the texts that go with it.
-/// What [`delivery`] reads of a delivery `d` and its ticket `t`.
 pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key as ticket_key, coalesce(t.merged_into, t.case_id) as case_id,
     t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
     d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,
