@@ -8,23 +8,25 @@
 //!
 //! # Rooms
 //!
-//! An import never goes up a level; a test holds it.
+//! An import never goes up a level; a test holds it. Each room's `mod.rs` says what it guarantees.
 //!
 //! | level | rooms |
 //! |---|---|
-//! | 0 | [`model`]: the domain's words |
+//! | 0 | [`model`]: the domain's words, as types and as they stand in our tables |
 //! | 1 | [`config`]: text → a config that cannot be wrong |
 //! | 2, pure | [`pgoutput`]: bytes → messages; [`mapping`]: config → SQL; [`lanes`]: who may be sent now; [`text`]: bodies; [`decide`]: what becomes of a row |
 //! | 3 | [`postgres`]: connections, replication, catalog; [`deskie`]: the API; [`sandbox`]: a site and a Deskie to try |
-//! | 4 | [`store`]: all SQL on our own schema; [`files`]: files on their way |
-//! | 5 | [`backfill`], [`capture`], [`resolve`], [`deliver`], [`receive`], [`cases`], [`writeback`], [`setup`]: the flows; they meet only in the store |
-//! | 6 | [`console`]: the admin port; [`run`]: tasks and shutdown |
+//! | 4 | [`store`]: all SQL on our own schema, and its steps from `sql/`; [`files`]: files on their way |
+//! | 5, the flows, which meet only in the store | [`capture`]: WAL → rows; [`resolve`]: rows → what Deskie needs; [`deliver`]: the calls; [`receive`]: webhooks, stored; [`cases`]: what Deskie has; [`writeback`]: answers → the site's rows; [`backfill`]: the tables as a source, and gaps; [`setup`]: what must be there, `check` |
+//! | 6 | [`console`]: the admin port; [`run`]: who leads, the tasks, whose turn it is, shutdown |
 //! | 7 | [`cli`]: one file a command |
 //!
 //! # Reading order
 //!
 //! `sql/0001_state.sql` says what is stored; then follow a ticket: [`capture`], [`resolve`], [`deliver`]; and an answer:
-//! [`receive`], [`cases`], [`writeback`]. The decisions between two awaits are in [`lanes`] and [`decide`].
+//! [`receive`], [`cases`], [`writeback`]: `docs/flow.md` has both ways, file by file. The decisions between two awaits are in
+//! [`lanes`] and [`decide`]. The rules that the code cites: `docs/architecture.md`; the states: `docs/states.md`; how
+//! something is added: `CONTRIBUTING.md`.
 //!
 //! # What holds everywhere
 //!

@@ -62,7 +62,6 @@ pub struct Wanted {
 #[derive(Debug, Clone)]
 pub struct FoundRow {
     image: Value,
-    /// Its key.
     pub key: String,
     created_at: Option<f64>,
     /// The ticket's status, or the message's ticket.

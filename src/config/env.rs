@@ -59,7 +59,6 @@ pub fn default_path(env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
 /// A string with its environment variables put in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Expanded {
-    /// The text.
     pub(super) text: String,
     /// Whether nothing came from the environment, so that a message may quote it.
     pub(super) literal: bool,

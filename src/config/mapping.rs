@@ -147,7 +147,6 @@ fn where_it_opens(section: &Section<'_>, message: Option<&Section<'_>>) {
     }
 }
 
-/// `[ticket]`
 fn ticket(section: &Section<'_>, deskie_channel: bool) -> Option<Ticket> {
     let table = section.table_name();
     let channel = section.expr("channel");
@@ -323,7 +322,6 @@ fn labels_of(value: &Value<'_>) -> Option<Expr> {
     })
 }
 
-/// `[message]`
 fn message(section: &Section<'_>) -> Option<Message> {
     let table = section.table_name();
     let ticket = section
@@ -401,7 +399,6 @@ fn references(value: &Value<'_>) -> Vec<Expr> {
     value.exprs()
 }
 
-/// One `[[attachment]]`
 fn attachment(section: &Section<'_>, message: Option<&Section<'_>>) -> Option<Attachment> {
     let of = section.need("of", "of = \"message\"").and_then(|_| {
         section.choice(

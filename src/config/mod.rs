@@ -58,27 +58,16 @@ pub struct Expr {
 pub struct Config {
     /// The file and its text, for messages that point at a line.
     pub source: Source,
-    /// `[postgres]`
     pub postgres: Postgres,
-    /// `[deskie]`
     pub deskie: Deskie,
-    /// `[server]`
     pub server: Server,
-    /// `[capture]`
     pub capture: Capture,
-    /// `[ticket]`
     pub ticket: Ticket,
-    /// `[message]`
     pub message: Option<Message>,
-    /// `[[attachment]]`
     pub attachments: Vec<Attachment>,
-    /// `[reply]`
     pub reply: Option<Reply>,
-    /// `[status]`
     pub status: Option<Status>,
-    /// `[case]`
     pub case: Option<Case>,
-    /// `[alert]`
     pub alert: Alert,
 }
 
@@ -118,7 +107,6 @@ impl Default for Alert {
 pub struct Source {
     /// Its path as the user gave it.
     pub path: PathBuf,
-    /// Its text.
     pub text: String,
 }
 
@@ -155,7 +143,6 @@ pub struct Deskie {
     pub url: url::Url,
     /// The staff e-mail that calls are made as.
     pub staff_email: String,
-    /// The API key.
     pub api_key: SecretString,
     /// N of the case custom field `cf_N` that holds the site's ticket key.
     pub ticket_field: i64,
@@ -266,7 +253,6 @@ pub struct TableName {
 /// `[ticket]`, alias `t`.
 #[derive(Debug, Clone)]
 pub struct Ticket {
-    /// The table.
     pub table: TableName,
     /// Key columns, unquoted; empty: the primary key.
     pub key: Vec<String>,
@@ -373,7 +359,6 @@ pub enum OnHide {
 /// `[message]`, alias `m`.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// The table.
     pub table: TableName,
     /// Key columns, unquoted; empty: the primary key. With `expand` these are names that may be columns of the row.
     pub key: Vec<String>,
@@ -417,9 +402,7 @@ impl Message {
 /// Which section an attachment belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttachmentOf {
-    /// `of = "ticket"`
     Ticket,
-    /// `of = "message"`
     Message,
 }
 
@@ -444,7 +427,6 @@ pub enum AttachmentSource {
 pub struct Attachment {
     /// What it belongs to.
     pub of: AttachmentOf,
-    /// The table.
     pub table: TableName,
     /// Key columns, unquoted; empty: the primary key. With `expand` these are names that may be columns of the row.
     pub key: Vec<String>,

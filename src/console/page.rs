@@ -19,9 +19,7 @@ pub enum Theme {
     /// As the system says.
     #[default]
     Auto,
-    /// Light.
     Light,
-    /// Dark.
     Dark,
 }
 
@@ -78,9 +76,7 @@ pub enum Place {
     Overview,
     /// `/failed`.
     Items,
-    /// `/troubles`.
     Troubles,
-    /// `/log`.
     Log,
     /// `/search` and `/trace`.
     Search,
@@ -92,7 +88,6 @@ pub enum Place {
 pub struct Page<'a> {
     /// Where it stands in the menu.
     pub place: Place,
-    /// Its title.
     pub title: &'a str,
     /// How many items wait for a person, where that is known.
     pub parked: Option<i64>,

@@ -74,7 +74,6 @@ pub struct Leader {
 /// The replication slot.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct SlotReport {
-    /// Its name.
     pub name: String,
     /// It is there.
     pub exists: bool,

@@ -48,7 +48,6 @@ pub struct Console {
     pub slot: Option<String>,
     /// The main publication.
     pub publication: String,
-    /// `[alert] after`.
     pub alert_after: Duration,
     /// Needed to change things; `None`: nothing can be changed.
     pub admin_token: Option<SecretString>,

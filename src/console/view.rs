@@ -24,7 +24,6 @@ pub struct Overview<'a> {
     pub samples: &'a [Sample],
     /// Which time they are of.
     pub course: Course,
-    /// Now.
     pub now: jiff::Timestamp,
 }
 

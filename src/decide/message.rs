@@ -14,7 +14,6 @@ pub const AGENT_IGNORED: &str = "an agent's answer on the site ([message] agent_
 pub struct MessageRow<'a> {
     /// What its statement gave.
     pub outputs: &'a Outputs,
-    /// Its ticket.
     pub ticket: &'a TicketKey,
     /// Whether that has a case.
     pub has_case: bool,

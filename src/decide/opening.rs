@@ -13,7 +13,6 @@ use crate::model::TicketKey;
 /// What create_case needs besides the body. Its `Debug` shows nothing of the customer's.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
-    /// The subject.
     pub subject: String,
     /// The customer's e-mail address.
     pub email: Option<String>,
@@ -31,9 +30,7 @@ pub struct Opening {
     pub labels: Vec<i64>,
     /// `low` … `critical`.
     pub priority: Option<String>,
-    /// The group.
     pub group_id: Option<i64>,
-    /// The language.
     pub language_id: Option<i64>,
     /// When the ticket was made, in seconds since 1970: a case is not older.
     pub created_at: Option<i64>,

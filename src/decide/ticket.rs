@@ -9,7 +9,6 @@ use crate::text::{self, Parts};
 /// A ticket's row.
 #[derive(Debug, Clone, Copy)]
 pub struct TicketRow<'a> {
-    /// Its key.
     pub key: &'a TicketKey,
     /// What its statement gave.
     pub outputs: &'a Outputs,

@@ -16,9 +16,7 @@ use crate::model::Section;
 pub enum Question {
     /// A part of `where`, by its place. That of the ticket of a message is asked by the ticket's key.
     Where(Section, usize),
-    /// `author`.
     Author,
-    /// `created_at`.
     CreatedAt(Section),
 }
 

@@ -13,7 +13,6 @@ use crate::store::{Act, Delivery};
 /// What is attempted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt<'a> {
-    /// The call.
     pub(super) kind: CallKind,
     /// The deliveries that go in the same call.
     pub(super) with: &'a [DeliveryId],

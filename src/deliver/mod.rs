@@ -45,7 +45,6 @@ const UPLOADS: usize = 4;
 
 /// What became of a durable step.
 enum Stored {
-    /// It is done.
     Done,
     /// Another instance leads, and finds it out for itself.
     Elsewhere,

@@ -11,11 +11,9 @@ use crate::model::{CaseId, MessageId, StaffId, UserId};
 /// A case's state (`[C]` dossier 4); trash and spam are flags beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// `open`
     Open,
     /// `waiting`: the agent waits for the customer.
     Waiting,
-    /// `closed`
     Closed,
     /// A word that is not documented.
     Other(String),
@@ -57,7 +55,6 @@ pub struct Case {
     pub case_id: CaseId,
     /// `NNN-NNNNNN`, the number that people see; no filter takes it.
     pub case_number: String,
-    /// Its subject.
     pub subject: String,
     /// The customer; needed to add his messages.
     pub user_id: Option<UserId>,
@@ -65,7 +62,6 @@ pub struct Case {
     pub staff_id: Option<StaffId>,
     /// The group that it lies in.
     pub group_id: Option<i64>,
-    /// Its state.
     pub status: Status,
     /// `low`, `normal`, `high` or `critical`.
     pub priority: String,
@@ -143,7 +139,6 @@ crate::model::debug_shows!(Case: case_id, case_number, status, updated_at);
 /// Who wrote a message (`[C]` kb, ref56, palachX).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Writer {
-    /// The customer.
     Customer(UserId),
     /// An agent, or a rule in his name.
     Staff(StaffId),
@@ -250,11 +245,9 @@ impl Entity for Message {
 pub struct Attachment {
     /// Its key.
     pub file_id: Option<i64>,
-    /// Its name.
     pub file_name: String,
     /// Its size in bytes.
     pub file_size: Option<i64>,
-    /// Its MIME type.
     pub mime_type: String,
     /// Where it lies, on the Deskie domain.
     pub url: String,
@@ -366,7 +359,6 @@ impl Entity for User {
 pub struct CustomField {
     /// Its number.
     pub field_id: i64,
-    /// Its title.
     pub title: String,
     /// `text`, `textarea`, `checkbox`, `select` or `date`.
     pub field_type: String,
@@ -405,7 +397,6 @@ pub struct CustomChannel {
     pub channel_id: i64,
     /// `cchN`, the value for a case's `channel`.
     pub api_key: String,
-    /// Its title.
     pub title: String,
     /// `async` is like mail, `sync` a live chat.
     pub channel_type: String,
@@ -441,7 +432,6 @@ impl Entity for CustomChannel {
 pub struct Label {
     /// Its number, which calls take.
     pub label_id: i64,
-    /// Its title.
     pub title: String,
 }
 

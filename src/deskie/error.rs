@@ -112,7 +112,6 @@ pub enum ErrorKind {
     Unclear {
         /// The HTTP status.
         status: u16,
-        /// The code.
         code: String,
     },
     /// The case, or what else the address names, is not there; or a proxy knows no backend for it.

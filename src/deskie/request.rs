@@ -38,7 +38,6 @@ impl std::fmt::Debug for Contact {
 /// A file that travels with a case or a message: 25 MB each, 50 MB a request (`[D]` D-cases).
 #[derive(Clone, PartialEq, Eq)]
 pub struct File {
-    /// Its name.
     pub name: String,
     /// Its MIME type; `application/octet-stream` where it is not one.
     pub mime: String,
@@ -98,9 +97,7 @@ pub struct NewCase {
     pub custom_fields: BTreeMap<String, String>,
     /// Label ids.
     pub labels: Vec<i64>,
-    /// `group_id`
     pub group_id: Option<i64>,
-    /// `language_id`
     pub language_id: Option<i64>,
     /// `low`, `normal`, `high` or `critical`.
     pub priority: Option<String>,
@@ -172,7 +169,6 @@ impl NewCase {
 /// In whose name a message is added. Without it Deskie would take the key's own employee, and mail the customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
-    /// The customer.
     Customer(UserId),
     /// An agent; in an e-mail case this mails the customer.
     Staff(StaffId),
@@ -283,7 +279,6 @@ pub struct CaseUpdate {
     pub language_id: Option<i64>,
     /// Fields to set.
     pub custom_fields: BTreeMap<String, String>,
-    /// Labels to add.
     pub add_labels: Vec<i64>,
     /// Labels to take away.
     pub delete_labels: Vec<i64>,

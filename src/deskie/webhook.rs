@@ -31,7 +31,6 @@ pub enum Webhook {
 /// What a rule webhook hints at.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RuleHint {
-    /// The case.
     pub case_id: Option<CaseId>,
     /// Its newest message (`last_message_id`).
     pub message_id: Option<MessageId>,
@@ -42,9 +41,7 @@ pub struct RuleHint {
 /// A custom channel's message. Its text never appears in the `Debug` form.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ChannelMessage {
-    /// The message.
     pub message_id: MessageId,
-    /// Its case.
     pub case_id: CaseId,
     /// The agent.
     pub staff_id: Option<StaffId>,

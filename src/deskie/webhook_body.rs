@@ -156,6 +156,7 @@ impl Fields {
         (!fields.values.is_empty()).then_some(fields)
     }
 
+    /// What a field says; empty where there is none.
     pub fn text(&self, name: &str) -> &str {
         self.values.get(name).map_or("", String::as_str)
     }

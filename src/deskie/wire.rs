@@ -89,7 +89,6 @@ pub trait Entity: Sized {
     /// The key of its number.
     const ID: &'static str;
 
-    /// Its number.
     fn number(&self) -> i64;
 
     /// Reads the object inside the wrapper; `None` where its id is missing.

@@ -89,7 +89,6 @@ impl Attached {
 /// A file's row through the mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRow {
-    /// Its key.
     pub key: String,
     /// `where` holds.
     pub is_ours: bool,

@@ -18,7 +18,6 @@ use crate::postgres::{Pool, TextParam, describe, site};
 /// A file of the site.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SiteFile {
-    /// Its name.
     pub name: String,
     /// Its type.
     pub mime: String,

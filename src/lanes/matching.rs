@@ -41,7 +41,6 @@ pub enum Author {
 /// A message found in the case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageCandidate {
-    /// Its id.
     pub message_id: MessageId,
     /// The customer who wrote it; 0: an agent did.
     pub user_id: UserId,
@@ -73,7 +72,6 @@ pub struct MessageIntent {
 /// A case found by the ticket field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseCandidate {
-    /// Its id.
     pub case_id: CaseId,
     /// The ticket that its ticket field names; the API's filter finds parts of it, too.
     pub ticket_field: Option<String>,
@@ -90,7 +88,6 @@ pub struct CaseCandidate {
 /// A case that was to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseIntent {
-    /// The ticket.
     pub ticket: TicketKey,
     /// The `created_at` that went with it.
     pub created_at: Option<Timestamp>,

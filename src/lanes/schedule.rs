@@ -40,9 +40,7 @@ pub struct Ready {
     pub lane: Option<LaneId>,
     /// What to do.
     pub what: Work,
-    /// Its class.
     pub class: Class,
-    /// What it costs.
     pub cost: Cost,
     /// The order within its class: the smallest goes first.
     pub since: i64,

@@ -6,7 +6,6 @@
 
 use super::read::Reading;
 
-/// The rows.
 const ROW: &str = "deskie_cdc_row";
 /// Their answers.
 const ANSWER: &str = "deskie_cdc_answer";

@@ -36,7 +36,6 @@ pub struct Names(pub Vec<Vec<String>>);
 
 /// What is to be asked of an expression's names.
 pub struct Question<'a> {
-    /// The expression.
     pub expr: &'a Expr,
     /// Succeeds if the expression is a value by itself, without any table; asked where it is a single name that is no
     /// column of the own row. `true`, `current_date` and their like are told by the server's own grammar.

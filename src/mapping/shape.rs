@@ -26,7 +26,6 @@ pub struct Shape {
     pub relation: RelationName,
     /// Key columns in the order of the key.
     pub key: Vec<String>,
-    /// All columns.
     pub columns: Vec<Column>,
 }
 

@@ -104,9 +104,7 @@ fn push_json(out: &mut String, text: &str) {
 /// A table's qualified name, unquoted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RelationName {
-    /// The schema.
     pub schema: String,
-    /// The table.
     pub table: String,
 }
 
@@ -123,7 +121,6 @@ pub enum BodyFormat {
     /// Plain text.
     #[default]
     Text,
-    /// HTML.
     Html,
     /// Markdown (CommonMark).
     Markdown,

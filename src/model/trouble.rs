@@ -223,7 +223,6 @@ impl TroubleKind {
 /// A trouble that is there now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// Its kind.
     pub kind: TroubleKind,
     /// What it is about, where there may be several of the kind: a table, a section; else empty.
     pub subject: String,

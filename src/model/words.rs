@@ -6,7 +6,6 @@ pub trait Word: Copy + 'static {
     /// All that there are.
     const WORDS: &'static [Self];
 
-    /// The word.
     fn word(self) -> &'static str;
 
     /// What a word stands for; `None`: nothing.
@@ -52,11 +51,8 @@ pub(crate) use words;
 words! {
     /// The part of the config that a row belongs to; one row may belong to several.
     Section {
-        /// `[ticket]`
         Ticket = "ticket",
-        /// `[message]`
         Message = "message",
-        /// `[[attachment]]`
         Attachment = "attachment",
     }
 
@@ -64,7 +60,6 @@ words! {
     Kind {
         /// A member of the support team.
         Agent = "agent",
-        /// The customer.
         Customer = "customer",
     }
 

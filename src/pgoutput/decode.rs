@@ -54,7 +54,6 @@ pub enum Message {
         oid: u32,
         /// Its schema, empty for `pg_catalog`.
         schema: String,
-        /// Its name.
         name: String,
     },
     /// `I`: a row was inserted.
@@ -96,7 +95,6 @@ pub enum Message {
 pub struct Relation {
     /// Its OID, by which rows refer to it.
     pub oid: u32,
-    /// Its name.
     pub name: RelationName,
     /// What old rows consist of.
     pub replica_identity: ReplicaIdentity,
@@ -107,7 +105,6 @@ pub struct Relation {
 /// A column as the stream describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// Its name.
     pub name: Arc<str>,
     /// Its type's OID.
     pub type_oid: u32,
@@ -156,7 +153,6 @@ impl ReplicaIdentity {
 /// A row's cells in the order of its relation's columns.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tuple {
-    /// The cells.
     pub cells: Vec<TupleCell>,
 }
 

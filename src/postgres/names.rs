@@ -24,7 +24,6 @@ pub struct Stray {
 
 /// What a section's statements stand on, as they are now.
 pub struct Sections<'a> {
-    /// The config.
     pub config: &'a Config,
     /// The ticket table.
     pub ticket: &'a Shape,

@@ -13,9 +13,7 @@ pub enum Provider {
     CloudSql,
     /// Azure Database for PostgreSQL.
     Azure,
-    /// Supabase.
     Supabase,
-    /// Neon.
     Neon,
     /// Heroku Postgres.
     Heroku,

@@ -17,12 +17,7 @@ pub enum ShapeError {
     NoKey(String),
     /// A key column is not there.
     #[error("the table {table} has no column {column}, which `key` names")]
-    NoKeyColumn {
-        /// The table.
-        table: String,
-        /// The column.
-        column: String,
-    },
+    NoKeyColumn { table: String, column: String },
     /// A name of the mapping is no column of its section's own row; where, what and what may have been meant.
     #[error("{0}")]
     Stray(String),

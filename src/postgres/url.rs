@@ -40,7 +40,6 @@ pub struct HostPort {
     pub host: Host,
     /// `hostaddr`: the address to use instead of looking the name up.
     pub address: Option<IpAddr>,
-    /// The port.
     pub port: u16,
 }
 
@@ -126,12 +125,10 @@ pub enum UrlError {
     /// A value that the option does not have.
     #[error("{option} is {expected}")]
     Value {
-        /// The option.
         option: &'static str,
         /// Its values.
         expected: &'static str,
     },
-    /// No user.
     #[error("no user is named: write postgres://USER@host/database")]
     NoUser,
     /// A certificate without its key or the reverse.
@@ -140,7 +137,6 @@ pub enum UrlError {
     /// An unsafe combination that libpq refuses as well.
     #[error("sslrootcert=system needs sslmode=verify-full")]
     WeakSystem,
-    /// A zero byte.
     #[error("a connection string cannot hold a zero byte")]
     ZeroByte,
 }

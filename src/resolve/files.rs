@@ -426,7 +426,6 @@ const NOT_THERE: &str = "its row is not there, or not visible to us";
 pub struct Resolved {
     /// The row.
     pub resolution: Resolution,
-    /// Its files.
     pub files: Vec<FoundFile>,
     /// Its text is nothing but the names of its files.
     pub is_files_only: bool,
@@ -457,7 +456,6 @@ enum Place {
     Lane(Lane),
     /// Nowhere so far.
     Later(String),
-    /// Nowhere.
     Nowhere(String),
     /// Its message has taken it.
     Taken,

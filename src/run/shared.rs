@@ -28,7 +28,6 @@ pub enum RunError {
     Listen {
         /// Webhooks or the admin port.
         what: &'static str,
-        /// The address.
         address: SocketAddr,
         /// The cause.
         error: std::io::Error,

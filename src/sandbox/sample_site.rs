@@ -18,7 +18,6 @@ pub const ADMIN_TOKEN: &str = "demo-admin-token";
 pub struct Places {
     /// `[postgres] url`
     pub database_url: String,
-    /// `[deskie] url`
     pub deskie_url: String,
     /// `[deskie] staff_email`
     pub staff_email: String,
@@ -142,7 +141,6 @@ pub async fn list_users(client: &Client) -> Result<Vec<User>, Error> {
 pub struct Ticket {
     /// Its key.
     pub id: i64,
-    /// Its subject.
     pub subject: String,
     /// What the customer wrote when opening it.
     pub body: String,
@@ -174,11 +172,9 @@ pub async fn list_tickets(client: &Client, user: i64) -> Result<Vec<Ticket>, Err
 /// A file that a customer attaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
-    /// Its name.
     pub name: String,
     /// Its MIME type.
     pub mime: String,
-    /// Its content.
     pub content: Vec<u8>,
 }
 

@@ -21,7 +21,6 @@ use crate::postgres::{quote_ident, server_error, site};
 pub(super) struct MappedTable {
     /// `ticket`, `message`, `attachment`.
     pub(super) section: &'static str,
-    /// The table.
     pub(super) table: Table,
     /// As the compiler wants it; `None` where the key is not known.
     pub(super) shape: Option<Shape>,

@@ -39,7 +39,6 @@ pub(super) struct TableNeeds {
 /// All rights.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
-    /// By table.
     pub(super) tables: BTreeMap<RelationName, TableNeeds>,
     /// USAGE on these schemas.
     pub(super) schemas: BTreeSet<String>,

@@ -22,7 +22,6 @@ const SLOT_WAIT: Duration = Duration::from_secs(10);
 pub struct Removal {
     /// Slots of this database.
     pub slots: Vec<String>,
-    /// Publications.
     pub publications: Vec<String>,
     /// What is dropped of our schema, in words.
     pub schema: Option<String>,

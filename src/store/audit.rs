@@ -13,7 +13,6 @@ words! {
         Console = "console",
         /// A program with the admin token.
         Program = "program",
-        /// A command.
         Command = "command",
     }
 

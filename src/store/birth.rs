@@ -8,11 +8,9 @@ use crate::model::{CaseId, UserId};
 /// A case that nobody opened for the site, as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Birth {
-    /// The case.
     pub case_id: CaseId,
     /// Its number for people.
     pub case_number: String,
-    /// Its subject.
     pub subject: String,
     /// The customer.
     pub user_id: Option<UserId>,
@@ -20,7 +18,6 @@ pub struct Birth {
     pub recipient: String,
     /// `cchN` and so on.
     pub channel: String,
-    /// Its status.
     pub status: String,
     /// When Deskie last changed it.
     pub changed_at: Option<jiff::Timestamp>,

@@ -10,7 +10,6 @@ use crate::model::{CallKind, CaseId, LaneId};
 /// A status as Deskie shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenStatus {
-    /// The case.
     pub case_id: CaseId,
     /// `open`, `waiting` or `closed`.
     pub status: String,
@@ -21,7 +20,6 @@ pub struct SeenStatus {
 /// A status that waits for being written to the site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusWrite {
-    /// The lane.
     pub ticket_id: LaneId,
     /// The word.
     pub status: String,

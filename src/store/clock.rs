@@ -8,7 +8,6 @@ use crate::postgres::shape::CreatedAtTypes;
 /// What is known of a section's `created_at`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreatedAt {
-    /// The section.
     pub section: Section,
     /// How it is mapped.
     pub expression: String,

@@ -12,9 +12,7 @@ use crate::text::Body;
 /// What stands behind a head in its lane.
 #[derive(Debug, Clone)]
 pub struct Follower {
-    /// Its delivery.
     pub id: DeliveryId,
-    /// Its body.
     pub body: Body,
     /// It is a customer's whole message that was not tried yet, and no agent spoke before it.
     pub joins: bool,

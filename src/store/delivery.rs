@@ -38,7 +38,6 @@ pub struct NewDelivery<'a> {
     pub ticket_id: Option<LaneId>,
     /// The row.
     pub link: LinkId,
-    /// Its section.
     pub section: Section,
     /// The row as captured, for another attempt at resolving it.
     pub image: &'a Value,
@@ -51,9 +50,7 @@ pub struct NewDelivery<'a> {
 /// A row that could not be resolved yet.
 #[derive(Debug, Clone)]
 pub struct Unresolved {
-    /// Its delivery.
     pub id: DeliveryId,
-    /// Its lane.
     pub ticket_id: LaneId,
     /// The ticket's key.
     pub ticket_key: TicketKey,
@@ -61,7 +58,6 @@ pub struct Unresolved {
     pub has_case: bool,
     /// The row.
     pub link: LinkId,
-    /// Its section.
     pub section: Section,
     /// As it was captured.
     pub image: Value,
@@ -82,11 +78,9 @@ pub struct Unresolved {
 /// A row that is in no lane, since its ticket cannot be told.
 #[derive(Debug, Clone)]
 pub struct Stray {
-    /// Its delivery.
     pub id: DeliveryId,
     /// The row.
     pub link: LinkId,
-    /// Its key.
     pub key: String,
     /// As it was captured.
     pub image: Value,
@@ -103,7 +97,6 @@ pub struct Stray {
 pub struct Delivery {
     /// Its number.
     pub id: DeliveryId,
-    /// Its lane.
     pub ticket_id: LaneId,
     /// The site's key of the ticket.
     pub ticket_key: TicketKey,
@@ -115,7 +108,6 @@ pub struct Delivery {
     pub custom_id: Option<String>,
     /// The site's row.
     pub link: LinkId,
-    /// Its section.
     pub section: Section,
     /// Which part of the text, from 1.
     pub part: i32,
@@ -217,7 +209,7 @@ pub(super) const IS_HEAD: &str = "not exists (select from {s}.delivery o where o
     and (o.position, o.part, o.id) < (d.position, d.part, d.id))
     and not exists (select from {s}.parked_event p where p.ticket_id = d.ticket_id and p.position < d.position)";
 
-/// What [`delivery`] reads of a delivery `d` and its ticket `t`.
+/// What [`delivery`] reads, of `delivery d` and `ticket t`. The last one are the texts that go with it.
 pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key as ticket_key, coalesce(t.merged_into, t.case_id) as case_id,
     t.user_id, t.custom_id, d.link_id, d.section, d.part, d.parts,
     d.author, d.body, d.opening, d.written_at, d.state, d.call, d.attempts, d.looks,

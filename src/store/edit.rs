@@ -10,7 +10,6 @@ use crate::text::Body;
 /// A message of the site as it was sent last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastSent {
-    /// The ticket.
     pub ticket_key: TicketKey,
     /// Whether that is gone.
     pub ticket_gone: bool,

@@ -19,7 +19,6 @@ pub struct FileRef {
     pub source: String,
     /// The key of its row.
     pub key: String,
-    /// Its name.
     pub name: String,
     /// Its size, once it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,13 +46,11 @@ impl Delivery {
 pub struct NewFile<'a> {
     /// Its place in the lane: the event that brought it.
     pub position: i64,
-    /// The lane.
     pub ticket_id: LaneId,
     /// Who sent it.
     pub author: Kind,
     /// Its name as a text.
     pub body: &'a Body,
-    /// The file.
     pub file: &'a FileRef,
     /// When it was committed, in seconds since 1970.
     pub at: i64,

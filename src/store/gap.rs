@@ -30,7 +30,6 @@ pub struct FoundRow {
 pub struct KnownRow {
     /// Where to go on behind it.
     pub id: i64,
-    /// Its key.
     pub key: String,
     /// A change of it may mean something to Deskie.
     pub matters: bool,

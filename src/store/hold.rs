@@ -24,13 +24,11 @@ words! {
 /// A case of ours that tells which account this is.
 #[derive(Debug, Clone)]
 pub struct Witness {
-    /// Its ticket.
     pub ticket_id: LaneId,
     /// The ticket's key.
     pub key: TicketKey,
     /// What the case's ticket field holds.
     pub claim: String,
-    /// The case.
     pub case_id: CaseId,
     /// Its customer.
     pub user_id: Option<UserId>,
@@ -39,11 +37,8 @@ pub struct Witness {
 /// What a case says of the ticket that we know it as.
 #[derive(Debug, Clone)]
 pub struct Claimed {
-    /// The case.
     pub case_id: CaseId,
-    /// The ticket.
     pub ticket_id: LaneId,
-    /// Its key.
     pub key: TicketKey,
     /// Its ticket field names this ticket.
     pub is_own: bool,

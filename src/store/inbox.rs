@@ -12,7 +12,6 @@ use crate::model::{CaseId, InboxId, LaneId, MessageId};
 pub struct NewWebhook {
     /// A digest of what it says: equal ones that wait are one.
     pub digest: Vec<u8>,
-    /// The case.
     pub case_id: CaseId,
     /// The newest message, as far as a rule webhook tells.
     pub message_id: Option<MessageId>,
@@ -27,7 +26,6 @@ pub struct NewWebhook {
 pub struct InboxRow {
     /// Its number.
     pub id: InboxId,
-    /// The case.
     pub case_id: CaseId,
     /// A custom channel's message.
     pub message: Option<Value>,

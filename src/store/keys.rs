@@ -24,9 +24,7 @@ pub struct KeyColumn {
     pub part: &'static str,
     /// The table's schema.
     pub schema: String,
-    /// The table.
     pub table: String,
-    /// The column.
     pub column: String,
     /// The key is whatever the primary key is.
     pub is_primary: bool,

@@ -36,7 +36,6 @@ pub struct Link {
     pub gone: bool,
     /// The transaction that did.
     pub gone_in: Option<u64>,
-    /// Its lane.
     pub ticket_id: Option<LaneId>,
     /// It stood in its list at the start.
     pub is_baseline: bool,
@@ -81,7 +80,6 @@ pub(super) fn link(row: &tokio_postgres::Row) -> Result<Link, StoreError> {
 /// A message or file that stands in a row with others (`expand`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowLink {
-    /// Its key.
     pub key: String,
     /// What is known of it. `gone` without a transaction: it left its list, the row stands.
     pub link: Link,

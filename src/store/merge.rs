@@ -18,7 +18,6 @@ pub enum Followed {
 /// The case that another one was merged into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parent {
-    /// The case.
     pub case_id: CaseId,
     /// Its number for people.
     pub case_number: String,

@@ -49,7 +49,6 @@ impl Payload {
 /// A file of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// Its name.
     pub name: String,
     /// Its address at Deskie.
     pub url: String,

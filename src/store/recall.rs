@@ -27,7 +27,6 @@ const ASKED_ABOUT: &str =
 /// A case that nobody knows and that says which ticket it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// The case.
     pub case_id: CaseId,
     /// The ticket that its ticket field names.
     pub key: String,

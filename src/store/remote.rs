@@ -43,7 +43,6 @@ pub struct NewRemote {
 pub struct PendingRemote {
     /// Its number.
     pub message_id: MessageId,
-    /// Its case.
     pub case_id: CaseId,
     /// Its lane.
     pub ticket: Ticket,

@@ -18,13 +18,10 @@ use crate::text::Body;
 /// A key that becomes known.
 #[derive(Debug, Clone)]
 pub struct NewLink<'a> {
-    /// Its section.
     pub section: Section,
-    /// The key.
     pub key: &'a str,
     /// How often the key has been used.
     pub generation: i32,
-    /// Its lane.
     pub ticket: Option<LaneId>,
     /// What becomes of it.
     pub state: LinkState,
@@ -39,11 +36,9 @@ pub struct NewRow<'a> {
     pub event: EventId,
     /// 0 for the ticket's own row, else the event.
     pub position: i64,
-    /// The lane.
     pub ticket: LaneId,
     /// Its place among the keys that become known with it.
     pub link: usize,
-    /// Its section.
     pub section: Section,
     /// `Queued`, `Unresolved` or `Parked`.
     pub state: DeliveryState,
@@ -68,9 +63,7 @@ pub struct NewRow<'a> {
 /// A row of a run, of which it is asked what is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// Its section.
     pub section: Section,
-    /// Its key.
     pub key: &'a str,
     /// A ticket of which it is asked as well, once in a run.
     pub lane: Option<&'a str>,

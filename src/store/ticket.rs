@@ -74,7 +74,6 @@ pub(super) fn ticket(row: &tokio_postgres::Row) -> Ticket {
 /// A case in the list of recently updated ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeenCase {
-    /// The case.
     pub case_id: CaseId,
     /// When Deskie last changed it.
     pub updated_at: jiff::Timestamp,

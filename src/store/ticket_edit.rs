@@ -8,7 +8,6 @@ use crate::text::Body;
 /// A ticket's own texts as Deskie has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TicketSent {
-    /// The subject.
     pub subject: String,
     /// The text of the ticket's row, where that is the first message; `None` where it is none, or is past `retain`.
     pub body: Option<String>,
@@ -19,7 +18,6 @@ pub struct TicketSent {
 /// A note about a ticket.
 #[derive(Debug, Clone)]
 pub struct TicketNote<'a> {
-    /// The ticket.
     pub ticket: LaneId,
     /// The ticket's row.
     pub link: LinkId,

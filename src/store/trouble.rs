@@ -9,7 +9,6 @@ const SEEN_EVERY: f64 = 20.0;
 /// A trouble as it stands in the table.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Trouble {
-    /// Its kind.
     pub kind: TroubleKind,
     /// What it is about; empty where there is one of the kind only.
     pub subject: String,

@@ -46,7 +46,6 @@ pub struct Waiting {
     pub leads: bool,
     /// What waits.
     pub due: Due,
-    /// What is watched.
     pub watched: Watched,
 }
 

@@ -35,10 +35,13 @@ pub(super) fn flow(name: &str) -> Flow {
 pub(super) enum Piece<'a> {
     /// Between tags, its entities as they are.
     Text(&'a str),
-    /// `<name attributes>`.
-    Open { name: &'a str, attributes: &'a str },
-    /// `</name>`.
-    Close { name: &'a str },
+    Open {
+        name: &'a str,
+        attributes: &'a str,
+    },
+    Close {
+        name: &'a str,
+    },
 }
 
 /// The pieces of safe HTML, each with its source, in order.

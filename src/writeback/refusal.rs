@@ -23,7 +23,6 @@ pub enum WriteError {
     /// A column that must not be NULL got no value.
     #[error("{text}")]
     NoValue {
-        /// The column.
         column: String,
         /// In the server's words.
         text: String,
@@ -33,7 +32,6 @@ pub enum WriteError {
     Taken {
         /// The index's schema.
         schema: String,
-        /// The index.
         index: String,
         /// In the server's words.
         text: String,
@@ -44,7 +42,6 @@ pub enum WriteError {
     /// It had been written already.
     #[error("it had been written already")]
     Already,
-    /// Another instance leads.
     #[error("another instance leads")]
     NotLeader,
 }

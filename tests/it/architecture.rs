@@ -55,6 +55,44 @@ const IMPURE: [&str; 12] = [
 
 const LONGEST_FILE: usize = 600;
 
+/// What others may call or name. A field or a variant whose name says all needs no sentence.
+const DOORS: [&str; 8] = [
+    "pub fn ",
+    "pub async fn ",
+    "pub const ",
+    "pub static ",
+    "pub struct ",
+    "pub enum ",
+    "pub trait ",
+    "pub type ",
+];
+
+#[test]
+fn every_file_and_every_door_says_what_it_is_for() {
+    let mut silent = Vec::new();
+    for Source { path, text } in sources() {
+        // What is there to try things against has no door but its own.
+        let is_of_tests = is_test_file(&path) || path.to_string_lossy().ends_with("tests.rs");
+        if is_of_tests || path.starts_with("sandbox") {
+            continue;
+        }
+        if !text.starts_with("//!") {
+            silent.push(path.display().to_string());
+        }
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (n, line) in lines.iter().enumerate() {
+            if !DOORS.iter().any(|door| line.starts_with(door)) {
+                continue;
+            }
+            let before = lines[..n].iter().rev().find(|line| !line.starts_with("#["));
+            if !before.is_some_and(|line| line.starts_with("///") || line.starts_with("$(#[$")) {
+                silent.push(format!("{}:{}: {line}", path.display(), n + 1));
+            }
+        }
+    }
+    assert!(silent.is_empty(), "{}", silent.join("\n"));
+}
+
 #[test]
 fn imports_never_go_up_a_level() {
     let mut faults = Vec::new();

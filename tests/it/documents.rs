@@ -113,6 +113,44 @@ fn every_test_that_the_documents_name_exists() {
 }
 
 #[test]
+fn every_place_and_test_of_a_rule_exists() {
+    let page = read("docs/architecture.md");
+    let code = sources("tests") + &sources("src");
+    let is_there = |path: String| root().join(&path).exists() || root().join(path + ".rs").exists();
+    let (mut rules, mut missing) = (0, Vec::new());
+    for row in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [number, _, places, tests] = cells[..] else {
+            continue;
+        };
+        if number.parse::<u32>().is_err() {
+            continue;
+        }
+        rules += 1;
+        let quoted = |cell: &'_ str| -> Vec<String> {
+            cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+        };
+        // A view is named without a path.
+        for place in quoted(places) {
+            let is_view = fs::read_to_string(root().join("sql/0039_changed_key.sql"))
+                .is_ok_and(|sql| sql.contains(&format!("create view {{schema}}.{place} as")));
+            if !is_view && !is_there(format!("src/{place}")) && !is_there(place.clone()) {
+                missing.push(format!("rule {number}: {place}"));
+            }
+        }
+        for test in quoted(tests) {
+            let path = test.trim_end_matches(':').replace("::", "/");
+            let is_module = is_there(format!("tests/it/{path}")) || is_there(format!("src/{path}"));
+            if !is_module && !code.contains(&format!("fn {test}(")) {
+                missing.push(format!("rule {number}: {test}"));
+            }
+        }
+    }
+    assert_eq!(rules, 22);
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
 fn the_threat_model_names_everybody() {
     let page = read("SECURITY.md");
     for who in [

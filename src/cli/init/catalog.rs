@@ -11,7 +11,6 @@ use crate::postgres::{qualified, quote_ident, site};
 /// A table, where its keys lead, and some of its rows.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
-    /// The table.
     pub table: Table,
     /// Its foreign keys, and columns that are some without being declared.
     pub keys: Vec<ForeignKey>,

@@ -234,7 +234,6 @@ pub(super) fn created(of: &Candidate) -> Option<&TableColumn> {
 /// How staff are told in a table of people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StaffFlag {
-    /// The column.
     pub column: String,
     /// It is a boolean.
     pub is_boolean: bool,

@@ -7,7 +7,6 @@ pub(super) enum Value {
     Sql(String),
     /// A question that only the site's people can answer: no config with one in it is taken.
     Todo {
-        /// The question.
         question: String,
         /// What may be the answer.
         offer: Option<String>,
@@ -36,9 +35,7 @@ pub(super) enum Item {
     Line {
         /// The key, as TOML writes it.
         key: String,
-        /// The value.
         value: Value,
-        /// Why.
         why: String,
     },
     /// `key = ["a", "b"]`

@@ -13,21 +13,17 @@ use crate::postgres::catalog::TableColumn;
 
 /// What was found.
 pub(super) struct Found<'a> {
-    /// All tables.
     pub tables: &'a [Candidate],
     /// The tickets, and why.
     pub ticket: (&'a Candidate, String),
     /// Who may be the customer: several that are as likely.
     pub customers: Vec<Customer<'a>>,
-    /// The messages.
     pub message: Option<Spoken<'a>>,
 }
 
 /// The messages of the tickets.
 pub(super) struct Spoken<'a> {
-    /// The table.
     pub table: &'a Candidate,
-    /// Why.
     pub why: String,
     /// How they name their ticket.
     pub link: Link,

@@ -23,7 +23,6 @@ pub(super) struct Spoken {
 pub(super) struct Writer<'a> {
     /// Our column.
     pub column: String,
-    /// The people.
     pub people: &'a Candidate,
     /// The key that it holds.
     pub key: String,
@@ -34,7 +33,6 @@ pub(super) struct Writer<'a> {
 /// A column that a reply sets.
 #[derive(Debug, Clone)]
 pub(super) struct Set {
-    /// The column.
     pub column: String,
     /// For an agent's; `None`: it is left out.
     pub agent: Option<Value>,
@@ -47,7 +45,6 @@ pub(super) struct Set {
 pub(super) struct Author {
     /// The expression.
     pub value: Value,
-    /// Why.
     pub why: String,
     /// A join that it needs.
     pub join: Option<String>,

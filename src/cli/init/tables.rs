@@ -10,18 +10,12 @@ use super::words::{self, has};
 pub(super) enum Link {
     /// These columns hold its key, in the order of that key.
     Key {
-        /// The columns.
         columns: Vec<String>,
         /// No foreign key says so.
         guessed: bool,
     },
     /// A pair of columns, and the word by which the kind is meant.
-    Polymorphic {
-        /// The pair.
-        pair: Polymorphic,
-        /// The word.
-        word: String,
-    },
+    Polymorphic { pair: Polymorphic, word: String },
 }
 
 impl Link {
@@ -49,7 +43,6 @@ pub(super) enum Choice<'a> {
     One(&'a Candidate, String),
     /// Several that are as likely.
     Several(Vec<&'a Candidate>),
-    /// None.
     None,
 }
 

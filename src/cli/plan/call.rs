@@ -116,7 +116,6 @@ fn body_of(config: &Config, section: Section, row: &Outputs) -> Parts {
 
 /// A message's row and what is known besides.
 pub(super) struct Spoken<'a> {
-    /// Its ticket.
     pub(super) ticket: Option<&'a str>,
     /// What its statement gave.
     pub(super) row: &'a Outputs,
@@ -124,7 +123,6 @@ pub(super) struct Spoken<'a> {
     pub(super) opening: Option<&'a Outputs>,
     /// Whether its ticket's row is there.
     pub(super) ticket_exists: bool,
-    /// Its files.
     pub(super) files: &'a Files,
     /// Now, in seconds since 1970.
     pub(super) now: f64,

@@ -16,7 +16,6 @@ pub struct Unidentified {
     /// The server refuses UPDATE and DELETE on it. False for the head of a partitioned table: its rows lie in the
     /// partitions, which decide for themselves, but they are streamed as its own, with its key.
     pub refuses: bool,
-    /// Why.
     pub why: NoIdentity,
 }
 

@@ -32,11 +32,9 @@ pub struct ServerFacts {
     pub system_id: Option<String>,
     /// The timeline, likewise.
     pub timeline: Option<i32>,
-    /// The database.
     pub database: String,
     /// Its OID: another one under the same name is another database.
     pub database_oid: u32,
-    /// Its encoding.
     pub encoding: String,
     /// `wal_level`; `logical` is needed.
     pub wal_level: String,

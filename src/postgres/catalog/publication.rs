@@ -7,13 +7,9 @@ use crate::model::RelationName;
 /// A publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// Its OID.
     pub oid: u32,
-    /// Its name.
     pub name: String,
-    /// Its owner.
     pub owner: String,
-    /// `FOR ALL TABLES`.
     pub all_tables: bool,
     /// `publish`: insert, update, delete, truncate.
     pub publish: PublishFlags,
@@ -43,9 +39,7 @@ pub struct PublishFlags {
 /// A table of a publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedTable {
-    /// Its OID.
     pub oid: u32,
-    /// Its name.
     pub name: RelationName,
     /// It has a row filter (rule 1: it must not).
     pub has_filter: bool,

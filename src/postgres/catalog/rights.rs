@@ -5,9 +5,7 @@ use tokio_postgres::{Error, GenericClient};
 /// A role's attributes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Role {
-    /// Its name.
     pub name: String,
-    /// `SUPERUSER`.
     pub superuser: bool,
     /// It may stream: `REPLICATION`, superuser, or a member of `rds_replication`.
     pub replication: bool,

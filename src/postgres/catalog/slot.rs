@@ -8,7 +8,6 @@ use crate::model::Lsn;
 /// A replication slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
-    /// Its name.
     pub name: String,
     /// Its output plugin; `None` for a physical slot.
     pub plugin: Option<String>,

@@ -10,9 +10,7 @@ use crate::postgres::site;
 /// A table, view or the like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// Its OID.
     pub oid: u32,
-    /// Its name.
     pub name: RelationName,
     /// `pg_class.relkind`: `r` table, `p` partitioned table, `v` view, `m` materialized view, `f` foreign table.
     pub kind: char,
@@ -42,7 +40,6 @@ impl Table {
 /// A table's column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableColumn {
-    /// Its name.
     pub name: String,
     /// `pg_attribute.attnum`.
     pub number: i16,
@@ -62,7 +59,6 @@ pub struct TableColumn {
     pub type_category: char,
     /// The labels of an enum, in order.
     pub enum_labels: Vec<String>,
-    /// `NOT NULL`.
     pub not_null: bool,
     /// It has a default, an identity or is generated.
     pub has_default: bool,

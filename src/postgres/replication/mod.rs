@@ -59,7 +59,6 @@ pub struct SystemIdentity {
     pub timeline: u32,
     /// Where its log ends.
     pub position: Lsn,
-    /// The database.
     pub database: Option<String>,
 }
 

@@ -18,7 +18,6 @@ pub struct Says {
     pub staff: Option<StaffId>,
     /// A rule wrote it.
     pub via_rule: bool,
-    /// Files.
     pub attachments: Vec<NewFile>,
 }
 
@@ -60,7 +59,6 @@ impl Says {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NewFile {
-    /// Its name.
     pub name: String,
     /// Its type.
     pub mime: String,
@@ -217,8 +215,6 @@ fn newest() -> CaseId {
 /// What an action made or touched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acted {
-    /// The case.
     pub case_id: Option<CaseId>,
-    /// The message.
     pub message_id: Option<MessageId>,
 }

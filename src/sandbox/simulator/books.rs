@@ -109,7 +109,6 @@ pub enum Origin {
     CustomerMail,
     /// The customer, in the help centre.
     Helpcentre,
-    /// A rule.
     Rule,
 }
 
@@ -122,7 +121,6 @@ pub struct CaseRecord {
     pub case_number: String,
     /// How it came to be.
     pub origin: Origin,
-    /// Its subject.
     pub subject: String,
     /// Its customer.
     pub user_id: UserId,
@@ -136,15 +134,12 @@ pub struct CaseRecord {
     pub priority: String,
     /// Its group, or 0.
     pub group_id: i64,
-    /// Its language.
     pub language_id: i64,
     /// Custom fields by `cf_N`.
     pub custom_fields: Map<String, Value>,
-    /// Labels.
     pub labels: Vec<i64>,
     /// In the trash.
     pub deleted: bool,
-    /// In spam.
     pub spam: bool,
     /// Deleted for good.
     pub purged: bool,
@@ -187,7 +182,6 @@ pub struct MessageRecord {
     pub note: bool,
     /// Written by a rule.
     pub via_rule: bool,
-    /// Deleted.
     pub deleted: bool,
     /// Its date as Deskie shows it.
     pub created_at: Timestamp,
@@ -200,11 +194,9 @@ pub struct MessageRecord {
 pub struct AttachmentRecord {
     /// Its number.
     pub file_id: i64,
-    /// Its name.
     pub file_name: String,
     /// Its size in bytes; 0 where it was not downloaded.
     pub file_size: usize,
-    /// Its type.
     pub mime_type: String,
     /// SHA-256 of its content, in hexadecimal digits.
     pub sha256: String,
@@ -236,7 +228,6 @@ pub struct WebhookRecord {
     pub source: String,
     /// Where it went.
     pub url: String,
-    /// The case.
     pub case_id: CaseId,
     /// The message that caused it, if any.
     pub message_id: Option<MessageId>,
@@ -265,7 +256,6 @@ pub enum WebhookOutcome {
 pub struct EmailRecord {
     /// The recipient.
     pub to: String,
-    /// The case.
     pub case_id: CaseId,
     /// The message that it carries.
     pub message_id: MessageId,

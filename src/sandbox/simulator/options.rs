@@ -102,7 +102,6 @@ pub struct Options {
     pub agents: Vec<Agent>,
     /// The rules that send webhooks.
     pub rules: Vec<Rule>,
-    /// The custom channels.
     pub channels: Vec<CustomChannel>,
 }
 
@@ -324,7 +323,6 @@ pub enum RuleBody {
     Ids,
     /// The text with `[name]` replaced by the variables; `escape` makes the values safe within a JSON string.
     Template {
-        /// The text.
         text: String,
         /// Are quotes and line ends in values escaped? Not known of the real service.
         escape: bool,
@@ -399,7 +397,6 @@ pub enum ChannelKind {
 pub enum Encoding {
     /// `object[content]=…`, with PHP's brackets.
     Form,
-    /// JSON.
     Json,
 }
 
