@@ -272,7 +272,7 @@ impl Capture {
         let plugins = crate::postgres::catalog::plugins_without_ours(&**client).await;
         plugins
             .ok()?
-            .map(|plugins| crate::setup::plugin_refused(&plugins))
+            .map(|plugins| crate::postgres::catalog::plugin_refused(&plugins))
     }
 
     async fn publications_are_there(&self) -> bool {

@@ -170,7 +170,7 @@ pub async fn keep_slot(
     let facts = catalog::server_facts(&client).await?;
     drop(client);
     if let Some(plugins) = &facts.plugins_without_ours {
-        let (what, mend) = plugin_refused(plugins);
+        let (what, mend) = catalog::plugin_refused(plugins);
         return Err(SetupError::with(what, mend).of_the_way_there());
     }
     let (slot, outcome) = own::prepare(config, url, &facts, &Options::default(), false, say).await?;
@@ -331,17 +331,5 @@ pub(super) fn unfit(facts: &ServerFacts) -> Option<(String, String)> {
             facts.provider.map_or(WAL_LEVEL_MEND, Provider::logical).into(),
         ));
     }
-    facts.plugins_without_ours.as_deref().map(plugin_refused)
-}
-
-/// The server may not load what streams, and the mend.
-pub fn plugin_refused(plugins: &str) -> (String, String) {
-    (
-        format!(
-            "output_plugin_libraries is `{plugins}`, which does not name pgoutput by itself: the server streams nothing"
-        ),
-        "alter system set output_plugin_libraries = pgoutput, and the others that are needed, each name by itself and none in \
-         quotes together with another; then select pg_reload_conf()"
-            .to_owned(),
-    )
+    facts.plugins_without_ours.as_deref().map(catalog::plugin_refused)
 }

@@ -144,6 +144,18 @@ pub async fn plugins_without_ours(client: &impl GenericClient) -> Result<Option<
     Ok(without_pgoutput(client.query_one(sql, &[]).await?.try_get(0)?))
 }
 
+/// The server may not load what streams, and the mend.
+pub fn plugin_refused(plugins: &str) -> (String, String) {
+    (
+        format!(
+            "output_plugin_libraries is `{plugins}`, which does not name pgoutput by itself: the server streams nothing"
+        ),
+        "alter system set output_plugin_libraries = pgoutput, and the others that are needed, each name by itself and none in \
+         quotes together with another; then select pg_reload_conf()"
+            .to_owned(),
+    )
+}
+
 /// In quotes a comma belongs to the name: `"pgoutput, wal2json"` is one.
 fn without_pgoutput(plugins: Option<String>) -> Option<String> {
     plugins.filter(|plugins| {
