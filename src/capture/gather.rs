@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::mapped::Asked;
@@ -15,7 +16,7 @@ use super::{CaptureError, KEEPALIVE_STEP, Reading};
 use crate::model::{Lsn, Op, RelationName, Row};
 use crate::pgoutput::{Change, Relations, Streamed, decode_in};
 use crate::postgres::replication::{Frame, ReplicationStream};
-use crate::store::{Captured, Position};
+use crate::store::{Captured, Position, Watched};
 
 /// Rows that are written at once.
 const PART_ROWS: usize = 4000;
@@ -45,6 +46,7 @@ pub(super) struct Gathering<'a> {
     pub(super) parts: Sender<Part>,
     /// Up to where positions were sent to be stored.
     pub(super) sent: Lsn,
+    pub(super) seen: watch::Receiver<Watched>,
     pub(super) gathered: Gathered,
 }
 
@@ -207,7 +209,8 @@ impl Gathering<'_> {
         gathered.whole = 0;
         // Storing a position writes WAL, and servers before 15 stream each transaction, ours too, however little it concerns
         // us: storing each would never end.
-        let step = if std::mem::take(&mut gathered.is_asked_for) {
+        let is_awaited = self.seen.borrow().stream_is_standby;
+        let step = if std::mem::take(&mut gathered.is_asked_for) || is_awaited {
             1
         } else {
             KEEPALIVE_STEP
@@ -221,6 +224,7 @@ impl Gathering<'_> {
             rows,
             position,
             is_stored,
+            is_awaited,
         })
     }
 }

@@ -21,6 +21,7 @@ mod store;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::gather::{Gathered, Gathering};
@@ -33,10 +34,14 @@ use crate::postgres::replication::{
 };
 use crate::postgres::shape::load_attachment_shape;
 use crate::postgres::{ConnectUrl, application_name};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Watched};
 
 /// A keepalive is stored once it is that far ahead: storing it writes WAL itself.
 const KEEPALIVE_STEP: u64 = 64 * 1024;
+
+/// Where the server takes our stream for a standby, commits wait for what is acknowledged: each position is stored then, and
+/// since that is a commit as well, which brings the next one, with a pause of so long between.
+const AWAITED_PAUSE: Duration = Duration::from_millis(50);
 
 /// A stream that lasted so long was one that worked.
 const LASTED: Duration = Duration::from_secs(60);
@@ -83,6 +88,7 @@ pub struct Capture {
     tables: Vec<TableName>,
     application_name: String,
     attachments: Vec<Attachment>,
+    seen: watch::Receiver<Watched>,
 }
 
 /// An attachment table with the columns of its key, where they are known.
@@ -95,14 +101,14 @@ struct Reading {
 }
 
 impl Capture {
-    /// Streams `publications` from `slot` of the database at `url`, as this instance.
+    /// Streams `publications` from `slot` of the database at `url`, as this instance; `seen`: what each beat sees.
     pub fn new(
         store: Store,
         url: ConnectUrl,
         config: &Config,
         slot: String,
         publications: Vec<String>,
-        instance: &str,
+        (instance, seen): (&str, watch::Receiver<Watched>),
     ) -> Capture {
         let message = config.message.as_ref().map(|message| &message.table);
         let tables = std::iter::once(&config.ticket.table)
@@ -117,6 +123,7 @@ impl Capture {
             tables,
             application_name: application_name("capture", Some(instance)),
             attachments: config.attachments.clone(),
+            seen,
         }
     }
 
@@ -188,7 +195,10 @@ impl Capture {
                     "{error}; slot {}: {why}; a new one is made, and the gap is repaired",
                     self.slot
                 ),
-                None => explain(&error, &self.slot),
+                None => match self.plugin_refused(&error).await {
+                    Some((what, mend)) => format!("{error}; slot {}: {what}; {mend}", self.slot),
+                    None => explain(&error, &self.slot),
+                },
             };
             observer.stopped(&text);
             // The term ends with this task; the next one begins with a new slot and the repair (rule 12).
@@ -250,6 +260,21 @@ impl Capture {
         }
     }
 
+    /// Where the server refuses for want of a right: whether it may load no pgoutput, with the mend. It has one code for both.
+    async fn plugin_refused(&self, error: &CaptureError) -> Option<(String, String)> {
+        let CaptureError::Replication(error) = error else {
+            return None;
+        };
+        if error.sqlstate() != Some("42501") {
+            return None;
+        }
+        let client = self.store.client().await.ok()?;
+        let plugins = crate::postgres::catalog::plugins_without_ours(&**client).await;
+        plugins
+            .ok()?
+            .map(|plugins| crate::postgres::catalog::plugin_refused(&plugins))
+    }
+
     async fn publications_are_there(&self) -> bool {
         let Ok(client) = self.store.client().await else {
             return false;
@@ -301,6 +326,7 @@ impl Capture {
             reading,
             parts,
             sent: captured,
+            seen: self.seen.clone(),
             gathered: Gathered::default(),
         };
         // What is being stored when the stream ends is waited for: the next stream begins where that leaves off.

@@ -4,7 +4,7 @@
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::oneshot;
 
-use super::{Capture, CaptureError, Observer};
+use super::{AWAITED_PAUSE, Capture, CaptureError, Observer};
 use crate::model::CrashPoint;
 use crate::postgres::replication::ReplicationStream;
 use crate::store::{Captured, Position};
@@ -28,6 +28,8 @@ pub(super) struct Whole {
     pub(super) position: Position,
     /// The position is stored and acknowledged; else it is only known.
     pub(super) is_stored: bool,
+    /// Commits on the server wait for the acknowledgement.
+    pub(super) is_awaited: bool,
 }
 
 /// Hands a part over. Where the other half has ended its own error says why.
@@ -59,7 +61,10 @@ impl Capture {
             let Some((
                 rows,
                 Whole {
-                    position, is_stored, ..
+                    position,
+                    is_stored,
+                    is_awaited,
+                    ..
                 },
             )) = stored
             else {
@@ -79,6 +84,11 @@ impl Capture {
             }
             *attempt = 0;
             self.store.captured_to(position.end);
+            if is_awaited {
+                // Whoever commits on the site waits for what the stream acknowledges.
+                self.store.flush().await?;
+                tokio::time::sleep(AWAITED_PAUSE).await;
+            }
         }
         Ok(())
     }

@@ -10,9 +10,10 @@ use crate::store::{Store, StoreError, Trouble};
 
 /// The kinds of which the catalog tells, which a lock of the site's on its tables can keep from us: the server opens each
 /// published table to say what a publication holds.
-const OF_THE_CATALOG: [TroubleKind; 3] = [
+const OF_THE_CATALOG: [TroubleKind; 4] = [
     TroubleKind::SiteRefused,
     TroubleKind::StandbyAwaited,
+    TroubleKind::StreamAwaited,
     TroubleKind::SlotLost,
 ];
 
@@ -123,6 +124,9 @@ async fn of_the_catalog(store: &Store, publication: &str) -> Result<Vec<Seen>, S
             Seen::of(TroubleKind::SiteRefused, what.table.to_string(), text)
         })
         .collect();
+    if let Some((what, mend)) = crate::setup::stream_awaited(&catalog::standby_names(&**client).await?) {
+        found.push(Seen::new(TroubleKind::StreamAwaited, format!("{what}: {mend}")));
+    }
     let Some(slot) = meta.slot else {
         return Ok(found);
     };

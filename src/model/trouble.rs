@@ -30,6 +30,8 @@ pub enum TroubleKind {
     TableChanged,
     /// A standby that the server waits for keeps the stream back.
     StandbyAwaited,
+    /// The server takes our stream for a standby, and commits wait for it.
+    StreamAwaited,
     /// `created_at` is not what the clock says.
     ClockUntrusted,
     /// Deskie refuses to let us read cases of ours.
@@ -58,7 +60,7 @@ pub enum TroubleKind {
 
 impl TroubleKind {
     /// All of them.
-    pub const ALL: [TroubleKind; 22] = [
+    pub const ALL: [TroubleKind; 23] = [
         TroubleKind::Held,
         TroubleKind::SiteRefused,
         TroubleKind::Paused,
@@ -69,6 +71,7 @@ impl TroubleKind {
         TroubleKind::Unpublished,
         TroubleKind::TableChanged,
         TroubleKind::StandbyAwaited,
+        TroubleKind::StreamAwaited,
         TroubleKind::ClockUntrusted,
         TroubleKind::CaseUnreadable,
         TroubleKind::CaseEstranged,
@@ -96,6 +99,7 @@ impl TroubleKind {
             TroubleKind::Unpublished => "unpublished",
             TroubleKind::TableChanged => "table_changed",
             TroubleKind::StandbyAwaited => "standby_awaited",
+            TroubleKind::StreamAwaited => "stream_awaited",
             TroubleKind::ClockUntrusted => "clock_untrusted",
             TroubleKind::CaseUnreadable => "case_unreadable",
             TroubleKind::CaseEstranged => "case_estranged",
@@ -134,6 +138,7 @@ impl TroubleKind {
             TroubleKind::Unpublished => ("published", "all mapped tables are published again"),
             TroubleKind::TableChanged => ("table_well", "the mapped table is well again"),
             TroubleKind::StandbyAwaited => ("standby_well", "no standby keeps the stream back any more"),
+            TroubleKind::StreamAwaited => ("stream_not_awaited", "no commit waits for our stream any more"),
             TroubleKind::ClockUntrusted => ("clock_well", "created_at is what the clock says"),
             TroubleKind::CaseUnreadable => ("case_readable", "all cases can be read again"),
             TroubleKind::CaseEstranged => ("case_well", "all cases are their own tickets' again"),
@@ -172,6 +177,7 @@ impl TroubleKind {
             | TroubleKind::Unpublished
             | TroubleKind::TableChanged
             | TroubleKind::StandbyAwaited
+            | TroubleKind::StreamAwaited
             | TroubleKind::CaseUnreadable
             | TroubleKind::CaseEstranged
             | TroubleKind::KeyRevoked

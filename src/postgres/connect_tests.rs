@@ -55,6 +55,10 @@ async fn every_session_is_ours_whatever_the_role_has_set() {
         .await
         .expect("a connection");
     assert_eq!(show(&client, "synchronous_commit").await, "remote_apply");
+    let client = connect(&careful, &SessionOptions::new("x").committing_here())
+        .await
+        .expect("a connection");
+    assert_eq!(show(&client, "synchronous_commit").await, "local");
 
     let text = [TextParam::from("agent"), TextParam::from("7"), TextParam(None)];
     let sql = "SELECT $1 = 'agent'::public.word, $2 + 1::int8, $3::date IS NULL";

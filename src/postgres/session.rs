@@ -23,6 +23,8 @@ pub struct SessionOptions {
     pub statement_timeout: Option<Duration>,
     /// How long a transaction may stand idle; `None`: no limit. Only what may hold a lock of the site's needs one.
     pub idle_in_transaction_timeout: Option<Duration>,
+    /// A commit waits for this server's disk and for no standby.
+    pub commits_here: bool,
     /// The user's `[capture] session`, run last.
     pub statements: Vec<String>,
 }
@@ -36,6 +38,7 @@ impl SessionOptions {
             lock_timeout: Some(Duration::from_secs(2)),
             statement_timeout: Some(Duration::from_secs(30)),
             idle_in_transaction_timeout: None,
+            commits_here: false,
             statements: Vec::new(),
         }
     }
@@ -77,6 +80,19 @@ impl SessionOptions {
         }
     }
 
+    /// The same for one that keeps our own state, which survives a crash of the server and waits for no standby.
+    ///
+    /// Where our stream counts as a standby (`synchronous_standby_names = '*'`) a commit that waits for one waits for the
+    /// acknowledgement that comes after it: for ever, and all of the site's with it. A failover to a standby that lacks the
+    /// last of these commits is one like any other: the log keeps their order, so all of our state goes back together, and
+    /// the intent of each call, before which everything is to be safe, waits for the standbys after all.
+    pub fn committing_here(self) -> Self {
+        Self {
+            commits_here: true,
+            ..self
+        }
+    }
+
     /// The same with the user's statements.
     pub fn with_statements(self, statements: Vec<String>) -> Self {
         Self { statements, ..self }
@@ -90,7 +106,8 @@ impl SessionOptions {
             .map(|setting| {
                 let value = match setting.value {
                     Value::Fixed(value) => quote_literal(value),
-                    Value::Expression(sql) => sql.to_owned(),
+                    Value::Commit if self.commits_here => quote_literal("local"),
+                    Value::Commit => COMMIT.to_owned(),
                     Value::ApplicationName => quote_literal(application_name),
                     Value::LockTimeout => quote_literal(&millis(self.lock_timeout)),
                     Value::StatementTimeout => quote_literal(&millis(self.statement_timeout)),
@@ -128,13 +145,15 @@ pub(super) struct Setting {
 
 enum Value {
     Fixed(&'static str),
-    /// SQL that gives the value.
-    Expression(&'static str),
+    Commit,
     ApplicationName,
     LockTimeout,
     StatementTimeout,
     IdleInTransaction,
 }
+
+/// `remote_apply` is more than `on` and stays.
+const COMMIT: &str = "CASE pg_catalog.current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END";
 
 const fn fixed(name: &'static str, value: &'static str) -> Setting {
     set(name, Value::Fixed(value))
@@ -151,13 +170,8 @@ const fn set(name: &'static str, value: Value) -> Setting {
 /// The list. `search_path` is set before it, see [`site`]; `row_security` is the site's: `off` makes hidden rows an
 /// error, which is louder than what we would set.
 pub(super) const SETTINGS: [Setting; 27] = [
-    // What is acknowledged has to survive a crash; `remote_apply` is more than `on` and stays.
-    set(
-        "synchronous_commit",
-        Value::Expression(
-            "CASE pg_catalog.current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END",
-        ),
-    ),
+    // What is acknowledged has to survive a crash.
+    set("synchronous_commit", Value::Commit),
     // Rule 2: our waiting is bounded, and the site's for us; what is longer by nature says so itself.
     set("lock_timeout", Value::LockTimeout),
     set("statement_timeout", Value::StatementTimeout),

@@ -63,6 +63,7 @@ pub async fn try_lead(
     }
     let options = SessionOptions::new("leader")
         .with_instance(&shared.instance)
+        .committing_here()
         .with_statement_timeout(Some(Duration::from_secs(10)));
     let connection = connect(&shared.url, &options)
         .await

@@ -89,7 +89,8 @@ impl Shared {
         // Our own statements are long, what they meet is little, and no value decides which index serves: to plan one anew
         // for the values of each call took the server longer than to run it.
         let once = "SET plan_cache_mode TO force_generic_plan".to_owned();
-        let state = pool(named("state").with_statements(vec![once.clone()]), 8)?;
+        let ours = |role| named(role).committing_here();
+        let state = pool(ours("state").with_statements(vec![once.clone()]), 8)?;
         let reading = pool(named("mapping").with_statements(session.clone()), 2)?;
         // Rule 2: what bounds the site's waiting for a lock of ours.
         let writing = named("write-back")
@@ -102,7 +103,7 @@ impl Shared {
             .map_err(|error| fatal(&error))?;
         let meter = Arc::new(Meter::new(deskie.requests_per_minute, rate_window()));
         let store = Store::new(state, &config.postgres.schema);
-        let looks = named("console").with_statement_timeout(Some(WRITE_WITHIN));
+        let looks = ours("console").with_statement_timeout(Some(WRITE_WITHIN));
         let looks = store.through(pool(looks, 2)?);
         // What is lost with the server is done again from what is left; see `store/durable.rs`.
         let flow = vec![
@@ -110,7 +111,7 @@ impl Shared {
             "SET enable_seqscan TO off".to_owned(),
             ASYNCHRONOUS.to_owned(),
         ];
-        let flow = store.through(pool(named("flow").with_statements(flow), 5)?);
+        let flow = store.through(pool(ours("flow").with_statements(flow), 5)?);
         let downloader = Downloader::new().map_err(|error| fatal(&error))?;
         Ok(Shared {
             downloader,

@@ -143,7 +143,8 @@ pub fn of_the_process(vital: &Vital) -> Vec<Seen> {
 /// Logs what nobody else logs, once, and again where there is more to say.
 fn tell(looked: Looked, told: &mut HashMap<(TroubleKind, String), String>) {
     use TroubleKind::{
-        CaseEstranged, CaseUnreadable, ClockUntrusted, RuleSilent, SiteRefused, StandbyAwaited, TableChanged,
+        CaseEstranged, CaseUnreadable, ClockUntrusted, RuleSilent, SiteRefused, StandbyAwaited,
+        StreamAwaited, TableChanged,
     };
     let is_ours = |kind| {
         matches!(
@@ -151,6 +152,7 @@ fn tell(looked: Looked, told: &mut HashMap<(TroubleKind, String), String>) {
             SiteRefused
                 | TableChanged
                 | StandbyAwaited
+                | StreamAwaited
                 | ClockUntrusted
                 | CaseUnreadable
                 | CaseEstranged

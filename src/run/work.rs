@@ -150,7 +150,7 @@ impl Flows {
                 config,
                 slot.to_owned(),
                 publications,
-                &shared.instance,
+                (&shared.instance, shared.seen.subscribe()),
             ),
             resolver: Resolver::new(shared.flow.clone(), shared.reading.clone(), config.clone()),
             deliverer: Arc::new(Deliverer::new(

@@ -169,6 +169,10 @@ pub async fn keep_slot(
     let client = crate::postgres::connect(url, &SessionOptions::new("start")).await?;
     let facts = catalog::server_facts(&client).await?;
     drop(client);
+    if let Some(plugins) = &facts.plugins_without_ours {
+        let (what, mend) = catalog::plugin_refused(plugins);
+        return Err(SetupError::with(what, mend).of_the_way_there());
+    }
     let (slot, outcome) = own::prepare(config, url, &facts, &Options::default(), false, say).await?;
     Ok(Report { slot, outcome })
 }
@@ -272,6 +276,21 @@ pub fn standby_trouble(name: &str, is_there: bool) -> (String, String) {
     )
 }
 
+/// Why commits wait for our stream as for a standby, and the mend; `names`: `synchronous_standby_names`.
+pub fn stream_awaited(names: &str) -> Option<(String, String)> {
+    names.contains('*').then(|| {
+        (
+            format!(
+                "synchronous_standby_names is `{names}`, and `*` is whoever streams, we as well: the site's commits wait for us as \
+                 for a standby, and are on no other server when they return"
+            ),
+            "name the standbys in synchronous_standby_names; Patroni writes `*` where synchronous_mode_strict is on and no \
+             standby is left: bring one back, or turn that off"
+                .to_owned(),
+        )
+    })
+}
+
 /// pgpool-II lets commands through and no stream.
 pub(super) async fn refuse_pgpool(client: &Client) -> Result<(), SetupError> {
     match catalog::is_pgpool(client).await? {
@@ -312,5 +331,5 @@ pub(super) fn unfit(facts: &ServerFacts) -> Option<(String, String)> {
             facts.provider.map_or(WAL_LEVEL_MEND, Provider::logical).into(),
         ));
     }
-    None
+    facts.plugins_without_ours.as_deref().map(catalog::plugin_refused)
 }

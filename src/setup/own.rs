@@ -102,7 +102,8 @@ pub(super) async fn prepare(
 ) -> Result<(String, SlotOutcome), SetupError> {
     let client = crate::postgres::connect(url, &SessionOptions::new("setup")).await?;
     refuse_pgpool(&client).await?;
-    let pool = Pool::new(url.clone(), SessionOptions::new("setup"), 2)?;
+    let session = SessionOptions::new("setup").committing_here();
+    let pool = Pool::new(url.clone(), session, 2)?;
     let store = Store::new(pool, &config.postgres.schema);
     make_tables(&store, &config.postgres.schema, say).await?;
     let streaming = streaming_url(config)?;

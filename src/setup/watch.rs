@@ -165,12 +165,16 @@ async fn place(store: &Store, table: &TableName) -> Result<Place, StoreError> {
     })
 }
 
-/// What publishes a table; another one: it was taken out meanwhile and put in again.
+/// What publishes a table; another number: it was taken out meanwhile and put in again.
 async fn member(store: &Store, config: &Config, oid: u32) -> Result<Option<u32>, StoreError> {
     let names = publications(config);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let client = store.client().await?;
-    Ok(catalog::published_by(&**client, &names, oid).await?)
+    let member = catalog::published_by(&**client, &names, oid).await?;
+    // A server before 15 goes on as it was when a partition is attached or detached, until it is streamed from anew: what was
+    // written to that partition meanwhile is a gap, as if the table had been taken out and put in again.
+    let partitions = catalog::partitions_unfollowed(&**client, oid).await?;
+    Ok(member.map(|member| member ^ partitions))
 }
 
 /// A table that is not there under its name: as what it was known, and what became of it. `None`: it was never seen.

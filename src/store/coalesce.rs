@@ -94,7 +94,7 @@ impl Store {
             m as (update {s}.delivery d set state = 'sending', call = $2, epoch = $3, lead = h.id,
                     intent_at = h.intent_at, send_before = h.send_before, doubt_since = null, error = null
                 from h where d.id in (select id from f))
-            select intent_at from h";
+            select intent_at, set_config('synchronous_commit', 'on', true) from h";
         let rows = self
             .query(
                 sql,

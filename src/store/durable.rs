@@ -43,10 +43,10 @@ impl Store {
     /// Waits for the disk: all that was committed before this is there then. Fails where we do not lead.
     pub async fn flush(&self) -> Result<(), StoreError> {
         let committed = self.committed();
-        // A transaction that writes nothing waits for nothing.
+        // A transaction that writes nothing waits for nothing; a standby is not waited for, which may be the stream itself.
         let sql = "with f as materialized (select {s}.fence($1))
             update {s}.lease set renewed_at = clock_timestamp() from f
-            where epoch = $1 and set_config('synchronous_commit', 'on', true) is not null";
+            where epoch = $1 and set_config('synchronous_commit', 'local', true) is not null";
         self.execute(sql, &[&self.epoch().0]).await?;
         self.note_on_disk(committed);
         Ok(())

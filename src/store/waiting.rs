@@ -37,6 +37,8 @@ pub struct Watched {
     pub slot_lost: bool,
     /// Stands for all that the catalog says of the mapped tables and the publications: another number, another catalog.
     pub catalog: i64,
+    /// `synchronous_standby_names` holds `*`: whoever streams counts as a standby, and commits wait for what is acknowledged.
+    pub stream_is_standby: bool,
 }
 
 /// What a beat has found.
@@ -122,6 +124,7 @@ impl Store {
                 slot_lost: wal_status.as_deref().is_none_or(|status| status == "lost"),
                 catalog: row.get("catalog"),
                 paused: row.get("paused"),
+                stream_is_standby: row.get("stream_is_standby"),
             },
         })
     }
@@ -152,7 +155,8 @@ fn sql() -> String {
              array(select reason from {{s}}.hold order by since, kind) as holds,
              exists (select from {{s}}.meta where gap_from is not null) as gap,
              slot.held as held_bytes, slot.wal_status, {CATALOG} as catalog,
-             array(select way from {{s}}.pause order by way) as paused
+             array(select way from {{s}}.pause order by way) as paused,
+             strpos(current_setting('synchronous_standby_names'), '*') > 0 as stream_is_standby
          from (select) one
          left join (select pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8 as held, coalesce(wal_status, '') as wal_status
              from pg_replication_slots where slot_name = $2) slot on true"

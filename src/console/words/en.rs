@@ -190,6 +190,10 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
             "A standby server keeps the stream back",
             "Bring it back, or take it out of synchronized_standby_slots.",
         ),
+        T::StreamAwaited => (
+            "Commits wait for the connector's stream as for a standby",
+            "Name the standbys in synchronous_standby_names instead of *.",
+        ),
         T::ClockUntrusted => (
             "Times of rows are off",
             "Write the time zone into the config as the details say.",

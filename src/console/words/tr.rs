@@ -190,6 +190,10 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
             "Bir yedek sunucu akışı geciktiriyor",
             "Onu geri getirin ya da synchronized_standby_slots listesinden çıkarın.",
         ),
+        T::StreamAwaited => (
+            "İşlemler, yedek sunucuymuş gibi bağlayıcının akışını bekliyor",
+            "synchronous_standby_names içinde * yerine yedek sunucuları adlandırın.",
+        ),
         T::ClockUntrusted => (
             "Satırların saatleri tutmuyor",
             "Saat dilimini ayrıntılardaki gibi yapılandırmaya yazın.",

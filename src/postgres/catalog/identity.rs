@@ -137,6 +137,25 @@ pub async fn unidentified(
     Ok(found)
 }
 
+/// The partitions of a table with REPLICA IDENTITY FULL for which that does not hold: the server tells it of their rows all the
+/// same, and leaves out everything but the key.
+pub async fn partly_full(client: &impl GenericClient, table: u32) -> Result<Vec<RelationName>, Error> {
+    let sql = "WITH RECURSIVE tree(oid) AS ( \
+          SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.oid = $1::pg_catalog.oid AND c.relkind = 'p' AND c.relreplident = 'f' \
+          UNION SELECT i.inhrelid FROM tree AS t JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.oid) \
+        SELECT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name FROM tree AS t \
+        JOIN pg_catalog.pg_class AS c ON c.oid = t.oid AND c.relkind = 'r' AND c.relreplident <> 'f' \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace ORDER BY 1, 2";
+    let rows = client.query(sql, &[&table]).await?;
+    let name = |row: &Row| {
+        Ok(RelationName {
+            schema: row.try_get("schema")?,
+            table: row.try_get("name")?,
+        })
+    };
+    rows.iter().map(name).collect()
+}
+
 fn why(row: &Row) -> Result<Option<NoIdentity>, Error> {
     let identity: &str = row.try_get("identity")?;
     let generated: Vec<String> = row.try_get("generated")?;

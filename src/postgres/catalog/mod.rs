@@ -13,10 +13,12 @@ use tokio_postgres::{Error, GenericClient, Row};
 
 use super::Provider;
 use crate::model::Lsn;
-pub use identity::{NoIdentity, Refused, Unidentified, publication_refuses, unidentified};
-pub use publication::{Publication, PublishFlags, PublishedTable, publication, published_by};
+pub use identity::{NoIdentity, Refused, Unidentified, partly_full, publication_refuses, unidentified};
+pub use publication::{
+    Publication, PublishFlags, PublishedTable, partitions_unfollowed, publication, published_by,
+};
 pub use rights::{Role, current_role, may_any_column, may_column, may_schema, may_table};
-pub use slot::{Slot, is_pgpool, slot, slot_drop, standbys_waited_for};
+pub use slot::{Slot, is_pgpool, slot, slot_drop, standby_names, standbys_waited_for};
 pub use table::{Table, TableColumn, inheritors, table_by_name, table_by_oid, table_by_text};
 
 /// The server and the database.
@@ -48,6 +50,8 @@ pub struct ServerFacts {
     pub wal_senders: (i64, i64),
     /// Standbys that a commit waits for; `*` would count our stream among them.
     pub synchronous_standby_names: String,
+    /// `output_plugin_libraries`, where the server has it and it does not name pgoutput: then nothing is decoded.
+    pub plugins_without_ours: Option<String>,
     /// Patroni manages it: it is there with a session of its own, or the server was started with the settings on its command
     /// line that Patroni keeps equal on all members (`CMDLINE_OPTIONS` of its `postgresql/config.py`).
     pub is_patronis: bool,
@@ -86,6 +90,7 @@ pub async fn server_facts(client: &impl GenericClient) -> Result<ServerFacts, Er
         pg_catalog.current_setting('max_wal_senders')::pg_catalog.int8 AS max_wal_senders, \
         (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication) AS wal_senders, \
         pg_catalog.current_setting('synchronous_standby_names') AS synchronous_standby_names, \
+        pg_catalog.current_setting('output_plugin_libraries', true) AS plugins, \
         (EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a \
             WHERE a.application_name = 'Patroni' OR a.application_name LIKE 'Patroni %') \
           OR (SELECT pg_catalog.count(*) = 10 FROM pg_catalog.pg_settings AS s WHERE s.source = 'command line' AND s.name IN \
@@ -123,9 +128,41 @@ pub async fn server_facts(client: &impl GenericClient) -> Result<ServerFacts, Er
         slots: (row.try_get("max_slots")?, row.try_get("slots")?),
         wal_senders: (row.try_get("max_wal_senders")?, row.try_get("wal_senders")?),
         synchronous_standby_names: row.try_get("synchronous_standby_names")?,
+        plugins_without_ours: without_pgoutput(row.try_get("plugins")?),
         is_patronis: row.try_get("is_patronis")?,
         in_recovery: row.try_get("in_recovery")?,
         position: lsn(&row, "position")?.unwrap_or_default(),
+    })
+}
+
+/// The output plugins that the server may load, where ours is none of them. The setting came with minor releases (15.19 and
+/// those of its day); a server without it may load any.
+pub async fn plugins_without_ours(client: &impl GenericClient) -> Result<Option<String>, Error> {
+    let sql = "SELECT pg_catalog.current_setting('output_plugin_libraries', true)";
+    Ok(without_pgoutput(client.query_one(sql, &[]).await?.try_get(0)?))
+}
+
+/// The server may not load what streams, and the mend.
+pub fn plugin_refused(plugins: &str) -> (String, String) {
+    (
+        format!(
+            "output_plugin_libraries is `{plugins}`, which does not name pgoutput by itself: the server streams nothing"
+        ),
+        "alter system set output_plugin_libraries = pgoutput, and the others that are needed, each name by itself and none in \
+         quotes together with another; then select pg_reload_conf()"
+            .to_owned(),
+    )
+}
+
+/// In quotes a comma belongs to the name: `"pgoutput, wal2json"` is one.
+fn without_pgoutput(plugins: Option<String>) -> Option<String> {
+    plugins.filter(|plugins| {
+        let mut is_quoted = false;
+        let mut names = plugins.split(|letter| {
+            is_quoted ^= letter == '"';
+            letter == ',' && !is_quoted
+        });
+        !names.any(|name| name.trim().trim_matches('"').eq_ignore_ascii_case("pgoutput"))
     })
 }
 
@@ -134,4 +171,20 @@ async fn may_control(client: &impl GenericClient) -> Result<bool, Error> {
     let sql = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') \
         AND pg_catalog.has_function_privilege('pg_catalog.pg_control_checkpoint()', 'EXECUTE')";
     client.query_one(sql, &[]).await?.try_get(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_pgoutput;
+
+    #[test]
+    fn a_list_names_our_plugin_by_itself() {
+        for list in ["pgoutput, test_decoding", "wal2json,pgoutput", "\"pgoutput\""] {
+            assert_eq!(without_pgoutput(Some(list.into())), None, "{list}");
+        }
+        assert_eq!(without_pgoutput(None), None);
+        for list in ["", "wal2json", "\"pgoutput, wal2json\"", "my_pgoutput"] {
+            assert_eq!(without_pgoutput(Some(list.into())).as_deref(), Some(list));
+        }
+    }
 }

@@ -75,6 +75,17 @@ fn streams(has_schemas: bool) -> String {
     )
 }
 
+/// Stands for a table's partitions on a server that does not tell its stream of an ATTACH or DETACH, those before 15; else 0.
+pub async fn partitions_unfollowed(client: &impl GenericClient, oid: u32) -> Result<u32, Error> {
+    let sql = "WITH RECURSIVE tree(oid) AS (SELECT $1::pg_catalog.oid \
+          UNION SELECT i.inhrelid FROM tree AS t JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.oid \
+            JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid AND c.relispartition) \
+        SELECT pg_catalog.hashtext(pg_catalog.string_agg(t.oid::pg_catalog.text, ' ' ORDER BY t.oid)) \
+        FROM tree AS t WHERE t.oid <> $1 AND pg_catalog.current_setting('server_version_num')::pg_catalog.int4 < 150000";
+    let hash: Option<i32> = client.query_one(sql, &[&oid]).await?.try_get(0)?;
+    Ok(hash.map_or(0, i32::cast_unsigned))
+}
+
 /// What publishes a table, by any of these publications: its or its root's entry in one by preference, else one of all
 /// tables or of its schema. Another one than before: it was taken out meanwhile and put in again.
 pub async fn published_by(

@@ -94,6 +94,12 @@ pub async fn standbys_waited_for(
         .collect()
 }
 
+/// `synchronous_standby_names`.
+pub async fn standby_names(client: &impl GenericClient) -> Result<String, Error> {
+    let sql = "SELECT pg_catalog.current_setting('synchronous_standby_names')";
+    client.query_one(sql, &[]).await?.try_get(0)
+}
+
 /// Whether pgpool-II answers in place of the server: it takes this question for itself, and Postgres knows no such name.
 /// It lets the commands of replication through, but not the stream.
 pub async fn is_pgpool(client: &tokio_postgres::Client) -> Result<bool, Error> {

@@ -10,7 +10,7 @@ use crate::postgres::{ConnectUrl, Pool, Provider, SessionOptions, qualified, quo
 use crate::setup::error::{ASK_ADMINISTRATOR, SetupError};
 use crate::setup::mapped::Mapped;
 use crate::setup::publication::{self, publications as publication_names};
-use crate::setup::{own, unfit};
+use crate::setup::{own, stream_awaited, unfit};
 use crate::store::{Meta, Store};
 
 pub(super) fn server(config: &Config, facts: &ServerFacts, found: &mut Checks) {
@@ -22,12 +22,8 @@ pub(super) fn server(config: &Config, facts: &ServerFacts, found: &mut Checks) {
             format!("PostgreSQL {}, wal_level is logical", facts.version),
         ),
     }
-    if facts.synchronous_standby_names.contains('*') {
-        found.warn(
-            "server",
-            "synchronous_standby_names holds `*`: the site's commits may wait for our stream as for a standby",
-            "name the standbys in synchronous_standby_names",
-        );
+    if let Some((what, mend)) = stream_awaited(&facts.synchronous_standby_names) {
+        found.warn("server", what, mend);
     }
 }
 
@@ -282,6 +278,25 @@ pub(super) async fn publications(
                     table.unidentified.first().map(catalog::Unidentified::mend).unwrap_or_default()
                         + ", then `deskie-cdc setup`",
                 );
+            }
+            let streamed = mapped.captured().into_iter();
+            for table in streamed.filter(|table| !for_inserts && table.has_identity()) {
+                let partly = catalog::partly_full(client, table.table.oid).await?;
+                if let Some(first) = partly.first() {
+                    found.warn(
+                        "publication",
+                        format!(
+                            "REPLICA IDENTITY FULL of {} does not hold for {} of its partitions ({first}): of a row that is \
+                             changed or deleted there the key alone is streamed",
+                            table.table.name,
+                            partly.len()
+                        ),
+                        format!(
+                            "alter table {} replica identity full, likewise each other partition and each new one",
+                            qualified(first)
+                        ),
+                    );
+                }
             }
             let names: Vec<String> = now.streams.iter().map(ToString::to_string).collect();
             let of = if names.is_empty() {

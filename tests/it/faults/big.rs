@@ -222,8 +222,19 @@ async fn partitions_old_and_new_are_one_table() {
     stage.writes(ticket, "S4; new partition").await;
     stage
         .sql(
-            "create table messages_3 (like messages including defaults including constraints including indexes);
-             alter table messages attach partition messages_3 for values from (6) to (100);
+            "create table messages_3 (like messages including defaults including constraints including indexes)",
+        )
+        .await;
+    // What is filled before it is attached is a stranger to the stream until then, and up to 14 beyond.
+    stage
+        .sql(&format!(
+            "insert into messages_3 (id, ticket_id, author, body) values (50, {ticket}, 'customer', 'loaded')"
+        ))
+        .await;
+    stage.sql("delete from messages_3").await;
+    stage
+        .sql(
+            "alter table messages attach partition messages_3 for values from (6) to (100);
              alter table messages detach partition messages_1",
         )
         .await;

@@ -376,3 +376,77 @@ async fn a_synchronous_standby_that_is_away_makes_no_echo_and_no_false_alarm() {
         .collect();
     assert!(alarms.is_empty(), "{alarms:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_counts_as_a_standby_holds_nobody_up() {
+    // GIVEN a ticket on both sides
+    let stage = stage().set("deskie", "sweep = \"1s\"").build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    // WHEN whoever streams becomes a standby, and both sides write
+    let admin = stage.site.connect().await;
+    let set = async |sql: &str| {
+        admin.batch_execute(sql).await.unwrap();
+        admin.execute("select pg_reload_conf()", &[]).await.unwrap();
+    };
+    set("alter system set synchronous_standby_names = '*'").await;
+    wait_until("it is set", || async {
+        let names = stage.query("show synchronous_standby_names", &[]).await;
+        (names[0].get::<_, &str>(0) == "*").then_some(())
+    })
+    .await;
+    for n in 0..3 {
+        let written =
+            tokio::time::timeout(Duration::from_secs(20), stage.writes(ticket, &format!("S{n}"))).await;
+        assert!(written.is_ok(), "the site's INSERT {n} hangs");
+    }
+    stage
+        .simulator
+        .agent_reply(case, Says::text("D0; cevap"))
+        .unwrap();
+    // THEN all of it arrives, on a busy day as well as after a start
+    stage.until_deskie(case, 5).await;
+    stage.until_site(ticket, 5).await;
+    let status = || async { stage.workplace.command(&["status"]).await.stdout };
+    wait_until("it is told", || async {
+        status()
+            .await
+            .contains("synchronous_standby_names is `*`")
+            .then_some(())
+    })
+    .await;
+    assert!(connector.sigterm_and_wait().await.success());
+    let _connector = stage.run().await;
+    stage.writes(ticket, "S3").await;
+    stage.until_deskie(case, 6).await;
+    // AND the pause between two acknowledgements bounds what that costs the server
+    let commits =
+        "select pg_stat_get_db_xact_commit(oid) from pg_database where datname = current_database()";
+    let before = stage.count(commits).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let commits = stage.count(commits).await - before;
+    assert!(commits < 300, "{commits} commits in three idle seconds");
+    set("alter system reset synchronous_standby_names").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_stopped_fast_does_not_wait_for_the_stream() {
+    // GIVEN a site on which nothing happens, with the connector
+    let mut stage = stage().build().await;
+    let _connector = stage.run().await;
+    stage.open("Soru").await;
+    stage.settled().await;
+    // WHEN the server is stopped in order, THEN it is gone at once
+    for _ in 0..3 {
+        let begun = clock::monotonic();
+        tokio::task::block_in_place(|| stage.parts().0.cluster.stop_fast()).unwrap();
+        let took = begun.elapsed();
+        eprintln!("stopped in {took:?}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        stage.parts().0.start_again().await;
+        stage.reconnect().await;
+        let (_, case) = stage.open("Soru").await;
+        stage.until_deskie(case, 1).await;
+    }
+}
