@@ -4,7 +4,7 @@ use super::{JOURNAL_ADD, Store, StoreError};
 use crate::model::{Epoch, LaneId, Lsn};
 
 /// So many rows are pruned in one statement, so that none runs long.
-const PRUNE_AT_ONCE: i64 = 2000;
+const PRUNE_AT_ONCE: u64 = 2000;
 
 /// The one row of `meta`.
 #[derive(Debug, Clone)]
@@ -220,25 +220,27 @@ impl Store {
                  where d.done_at < now() - make_interval(secs => $1) and d.body is not null
                    and (d.message_id is not null or d.state <> 'delivered'
                         or exists (select from {s}.delivery h where h.id = d.lead
-                                   and (h.message_id is not null or h.body is null))) limit $2)",
+                                   and (h.message_id is not null or h.body is null))) order by d.done_at limit {n})",
             "update {s}.remote set payload = null
              where message_id in (select message_id from {s}.remote
-                 where done_at < now() - make_interval(secs => $1) and payload is not null limit $2)",
+                 where done_at < now() - make_interval(secs => $1) and payload is not null order by done_at limit {n})",
             "update {s}.birth set opening = null
              where case_id in (select case_id from {s}.birth
                  where done_at < now() - make_interval(secs => $1) and opening is not null and ticket_id is null
-                 limit $2)",
+                 order by done_at limit {n})",
             "delete from {s}.inbox where id in (select id from {s}.inbox
-                 where state <> 'waiting' and done_at < now() - make_interval(secs => $1) limit $2)",
+                 where state <> 'waiting' and done_at < now() - make_interval(secs => $1) order by done_at limit {n})",
             "delete from {s}.foreign_case where case_id in (select case_id from {s}.foreign_case
                  where (claims is null or seen_by <> 'adopted') and checked_at < now() - make_interval(secs => $1)
-                 limit $2)",
+                 order by checked_at limit {n})",
             "delete from {s}.journal where id in (select id from {s}.journal
-                 where at < now() - make_interval(secs => $1) limit $2)",
+                 where at < now() - make_interval(secs => $1) order by at limit {n})",
             "delete from {s}.trouble where id in (select id from {s}.trouble
-                 where ended_at < now() - make_interval(secs => $1) limit $2)",
+                 where ended_at < now() - make_interval(secs => $1) order by ended_at limit {n})",
         ] {
-            while self.execute(sql, &[&seconds, &PRUNE_AT_ONCE]).await? >= PRUNE_AT_ONCE.unsigned_abs() {}
+            // In the text, and by the index of the times: by a limit that is not known the plan would read the whole table.
+            let sql = sql.replace("{n}", &PRUNE_AT_ONCE.to_string());
+            while self.execute(&sql, &[&seconds]).await? >= PRUNE_AT_ONCE {}
         }
         Ok(())
     }

@@ -196,7 +196,7 @@ async fn mistakes_of_the_mapping_point_at_their_lines() {
     work.change_config("u.email", "u.emial");
     work.change_config("not m.is_internal", "not m.is_intern");
     work.change_config("update tickets set", "update ticketz set");
-    work.change_config("\":author_name\"", "\"u.full_name\"");
+    work.change_config("\"coalesce(:author_name, :author_email)\"", "\"u.full_name\"");
     let checked = work.command(&["check"]).await.exits(1);
     assert_says(
         &checked,
