@@ -337,7 +337,7 @@ async fn a_message_that_is_deleted_as_its_turn_comes_is_not_sent() {
     stage
         .sql(&format!("delete from messages where id = {message}"))
         .await;
-    let waits = "exists (select from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'deskie-cdc resolve%')";
+    let waits = "exists (select from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'deskie-cdc flow%')";
     wait_until("its deletion waits", || async {
         is(waits.into()).await.then_some(())
     })
