@@ -90,7 +90,7 @@ pub async fn server_facts(client: &impl GenericClient) -> Result<ServerFacts, Er
         pg_catalog.current_setting('max_wal_senders')::pg_catalog.int8 AS max_wal_senders, \
         (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication) AS wal_senders, \
         pg_catalog.current_setting('synchronous_standby_names') AS synchronous_standby_names, \
-        pg_catalog.current_setting('output_plugin_libraries', true) AS plugins, \
+        (SELECT s.setting FROM pg_catalog.pg_settings AS s WHERE s.name = 'output_plugin_libraries') AS plugins, \
         (EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a \
             WHERE a.application_name = 'Patroni' OR a.application_name LIKE 'Patroni %') \
           OR (SELECT pg_catalog.count(*) = 10 FROM pg_catalog.pg_settings AS s WHERE s.source = 'command line' AND s.name IN \
@@ -138,7 +138,9 @@ pub async fn server_facts(client: &impl GenericClient) -> Result<ServerFacts, Er
 /// The output plugins that the server may load, where ours is none of them. The setting came with minor releases (15.19 and
 /// those of its day); a server without it may load any.
 pub async fn plugins_without_ours(client: &impl GenericClient) -> Result<Option<String>, Error> {
-    let sql = "SELECT pg_catalog.current_setting('output_plugin_libraries', true)";
+    // Who may not see a setting is refused where he asks for it by its name; this list leaves it out.
+    let sql =
+        "SELECT (SELECT s.setting FROM pg_catalog.pg_settings AS s WHERE s.name = 'output_plugin_libraries')";
     Ok(without_pgoutput(client.query_one(sql, &[]).await?.try_get(0)?))
 }
 
