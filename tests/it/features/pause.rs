@@ -72,7 +72,11 @@ async fn a_paused_way_to_deskie_keeps_everything_over_a_restart_and_sends_it_aft
     assert_eq!(stage.simulator.books().cases.len(), 1);
 
     // AND that the oldest of it waits is told by nothing but the pause
-    assert!(stage.count("select count(*) from deskie_cdc.delivery where state = 'queued' and queued_at < now() - interval '1 second'").await > 0);
+    let waits_long = format!("{queued} and queued_at < now() - interval '1 second'");
+    wait_until("the first of it has waited for longer than `after`", async || {
+        (stage.count(&waits_long).await > 0).then_some(())
+    })
+    .await;
     let status = stage.workplace.command(&["status"]).await.exits(1).stdout;
     assert!(!status.contains("the oldest thing has waited"), "{status}");
 
