@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use html5ever::data::{C1_REPLACEMENTS, NAMED_ENTITIES};
+
 /// How an element stands among its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Flow {
@@ -112,7 +114,7 @@ pub(super) fn attribute_of<'a>(attributes: &'a str, wanted: &str) -> Option<Cow<
 /// Of those that are known, the `;` included.
 const LONGEST_ENTITY: usize = 10;
 
-/// Text with its entities resolved: those that everybody writes, and those by number. What is none stays.
+/// Text with its entities resolved, those by name and those by number. What is none stays.
 pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return Cow::Borrowed(text);
@@ -151,15 +153,27 @@ fn stands_for(entity: &str) -> Option<char> {
         "quot" => '"',
         "apos" => '\'',
         "nbsp" => '\u{a0}',
-        other => {
-            let number = other.strip_prefix('#').filter(|number| number.len() < 9)?;
-            let code = match number.strip_prefix(['x', 'X']) {
-                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(code).filter(|c| *c != '\0')?
-        }
+        other => match other.strip_prefix('#') {
+            Some(number) => numbered(number)?,
+            None => {
+                let (first, second) = NAMED_ENTITIES.get(&*format!("{other};"))?;
+                char::from_u32(*first).filter(|c| *c != '\0' && *second == 0)?
+            }
+        },
     })
+}
+
+/// A character by its number; what old mails take out of windows-1252 is what a browser makes of it.
+fn numbered(number: &str) -> Option<char> {
+    let number = Some(number).filter(|number| number.len() < 9)?;
+    let code = match number.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+        None => number.parse().ok()?,
+    };
+    let replaced = code
+        .checked_sub(0x80)
+        .and_then(|at| *C1_REPLACEMENTS.get(usize::try_from(at).ok()?)?);
+    replaced.or_else(|| char::from_u32(code).filter(|c| *c != '\0'))
 }
 
 #[cfg(test)]
@@ -204,6 +218,8 @@ mod tests {
                 "&unknown; & &; &#; &#0; &#xd800;",
             ),
             ("R&D;&quot;", "R&D;\""),
+            ("G&ouml;r&uuml;nt&uuml; &Scaron; &hellip;", "Görüntü Š …"),
+            ("it&#146;s &#x96; &#159;", "it’s – Ÿ"),
         ] {
             assert_eq!(unescaped(text), plain);
         }

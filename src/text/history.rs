@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::element::{Flow, Piece, attribute_of, flow, is_void, pieces, unescaped};
-use super::same::{digest, words};
+use super::same::{digest, is_blank, words};
 
 /// The texts that a ticket has, by their [`super::fingerprints`].
 #[derive(Debug, Clone, Default)]
@@ -95,7 +95,8 @@ impl Line {
             rest = inner.trim_start();
         }
         let words = words(rest);
-        (!words.is_empty()).then(|| Line {
+        let is_seen = words.contains(PICTURE) || !is_blank(rest);
+        is_seen.then(|| Line {
             depth: depth + quoted,
             text: rest.to_owned(),
             words,

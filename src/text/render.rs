@@ -4,6 +4,7 @@
 //! Invariant: every word between the tags comes out, in order, whatever stands in what; two blocks' words never touch.
 
 use super::element::{Flow, Piece, attribute_of, flow, is_void, pieces, unescaped};
+use super::same::shows_nothing;
 
 /// What stands beside the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +37,8 @@ struct Reader {
     around: Vec<Page>,
     /// The cells of each row that is open.
     rows: Vec<Vec<Vec<String>>>,
-    /// The number of the next item of each list that is open; none where it has no numbers.
-    lists: Vec<Option<i64>>,
+    /// The number of the next item of each list that is open, and how it is written; none where it has no numbers.
+    lists: Vec<Option<(i64, Numbers)>>,
     links: Vec<Link>,
     /// Where each `sup` that is open began.
     raised: Vec<Place>,
@@ -92,6 +93,10 @@ impl Reader {
                 }
                 '\u{a0}' if self.page.content.is_none() => self.page.indent.push(' '),
                 '\u{a0}' => self.put(' '),
+                // Nothing that begins a line.
+                c if self.page.content.is_none() && !preformatted && shows_nothing(c) => {
+                    self.page.indent.push(c)
+                }
                 c => self.put(c),
             }
         }
@@ -167,15 +172,17 @@ impl Reader {
             "ul" => self.lists.push(None),
             "ol" => {
                 let start = attribute_of(attributes, "start").and_then(|start| start.trim().parse().ok());
-                self.lists.push(Some(start.unwrap_or(1)));
+                let numbers =
+                    attribute_of(attributes, "type").map_or(Numbers::Plain, |kind| Numbers::of(&kind));
+                self.lists.push(Some((start.unwrap_or(1), numbers)));
             }
             "li" => {
                 let value = attribute_of(attributes, "value").and_then(|value| value.trim().parse().ok());
                 let mark = match self.lists.last_mut() {
-                    Some(Some(next)) => {
+                    Some(Some((next, numbers))) => {
                         let number: i64 = value.unwrap_or(*next);
                         *next = number.saturating_add(1);
-                        format!("{number}. ")
+                        format!("{}. ", numbers.written(number))
                     }
                     _ => "- ".to_owned(),
                 };
@@ -350,6 +357,82 @@ impl Reader {
         }
         self.page.finish().join("\n").trim_end().to_owned()
     }
+}
+
+/// How the items of a list are numbered.
+#[derive(Clone, Copy)]
+enum Numbers {
+    Plain,
+    Letters,
+    Capitals,
+    Roman,
+    RomanCapitals,
+}
+
+impl Numbers {
+    /// What `type` says.
+    fn of(kind: &str) -> Numbers {
+        match kind.trim() {
+            "a" => Numbers::Letters,
+            "A" => Numbers::Capitals,
+            "i" => Numbers::Roman,
+            "I" => Numbers::RomanCapitals,
+            _ => Numbers::Plain,
+        }
+    }
+
+    fn written(self, number: i64) -> String {
+        let written = match self {
+            Numbers::Plain => None,
+            Numbers::Letters | Numbers::Capitals => letters(number),
+            Numbers::Roman | Numbers::RomanCapitals => roman(number),
+        };
+        match (self, written) {
+            (_, None) => number.to_string(),
+            (Numbers::Capitals | Numbers::RomanCapitals, Some(written)) => written.to_uppercase(),
+            (_, Some(written)) => written,
+        }
+    }
+}
+
+/// `a` to `z`, then `aa`: as a browser counts.
+fn letters(number: i64) -> Option<String> {
+    let mut left = u32::try_from(number).ok().filter(|number| *number > 0)?;
+    let mut letters = String::new();
+    while left > 0 {
+        let letter = (left - 1) % 26;
+        letters.insert(0, char::from_u32(u32::from('a') + letter)?);
+        left = (left - 1) / 26;
+    }
+    Some(letters)
+}
+
+/// Up to 3999; what is beyond has no usual form.
+fn roman(number: i64) -> Option<String> {
+    const SIGNS: [(i64, &str); 13] = [
+        (1000, "m"),
+        (900, "cm"),
+        (500, "d"),
+        (400, "cd"),
+        (100, "c"),
+        (90, "xc"),
+        (50, "l"),
+        (40, "xl"),
+        (10, "x"),
+        (9, "ix"),
+        (5, "v"),
+        (4, "iv"),
+        (1, "i"),
+    ];
+    let mut left = Some(number).filter(|number| (1..4000).contains(number))?;
+    let mut roman = String::new();
+    for (value, sign) in SIGNS {
+        while left >= value {
+            roman.push_str(sign);
+            left -= value;
+        }
+    }
+    Some(roman)
 }
 
 /// What goes before the lines of an item or a quotation.

@@ -40,6 +40,30 @@ fn html_reads_like_text() {
             "- a\n  - b\n  - c\n- d\n\ne",
         ),
         ("<ol>x<li>a</li></ol>", "x\n1. a"),
+        (
+            "<ol start=1 type=a><li class=MsoListParagraph>x<ol type=I start=4><li>y<li>z</ol><li>w</ol>",
+            "a. x\n   IV. y\n   V. z\nb. w",
+        ),
+        (
+            "<ol type=A start=26><li>x<li>y<li value=0>z</ol><ol style=\"margin:0;list-style-type: lower-roman\"><li value=9>q</ol>",
+            "Z. x\nAA. y\n0. z\n\nix. q",
+        ),
+        (
+            "<p>a</p><p>&zwnj;&nbsp;&#847;&zwnj;</p><div>&zwnj;</div><p>b</p>",
+            "a\n\nb",
+        ),
+        (
+            "<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby> <svg><text>Hello</text></svg><math><mi>x</mi></math>",
+            "漢(kan) Hellox",
+        ),
+        (
+            "<fieldset><legend>Kargo</legend><label>Ad</label> Ayşe<details open><summary>Ek</summary>not</details></fieldset>",
+            "Kargo\nAd Ayşe\nEk\nnot",
+        ),
+        (
+            "<!--[if gte mso 9]><xml><o:x>no</o:x></xml><![endif]--><p class=MsoNormal><![if !supportLists]>·<![endif]>a<o:p></o:p></p><!--[if !mso]><!--><p>b</p><!--<![endif]-->",
+            "·a\n\nb",
+        ),
         ("<dl><dt>a</dt><dd>b</dd><div>c</div></dl>", "a\n  b\nc"),
         ("<a href=\"https://x.com/y\">here</a>.", "here (https://x.com/y)."),
         ("<a href=\"https://x.com/\">https://x.com</a>", "https://x.com/"),

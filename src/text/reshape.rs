@@ -1,5 +1,5 @@
 //! What the sanitiser would glue or lose is written another way before it comes there: blocks that it does not know
-//! become plain ones, and a picture that nobody could see becomes its name.
+//! become plain ones, a picture that nobody could see becomes its name, and what is embedded a link.
 
 use std::borrow::Cow;
 
@@ -10,6 +10,7 @@ use url::Url;
 use super::element::unescaped;
 use super::escape::attribute;
 use super::measure::{FREE, is_sign};
+use super::same::is_blank;
 use super::sanitise::{Relative, is_web};
 
 /// The HTML for the sanitiser. What it is must be measured afterwards: it may nest otherwise than before.
@@ -58,6 +59,11 @@ pub(super) fn reshaped(html: &str, relative: Relative<'_>) -> String {
             Ok(())
         }))
         .append_element_content_handler(element!("img, image", |image| picture(image, relative)))
+        .append_element_content_handler(element!(
+            "iframe, embed, object, oembed, video, audio, video source, audio source",
+            |embedded| linked(embedded, relative)
+        ))
+        .append_element_content_handler(element!("ol[style]", |list| numbered(list)))
         .append_document_content_handler(doc_text!(|text| {
             if text.text_type() == TextType::Data
                 && let Cow::Owned(broken) = broken_up(text.as_str(), &mut signs)
@@ -107,35 +113,76 @@ fn picture(image: &mut Element<'_, '_>, relative: Relative<'_>) -> HandlerResult
     }
     let of = |name: &str| image.get_attribute(name).unwrap_or_default();
     let (src, alt) = (of("src"), of("alt"));
-    let (src, alt) = (unescaped(src.trim()), unescaped(alt.trim()));
-    match found(&src, relative) {
+    let src = unescaped(src.trim());
+    // Where it is for screens of several kinds, or is fetched when it comes into sight, its own address may say nothing.
+    let others = [first_of(&of("srcset")), of("data-src")];
+    let address = found(&src, relative).or_else(|| {
+        others
+            .iter()
+            .find_map(|other| found(&unescaped(other.trim()), relative))
+    });
+    match address {
         Some(address) => image.set_attribute("src", &attribute(&address))?,
         None => {
-            let name = match (alt.is_empty(), file_name(&src)) {
-                (false, _) => alt.into_owned(),
-                (true, Some(name)) => name,
+            let name = match (is_blank(&unescaped(&alt)), file_name(&src)) {
+                // As it is written, so that the parser reads what it stands for.
+                (false, _) => alt.trim().replace('<', "&lt;").replace('>', "&gt;"),
+                (true, Some(name)) => attribute(&name),
                 (true, None) => "image".to_owned(),
             };
-            image.replace(&format!("[{name}]"), ContentType::Text);
+            image.replace(&format!("[{name}]"), ContentType::Html);
         }
     }
     Ok(())
 }
 
+/// The first address of a `srcset`.
+fn first_of(srcset: &str) -> String {
+    let first = srcset.split_whitespace().next().unwrap_or_default();
+    first.trim_end_matches(',').to_owned()
+}
+
+/// A film, a page in a page: the sanitiser knows none of them, so what it shows is reached by a link.
+fn linked(embedded: &mut Element<'_, '_>, relative: Relative<'_>) -> HandlerResult {
+    let named = ["src", "data", "url"]
+        .into_iter()
+        .find_map(|name| embedded.get_attribute(name));
+    let address = named.and_then(|named| found(&unescaped(named.trim()), relative));
+    if let Some(address) = address.filter(|_| !is_invisible(embedded)) {
+        let address = attribute(&address);
+        embedded.before(
+            &format!("<br><a href=\"{address}\">{address}</a><br>"),
+            ContentType::Html,
+        );
+    }
+    Ok(())
+}
+
+/// A list that is numbered by letters says so by its `type`: the sanitiser takes out its style.
+fn numbered(list: &mut Element<'_, '_>) -> HandlerResult {
+    let kind = match styled(list, "list-style-type").as_deref() {
+        Some("lower-alpha" | "lower-latin") => "a",
+        Some("upper-alpha" | "upper-latin") => "A",
+        Some("lower-roman") => "i",
+        Some("upper-roman") => "I",
+        _ => return Ok(()),
+    };
+    Ok(list.set_attribute("type", kind)?)
+}
+
+/// What a style in the tag itself says of one property.
+fn styled(element: &Element<'_, '_>, wanted: &str) -> Option<String> {
+    let style = element.get_attribute("style")?.to_ascii_lowercase();
+    style.split(';').find_map(|rule| {
+        let (name, value) = rule.split_once(':')?;
+        (name.trim() == wanted).then(|| value.trim().to_owned())
+    })
+}
+
 /// Pictures of one dot tell their sender that a mail was opened, or keep a place free.
 fn is_invisible(image: &Element<'_, '_>) -> bool {
-    let style = image
-        .get_attribute("style")
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let styled = |wanted: &str| {
-        style.split(';').find_map(|rule| {
-            let (name, value) = rule.split_once(':')?;
-            (name.trim() == wanted).then(|| value.trim().to_owned())
-        })
-    };
     let is_small = |side: &str| {
-        let value = styled(side).or_else(|| image.get_attribute(side));
+        let value = styled(image, side).or_else(|| image.get_attribute(side));
         value.is_some_and(|value| {
             let number = value
                 .trim()
@@ -147,7 +194,7 @@ fn is_invisible(image: &Element<'_, '_>) -> bool {
     };
     is_small("width")
         || is_small("height")
-        || styled("display").is_some_and(|display| display.starts_with("none"))
+        || styled(image, "display").is_some_and(|display| display.starts_with("none"))
 }
 
 /// The whole address of what a message names, where it has one for us.
@@ -177,7 +224,7 @@ fn has_scheme(address: &str) -> bool {
     })
 }
 
-/// What an address that leads nowhere calls its file: `cid:image001.png@01DA.5C` is image001.png.
+/// What an address that leads nowhere calls its file: `cid:image001.png@01DA.5C` is image001.png, however it is written.
 fn file_name(address: &str) -> Option<String> {
     if address
         .trim_start()
@@ -187,7 +234,9 @@ fn file_name(address: &str) -> Option<String> {
         return None;
     }
     let path = address.split(['?', '#']).next().unwrap_or_default();
-    let name = path.rsplit(['/', ':']).next().unwrap_or_default();
+    let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    let name = path.rsplit(['/', '\\', ':']).next().unwrap_or_default();
+    let name = name.trim_matches(|c: char| c == '<' || c == '>' || c.is_whitespace());
     let name = name.split_once('@').map_or(name, |(name, _)| name).trim();
     let is_one = name.len() < 200 && name.contains('.') && !name.contains(char::is_control);
     is_one.then(|| name.to_owned())
@@ -235,6 +284,41 @@ mod tests {
                 "[Ekran &lt;1&gt;]",
                 "[Ekran &lt;1&gt;]",
             ),
+            (
+                "<img src=\"cid:&lt;image001.png%4001DA.5C&gt;\">",
+                "[image001.png]",
+                "[image001.png]",
+            ),
+            (
+                "<img src=\"file:///C:\\Users\\x\\ekran%20g%C3%B6r%C3%BCnt%C3%BCs%C3%BC.png\">",
+                "[ekran görüntüsü.png]",
+                "[ekran görüntüsü.png]",
+            ),
+            (
+                "<img alt=\"G&ouml;r&uuml;nt&uuml; R&D <1>\" src=\"cid:7\">",
+                "[G&ouml;r&uuml;nt&uuml; R&D &lt;1&gt;]",
+                "[G&ouml;r&uuml;nt&uuml; R&D &lt;1&gt;]",
+            ),
+            (
+                "<img alt=\"&nbsp;\" src=\"blob:https://x.example/1f.png\">",
+                "[1f.png]",
+                "[1f.png]",
+            ),
+            (
+                "<img srcset=\"https://x.example/a.png 2x, https://x.example/b.png\" src=\"data:image/gif;base64,R0\">",
+                "<img srcset=\"https://x.example/a.png 2x, https://x.example/b.png\" src=\"https://x.example/a.png\">",
+                "<img srcset=\"https://x.example/a.png 2x, https://x.example/b.png\" src=\"https://x.example/a.png\">",
+            ),
+            (
+                "<img data-src=\"/f/a.png\">",
+                "[image]",
+                "<img data-src=\"/f/a.png\" src=\"https://destek.example/f/a.png\">",
+            ),
+            (
+                "<picture><source srcset=\"https://x.example/a.webp\"><img src=\"https://x.example/a.png\"></picture>",
+                "<picture><source srcset=\"https://x.example/a.webp\"><img src=\"https://x.example/a.png\"></picture>",
+                "<picture><source srcset=\"https://x.example/a.webp\"><img src=\"https://x.example/a.png\"></picture>",
+            ),
             ("<img src=\"data:image/png;base64,AA\">", "[image]", "[image]"),
             ("<img>", "[image]", "[image]"),
             ("<img src=\"https://t/1\" width=1 height=1>", "", ""),
@@ -266,6 +350,44 @@ mod tests {
                 reshaped(&html, Relative::To(&base)),
                 format!("<a href=\"{to}\">x</a>")
             );
+        }
+    }
+
+    #[test]
+    fn what_is_embedded_is_reached_by_a_link() {
+        let link =
+            "<br><a href=\"https://v.example/1\" rel=\"noopener noreferrer\">https://v.example/1</a><br>";
+        for (html, safe) in [
+            (
+                "<iframe class=ql-video src=\"https://v.example/1\"></iframe>",
+                link.to_owned(),
+            ),
+            (
+                "<figure class=media><oembed url=//v.example/1></oembed></figure>",
+                format!("<figure>{link}</figure>"),
+            ),
+            (
+                "<object data=\"https://v.example/1\">x</object>",
+                format!(" {link}x "),
+            ),
+            (
+                "<video controls><source src=\"https://v.example/1\">x</video>",
+                format!(" {link}x "),
+            ),
+            ("<embed src=\"https://v.example/1\">", link.to_owned()),
+            // Nothing that is seen, or that leads anywhere.
+            (
+                "a<iframe src=\"https://v.example/1\" width=1 height=1></iframe>",
+                "a".to_owned(),
+            ),
+            (
+                "a<iframe src=\"https://v.example/1\" style=\"display: none\"></iframe>",
+                "a".to_owned(),
+            ),
+            ("a<iframe src=\"javascript:x()\"></iframe>", "a".to_owned()),
+            ("a<iframe srcdoc=\"x\"></iframe>", "a".to_owned()),
+        ] {
+            assert_eq!(sanitise(html, Relative::Drop), safe, "{html}");
         }
     }
 

@@ -85,7 +85,16 @@ pub(super) fn digest(words: &str) -> String {
 
 /// Whether a text shows nothing.
 pub(super) fn is_blank(text: &str) -> bool {
-    text.chars().all(|c| c.is_whitespace() || is_invisible(c))
+    text.chars().all(shows_nothing)
+}
+
+/// Whether a character shows nothing by itself: what joins others, turns their direction or fills a place does not.
+/// Newsletters fill the line that a list of mails shows with such characters.
+pub(super) fn shows_nothing(c: char) -> bool {
+    let beside_others = matches!(c, '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}'
+        | '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2061}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffc}' | '\u{e0000}'..='\u{e0fff}');
+    c.is_whitespace() || is_invisible(c) || beside_others
 }
 
 /// The visible characters alone.
@@ -119,6 +128,34 @@ mod tests {
         ] {
             assert_eq!(shown(&body(ours), "", theirs).held, expected, "{ours}");
             assert_eq!(shown_plainly(&body(ours), "", theirs).held, expected, "{ours}");
+        }
+    }
+
+    #[test]
+    fn what_shows_nothing_is_blank_however_it_is_written() {
+        for nothing in [
+            "",
+            " \u{a0}\t",
+            "\u{200c}",
+            "\u{34f}\u{200c}\u{a0}\u{ad}",
+            "\u{200e}\u{202b}\u{2069}",
+            "\u{2800}\u{3164}",
+            "\u{fe0f}",
+            "\u{fffc}",
+            "\u{feff}\u{2060}",
+        ] {
+            assert!(is_blank(nothing), "{}", nothing.escape_unicode());
+        }
+        for something in [
+            ".",
+            "—",
+            "👍",
+            "👩\u{200d}👧",
+            "❤\u{fe0f}",
+            "می\u{200c}خواهم",
+            "\u{301}",
+        ] {
+            assert!(!is_blank(something), "{something}");
         }
     }
 

@@ -40,6 +40,7 @@ pub(super) fn safe(html: &str, relative: Relative<'_>) -> Safe {
         // a mail's title is no part of its text
         .add_clean_content_tags(["title"])
         .add_tag_attributes("li", ["value"])
+        .add_tag_attributes("ol", ["type"])
         .url_schemes(["http", "https", "mailto", "tel"].into_iter().collect())
         .url_relative(match relative {
             Relative::Keep => UrlRelative::PassThrough,
@@ -99,7 +100,7 @@ mod tests {
                 "[image]<img src=\"HTTPS://x/y.png\">",
             ),
             ("<html><head><title>t</title></head><body>b</body></html>", "b"),
-            ("<iframe src=\"https://x\"></iframe>a", "a"),
+            ("<iframe src=\"javascript:x()\"></iframe>a", "a"),
             ("<p>unclosed", "<p>unclosed</p>"),
         ] {
             assert_eq!(sanitise(html, Relative::Drop), safe, "{html}");

@@ -239,6 +239,7 @@ async fn what_shows_nothing_is_neither_sent_nor_an_empty_row() {
         "<p>\u{200b}<br></p>",
         "<img src=\"https://t.example/1.gif\" width=1 height=1>",
         "<!-- x -->",
+        "<div>&zwnj;&nbsp;&#847;&shy;</div><p>\u{2800}</p>",
     ] {
         stage.writes(ticket, empty).await;
     }
@@ -253,13 +254,25 @@ async fn what_shows_nothing_is_neither_sent_nor_an_empty_row() {
         "<img src=\"cid:foto.jpg\">",
         "<img src=\"data:image/png;base64,AAAA\" alt=\"Ekran\">",
         "<p>&nbsp;</p>",
+        "<p>&zwnj;&nbsp;&#847;</p><img src=\"https://t.example/1.gif\" width=1 height=1>",
+        "<iframe src=\"https://v.example/1\"></iframe>",
     ] {
         stage.simulator.agent_reply(case, Says::html(html)).unwrap();
     }
-    let rows = stage.until_site(ticket, 11).await;
-    let bodies: Vec<&str> = rows.iter().skip(7).map(|row| row.body.as_str()).collect();
+    let rows = stage.until_site(ticket, 14).await;
+    let bodies: Vec<&str> = rows.iter().skip(8).map(|row| row.body.as_str()).collect();
     let ours = format!("{}/file/7/ekran.png", stage.simulator.url());
-    assert_eq!(bodies, [ours.as_str(), "[foto.jpg]", "[Ekran]", "—"]);
+    assert_eq!(
+        bodies,
+        [
+            ours.as_str(),
+            "[foto.jpg]",
+            "[Ekran]",
+            "—",
+            "—",
+            "https://v.example/1"
+        ]
+    );
 }
 
 /// A mail that quotes, as Gmail writes it: what an agent said, and before that what the customer said.
