@@ -307,8 +307,11 @@ fn quotation(lines: &[Line], before: Option<&Line>) -> Option<(usize, usize)> {
 fn is_head(text: &str, names_mail: bool) -> bool {
     text.len() <= LONGEST_HEAD
         && text.ends_with([':', '：'])
-        && has_time(text)
-        && (names_mail || has_address(text))
+        && match names_mail {
+            // Thunderbird writes the year as the reader's system does, in two digits where that does.
+            true => numbers(text).count() >= 4,
+            false => has_time(text) && has_address(text),
+        }
 }
 
 /// `-----Original Message-----`, or a line that is drawn.
@@ -338,12 +341,13 @@ fn has_address(text: &str) -> bool {
 
 /// A day, a year, an hour and a minute, at least.
 fn has_time(text: &str) -> bool {
-    let numbers = || {
-        text.split(|c: char| !c.is_ascii_digit())
-            .filter(|number| !number.is_empty())
-    };
     let is_year = |number: &str| number.len() == 4 && (number.starts_with("19") || number.starts_with("20"));
-    numbers().count() >= 4 && numbers().any(is_year)
+    numbers(text).count() >= 4 && numbers(text).any(is_year)
+}
+
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter(|number| !number.is_empty())
 }
 
 fn is_cut(cuts: &[Range<usize>], at: usize) -> bool {

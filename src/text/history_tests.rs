@@ -26,7 +26,7 @@ const AGENT: &str = "<p>Merhaba Ayşe,</p><p>adresiniz <b>hâlâ</b> aynı mı?<
 const CUSTOMER: &str = "Kargom nerede?\nSipariş 15";
 
 /// A reply as mail programs write it; what they quote is [`AGENT`].
-const REPLIES: [&str; 13] = [
+const REPLIES: [&str; 24] = [
     // Gmail
     "<div dir=\"ltr\">Yeni</div><br><div class=\"gmail_quote\"><div dir=\"ltr\" class=\"gmail_attr\">Destek &lt;<a href=\"mailto:destek@shop.example\">destek@shop.example</a>&gt;, 5 May 2025 Pzt, 14:02 tarihinde şunu yazdı:<br></div><blockquote class=\"gmail_quote\" style=\"margin:0\">{}</blockquote></div>",
     "<div dir=\"ltr\">Yeni</div><br><div class=\"gmail_quote\"><div class=\"gmail_attr\">пн, 5 мая 2025 г. в 14:02, Поддержка &lt;<a href=\"mailto:help@shop.example\">help@shop.example</a>&gt;:<br></div><blockquote>{}</blockquote></div>",
@@ -44,6 +44,19 @@ const REPLIES: [&str; 13] = [
     "<div class=\"WordSection1\"><p class=\"MsoNormal\">Yeni<o:p></o:p></p><div><div style=\"border:none;border-top:solid #E1E1E1 1.0pt\"><p class=\"MsoNormal\"><b>Kimden:</b> Destek &lt;destek@shop.example&gt; <br><b>Gönderildi:</b> 5 Mayıs 2025 Pazartesi 14:02<br><b>Kime:</b> Ayşe Yılmaz<br><b>Konu:</b> Ynt: Kargom nerede?<o:p></o:p></p></div></div><p class=\"MsoNormal\"><o:p>&nbsp;</o:p></p>{}</div>",
     "<div>Yeni</div><div id=\"appendonsend\"></div><hr style=\"display:inline-block;width:98%\"><div id=\"divRplyFwdMsg\" dir=\"ltr\"><font face=\"Calibri\"><b>От:</b> Поддержка &lt;help@shop.example&gt;<br><b>Отправлено:</b> 5 мая 2025 г. 14:02<br><b>Кому:</b> Иван<br><b>Тема:</b> Re: Заказ</font><div>&nbsp;</div></div><div>{}</div>",
     "<p>Yeni</p><p>-----Original Message-----<br>From: Support [mailto:help@shop.example]<br>Sent: Monday, May 5, 2025 2:02 PM<br>To: Kate<br>Subject: RE: Order</p>{}",
+    // Other languages, and other versions of these programs: short dates of Thunderbird, Apple Mail, Gmail, Outlook in German,
+    // the one for telephones, Yandex and Mail.ru
+    "<p>Yeni</p><div class=\"moz-cite-prefix\">Am 05.05.25 um 14:02 schrieb Support:<br></div><blockquote type=\"cite\" cite=\"mid:abc@shop.example\">{}</blockquote>",
+    "<p>Yeni</p><div class=\"moz-cite-prefix\">On 5/5/25 2:02 PM, Support wrote:</div><blockquote type=\"cite\" cite=\"mid:abc@shop.example\">{}</blockquote>",
+    "<html><body>Yeni<br><div><blockquote type=\"cite\"><div>Am 05.05.2025 um 14:02 schrieb Support &lt;help@shop.example&gt;:</div><br><div>{}</div></blockquote></div></body></html>",
+    "<div dir=\"auto\">Yeni</div><div><div>Le lun. 5 mai 2025 à 14:02, Support &lt;<a href=\"mailto:help@shop.example\">help@shop.example</a>&gt; a écrit&nbsp;:<br></div><blockquote>{}</blockquote></div>",
+    "<div>Yeni</div><div><div>2025年5月5日(月) 14:02 Support &lt;help@shop.example&gt;：</div><blockquote>{}</blockquote></div>",
+    "<div>Yeni</div><hr><p><b>Von:</b> Support &lt;help@shop.example&gt;<br><b>Gesendet:</b> Montag, 5. Mai 2025 14:02<br><b>An:</b> Ayşe<br><b>Cc:</b> Ali &lt;ali@customer.example&gt;<br><b>Betreff:</b> AW: Bestellung: wo?</p>{}",
+    "<div>Yeni</div><div>________________________________</div><div><strong>From:</strong> Support &lt;help@shop.example&gt;<br><strong>Date:</strong> Monday, 5 May 2025 at 14:02<br><strong>To:</strong> Ayşe<br><strong>Subject:</strong> Re: Order<br></div><div>{}</div>",
+    "<div>Yeni</div><div>05.05.2025, 14:02, «Поддержка» &lt;help@shop.example&gt;:</div><blockquote><div>{}</div></blockquote>",
+    "<div>Yeni</div><div>Понедельник, 5 мая 2025, 14:02 +03:00 от Поддержка &lt;<a href=\"mailto:help@shop.example\">help@shop.example</a>&gt;:</div><blockquote>{}</blockquote>",
+    "<div>Yeni</div><div>5 May 2025 14:02 tarihinde, Destek &lt;destek@shop.example&gt; şöyle yazdı:</div><blockquote>{}</blockquote>",
+    "<div>Yeni</div><blockquote><div>On May 5, 2025, at 2:02 PM, Support &lt;help@shop.example&gt; wrote:</div><div>{}</div></blockquote>",
     // A plain mail that became HTML
     "<pre>Yeni\n\nOn Mon, May 5, 2025 at 2:02 PM Support &lt;help@shop.example&gt;\nwrote:\n\n&gt; Merhaba Ayşe,\n&gt;\n&gt; adresiniz hâlâ\n&gt; aynı mı?\n</pre>",
 ];
@@ -158,7 +171,7 @@ proptest! {
         quoted in prop::collection::vec("[a-zşЖ]{1,6}( [a-z]{1,5})?", 1..5),
         new in prop::collection::vec("[a-z]{1,6}", 1..4),
         place in 0usize..6,
-        program in 0usize..12,
+        program in 0usize..23,
     ) {
         let had: String = quoted.iter().map(|line| format!("<p>{line}</p>")).collect();
         let mut lines: Vec<String> = quoted.clone();
