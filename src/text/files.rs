@@ -28,42 +28,42 @@ pub type Told<'a> = (&'a str, Option<u64>);
 /// True where the files of a message in Deskie may be those that we sent: each has the name or the size of one of ours.
 /// Deskie may have lost some, and may write names its own way; it adds none.
 pub fn same_files(ours: &[Told<'_>], theirs: &[Told<'_>]) -> bool {
-    let mut left: Vec<&Told<'_>> = ours.iter().collect();
-    theirs.iter().all(|(name, size)| {
-        let alike = |(our_name, our_size): &Told<'_>| {
-            (size.is_some() && size == our_size) || plain(our_name) == plain(name)
-        };
-        match left.iter().position(|ours| alike(ours)) {
-            Some(place) => {
-                left.swap_remove(place);
-                true
-            }
-            None => false,
-        }
-    })
+    paired(ours, theirs).1.is_empty()
 }
 
 /// Which of our files a message in Deskie lacks, by their places. It may tell of more under other names: then `Err` holds
 /// those of which nobody can say.
 pub fn lost_files(ours: &[Told<'_>], theirs: &[Told<'_>]) -> Result<Vec<usize>, Vec<usize>> {
-    let mut left: Vec<&Told<'_>> = theirs.iter().collect();
-    let mut unmatched = Vec::new();
-    for (place, (name, size)) in ours.iter().enumerate() {
-        let alike = |(their_name, their_size): &Told<'_>| {
-            plain(their_name) == plain(name) || (size.is_some() && size == their_size)
-        };
-        match left.iter().position(|theirs| alike(theirs)) {
-            Some(found) => {
-                left.swap_remove(found);
-            }
-            None => unmatched.push(place),
-        }
-    }
+    let (unmatched, left) = paired(ours, theirs);
     match left.len() {
         0 => Ok(unmatched),
         others if others >= unmatched.len() => Ok(Vec::new()),
         _ => Err(unmatched),
     }
+}
+
+/// The places of ours and of theirs that have no partner. A telephone calls all its pictures alike, so what is equal in
+/// both is paired first.
+fn paired(ours: &[Told<'_>], theirs: &[Told<'_>]) -> (Vec<usize>, Vec<usize>) {
+    let same_name = |(our, _): &Told<'_>, (their, _): &Told<'_>| plain(our) == plain(their);
+    let same_size = |(_, our): &Told<'_>, (_, their): &Told<'_>| our.is_some() && our == their;
+    let alike: [&dyn Fn(&Told<'_>, &Told<'_>) -> bool; 3] = [
+        &|our, their| same_name(our, their) && same_size(our, their),
+        &same_size,
+        &same_name,
+    ];
+    let mut unmatched: Vec<usize> = (0..ours.len()).collect();
+    let mut left: Vec<usize> = (0..theirs.len()).collect();
+    for alike in alike {
+        left.retain(|their| {
+            let of = |our: &usize| ours.get(*our).zip(theirs.get(*their));
+            let partner = unmatched
+                .iter()
+                .position(|our| of(our).is_some_and(|(our, their)| alike(our, their)));
+            partner.map(|place| unmatched.remove(place)).is_none()
+        });
+    }
+    (unmatched, left)
 }
 
 fn plain(name: &str) -> String {
@@ -129,6 +129,20 @@ mod tests {
             lost_files(&ours, &[("c.txt", None), ("x", None)]),
             Err(vec![0, 1]),
             "one of two"
+        );
+        let alike = [
+            ("image.jpg", Some(5)),
+            ("image.jpg", Some(9)),
+            ("image.jpg", Some(7)),
+        ];
+        assert_eq!(
+            lost_files(&alike, &[("image.jpg", Some(7)), ("image.jpg", Some(9))]),
+            Ok(vec![0]),
+            "which of those that are called alike"
+        );
+        assert!(
+            same_files(&alike, &[("image.jpg", None), ("z", Some(5))]),
+            "the size of one, the name of another"
         );
     }
 
