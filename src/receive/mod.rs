@@ -192,14 +192,47 @@ async fn throw_away(mut stream: axum::body::BodyDataStream) {
     let _ = tokio::time::timeout(DRAIN_WITHIN, draining).await;
 }
 
+/// So many layers of compression are taken off: a sender's, and one of each proxy's.
+const LAYERS: usize = 4;
+
 /// The body without its compression, of which a sender's proxy may think; none where it is larger than allowed.
 fn unpacked<'a>(encoding: Option<&str>, body: &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, &'static str> {
+    // The last that is named was put on last.
+    let mut named: Vec<&str> = encoding
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"))
+        .collect();
+    let mut body = Cow::Borrowed(body);
+    for _ in 0..LAYERS {
+        let name = match (named.pop(), is_gzip(&body)) {
+            (_, true) => "gzip",
+            (Some(name), false) => name,
+            (None, false) => break,
+        };
+        let Some(whole) = opened(name, &body)? else {
+            return Ok(None);
+        };
+        body = Cow::Owned(whole);
+    }
+    match named.is_empty() && !is_gzip(&body) {
+        true => Ok(Some(body)),
+        false => Err("the body is compressed over and over\n"),
+    }
+}
+
+/// Whether bytes say of themselves that they are gzip: no text begins so.
+fn is_gzip(body: &[u8]) -> bool {
+    body.starts_with(&[0x1f, 0x8b])
+}
+
+/// A body without one layer of compression.
+fn opened(encoding: &str, body: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
     let limit = MAX_BODY as u64 + 1;
     let mut whole = Vec::new();
-    let encoding = encoding.unwrap_or_default().trim().to_ascii_lowercase();
-    let read = match encoding.as_str() {
-        "" | "identity" if !body.starts_with(&[0x1f, 0x8b]) => return Ok(Some(Cow::Borrowed(body))),
-        "" | "identity" | "gzip" | "x-gzip" => flate2::read::MultiGzDecoder::new(body)
+    let read = match encoding.to_ascii_lowercase().as_str() {
+        "gzip" | "x-gzip" => flate2::read::MultiGzDecoder::new(body)
             .take(limit)
             .read_to_end(&mut whole),
         // By its name it has a zlib header, and often it has none.
@@ -216,7 +249,7 @@ fn unpacked<'a>(encoding: Option<&str>, body: &'a [u8]) -> Result<Option<Cow<'a,
         _ => return Err("the body's content-encoding is neither gzip nor deflate\n"),
     };
     match read {
-        Ok(_) => Ok((whole.len() <= MAX_BODY).then_some(Cow::Owned(whole))),
+        Ok(_) => Ok((whole.len() <= MAX_BODY).then_some(whole)),
         Err(_) => Err("the body's compression is broken\n"),
     }
 }

@@ -150,6 +150,27 @@ async fn a_body_over_a_mebibyte_is_refused_with_and_without_its_length() {
     let pieces = std::iter::repeat_n(chunk, 17);
     // THEN it is refused as soon as it is too long
     assert_eq!(raw(&stage, "transfer-encoding: chunked\r\n", pieces).await, 413);
+    // WHEN a client asks before it sends, THEN it is told so before it has sent anything
+    let head = format!("content-length: {}\r\nexpect: 100-continue\r\n", 2 << 20);
+    assert_eq!(raw(&stage, &head, std::iter::empty()).await, 413);
+    let head = "content-length: 2\r\nexpect: 100-continue\r\n";
+    assert_eq!(raw(&stage, head, std::iter::empty()).await, 100);
+    // AND WHEN what comes is no body at all, THEN that is told
+    let pieces = std::iter::once(b"zz\r\n".to_vec());
+    assert_eq!(raw(&stage, "transfer-encoding: chunked\r\n", pieces).await, 400);
+    // AND WHEN a proxy of old speaks, THEN it is understood
+    let mut stream = TcpStream::connect(&stage.workplace.places.listen).await.unwrap();
+    let old = "POST /webhooks/demo-webhook-secret HTTP/1.0\r\ncontent-length: 13\r\n\r\n{\"case_id\":78}";
+    stream.write_all(old.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+    assert_eq!(
+        stage
+            .count("select count(*) from deskie_cdc.inbox where case_id = 78")
+            .await,
+        1
+    );
     // AND WHEN it is just short enough, THEN it is taken
     let body = format!("{}{{}}", " ".repeat((1 << 20) - 2));
     assert_eq!(
@@ -390,6 +411,7 @@ async fn a_compressed_webhook_is_read_and_one_that_grows_without_end_is_not() {
     };
     let body = br#"{"case_id": 77}"#;
     let large = vec![b' '; 3 << 20];
+    let times = |times: usize| (0..times).fold(body.to_vec(), |packed, _| gzip(&packed));
     let mut broken = gzip(body);
     broken.truncate(12);
     // WHEN bodies come compressed, THEN each is read, or refused for what it is
@@ -401,6 +423,14 @@ async fn a_compressed_webhook_is_read_and_one_that_grows_without_end_is_not() {
         ("identity", body.to_vec(), 200),
         ("gzip", gzip(&large), 413),
         ("gzip", broken, 400),
+        // By the sender and by a proxy, told or not.
+        ("gzip", times(2), 200),
+        ("gzip, gzip", times(2), 200),
+        ("deflate, GZIP", gzip(&deflate(body)), 200),
+        ("gzip, identity", gzip(body), 200),
+        ("deflate", gzip(body), 200),
+        ("gzip", gzip(&gzip(&large)), 413),
+        ("gzip", times(9), 400),
         ("br", body.to_vec(), 400),
     ] {
         let mut request = Client::new().post(stage.workplace.webhook_url()).body(body);
