@@ -11,7 +11,9 @@ const LONGEST_ENDING: usize = 16;
 pub fn safe(name: &str) -> String {
     let plain = |c: char| match c {
         '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => Some('_'),
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => None,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' => None,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => None,
+        '\u{fff9}'..='\u{fffc}' | '\u{e0000}'..='\u{e007f}' => None,
         c if c.is_control() => None,
         c if c.is_whitespace() => Some(' '),
         c => Some(c),
@@ -19,11 +21,32 @@ pub fn safe(name: &str) -> String {
     let name: String = name.chars().filter_map(plain).collect();
     let ends = |c: char| c == '.' || c == ' ';
     let name = name.trim_matches(ends);
-    let name = shortened(name);
+    let name = match is_device(name) {
+        true => shortened(&format!("_{name}")),
+        false => shortened(name),
+    };
     match name.trim_matches(ends) {
         "" => "file".to_owned(),
+        // It has become one by being shortened.
+        name if is_device(name) => name.replacen(char::is_alphabetic, "_", 1),
         name => name.to_owned(),
     }
+}
+
+/// Whether Windows takes it for a device, whatever its ending: `nul.txt` swallows what is written to it.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end();
+    let stem = stem.to_ascii_uppercase();
+    let numbered = ["COM", "LPT"].iter().find_map(|port| stem.strip_prefix(port));
+    matches!(
+        stem.as_str(),
+        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$" | "CLOCK$"
+    ) || numbered.is_some_and(|number| {
+        matches!(
+            number,
+            "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³"
+        )
+    })
 }
 
 /// At most [`LONGEST`] bytes, with its ending.
@@ -94,9 +117,25 @@ mod tests {
             ("\0\n", "file"),
             ("a\u{202e}gpj.exe", "agpj.exe"),
             ("C:\\x", "C__x"),
+            ("a\u{61c}\u{2067}gpj.exe\u{ad}", "agpj.exe"),
+            ("fatura.pdf. . .", "fatura.pdf"),
+            ("nul", "_nul"),
+            ("NUL .tar.gz", "_NUL .tar.gz"),
+            ("com1.txt", "_com1.txt"),
+            ("LPT³", "_LPT³"),
+            ("CONIN$", "_CONIN$"),
+            ("console.log", "console.log"),
+            ("com10.txt", "com10.txt"),
+            ("COM\u{200b}1", "_COM1"),
+            ("x:Zone.Identifier", "x_Zone.Identifier"),
+            ("~/.ssh/id", "~_.ssh_id"),
         ] {
             assert_eq!(safe(name), expected, "{name:?}");
         }
+        let long = safe(&format!("nul.{}", "x".repeat(200)));
+        assert!(long.starts_with("_nul.x") && long.len() == LONGEST, "{long}");
+        let cut = safe(&format!("nul{}x.txt", " ".repeat(200)));
+        assert!(cut.starts_with("_ul ") && cut.len() == LONGEST, "{cut}");
         assert_eq!(of_path("https://x/a%20b.png?token=1").as_deref(), Some("a b.png"));
         assert_eq!(of_path("folder/"), None);
     }
