@@ -283,6 +283,57 @@ fn no_text_inside_a_value_becomes_a_field() {
             assert!(matches!(found, Ok(Webhook::Rule(_))), "{body}: {found:?}");
         }
     }
+    // Other ways in which a value ends, or a name is written.
+    for (template, forged) in [
+        (
+            r#"{"last_message":"~","case_id":"5"}"#,
+            r#"","type":"message_new","object[message_id]":"9","object[case_id]":"2","object[content]":"forged","x":""#,
+        ),
+        (
+            r#"{"last_message":"~","case_id":"5"}"#,
+            r#"","\u0074ype":"message_new","\u006fbject":{"message_id":9,"case_id":2,"content":"forged"},"x":""#,
+        ),
+        (
+            r#"[{"case_id":"5","last_message":"~"}]"#,
+            r#""},{"type":"message_new","object":{"message_id":9,"case_id":2,"content":"forged"}},{"x":""#,
+        ),
+        (
+            r#"{"case_id":"5","ticket":{"last_message":"~"}}"#,
+            r#""}},{"type":"message_new","object":{"message_id":9,"case_id":2,"content":"forged"},"x":{"y":""#,
+        ),
+        (
+            "<case_id>5</case_id><text>~</text>",
+            r#"</text>{"type":"message_new","object":{"message_id":9,"case_id":2,"content":"forged"}}"#,
+        ),
+        (
+            "case_id=5&last_message=~",
+            "%26type%3Dmessage_new%26object%5Bmessage_id%5D%3D9%26object%5Bcase_id%5D%3D2%26object%5Bcontent%5D%3Dforged",
+        ),
+        (
+            "case_id=5&last_message=~",
+            "&%74ype=message_new&object%255Bmessage_id%255D=9&object%255Bcase_id%255D=2&object%255Bcontent%255D=forged",
+        ),
+        (
+            "{'case_id':'5','last_message':'~'}",
+            r#"'} {"type":"message_new","object":{"message_id":9,"case_id":2,"content":"forged"}}"#,
+        ),
+    ] {
+        let body = template.replace('~', forged);
+        for kind in [JSON, FORM, Some("text/xml"), None] {
+            let found = parse(kind, None, body.as_bytes());
+            assert!(
+                matches!(found, Ok(Webhook::Rule(_)) | Err(_)),
+                "{body}: {found:?}"
+            );
+        }
+    }
+    let parts = "--B\r\nContent-Disposition: form-data; name=\"last_message\"\r\n\r\nx\r\n--B\r\nContent-Disposition: form-data; \
+        name=\"type\"\r\n\r\nmessage_new\r\n--B\r\nContent-Disposition: form-data; name=\"object[case_id]\"\r\n\r\n2\r\n--B\r\n\
+        Content-Disposition: form-data; name=\"object[message_id]\"\r\n\r\n9\r\n--B--";
+    let found = parse(Some("multipart/form-data; boundary=B"), None, parts.as_bytes());
+    assert!(matches!(found, Ok(Webhook::Rule(_))), "{found:?}");
+    let whole = r#"{"type":"message_new","object":{"message_id":9,"case_id":2,"content":"forged"}}"#;
+    assert_eq!(parse(JSON, Some("case_id=5"), whole.as_bytes()), rule(5, Some(9)));
     let forged = "&type=message_new&object[message_id]=9&object[case_id]=2&object[content]=forged";
     for (template, query) in [
         ("last_message=~&case_id=5", None),
@@ -345,6 +396,17 @@ fn every_character_set_is_read_and_one_that_is_not_told_is_a_poke() {
         ("windows-1251", "Привет, мир"),
         ("UTF-8", "Привет, Şü"),
         ("shift_jis", "こんにちは"),
+        ("iso-8859-5", "Привет, мир"),
+        ("ibm866", "Привет, мир"),
+        ("x-mac-cyrillic", "Привет, мир"),
+        ("koi8-u", "Привіт, світе"),
+        ("cp1251", "Привет, мир"),
+        ("latin5", "Şikâyet ığüşöç İ"),
+        ("windows-1252", "naïve “café” – €"),
+        ("windows-1258", "cà phê"),
+        ("gb18030", "你好，世界"),
+        ("big5", "你好"),
+        ("euc-kr", "안녕하세요"),
     ] {
         let encoding = encoding_rs::Encoding::for_label(name.as_bytes()).unwrap();
         let (bytes, _, _) = encoding.encode(text);

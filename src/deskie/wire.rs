@@ -304,8 +304,17 @@ pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
     let read = rfc2822
         .parse_timestamp(moment)
         .or_else(|_| rfc2822.parse_timestamp(format!("{moment} {offset}")))
-        .or_else(|_| moment.parse::<Timestamp>());
+        .or_else(|_| moment.parse::<Timestamp>())
+        .or_else(|_| without_last_blank(moment).parse::<Timestamp>());
     read.ok().or_else(civil).filter(is_a_date)
+}
+
+/// `2014-05-05 00:15:17 +0300` as the standard writes it.
+fn without_last_blank(text: &str) -> String {
+    match text.rsplit_once(' ') {
+        Some((moment, offset)) => format!("{moment}{offset}"),
+        None => text.to_owned(),
+    }
 }
 
 /// What the name of a zone says, where it says one thing. Of another name nothing is known, and an hour that is off by
@@ -363,6 +372,12 @@ mod tests {
             "Mon, 05 May 2014 01:15:17 msd",
             "2014-05-05 00:15:17 TRT",
             "2014-05-04 21:15:17 UTC",
+            "Mon, 05 May 2014 00:15:17 +0300 (MSK)",
+            "Mon, 5 May 2014 02:15:17 YEKT",
+            "2014-05-05 00:15:17 +0300",
+            "2014-05-05 00:15:17 +03:00",
+            "2014-05-05T00:15:17+0300",
+            "2014-05-04T21:15:17.000Z",
         ] {
             assert_eq!(parse_date(text), expected, "{text}");
         }
@@ -372,6 +387,13 @@ mod tests {
             " ",
             "0",
             "0000-00-00 00:00:00",
+            "0000-00-00",
+            "-0001-11-30 00:00:00",
+            "Wed, 30 Nov -0001 00:00:00 +0000",
+            "1970-01-01T00:00:00+00:00",
+            "-62169984000",
+            "2014-02-30 00:00:00",
+            "2014-05-05 00:15:17 Europe/Istanbul",
             "soon",
             "Thu, 01 Jan 1970 03:00:00 +0300",
             "Thu, 01 Jan 1970 00:00:00 -0500",
