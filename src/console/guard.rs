@@ -8,12 +8,26 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Uri, header};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+/// Whether a request is answered: every name that it is asked under has to be ours, and one that names none is no
+/// browser's. HTTP/2 and a request for a proxy name it in the address.
+pub(super) fn is_for_us(headers: &HeaderMap, uri: &Uri, allowed: &[String]) -> bool {
+    let hosts = headers
+        .get_all(header::HOST)
+        .iter()
+        .map(|host| host.to_str().unwrap_or_default());
+    hosts
+        .chain(uri.authority().map(Authority::as_str))
+        .all(|host| is_our_name(host, allowed))
+}
+
 /// Whether a request for this `Host` is answered.
-pub(super) fn is_our_name(host: &str, allowed: &[String]) -> bool {
+fn is_our_name(host: &str, allowed: &[String]) -> bool {
     let host = host.trim();
     let name = match host.strip_prefix('[') {
         Some(v6) => v6
@@ -91,6 +105,7 @@ impl Gate {
 mod tests {
     use super::*;
     use crate::model::clock::monotonic;
+    use axum::http::HeaderValue;
 
     #[test]
     fn another_sites_name_is_not_ours() {
@@ -123,10 +138,49 @@ mod tests {
             "127.0.0.1:8788@evil.example",
             "localhost:8788.evil.example",
             "[::1].evil.example",
+            "evil.example.",
+            "[fe80::1%25eth0.evil.example]",
+            "[::1",
+            "[]",
+            "::1",
+            "2130706433.evil.example",
+            "localhost\u{3002}evil.example",
+            "evil.example:80:localhost",
             "localhost:8788/evil",
             "localhost:1:2",
         ] {
             assert!(!is_our_name(other, &allowed), "{other}");
+        }
+    }
+
+    #[test]
+    fn every_name_that_a_request_gives_has_to_be_ours() {
+        let asked = |uri: &str, hosts: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                let host = HeaderValue::from_bytes(host.as_bytes()).unwrap();
+                headers.append(header::HOST, host);
+            }
+            is_for_us(&headers, &uri.parse().unwrap(), &[])
+        };
+        for (uri, hosts) in [
+            ("/status", &[][..]),
+            ("/status", &["localhost:8788"]),
+            ("http://127.0.0.1:8788/status", &["127.0.0.1:8788"]),
+            ("http://[::1]:8788/status", &[]),
+        ] {
+            assert!(asked(uri, hosts), "{uri}");
+        }
+        for (uri, hosts) in [
+            ("/status", &["evil.example"][..]),
+            ("/status", &["localhost", "evil.example"]),
+            ("/status", &["localhöst"]),
+            ("http://evil.example/status", &["localhost"]),
+            ("http://evil.example/status", &[]),
+            ("http://localhost@evil.example/status", &[]),
+            ("http://localhost/status", &["evil.example"]),
+        ] {
+            assert!(!asked(uri, hosts), "{uri}");
         }
     }
 

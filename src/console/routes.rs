@@ -14,7 +14,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::guard::{Gate, is_our_name};
+use super::guard::{Gate, is_for_us};
 use super::report::{BudgetReport, Items, Report};
 use super::vital::{Role, Vital};
 use super::{metrics, pages};
@@ -102,11 +102,7 @@ impl FromRef<Served> for Console {
 
 /// Answers only who asks for a name of ours; that the process lives anybody may know.
 async fn guarded(hosts: &[String], request: Request, next: Next) -> Response {
-    let named = request
-        .headers()
-        .get(header::HOST)
-        .map(|host| host.to_str().unwrap_or_default());
-    if request.uri().path() == "/health/live" || named.is_none_or(|host| is_our_name(host, hosts)) {
+    if request.uri().path() == "/health/live" || is_for_us(request.headers(), request.uri(), hosts) {
         return next.run(request).await;
     }
     let text = "the admin port is not asked under this name; if it is one of ours, put it into [server] admin_hosts\n";
