@@ -72,18 +72,31 @@ pub fn describe(error: &tokio_postgres::Error) -> String {
 
 /// What may be told of a server's message.
 fn without_values(error: &tokio_postgres::error::DbError) -> String {
+    /// Where functions of the site's say what they like: PL/pgSQL's RAISE and ASSERT, and the other languages' ways.
+    const RAISED: [&str; 5] = [
+        "exec_stmt_raise",
+        "exec_stmt_assert",
+        "PLy_",
+        "plperl",
+        "throw_tcl_error",
+    ];
     /// Classes of which the server itself quotes nothing but names.
     const NAMES: [&str; 8] = ["0A", "23", "28", "3D", "3F", "42", "55", "57"];
     let (code, message) = (error.code().code(), error.message());
     // What a function of the site's says in its RAISE is made of whatever it likes; our own functions say what is fixed.
-    if error.routine() == Some("exec_stmt_raise") && !code.starts_with("DC") {
+    let routine = error.routine().unwrap_or_default();
+    if RAISED.iter().any(|raised| routine.starts_with(raised)) && !code.starts_with("DC") {
         let place = error.where_().and_then(|place| place.lines().next());
         return match place {
             Some(place) => format!("a function of the site's refuses it, {}", without_quoted(place)),
             None => "a function of the site's refuses it".to_owned(),
         };
     }
-    match NAMES.iter().any(|class| code.starts_with(class)) || code.starts_with("DC") {
+    // Text searches and paths in JSON call what they cannot read a syntax error.
+    let is_a_value =
+        code == tokio_postgres::error::SqlState::SYNTAX_ERROR.code() && routine != "scanner_yyerror";
+    let are_names = NAMES.iter().any(|class| code.starts_with(class)) && !is_a_value;
+    match are_names || code.starts_with("DC") {
         true => message.to_owned(),
         false => without_quoted(message),
     }

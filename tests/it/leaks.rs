@@ -62,14 +62,18 @@ async fn marked(stage: &Stage) {
         .simulator
         .note(case, Says::text(format!("Note {MARK}")))
         .unwrap();
-    stage
-        .simulator
-        .agent_reply(case, Says::text(format!("poison {MARK}")))
-        .unwrap();
-    stage
-        .simulator
-        .agent_reply(case, Says::text(format!("number {MARK}")))
-        .unwrap();
+    // Each is the first of its own ticket, and waits for nothing.
+    for (place, odd) in ["poison", "number", "assert"].iter().enumerate() {
+        let ticket = stage.ticket(&email, &format!("{MARK} {odd}"), MARK).await;
+        let case = stage.case_of(ticket).await;
+        let says = Says::text(format!("{odd} {MARK}"));
+        stage.simulator.agent_reply(case, says).unwrap();
+        let refused = "select count(*) from deskie_cdc.remote where state = 'parked'";
+        wait_until("it is parked", || async {
+            (stage.count(refused).await > place as i64).then_some(())
+        })
+        .await;
+    }
     let parked = "select count(*) from deskie_cdc.delivery where state = 'parked'";
     let refused = "select count(*) from deskie_cdc.remote where state = 'parked'";
     wait_until("both directions have something parked", || async {
@@ -88,10 +92,18 @@ async fn nothing_of_a_customers_is_logged_or_shown_at_any_level() {
                 raise warning 'a new row: %', new.body;
                 if new.body like 'poison%' then raise exception 'refused: %', new.body; end if;
                 if new.body like 'number%' then perform new.body::int; end if;
+                if new.body like 'assert%' then assert false, 'no ' || new.body; end if;
                 return new;
             end $$",
         )
         .schema("create trigger odd before insert on messages for each row execute function odd()")
+        .schema(
+            "create function query() returns trigger language plpgsql as $$ begin
+                if new.body like 'query%' then perform to_tsquery('simple', new.body || ' (('); end if;
+                return new;
+            end $$;
+            create trigger query before insert on messages for each row execute function query();",
+        )
         .config(
             "author = \"author\"\nbody = \"body\"",
             "author = \"author\"\nbody = \"case when m.body like 'cast%' then (m.body::int)::text else m.body end\"",
@@ -102,6 +114,11 @@ async fn nothing_of_a_customers_is_logged_or_shown_at_any_level() {
     connector.wait_for_log("leading").await;
     // WHEN all flows are played with texts and addresses that are marked, and some of them fail
     marked(&stage).await;
+    // AND a reply is refused by what the server calls an error of the statement
+    let (_, case) = stage.open(MARK).await;
+    let says = Says::text(format!("query {MARK}"));
+    stage.simulator.agent_reply(case, says).unwrap();
+    connector.wait_for_log("syntax error in tsquery").await;
     // AND somebody asks with a secret that is wrong, and sends what nobody can read
     let url = stage.workplace.webhook_url();
     let http = reqwest::Client::new();
@@ -132,11 +149,23 @@ async fn told(stage: &Stage, connector: &Connector) -> Vec<String> {
         "/health/ready",
         "/?lang=tr",
         "/failed?q=leak",
+        "/failed?lang=ru",
+        "/log?lang=tr",
+        "/nowhere",
     ] {
         let answer = reqwest::get(stage.workplace.admin_url(path)).await.unwrap();
         found.extend(leaks(path, &answer.text().await.unwrap()));
     }
-    for arguments in [&["status", "--json"][..], &["status"], &["failed", "list"]] {
+    for arguments in [
+        &["status", "--json"][..],
+        &["status"],
+        &["failed", "list"],
+        &["failed", "retry", "--all"],
+        &["check"],
+        &["setup"],
+        &["healthcheck"],
+        &["backfill", "--limit", "1"],
+    ] {
         let ended = stage.workplace.command(arguments).await;
         found.extend(leaks(&arguments.join(" "), &(ended.stdout + &ended.stderr)));
     }
