@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::output::{one_line, print, print_json, width, wrapped};
 use super::{Failure, confirmed, failed};
 use crate::config::Config;
-use crate::store::{Done, ItemKind, Parked, ParkedDetail, Store, Via};
+use crate::store::{Done, ItemKind, Parked, ParkedDetail, ParkedId, Store, Via};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -151,7 +151,12 @@ fn list_text(parked: &[Parked], columns: Option<usize>) -> String {
         for item in parked {
             let ticket = one_line(item.ticket.as_deref().unwrap_or("-"), KEY);
             let since = item.since.get(..19).unwrap_or(&item.since);
-            table.add_row([item.id.as_str(), &ticket, since, &one_line(&item.error, room)]);
+            table.add_row([
+                item.id.to_string().as_str(),
+                &ticket,
+                since,
+                &one_line(&item.error, room),
+            ]);
         }
         let lines: Vec<String> = table.lines().map(|line| line.trim().to_owned()).collect();
         lines
@@ -177,13 +182,15 @@ fn list_text(parked: &[Parked], columns: Option<usize>) -> String {
     )
 }
 
+/// What was typed as an id.
+fn parked_id(typed: &str) -> Result<ParkedId, Failure> {
+    ParkedId::of(typed).ok_or_else(|| unknown(typed))
+}
+
 fn unknown(id: &str) -> Failure {
-    let shape = match id
-        .strip_prefix(['d', 'r', 's', 'c', 'o', 'e', 'x'])
-        .is_some_and(|number| number.parse::<i64>().is_ok())
-    {
-        true => "it may have been dealt with already",
-        false => "an id looks like d12 or r638929422",
+    let shape = match ParkedId::of(id) {
+        Some(_) => "it may have been dealt with already",
+        None => "an id looks like d12 or r638929422",
     };
     failed(format!(
         "nothing parked has the id `{id}`: {shape}\nhint: `deskie-cdc failed list` shows what is parked"
@@ -192,7 +199,7 @@ fn unknown(id: &str) -> Failure {
 
 async fn show(store: &Store, id: &str, json: bool) -> Result<(), Failure> {
     let detail = store
-        .parked_get(id)
+        .parked_get(parked_id(id)?)
         .await
         .map_err(failed)?
         .ok_or_else(|| unknown(id))?;
@@ -203,7 +210,7 @@ async fn show(store: &Store, id: &str, json: bool) -> Result<(), Failure> {
         }
         return print_json(&value);
     }
-    let kind = kind(&detail.id);
+    let kind = kind(detail.id.kind);
     let mut text = format!(
         "{}: {kind}, ticket {}\n\n",
         detail.id,
@@ -235,21 +242,17 @@ fn fitted(text: &str, indent: usize) -> Vec<String> {
     }
 }
 
-/// What kind of thing an id names.
-fn kind(id: &str) -> &'static str {
-    match id.chars().next() {
-        Some('r') => "a reply for the site",
-        Some('s') => "a status for the site",
-        Some('c') => "a case that was born in Deskie, for the site",
-        Some('o') => "a case of Deskie's that claims to be this ticket",
-        Some('e') => "a change of a row",
-        Some('x') => "all new cases of one transaction",
-        _ => "a message for Deskie",
+/// What kind of thing it is.
+fn kind(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Delivery => "a message for Deskie",
+        ItemKind::Reply => "a reply for the site",
+        ItemKind::Status => "a status for the site",
+        ItemKind::Birth => "a case that was born in Deskie, for the site",
+        ItemKind::Orphan => "a case of Deskie's that claims to be this ticket",
+        ItemKind::Change => "a change of a row",
+        ItemKind::Bulk => "all new cases of one transaction",
     }
-}
-
-fn is_reply(detail: &ParkedDetail) -> bool {
-    detail.id.starts_with('r')
 }
 
 /// Everything that is not empty, nested things indented; long texts stay whole: this is where one looks for them.
@@ -295,53 +298,50 @@ fn advice(detail: &ParkedDetail) -> Vec<String> {
             _ => None,
         });
     let case = case.map_or("the customer's cases".to_owned(), |case| format!("case {case}"));
-    if id.starts_with('x') {
-        return vec![
+    let mut lines = match (id.kind, detail.in_doubt) {
+        (ItemKind::Bulk, _) => vec![
             "Look at the tickets above: are they new ones for Deskie, or an import of what was there?".into(),
             format!("They are for Deskie: `deskie-cdc failed retry {id}` opens a case for each."),
-            format!(
-                "They are not: `deskie-cdc failed discard {id}` drops them; a later message on one of them opens its case."
-            ),
-        ];
-    }
-    let mut lines = match (is_reply(detail), detail.in_doubt) {
-        _ if id.starts_with('e') => vec![
+            format!("They are not: `deskie-cdc failed discard {id}` drops them; a later message on one of them opens its case."),
+        ],
+        (ItemKind::Change, _) => vec![
             "Mend what the error names: the mapping in the config, or the row on the site.".into(),
             format!("Then `deskie-cdc failed retry {id}` takes the change; after a change of the config restart `run` first."),
             format!("`deskie-cdc failed discard {id}` gives it up: what it says never reaches Deskie."),
         ],
-        _ if id.starts_with('s') => vec![
+        (ItemKind::Status, _) => vec![
             "Mend what the error names: the [status] part of the config, a right of the connector's user, or the row.".into(),
             format!("Then `deskie-cdc failed retry {id}` writes it; after a change of the config restart `run` first."),
             format!("`deskie-cdc failed discard {id}` leaves the site's ticket as it is; Deskie keeps its own status."),
         ],
-        _ if id.starts_with('c') => vec![
+        (ItemKind::Birth, _) => vec![
             "Mend what the error names: the [case] part of the config, a right of the connector's user, or a row.".into(),
             format!("Then `deskie-cdc failed retry {id}` makes the site's ticket; after a change of the config restart `run` first."),
             format!("`deskie-cdc failed discard {id}` leaves the site without a ticket for it; the case stays in Deskie."),
         ],
-        _ if id.starts_with('o') => vec![
+        (ItemKind::Orphan, _) => vec![
             format!("Look at {case} in Deskie: its ticket field names a ticket of the site that has another case already."),
             "It is a copy, or somebody typed it: empty the field there.".into(),
             format!("Then `deskie-cdc failed retry {id}` looks at it anew; `deskie-cdc failed discard {id}` never writes from it."),
         ],
-        (true, _) => vec![
+        (ItemKind::Reply, _) => vec![
             "Mend what the error names: the [reply] part of the config, a right of the connector's user, or the row.".into(),
             format!("Then `deskie-cdc failed retry {id}` writes it; after a change of the config restart `run` first."),
             format!("`deskie-cdc failed discard {id}` leaves the site without this reply; it stays in Deskie."),
         ],
-        (false, true) => vec![
+        (ItemKind::Delivery, true) => vec![
             format!("It is not known whether Deskie did this. Look at {case} in Deskie for the text above."),
             format!("It is there: `deskie-cdc failed discard {id} --reason \"it is in Deskie\"`."),
             format!("It is not there: `deskie-cdc failed retry {id}` sends it again, without another look."),
         ],
-        (false, false) => vec![
+        (ItemKind::Delivery, false) => vec![
             "Mend what the error names: the mapping in the config, the row on the site, or the settings in Deskie.".into(),
             format!("Then `deskie-cdc failed retry {id}` sends it; after a change of the config restart `run` first."),
             format!("`deskie-cdc failed discard {id}` gives it up: it never reaches Deskie."),
         ],
     };
-    if detail.behind > 0 {
+    // Those of a whole transaction wait for each other, which its cause tells.
+    if detail.behind > 0 && id.kind != ItemKind::Bulk {
         let (things, wait) = if detail.behind == 1 {
             ("thing", "waits")
         } else {
@@ -356,7 +356,8 @@ fn advice(detail: &ParkedDetail) -> Vec<String> {
 }
 
 async fn retry(store: &Store, id: Option<&str>, reason: &str) -> Result<(), Failure> {
-    let count = store.parked_retry(id, reason).await.map_err(failed)?;
+    let named = id.map(parked_id).transpose()?;
+    let count = store.parked_retry(named, reason).await.map_err(failed)?;
     if count > 0 {
         audited(store, Done::Retry, id.unwrap_or_default(), count, reason).await?;
     }
@@ -429,7 +430,8 @@ async fn audited(store: &Store, done: Done, target: &str, count: u64, reason: &s
 }
 
 async fn discard(store: &Store, id: &str, reason: &str) -> Result<(), Failure> {
-    let count = store.parked_discard(id, reason).await.map_err(failed)?;
+    let named = parked_id(id)?;
+    let count = store.parked_discard(named, reason).await.map_err(failed)?;
     if count > 0 {
         audited(store, Done::Discard, id, count, reason).await?;
     }
@@ -449,7 +451,7 @@ mod tests {
     fn the_list_fits_and_grows_with_the_terminal() {
         let parked: Vec<Parked> = ["d12", "r638929422"]
             .map(|id| Parked {
-                id: id.into(),
+                id: ParkedId::of(id).unwrap(),
                 ticket: Some("00000000-0000-0000-0000-0000000000aa".into()),
                 error: "Deskie refuses it: the field `user_email` is not an address, ".repeat(4),
                 since: "2026-11-29 02:25:35.123+00".into(),
@@ -473,8 +475,8 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_own_words_and_advice() {
-        let detail = |id: &str| ParkedDetail {
-            id: id.to_owned(),
+        let detail = |id: ParkedId| ParkedDetail {
+            id,
             ticket: Some("7".into()),
             error: "refused".into(),
             in_doubt: false,
@@ -490,8 +492,9 @@ mod tests {
             ("e1", "a change of a row", "takes the change"),
             ("x1", "all new cases", "opens a case for each"),
         ] {
-            assert!(kind(id).contains(word), "{id}");
-            let advice = advice(&detail(id)).join(" ");
+            let named = ParkedId::of(id).unwrap();
+            assert!(kind(named.kind).contains(word), "{id}");
+            let advice = advice(&detail(named)).join(" ");
             assert!(advice.contains(advised), "{id}: {advice}");
             assert_eq!(
                 advice.contains("never reaches Deskie"),

@@ -15,7 +15,7 @@ use super::pages::{cookie, field};
 use super::routes::Served;
 use super::session::{self, COOKIE};
 use crate::model::clock;
-use crate::store::{Done, ItemKind, Store, StoreError, Via, Way};
+use crate::store::{Done, ItemKind, ParkedId, Store, StoreError, Via, Way};
 
 /// So many items are retried or discarded in one statement, and so long one click goes on with the next ones.
 const AT_ONCE: usize = 1000;
@@ -225,9 +225,9 @@ async fn apply(
     if (id, done) == ("all", Done::Retry) {
         return Ok((store.parked_retry(None, &told).await?, 0));
     }
-    let (kind, numbers) = match (ItemKind::of_letter(id), ItemKind::of_id(id)) {
+    let (kind, numbers) = match (ItemKind::of_letter(id), ParkedId::of(id)) {
         (Some(kind), _) => (kind, store.parked_numbers(kind).await?),
-        (None, Some((kind, number))) => (kind, vec![number]),
+        (None, Some(id)) => (id.kind, vec![id.number]),
         (None, None) => return Ok((0, 0)),
     };
     let (begun, mut count, mut left) = (clock::monotonic(), 0, numbers.len());

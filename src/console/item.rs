@@ -9,7 +9,7 @@ use super::page::Viewer;
 use super::search::story_of;
 use super::view::{actions, how_to_change};
 use super::words::{Advice, fill};
-use crate::store::{ItemKind, ParkedDetail};
+use crate::store::ParkedDetail;
 
 /// What of a stored row belongs to the site's row, and what to the request.
 const ROW: [&str; 7] = [
@@ -34,7 +34,7 @@ const ANSWER: &str = "answer";
 /// The page; texts only for somebody who is logged in.
 pub fn item(viewer: &Viewer, item: &ParkedDetail) -> Markup {
     let words = viewer.words();
-    let kind = ItemKind::of_id(&item.id).map_or(ItemKind::Delivery, |(kind, _)| kind);
+    let kind = item.id.kind;
     let of = if item.in_doubt {
         Advice::InDoubt
     } else {
@@ -61,7 +61,7 @@ pub fn item(viewer: &Viewer, item: &ParkedDetail) -> Markup {
             ul { @for line in (words.advice)(of) { li { (line) } } }
             @if item.behind > 0 { p { (fill(words.behind, &[&item.behind.to_string()])) } }
             (how_to_change(viewer))
-            (actions(viewer, &item.id, [words.retry, words.discard]))
+            (actions(viewer, &item.id.to_string(), [words.retry, words.discard]))
         }
         @if viewer.session.is_some() {
             (stored(words.request, &item.stored, &|name| REQUEST.contains(&name), &room))

@@ -20,7 +20,7 @@ use super::session::{self, COOKIE, SECONDS};
 use super::view;
 use super::words::{Language, fill};
 use crate::model::clock;
-use crate::store::{Done, ItemKind, StoreError, Via, Way};
+use crate::store::{Done, ItemKind, ParkedId, StoreError, Via, Way};
 
 /// How many past troubles and acts a page shows.
 const PAST: i64 = 50;
@@ -111,9 +111,9 @@ impl Asking {
             Done::LogIn => return None,
         };
         let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0);
-        let what = match (ItemKind::of_letter(&self.to), ItemKind::of_id(&self.to)) {
+        let what = match (ItemKind::of_letter(&self.to), ParkedId::of(&self.to)) {
             (Some(kind), _) => format!("{} ({})", (words.kind)(kind), number(&self.count)?),
-            (None, Some((kind, number))) => format!("{}{number}", kind.letter()),
+            (None, Some(id)) => id.to_string(),
             (None, None) => return None,
         };
         let left = number(&self.left).map(|left| fill(words.left, &[&left.to_string()]));
@@ -287,13 +287,18 @@ async fn items(State(served): State<Served>, Query(asked): Query<Asking>, header
 
 async fn item(State(served): State<Served>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     // Only what is an id may stand in an address of ours.
-    let here = ItemKind::of_id(&id).map_or("/failed".to_owned(), |_| format!("/failed/{id}"));
+    let id = ParkedId::of(&id);
+    let here = id.map_or("/failed".to_owned(), |id| format!("/failed/{id}"));
     let viewer = served.viewer(&headers, here);
-    match served.console.looks.parked_get(&id).await {
+    let found = match id {
+        Some(id) => served.console.looks.parked_get(id).await,
+        None => Ok(None),
+    };
+    match found {
         Ok(Some(item)) => {
             let page = Page {
                 place: Place::Items,
-                title: &item.id,
+                title: &item.id.to_string(),
                 parked: None,
                 is_live: false,
                 notice: None,

@@ -371,7 +371,7 @@ const WHY: usize = 300;
 /// One item of a list.
 pub fn listed(viewer: &Viewer, item: &Parked) -> Markup {
     let words = viewer.words();
-    let kind = ItemKind::of_id(&item.id).map_or("", |(kind, _)| (words.kind)(kind));
+    let kind = (words.kind)(item.id.kind);
     let why: String = item.error.chars().take(WHY).collect();
     let rest = if item.error.chars().nth(WHY).is_some() {
         "…"

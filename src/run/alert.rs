@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::trouble;
 use crate::console::{Role, Vital};
 use crate::model::{Seen, TroubleKind, clock};
-use crate::store::{Parked, StoreError};
+use crate::store::{Parked, ParkedId, StoreError};
 
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -76,7 +76,7 @@ struct Known {
 #[derive(Debug, Default)]
 struct Told {
     known: BTreeMap<(TroubleKind, String), Known>,
-    parked: BTreeSet<String>,
+    parked: BTreeSet<ParkedId>,
     parked_at: Option<Instant>,
 }
 
@@ -148,7 +148,7 @@ impl Told {
         let lately = self
             .parked_at
             .is_some_and(|at| now.saturating_duration_since(at) < TOGETHER);
-        let ids: BTreeSet<String> = parked.iter().map(|parked| parked.id.clone()).collect();
+        let ids: BTreeSet<ParkedId> = parked.iter().map(|parked| parked.id).collect();
         if ids.is_empty() {
             // One that comes right after it is told at once again.
             let over = !std::mem::take(&mut self.parked).is_empty();
@@ -320,7 +320,7 @@ mod tests {
 
     fn parked(ids: &[&str]) -> There {
         let parked = |id: &&str| Parked {
-            id: (*id).to_owned(),
+            id: ParkedId::of(id).unwrap(),
             ticket: Some("7".into()),
             error: "no customer".into(),
             since: String::new(),

@@ -76,7 +76,7 @@ pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
 pub use meta::{Gap, Meta};
 pub use migrate::own_objects;
-pub use parked::{ItemKind, Parked, ParkedDetail};
+pub use parked::{ItemKind, Parked, ParkedDetail, ParkedId};
 pub use parked_event::Place;
 pub use pause::{Paused, Way};
 pub use payload::{File, Payload};

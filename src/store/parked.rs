@@ -3,6 +3,8 @@
 //! There may be a hundred thousand of them: a page walks the partial indexes of `sql/0030_console.sql` and then looks up
 //! its own hundred.
 
+use std::fmt;
+
 use super::{Store, StoreError};
 
 /// How much waits for a person.
@@ -19,7 +21,7 @@ pub(super) const PARKED: &str = "(select count(*) from {s}.delivery where state 
 const OPENS: &str = "(d.act = 'message' and d.part = 1 and d.lead is null and d.opening is not null and d.image is not null
     and d.doubt_since is null and not exists (select from {s}.ticket t where t.id = d.ticket_id and t.case_id is not null))";
 
-/// The kinds of things that wait for a person; an id is the kind's letter and a number.
+/// The kinds of things that wait for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ItemKind {
     /// A delivery: a message, status, note or file for Deskie.
@@ -67,27 +69,49 @@ impl ItemKind {
     pub fn of_letter(letter: &str) -> Option<ItemKind> {
         ItemKind::ALL.into_iter().find(|kind| kind.letter() == letter)
     }
+}
 
-    /// What an id names; `None`: it is none.
-    pub fn of_id(id: &str) -> Option<(ItemKind, i64)> {
-        let kind = ItemKind::of_letter(id.get(..1)?)?;
-        let number = id.get(1..)?;
-        let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
-        number
-            .parse()
-            .ok()
-            .filter(|_| is_plain)
-            .map(|number| (kind, number))
+/// What names one thing that waits for a person: `d12`, the letter of its kind and a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ParkedId {
+    pub kind: ItemKind,
+    /// A delivery's own, a reply's message, a status' ticket, a case, a change's own or a transaction.
+    pub number: i64,
+}
+
+impl ParkedId {
+    /// What a text names; `None`: it is no id.
+    pub fn of(text: &str) -> Option<ParkedId> {
+        let kind = ItemKind::of_letter(text.get(..1)?)?;
+        let number = text
+            .get(1..)
+            .filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let number = number.parse().ok()?;
+        Some(ParkedId { kind, number })
+    }
+
+    pub(super) fn of_row(row: &tokio_postgres::Row) -> Result<ParkedId, StoreError> {
+        let id: &str = row.get("id");
+        ParkedId::of(id).ok_or_else(|| StoreError::Damaged(format!("`{id}` names nothing that waits")))
+    }
+}
+
+impl fmt::Display for ParkedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.kind.letter(), self.number)
+    }
+}
+
+impl serde::Serialize for ParkedId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
 /// Something that waits for a person.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Parked {
-    /// `d<number>` for a delivery, `r<message id>` for a reply, `s<number>` for a status,
-    /// `c<case id>` for a case born in Deskie, `o<case id>` for one that claims to be a ticket of ours, `e<number>` for a
-    /// change of a row that could not be taken, `x<transaction>` for all new cases of one transaction.
-    pub id: String,
+    pub id: ParkedId,
     /// The site's key of the ticket.
     pub ticket: Option<String>,
     /// Why.
@@ -96,11 +120,21 @@ pub struct Parked {
     pub since: String,
 }
 
+impl Parked {
+    pub(super) fn of_row(row: &tokio_postgres::Row) -> Result<Parked, StoreError> {
+        Ok(Parked {
+            id: ParkedId::of_row(row)?,
+            ticket: row.get("ticket"),
+            error: row.get("error"),
+            since: row.get("since"),
+        })
+    }
+}
+
 /// Everything that is stored of a parked thing.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct ParkedDetail {
-    /// As [`Parked::id`].
-    pub id: String,
+    pub id: ParkedId,
     /// The site's key of the ticket.
     pub ticket: Option<String>,
     /// Why it is parked.
@@ -160,19 +194,13 @@ impl Store {
             from page order by page.since desc, kind desc, number desc",
             EACH.replace("{limit}", "limit $2::int8 + $3::int8")
         );
-        let read = |row: &tokio_postgres::Row| Parked {
-            id: row.get("id"),
-            ticket: row.get("ticket"),
-            error: row.get("error"),
-            since: row.get("since"),
-        };
         let (letter, passed, limit) = (
             kind.map(ItemKind::letter),
             i64::from(passed),
             limit.map(i64::from),
         );
         let rows = self.query(&sql, &[&letter, &passed, &limit]).await?;
-        Ok(rows.iter().map(read).collect())
+        rows.iter().map(Parked::of_row).collect()
     }
 
     /// How many of each kind wait for a person; kinds of which none does are left out.
@@ -206,11 +234,8 @@ impl Store {
     }
 
     /// Everything that is stored of one parked thing; `None` where nothing parked has this id.
-    pub async fn parked_get(&self, id: &str) -> Result<Option<ParkedDetail>, StoreError> {
-        let Some((kind, number)) = ItemKind::of_id(id) else {
-            return Ok(None);
-        };
-        let sql = match kind {
+    pub async fn parked_get(&self, id: ParkedId) -> Result<Option<ParkedDetail>, StoreError> {
+        let sql = match id.kind {
             ItemKind::Delivery => {
                 "select t.key as ticket, coalesce(d.error, '') as error, d.doubt_since is not null as in_doubt,
                     (select count(*) from {s}.delivery o where o.ticket_id = d.ticket_id and o.id <> d.id
@@ -257,9 +282,9 @@ impl Store {
                 from {s}.bulk b where b.held_since is not null and b.xid = $1::int8::text::xid8"
             }
         };
-        let rows = self.query(sql, &[&number]).await?;
+        let rows = self.query(sql, &[&id.number]).await?;
         Ok(rows.first().map(|row| ParkedDetail {
-            id: id.to_owned(),
+            id,
             ticket: row.get("ticket"),
             error: row.get("error"),
             in_doubt: row.get("in_doubt"),
@@ -268,13 +293,12 @@ impl Store {
         }))
     }
 
-    /// A person has mended something: parked things are tried again; the one of this id ([`Parked::id`]), or all. `reason`
+    /// A person has mended something: parked things are tried again; the one of this id, or all. `reason`
     /// stands in the story of each ticket. How many.
-    pub async fn parked_retry(&self, id: Option<&str>, reason: &str) -> Result<u64, StoreError> {
-        match id.map(ItemKind::of_id) {
+    pub async fn parked_retry(&self, id: Option<ParkedId>, reason: &str) -> Result<u64, StoreError> {
+        match id {
             None => self.retry(None, &[], reason).await,
-            Some(Some((kind, number))) => self.retry(Some(kind), &[number], reason).await,
-            Some(None) => Ok(0),
+            Some(id) => self.retry(Some(id.kind), &[id.number], reason).await,
         }
     }
 
@@ -336,11 +360,9 @@ impl Store {
     }
 
     /// A person gives a parked thing up; what stands behind it goes on. How many.
-    pub async fn parked_discard(&self, id: &str, reason: &str) -> Result<u64, StoreError> {
-        match ItemKind::of_id(id) {
-            Some((kind, number)) => self.parked_discard_of(kind, &[number], (reason, reason)).await,
-            None => Ok(0),
-        }
+    pub async fn parked_discard(&self, id: ParkedId, reason: &str) -> Result<u64, StoreError> {
+        self.parked_discard_of(id.kind, &[id.number], (reason, reason))
+            .await
     }
 
     /// The same of those of a kind that have these numbers; `told`: the reason as the stories of their tickets tell it.
@@ -396,13 +418,14 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::ItemKind;
+    use super::{ItemKind, ParkedId};
 
     #[test]
     fn an_id_is_a_letter_and_a_number() {
-        assert_eq!(ItemKind::of_id("d12"), Some((ItemKind::Delivery, 12)));
         for kind in ItemKind::ALL {
-            assert_eq!(ItemKind::of_id(&format!("{}7", kind.letter())), Some((kind, 7)));
+            let id = ParkedId { kind, number: 7 };
+            assert_eq!(id.to_string(), format!("{}7", kind.letter()));
+            assert_eq!(ParkedId::of(&id.to_string()), Some(id));
         }
         for id in [
             "",
@@ -415,7 +438,7 @@ mod tests {
             "\u{e9}1",
             "d99999999999999999999",
         ] {
-            assert_eq!(ItemKind::of_id(id), None, "{id}");
+            assert_eq!(ParkedId::of(id), None, "{id}");
         }
     }
 }

@@ -67,12 +67,7 @@ impl Store {
                 union all select 'e' || id, error, parked_at from {s}.parked_event
                     where ticket_id in (select id from t) and state = 'parked') parked
             order by parked.since, id limit $2";
-        let read = |row: &tokio_postgres::Row| Parked {
-            id: row.get("id"),
-            ticket: row.get("ticket"),
-            error: row.get("error"),
-            since: row.get("since"),
-        };
-        Ok(self.query(sql, &[&key, &limit]).await?.iter().map(read).collect())
+        let rows = self.query(sql, &[&key, &limit]).await?;
+        rows.iter().map(Parked::of_row).collect()
     }
 }

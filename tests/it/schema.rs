@@ -129,9 +129,9 @@ async fn the_first_versions_tables_come_up_to_date_with_what_is_in_them() {
     assert_eq!(
         parked
             .iter()
-            .map(|item| (item.id.as_str(), item.error.as_str()))
+            .map(|item| (item.id.to_string(), item.error.as_str()))
             .collect::<Vec<_>>(),
-        [("d2", "refused")]
+        [("d2".to_owned(), "refused")]
     );
     assert_eq!(store.parked_retry(None, "").await.unwrap(), 1);
     assert_eq!(store.lane_heads(5, &[]).await.unwrap().deliveries.len(), 1);
