@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{MethodRouter, post};
 use serde_json::json;
 
 use super::guard::Verdict;
@@ -94,24 +95,22 @@ pub async fn note(served: &Served, by: (&str, Via), done: Done, target: &str, co
     }
 }
 
-/// Tries it again.
-pub async fn retry(
-    state: State<Served>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    change(&state.0, &id, (&headers, &body), Done::Retry).await
+/// Tries an item again, or gives it up with an optional `reason`.
+pub fn item(done: Done) -> MethodRouter<Served> {
+    post(
+        move |State(served): State<Served>, Path(id): Path<String>, headers: HeaderMap, body: Bytes| async move {
+            change(&served, &id, (&headers, &body), done).await
+        },
+    )
 }
 
-/// Gives it up, with an optional `reason`.
-pub async fn discard(
-    state: State<Served>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    change(&state.0, &id, (&headers, &body), Done::Discard).await
+/// Pauses a direction, or resumes it.
+pub fn direction(done: Done) -> MethodRouter<Served> {
+    post(
+        move |State(served): State<Served>, Path(way): Path<String>, headers: HeaderMap, body: Bytes| async move {
+            turn(&served, &way, (&headers, &body), done).await
+        },
+    )
 }
 
 /// Retries or discards one item, or all of a kind where the id is its letter alone; `all` retries everything.
@@ -151,26 +150,6 @@ async fn change(served: &Served, id: &str, (headers, body): (&HeaderMap, &[u8]),
         .append_pair("left", &left.to_string())
         .finish();
     Redirect::to(&format!("/failed?{query}")).into_response()
-}
-
-/// Pauses a direction.
-pub async fn pause(
-    state: State<Served>,
-    Path(way): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    turn(&state.0, &way, (&headers, &body), Done::Pause).await
-}
-
-/// Resumes it.
-pub async fn resume(
-    state: State<Served>,
-    Path(way): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    turn(&state.0, &way, (&headers, &body), Done::Resume).await
 }
 
 /// Pauses or resumes a direction; one that is so already stays so, which nobody needs to be told.

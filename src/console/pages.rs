@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
-use super::acts::{discard, note, pause, resume, retry};
+use super::acts::{self, note};
 use super::chart::Course;
 use super::guard::Verdict;
 use super::item;
@@ -36,10 +36,10 @@ pub fn routes() -> Router<Served> {
         .route("/", get(overview))
         .route("/failed", get(items))
         .route("/failed/{id}", get(item))
-        .route("/failed/{id}/retry", post(retry))
-        .route("/failed/{id}/discard", post(discard))
-        .route("/pause/{way}", post(pause))
-        .route("/resume/{way}", post(resume))
+        .route("/failed/{id}/retry", acts::item(Done::Retry))
+        .route("/failed/{id}/discard", acts::item(Done::Discard))
+        .route("/pause/{way}", acts::direction(Done::Pause))
+        .route("/resume/{way}", acts::direction(Done::Resume))
         .route("/search", get(search::search))
         .route("/trace", get(search::trace))
         .route("/troubles", get(troubles))
