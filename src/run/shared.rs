@@ -111,7 +111,7 @@ impl Shared {
             "SET enable_seqscan TO off".to_owned(),
             ASYNCHRONOUS.to_owned(),
         ];
-        let flow = store.through(pool(ours("flow").with_statements(flow), 5)?);
+        let flow = store.through(pool(named("flow").with_statements(flow), 5)?);
         let downloader = Downloader::new().map_err(|error| fatal(&error))?;
         Ok(Shared {
             downloader,
