@@ -42,14 +42,24 @@ impl Store {
 
     /// Waits for the disk: all that was committed before this is there then. Fails where we do not lead.
     pub async fn flush(&self) -> Result<(), StoreError> {
-        let committed = self.committed();
-        // A transaction that writes nothing waits for nothing; a standby is not waited for, which may be the stream itself.
-        let sql = "with f as materialized (select {s}.fence($1))
-            update {s}.lease set renewed_at = clock_timestamp() from f
-            where epoch = $1 and set_config('synchronous_commit', 'local', true) is not null";
-        self.execute(sql, &[&self.epoch().0]).await?;
-        self.note_on_disk(committed);
+        if !self.lease_renew().await? {
+            // Says whose it is now.
+            self.query("select {s}.fence($1)", &[&self.epoch().0]).await?;
+        }
         Ok(())
+    }
+
+    /// Renews the lease, which waits for the disk as well; false where another instance has taken over.
+    pub async fn lease_renew(&self) -> Result<bool, StoreError> {
+        // A transaction that writes nothing waits for nothing; a standby is not waited for, which may be the stream itself.
+        let sql = "update {s}.lease set renewed_at = clock_timestamp()
+            where epoch = $1 and set_config('synchronous_commit', 'local', true) is not null";
+        let committed = self.committed();
+        let leads = self.execute(sql, &[&self.epoch().0]).await? == 1;
+        if leads {
+            self.note_on_disk(committed);
+        }
+        Ok(leads)
     }
 
     /// What was committed before a commit that waits for the disk, for [`Store::note_on_disk`] afterwards.

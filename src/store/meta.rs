@@ -170,17 +170,6 @@ impl Store {
         asked.is_err_and(|error| error.lost_leadership())
     }
 
-    /// Renews the lease; false where another instance has taken over.
-    pub async fn lease_renew(&self) -> Result<bool, StoreError> {
-        let sql = "update {s}.lease set renewed_at = clock_timestamp() where epoch = $1";
-        let committed = self.committed();
-        let leads = self.execute(sql, &[&self.epoch().0]).await? == 1;
-        if leads {
-            self.note_on_disk(committed);
-        }
-        Ok(leads)
-    }
-
     /// Gives the lease back, so that a standby need not wait until it is stale.
     pub async fn lease_give_back(&self) -> Result<(), StoreError> {
         self.execute(
