@@ -223,11 +223,14 @@ impl Deliverer {
         };
         tracing::warn!(ticket = %delivery.ticket_key, "whether Deskie took all files of a message is not known: {why}");
         let told = format!("Deskie names {taken} of {sent} files in its answer; {why}");
-        let told = || {
-            self.store
-                .journal_add(Some(delivery.ticket_id), "files not compared", &told)
-        };
-        self.durably("files that could not be compared", told).await;
+        self.durably("files that could not be compared", || async {
+            let mut client = self.store.client().await?;
+            let step = self.store.step(&mut client).await?;
+            step.journal_add(Some(delivery.ticket_id), "files not compared", &told)
+                .await?;
+            step.commit().await
+        })
+        .await;
     }
 
     /// Parks what the message in Deskie lacks.

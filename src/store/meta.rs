@@ -1,7 +1,7 @@
 //! What is known of the server and of our own position (rule 11), and the lease (rule 13).
 
-use super::{JOURNAL_ADD, Store, StoreError};
-use crate::model::{Epoch, LaneId, Lsn};
+use super::{Store, StoreError};
+use crate::model::{Epoch, Lsn};
 
 /// So many rows are pruned in one statement, so that none runs long.
 const PRUNE_AT_ONCE: u64 = 2000;
@@ -184,17 +184,6 @@ impl Store {
     pub async fn lease_age(&self) -> Result<Option<f64>, StoreError> {
         let sql = "select extract(epoch from clock_timestamp() - renewed_at)::float8 from {s}.lease";
         Ok(self.query(sql, &[]).await?.first().and_then(|row| row.get(0)))
-    }
-
-    /// Adds a line to a ticket's story.
-    pub async fn journal_add(
-        &self,
-        ticket: Option<LaneId>,
-        what: &str,
-        detail: &str,
-    ) -> Result<(), StoreError> {
-        self.execute(JOURNAL_ADD, &[&ticket, &what, &detail]).await?;
-        Ok(())
     }
 
     /// Deletes what is past `retain`, some rows at a time: bodies and images of what is done, webhooks, the story,

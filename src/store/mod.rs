@@ -274,9 +274,6 @@ impl Store {
     }
 }
 
-/// Adds a line to a ticket's story.
-const JOURNAL_ADD: &str = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
-
 /// A durable step of the leader: several statements, one transaction, the epoch checked first.
 pub struct Step<'a> {
     transaction: deadpool_postgres::Transaction<'a>,
@@ -348,7 +345,8 @@ impl Step<'_> {
         what: &str,
         detail: &str,
     ) -> Result<(), StoreError> {
-        self.execute(JOURNAL_ADD, &[&ticket, &what, &detail]).await?;
+        let sql = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
+        self.execute(sql, &[&ticket, &what, &detail]).await?;
         Ok(())
     }
 

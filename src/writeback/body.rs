@@ -72,9 +72,10 @@ impl WriteBack {
         if let Some(why) = why {
             tracing::warn!("{key} goes to the site as plain text: {why}");
             let detail = format!("{key}: {why}");
-            self.store
-                .journal_add(ticket, "shown as plain text", &detail)
-                .await?;
+            let mut client = self.store.client().await?;
+            let step = self.store.step(&mut client).await?;
+            step.journal_add(ticket, "shown as plain text", &detail).await?;
+            step.commit().await?;
         }
         self.store.risk_end("body", key).await?;
         Ok(body)
