@@ -5,7 +5,27 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Step, Store, StoreError};
-use crate::model::{CaseId, InboxId, LaneId, MessageId};
+use crate::model::{CaseId, InboxId, LaneId, MessageId, words};
+
+words! {
+    /// Which of Deskie's webhooks it is.
+    InboxKind {
+        /// A rule's: it says that something happened to a case.
+        Rule = "rule",
+        /// A custom channel's: it carries a message.
+        Channel = "channel",
+    }
+
+    /// Where a webhook stands (docs/states.md).
+    InboxState {
+        /// Nobody has dealt with it yet.
+        Waiting = "waiting",
+        /// What it told is known.
+        Done = "done",
+        /// Its case is none of the site's.
+        Foreign = "foreign",
+    }
+}
 
 /// A webhook to be stored.
 #[derive(Debug, Clone)]
@@ -49,7 +69,10 @@ pub struct Taken {
 impl Store {
     /// Stores a webhook; durable when this returns, by whichever instance took it (no fence: rule 13).
     pub async fn inbox_add(&self, new: &NewWebhook) -> Result<(), StoreError> {
-        let kind = if new.message.is_some() { "channel" } else { "rule" };
+        let kind = match new.message {
+            Some(_) => InboxKind::Channel,
+            None => InboxKind::Rule,
+        };
         let sql =
             "insert into {s}.inbox (digest, kind, case_id, message_id, message, ticket_key) values ($1, $2, $3, $4, $5, $6)
             on conflict (digest) where state = 'waiting' do update set repeats = inbox.repeats + 1,
@@ -59,7 +82,7 @@ impl Store {
             sql,
             &[
                 &new.digest,
-                &kind,
+                &kind.as_str(),
                 &new.case_id.0,
                 &message_id,
                 &new.message,

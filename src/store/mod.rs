@@ -70,7 +70,7 @@ pub use gap::{FoundRow, KnownRow};
 pub use heads::Heads;
 pub use heard::RuleHeard;
 pub use hold::{Claimed, HoldKind, Witness};
-pub use inbox::{InboxRow, NewWebhook, Taken};
+pub use inbox::{InboxKind, InboxRow, InboxState, NewWebhook, Taken};
 pub use keys::{KeyColumn, Rekeyed, UNHELD};
 pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};

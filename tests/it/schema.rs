@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use deskie_cdc::model::{CallKind, DeliveryState, Kind, Op, Section, Word};
 use deskie_cdc::postgres::{ConnectUrl, Pool, SessionOptions, install_tls_provider};
-use deskie_cdc::store::{Act, Done, HoldKind, LinkState, RemoteState, Store, Via, Way};
+use deskie_cdc::store::{
+    Act, Done, HoldKind, InboxKind, InboxState, LinkState, RemoteState, Store, Via, Way,
+};
 
 use crate::support::Site;
 
@@ -69,6 +71,8 @@ async fn the_tables_explain_themselves_and_take_the_words_that_the_program_knows
     assert_eq!(unknown_words::<Via>(&site, "audit.via").await, nothing);
     assert_eq!(unknown_words::<Done>(&site, "audit.act").await, nothing);
     assert_eq!(unknown_words::<Way>(&site, "pause.way").await, nothing);
+    assert_eq!(unknown_words::<InboxKind>(&site, "inbox.kind").await, nothing);
+    assert_eq!(unknown_words::<InboxState>(&site, "inbox.state").await, nothing);
     let mut later = unknown_words::<RemoteState>(&site, "remote.state").await;
     later.sort();
     assert_eq!(later, ["discarded", "parked", "written"]);
