@@ -63,10 +63,7 @@ async fn a_physical_copy_beside_the_original_is_held_until_it_is_adopted() {
 async fn a_renamed_database_goes_on_from_its_slot() {
     // GIVEN a ticket with a case
     let mut stage = stage().build().await;
-    let connector = stage.run().await;
-    let (ticket, case) = stage.open("Soru").await;
-    stage.settled().await;
-    assert!(connector.sigterm_and_wait().await.success());
+    let (ticket, case) = stage.opened_before("Soru").await;
     // WHEN the database gets another name
     let other = stage.site.cluster.connect("postgres").await.unwrap();
     stage.writes(ticket, "bir").await;
@@ -101,10 +98,7 @@ async fn a_renamed_database_goes_on_from_its_slot() {
 async fn a_refused_start_is_not_ready_and_status_says_so() {
     // GIVEN state of another server, as a logical copy has it: with our rows, and sequences that begin anew
     let stage = stage().build().await;
-    let connector = stage.run().await;
-    stage.open("Soru").await;
-    stage.settled().await;
-    assert!(connector.sigterm_and_wait().await.success());
+    stage.opened_before("Soru").await;
     let sequences = stage
         .query("select format('alter sequence %I.%I restart', schemaname, sequencename) from pg_sequences where schemaname = 'deskie_cdc'", &[])
         .await;
@@ -199,10 +193,7 @@ async fn a_start_without_state_beside_the_sites_cases_is_held_and_goes_on_in_the
 async fn a_role_that_was_dropped_is_made_anew_with_all_that_was_its_own() {
     // GIVEN a ticket with a case, and an administrator who gives away what our role has and drops it
     let stage = stage().build().await;
-    let connector = stage.run().await;
-    let (ticket, case) = stage.open("Soru").await;
-    stage.settled().await;
-    assert!(connector.sigterm_and_wait().await.success());
+    let (ticket, case) = stage.opened_before("Soru").await;
     // AND from 17 on the stopped connector's slot hinders pg_upgrade, which is told
     let version = stage
         .count("select current_setting('server_version_num')::int8")

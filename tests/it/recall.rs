@@ -14,10 +14,7 @@ async fn roll_back(stage: &mut Stage, to: &deskie_cdc::sandbox::postgres::Snapsh
 async fn what_deskie_has_is_not_sent_again_after_a_snapshot_was_put_back() {
     // GIVEN a ticket with a case, and what the site wrote while the connector was away
     let mut stage = stage().build().await;
-    let connector = stage.run().await;
-    let (ticket, case) = stage.open("Soru").await;
-    stage.settled().await;
-    assert!(connector.sigterm_and_wait().await.success());
+    let (ticket, case) = stage.opened_before("Soru").await;
     stage.writes(ticket, "bir").await;
     let second = stage.ticket(AYSE, "İkinci", "ikinci").await;
     stage.writes(second, "ikinci bir").await;
@@ -127,10 +124,7 @@ async fn a_key_that_comes_again_after_lost_commits_is_another_ticket() {
 async fn nothing_is_sent_before_deskie_was_asked_and_asking_costs_one_read() {
     // GIVEN a connector with a case, which is stopped
     let stage = stage().set("deskie", "sweep = \"1h\"").build().await;
-    let connector = stage.run().await;
-    let (ticket, case) = stage.open("Soru").await;
-    stage.settled().await;
-    assert!(connector.sigterm_and_wait().await.success());
+    let (ticket, case) = stage.opened_before("Soru").await;
     // WHEN its customer writes and it starts again
     stage.past_our_calls().await;
     stage.writes(ticket, "bir").await;

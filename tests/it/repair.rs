@@ -339,10 +339,7 @@ async fn a_promoted_standby_is_taken_over_and_only_the_gap_is_sent() {
     for installation in installations() {
         // GIVEN a site with a standby, and a ticket with a case
         let mut stage = stage_on(&installation).build().await;
-        let connector = stage.run().await;
-        let (ticket, case) = stage.open("Soru").await;
-        stage.settled().await;
-        assert!(connector.sigterm_and_wait().await.success());
+        let (ticket, case) = stage.opened_before("Soru").await;
         let standby = stage.site.cluster.standby().unwrap();
         stage.reconnect().await;
         let connector = stage.run().await;
@@ -505,10 +502,7 @@ async fn a_late_file_of_the_gap_is_sent_and_no_old_one() {
 async fn a_repair_that_fails_holds_up_neither_capture_nor_replies() {
     // GIVEN a ticket with a case
     let stage = stage().build().await;
-    let connector = stage.run().await;
-    let (ticket, case) = stage.open("Soru").await;
-    stage.settled().await;
-    assert!(connector.sigterm_and_wait().await.success());
+    let (ticket, case) = stage.opened_before("Soru").await;
     // WHEN the slot is lost, and a mapped column is renamed in the same deploy
     lose(&stage.site, Loss::Dropped).await;
     stage.writes(ticket, "bir").await;
@@ -569,10 +563,7 @@ async fn a_repair_that_fails_holds_up_neither_capture_nor_replies() {
 async fn a_start_that_waits_is_stopped_in_time_and_ends_where_another_has_taken_over() {
     // GIVEN a lost slot, a row of the gap, and a transaction that stays open, for which a new slot waits
     let stage = stage().build().await;
-    let connector = stage.run().await;
-    let (ticket, case) = stage.open("Soru").await;
-    stage.settled().await;
-    assert!(connector.sigterm_and_wait().await.success());
+    let (ticket, case) = stage.opened_before("Soru").await;
     lose(&stage.site, Loss::Dropped).await;
     stage.writes(ticket, "bir").await;
     let holder = stage.site.connect().await;

@@ -201,6 +201,19 @@ impl Stage {
         }
     }
 
+    /// A ticket with its case, as a connector left them that was stopped in order.
+    #[track_caller]
+    pub fn opened_before(&self, subject: &str) -> impl Future<Output = (i64, CaseId)> {
+        let (running, opened) = (self.run(), self.open(subject));
+        async move {
+            let connector = running.await;
+            let opened = opened.await;
+            self.settled().await;
+            assert!(connector.sigterm_and_wait().await.success());
+            opened
+        }
+    }
+
     /// The case of a ticket, once Deskie has it and the connector knows that.
     #[track_caller]
     pub fn case_of(&self, ticket: i64) -> impl Future<Output = CaseId> {
