@@ -76,9 +76,8 @@ fn every_test_that_the_documents_name_exists() {
         let text = read(page);
         let rows: Vec<&str> = text
             .lines()
-            .skip_while(|line| !line.starts_with("|---"))
-            .skip(1)
-            .take_while(|line| line.starts_with('|'))
+            .filter(|line| line.starts_with('|') && !line.starts_with("|---"))
+            .filter(|line| !line.ends_with("| test |") && !line.ends_with("| held by |"))
             .collect();
         assert!(rows.len() >= least, "{page}: {} rows", rows.len());
         for row in rows {
