@@ -195,7 +195,7 @@ impl Capture {
                     "{error}; slot {}: {why}; a new one is made, and the gap is repaired",
                     self.slot
                 ),
-                None => match self.plugin_refused(&error).await {
+                None => match self.right_refused(&error).await {
                     Some((what, mend)) => format!("{error}; slot {}: {what}; {mend}", self.slot),
                     None => explain(&error, &self.slot),
                 },
@@ -260,8 +260,8 @@ impl Capture {
         }
     }
 
-    /// Where the server refuses for want of a right: whether it may load no pgoutput, with the mend. It has one code for both.
-    async fn plugin_refused(&self, error: &CaptureError) -> Option<(String, String)> {
+    /// Where the server refuses for want of a right: which one, with the mend.
+    async fn right_refused(&self, error: &CaptureError) -> Option<(String, String)> {
         let CaptureError::Replication(error) = error else {
             return None;
         };
@@ -269,10 +269,11 @@ impl Capture {
             return None;
         }
         let client = self.store.client().await.ok()?;
-        let plugins = crate::postgres::catalog::plugins_without_ours(&**client).await;
-        plugins
-            .ok()?
-            .map(|plugins| crate::postgres::catalog::plugin_refused(&plugins))
+        let why = crate::postgres::catalog::stream_refused(&**client, self.url.user()).await;
+        why.unwrap_or_else(|error| {
+            tracing::debug!("which right is missing cannot be asked: {error}");
+            None
+        })
     }
 
     async fn publications_are_there(&self) -> bool {

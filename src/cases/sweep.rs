@@ -26,7 +26,7 @@ const PAGES: u32 = 500;
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Deskie's clock may be so far behind the server's.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
+pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// A sweep that begins so long before the connector's start asks all cases which ticket they are: they were adopted.
 const ADOPTED: Duration = Duration::from_secs(86_400);
@@ -42,7 +42,7 @@ const UNANSWERED: u32 = 6;
 
 /// Why a sweep ended early.
 #[derive(Debug, thiserror::Error)]
-enum Failed {
+pub(super) enum Failed {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{0}; {remedy}", remedy = .0.remedy())]
@@ -50,6 +50,9 @@ enum Failed {
     /// An outage of Deskie's, or of its list alone.
     #[error("{0}; {remedy}", remedy = .0.remedy())]
     Unanswered(Box<CallError>),
+    /// The site's database cannot be asked now.
+    #[error("the site's database cannot be asked: {0}")]
+    Site(String),
 }
 
 impl Cases {
@@ -201,8 +204,10 @@ impl Cases {
             .checked_sub(ADOPTED)
             .unwrap_or(jiff::Timestamp::MIN);
         let is_adopted = meta.swept_to.is_some_and(|to| to < before);
-        if is_adopted && kept > 0 {
-            self.store.claim_adopt(&claims).await?;
+        if is_adopted {
+            // A webhook that came while everything was held may have laid some aside already.
+            let all: Vec<CaseId> = cases.iter().map(|case| case.case_id).collect();
+            self.store.claim_adopt(&all).await?;
         } else if kept > 0 {
             tracing::error!(
                 "{kept} cases in Deskie say that they are tickets of the site, but the connector does not know them: its \
@@ -282,7 +287,7 @@ impl Cases {
                  nothing is known of them here: the schema was left behind when the database was moved, or this is a copy of a \
                  site that another connector serves. Nothing is sent, so that no ticket gets a second case. Bring the schema \
                  over; or, if this one is to take over as it is, run `deskie-cdc setup --adopt`: a ticket goes on in its case \
-                 once its customer writes again",
+                 once something is said in it",
                 case.case_id
             );
             if self.store.hold_set(HoldKind::Copy, &reason).await? {
@@ -442,6 +447,7 @@ impl Cases {
         let from = meta.swept_to.unwrap_or(meta.started_at);
         let from = from.checked_sub(MARGIN).unwrap_or(from);
         let (mut wanted, mut begun, mut position, mut page) = (0, None, from, 1);
+        let mut adopted = Vec::new();
         let mut met = std::collections::HashSet::new();
         for _ in 0..PAGES {
             let query = CaseQuery {
@@ -489,6 +495,7 @@ impl Cases {
             let (asked, unknown) = self.store.ticket_sweep(&seen).await?;
             wanted += asked;
             self.recall(cases, &unknown, is_first, &meta).await?;
+            adopted.extend(self.adopted(cases, &meta).await?);
             let births: Vec<Birth> = cases
                 .iter()
                 .filter(|case| unknown.contains(&case.case_id))
@@ -500,6 +507,7 @@ impl Cases {
             // A server that knows no pages gives the same one again.
             if count < 100 || (page > 1 && fresh == 0) {
                 CrashPoint::SweepWanted.reached();
+                self.take_adopted(&adopted, &meta).await?;
                 let swept_to = begun.unwrap_or_else(clock::now);
                 self.store.meta_set_swept(swept_to).await?;
                 CrashPoint::SweepStored.reached();
@@ -510,6 +518,7 @@ impl Cases {
             }
             (position, page) = next_page(position, page, &seen);
         }
+        self.take_adopted(&adopted, &meta).await?;
         // There is more than one sweep may read: the next one goes on there, with its margin.
         self.store.meta_set_swept(position).await?;
         Ok(true)

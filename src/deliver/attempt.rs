@@ -118,7 +118,7 @@ impl Deliverer {
             self.store.delivery_park(delivery.id, why, answer)
         })
         .await;
-        tracing::error!(ticket = %delivery.ticket_key, act = delivery.act.as_str(), "parked: {why}");
+        tracing::error!(ticket = %delivery.ticket_key, act = delivery.act.as_str(), "parked: {why}; `deskie-cdc failed show d{}`", delivery.id);
     }
 
     /// Nobody knows whether Deskie has done it: it is looked for first.

@@ -197,7 +197,7 @@ impl Deliverer {
             self.store.delivery_park_doubted(delivery.id, &why)
         })
         .await;
-        tracing::error!(ticket = %delivery.ticket_key, delivery = %delivery.id, "parked: {why}");
+        tracing::error!(ticket = %delivery.ticket_key, "parked: {why}; `deskie-cdc failed show d{}`", delivery.id);
         if is_case {
             self.durably("a hold", || async {
                 self.store.hold_set(HoldKind::Account, &why).await.map(drop)

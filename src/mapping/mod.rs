@@ -14,6 +14,7 @@ pub mod alone;
 pub mod attachment;
 pub mod expand;
 pub mod gap;
+mod given;
 pub mod lexer;
 pub mod list;
 mod many;
@@ -24,6 +25,7 @@ pub mod scope;
 pub mod shape;
 pub mod write;
 
+pub use given::gives;
 pub use read::{Reading, Source};
 pub use shape::{Column, Shape};
 pub use write::{Batch, Parameters, Statement};

@@ -149,7 +149,7 @@ impl Batch<'_> {
                     .await?;
             }
             Ruling::Park(why) => {
-                tracing::error!(ticket = %ticket.key, "parked: {why}");
+                tracing::error!(ticket = %ticket.key, "parked: {why}; `deskie-cdc failed show d{delivery}`");
                 step.delivery_park(delivery, &why).await?;
             }
             Ruling::NotNow(_) | Ruling::Never(_) => {}
@@ -167,7 +167,6 @@ impl Batch<'_> {
         image: &serde_json::Value,
         why: &str,
     ) -> Result<(), ResolveError> {
-        tracing::error!("a row of {} is parked: {why}", event.relation);
         let new = NewDelivery {
             position: event.id.0,
             ticket_id: None,
@@ -178,6 +177,10 @@ impl Batch<'_> {
             backfill: false,
         };
         let delivery = step.delivery_add(&new).await?;
+        tracing::error!(
+            "a row of {} is parked: {why}; `deskie-cdc failed show d{delivery}`",
+            event.relation
+        );
         step.delivery_park(delivery, why).await?;
         Ok(())
     }
@@ -212,7 +215,10 @@ impl Batch<'_> {
                     .await?;
             }
             Lane::Untold(why) => {
-                tracing::error!("a row is parked again: {why}");
+                tracing::error!(
+                    "a row is parked again: {why}; `deskie-cdc failed show d{}`",
+                    stray.id
+                );
                 step.delivery_park(stray.id, &why).await?;
             }
         }
@@ -290,7 +296,7 @@ impl Batch<'_> {
                 if bounded && waiting.waited > self.config.ticket.wait.as_secs_f64() =>
             {
                 let why = format!("{why}; waited {} s for it", waiting.waited.round());
-                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
+                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}; `deskie-cdc failed show d{}`", waiting.id);
                 step.delivery_park(waiting.id, &why).await?;
             }
             Ruling::Wait { why, bounded } => {
@@ -301,7 +307,7 @@ impl Batch<'_> {
                 step.delivery_wait(waiting.id, &why, after, !bounded).await?;
             }
             Ruling::Park(why) => {
-                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
+                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}; `deskie-cdc failed show d{}`", waiting.id);
                 step.delivery_park(waiting.id, &why).await?;
             }
         }

@@ -407,18 +407,21 @@ impl Resolver {
         let step = self.store.step(&mut client).await?;
         match item {
             Item::Event(event) | Item::Again(event) => {
-                tracing::error!(ticket = ?place.ticket_key, "a change of {} is parked: {why}", event.relation);
+                tracing::error!(ticket = ?place.ticket_key, "a change of {} is parked: {why}; `deskie-cdc failed show e{}`", event.relation, event.id);
                 step.event_park(event.id, &place, why).await?;
                 if matches!(item, Item::Event(_)) {
                     super::flood::judge(&step, &self.config, cut).await?;
                 }
             }
             Item::Waiting(waiting) => {
-                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}");
+                tracing::error!(ticket = %waiting.ticket_key, "parked: {why}; `deskie-cdc failed show d{}`", waiting.id);
                 step.delivery_park(waiting.id, why).await?;
             }
             Item::Stray(stray) => {
-                tracing::error!("a row is parked again: {why}");
+                tracing::error!(
+                    "a row is parked again: {why}; `deskie-cdc failed show d{}`",
+                    stray.id
+                );
                 step.delivery_park(stray.id, why).await?;
             }
         }

@@ -47,7 +47,8 @@ impl Batch<'_> {
                 .await?;
             let is_hidden = holds == Holds::No;
             let is_news = holds != Holds::Untold && step.ticket_set_hidden(ticket.id, is_hidden).await?;
-            if is_news && sent.is_sent {
+            // One that is not sent yet is behind its opening in the lane.
+            if is_news {
                 let line = if is_hidden { DELETED } else { BACK };
                 let note = under(line, &text::outgoing(&sent.subject, BodyFormat::Text));
                 self.ticket_noted(step, event, &ticket, &note, None).await?;

@@ -166,6 +166,7 @@ impl Flows {
                 client.clone(),
                 meter.clone(),
                 config.clone(),
+                shared.reading.clone(),
             )),
             writeback: Arc::new(WriteBack::new(
                 store.clone(),

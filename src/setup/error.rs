@@ -118,17 +118,20 @@ impl std::error::Error for SetupError {}
 
 impl From<ConnectError> for SetupError {
     fn from(error: ConnectError) -> SetupError {
-        let mend = match (&error.fault, error.sqlstate()) {
-            // The server says the same for a wrong password and for a user that is not there.
-            (ConnectFault::Authentication, _) => {
-                format!(
-                    "{}; if the user does not exist yet, {ASK_ADMINISTRATOR}",
-                    error.mend()
-                )
-            }
-            _ => error.mend().to_owned(),
-        };
-        SetupError::with(error.to_string(), mend).of_the_way_there()
+        SetupError::with(error.to_string(), connect_mend(&error)).of_the_way_there()
+    }
+}
+
+fn connect_mend(error: &ConnectError) -> String {
+    match error.fault {
+        // The server says the same for a wrong password and for a user that is not there.
+        ConnectFault::Authentication => {
+            format!(
+                "{}; if the user does not exist yet, {ASK_ADMINISTRATOR}",
+                error.mend()
+            )
+        }
+        _ => error.mend().to_owned(),
     }
 }
 
@@ -205,25 +208,19 @@ pub(super) fn replication_mend(error: &ReplicationError) -> Option<String> {
         ReplicationError::Connect(error) if error.fault == ConnectFault::TooManyConnections => {
             Some(NO_SENDER.to_owned())
         }
-        ReplicationError::Connect(error) => Some(error.mend().to_owned()),
+        ReplicationError::Connect(error) => Some(connect_mend(error)),
         _ => None,
     }
 }
 
 impl From<ReplicationError> for SetupError {
     fn from(error: ReplicationError) -> SetupError {
-        match (replication_mend(&error), error) {
-            (Some(mend), ReplicationError::Connect(error))
-                if error.fault == ConnectFault::TooManyConnections =>
-            {
-                SetupError::with(error.to_string(), mend).of_the_way_there()
-            }
-            (_, ReplicationError::Connect(error)) => error.into(),
-            (mend, error) => SetupError::Refused {
-                ends_by_itself: error.not_a_replication_server() || error.is_connection_lost(),
-                message: error.to_string(),
-                mend,
-            },
+        // A right that is missing is given by a person, whatever else the refusal has of a connection that was not made.
+        let lacks_right = error.sqlstate() == Some("42501");
+        SetupError::Refused {
+            ends_by_itself: !lacks_right && (error.not_a_replication_server() || error.is_connection_lost()),
+            message: error.to_string(),
+            mend: replication_mend(&error),
         }
     }
 }

@@ -169,9 +169,13 @@ pub async fn keep_slot(
     let client = crate::postgres::connect(url, &SessionOptions::new("start")).await?;
     let facts = catalog::server_facts(&client).await?;
     drop(client);
-    if let Some(plugins) = &facts.plugins_without_ours {
-        let (what, mend) = catalog::plugin_refused(plugins);
-        return Err(SetupError::with(what, mend).of_the_way_there());
+    if let Some((what, mend)) = unfit(&facts) {
+        let error = SetupError::with(what, mend);
+        // A standby is promoted, or another server answers.
+        return Err(match facts.in_recovery {
+            true => error.of_the_way_there(),
+            false => error,
+        });
     }
     let (slot, outcome) = own::prepare(config, url, &facts, &Options::default(), false, say).await?;
     Ok(Report { slot, outcome })
@@ -329,6 +333,12 @@ pub(super) fn unfit(facts: &ServerFacts) -> Option<(String, String)> {
                 facts.wal_level
             ),
             facts.provider.map_or(WAL_LEVEL_MEND, Provider::logical).into(),
+        ));
+    }
+    if facts.wal_senders.0 == 0 {
+        return Some((
+            "max_wal_senders is 0, so that no change can be streamed".into(),
+            "raise max_wal_senders (alter system set max_wal_senders = 10) and restart the server".into(),
         ));
     }
     facts.plugins_without_ours.as_deref().map(catalog::plugin_refused)

@@ -456,6 +456,7 @@ async fn create(
 ) -> Result<CreatedSlot, SetupError> {
     let failover = facts.major() >= 17;
     let made = match replication.create_slot(name, failover, limit, Some(client)).await {
+        Err(error) if error.sqlstate() == Some("42501") => return Err(right_refused(error, client).await),
         // Services that are no Postgres all the way down may not know the option.
         Err(ReplicationError::Server { error, .. })
             if failover && ["0A000", "42601", "22023"].contains(&error.code.as_str()) =>
@@ -465,6 +466,19 @@ async fn create(
         other => other,
     };
     Ok(made?)
+}
+
+/// Which right the server misses, of which it has one code for several.
+async fn right_refused(error: ReplicationError, client: &Client) -> SetupError {
+    let user = client.query_one("select current_user::text", &[]).await;
+    let why = match user.and_then(|row| row.try_get::<_, String>(0)) {
+        Ok(user) => catalog::stream_refused(client, &user).await,
+        Err(error) => Err(error),
+    };
+    match why {
+        Ok(Some((what, mend))) => SetupError::with(format!("{error}: {what}"), mend),
+        Ok(None) | Err(_) => error.into(),
+    }
 }
 
 #[cfg(test)]

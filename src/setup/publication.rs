@@ -81,12 +81,12 @@ pub(super) fn takes(publication: &Publication, table: &MappedTable) -> bool {
         .tables
         .iter()
         .any(|published| published.oid == table.table.oid)
-        || publication.streams.contains(&table.table.name)
+        || publication.streams_table(&table.table.name)
         || table
             .table
             .root
             .as_ref()
-            .is_some_and(|root| publication.streams.contains(root))
+            .is_some_and(|root| publication.streams_table(root))
 }
 
 /// The table, and why its updates and deletes are not published where they are not.

@@ -80,12 +80,12 @@ impl Store {
                 where state <> 'delivered' and id in (select link_id from gone
                     union all select (o->>'link')::int8 from gone, jsonb_array_elements(gone.files) o)),
             f as materialized (select id from {s}.delivery
-                where id = any($5) and state = 'queued' and intent_at is null for no key update),
+                where id = any($5) and state = 'queued' and intent_at is null and edited is null for no key update),
             h as (update {s}.delivery set state = 'sending', call = $2, attempts = attempts + 1, epoch = $3,
                     intent_at = clock_timestamp(), send_before = clock_timestamp() + make_interval(secs => $4),
                     doubt_since = null, looks = 0, ask = case when ask is not null then 'asked' end
                 where id = $1 and state = 'queued' and (select count(*) from f) = cardinality($5)
-                  and not exists (select from gone)
+                  and not exists (select from gone) and (cardinality($5) = 0 or edited is null)
                   and (cardinality($5) = 0 or not exists (select from {s}.delivery e where e.act = 'edit' and e.link_id in
                        (select link_id from {s}.delivery where id = $1 or id = any($5))))
                   and (select {s}.fence($3)) and (select {s}.same_server()) and not exists (select from {s}.hold)

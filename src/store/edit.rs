@@ -100,6 +100,9 @@ impl Step<'_> {
             if self.execute(sql, &[&link, &body, &text]).await? > 0 {
                 return Ok(());
             }
+            // Who is about to join the message with others waits for this row, and sees by it that the edit is its own alone.
+            let sql = "update {s}.delivery set edited = $2 where link_id = $1 and act = 'message' and state = 'queued'";
+            self.execute(sql, &[&link, &text]).await?;
         }
         let sql = "insert into {s}.delivery
                 (position, ticket_id, link_id, section, act, part, author, body, written_at, state, edited)

@@ -6,7 +6,7 @@ use super::{Store, StoreError};
 
 /// The steps, in order, each with the SHA-256 of its text: a step that was released is never changed, what is to be
 /// different is a step of its own.
-const STEPS: [(&str, &str); 9] = [
+const STEPS: [(&str, &str); 10] = [
     (
         include_str!("../../sql/0001_state.sql"),
         "456b873c130b92fc44b5af35f7b94cb3ac8feaffbedc1d8c4a8afb373a00fc0b",
@@ -40,7 +40,11 @@ const STEPS: [(&str, &str); 9] = [
         "99d93037e2f97269a45462513fd613d18ef62710978a33c8a8dc094c6a2ca256",
     ),
     (
-        include_str!("../../sql/0045_inbox_words.sql"),
+        include_str!("../../sql/0040_adopted_case.sql"),
+        "d646a6b5a179fa0232a87e4cde626535486cb6c91cc80fa3b22275987142d1bc",
+    ),
+    (
+        include_str!("../../sql/0041_inbox_words.sql"),
         "901971a97165f1b44db9411ea5a549bd904472c63242902640c1ad2ce3740c1d",
     ),
 ];

@@ -81,7 +81,7 @@ pub use parked_event::Place;
 pub use pause::{Paused, Way};
 pub use payload::{File, Payload};
 pub use published::{KnownTable, MappedSince, SeenTable};
-pub use recall::Claim;
+pub use recall::{Adopted, Claim};
 pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState, Written};
 pub use risk::{HARMLESS, beside, fingerprints, shown};
 pub use sample::{BudgetUse, Sample};

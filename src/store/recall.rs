@@ -7,9 +7,9 @@
 //! everything older has been captured and resolved, and what waits in it then comes into doubt, of which one look
 //! decides.
 
-use super::{Delivery, SeenCase, Step, Store, StoreError};
+use super::{Delivery, Opening, SeenCase, Step, Store, StoreError};
 use crate::config::{Deskie, Named};
-use crate::model::{CallKind, CaseId, DeliveryId, Lsn, UserId};
+use crate::model::{CallKind, CaseId, DeliveryId, LaneId, Lsn, TicketKey, UserId};
 
 /// Why a case is left alone.
 const OTHER_SITE: &str = "a case of another site that shares the ticket field ([deskie] site)";
@@ -30,6 +30,17 @@ pub struct Claim {
     pub case_id: CaseId,
     /// The ticket that its ticket field names.
     pub key: String,
+}
+
+/// Whether an adopted case became its ticket's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adopted {
+    /// It did.
+    Taken(LaneId),
+    /// What is on its way in the ticket's lane finds out by itself.
+    NotYet,
+    /// The ticket has another case, or another one names it as well.
+    Disputed,
 }
 
 impl Store {
@@ -90,14 +101,34 @@ impl Store {
         Ok(never && !self.account_matters().await?)
     }
 
-    /// Cases from before the connector that claim to be tickets of the site, once a person has adopted them: each is looked
-    /// at when its ticket's customer writes again.
-    pub async fn claim_adopt(&self, claims: &[Claim]) -> Result<(), StoreError> {
-        let ids: Vec<i64> = claims.iter().map(|claim| claim.case_id.0).collect();
+    /// Cases from before the connector that claim to be tickets of the site, once a person has adopted them: each becomes
+    /// its ticket's when something is said in it, or when its ticket's customer writes again.
+    pub async fn claim_adopt(&self, cases: &[CaseId]) -> Result<(), StoreError> {
+        let ids: Vec<i64> = cases.iter().map(|case| case.0).collect();
         let sql =
             "update {s}.foreign_case set seen_by = 'adopted' where case_id = any ($1) and claims is not null
             and seen_by is null and (select {s}.fence($2))";
         self.execute(sql, &[&ids, &self.epoch().0]).await?;
+        Ok(())
+    }
+
+    /// Those of these cases that are adopted and are no ticket's yet.
+    pub async fn claims_adopted(&self, cases: &[CaseId]) -> Result<Vec<Claim>, StoreError> {
+        let ids: Vec<i64> = cases.iter().map(|case| case.0).collect();
+        let sql =
+            "select case_id, claims from {s}.foreign_case where case_id = any ($1) and seen_by = 'adopted'";
+        let read = |row: &tokio_postgres::Row| Claim {
+            case_id: CaseId(row.get("case_id")),
+            key: row.get("claims"),
+        };
+        Ok(self.query(sql, &[&ids]).await?.iter().map(read).collect())
+    }
+
+    /// An adopted case may be another ticket's than that which it names: a person is shown it.
+    pub async fn claim_lay_aside(&self, case: CaseId) -> Result<(), StoreError> {
+        let sql = "update {s}.foreign_case set seen_by = null, checked_at = now()
+            where case_id = $1 and seen_by = 'adopted' and (select {s}.fence($2))";
+        self.execute(sql, &[&case.0, &self.epoch().0]).await?;
         Ok(())
     }
 
@@ -207,6 +238,61 @@ impl Step<'_> {
         let detail = format!("case {case} ({number}) is its own: it goes on in it");
         self.journal_add(Some(delivery.ticket_id), "case found", &detail)
             .await
+    }
+
+    /// An adopted case becomes its ticket's: what is said in it since `since` goes to the site.
+    pub async fn claim_take(
+        &self,
+        claim: &Claim,
+        (number, held, user): (&str, &str, UserId),
+        opening: &Opening,
+        since: jiff::Timestamp,
+    ) -> Result<Adopted, StoreError> {
+        let lane = self.ticket_find_or_add(&TicketKey(claim.key.clone())).await?;
+        // Whoever puts something into the lane waits for this, or is seen by the next statement.
+        self.query("select from {s}.ticket where id = $1 for update", &[&lane.id])
+            .await?;
+        let sql = "select t.case_id is not null
+                    or exists (select from {s}.foreign_case f where f.claims = t.key and f.case_id <> $2) as is_disputed,
+                exists (select from {s}.delivery d where d.ticket_id = t.id
+                    and d.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')) as is_busy
+            from {s}.ticket t where t.id = $1";
+        let rows = self.query(sql, &[&lane.id, &claim.case_id.0]).await?;
+        let is = |name: &str| rows.first().is_none_or(|row| row.get(name));
+        if is("is_disputed") {
+            return Ok(Adopted::Disputed);
+        }
+        if is("is_busy") {
+            return Ok(Adopted::NotYet);
+        }
+        let opening_json =
+            serde_json::to_value(opening).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let sql = "update {s}.ticket set case_id = $2, case_number = nullif($3, ''), case_key = $4, user_id = $5, channel = $6,
+                custom_id = $7, opening = $8, opened_at = clock_timestamp(), read_from = $9,
+                read_wanted = least(coalesce(read_wanted, 2), 2), read_wanted_at = clock_timestamp() where id = $1";
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] = [
+            &lane.id,
+            &claim.case_id.0,
+            &number,
+            &held,
+            &user.0,
+            &opening.channel,
+            &opening.custom_id,
+            &opening_json,
+            &since,
+        ];
+        self.execute(sql, &values).await?;
+        self.execute(
+            "delete from {s}.foreign_case where case_id = $1",
+            &[&claim.case_id.0],
+        )
+        .await?;
+        let detail = format!(
+            "case {} ({number}) is its own: it was adopted, and goes on",
+            claim.case_id
+        );
+        self.journal_add(Some(lane.id), "case found", &detail).await?;
+        Ok(Adopted::Taken(lane.id))
     }
 
     /// A case that our state had forgotten is found: what waits behind its opening may stand in it as well, and is looked

@@ -257,8 +257,10 @@ impl Step<'_> {
 
     /// The site deleted the ticket's row, or (false) only moved it.
     pub async fn ticket_set_gone(&self, id: LaneId, gone: bool) -> Result<(), StoreError> {
-        self.execute("update {s}.ticket set gone = $2 where id = $1", &[&id, &gone])
-            .await?;
+        // What its customer is called goes with the row.
+        let sql =
+            "update {s}.ticket set gone = $2, opening = case when not $2 then opening end where id = $1";
+        self.execute(sql, &[&id, &gone]).await?;
         Ok(())
     }
 }

@@ -96,7 +96,7 @@ impl WriteBack {
                 }
             };
             if parks {
-                tracing::error!(%case, "the case is parked: {text}");
+                tracing::error!(%case, "the case is parked: {text}; `deskie-cdc failed show c{case}`");
                 self.store.birth_park(case, &text).await?;
             } else {
                 tracing::warn!(%case, "the case could not become a ticket yet: {text}");
@@ -110,6 +110,8 @@ impl WriteBack {
     }
 
     async fn bear(&self, birth: &Birth) -> Result<(), Failed> {
+        // A mapping that does not fit is told before anything is asked of Deskie.
+        let (tickets, statements, files) = self.statements_of_case().await?;
         let user = self.customer(birth).await?;
         let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
         let answer = self.client.messages(birth.case_id, Order::Asc, 1, 100).await;
@@ -134,7 +136,6 @@ impl WriteBack {
             opening.name = Some(user.full_name.clone()).filter(|name| !name.is_empty());
         }
         self.store.birth_opening(birth.case_id, &opening).await?;
-        let (tickets, statements, files) = self.statements_of_case().await?;
         let of_ticket = first.filter(|_| self.config.ticket.open_on == OpenOn::Ticket);
         // Statements about files that speak of a message's row cannot tell of a ticket's: links they are, then.
         let as_links = files.is_none() || self.files_are_links();
@@ -158,8 +159,14 @@ impl WriteBack {
         let files = (files, &ready);
         let made = self
             .make_ticket(birth, &opening, first, &parameters, (tickets, statements), files)
-            .await
-            .map_err(|error| error.of_statements(&all));
+            .await;
+        let made = match made {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let statements: Vec<&Statement> = all.iter().collect();
+                Err(self.of_sequence(error.of_statements(&all), &statements).await)
+            }
+        };
         if made.as_ref().is_err_and(WriteError::is_refusal) {
             crate::files::forget(ready.stored).await;
         }

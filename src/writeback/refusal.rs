@@ -87,6 +87,9 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
             index: database.constraint().unwrap_or_default().to_owned(),
             text,
         },
+        // A sequence at its end, and a table without a partition for the row: the site's own INSERTs are refused alike.
+        "2200H" => WriteError::Mapping(text),
+        "23514" if database.constraint().is_none() => WriteError::Mapping(text),
         code if code.starts_with("42") || code.starts_with("3F") => WriteError::Mapping(text),
         // Locks, deadlocks, serialisation, cancelled, shutting down, out of resources, idle too long.
         code if ["40", "53", "57", "08"]

@@ -124,7 +124,7 @@ impl WriteBack {
 
     async fn park_status(&self, write: &StatusWrite, ticket: &Ticket, error: &str) -> Result<(), StoreError> {
         *self.status_statements.lock().await = None;
-        tracing::error!(ticket = %ticket.key, "the status is parked: {error}");
+        tracing::error!(ticket = %ticket.key, "the status is parked: {error}; `deskie-cdc failed show s{}`", ticket.id);
         self.store.status_write_park(write, error).await
     }
 

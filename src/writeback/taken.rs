@@ -3,23 +3,24 @@
 
 use super::WriteBack;
 use super::write::WriteError;
-use crate::model::Kind;
+use crate::mapping::{Statement, gives};
 
-/// The columns of an index, and the sequences that number them.
+/// The columns of an index, the sequences that number them, their table, and what statements call that.
 const COLUMNS: &str = "select a.attname::text, coalesce(
         pg_get_serial_sequence(quote_ident(n.nspname) || '.' || quote_ident(t.relname), a.attname),
         (select s.oid::regclass::text from pg_attrdef d
          join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass
          join pg_class s on s.oid = p.refobjid and s.relkind = 'S'
-         where d.adrelid = a.attrelid and d.adnum = a.attnum limit 1)), t.oid::regclass::text
+         where d.adrelid = a.attrelid and d.adnum = a.attnum limit 1)), t.oid::regclass::text, (select r.relname::text from pg_class r where r.oid = coalesce(pg_partition_root(t.oid), t.oid))
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     join pg_index i on i.indexrelid = c.oid join pg_class t on t.oid = i.indrelid
     join pg_attribute a on a.attrelid = t.oid and a.attnum = any (i.indkey)
     where n.nspname::text = $1 and c.relname::text = $2";
 
 impl WriteBack {
-    /// Whose matter a number is that was taken: the mapping's as a whole where a sequence gave it, else the message's.
-    pub(super) async fn of_sequence(&self, error: WriteError, kind: Kind) -> WriteError {
+    /// Whose matter a number is that was taken: the mapping's as a whole where a sequence gave it, else the message's or the
+    /// case's. `statements`: those that were run.
+    pub(super) async fn of_sequence(&self, error: WriteError, statements: &[&Statement]) -> WriteError {
         let WriteError::Taken { schema, index, text } = error else {
             return error;
         };
@@ -32,27 +33,17 @@ impl WriteBack {
         let [row] = rows.as_slice() else {
             return WriteError::Refused(text);
         };
-        let (column, sequence, table): (String, Option<String>, String) =
-            (row.get(0), row.get(1), row.get(2));
-        let Some(sequence) = sequence.filter(|_| !self.sets(kind, &column)) else {
+        let (column, sequence, table, name): (String, Option<String>, String, String) =
+            (row.get(0), row.get(1), row.get(2), row.get(3));
+        let is_given = statements
+            .iter()
+            .any(|statement| gives(&statement.sql(), &name, &column));
+        let Some(sequence) = sequence.filter(|_| !is_given) else {
             return WriteError::Refused(text);
         };
         WriteError::Mapping(format!(
             "{text}: the sequence {sequence} is behind {table}.{column}, for the site's own INSERTs as well; run \
              `select setval('{sequence}', (select max({column}) from {table}))`"
         ))
-    }
-
-    /// Whether `[reply] set` gives a column its value.
-    fn sets(&self, kind: Kind, column: &str) -> bool {
-        let Some(reply) = &self.config.reply else {
-            return false;
-        };
-        let of_kind = match kind {
-            Kind::Agent => &reply.agent,
-            Kind::Customer => &reply.customer,
-        };
-        let mut all = reply.both.set.iter().chain(&of_kind.set);
-        all.any(|(name, _)| name == column)
     }
 }

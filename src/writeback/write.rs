@@ -187,7 +187,7 @@ impl WriteBack {
 
     async fn park_reply(&self, head: &PendingRemote, ticket: &Ticket, error: &str) -> Result<(), StoreError> {
         *self.statements.lock().await = None;
-        tracing::error!(ticket = %ticket.key, message = %head.message_id, "the reply is parked: {error}");
+        tracing::error!(ticket = %ticket.key, message = %head.message_id, "the reply is parked: {error}; `deskie-cdc failed show r{}`", head.message_id);
         self.store.remote_park(head.message_id, error).await
     }
 
@@ -277,7 +277,9 @@ impl WriteBack {
             crate::files::forget(ready.stored).await;
         }
         let all = batch.insert.iter().chain(&batch.after).chain(&batch.files);
-        Err(self.of_sequence(error.of_statements(all), head.kind).await)
+        let all: Vec<&Statement> = all.collect();
+        let error = error.of_statements(all.iter().copied());
+        Err(self.of_sequence(error, &all).await)
     }
 
     async fn parameters(

@@ -20,6 +20,7 @@ mod features;
 mod first_hour;
 mod flows;
 mod gap;
+mod held_start;
 mod hostile;
 mod identity;
 mod leaks;

@@ -1,6 +1,6 @@
 //! Our state belongs to one server and database (rule 11): a copy is held, a rename is not, a newer program's is refused.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc::sandbox::simulator::{Action, Says};
 
 use crate::support::{IVAN, Stage, stage, texts, wait_until};
 
@@ -132,6 +132,113 @@ async fn a_refused_start_is_not_ready_and_status_says_so() {
     assert!(connector.sigterm_and_wait().await.success());
 }
 
+/// The connector's tables are left behind in a move, and made anew.
+async fn left_behind(stage: &Stage) {
+    let admin_url = stage.site.admin_url();
+    let admin = ["--admin-url", &admin_url];
+    let uninstall = [&["uninstall", "--yes"], &admin[..]].concat();
+    stage.workplace.command(&uninstall).await.ok();
+    let setup = [&["setup"], &admin[..]].concat();
+    stage.workplace.command(&setup).await.ok();
+    // Deskie's clock and the server's may differ by a minute.
+    stage
+        .sql("update deskie_cdc.meta set started_at = started_at + interval '2 minutes'")
+        .await;
+}
+
+/// A person says that this one takes over; the start is where it was.
+async fn adopt(stage: &Stage) {
+    stage
+        .sql("update deskie_cdc.meta set started_at = started_at - interval '2 minutes'")
+        .await;
+    let admin_url = stage.site.admin_url();
+    stage
+        .workplace
+        .command(&["setup", "--adopt", "--admin-url", &admin_url])
+        .await
+        .ok();
+}
+
+#[tokio::test]
+async fn answers_in_adopted_cases_reach_the_site_by_themselves_and_no_other_ticket() {
+    // GIVEN tickets with cases, and a connector whose tables were left behind in a move
+    let stage = stage().set("deskie", "sweep = \"1s\"").build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let (other, other_case) = stage.open("Other").await;
+    let (twice, twice_case) = stage.open("Twice").await;
+    let (again, again_case) = stage.open("Again").await;
+    let (gone, gone_case) = stage.open("Gone").await;
+    let ivans = stage.ticket(IVAN, "Ivan", "ivan's own").await;
+    let ivans_case = stage.case_of(ivans).await;
+    stage.simulator.agent_reply(case, Says::text("before")).unwrap();
+    stage.until_site(ticket, 1).await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    left_behind(&stage).await;
+    let field = |case, value: i64| Action::SetField {
+        case,
+        field: 25,
+        value: value.to_string(),
+    };
+    // AND one case that says it is another customer's ticket, one ticket that two cases name, one whose key came again, one
+    // that is gone
+    stage.simulator.act(field(ivans_case, other)).unwrap();
+    stage.simulator.act(field(other_case, twice)).unwrap();
+    stage
+        .sql(&format!(
+            "update tickets set created_at = now() + interval '1 hour' where id = {again}"
+        ))
+        .await;
+    stage.sql(&format!("delete from tickets where id = {gone}")).await;
+    let connector = stage.workplace.run_with(&QUICK);
+    not_ready(&stage, "from before this connector was set up").await;
+    // WHEN agents answer while it is held, and a person says that it takes over
+    let answers = [case, other_case, twice_case, again_case, gone_case, ivans_case];
+    for answered in answers {
+        stage
+            .simulator
+            .agent_reply(answered, Says::text("cevap"))
+            .unwrap();
+    }
+    adopt(&stage).await;
+    // THEN what was said since the set up reaches the ticket that the case is certainly of, by itself
+    stage.until_site(ticket, 2).await;
+    assert_eq!(stage.case_of(ticket).await, case);
+    // AND every other case is laid aside, once and with its reason
+    let laid = "select count(*) from deskie_cdc.foreign_case where claims is not null and seen_by is null";
+    let laid_aside = || async { (stage.count(laid).await == 5).then_some(()) };
+    wait_until("the others are laid aside", laid_aside).await;
+    stage.workplace.command(&["status"]).await.exits(1);
+    let log = connector.log();
+    for why in [
+        "another customer's than the ticket",
+        "another case names it as well",
+        "older than the ticket, whose key may have come again",
+    ] {
+        assert!(log.iter().any(|line| line.contains(why)), "{why}: {log:#?}");
+    }
+    // AND it goes on like any other ticket: a customer by mail, agents at once, the site
+    stage
+        .simulator
+        .customer_mail_reply(case, Says::text("by mail"))
+        .unwrap();
+    stage.until_site(ticket, 3).await;
+    stage.writes(ticket, "on the site").await;
+    stage.until_deskie(case, 5).await;
+    stage.settled().await;
+    assert_eq!(
+        stage.rows(ticket).await,
+        ["before", "cevap", "by mail", "on the site"]
+    );
+    for untouched in [other, twice, again, ivans] {
+        assert_eq!(stage.rows(untouched).await, [""; 0], "ticket {untouched}");
+    }
+    // AND the parameters of a reply know the customer
+    let names = "select count(*) from deskie_cdc.ticket where opening ->> 'email' = 'kate@example.com'";
+    assert_eq!(stage.count(names).await, 1);
+}
+
 #[tokio::test]
 async fn a_start_without_state_beside_the_sites_cases_is_held_and_goes_on_in_them() {
     // GIVEN a ticket with a case, and a connector whose tables were left behind in a move
@@ -144,16 +251,7 @@ async fn a_start_without_state_beside_the_sites_cases_is_held_and_goes_on_in_the
     stage.until_site(ticket, 2).await;
     stage.settled().await;
     assert!(connector.sigterm_and_wait().await.success());
-    let admin_url = stage.site.admin_url();
-    let admin = ["--admin-url", &admin_url];
-    let uninstall = [&["uninstall", "--yes"], &admin[..]].concat();
-    stage.workplace.command(&uninstall).await.ok();
-    let setup = [&["setup"], &admin[..]].concat();
-    stage.workplace.command(&setup).await.ok();
-    // Deskie's clock and the server's may differ by a minute.
-    stage
-        .sql("update deskie_cdc.meta set started_at = started_at + interval '2 minutes'")
-        .await;
+    left_behind(&stage).await;
     let cases = stage.simulator.books().cases.len();
     let connector = stage.workplace.run_with(&QUICK);
     // WHEN its customer writes, and another one opens a ticket
@@ -165,12 +263,8 @@ async fn a_start_without_state_beside_the_sites_cases_is_held_and_goes_on_in_the
     assert!(connector.sigterm_and_wait().await.success());
     let _connector = stage.workplace.run_with(&QUICK);
     not_ready(&stage, "setup --adopt").await;
-    stage
-        .sql("update deskie_cdc.meta set started_at = started_at - interval '2 minutes'")
-        .await;
     // AND WHEN a person says that this one takes over, THEN the ticket goes on in its case, and nothing of it comes again
-    let adopt = [&["setup", "--adopt"], &admin[..]].concat();
-    stage.workplace.command(&adopt).await.ok();
+    adopt(&stage).await;
     stage.until_deskie(case, 4).await;
     assert_eq!(stage.case_of(ticket).await, case);
     stage.case_of(other).await;

@@ -3,6 +3,7 @@
 
 use tokio_postgres::{Error, GenericClient, Row};
 
+use super::publication;
 use crate::model::RelationName;
 use crate::postgres::{qualified, quote_ident};
 
@@ -147,13 +148,14 @@ pub async fn partly_full(client: &impl GenericClient, table: u32) -> Result<Vec<
         JOIN pg_catalog.pg_class AS c ON c.oid = t.oid AND c.relkind = 'r' AND c.relreplident <> 'f' \
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace ORDER BY 1, 2";
     let rows = client.query(sql, &[&table]).await?;
-    let name = |row: &Row| {
-        Ok(RelationName {
-            schema: row.try_get("schema")?,
-            table: row.try_get("name")?,
-        })
-    };
-    rows.iter().map(name).collect()
+    rows.iter().map(relation).collect()
+}
+
+fn relation(row: &Row) -> Result<RelationName, Error> {
+    Ok(RelationName {
+        schema: row.try_get("schema")?,
+        table: row.try_get("name")?,
+    })
 }
 
 fn why(row: &Row) -> Result<Option<NoIdentity>, Error> {
@@ -179,25 +181,25 @@ pub async fn publication_refuses(
     main: &str,
     inserts: &str,
 ) -> Result<Vec<Refused>, Error> {
-    // Read through jsonb, one statement serves the versions that do not have the option yet.
-    let sql = "SELECT coalesce(pg_catalog.to_jsonb(p) ->> 'pubgencols' = 's', false), ARRAY( \
-            SELECT DISTINCT g.relid FROM pg_catalog.pg_get_publication_tables(p.pubname::pg_catalog.text) AS g), \
-          ARRAY(SELECT pg_catalog.format('%s.%s', n.nspname, c.relname) FROM pg_catalog.pg_publication AS o \
-            JOIN pg_catalog.pg_publication_rel AS r ON r.prpubid = o.oid \
-            JOIN pg_catalog.pg_class AS c ON c.oid = r.prrelid \
-            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE o.pubname = $2::pg_catalog.text) \
-        FROM pg_catalog.pg_publication AS p \
-        WHERE p.pubname = $1::pg_catalog.text AND (p.pubupdate OR p.pubdelete)";
-    let Some(row) = client.query_opt(sql, &[&main, &inserts]).await? else {
+    let Some(publication) = publication(client, main).await? else {
         return Ok(Vec::new());
     };
-    let (stored, tables): (bool, Vec<u32>) = (row.try_get(0)?, row.try_get(1)?);
-    let there: Vec<String> = row.try_get(2)?;
+    if !publication.publish.update && !publication.publish.delete {
+        return Ok(Vec::new());
+    }
+    let tables: Vec<u32> = publication.streams.iter().map(|(oid, _)| *oid).collect();
+    let sql = "SELECT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name \
+        FROM pg_catalog.pg_publication AS o JOIN pg_catalog.pg_publication_rel AS r ON r.prpubid = o.oid \
+        JOIN pg_catalog.pg_class AS c ON c.oid = r.prrelid \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE o.pubname = $1::pg_catalog.text";
+    let there = client.query(sql, &[&inserts]).await?;
+    let there: Vec<RelationName> = there.iter().map(relation).collect::<Result<_, Error>>()?;
+    let stored = publication.stored_generated;
     let found = unidentified(client, &tables, stored).await?.into_iter();
     let refused = found.filter(|found| found.refuses).map(|what| {
         let table = qualified(&what.top);
         let drop = format!("alter publication {} drop table {table}", quote_ident(main));
-        let statements = match there.contains(&what.top.to_string()) {
+        let statements = match there.contains(&what.top) {
             true => drop,
             false => format!(
                 "begin; {drop}; alter publication {} add table {table}; commit",

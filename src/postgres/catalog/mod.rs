@@ -9,9 +9,10 @@ mod rights;
 mod slot;
 mod table;
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Error, GenericClient, Row};
 
-use super::Provider;
+use super::{Provider, quote_ident};
 use crate::model::Lsn;
 pub use identity::{NoIdentity, Refused, Unidentified, partly_full, publication_refuses, unidentified};
 pub use publication::{
@@ -154,6 +155,51 @@ pub fn plugin_refused(plugins: &str) -> (String, String) {
          quotes together with another; then select pg_reload_conf()"
             .to_owned(),
     )
+}
+
+/// Why the server refuses to stream for want of a right (42501), and the mend, as far as that can be asked: it has one code for
+/// a `user` who may not replicate and for a plugin that it may not load. `None`: neither can be seen.
+pub async fn stream_refused(
+    client: &impl GenericClient,
+    user: &str,
+) -> Result<Option<(String, String)>, Error> {
+    let sql = "SELECT (SELECT r.rolreplication OR r.rolsuper FROM pg_catalog.pg_roles AS r \
+        WHERE r.rolname = $1::pg_catalog.text)";
+    let may: Option<bool> = client.query_one(sql, &[&user]).await?.try_get(0)?;
+    let role = (may == Some(false)).then(|| {
+        (
+            format!("the user {user} does not have the REPLICATION attribute"),
+            format!("alter role {} replication, as a superuser", quote_ident(user)),
+        )
+    });
+    // Hidden from us is not absent.
+    let plugin = match plugins_without_ours(client).await? {
+        Some(plugins) => Some(plugin_refused(&plugins)),
+        None => hides_plugins(client).await?.then(|| {
+            (
+                "the server has output_plugin_libraries, which our user may not see, and may load no pgoutput".to_owned(),
+                "look at it as a superuser (show output_plugin_libraries); if it does not name pgoutput by itself: alter system \
+                 set output_plugin_libraries = pgoutput, and the others that are needed; then select pg_reload_conf()"
+                    .to_owned(),
+            )
+        }),
+    };
+    Ok(match (role, plugin) {
+        (Some((what, mend)), Some((or_what, or_mend))) => {
+            Some((format!("{what}, or {or_what}"), format!("{mend}; or {or_mend}")))
+        }
+        (role, plugin) => role.or(plugin),
+    })
+}
+
+/// Whether the server has `output_plugin_libraries` and does not show it to us.
+async fn hides_plugins(client: &impl GenericClient) -> Result<bool, Error> {
+    let sql = "SELECT pg_catalog.current_setting('output_plugin_libraries', true)";
+    match client.query_one(sql, &[]).await {
+        Ok(_) => Ok(false),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// In quotes a comma belongs to the name: `"pgoutput, wal2json"` is one.

@@ -19,8 +19,15 @@ pub struct Publication {
     pub stored_generated: bool,
     /// The tables that were added to it by name, with what narrows them.
     pub tables: Vec<PublishedTable>,
-    /// All tables whose rows it streams, `FOR ALL TABLES` and `FOR TABLES IN SCHEMA` included.
-    pub streams: Vec<RelationName>,
+    /// All tables whose rows it streams, `FOR ALL TABLES` and `FOR TABLES IN SCHEMA` included, with their oids.
+    pub streams: Vec<(u32, RelationName)>,
+}
+
+impl Publication {
+    /// Whether it streams a table under this name.
+    pub fn streams_table(&self, table: &RelationName) -> bool {
+        self.streams.iter().any(|(_, name)| name == table)
+    }
 }
 
 /// `publish` of a publication.
@@ -66,12 +73,12 @@ fn streams(has_schemas: bool) -> String {
         tree AS (SELECT named.oid FROM named \
             UNION SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits AS i ON i.inhparent = tree.oid \
                 JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid WHERE c.relispartition) \
-        SELECT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name FROM tree \
+        SELECT c.oid, n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name FROM tree \
             JOIN pg_catalog.pg_class AS c ON c.oid = tree.oid JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
             JOIN pg_catalog.pg_publication AS p ON p.oid = $1 \
         WHERE CASE WHEN p.pubviaroot THEN NOT (c.relispartition AND EXISTS (SELECT FROM pg_catalog.pg_inherits AS i \
                 JOIN tree AS above ON above.oid = i.inhparent WHERE i.inhrelid = c.oid)) \
-            ELSE c.relkind = 'r' END ORDER BY 1, 2"
+            ELSE c.relkind = 'r' END ORDER BY 2, 3"
     )
 }
 
@@ -166,7 +173,7 @@ pub async fn publication(client: &impl GenericClient, name: &str) -> Result<Opti
         .query(&streams(row.try_get("has_schemas")?), &[&oid])
         .await?
         .iter()
-        .map(relation)
+        .map(|row| Ok((row.try_get("oid")?, relation(row)?)))
         .collect::<Result<_, Error>>()?;
     Ok(Some(Publication {
         oid,

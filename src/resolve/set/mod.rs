@@ -407,7 +407,7 @@ impl Batch<'_> {
                     (LinkState::Queued, None, Some(Enters::Waits(why, !bounded)))
                 }
                 Some(Ruling::Park(why)) => {
-                    tracing::error!(ticket = %lane, "parked: {why}");
+                    tracing::error!(ticket = %lane, "parked: {why}; `deskie-cdc failed list`");
                     (LinkState::Parked, Some(why.clone()), Some(Enters::Parked(why)))
                 }
             },

@@ -298,7 +298,7 @@ pub(super) async fn publications(
                     );
                 }
             }
-            let names: Vec<String> = now.streams.iter().map(ToString::to_string).collect();
+            let names: Vec<String> = now.streams.iter().map(|(_, name)| name.to_string()).collect();
             let of = if names.is_empty() {
                 "no table".to_owned()
             } else {

@@ -439,9 +439,11 @@ async fn a_look_at_a_publication_waits_for_no_alter_table_and_tells_what_the_ser
                 .await
                 .unwrap()
                 .unwrap();
-            let streams: Vec<String> = found.streams.iter().map(ToString::to_string).collect();
+            let streams: Vec<String> = found.streams.iter().map(|(_, name)| name.to_string()).collect();
             assert_eq!(streams, expected, "{name}");
         }
+        let refuses = catalog::publication_refuses(&stage.site.client, "of_all", "of_nothing").await;
+        assert_eq!(refuses.unwrap(), []);
         let tickets: u32 = stage.query("select 'tickets'::regclass::oid", &[]).await[0].get(0);
         for (name, is_there) in [
             ("of_all", true),

@@ -94,6 +94,17 @@ async fn a_fault_of_the_whole_reply_mapping_parks_nothing_and_ends_by_itself() {
                 select n, 1, 'agent', 'old', true from generate_series(1001, 1200) n; select setval('messages_id_seq', 1000)",
             "select setval('messages_id_seq', (select max(id) from messages))",
         ),
+        (
+            "do $$ begin execute format('alter sequence messages_id_seq maxvalue %s', (select last_value from messages_id_seq)); end $$",
+            "alter sequence messages_id_seq no maxvalue",
+        ),
+        (
+            "create table audit (at timestamptz not null) partition by range (at); grant insert on audit to public;
+             create function audits() returns trigger language plpgsql as
+                 $$ begin insert into public.audit values (now()); return new; end $$;
+             create trigger audits after insert on messages for each row execute function audits()",
+            "create table audit_all partition of audit default",
+        ),
     ];
     for (n, (breaks, mends)) in faults.iter().enumerate() {
         // WHEN the site breaks the mapping, and agents answer meanwhile
@@ -131,7 +142,7 @@ async fn a_fault_of_the_whole_reply_mapping_parks_nothing_and_ends_by_itself() {
     }
     assert_eq!(
         stage.rows(ticket).await,
-        ["one 0", "one 1", "one 2", "one 3", "one 4"]
+        ["one 0", "one 1", "one 2", "one 3", "one 4", "one 5", "one 6"]
     );
     let status = stage.workplace.command(&["status"]).await;
     assert!(

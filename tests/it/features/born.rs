@@ -160,3 +160,48 @@ async fn a_case_that_the_site_refuses_waits_for_a_person() {
         ["A subject that is much too long: body", "cevap"]
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sequence_behind_the_tickets_stops_the_section_and_parks_nothing() {
+    // GIVEN tickets that were copied without their sequence
+    let stage = with_case().build().await;
+    let connector = stage.run().await;
+    stage
+        .sql(
+            "insert into tickets (id, user_id, subject, body) overriding system value
+                 select n, (select min(id) from users), 'old', 'old' from generate_series(5001, 5003) n;
+             select setval('tickets_id_seq', 5000)",
+        )
+        .await;
+    // WHEN cases are born, THEN that is said once with its mend, and nothing is parked
+    let (first, second) = (mail(&stage, AYSE, "Bir"), mail(&stage, AYSE, "Iki"));
+    let told = "run `select setval('public.tickets_id_seq', (select max(id) from public.tickets))`";
+    wait_until("it is told", || async {
+        let status = stage.workplace.command(&["status"]).await;
+        status.stdout.contains(told).then_some(())
+    })
+    .await;
+    let failed = stage.workplace.command(&["failed", "list"]).await.ok();
+    assert!(failed.stdout.contains("nothing waits"), "{}", failed.stdout);
+    // AND it goes on by itself once the site is mended
+    stage
+        .sql("select setval('public.tickets_id_seq', (select max(id) from public.tickets))")
+        .await;
+    connector.wait_for_log("writing to the site goes on").await;
+    assert_ne!(ticket_of(&stage, first).await, ticket_of(&stage, second).await);
+    stage.settled().await;
+    stage.workplace.command(&["status"]).await.ok();
+    // AND a number that the statement gives itself is that one case's matter
+    stage
+        .sql("create unique index subjects on tickets (subject) where subject = 'Tek'; insert into tickets (user_id, subject, body) select min(id), 'Tek', 'x' from users")
+        .await;
+    let taken = mail(&stage, AYSE, "Tek");
+    let parked = format!("c{taken}");
+    wait_until("it is parked", || async {
+        let failed = stage.workplace.command(&["failed", "list"]).await;
+        failed.stdout.contains(&parked).then_some(())
+    })
+    .await;
+    let next = mail(&stage, AYSE, "Uc");
+    ticket_of(&stage, next).await;
+}

@@ -99,7 +99,7 @@ async fn a_row_of_two_tickets_is_parked_alone() {
         )
         .build()
         .await;
-    let _connector = stage.run().await;
+    let connector = stage.run().await;
     let (ticket, case) = stage.open("Soru").await;
     let next = stage.count("select coalesce(max(id), 0) + 1 from messages").await;
     // WHEN one row has several tickets, and one what is no number
@@ -109,8 +109,8 @@ async fn a_row_of_two_tickets_is_parked_alone() {
             next + 1
         ))
         .await;
-    stage.writes(ticket, "several").await;
-    stage.writes(ticket, "none").await;
+    stage.writes(ticket, "gizli bir").await;
+    stage.writes(ticket, "gizli iki").await;
     stage.writes(ticket, "bir").await;
     // THEN these two are parked by themselves, and all else goes on
     stage.until_deskie(case, 2).await;
@@ -130,12 +130,32 @@ async fn a_row_of_two_tickets_is_parked_alone() {
         .stdout;
     assert!(shown.contains("message "), "{shown}");
 
+    // AND the log names each, why, and the command that shows more; nothing of the customer's text
+    let told = |line: &str, why: &str| {
+        assert!(
+            line.contains(why) && line.contains("`deskie-cdc failed show d"),
+            "{line}"
+        );
+        assert!(!line.contains("gizli"), "{line}");
+    };
+    let named: Vec<String> = connector.log();
+    let named: Vec<&String> = named
+        .iter()
+        .filter(|line| line.contains("a row of public.messages is parked"))
+        .collect();
+    assert_eq!(named.len(), 2, "{named:?}");
+    told(named[0], "several tickets for one message");
+    told(named[1], "invalid input syntax");
+
     // WHEN a retry finds it as it was, THEN it is parked again
+    let seen = connector.log().len();
     stage
         .workplace
         .command(&["failed", "retry", id.unwrap()])
         .await
         .ok();
+    let line = connector.wait_for_log_after(seen, "a row is parked again").await;
+    told(&line, id.unwrap());
     let parked = "select count(*) from deskie_cdc.delivery where state = 'parked' and ticket_id is null";
     crate::support::wait_until("it is parked again", || async {
         (stage.count(parked).await == 2).then_some(())
@@ -156,7 +176,8 @@ async fn a_row_of_two_tickets_is_parked_alone() {
         ))
         .await;
     let record = stage.until_deskie(case, 4).await;
-    assert_eq!(texts(&record)[2..], ["several", "none"]);
+    assert_eq!(texts(&record)[2..].len(), 2);
+    assert!(texts(&record)[2..].iter().all(|text| text.starts_with("gizli")));
     let (_, _) = stage.open(AYSE).await;
     assert_eq!(stage.count(parked).await, 0);
 }

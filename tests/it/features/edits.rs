@@ -3,7 +3,7 @@
 use deskie_cdc::model::CaseId;
 use deskie_cdc::sandbox::simulator::{Action, Books, Says};
 
-use crate::support::{Building, Stage, says, stage, texts, wait_until};
+use crate::support::{AYSE, Building, Stage, says, stage, texts, wait_until};
 
 fn edits() -> Building {
     stage().set("message", "on_edit = \"edit\"")
@@ -356,4 +356,160 @@ async fn a_message_that_is_deleted_as_its_turn_comes_is_not_sent() {
         .iter()
         .any(|note| note.contains("was deleted"));
     assert!(is_told || texts(&stage.case(case)) == ["Soru: body"]);
+}
+
+async fn waits_for_a_lock(stage: &Stage, who: &str) {
+    let sql = format!(
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'deskie-cdc {who}%'"
+    );
+    let waits = || async { (stage.count(&sql).await > 0).then_some(()) };
+    wait_until(&format!("{who} waits"), waits).await;
+}
+
+/// A delivery whose turn comes, and what the site does to its row at that very moment: `of` names the delivery in our table.
+/// Its sender waits for a lock of ours, and has to be waited for by whoever decides what the site's deed means.
+async fn raced(stage: &Stage, of: &str, deed: &str) {
+    let queued = format!("select count(*) from deskie_cdc.delivery where {of} and state = 'queued'");
+    let is_queued = || async { (stage.count(&queued).await > 0).then_some(()) };
+    wait_until("it is queued", is_queued).await;
+    let other = stage.site.connect().await;
+    let hold = format!("begin; select from deskie_cdc.delivery where {of} for update");
+    other.batch_execute(&hold).await.unwrap();
+    stage.sql("delete from deskie_cdc.pause").await;
+    waits_for_a_lock(stage, "state").await;
+    stage.sql(deed).await;
+    waits_for_a_lock(stage, "flow").await;
+    other.batch_execute("rollback").await.unwrap();
+    stage.settled().await;
+}
+
+const PAUSED: &str = "insert into deskie_cdc.pause (way) values ('to_deskie')";
+
+fn of_message(message: i64) -> String {
+    format!("link_id = (select id from deskie_cdc.link where section = 'message' and key = '{message}')")
+}
+
+#[tokio::test]
+async fn what_the_site_takes_back_as_its_turn_comes_is_told() {
+    let hide = "on_edit = \"note\"\non_delete = \"note\"\non_hide = \"delete\"";
+    let stage = stage()
+        .schema(
+            "alter table tickets add column deleted_at timestamptz; alter table messages add column deleted_at timestamptz",
+        )
+        .set("ticket", &format!("{hide}\nwhere = \"t.deleted_at is null\""))
+        .config(
+            "where = \"not m.is_internal\"",
+            &format!("where = \"not m.is_internal and m.deleted_at is null\"\n{hide}"),
+        )
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    // WHEN a message is hidden, deleted or edited in the very moment in which it is sent
+    for (n, (deed, line)) in [
+        ("update messages set deleted_at = now()", "message was deleted"),
+        ("delete from messages", "message was deleted"),
+        ("update messages set body = 'yeni'", "edited this message"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        stage.sql(PAUSED).await;
+        let message = stage.writes(ticket, "bir").await;
+        raced(
+            &stage,
+            &of_message(message),
+            &format!("{deed} where id = {message}"),
+        )
+        .await;
+        // THEN Deskie is told
+        assert_eq!(texts(&stage.case(case)).len(), n + 2);
+        let notes = notes_of(&stage, case);
+        assert_eq!(notes.len(), n + 1, "{deed}: {notes:?}");
+        assert!(notes[n].contains(line), "{deed}: {notes:?}");
+    }
+    // WHEN a ticket is hidden, deleted or edited in the very moment in which its case is opened
+    for (deed, line) in [
+        ("update tickets set deleted_at = now()", "ticket was deleted"),
+        ("delete from tickets", "ticket was deleted"),
+        ("update tickets set subject = 'Yeni'", "edited this ticket"),
+    ] {
+        stage.sql(PAUSED).await;
+        let ticket = stage.ticket(AYSE, "Soru", "body").await;
+        let of_ticket = format!(
+            "section = 'ticket' and act = 'message' and ticket_id = (select id from deskie_cdc.ticket where key = '{ticket}')"
+        );
+        raced(&stage, &of_ticket, &format!("{deed} where id = {ticket}")).await;
+        // THEN the case says so
+        let case = stage.case_of(ticket).await;
+        let notes = notes_of(&stage, case);
+        assert_eq!(notes.len(), 1, "{deed}: {notes:?}");
+        assert!(notes[0].contains(line), "{deed}: {notes:?}");
+    }
+    // WHEN one is hidden while it waits, THEN its case says so as well
+    stage.sql(PAUSED).await;
+    let ticket = stage.ticket(AYSE, "Soru", "body").await;
+    let lane = format!(
+        "select count(*) from deskie_cdc.delivery d join deskie_cdc.ticket t on t.id = d.ticket_id where key = '{ticket}'"
+    );
+    let is_queued = || async { (stage.count(&lane).await > 0).then_some(()) };
+    wait_until("it is queued", is_queued).await;
+    stage
+        .sql(&format!(
+            "update tickets set deleted_at = now() where id = {ticket}"
+        ))
+        .await;
+    let is_seen =
+        || async { (stage.count("select count(*) from deskie_cdc.event").await == 0).then_some(()) };
+    wait_until("that is resolved", is_seen).await;
+    stage.sql("delete from deskie_cdc.pause").await;
+    let books = stage.settled().await;
+    for case in books.cases_with_field(25, &ticket.to_string()) {
+        let notes = notes_of(&stage, case.case_id);
+        assert!(notes[0].contains("ticket was deleted"), "{notes:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_edit_that_comes_as_messages_are_joined_changes_its_own_alone() {
+    // GIVEN two messages that would go together, and an edit of the second that is just being decided
+    let stage = edits().set("message", "coalesce = true").build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage
+        .sql(
+            "create function public.slow() returns trigger language plpgsql as $$ begin
+                 perform pg_catalog.pg_advisory_xact_lock(42); return new; end $$;
+             create trigger slow after insert on deskie_cdc.delivery for each row when (new.act = 'edit')
+                 execute function public.slow()",
+        )
+        .await;
+    stage.sql(PAUSED).await;
+    stage.writes(ticket, "bir").await;
+    let second = stage.writes(ticket, "iki").await;
+    let queued = format!(
+        "select count(*) from deskie_cdc.delivery where {} and state = 'queued'",
+        of_message(second)
+    );
+    let is_queued = || async { (stage.count(&queued).await > 0).then_some(()) };
+    wait_until("it is queued", is_queued).await;
+    let other = stage.site.connect().await;
+    other
+        .batch_execute("begin; select pg_advisory_xact_lock(42)")
+        .await
+        .unwrap();
+    set_body(&stage, second, "üç").await;
+    waits_for_a_lock(&stage, "flow").await;
+    // WHEN their turn comes meanwhile
+    stage.sql("delete from deskie_cdc.pause").await;
+    let is_sent = || async { (texts(&stage.case(case)).len() > 1).then_some(()) };
+    tokio::select! {
+        () = waits_for_a_lock(&stage, "state") => {}
+        () = wait_until("it is sent", is_sent) => {}
+    }
+    other.batch_execute("rollback").await.unwrap();
+    stage.settled().await;
+    // THEN nothing of the first is lost
+    let whole = texts(&stage.case(case)).join("|");
+    assert!(whole.contains("bir") && whole.contains("üç"), "{whole}");
 }
