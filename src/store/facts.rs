@@ -46,7 +46,7 @@ const FACTS: [(&str, &str); 7] = [
 ];
 
 /// A round of resolving takes the events that begin within so many bytes.
-const TAKEN_BYTES: i64 = 2 << 20;
+const TAKEN_BYTES: i64 = 1 << 20;
 
 /// What a round of resolving begins with.
 #[derive(Debug)]
@@ -86,37 +86,41 @@ impl Store {
         let counted = match counts {
             true => {
                 ", counted as (update {s}.event e set failures = e.failures + 1 from taken t
-                    where e.id = t.id and t.failures = 0 and (select {s}.fence($4)))"
+                    where e.id <= t.last and e.failures = 0 and (select {s}.fence($4)))"
             }
             false => "",
         };
         // Once, not with each event.
-        let facts =
-            FACTS.map(|(name, fact)| format!("case when coalesce(n, 1) = 1 then {fact} end as {name}"));
+        let facts = FACTS.map(|(name, fact)| {
+            format!("case when e.id is null or e.id = t.first then {fact} end as {name}")
+        });
+        // Where the round ends is found by narrow rows; the images are read once, in the end.
         let sql = format!(
-            "with head as (
+            "with head as materialized (
                 select id, xid,
                        (pg_visible_in_snapshot(xid, pg_current_snapshot()) or xid >= '4611686018427387904')
                        and committed_at <= clock_timestamp() - make_interval(secs => $2) as ready
                 from {{s}}.event order by id limit $1),
-            blocked as (select min(id) as id from head where not ready),
-            last as (select xid, id from head
-                     where id < coalesce((select id from blocked), 9223372036854775807) order by id desc limit 1),
+            last as materialized (
+                select id, xid from head
+                where id < coalesce((select min(id) from head where not ready), 9223372036854775807) order by id desc limit 1),
+            whole as materialized (select coalesce(
+                (select n.id - 1 from {{s}}.event n where n.id > l.id and n.id <= l.id + 10000 and n.xid <> l.xid
+                 order by n.id limit 1), l.id + 10000) as last from last l),
             taken as materialized (
-                select e.*, row_number() over (order by id) as n from (
-                    select e.*, sum(e.size) over (order by e.id) - e.size as before from {{s}}.event e
-                    where e.id <= (select id + 10000 from last)
-                      and (e.id <= (select id from last) or e.xid = (select xid from last))) e
-                where before < $3 and not exists (select from {{s}}.hold)),
-            behind as (
-                select n.xid = l.xid as goes_on from (select id, xid from taken order by id desc limit 1) l
-                cross join lateral (select xid from {{s}}.event n where n.id > l.id order by n.id limit 1) n)
+                select min(id) as first, max(id) as last from (
+                    select id, sum(size) over (order by id) - size as before from {{s}}.event
+                    where id <= (select last from whole)) e
+                where before < $3 and not exists (select from {{s}}.hold))
             {counted}
-            select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures, found,
-                (select goes_on from behind) as goes_on,
-                not exists (select from taken) and exists (select from head) as has_head,
+            select e.id, e.xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures, found,
+                case when e.id is null or e.id = t.first then (
+                    select n.xid = l.xid from {{s}}.event l
+                    cross join lateral (select xid from {{s}}.event n where n.id > l.id order by n.id limit 1) n
+                    where l.id = t.last) end as goes_on,
+                t.last is null and exists (select from head) as has_head,
                 {}
-            from (values (1)) one left join taken on true order by id",
+            from taken t left join {{s}}.event e on e.id <= t.last",
             facts.join(", ")
         );
         let (settle, epoch) = (settle.as_secs_f64(), self.epoch().0);
@@ -125,8 +129,10 @@ impl Store {
             values.push(&epoch);
         }
         let rows = self.query(&sql, &values).await?;
+        // Sorted here: the server would carry the images through a sort.
         let row = rows
-            .first()
+            .iter()
+            .min_by_key(|row| row.get::<_, Option<i64>>("id"))
             .ok_or_else(|| StoreError::Damaged("a round gave no row".into()))?;
         let facts = facts_of(row)?;
         let behind: Option<bool> = row.get("goes_on");
@@ -134,7 +140,8 @@ impl Store {
         let taken = rows
             .iter()
             .filter(|row| row.get::<_, Option<i64>>("id").is_some());
-        let events: Vec<Event> = taken.map(event).collect::<Result<_, _>>()?;
+        let mut events: Vec<Event> = taken.map(event).collect::<Result<_, _>>()?;
+        events.sort_unstable_by_key(|event| event.id);
         let last = events.last().filter(|_| behind == Some(true));
         Ok(Round {
             goes_on: last.map(|event| event.xid),
