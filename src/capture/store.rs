@@ -61,17 +61,18 @@ impl Capture {
             let Some((
                 rows,
                 Whole {
+                    rows: last_rows,
                     position,
                     is_stored,
                     is_awaited,
-                    ..
                 },
             )) = stored
             else {
                 return Ok(());
             };
             observer.streaming();
-            self.store.streamed_to(position.end);
+            let transactions = last_rows.iter().map(|row| row.xid).chain(position.xid);
+            self.store.streamed_to(position.end, transactions);
             if !is_stored {
                 continue;
             }

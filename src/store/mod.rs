@@ -86,20 +86,21 @@ pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState, Written
 pub use risk::{HARMLESS, beside, fingerprints, shown};
 pub use sample::{BudgetUse, Sample};
 pub use search::FoundTicket;
-pub use set::{Asked, Ended, Lanes, NewLink, NewRow, Within};
+pub use set::{Asked, Ended, Entered, Lanes, NewLink, NewRow, Within};
 pub use status::{Chapter, Queues, Standing, Told};
+pub use streamed::MadeBy;
 pub use ticket::{SeenCase, Ticket};
 pub use ticket_edit::{TicketNote, TicketSent};
 pub use trouble::Trouble;
 pub use waiting::{Beat, Due, Waiting, Watched};
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::mapping::shape::quote_ident;
-use crate::model::{Epoch, LaneId, Lsn, Word};
+use crate::model::{Epoch, LaneId, Word};
 use crate::postgres::Pool;
 
 /// Why a step on our own tables failed.
@@ -176,6 +177,9 @@ pub struct Wake {
     pub due_events: Notify,
     /// A lane may have something to send or to read.
     pub lanes: Notify,
+    /// Work was handed over ([`Wake::handed_over`]).
+    pub handed: Notify,
+    work: Mutex<Work>,
     /// A webhook was stored.
     pub inbox: Notify,
     /// A message waits for being written to the site.
@@ -188,13 +192,43 @@ pub struct Wake {
     pub account: Notify,
 }
 
+/// Heads of lanes, as the tables have them just now: whoever runs the lanes need not look them up. The tables stay the truth:
+/// what is not begun is found there.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// To be sent.
+    pub deliveries: Vec<Delivery>,
+    /// Their cases are to be read.
+    pub reads: Vec<Ticket>,
+}
+
+impl Wake {
+    /// Hands work over to whoever runs the lanes.
+    pub fn hand_over(&self, work: Work) {
+        let mut all = self.work();
+        all.deliveries.extend(work.deliveries);
+        all.reads.extend(work.reads);
+        self.handed.notify_one();
+    }
+
+    /// What was handed over since the last call.
+    pub fn handed_over(&self) -> Work {
+        std::mem::take(&mut *self.work())
+    }
+
+    /// Nothing panics while it is held, so it cannot be poisoned.
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The connector's state in the site's database.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
     schema: Arc<str>,
     epoch: Arc<AtomicI64>,
-    streamed: Arc<watch::Sender<Lsn>>,
+    streamed: Arc<streamed::Progress>,
     durable: Arc<durable::Durable>,
     /// The signals between flows.
     pub wake: Arc<Wake>,
@@ -207,7 +241,7 @@ impl Store {
             pool,
             schema: quote_ident(schema).into(),
             epoch: Arc::new(AtomicI64::new(0)),
-            streamed: Arc::new(watch::Sender::new(Lsn::default())),
+            streamed: Arc::default(),
             durable: Arc::default(),
             wake: Arc::default(),
         }

@@ -6,11 +6,12 @@
 //! 1. *Sight* the row: its version (`xmin`) and, in the same statement, the log's end. What made that version was
 //!    committed before that end, since the statement's snapshot sees it.
 //! 2. Wait until capture has read the log up to there: then the DELETE or TRUNCATE of any earlier row of that key, which
-//!    was committed before this one was made, stands in `event`, or is resolved and the ticket is gone.
+//!    was committed before this one was made, stands in `event`, or is resolved and the ticket is gone. Of a version whose
+//!    own transaction capture has read already that is known without waiting.
 //! 3. In the transaction that writes: the ticket is not gone, no such event waits for its key, and the row that was
 //!    locked is of the sighted version. A later version is sighted anew, since nobody knows what lies between.
 //!
-//! Costs one read by key; the wait is none but when the log's end is a few milliseconds old. It does not hold where the
+//! Costs one read by key, and a wait where the version is old and was never sighted, or is just being read. It does not hold where the
 //! site deletes what the stream does not bring: rows of a table without replica identity, a partition that is detached.
 
 use std::future::Future;
@@ -21,7 +22,7 @@ use super::write::{Planned, WriteError, classify, text};
 use crate::mapping::shape::{Shape, key_values};
 use crate::model::Lsn;
 use crate::postgres::{TextParam, site};
-use crate::store::{Store, Ticket, UNHELD};
+use crate::store::{MadeBy, Store, Ticket, UNHELD};
 
 /// What a statement raises that met a row of another version; it stands in SQL between quotes.
 pub(super) const UNSURE: &str = "the row of the ticket is just being changed";
@@ -47,8 +48,11 @@ impl WriteBack {
         has_policies: bool,
     ) -> Result<Sighting, WriteError> {
         let sql = format!(
-            "select (select t.xmin::pg_catalog.text from {} t where {}),
-                 pg_catalog.pg_current_wal_insert_lsn()::pg_catalog.text",
+            "select (select t.xmin::pg_catalog.text from {} t where {}) as version,
+                 pg_catalog.pg_current_wal_insert_lsn()::pg_catalog.text as end,
+                 pg_catalog.pg_snapshot_xmin(seen)::pg_catalog.text as over_below,
+                 pg_catalog.pg_snapshot_xmax(seen)::pg_catalog.text as next
+             from (select pg_catalog.pg_current_snapshot() as seen) s",
             tickets.sql(),
             tickets.key_condition("t", 1)
         );
@@ -72,13 +76,35 @@ impl WriteBack {
         let [row] = rows.as_slice() else {
             return Err(WriteError::Passing("one row was asked for".into()));
         };
-        let version: Option<String> = row.try_get(0).map_err(|error| classify(&error))?;
-        let end: &str = row.try_get(1).map_err(|error| classify(&error))?;
-        let end: Lsn = end
+        let text = |name: &str| {
+            row.try_get::<_, Option<&str>>(name)
+                .map_err(|error| classify(&error))
+        };
+        let number = |name: &str| -> Result<u64, WriteError> {
+            let number = text(name)?.and_then(|text| text.parse().ok());
+            number.ok_or_else(|| WriteError::Passing(format!("the server gave no number for {name}")))
+        };
+        let version = text("version")?;
+        let end: Lsn = text("end")?
+            .unwrap_or_default()
             .parse()
             .map_err(|error: crate::model::ParseLsnError| WriteError::Refused(error.to_string()))?;
-        if self.store.streamed_past(end, CAPTURED_WITHIN).await? {
-            return Ok(Sighting { version });
+        let made = match version.and_then(|version| version.parse().ok()) {
+            Some(xid) => Some(MadeBy {
+                xid,
+                over_below: number("over_below")?,
+                next: number("next")?,
+            }),
+            None => None,
+        };
+        let is_streamed = match made {
+            Some(made) => self.store.streamed_version(made, end, CAPTURED_WITHIN).await?,
+            None => self.store.streamed_past(end, CAPTURED_WITHIN).await?,
+        };
+        if is_streamed {
+            return Ok(Sighting {
+                version: version.map(str::to_owned),
+            });
         }
         Err(WriteError::Passing(format!(
             "the log has not been read up to {end} yet, where the ticket may have been deleted"
