@@ -37,8 +37,8 @@ impl Store {
                     where opening is not null and lower((opening->>'email') collate \"C\") = lower($1::text collate \"C\")
                 union select ticket_id from {{s}}.birth where lower(recipient collate \"C\") = lower($1::text collate \"C\")) any_of
                 where id is not null order by id desc limit $4)
-            select key, case_number, opening->>'subject' as subject, opening->>'email' as email, gone, created_at
-            from (select t.*, {} as opening from found join {{s}}.ticket t using (id)) newest
+            select key, case_number, said->>'subject' as subject, said->>'email' as email, gone, created_at
+            from (select t.*, {} as said from found join {{s}}.ticket t using (id)) newest
             order by id desc",
             opening_of("t.id")
         );
