@@ -46,7 +46,7 @@ const FACTS: [(&str, &str); 7] = [
 ];
 
 /// A round of resolving takes the events that begin within so many bytes.
-const TAKEN_BYTES: i64 = 1 << 20;
+const TAKEN_BYTES: i64 = 2 << 20;
 
 /// What a round of resolving begins with.
 #[derive(Debug)]
