@@ -27,8 +27,6 @@ pub(super) fn reshaped(html: &str, relative: Relative<'_>) -> String {
         ))
         .append_element_content_handler(element!("menu, dir", |list| renamed(list, "ul")))
         .append_element_content_handler(element!("listing", |text| renamed(text, "pre")))
-        // The sanitiser takes out what is drawn with all its words.
-        .append_element_content_handler(element!("svg, math", |drawn| renamed(drawn, "span")))
         .append_element_content_handler(element!("option", |option| {
             option.before("<br>", ContentType::Html);
             option.after(" ", ContentType::Html);
