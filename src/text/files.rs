@@ -47,14 +47,14 @@ pub fn lost_files(ours: &[Told<'_>], theirs: &[Told<'_>]) -> Result<Vec<usize>, 
 fn paired(ours: &[Told<'_>], theirs: &[Told<'_>]) -> (Vec<usize>, Vec<usize>) {
     let same_name = |(our, _): &Told<'_>, (their, _): &Told<'_>| plain(our) == plain(their);
     let same_size = |(_, our): &Told<'_>, (_, their): &Told<'_>| our.is_some() && our == their;
-    let alike: [&dyn Fn(&Told<'_>, &Told<'_>) -> bool; 3] = [
-        &|our, their| same_name(our, their) && same_size(our, their),
-        &same_size,
-        &same_name,
-    ];
+    // By name and size, by size alone, by name alone.
+    let ways = [(true, true), (false, true), (true, false)];
     let mut unmatched: Vec<usize> = (0..ours.len()).collect();
     let mut left: Vec<usize> = (0..theirs.len()).collect();
-    for alike in alike {
+    for (by_name, by_size) in ways {
+        let alike = |our: &Told<'_>, their: &Told<'_>| {
+            (!by_name || same_name(our, their)) && (!by_size || same_size(our, their))
+        };
         left.retain(|their| {
             let of = |our: &usize| ours.get(*our).zip(theirs.get(*their));
             let partner = unmatched

@@ -63,7 +63,7 @@ pub(super) fn reshaped(html: &str, relative: Relative<'_>) -> String {
             "iframe, embed, object, oembed, video, audio, video source, audio source",
             |embedded| linked(embedded, relative)
         ))
-        .append_element_content_handler(element!("ol[style]", |list| numbered(list)))
+        .append_element_content_handler(element!("ol[style]", numbered))
         .append_document_content_handler(doc_text!(|text| {
             if text.text_type() == TextType::Data
                 && let Cow::Owned(broken) = broken_up(text.as_str(), &mut signs)
