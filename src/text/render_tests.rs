@@ -52,15 +52,6 @@ fn html_reads_like_text() {
             "<p>a</p><p>&zwnj;&nbsp;&#847;&zwnj;</p><div>&zwnj;</div><p>b</p>",
             "a\n\nb",
         ),
-        ("<ruby>漢<rp>(</rp><rt>kan</rt><rp>)</rp></ruby>", "漢(kan)"),
-        (
-            "<fieldset><legend>Kargo</legend><label>Ad</label> Ayşe<details open><summary>Ek</summary>not</details></fieldset>",
-            "Kargo\nAd Ayşe\nEk\nnot",
-        ),
-        (
-            "<!--[if gte mso 9]><xml><o:x>no</o:x></xml><![endif]--><p class=MsoNormal><![if !supportLists]>·<![endif]>a<o:p></o:p></p><!--[if !mso]><!--><p>b</p><!--<![endif]-->",
-            "·a\n\nb",
-        ),
         ("<dl><dt>a</dt><dd>b</dd><div>c</div></dl>", "a\n  b\nc"),
         ("<a href=\"https://x.com/y\">here</a>.", "here (https://x.com/y)."),
         ("<a href=\"https://x.com/\">https://x.com</a>", "https://x.com/"),

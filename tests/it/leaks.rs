@@ -161,7 +161,6 @@ async fn told(stage: &Stage, connector: &Connector) -> Vec<String> {
         &["status"],
         &["failed", "list"],
         &["failed", "retry", "--all"],
-        &["check"],
         &["setup"],
         &["healthcheck"],
         &["backfill", "--limit", "1"],
