@@ -12,8 +12,6 @@ mod columns;
 mod customers;
 mod draft;
 mod evidence;
-mod filled;
-mod lookup;
 mod mixed;
 mod path;
 mod reply;
@@ -183,7 +181,7 @@ async fn find<'a>(
     let message = match message {
         None => None,
         Some((table, why)) => {
-            let Some(link) = tables::between(table, ticket.0) else {
+            let Some(link) = tables::link(table, ticket.0) else {
                 return Err(failed(format!(
                     "nothing tells how the rows of {} name their ticket in {}\nhint: write the config by hand, `[message] ticket` \
                      is an expression over the message's row",
@@ -217,20 +215,14 @@ async fn find<'a>(
                 &spoken,
             );
             let first = evidence::first_message(client, ticket.0, table, &link).await;
-            let mut message = Spoken {
+            Some(Spoken {
                 table,
                 why,
                 link,
                 writer,
                 author,
                 first,
-                rows: spoken,
-            };
-            let known = sections::seen(&message, tables).conditions;
-            if let Some(keys) = evidence::seen(client, table, &known).await {
-                message.keep(&keys);
-            }
-            Some(message)
+            })
         }
     };
     Ok(Found {

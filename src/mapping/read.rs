@@ -194,8 +194,7 @@ pub(super) fn text(expression: Option<&Expr>, alias: &str, shape: &Shape) -> Str
     })
 }
 
-/// Whether a `where` holds, as text.
-pub fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
+pub(super) fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
         Some(expr) => format!(
             "coalesce(({})::pg_catalog.bool, false)::pg_catalog.text",

@@ -271,15 +271,6 @@ pub(super) async fn add_guessed_keys(client: &Client, tables: &mut [Candidate]) 
                 continue;
             }
             let Some(target) = named(&column.name, column, of, tables) else {
-                if is_parent(of, column) {
-                    let key = ForeignKey {
-                        to: of.table.oid,
-                        columns: vec![column.name.clone()],
-                        their: of.table.primary_key.clone(),
-                        guessed: true,
-                    };
-                    added.push((place, key));
-                }
                 continue;
             };
             let Some(key) = target.table.primary_key.first() else {
@@ -315,25 +306,6 @@ pub(super) async fn add_guessed_keys(client: &Client, tables: &mut [Candidate]) 
     }
 }
 
-/// Whether a column is named for the row of the same table that a row answers, and names such rows: what it holds beside 0,
-/// the empty text and its own key are keys of others.
-fn is_parent(of: &Candidate, column: &TableColumn) -> bool {
-    let [key] = of.table.primary_key.as_slice() else {
-        return false;
-    };
-    let keys: BTreeSet<&str> = of.values(key).into_iter().collect();
-    let values = of.values(&column.name).into_iter();
-    let mut named = values.filter(|value| !matches!(*value, "0" | "")).peekable();
-    words::has(&column.name, words::PARENT)
-        && !words::has(&column.name, words::HARMLESS)
-        && of
-            .table
-            .column(key)
-            .is_some_and(|key| key.cast_oid == column.cast_oid)
-        && named.peek().is_some()
-        && named.all(|value| keys.contains(value))
-}
-
 /// The table that a column's name names, if it names one alone.
 fn named<'a>(
     name: &str,
@@ -360,7 +332,6 @@ fn named<'a>(
         };
         other.table.oid != of.table.oid && theirs.is_some_and(alike)
     };
-
     let (whole, last) = (said.concat(), said.last()?.clone());
     let closeness = |other: &Candidate| {
         let theirs = words::parts(&other.table.name.table);

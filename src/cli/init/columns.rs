@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::catalog::Candidate;
-use super::lookup::{self, Held, Sides};
 use super::words::{self, has, same};
 use crate::mapping::shape::quote_ident;
 use crate::postgres::catalog::TableColumn;
@@ -233,19 +232,21 @@ pub(super) fn created(of: &Candidate) -> Option<&TableColumn> {
 }
 
 /// How staff are told in a table of people.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StaffFlag {
     pub column: String,
     /// It is a boolean.
     pub is_boolean: bool,
-    /// What its values mean.
-    pub sides: Sides,
+    /// The words that mean staff; for a boolean `true`.
+    pub agents: Vec<String>,
+    /// The words that mean customers; for a boolean `false`.
+    pub customers: Vec<String>,
 }
 
 impl StaffFlag {
-    /// Whether that value means staff; `None`: that is not known.
-    pub(super) fn verdict(&self, word: &str) -> Option<bool> {
-        self.sides.verdict(Some(word))
+    /// Whether that value means staff.
+    pub(super) fn is_agent(&self, word: &str) -> bool {
+        self.agents.iter().any(|agent| agent == word)
     }
 
     /// True for staff, false for customers, NULL for what is not known.
@@ -253,7 +254,7 @@ impl StaffFlag {
         let name = dotted(alias, &self.column);
         match self.is_boolean {
             true => name,
-            false => format!("{name} in ({})", lookup::list(&self.sides.agents)),
+            false => format!("{name} in ({})", literals(&self.agents)),
         }
     }
 }
@@ -267,8 +268,8 @@ pub(super) fn literals(words: &[String]) -> String {
         .join(", ")
 }
 
-/// The column by which staff and customers are told in a table of people: a flag, its words, or those that its key leads to.
-pub(super) fn staff_flag(of: &Candidate, tables: &[Candidate]) -> Option<StaffFlag> {
+/// The column by which staff and customers are told in a table of people.
+pub(super) fn staff_flag(of: &Candidate) -> Option<StaffFlag> {
     let flags = [
         "is_staff",
         "is_admin",
@@ -287,37 +288,27 @@ pub(super) fn staff_flag(of: &Candidate, tables: &[Candidate]) -> Option<StaffFl
             .find(|column| column.type_category == 'B' && same(&column.name, word))
     });
     if let Some(flag) = flag {
-        let held = |word: &str| {
-            vec![Held {
-                value: word.to_owned(),
-                sql: word.to_owned(),
-                words: word.to_owned(),
-            }]
-        };
         return Some(StaffFlag {
             column: flag.name.clone(),
             is_boolean: true,
-            sides: Sides {
-                agents: held("true"),
-                customers: held("false"),
-                ..Sides::default()
-            },
+            agents: vec!["true".into()],
+            customers: vec!["false".into()],
         });
     }
-    of.table.columns.iter().find_map(|column| {
-        let is_role = has(&column.name, words::ROLE);
-        let held = lookup::held(of, column, tables);
-        // A number says nothing, unless it leads to a word.
-        let is_said =
-            matches!(column.type_category, 'S' | 'E') || held.iter().any(|one| one.value != one.words);
-        let sides = lookup::sides(&held);
-        let is_whole = sides.skipped.is_empty() && sides.bots.is_empty() && sides.unknown.is_empty();
-        (is_said && sides.has_both() && (is_whole || is_role)).then(|| StaffFlag {
-            column: column.name.clone(),
-            is_boolean: false,
-            sides,
+    of.table
+        .columns
+        .iter()
+        .filter(|column| matches!(column.type_category, 'S' | 'E'))
+        .find_map(|column| {
+            let found = of.words(column);
+            let (agents, customers, others) = sides(&found);
+            (others.is_empty() && !agents.is_empty() && !customers.is_empty()).then(|| StaffFlag {
+                column: column.name.clone(),
+                is_boolean: false,
+                agents,
+                customers,
+            })
         })
-    })
 }
 
 /// Words that mean agents, customers, and neither.

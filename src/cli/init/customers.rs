@@ -8,7 +8,6 @@ use super::draft::{Section, Value};
 use super::sections::Found;
 use super::speech::table_name;
 use super::words::{self, has};
-use crate::postgres::catalog::TableColumn;
 
 /// Who may be a ticket's customer.
 #[derive(Debug, Clone)]
@@ -59,7 +58,7 @@ pub(super) fn customers<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> V
             && !has(&target.table.name.table, words::NOT_PERSON);
         if !(is_somebody(target, tables) || is_nameless)
             || has(&column, words::NOT_CUSTOMER)
-            || only_agents(ticket, target, &column, tables)
+            || only_agents(ticket, target, &column)
         {
             continue;
         }
@@ -194,8 +193,8 @@ fn guests(ticket: &Candidate, key: &ForeignKey) -> bool {
 }
 
 /// Whether all people whom a column names are staff.
-fn only_agents(ticket: &Candidate, people: &Candidate, column: &str, tables: &[Candidate]) -> bool {
-    let Some(flag) = columns::staff_flag(people, tables) else {
+fn only_agents(ticket: &Candidate, people: &Candidate, column: &str) -> bool {
+    let Some(flag) = columns::staff_flag(people) else {
         return false;
     };
     let (Some(key), Some(place)) = (
@@ -219,7 +218,7 @@ fn only_agents(ticket: &Candidate, people: &Candidate, column: &str, tables: &[C
         .filter_map(|row| Some((row.get(key)?.as_deref()?, row.get(place)?.as_deref())));
     let flags: Vec<bool> = known
         .filter(|(key, _)| named.contains(key))
-        .map(|(_, word)| word.is_some_and(|word| flag.verdict(word) == Some(true)))
+        .map(|(_, word)| word.is_some_and(|word| flag.is_agent(word)))
         .collect();
     !flags.is_empty() && flags.into_iter().all(|is_agent| is_agent)
 }
@@ -254,46 +253,8 @@ fn parts_of(of: &Candidate, alias: &str) -> Vec<(&'static str, String)> {
         ));
     } else if let Some(column) = whole {
         parts.push(("name", dotted(alias, &column.name)));
-    } else if let Some(columns) = name_beside(of) {
-        let names: Vec<String> = columns.iter().map(|name| dotted(alias, name)).collect();
-        let sql = match names.as_slice() {
-            [one] => one.clone(),
-            many => format!("concat_ws(' ', {})", many.join(", ")),
-        };
-        parts.push(("name", sql));
     }
     parts
-}
-
-/// The name that stands beside the address: `guest_name` beside `guest_email`, or both parts of it.
-fn name_beside(of: &Candidate) -> Option<Vec<String>> {
-    let address = email(of).or_else(|| named(of, words::PHONE, "S"))?;
-    let prefix = |name: &str| {
-        let mut parts = words::parts(name);
-        (parts.len() > 1).then(|| parts.remove(0))
-    };
-    let own = prefix(&address.name)?;
-    let texts = of.table.columns.iter().filter(|column| {
-        column.type_category == 'S'
-            && column.name != address.name
-            && prefix(&column.name).as_ref() == Some(&own)
-            && !has(&column.name, words::NOT_CUSTOMER)
-    });
-    let rest = |column: &TableColumn| words::parts(&column.name).split_off(1).concat();
-    let texts: Vec<&TableColumn> = texts.collect();
-    let find = |word: &str| {
-        let word = words::parts(word).concat();
-        texts.iter().find(|column| rest(column) == word)
-    };
-    let both = words::FIRST_LAST
-        .iter()
-        .find_map(|(first, last)| Some(vec![find(first)?.name.clone(), find(last)?.name.clone()]));
-    both.or_else(|| {
-        let whole = texts
-            .iter()
-            .find(|column| words::each(words::NAME_PART).any(|word| rest(column) == word));
-        Some(vec![whole?.name.clone()])
-    })
 }
 
 /// The ticket's own words beside those of an account that it may lack.

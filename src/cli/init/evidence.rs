@@ -96,7 +96,6 @@ pub(super) async fn spoken(
             quote_ident(&writer.column)
         )
     });
-    // An answer to an answer belongs to a ticket, too; its parent's people are as good as the first row's.
     let sql = format!(
         "select {} from {} m join {} t on {}{written}",
         outputs.join(", "),
@@ -111,31 +110,6 @@ pub(super) async fn spoken(
     texts(client, &sql).await.into_iter().map(row).collect()
 }
 
-/// The keys of the newest messages for which the conditions hold, which are about the row `m` alone; `None`: they cannot be asked.
-pub(super) async fn seen(
-    client: &Client,
-    message: &Candidate,
-    conditions: &[String],
-) -> Option<std::collections::BTreeSet<Vec<Option<String>>>> {
-    let keys: Vec<String> = message
-        .table
-        .primary_key
-        .iter()
-        .map(|key| format!("m.{}::pg_catalog.text", quote_ident(key)))
-        .collect();
-    if conditions.is_empty() || keys.is_empty() {
-        return None;
-    }
-    let sql = format!(
-        "select {} from {} m where {}",
-        keys.join(", "),
-        newest(message, MESSAGES),
-        conditions.join(" and ")
-    );
-    let rows = texts(client, &sql).await;
-    (!rows.is_empty()).then(|| rows.into_iter().collect())
-}
-
 /// Whether the first message stands in the ticket's own row: where the messages begin with the same text, it does not
 /// stand there alone.
 pub(super) async fn first_message(
@@ -147,9 +121,6 @@ pub(super) async fn first_message(
     let Some(own) = body(ticket) else {
         return FirstMessage::InTicket;
     };
-    if matches!(link, Link::Own(_)) {
-        return FirstMessage::InTicket;
-    }
     // What stands in JSON is not compared.
     let Some(said) = body(message) else {
         return FirstMessage::Unknown;

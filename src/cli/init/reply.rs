@@ -1,14 +1,11 @@
 //! PURE: how an answer of Deskie's becomes a row of the messages.
 
-use std::collections::BTreeMap;
-
 use super::catalog::Candidate;
 use super::columns::{body, created, dotted, email, is_html, json_body, literal, named, objects};
 use super::customers::Customer;
 use super::draft::{Section, Value};
-use super::filled::Rows;
 use super::sections::{Found, Spoken};
-use super::speech::{AS_AUTHOR, Set, agent_of};
+use super::speech::{Set, agent_of};
 use super::tables::Link;
 use super::visible::Visible;
 use super::words::{self, has};
@@ -17,8 +14,6 @@ use crate::postgres::catalog::TableColumn;
 /// What a reply sets, for both kinds, for an agent's, for a customer's.
 #[derive(Default)]
 struct Sets {
-    /// What a CASE has to be cast to, by column: the server would take it for text.
-    casts: BTreeMap<String, String>,
     both: Vec<(String, Value, &'static str)>,
     agent: Vec<(String, Value)>,
     customer: Vec<(String, Value)>,
@@ -60,11 +55,11 @@ impl Sets {
                 if open(&set.agent) && open(&set.customer) {
                     let (agent, customer) = (offer(&set.agent), offer(&set.customer));
                     let offer = format!("case when :kind = 'agent' then {agent} else {customer} end");
-                    let offer = match self.casts.get(&set.column) {
-                        Some(cast) => format!("({offer})::{cast}"),
-                        None => offer,
-                    };
-                    self.both(&set.column, Value::todo(question(&set.agent), offer), "");
+                    self.both(
+                        &set.column,
+                        Value::todo("what says here who wrote it, as author reads it?", offer),
+                        "",
+                    );
                     return;
                 }
                 self.agent
@@ -73,14 +68,6 @@ impl Sets {
                     .extend(set.customer.clone().map(|value| (set.column.clone(), value)));
             }
         }
-    }
-}
-
-/// What is asked of both sides at once.
-fn question(value: &Option<Value>) -> String {
-    match value {
-        Some(Value::Todo { question, .. }) if question != AS_AUTHOR => question.clone(),
-        _ => "what says here who wrote it, as author reads it?".to_owned(),
     }
 }
 
@@ -98,15 +85,7 @@ fn offer(value: &Option<Value>) -> String {
 pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> Vec<Section> {
     let of = message.table;
     let ticket = found.ticket.0;
-    let is_cast = |column: &&TableColumn| !matches!(column.type_category, 'S' | 'N' | 'B');
-    let casts = of.table.columns.iter().filter(is_cast);
-    let mut sets = Sets {
-        casts: casts
-            .map(|column| (column.name.clone(), column.type_text.clone()))
-            .collect(),
-        ..Sets::default()
-    };
-    let rows = Rows::new(found, message);
+    let mut sets = Sets::default();
     for (ours, theirs) in message.link.columns().iter().zip(&ticket.table.primary_key) {
         sets.both(ours, Value::Sql(dotted("t", theirs)), "");
     }
@@ -123,49 +102,26 @@ pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> 
             .map(|column| (people.table.oid, dotted("t", column))),
         _ => None,
     };
-    writers(found, message, owner.as_ref(), &rows, &mut sets);
+    writers(found, message, owner.as_ref(), &mut sets);
     if let Some(text) = body(of) {
         let value = if is_html(of, text) { ":html" } else { ":text" };
         sets.both(&text.name, Value::Sql(value.into()), "");
     } else if let Some((column, key)) = json_body(of) {
         sets.both(&column.name, json_reply(of, column, &key), "");
     }
-    for (name, value) in &seen.sets {
-        // What differs by who wrote it is not one for both.
-        let by_side = of.table.column(name).and_then(|column| rows.by_side(column));
-        match by_side {
-            Some(set) => sets.by_kind(&set),
-            None => sets.both(name, value.clone(), ""),
-        }
+    for (column, value) in &seen.sets {
+        sets.both(column, value.clone(), "");
     }
     let made = created(of).map(|column| column.name.clone());
     for column in &of.table.columns {
         let is_needed =
             column.not_null && !column.has_default && !column.generated && column.identity.is_none();
         let is_unset_time = Some(&column.name) == made.as_ref() && !column.has_default;
-        if sets.has(&column.name) {
-            continue;
-        }
-        let filled = rows.filled(column, body(of).map(|column| column.name.as_str()));
         if is_needed || is_unset_time {
             let (value, why) = needed(column, of, ticket);
-            match (&value, &filled.agent, &filled.customer) {
-                (Value::Todo { .. }, Some(agent), Some(customer)) if agent == customer => {
-                    sets.both(&column.name, agent.clone(), why);
-                }
-                (Value::Todo { .. }, Some(_), Some(_)) => sets.by_kind(&filled),
-                _ => sets.both(&column.name, value, why),
-            }
+            sets.both(&column.name, value, why);
         } else if words::each(words::AUTHOR_NAME).any(|word| words::same(&column.name, word)) {
             sets.both(&column.name, Value::Sql(":author_name".into()), "");
-        } else {
-            const ALWAYS: &str = "the site's own rows have it";
-            match (&filled.agent, &filled.customer) {
-                (Some(agent), Some(customer)) if agent == customer => {
-                    sets.both(&column.name, agent.clone(), ALWAYS);
-                }
-                _ => sets.by_kind(&filled),
-            }
         }
     }
     let mut both = Section::new(
@@ -240,13 +196,7 @@ fn json_reply(of: &Candidate, column: &TableColumn, body: &str) -> Value {
 }
 
 /// The columns that name people: who wrote it.
-fn writers(
-    found: &Found<'_>,
-    message: &Spoken<'_>,
-    owner: Option<&(u32, String)>,
-    rows: &Rows<'_>,
-    sets: &mut Sets,
-) {
+fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)>, sets: &mut Sets) {
     let of = message.table;
     for key in of.keys.iter().filter(|key| key.columns.len() == 1) {
         let column = key.columns.concat();
@@ -288,14 +238,7 @@ fn writers(
             .and_then(|writer| writer.flag.as_ref());
         let key_column = key.their.concat();
         let agents_here = flag.is_some() || names_agents(message);
-        // An agent is named in a column of his own: here stands what stands in his rows.
-        let has_own = !tells && message.author.used.iter().any(|used| has(used, words::AGENT));
-        let of_ticket = (has_own && !is_required)
-            .then(|| rows.of_ticket(of.table.column(&column)?, Some(true)))
-            .flatten();
         let agent = match () {
-            () if of_ticket.is_some() => of_ticket.map(|column| Value::Sql(dotted("t", &column))),
-            () if has_own && !is_required && rows.is_empty_for_agents(&column) => None,
             () if !is_required && !tells && !agents_here => None,
             () => agent_of(people, &key_column, flag, (is_required || tells).then_some("…")),
         };

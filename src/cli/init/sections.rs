@@ -1,14 +1,12 @@
 //! PURE: what was found, as the sections of the draft.
 
-use std::collections::BTreeSet;
-
 use super::catalog::Candidate;
 use super::columns::{FirstMessage, body, created, dotted, is_html, is_prose, json_body, named, said};
 use super::customers::{self, Customer};
 use super::draft::{Section, Value};
 use super::reply::reply;
-use super::speech::{self, Author, Writer, table_name};
-use super::tables::{Link, files, own};
+use super::speech::{Author, Writer, table_name};
+use super::tables::{Link, files};
 use super::visible::{Visible, visible};
 use super::words::{self, has};
 use crate::postgres::catalog::TableColumn;
@@ -35,48 +33,14 @@ pub(super) struct Spoken<'a> {
     pub author: Author,
     /// Whether the first message stands in the ticket.
     pub first: FirstMessage,
-    /// The newest rows; as far as it can be told, those alone that the customer sees.
-    pub rows: Vec<speech::Spoken>,
-}
-
-impl Spoken<'_> {
-    /// Leaves the rows of these keys, each with what is known of its author.
-    pub(super) fn keep(&mut self, keys: &BTreeSet<Vec<Option<String>>>) {
-        let place = |name: &String| {
-            self.table
-                .table
-                .columns
-                .iter()
-                .position(|known| known.name == *name)
-        };
-        let places: Vec<usize> = self.table.table.primary_key.iter().filter_map(place).collect();
-        let is_seen = |row: &speech::Spoken| {
-            let key: Vec<Option<String>> = places
-                .iter()
-                .map(|place| row.cells.get(*place).cloned().flatten())
-                .collect();
-            keys.contains(&key)
-        };
-        let keep: Vec<bool> = self.rows.iter().map(is_seen).collect();
-        let mut kept = keep.iter();
-        self.rows.retain(|_| kept.next() == Some(&true));
-        if self.author.verdicts.len() == keep.len() {
-            let mut kept = keep.iter();
-            self.author.verdicts.retain(|_| kept.next() == Some(&true));
-        }
-    }
-}
-
-/// What hides messages.
-pub(super) fn seen(message: &Spoken<'_>, tables: &[Candidate]) -> Visible {
-    visible(message.table, "m", &used(message), false, tables)
 }
 
 /// All sections.
 pub(super) fn sections(found: &Found<'_>) -> Vec<Section> {
     let mut sections = vec![ticket(found)];
     if let Some(message) = &found.message {
-        let seen = seen(message, found.tables);
+        let used = used(message);
+        let seen = visible(message.table, "m", &used, false);
         sections.push(self::message(message, &seen));
         sections.extend(attachment(found, message));
         sections.extend(reply(found, message, &seen));
@@ -195,8 +159,7 @@ fn ticket(found: &Found<'_>) -> Section {
         }
         (None, _) => {}
     }
-    let mut seen = visible(ticket, "t", &used, true, found.tables);
-    threads(found, &mut seen);
+    let seen = visible(ticket, "t", &used, true);
     if let Some(filter) = seen.filter() {
         section.value("where", filter, "which tickets are for Deskie");
     }
@@ -220,23 +183,6 @@ fn ticket(found: &Found<'_>) -> Section {
     customers::lines(&mut section, found, doubt);
     children(&mut section, found);
     section
-}
-
-/// Rows of the tickets' table may be answers to others of it, or parts of them.
-fn threads(found: &Found<'_>, seen: &mut Visible) {
-    let ticket = found.ticket.0;
-    let Some(own) = own(ticket) else {
-        return;
-    };
-    let first = own.is_first(ticket, "t");
-    let what = match found.message.as_ref().map(|message| &message.link) {
-        Some(Link::Own(_)) => "each other row is an answer to it here",
-        _ => "is each other row an answer, a part of it, a duplicate?",
-    };
-    seen.open.push((
-        format!("{} names another row of the same table; {what}", own.column),
-        Some(first),
-    ));
 }
 
 /// The tables that belong to the tickets and messages and are not mapped.
@@ -275,21 +221,7 @@ fn message(message: &Spoken<'_>, seen: &Visible) -> Section {
     let of = message.table;
     let mut section = Section::new("[message]", "alias m");
     section.line("table", table_name(of), format!("guessed by {}", message.why));
-    match &message.link {
-        Link::Own(own) if own.is_nested => section.value(
-            "ticket",
-            Value::todo(
-                format!(
-                    "{} of some rows names a row that is an answer itself: which expression gives the first row of the thread?",
-                    own.column
-                ),
-                own.ticket(of),
-            ),
-            "",
-        ),
-        Link::Own(own) => section.line("ticket", own.ticket(of), "the first row of a thread is the ticket"),
-        _ => section.names("ticket", &message.link.columns()),
-    }
+    section.names("ticket", &message.link.columns());
     let author = &message.author;
     if let Some(join) = &author.join {
         section.line("join", join, "who wrote it");

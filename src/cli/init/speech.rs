@@ -80,7 +80,7 @@ pub(super) fn writer<'a>(
         if is_other
             || is_staff(people)
             || has(column, words::AGENT)
-            || !(is_people(people) || staff_flag(people, tables).is_some())
+            || !(is_people(people) || staff_flag(people).is_some())
         {
             continue;
         }
@@ -88,7 +88,7 @@ pub(super) fn writer<'a>(
             .iter()
             .position(|list| has(column, list))
             .unwrap_or(2);
-        let flag = staff_flag(people, tables);
+        let flag = staff_flag(people);
         found.push((
             rank,
             Writer {
@@ -161,15 +161,10 @@ pub(super) fn author(
 
 fn told(ground: &Ground<'_>) -> Author {
     let mut tellers = ground.by_words();
-    tellers.extend(ground.by_lookups());
-    // A column that is named for it comes first.
-    tellers.sort_by_key(|teller| !teller.used.iter().any(|name| has(name, words::AUTHOR)));
     tellers.extend(ground.by_flags());
     tellers.extend(ground.by_kind());
     tellers.extend(ground.by_agent_key());
     tellers.extend(ground.by_staff());
-    tellers.extend(ground.by_membership());
-    tellers.extend(ground.by_json());
     let owner = ground.by_owner();
     let chosen = tellers
         .iter()
@@ -220,9 +215,7 @@ fn told(ground: &Ground<'_>) -> Author {
     let conflict = tellers
         .iter()
         .enumerate()
-        .filter(|(place, other)| {
-            *place != chosen && other.sees_both() && (other.doubt.is_none() || other.is_of_two)
-        })
+        .filter(|(place, other)| *place != chosen && other.sees_both() && other.doubt.is_none())
         .find(|(_, other)| differs(&tellers[chosen], other))
         .map(|(_, other)| other.why.clone())
         .or_else(|| {
@@ -283,12 +276,9 @@ impl Teller {
     }
 }
 
-/// What is asked of a column by which the author is told.
-pub(super) const AS_AUTHOR: &str = "as author says it";
-
 fn as_author(value: Value) -> Value {
     match value {
-        Value::Sql(sql) => Value::todo(AS_AUTHOR, sql),
+        Value::Sql(sql) => Value::todo("as author says it", sql),
         open => open,
     }
 }

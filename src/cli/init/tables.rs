@@ -1,9 +1,7 @@
 //! PURE: which table is which.
 
-use std::collections::BTreeSet;
-
-use super::catalog::{Candidate, ForeignKey, Polymorphic};
-use super::columns::{body, dotted, email, named, said};
+use super::catalog::{Candidate, Polymorphic};
+use super::columns::{body, email, named, said};
 use super::customers::{has_somebody, is_record};
 use super::words::{self, has};
 
@@ -18,8 +16,6 @@ pub(super) enum Link {
     },
     /// A pair of columns, and the word by which the kind is meant.
     Polymorphic { pair: Polymorphic, word: String },
-    /// Answers and what they answer are rows of one table.
-    Own(Own),
 }
 
 impl Link {
@@ -28,7 +24,6 @@ impl Link {
         match self {
             Link::Key { columns, .. } => columns.clone(),
             Link::Polymorphic { pair, .. } => vec![pair.id.clone()],
-            Link::Own(own) => vec![own.column.clone()],
         }
     }
 
@@ -38,129 +33,6 @@ impl Link {
             Link::Key { guessed: false, .. } => format!("its foreign key to {parent}"),
             Link::Key { columns, .. } => format!("every {} is a key of {parent}", columns.join(", ")),
             Link::Polymorphic { pair, word } => format!("{} names {parent} as {word}", pair.kind),
-            Link::Own(own) => format!("{} names the row of the same table that it answers", own.column),
-        }
-    }
-}
-
-/// A column by which a table's rows name rows of the same table: an answer what it answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Own {
-    pub column: String,
-    /// How a row says that it names none.
-    pub root: Root,
-    /// Some name a row that names another one.
-    pub is_nested: bool,
-}
-
-/// How the first row of a thread is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Root {
-    /// The column is NULL.
-    Null,
-    /// It is 0, or empty.
-    Zero,
-    /// It names its own row.
-    Itself,
-}
-
-/// The column by which the rows of a table answer others of it, where some do and some do not; the flat one first.
-pub(super) fn own(of: &Candidate) -> Option<Own> {
-    let [key] = of.table.primary_key.as_slice() else {
-        return None;
-    };
-    let place = |name: &str| of.table.columns.iter().position(|known| known.name == name);
-    let key = place(key)?;
-    let cell = |row: &Vec<Option<String>>, place: usize| row.get(place).cloned().flatten();
-    let keys: BTreeSet<String> = of.rows.iter().filter_map(|row| cell(row, key)).collect();
-    let of_key = |link: &ForeignKey| {
-        let [column] = link.columns.as_slice() else {
-            return None;
-        };
-        let ours = place(column)?;
-        let rows: Vec<(String, Option<String>)> = of
-            .rows
-            .iter()
-            .filter_map(|row| Some((cell(row, key)?, cell(row, ours))))
-            .collect();
-        let count = |fits: &dyn Fn(&String, Option<&str>) -> bool| {
-            rows.iter().filter(|(id, to)| fits(id, to.as_deref())).count()
-        };
-        let none = count(&|_, to| to.is_none());
-        let zero = count(&|_, to| matches!(to, Some("0" | "")));
-        let itself = count(&|id, to| to == Some(id.as_str()));
-        let root = match () {
-            () if none > 0 => Root::Null,
-            () if zero > 0 => Root::Zero,
-            () if itself > 0 => Root::Itself,
-            () => return None,
-        };
-        let is_root = |id: &str, to: Option<&str>| match root {
-            Root::Null => to.is_none(),
-            Root::Zero => matches!(to, None | Some("0" | "")),
-            Root::Itself => to.is_none_or(|to| to == id),
-        };
-        let roots: BTreeSet<&str> = rows
-            .iter()
-            .filter(|(id, to)| is_root(id, to.as_deref()))
-            .map(|(id, _)| id.as_str())
-            .collect();
-        let mut answers = rows
-            .iter()
-            .filter(|(id, to)| !is_root(id, to.as_deref()))
-            .peekable();
-        answers.peek()?;
-        let is_nested = answers.any(|(_, to)| {
-            let to = to.as_deref().unwrap_or_default();
-            keys.contains(to) && !roots.contains(to)
-        });
-        Some(Own {
-            column: column.clone(),
-            root,
-            is_nested,
-        })
-    };
-    let links = of.keys.iter().filter(|link| link.to == of.table.oid);
-    let mut found: Vec<Own> = links.filter_map(of_key).collect();
-    found.sort_by_key(|own| own.is_nested);
-    found.into_iter().next()
-}
-
-impl Own {
-    /// What holds for the first row of a thread.
-    pub(super) fn is_first(&self, of: &Candidate, alias: &str) -> String {
-        let name = dotted(alias, &self.column);
-        match self.root {
-            Root::Null => format!("{name} is null"),
-            Root::Zero => match of.table.column(&self.column) {
-                Some(column) if column.type_category == 'N' => format!("coalesce({name}, 0) = 0"),
-                _ => format!("coalesce({name}, '') = ''"),
-            },
-            Root::Itself => {
-                let key = of.table.primary_key.concat();
-                format!("{name} = {}", dotted(alias, &key))
-            }
-        }
-    }
-
-    /// The first row of a message's thread, NULL for that row itself.
-    pub(super) fn ticket(&self, of: &Candidate) -> String {
-        let (name, key) = (dotted("m", &self.column), of.table.primary_key.concat());
-        match (self.is_nested, self.root) {
-            (false, Root::Null) => self.column.clone(),
-            (false, _) => format!("case when not ({}) then {name} end", self.is_first(of, "m")),
-            (true, _) => {
-                let (ours, theirs) = (dotted("", &self.column), dotted("", &key));
-                let (ours, theirs) = (ours.trim_start_matches('.'), theirs.trim_start_matches('.'));
-                let table = super::speech::table_name(of);
-                format!(
-                    "case when not ({}) then (with recursive up as (select x.{theirs}, x.{ours} from {table} x where x.{theirs} = {name} \
-                     union select x.{theirs}, x.{ours} from {table} x join up on x.{theirs} = up.{ours}) \
-                     select up.{theirs} from up where {} limit 1) end",
-                    self.is_first(of, "m"),
-                    self.is_first(of, "up")
-                )
-            }
         }
     }
 }
@@ -207,14 +79,6 @@ pub(super) fn link(of: &Candidate, parent: &Candidate) -> Option<Link> {
     })
 }
 
-/// How a table names another one's rows, or its own.
-pub(super) fn between(of: &Candidate, parent: &Candidate) -> Option<Link> {
-    match of.table.oid == parent.table.oid {
-        true => own(of).map(Link::Own),
-        false => link(of, parent),
-    }
-}
-
 /// `Request`, `App\Models\SupportRequest` → requests, support_requests.
 fn is_class_of(word: &str, table: &Candidate) -> bool {
     let class = word.rsplit(['\\', ':', '.', '/']).next().unwrap_or(word);
@@ -245,10 +109,8 @@ pub(super) fn children<'a>(parent: &Candidate, taken: &[u32], tables: &'a [Candi
 
 /// Whether the rows are somebody who has an address: people, agents, queues.
 fn has_addresses(of: &Candidate, tables: &[Candidate]) -> bool {
-    let is_spoken_of = named(of, words::SUBJECT, "S").is_some() && !speaking(of, tables).is_empty();
     (email(of).is_some() || named(of, words::PHONE, "S").is_some())
         && !has(&of.table.name.table, words::TICKET)
-        && !is_spoken_of
         && !is_record(of, tables)
 }
 
@@ -316,38 +178,9 @@ pub(super) fn tickets(tables: &[Candidate]) -> Choice<'_> {
     match found.as_slice() {
         [one] => Choice::One(one, why(one, tables)),
         [] if whole.is_empty() => Choice::None,
-        [] => Choice::Several(likeliest_first(whole, tables)),
-        _ => Choice::Several(likeliest_first(found, tables)),
+        [] => Choice::Several(whole),
+        _ => Choice::Several(found),
     }
-}
-
-/// The likeliest tickets first; what is named for a log or a list only where there is nothing else.
-fn likeliest_first<'a>(mut found: Vec<&'a Candidate>, tables: &[Candidate]) -> Vec<&'a Candidate> {
-    let is_aside =
-        |of: &Candidate| has(&of.table.name.table, words::ASIDE) || has(&of.table.name.table, words::FILE);
-    if found.iter().any(|of| !is_aside(of)) {
-        found.retain(|of| !is_aside(of));
-    }
-    let points = |of: &Candidate| {
-        let children = speaking(of, tables);
-        let is_message = |child: &&Candidate| has(&child.table.name.table, words::MESSAGE);
-        let points = [
-            (children.iter().any(is_message), 4),
-            (has(&of.table.name.table, words::TICKET), 3),
-            (own(of).is_some(), 3),
-            (named(of, words::SUBJECT, "S").is_some(), 2),
-            (!children.is_empty(), 1),
-            (!of.rows.is_empty(), 1),
-            (has(&of.table.name.table, words::MESSAGE), -2),
-        ];
-        points
-            .iter()
-            .filter(|(holds, _)| *holds)
-            .map(|(_, points)| points)
-            .sum::<i32>()
-    };
-    found.sort_by_key(|of| -points(of));
-    found
 }
 
 /// Why a table may be the tickets.
@@ -359,23 +192,12 @@ pub(super) fn why(of: &Candidate, tables: &[Candidate]) -> String {
     if let Some(column) = named(of, words::SUBJECT, "S") {
         why.push(format!("its column {}", column.name));
     }
-    if let Some(own) = own(of) {
-        why.push(format!("its rows answer others of it ({})", own.column));
-    }
-    let to_people = of.keys.iter().find(|key| {
-        let mut target = tables.iter().filter(|other| other.table.oid == key.to);
-        target.any(|target| has(&target.table.name.table, words::USER))
-    });
-    if let Some(key) = to_people {
-        why.push(format!("{} names people", key.columns.concat()));
-    }
     let children: Vec<&str> = speaking(of, tables)
         .iter()
         .map(|child| child.table.name.table.as_str())
         .collect();
     match children.as_slice() {
-        [] if body(of).is_some() => why.push("a text in its row".to_owned()),
-        [] => {}
+        [] => why.push("a text in its row".to_owned()),
         [one] => why.push(format!("{one} refers to it")),
         many => why.push(format!("{} refer to it", many.join(", "))),
     }
@@ -383,7 +205,7 @@ pub(super) fn why(of: &Candidate, tables: &[Candidate]) -> String {
 }
 
 /// The messages of the tickets.
-pub(super) fn messages<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> Choice<'a> {
+pub(super) fn messages<'a>(ticket: &Candidate, tables: &'a [Candidate]) -> Choice<'a> {
     let found = speaking(ticket, tables);
     let named: Vec<&Candidate> = found
         .iter()
@@ -395,15 +217,7 @@ pub(super) fn messages<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> Ch
     } else {
         (named, true)
     };
-    // Answers may be rows of the tickets' own table.
-    let is_own = own(ticket).is_some() && body(ticket).is_some();
     match chosen.as_slice() {
-        [] if is_own => {
-            let how = between(ticket, ticket)
-                .map(|link| link.why(ticket))
-                .unwrap_or_default();
-            Choice::One(ticket, how)
-        }
         [] => Choice::None,
         [one] => {
             let how = link(one, ticket).map(|link| link.why(ticket)).unwrap_or_default();

@@ -1,17 +1,11 @@
 //! PURE: the ways of telling who wrote a message.
 
-use std::collections::BTreeSet;
-
 use super::catalog::Candidate;
-use super::columns::{
-    body, dotted, email, is_people, is_staff, json_value, literal, literals, objects, sides,
-};
+use super::columns::{dotted, is_people, is_staff, literal, literals, sides};
 use super::customers::{Customer, people_of};
 use super::draft::Value;
-use super::lookup::{self, Held, lookup};
 use super::speech::{Set, Spoken, Writer, agent_of, table_name};
 use super::words::{self, has};
-use crate::postgres::catalog::TableColumn;
 
 /// A column of people with one of these does not say who wrote it.
 const NOT_WRITER: &str = "assign approved deleted updated read seen";
@@ -29,8 +23,6 @@ pub(super) struct Teller {
     pub is_sure: bool,
     /// Why a person has to say it.
     pub doubt: Option<String>,
-    /// It is in doubt because rows name a person of each side: what another way tells has to agree with it.
-    pub is_of_two: bool,
 }
 
 impl Teller {
@@ -120,23 +112,6 @@ impl Ground<'_> {
         })
     }
 
-    /// Why rows that name an agent may not be his: a customer is named in them, too.
-    fn of_two(&self, agents: &str) -> Option<String> {
-        let agents = self.cells(agents);
-        let count = |column: &str| {
-            let rows = self.cells(column).into_iter().zip(&agents);
-            rows.filter(|(cell, agent)| cell.is_some() && agent.is_some())
-                .count()
-        };
-        let (column, rows) = self
-            .people()
-            .map(|(column, _)| (column, count(column)))
-            .find(|(_, rows)| *rows > 0)?;
-        Some(format!(
-            "in {rows} rows {column} is filled as well: which of the two wrote them?"
-        ))
-    }
-
     /// Why rows that are no agent's may not be the customer's: somebody else stands in one.
     fn strangers(&self, verdicts: &[Option<bool>]) -> Option<String> {
         let owner = match self.customer {
@@ -172,18 +147,9 @@ impl Ground<'_> {
                 && words.len() >= 2
                 && !has(&column.name, words::KEY_PART)
             {
-                // A number says nothing of its side: what may be the answer rests on who is named beside it, and else leaves it
-                // open.
-                let known = self.beside(&column.name);
-                let side = |word: &String| match () {
-                    () if known.0.as_ref() == Some(word) => "agent",
-                    () if known.1.as_ref() == Some(word) => "customer",
-                    () => "…",
-                };
-                let sides = words
-                    .iter()
-                    .map(|word| format!(" when {word} then '{}'", side(word)));
-                let open = |word: &Option<String>| Some(Value::Sql(word.clone().unwrap_or("…".to_owned())));
+                // A number says nothing of its side: what may be the answer leaves it open.
+                let sides = words.iter().map(|word| format!(" when {word} then '…'"));
+                let open = || Some(Value::Sql("…".to_owned()));
                 found.push(Teller {
                     sql: format!(
                         "case {}{} end",
@@ -195,13 +161,12 @@ impl Ground<'_> {
                     join: None,
                     sets: vec![Set {
                         column: column.name.clone(),
-                        agent: open(&known.0),
-                        customer: open(&known.1),
+                        agent: open(),
+                        customer: open(),
                     }],
                     verdicts: Vec::new(),
                     is_sure: false,
                     doubt: Some("which number means whom cannot be told".to_owned()),
-                    is_of_two: false,
                 });
                 continue;
             }
@@ -227,7 +192,6 @@ impl Ground<'_> {
                         verdicts: Vec::new(),
                         is_sure: false,
                         doubt: Some("which word means whom cannot be told".to_owned()),
-                        is_of_two: false,
                     });
                 }
                 continue;
@@ -241,18 +205,8 @@ impl Ground<'_> {
             } else {
                 format!(" when {name} in ({}) then 'skip'", literals(&skipped))
             };
-            let (bots, unsaid): (Vec<&String>, Vec<&String>) =
-                unknown.iter().partition(|word| has(word, words::BOT));
-            let open = |words: &[&String], side: &str| match words {
-                [] => String::new(),
-                words => {
-                    let words: Vec<String> = words.iter().map(|word| (*word).clone()).collect();
-                    format!(" when {name} in ({}) then '{side}'", literals(&words))
-                }
-            };
-            let skip = format!("{skip}{}{}", open(&bots, "skip"), open(&unsaid, "…"));
             let sql = match agents.as_slice() {
-                [agent] if agent == "agent" && customers == ["customer"] && skip.is_empty() => {
+                [agent] if agent == "agent" && customers == ["customer"] && skipped.is_empty() => {
                     column.name.clone()
                 }
                 _ => format!(
@@ -283,129 +237,11 @@ impl Ground<'_> {
                 verdicts: self.cells(&column.name).into_iter().map(verdict).collect(),
                 is_sure: self.message.is_closed(column),
                 doubt: (!unknown.is_empty()).then(|| format!("whose is {}?", unknown.join(", "))),
-                is_of_two: false,
             });
         }
+        // A column that is named for it comes first.
+        found.sort_by_key(|teller| !teller.used.iter().any(|name| has(name, words::AUTHOR)));
         found
-    }
-
-    /// The one value of an agent's rows, and of a customer's, as those tell who are named in them.
-    fn beside(&self, column: &str) -> (Option<String>, Option<String>) {
-        let ways = self.by_flags().into_iter().chain(self.by_agent_key());
-        let mut ways = ways.chain(self.by_staff()).chain(self.by_owner());
-        let Some(way) = ways.find(Teller::sees_both) else {
-            return (None, None);
-        };
-        let cells = self.cells(column);
-        let of_side = |side: bool| -> BTreeSet<&str> {
-            let rows = cells.iter().zip(&way.verdicts);
-            rows.filter(|(_, verdict)| **verdict == Some(side))
-                .filter_map(|(cell, _)| *cell)
-                .collect()
-        };
-        let (agents, customers) = (of_side(true), of_side(false));
-        let only = |own: &BTreeSet<&str>, other: &BTreeSet<&str>| {
-            let mut own = own.iter();
-            let one = own.next().filter(|one| !other.contains(*one))?;
-            own.next().is_none().then(|| (*one).to_owned())
-        };
-        (only(&agents, &customers), only(&customers, &agents))
-    }
-
-    /// A column that leads to a list of kinds of writers.
-    pub(super) fn by_lookups(&self) -> Vec<Teller> {
-        let mut found = Vec::new();
-        for column in &self.message.table.columns {
-            if self.link.contains(&column.name) {
-                continue;
-            }
-            let Some(held) = lookup(self.message, column, self.tables) else {
-                continue;
-            };
-            let named = has(&column.name, words::AUTHOR) && !has(&column.name, words::AUTHOR_NAME);
-            let sides = lookup::sides(&held);
-            if held.len() < 2 || !(named || sides.has_both()) {
-                continue;
-            }
-            let set = |own: &[Held]| {
-                let cells = self.cells(&column.name);
-                let count = |one: &&Held| {
-                    cells
-                        .iter()
-                        .filter(|cell| **cell == Some(one.value.as_str()))
-                        .count()
-                };
-                let usual = own.iter().rev().max_by_key(count);
-                Some(Value::Sql(usual.map_or("…".to_owned(), |one| one.sql.clone())))
-            };
-            let doubt = match sides.has_both() {
-                true => sides.doubt(),
-                false => Some("which of them means whom cannot be told".to_owned()),
-            };
-            found.push(Teller {
-                sql: sides.sql(&dotted("m", &column.name)),
-                why: format!("{} leads to {}", column.name, lookup::shown(&held)),
-                used: vec![column.name.clone()],
-                join: None,
-                sets: vec![Set {
-                    column: column.name.clone(),
-                    agent: set(&sides.agents),
-                    customer: set(&sides.customers),
-                }],
-                verdicts: self
-                    .cells(&column.name)
-                    .into_iter()
-                    .map(|cell| sides.verdict(cell))
-                    .collect(),
-                is_sure: true,
-                doubt,
-                is_of_two: false,
-            });
-        }
-        found
-    }
-
-    /// A key of JSON with words of both sides: whether it is what it seems is a question.
-    pub(super) fn by_json(&self) -> Vec<Teller> {
-        let is_json = |column: &&TableColumn| column.type_text.starts_with("json");
-        let columns = self.message.table.columns.iter().filter(is_json);
-        let of_column = |column: &TableColumn| -> Vec<Teller> {
-            let objects = objects(self.message, column);
-            let keys: BTreeSet<&String> = objects.iter().flat_map(|object| object.keys()).collect();
-            let teller = |key: &String| {
-                let words: BTreeSet<&str> = objects
-                    .iter()
-                    .filter_map(|object| object.get(key)?.as_str())
-                    .collect();
-                let held: Vec<Held> = words
-                    .iter()
-                    .map(|word| Held {
-                        value: (*word).to_owned(),
-                        sql: literal(word),
-                        words: (*word).to_owned(),
-                    })
-                    .collect();
-                let sides = lookup::sides(&held);
-                let name = format!("({})", json_value("m", column, key));
-                (held.len() <= 8 && sides.has_both()).then(|| Teller {
-                    sql: sides.sql(&name),
-                    why: format!(
-                        "{key} in the JSON of {} holds {}",
-                        column.name,
-                        lookup::shown(&held)
-                    ),
-                    used: Vec::new(),
-                    join: None,
-                    sets: Vec::new(),
-                    verdicts: Vec::new(),
-                    is_sure: false,
-                    doubt: Some(sides.doubt().unwrap_or("is it who wrote the message?".to_owned())),
-                    is_of_two: false,
-                })
-            };
-            keys.into_iter().filter_map(teller).collect()
-        };
-        columns.flat_map(of_column).collect()
     }
 
     /// A boolean that is named for one side.
@@ -455,7 +291,6 @@ impl Ground<'_> {
                     .collect(),
                 is_sure: true,
                 doubt: None,
-                is_of_two: false,
             });
         }
         found
@@ -561,7 +396,6 @@ impl Ground<'_> {
                 verdicts: cells.iter().copied().map(verdict).collect(),
                 is_sure: false,
                 doubt,
-                is_of_two: false,
             });
         }
         found
@@ -585,7 +419,6 @@ impl Ground<'_> {
             }
             let cells = self.cells(&column.name).into_iter();
             let verdicts: Vec<Option<bool>> = cells.map(|cell| Some(cell.is_some())).collect();
-            let both = self.of_two(&column.name);
             let people = self
                 .message
                 .key_of(&column.name)
@@ -608,8 +441,7 @@ impl Ground<'_> {
                     })),
                     customer: None,
                 }],
-                is_of_two: both.is_some(),
-                doubt: both.or_else(|| self.strangers(&verdicts)),
+                doubt: self.strangers(&verdicts),
                 verdicts,
                 is_sure: false,
             });
@@ -622,15 +454,10 @@ impl Ground<'_> {
         let writer = self.writer?;
         let flag = writer.flag.as_ref()?;
         let is = flag.sql("w");
-        let verdict = |row: &Spoken| flag.verdict(row.flag.as_deref()?);
-        let others = flag.sides.doubt();
-        let has_others = others.is_some() || !flag.sides.skipped.is_empty();
+        let verdict = |row: &Spoken| row.flag.as_deref().map(|word| flag.is_agent(word));
         let verdicts: Vec<Option<bool>> = self.spoken.iter().map(verdict).collect();
         Some(Teller {
-            sql: match has_others {
-                true => flag.sides.sql(&dotted("w", &flag.column)),
-                false => format!("case when {is} then 'agent' when not ({is}) then 'customer' end"),
-            },
+            sql: format!("case when {is} then 'agent' when not ({is}) then 'customer' end"),
             why: format!("{} of whoever wrote it ({}) tells", flag.column, writer.column),
             used: vec![writer.column.clone()],
             join: Some(format!(
@@ -640,8 +467,7 @@ impl Ground<'_> {
                 dotted("m", &writer.column)
             )),
             sets: Vec::new(),
-            is_of_two: false,
-            doubt: others.or_else(|| self.strangers(&verdicts)),
+            doubt: self.strangers(&verdicts),
             verdicts,
             is_sure: true,
         })
@@ -661,26 +487,6 @@ impl Ground<'_> {
         let verdict = |(cell, row): (&Option<&str>, &Spoken)| Some(*cell.as_ref()? != row.owner.as_deref()?);
         let (of_message, of_ticket) = (dotted("m", &writer.column), dotted("t", owner));
         let has_nobody = cells.contains(&None);
-        let owners: BTreeSet<&str> = self
-            .spoken
-            .iter()
-            .filter_map(|row| row.owner.as_deref())
-            .collect();
-        let verdicts: Vec<Option<bool>> = cells.iter().zip(self.spoken).map(verdict).collect();
-        let mut others = cells
-            .iter()
-            .zip(&verdicts)
-            .filter(|(_, verdict)| **verdict == Some(true));
-        let is_of_customers = others.any(|(cell, _)| cell.is_some_and(|cell| owners.contains(cell)));
-        let role = writer.people.table.columns.iter().find(|column| {
-            let mut held = writer.people.values(&column.name);
-            held.sort_unstable();
-            held.dedup();
-            has(&column.name, words::ROLE)
-                && !matches!(column.type_category, 'B' | 'D')
-                && (2..=8).contains(&held.len())
-                && held.len() < writer.people.rows.len()
-        });
         let nobody = if has_nobody { " else '…'" } else { "" };
         Some(Teller {
             sql: format!(
@@ -693,76 +499,13 @@ impl Ground<'_> {
             used: vec![writer.column.clone()],
             join: None,
             sets: Vec::new(),
-            verdicts,
+            verdicts: cells.iter().zip(self.spoken).map(verdict).collect(),
             is_sure: false,
             doubt: match () {
-                () if is_of_customers => Some(
-                    "some who wrote in tickets of others have tickets of their own: are they staff?"
-                        .to_owned(),
-                ),
-                () if role.is_some() => role.map(|role| {
-                    format!(
-                        "does {} of {} say who is staff?",
-                        role.name, writer.people.table.name
-                    )
-                }),
                 () if has_nobody => Some(format!("{} is NULL in some rows", writer.column)),
                 () if !self.is_customer_sure => Some("which stands on who the customer is".to_owned()),
                 () => None,
             },
-            is_of_two: false,
-        })
-    }
-
-    /// Whoever wrote it belongs to a group of staff, as rows between people and groups say. Which groups are the staff's is a
-    /// question.
-    pub(super) fn by_membership(&self) -> Option<Teller> {
-        let writer = self.writer?;
-        if writer.flag.is_some() {
-            return None;
-        }
-        self.tables.iter().find_map(|between| {
-            let to_people = between
-                .keys
-                .iter()
-                .find(|key| key.columns.len() == 1 && key.to == writer.people.table.oid)?;
-            let (column, sides) = between.table.columns.iter().find_map(|column| {
-                let sides = lookup::sides(&lookup(between, column, self.tables)?);
-                (!sides.agents.is_empty()).then_some((column, sides))
-            })?;
-            if body(between).is_some() || email(between).is_some() {
-                return None;
-            }
-            let member = format!(
-                "exists (select from {} g where {} = {} and {} in ({}))",
-                table_name(between),
-                dotted("g", &to_people.columns.concat()),
-                dotted("m", &writer.column),
-                dotted("g", &column.name),
-                lookup::list(&sides.agents)
-            );
-            let known = sides.agents.iter().chain(&sides.customers);
-            let known: Vec<Held> = known.chain(&sides.unknown).chain(&sides.bots).cloned().collect();
-            Some(Teller {
-                sql: format!(
-                    "case when {member} then 'agent' when {} is not null then 'customer' end",
-                    dotted("m", &writer.column)
-                ),
-                why: format!(
-                    "{} says to which groups whoever wrote it ({}) belongs",
-                    between.table.name, writer.column
-                ),
-                used: vec![writer.column.clone()],
-                join: None,
-                sets: Vec::new(),
-                verdicts: Vec::new(),
-                is_sure: false,
-                doubt: Some(format!(
-                    "which of these are the staff's: {}?",
-                    lookup::shown(&known)
-                )),
-                is_of_two: false,
-            })
         })
     }
 }
