@@ -108,7 +108,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
             let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
             written.map_err(|error| failed(format!("{}: {error}", path.display())))?;
             print(&format!(
-                "{review}\n{} is written: {}\nRead its comments, answer what is TODO, set the variables that it names in ${{}}, then:\n  deskie-cdc --config {0} setup --admin-url …\n  deskie-cdc --config {0} check\n",
+                "{review}\n{} is written: {}\nRead its comments, then: deskie-cdc --config {0} check\n",
                 path.display(),
                 summary(&found)
             ))

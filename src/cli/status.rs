@@ -207,10 +207,7 @@ fn rule(heard: &RuleHeard) -> (&'static str, String) {
 
 fn connector(status: &Status) -> String {
     let Some(running) = &status.running else {
-        return match status.report.leader.alive {
-            true => "not running here".into(),
-            false => "not running: `deskie-cdc run` starts it".into(),
-        };
+        return "not running (or not here)".into();
     };
     let word = |name: &str| {
         running

@@ -190,17 +190,12 @@ fn children(section: &mut Section, found: &Found<'_>) {
     let ticket = found.ticket.0;
     let mut taken = vec![ticket.table.oid];
     taken.extend(found.message.as_ref().map(|message| message.table.table.oid));
-    // A table of files of which nothing tells where they are is not mapped.
-    let is_mapped = found
-        .message
-        .as_ref()
-        .is_some_and(|message| attachment(found, message).is_some());
     let file = files(
         ticket,
         found.message.as_ref().map(|message| message.table),
         found.tables,
     );
-    taken.extend(file.filter(|_| is_mapped).map(|(file, ..)| file.table.oid));
+    taken.extend(file.map(|(file, ..)| file.table.oid));
     let of = |parent: &Candidate| super::tables::children(parent, &taken, found.tables);
     let mut names: Vec<String> = of(ticket)
         .iter()

@@ -321,26 +321,3 @@ async fn a_careless_y_lets_nothing_out() {
         "{draft}"
     );
 }
-
-#[tokio::test]
-async fn a_table_of_files_whose_place_is_not_told_is_named() {
-    let site = Site::start().await;
-    site.cluster.create_database("files").await.unwrap();
-    let client = site.cluster.connect("files").await.unwrap();
-    // GIVEN a table of files of which no column's name that is known tells where they are
-    client
-        .batch_execute(include_str!("../../init/turkish/site.sql"))
-        .await
-        .unwrap();
-    client
-        .batch_execute(
-            "create table talep_dosyalari (dosya_no serial primary key, cevap_no int not null references talep_cevaplari, yeri text)",
-        )
-        .await
-        .unwrap();
-    // THEN the draft does not pass it over in silence
-    let url = site.cluster.superuser_url("files");
-    let place = workplace(&site);
-    let draft = place.command(&["init", "--url", &url]).await.ok().stdout;
-    assert!(draft.contains("are left out: public.talep_dosyalari."), "{draft}");
-}
