@@ -186,6 +186,17 @@ impl Bench {
         }
     }
 
+    /// Until the newest message of the site's is known and no change of a row waits.
+    pub async fn passed(&self) {
+        let last: i64 = self.value("select max(id) from messages").await;
+        // Asking must cost next to nothing: it is asked all the while.
+        self.until(&format!(
+            "select exists (select from deskie_cdc.link where section = 'message' and key = '{last}')
+             and not exists (select from deskie_cdc.event)"
+        ))
+        .await;
+    }
+
     /// Until no message of the site's and no reply waits.
     pub async fn quiet(&self) {
         self.until(

@@ -5,6 +5,8 @@
 //! names that ticket, which is on the site and for Deskie, is the same customer's, and is not younger than the case (a key that
 //! came again is another ticket). Else it is laid aside, and a person is shown it: no text of one customer reaches another.
 
+use tokio_postgres::error::SqlState;
+
 use super::Cases;
 use super::sweep::{CLOCK_SKEW, Failed};
 use crate::decide::{self, Opening, Outputs, Ruling, TicketRow, Times};
@@ -14,7 +16,7 @@ use crate::mapping::shape::key_values;
 use crate::mapping::{Source, read};
 use crate::model::{RowClock, Section, TicketKey, clock};
 use crate::postgres::shape::load_shape;
-use crate::postgres::{TextParam, describe, site};
+use crate::postgres::{TextParam, describe, is_of_the_server, site};
 use crate::store::{Adopted, Claim, Meta};
 use crate::text::Parts;
 
@@ -202,7 +204,5 @@ impl Cases {
 /// The connection, the server or a lock is at fault, and not this ticket.
 fn is_passing(error: &tokio_postgres::Error) -> bool {
     let Some(code) = error.code() else { return true };
-    let code = code.code();
-    let class = code.get(..2).unwrap_or_default();
-    ["08", "25", "40", "53", "55", "57", "58"].contains(&class) && code != "57014"
+    is_of_the_server(code.code()) && *code != SqlState::QUERY_CANCELED
 }

@@ -49,6 +49,14 @@ pub use url::{ConnectUrl, UrlError};
 /// A prepared statement that is there already, or is not there. Ours bear names of their own in each session.
 const POOLED: [&str; 2] = ["42P05", "26000"];
 
+/// Whether a SQLSTATE's class is of the connection, the server or a lock, and not of what was asked. A single code of them may
+/// still say otherwise, such as a statement that takes too long.
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+pub fn is_of_the_server(code: &str) -> bool {
+    let class = code.get(..2).unwrap_or_default();
+    ["08", "25", "40", "53", "55", "57", "58"].contains(&class)
+}
+
 /// A driver's error in the server's own words, with its SQLSTATE, and without the values that it quotes: they may be a
 /// customer's text. Names that it quotes of tables, columns and constraints stay.
 pub fn describe(error: &tokio_postgres::Error) -> String {

@@ -13,7 +13,7 @@ use super::{Batch, ResolveError};
 use crate::decide::Outputs;
 use crate::mapping::Shape;
 use crate::mapping::shape::quote_ident;
-use crate::postgres::{TextParam, describe, site};
+use crate::postgres::{TextParam, describe, is_of_the_server, site};
 
 /// Whose fault a refusal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,6 @@ pub(super) enum Fault {
     Open,
 }
 
-/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 pub(super) fn fault_of(code: Option<&str>) -> Fault {
     let Some(code) = code else {
         return Fault::Connection;
@@ -40,8 +39,9 @@ pub(super) fn fault_of(code: Option<&str>) -> Fault {
         "53200" | "53400" => Fault::Open,
         // A domain's or a function's own rules, an error that a function raises, an external routine.
         "21000" => Fault::Row,
+        code if is_of_the_server(code) => Fault::Connection,
         _ => match code.get(..2).unwrap_or_default() {
-            "08" | "25" | "40" | "53" | "55" | "57" | "58" | "DC" => Fault::Connection,
+            "DC" => Fault::Connection,
             "22" | "23" | "2F" | "38" | "39" | "54" | "P0" => Fault::Row,
             _ => Fault::Open,
         },

@@ -101,7 +101,7 @@ use tokio::sync::Notify;
 
 use crate::mapping::shape::quote_ident;
 use crate::model::{Epoch, LaneId, Word};
-use crate::postgres::Pool;
+use crate::postgres::{Pool, is_of_the_server};
 
 /// Why a step on our own tables failed.
 #[derive(Debug, thiserror::Error)]
@@ -139,11 +139,10 @@ impl StoreError {
                 None => None,
                 // Our own tables or rights, another leader, what is held, a server that cannot, or not now.
                 Some("DC001" | "DC005") => Some(false),
-                Some(code) => Some(
-                    !["08", "25", "40", "42", "53", "55", "57", "58", "3F"]
-                        .iter()
-                        .any(|class| code.starts_with(class)),
-                ),
+                Some(code) => {
+                    let is_of_ours = ["42", "3F"].iter().any(|class| code.starts_with(class));
+                    Some(!is_of_ours && !is_of_the_server(code))
+                }
             },
         }
     }

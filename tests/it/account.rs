@@ -50,15 +50,6 @@ async fn is_ready(stage: &Stage) {
     .await;
 }
 
-async fn adopt(stage: &Stage) {
-    let admin_url = stage.site.admin_url();
-    stage
-        .workplace
-        .command(&["setup", "--adopt", "--admin-url", &admin_url])
-        .await
-        .ok();
-}
-
 async fn begun_with(stage: &Stage, subject: &str) -> (Connector, i64, CaseId) {
     let connector = stage.workplace.run_with(&QUICK);
     connector.wait_for_log("leading").await;
@@ -88,7 +79,7 @@ async fn numbers_that_begin_anew_while_it_is_stopped_are_another_accounts() {
     assert_eq!(stage.simulator.books().cases.len(), 1);
     assert_eq!(texts(&stage.case(case)).len(), 3);
     // WHEN a person says that it is to take over, THEN it goes on: each ticket has a case of its own
-    adopt(&stage).await;
+    stage.adopt().await;
     is_ready(&stage).await;
     let own = stage.case_of(new).await;
     assert_eq!(texts(&stage.case(own)), ["yeni"]);
@@ -121,7 +112,7 @@ async fn a_number_that_deskie_gives_a_second_time_is_parked_and_holds_everything
     stage.writes(ticket, "bir").await;
     assert_eq!(stage.simulator.books().cases.len(), 1);
     // WHEN a person says so, THEN the case is found to be the new ticket's, and the answer comes to it
-    adopt(&stage).await;
+    stage.adopt().await;
     is_ready(&stage).await;
     assert_eq!(stage.case_of(new).await, case);
     stage.until_site(new, 1).await;

@@ -306,11 +306,7 @@ async fn another_servers_transactions_say_nothing() {
             // AND the site goes on, and the copy is adopted
             stage.writes(ticket, "iki").await;
             let fresh = stage.ticket(AYSE, "fresh", "in the gap").await;
-            let adopted = stage
-                .workplace
-                .command(&["setup", "--adopt", "--admin-url", &stage.site.admin_url()])
-                .await
-                .ok();
+            let adopted = stage.adopt().await;
             assert!(
                 adopted
                     .stdout

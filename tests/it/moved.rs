@@ -49,12 +49,7 @@ async fn a_physical_copy_beside_the_original_is_held_until_it_is_adopted() {
     assert_eq!(stage.simulator.books().messages().count(), before);
     stage.simulator.agent_reply(newer, Says::text("cevap")).unwrap();
     // WHEN a person says so, THEN it goes on
-    let admin_url = stage.site.admin_url();
-    stage
-        .workplace
-        .command(&["setup", "--adopt", "--admin-url", &admin_url])
-        .await
-        .ok();
+    stage.adopt().await;
     let case = stage.case_of(ticket).await;
     assert_eq!(texts(&stage.case(case)), ["from a copy"]);
 }
@@ -110,12 +105,7 @@ async fn a_refused_start_is_not_ready_and_status_says_so() {
     // THEN it is told where people look
     not_ready(&stage, "setup --adopt").await;
     // AND once it is adopted, it is ready
-    let admin_url = stage.site.admin_url();
-    stage
-        .workplace
-        .command(&["setup", "--adopt", "--admin-url", &admin_url])
-        .await
-        .ok();
+    stage.adopt().await;
     wait_until("it is ready", || async {
         let answer = reqwest::get(stage.workplace.admin_url("/health/ready"))
             .await
@@ -151,12 +141,7 @@ async fn adopt(stage: &Stage) {
     stage
         .sql("update deskie_cdc.meta set started_at = started_at - interval '2 minutes'")
         .await;
-    let admin_url = stage.site.admin_url();
-    stage
-        .workplace
-        .command(&["setup", "--adopt", "--admin-url", &admin_url])
-        .await
-        .ok();
+    stage.adopt().await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use deskie_cdc::sandbox::simulator::{
     Books, CaseRecord, Delivery, MessageRecord, Options, Rule, RuleBody, Simulator, Trigger, WebhookOutcome,
 };
 
-use super::{Connector, LIMIT, Site, Workplace, wait_until};
+use super::{Connector, Finished, LIMIT, Site, Workplace, wait_until};
 
 /// The customer of most tests.
 pub const AYSE: &str = "ayse@example.com";
@@ -212,6 +212,13 @@ impl Stage {
             assert!(connector.sigterm_and_wait().await.success());
             opened
         }
+    }
+
+    /// A person says that the connector takes over.
+    pub async fn adopt(&self) -> Finished {
+        let admin_url = self.site.admin_url();
+        let adopt = ["setup", "--adopt", "--admin-url", &admin_url];
+        self.workplace.command(&adopt).await.ok()
     }
 
     /// The case of a ticket, once Deskie has it and the connector knows that.
