@@ -14,7 +14,7 @@ use crate::deliver::Deliverer;
 use crate::deskie::{KeyRefusal, Reach};
 use crate::lanes::{Class, Cost, Ready, Scheduler, Work};
 use crate::model::{DeliveryState, LaneId, clock};
-use crate::store::{self, Delivery, Heads, StoreError, Ticket};
+use crate::store::{Delivery, Heads, StoreError, Ticket};
 
 /// Calls under way at once.
 const CONCURRENCY: usize = 16;
@@ -85,15 +85,6 @@ pub async fn run(
             () = term.cancelled() => continue,
             () = asked.cancelled(), if !asked.is_cancelled() => {}
             () = shared.store.wake.lanes.notified() => due = Some(soonest),
-            () = shared.store.wake.handed.notified() => {
-                let work = shared.store.wake.handed_over();
-                let parts = (&mut scheduler, &mut busy, &mut running, &mut seen);
-                // What the budget has no room for is weighed against all else that waits.
-                let can_begin = asked.is_cancelled() && !parts.3.left_some;
-                if !can_begin || begin(&shared, parts, work, &deliverer, &cases).left_some {
-                    due = Some(soonest);
-                }
-            }
             Some(ended) = running.join_next(), if !running.is_empty() => {
                 if note_end(&mut busy, &seen, ended) {
                     due = Some(soonest);
@@ -172,40 +163,18 @@ async fn look(
     cases: &Arc<Cases>,
 ) -> Result<Option<Duration>, StoreError> {
     let busy_lanes: Vec<LaneId> = busy.iter().copied().collect();
-    let heads = shared.store.lane_heads(HEADS, &busy_lanes).await?;
-    looks.number += 1;
-    let Heads { work, next_in } = heads;
-    let begun = begin(shared, (scheduler, busy, running, looks), work, deliverer, cases);
-    looks.left_some = begun.left_some;
-    Ok([begun.again_in, next_in].into_iter().flatten().min())
-}
-
-/// What came of it.
-struct Begun {
-    /// Some could not be begun.
-    left_some: bool,
-    /// When it may be tried again.
-    again_in: Option<Duration>,
-}
-
-/// Begins what may begin of the work.
-fn begin(
-    shared: &Shared,
-    (scheduler, busy, running, looks): (&mut Scheduler, &mut HashSet<LaneId>, &mut Running, &mut Looks),
-    work: store::Work,
-    deliverer: &Arc<Deliverer>,
-    cases: &Arc<Cases>,
-) -> Begun {
-    let store::Work {
+    let Heads {
         mut deliveries,
         mut reads,
-    } = work;
+        next_in,
+    } = shared.store.lane_heads(HEADS, &busy_lanes).await?;
     let mut heads: Vec<Ready> = deliveries.iter().map(ready_delivery).collect();
     heads.extend(reads.iter().map(ready_read));
     let now = clock::monotonic();
     let found = heads.len();
     let plan = scheduler.plan(&mut shared.meter.budget(), heads, busy, running.len(), now);
-    let left_some = plan.start.len() < found;
+    looks.number += 1;
+    looks.left_some = plan.start.len() < found;
     let look = looks.number;
     for started in plan.start {
         let Some(lane) = started.ready.lane else { continue };
@@ -238,8 +207,8 @@ fn begin(
             }
         }
     }
-    let again_in = plan.wake.map(|wake| wake.saturating_duration_since(now));
-    Begun { left_some, again_in }
+    let planned = plan.wake.map(|wake| wake.saturating_duration_since(now));
+    Ok([planned, next_in].into_iter().flatten().min())
 }
 
 fn ready_delivery(delivery: &Delivery) -> Ready {

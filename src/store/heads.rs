@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::delivery::{self, IS_HEAD, delivery};
 use super::ticket::{self, ticket};
-use super::{Store, StoreError, Work};
+use super::{Delivery, Store, StoreError, Ticket};
 
 /// What the lanes could do now.
 #[derive(Debug, Default)]
 pub struct Heads {
-    /// What can be sent or looked for, the oldest first; the tickets whose cases are to be read, the most urgent first.
-    pub work: Work,
+    /// What can be sent or looked for, the oldest first.
+    pub deliveries: Vec<Delivery>,
+    /// The tickets whose cases are to be read, the most urgent first.
+    pub reads: Vec<Ticket>,
     /// When the time of the next one comes; `None`: nothing waits for a time.
     pub next_in: Option<Duration>,
 }
@@ -56,8 +58,8 @@ impl Store {
         for row in self.query(&sql, &[&busy]).await? {
             let (id, lane): (Option<i64>, Option<LaneId>) = (row.get("id"), row.get("lane_id"));
             match (id, lane) {
-                (Some(_), _) => heads.work.deliveries.push(delivery(&row)?),
-                (None, Some(_)) => heads.work.reads.push(ticket(&row)),
+                (Some(_), _) => heads.deliveries.push(delivery(&row)?),
+                (None, Some(_)) => heads.reads.push(ticket(&row)),
                 (None, None) => {
                     let seconds: Option<f64> = row.get("next");
                     heads.next_in = seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e6)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Step, Store, StoreError, Ticket, Work, ticket};
+use super::{Step, Store, StoreError};
 use crate::model::{CaseId, InboxId, LaneId, MessageId, words};
 
 words! {
@@ -60,6 +60,8 @@ pub struct InboxRow {
 pub struct Taken {
     /// Rule webhooks of known cases were dealt with.
     pub rules: bool,
+    /// Cases are to be read for them.
+    pub reads: bool,
     /// Something else waits: a channel's message, or an unknown case.
     pub others: bool,
 }
@@ -116,7 +118,7 @@ impl Store {
                                    then clock_timestamp() + interval '2 seconds' end
                        from (select ticket_id, min(class) as class from w where class is not null
                              group by ticket_id) asked
-                       where t.id = asked.ticket_id and t.merged_into is null returning t.*),
+                       where t.id = asked.ticket_id and t.merged_into is null returning t.id),
             aside as (select i.id, case when exists (select from {s}.foreign_case f where f.case_id = i.case_id)
                                then 'foreign' else 'done' end as state
                       from {s}.inbox i
@@ -127,31 +129,18 @@ impl Store {
             done as (update {s}.inbox i set state = o.state, done_at = now()
                      from (select id, 'done' as state from w union all select id, state from aside) o
                      where i.id = o.id)
-            select {COLUMNS}, (select count(*) from w) as rules, (select count(*) from wanted) as reads,
+            select (select count(*) from w) as rules, exists (select from wanted) as reads,
                 exists (select from {s}.inbox i left join {s}.ticket t using (case_id)
                         where i.state = 'waiting' and (i.kind = 'channel' or t.id is null) and i.id not in (select id from aside))
-                    and not exists (select from {s}.hold) as others
-            from (values (1)) one left join wanted t
-                on t.read_not_before is null and not t.ask_first and (select {s}.same_server())"
-            .replace("{COLUMNS}", ticket::COLUMNS);
-        let rows = self.query(&sql, &[&self.epoch().0]).await?;
-        let (taken, wanted) = rows.first().map_or((Taken::default(), 0), |row| {
-            let taken = Taken {
-                rules: row.get::<_, i64>("rules") > 0,
-                others: row.get("others"),
-            };
-            (taken, row.get::<_, i64>("reads"))
+                    and not exists (select from {s}.hold) as others";
+        let rows = self.query(sql, &[&self.epoch().0]).await?;
+        let taken = rows.first().map_or(Taken::default(), |row| Taken {
+            rules: row.get::<_, i64>("rules") > 0,
+            reads: row.get("reads"),
+            others: row.get("others"),
         });
-        let can_begin = rows
-            .iter()
-            .filter(|row| row.get::<_, Option<LaneId>>("lane_id").is_some());
-        let reads: Vec<Ticket> = can_begin.map(ticket::ticket).collect();
-        if wanted > i64::try_from(reads.len()).unwrap_or(i64::MAX) {
+        if taken.reads {
             self.wake.lanes.notify_one();
-        }
-        if !reads.is_empty() {
-            let deliveries = Vec::new();
-            self.wake.hand_over(Work { deliveries, reads });
         }
         Ok(taken)
     }

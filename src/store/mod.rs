@@ -86,7 +86,7 @@ pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState, Written
 pub use risk::{HARMLESS, beside, fingerprints, shown};
 pub use sample::{BudgetUse, Sample};
 pub use search::FoundTicket;
-pub use set::{Asked, Ended, Entered, Lanes, NewLink, NewRow, Within};
+pub use set::{Asked, Ended, Lanes, NewLink, NewRow, Within};
 pub use status::{Chapter, Queues, Standing, Told};
 pub use streamed::MadeBy;
 pub use ticket::{SeenCase, Ticket};
@@ -94,8 +94,8 @@ pub use ticket_edit::{TicketNote, TicketSent};
 pub use trouble::Trouble;
 pub use waiting::{Beat, Due, Waiting, Watched};
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -176,9 +176,6 @@ pub struct Wake {
     pub due_events: Notify,
     /// A lane may have something to send or to read.
     pub lanes: Notify,
-    /// Work was handed over ([`Wake::handed_over`]).
-    pub handed: Notify,
-    work: Mutex<Work>,
     /// A webhook was stored.
     pub inbox: Notify,
     /// A message waits for being written to the site.
@@ -189,36 +186,6 @@ pub struct Wake {
     pub hold: Notify,
     /// Something speaks against Deskie's account being the one that our cases are of.
     pub account: Notify,
-}
-
-/// Heads of lanes, as the tables have them just now: whoever runs the lanes need not look them up. The tables stay the truth:
-/// what is not begun is found there.
-#[derive(Debug, Default)]
-pub struct Work {
-    /// To be sent.
-    pub deliveries: Vec<Delivery>,
-    /// Their cases are to be read.
-    pub reads: Vec<Ticket>,
-}
-
-impl Wake {
-    /// Hands work over to whoever runs the lanes.
-    pub fn hand_over(&self, work: Work) {
-        let mut all = self.work();
-        all.deliveries.extend(work.deliveries);
-        all.reads.extend(work.reads);
-        self.handed.notify_one();
-    }
-
-    /// What was handed over since the last call.
-    pub fn handed_over(&self) -> Work {
-        std::mem::take(&mut *self.work())
-    }
-
-    /// Nothing panics while it is held, so it cannot be poisoned.
-    fn work(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The connector's state in the site's database.

@@ -11,9 +11,7 @@ use tokio_postgres::types::ToSql;
 use super::link::{COLUMNS as LINK, link};
 use super::remote::{WRITTEN, Written, written};
 use super::ticket::{COLUMNS, ticket};
-use super::{
-    CreatedAt, Delivery, Link, LinkState, Opening, Step, Store, StoreError, Ticket, UNHELD, delivery,
-};
+use super::{CreatedAt, Link, LinkState, Opening, Step, Store, StoreError, Ticket, UNHELD};
 use crate::model::{DeliveryState, EventId, Kind, LaneId, LinkId, Section};
 use crate::text::Body;
 
@@ -103,14 +101,6 @@ pub struct Ended<'a> {
     pub clock: Option<&'a CreatedAt>,
 }
 
-/// What came of rows that entered their lanes.
-pub struct Entered {
-    /// Something that waits has become due by it.
-    pub wakes: bool,
-    /// Those that nothing stands before, as the tables have them. Known only with the end of what they follow from.
-    pub heads: Vec<Delivery>,
-}
-
 /// Where a statement runs.
 #[derive(Clone, Copy)]
 pub enum Within<'a> {
@@ -191,30 +181,22 @@ impl Within<'_> {
 
     /// Makes keys known, which are different, and puts rows of them into their lanes, each with what was found out about it:
     /// `link_add`, `delivery_add` and what follows them, in one. With `ended` the statement fails where we do not lead any
-    /// more, or while a person has to decide something.
+    /// more, or while a person has to decide something. Whether anything that waits has become due by it.
     pub async fn enter(
         self,
         links: &[NewLink<'_>],
         rows: &[NewRow<'_>],
         ended: Option<Ended<'_>>,
-    ) -> Result<Entered, StoreError> {
+    ) -> Result<bool, StoreError> {
         let ends = match ended {
-            None => "select true, false as due, null::int8 as id".to_owned(),
+            None => "select true, false as due".to_owned(),
             Some(_) => format!(
                 ", f as materialized (select {{s}}.fence($26)), e as (delete from {{s}}.event where id = any($21)),
                 w as (update {{s}}.delivery set not_before = now()
                     where ticket_id = any($22) and state = 'unresolved' returning id),
                 c as (update {{s}}.clock set lags = $24, last_xid = $25::text::xid8, sampled_at = clock_timestamp()
                     where section = $23)
-                select {UNHELD}, exists (select from w) as due, head.* from f left join (
-                    select {} from d join {{s}}.ticket t on t.id = d.ticket_id
-                    where d.state = 'queued' and not (t.gone or t.ask_first) and t.opened_by is null and t.estranged is null
-                      and not exists (select from d o where o.ticket_id = d.ticket_id
-                          and (o.position, o.part, o.id) < (d.position, d.part, d.id))
-                      and not exists (select from {{s}}.delivery o where o.ticket_id = d.ticket_id
-                          and o.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked'))
-                      and not exists (select from {{s}}.parked_event p where p.ticket_id = d.ticket_id)) head on true",
-                delivery::COLUMNS
+                select {UNHELD}, exists (select from w) as due from f"
             ),
         };
         let sql = format!(
@@ -239,7 +221,7 @@ impl Within<'_> {
                     with ordinality u (event, position, ticket_id, link, section, written_at, state, author, body, opening,
                         part, parts, error, dormant, n)
                 left join {{s}}.event e on e.id = u.event
-                order by u.n returning *)
+                order by u.n)
             {ends}"
         );
         fn column<'a, R, T>(rows: &'a [R], cell: impl Fn(&'a R) -> T) -> Vec<T> {
@@ -303,13 +285,7 @@ impl Within<'_> {
             ]);
         }
         let rows = self.query(&sql, &values).await?;
-        let heads = rows
-            .iter()
-            .filter(|row| row.get::<_, Option<i64>>("id").is_some());
-        Ok(Entered {
-            wakes: rows.first().is_some_and(|row| row.get("due")),
-            heads: heads.map(delivery::delivery).collect::<Result<_, _>>()?,
-        })
+        Ok(rows.first().is_some_and(|row| row.get("due")))
     }
 }
 

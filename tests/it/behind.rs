@@ -22,12 +22,7 @@ const LANES: &str = "
 /// The keys of what could be sent.
 async fn heads(store: &Store, site: &Site) -> String {
     let heads = store.lane_heads(16, &[]).await.unwrap();
-    let ids: Vec<i64> = heads
-        .work
-        .deliveries
-        .iter()
-        .map(|delivery| delivery.id.0)
-        .collect();
+    let ids: Vec<i64> = heads.deliveries.iter().map(|delivery| delivery.id.0).collect();
     let sql = "select coalesce(string_agg(l.key, ' ' order by l.key), '') from ours.delivery d
         join ours.link l on l.id = d.link_id where d.id = any($1)";
     site.client.query_one(sql, &[&ids]).await.unwrap().get(0)

@@ -138,5 +138,5 @@ async fn the_first_versions_tables_come_up_to_date_with_what_is_in_them() {
         [("d2".to_owned(), "refused")]
     );
     assert_eq!(store.parked_retry(None, "").await.unwrap(), 1);
-    assert_eq!(store.lane_heads(5, &[]).await.unwrap().work.deliveries.len(), 1);
+    assert_eq!(store.lane_heads(5, &[]).await.unwrap().deliveries.len(), 1);
 }

@@ -6,7 +6,7 @@ use super::super::{Batch, ResolveError};
 use super::{Entry, Known};
 use crate::decide::{Outputs, Ready};
 use crate::model::{DeliveryState, LaneId, LinkId, Section, TicketKey};
-use crate::store::{Ended, Entered, Event, LinkState, NewLink, NewRow, Step, Within};
+use crate::store::{Ended, Event, LinkState, NewLink, NewRow, Step, Within};
 
 /// What follows from events, in their order.
 #[derive(Default)]
@@ -57,10 +57,10 @@ impl Added<'_> {
 
 /// What was written of a run.
 pub(super) struct Written<'a> {
-    /// So many lanes were entered.
-    pub(super) lanes: usize,
-    /// What came of them.
-    pub(super) entered: Entered,
+    /// Rows entered their lanes.
+    pub(super) has_rows: bool,
+    /// Something that waits has become due.
+    pub(super) wakes: bool,
     /// The statuses that come with them, by lane.
     pub(super) statuses: HashMap<LaneId, &'a str>,
 }
@@ -271,8 +271,8 @@ impl Batch<'_> {
             }
         }
         Ok(Written {
-            lanes: rows.iter().map(|row| row.ticket).collect::<HashSet<_>>().len(),
-            entered: within.enter(&links, &rows, ended).await?,
+            has_rows: !rows.is_empty(),
+            wakes: within.enter(&links, &rows, ended).await?,
             statuses,
         })
     }

@@ -26,9 +26,7 @@ use crate::config::{AttachmentOf, Message, OpenOn};
 use crate::decide::{self, MessageRow, Need, Outputs, Ruling, seconds};
 use crate::mapping::read::{MESSAGE_OUTPUTS, TICKET_OUTPUTS, TicketKeyOf};
 use crate::model::{CrashPoint, EventId, Kind, LaneId, Op, Section, TicketKey};
-use crate::store::{
-    Asked, CreatedAt, Ended, Entered, Event, Lanes, LinkState, Step, Ticket, Within, Work, Written,
-};
+use crate::store::{Asked, CreatedAt, Ended, Event, Lanes, LinkState, Step, Ticket, Within, Written};
 
 /// So many events are dealt with at once: where one is not plain all begin anew.
 const AT_ONCE: usize = 64;
@@ -221,15 +219,10 @@ impl Batch<'_> {
             let written = self
                 .write_links(Within::Alone(self.store), &effects, &known, Some(ended))
                 .await?;
-            let Entered { wakes, heads } = written.entered;
-            if heads.len() < written.lanes {
+            if written.has_rows {
                 self.store.wake.lanes.notify_one();
             }
-            if !heads.is_empty() {
-                let (deliveries, reads) = (heads, Vec::new());
-                self.store.wake.hand_over(Work { deliveries, reads });
-            }
-            return Ok(Some(wakes));
+            return Ok(Some(written.wakes));
         }
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
