@@ -158,23 +158,21 @@ pub(super) async fn read(client: &Client, config: &Config) -> Result<Mapped, tok
         strays: Vec::new(),
     };
     let tickets = reader
-        .table("ticket", &config.ticket.table, &config.ticket.key)
+        .table("ticket", &config.ticket.table, &config.ticket.key, false)
         .await?;
     let mut messages = None;
     if let Some(message) = &config.message {
-        let key = match find_table(client, &message.table).await? {
-            Some(table) => row_key(&table, &message.key, message.expand.is_some()),
-            None => Vec::new(),
-        };
-        messages = reader.table("message", &message.table, &key).await?;
+        let is_list = message.expand.is_some();
+        messages = reader
+            .table("message", &message.table, &message.key, is_list)
+            .await?;
     }
     let mut attached = Vec::new();
     for attachment in &config.attachments {
-        let key = match find_table(client, &attachment.table).await? {
-            Some(table) => row_key(&table, &attachment.key, attachment.expand.is_some()),
-            None => Vec::new(),
-        };
-        let shape = reader.table("attachment", &attachment.table, &key).await?;
+        let is_list = attachment.expand.is_some();
+        let shape = reader
+            .table("attachment", &attachment.table, &attachment.key, is_list)
+            .await?;
         attached.extend(shape.map(|shape| (attachment, shape)));
     }
     if let Some(tickets) = &tickets {
@@ -221,6 +219,7 @@ impl Reader<'_> {
         section: &'static str,
         name: &TableName,
         key: &[String],
+        is_list: bool,
     ) -> Result<Option<Shape>, tokio_postgres::Error> {
         let Some(table) = find_table(self.client, name).await? else {
             let near = blame::nearest_table(self.client, self.config, &name.table).await?;
@@ -269,11 +268,12 @@ impl Reader<'_> {
                 );
             }
         }
+        let key = row_key(&table, key, is_list);
         let children = catalog::inheritors(self.client, table.oid).await?;
         if let Some((what, mend)) = inherits(&table.name, &children) {
             self.fault(&name.span, what, Some(mend));
         }
-        let shape = match shape_of(&table, key) {
+        let shape = match shape_of(&table, &key) {
             Ok(shape) => Some(shape),
             Err(error) => {
                 let hint = key

@@ -80,11 +80,16 @@ pub(super) async fn find(
             .update
             .insert(key.clone());
     }
+    // Statements of one mapping ask for the same rights again and again.
+    let mut asked: Vec<Permission> = Vec::new();
     for probe in &mapped.probes {
         match parsed(client, probe, &mut needs).await {
             Ok(permissions) => {
                 for permission in permissions {
-                    needs.add(client, &permission).await?;
+                    if !asked.contains(&permission) {
+                        needs.add(client, &permission).await?;
+                        asked.push(permission);
+                    }
                 }
             }
             Err(error) if error.as_db_error().is_some() => {
