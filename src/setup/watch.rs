@@ -115,6 +115,14 @@ pub async fn look_at_publications(
     if begins {
         store.published_forget(&looked_at).await?;
     }
+    let again = store.published_again().await?;
+    if !again.is_empty() {
+        tracing::info!(
+            "the transactions have ended that were open when {} came back into the publication: what they wrote before is \
+             looked for",
+            again.join(" and ")
+        );
+    }
     Ok(found)
 }
 

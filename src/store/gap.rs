@@ -117,7 +117,7 @@ impl Store {
                  gap_by_keys = true"
                 .to_owned(),
             "update {s}.published set since_xid = case when since is not null then pg_snapshot_xmin(pg_current_snapshot()) end,
-                 checked_xid = pg_snapshot_xmin(pg_current_snapshot())"
+                 checked_xid = pg_snapshot_xmin(pg_current_snapshot()), again_xid = null, again_since = null, again_from = null"
                 .to_owned(),
             format!("update {{s}}.event set xid = {}", elsewhere("xid")),
             format!(

@@ -68,6 +68,12 @@ impl Store {
                 gap_xid = least(m.gap_xid, p.checked_xid)
             from {s}.published p where p.relation = $1 and (p.is_away or p.member <> $2) and not $3";
         let reopened = step.execute(sql, &[&relation, &member, &is_away]).await? > 0;
+        // What was written before by a transaction that is still open comes neither by the stream nor by the repair.
+        let sql = "update {s}.published p set again_xid = pg_snapshot_xmax(pg_current_snapshot()),
+                again_since = least(p.again_since, p.checked_at), again_from = least(p.again_from, p.checked_xid)
+            where p.relation = $1 and (p.is_away or p.member <> $2) and not $3
+                and exists (select from pg_snapshot_xip(pg_current_snapshot()))";
+        step.execute(sql, &[&relation, &member, &is_away]).await?;
         // While it is away it stays as it was seen last.
         let sql =
             "insert into {s}.published as p (relation, member, is_away, since, since_xid, table_oid, trouble)
@@ -87,6 +93,24 @@ impl Store {
         step.execute(sql, &values).await?;
         step.commit().await?;
         Ok(reopened)
+    }
+
+    /// Opens the gap of tables once more that came back while transactions were open, when all of these have ended; not while
+    /// another is open, which is looked through by what could be seen before. The tables.
+    pub async fn published_again(&self) -> Result<Vec<String>, StoreError> {
+        // `min` takes no xid8 before 16.
+        let sql = "with due as (
+                select p.relation, p.again_since, p.again_from from {s}.published p, {s}.meta m
+                where p.again_xid <= pg_snapshot_xmin(pg_current_snapshot()) and m.gap_from is null
+                order by p.relation for update of p
+            ), opened as (
+                update {s}.meta m set gap_since = d.since, gap_from = coalesce(m.captured_lsn, '0/1'), gap_xid = d.xid
+                from (select min(again_since) as since, (array_agg(again_from order by again_from))[1] as xid from due) d where exists (select from due)
+            )
+            update {s}.published p set again_xid = null, again_since = null, again_from = null
+            from due where due.relation = p.relation returning p.relation";
+        let rows = self.query(sql, &[]).await?;
+        Ok(rows.iter().map(|row| row.get("relation")).collect())
     }
 
     /// The mapping calls a table by its new name: what we have of it goes along. Nobody may capture meanwhile.

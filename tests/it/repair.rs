@@ -6,6 +6,7 @@ use deskie_cdc::sandbox::postgres::ClusterOptions;
 use deskie_cdc::sandbox::sample_site;
 use deskie_cdc::sandbox::simulator::{Books, Options, Says, Simulator};
 
+use super::faults::mapped_later::watching;
 use super::support::{Site, Workplace, installations, newest, prepared, stage, stage_on, texts, wait_until};
 
 const EMAIL: &str = "olga@example.com";
@@ -307,6 +308,39 @@ async fn a_table_that_is_taken_out_of_the_publication_is_told_and_its_gap_repair
     assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "iki"]);
     let status = stage.workplace.command(&["status", "--json"]).await.ok();
     assert!(!status.stdout.contains("nothing publishes"), "{}", status.stdout);
+}
+
+#[tokio::test]
+async fn what_was_open_when_a_table_came_back_is_looked_for_when_it_has_ended() {
+    // GIVEN a ticket with a case, and a table that is out of the publication
+    let stage = stage().build().await;
+    let connector = watching(&stage).await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    stage
+        .sql("alter publication deskie_cdc drop table messages")
+        .await;
+    connector.wait_for_log("nothing publishes public.messages").await;
+    // AND a transaction that has written to it and goes on
+    let (open, idle) = (stage.site.connect().await, stage.site.connect().await);
+    let write =
+        format!("begin; insert into messages (ticket_id, author, body) values ({ticket}, 'customer', 'bir')");
+    open.batch_execute(&write).await.unwrap();
+    // WHEN the table is put back and its gap repaired, and a transaction begins that never ends here
+    prepared(&stage.site, &stage.workplace).await;
+    connector.wait_for_log("repaired: 0 rows").await;
+    idle.batch_execute("begin; create temp table report as select 1 as a")
+        .await
+        .unwrap();
+    // AND the transaction ends, THEN what it wrote before arrives, once, though newer ones are open
+    let seen = connector.log().len();
+    open.batch_execute("commit").await.unwrap();
+    connector.wait_for_log_after(seen, "repaired: 1 rows").await;
+    stage.until_deskie(case, 2).await;
+    stage.writes(ticket, "iki").await;
+    stage.until_deskie(case, 3).await;
+    stage.settled().await;
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "iki"]);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ bytes = \"content\"
 ";
 
 /// A connector that looks at the publications often.
-pub(super) async fn watching(stage: &Stage) -> Connector {
+pub async fn watching(stage: &Stage) -> Connector {
     let connector = stage.workplace.run_with(&[("DESKIE_CDC_WATCH_MS", "200")]);
     connector.wait_for_log("leading").await;
     connector

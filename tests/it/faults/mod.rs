@@ -8,7 +8,7 @@ mod crash;
 mod failover;
 mod intake;
 mod left_out;
-mod mapped_later;
+pub mod mapped_later;
 mod meaning;
 mod mends;
 mod migration;
