@@ -7,8 +7,7 @@
 #   ticket's first message is missing and its second is there, or the message of a ticket that the stream never told of. A copy that begins right after ALTER
 #   PUBLICATION does not see the first part, which is not committed yet: neither way brings it, and there is no error. The other way round, with DROP
 #   TABLE, the second part is missing. Whoever copies has to wait first until all transactions have ended that were open when the table came in.
-# For the connector: a table that was out of the publication is looked through once it is back; what a transaction wrote before that and commits after
-#   it is looked for in vain. Put tables back while no long transaction runs.
+# For the connector: a table that was out of the publication is looked through once it is back, and once more when all transactions have ended that were open then.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for major in 14 17 18; do
   on "$major" <<'PY'

@@ -7,8 +7,8 @@
 #   and the stream has neither a row nor a word. Every row has a new status, text and key then; the next UPDATE of one comes with them, and without an old
 #   key, as if its key had always been that; with REPLICA IDENTITY FULL its "row before" holds values that the stream never brought. A reader knows of it by the
 #   column's type alone, where that is another one.
-# For the connector: a key of another type is held until `setup --rekey`, one of the same is not seen; statuses and texts that a migration rewrites are not
-#   told. An UPDATE is: write it in the migration instead of USING.
+# For the connector: a table that stands in another file than before is compared with what is known of its tickets, and held until `setup --rekey` where they have
+#   other numbers; statuses and texts that a migration rewrites are not told. An UPDATE is: write it in the migration instead of USING.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for major in 14 17 18; do
   on "$major" <<'PY'

@@ -1,11 +1,12 @@
 //! What a person decides of what is held (rule 11).
 
+use super::compare::Numbers;
 use super::error::SetupError;
 use super::{Options, Rekey, compare};
 use crate::config::{Config, Expr, TableName};
 use crate::mapping::{Shape, moment};
 use crate::postgres::shape::{load_attachment_shape, load_message_shape, load_shape};
-use crate::postgres::{ConnectUrl, Pool, SessionOptions, describe, site};
+use crate::postgres::{ConnectUrl, Pool, SessionOptions, describe, is_of_the_server, site};
 use crate::store::{HoldKind, KeyColumn, Store, StoreError};
 
 /// Carries out what the options say, and tells what is still to be decided.
@@ -67,19 +68,52 @@ pub async fn note_keys(config: &Config, store: &Store) -> Result<(), StoreError>
     let columns = key_columns(config, store).await?;
     store.keys_note(&columns).await?;
     if store.hold_reason(HoldKind::Keys).await?.is_none() {
+        return note_rewritten(config, store).await;
+    }
+    // Of a file nothing is known but its number.
+    if store.keys_changed("attachment%").await?.is_some() {
         return Ok(());
     }
-    match compare::rows_are_the_same(config, store).await {
-        Ok(true) => {
+    match compare::numbers(config, store).await {
+        Ok(Numbers::Same) => {
             store.keys_same(&columns).await?;
             tracing::warn!(
                 "a key of the site's was made anew, and its rows have kept their numbers: it goes on"
             );
         }
-        Ok(false) => {}
+        Ok(Numbers::Others | Numbers::Untold) => {}
         Err(error) => tracing::debug!("the rows could not be compared: {error}"),
     }
     Ok(())
+}
+
+/// Tables whose rows were written anew, their key being the same column: mostly by VACUUM FULL or a migration of another
+/// column, so that only rows which tell that they have other numbers are held.
+async fn note_rewritten(config: &Config, store: &Store) -> Result<(), StoreError> {
+    let rewritten = store.keys_rewritten().await?;
+    if rewritten.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = rewritten.iter().map(|table| table.name.as_str()).collect();
+    let names = names.join(" and ");
+    match compare::numbers(config, store).await {
+        Ok(Numbers::Others) => return store.keys_hold(&rewritten).await,
+        Ok(Numbers::Same) => tracing::info!("{names} was written anew, with the same numbers"),
+        Ok(Numbers::Untold) => tracing::warn!(
+            "{names} was written anew; whether its rows have kept their numbers cannot be told from `created_at` and \
+             `subject`: it goes on"
+        ),
+        Err(StoreError::Postgres(error))
+            if error.code().is_some_and(|code| !is_of_the_server(code.code())) =>
+        {
+            tracing::warn!(
+                "{names} was written anew; whether its rows have kept their numbers cannot be told: {}; it goes on",
+                describe(&error)
+            );
+        }
+        Err(error) => return Err(error),
+    }
+    store.keys_compared(&rewritten).await
 }
 
 /// The columns by which the site's rows are known. A table that cannot be looked up now is left out: resolving says so.

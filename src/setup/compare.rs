@@ -1,8 +1,10 @@
-//! Have the site's rows kept their numbers, though their key is another column or their table another one (rule 11)?
+//! Have the site's rows kept their numbers, though their key is another column, their table another one, or all of them were
+//! written anew (rule 11)?
 //!
 //! What our links know of the rows is compared with the tables as they are: a ticket's `created_at` and subject, a message's
 //! ticket and `created_at`. They have where all known rows that are still there agree, at least one does, and no two tickets
-//! are so alike that they could have changed places. What cannot be compared is left to a person.
+//! are so alike that they could have changed places. They have not where most of the known tickets stand under other numbers:
+//! a table that was emptied, and perhaps filled with others, is none of that, and the stream has told of it.
 
 use super::bind::column_named;
 use crate::config::{Config, Expr};
@@ -14,20 +16,27 @@ use crate::store::{Store, StoreError};
 /// So many rows, the newest, are compared.
 const COMPARED: usize = 2000;
 
-/// Whether the rows have certainly kept their numbers.
-pub(super) async fn rows_are_the_same(config: &Config, store: &Store) -> Result<bool, StoreError> {
-    // Of a file nothing is known but its number.
-    if store.keys_changed("attachment%").await?.is_some() {
-        return Ok(false);
-    }
+/// What the rows tell of their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// They are certainly the same.
+    Same,
+    /// Most of the known tickets stand under other numbers.
+    Others,
+    /// That cannot be told.
+    Untold,
+}
+
+/// What the rows of the mapped tables tell.
+pub(super) async fn numbers(config: &Config, store: &Store) -> Result<Numbers, StoreError> {
     let client = store.client().await?;
     let Ok(tickets) = load_shape(&client, &config.ticket.table, &config.ticket.key).await else {
-        return Ok(false);
+        return Ok(Numbers::Untold);
     };
     let mut comparisons = vec![of_tickets(config, &tickets)];
     if let Some(message) = &config.message {
         let Ok(messages) = load_message_shape(&client, message).await else {
-            return Ok(false);
+            return Ok(Numbers::Untold);
         };
         let parent = message
             .ticket
@@ -37,15 +46,23 @@ pub(super) async fn rows_are_the_same(config: &Config, store: &Store) -> Result<
         let at = named(message.created_at.as_ref(), &messages, "m");
         comparisons.push(of_messages(&messages, parent, at));
     }
+    let mut told = Numbers::Same;
     for comparison in comparisons {
-        let Some(sql) = comparison else { return Ok(false) };
+        let Some(sql) = comparison else {
+            told = Numbers::Untold;
+            continue;
+        };
         let row = client.query_one(&store.sql(&sql), &[]).await?;
-        let (known, agree, disagree): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
-        if disagree > 0 || (known > 0 && agree == 0) {
-            return Ok(false);
+        let count = |name| row.try_get::<_, i64>(name);
+        let (known, agree) = (count("known")?, count("agree")?);
+        if count("moved")? * 2 > known {
+            return Ok(Numbers::Others);
+        }
+        if count("differ")? > 0 || count("alike")? > 0 || (known > 0 && agree == 0) {
+            told = Numbers::Untold;
         }
     }
-    Ok(true)
+    Ok(told)
 }
 
 fn named(expr: Option<&Expr>, shape: &Shape, alias: &str) -> Option<String> {
@@ -79,13 +96,17 @@ fn of_tickets(config: &Config, shape: &Shape) -> Option<String> {
              where not k.gone order by k.id desc limit {COMPARED}),
          seen as (
              select k.*, ({at} = k.at and btrim({subject}) = btrim(k.subject)) is true as agrees
-             from known k join {} t on {})
-         select (select count(*) from known), count(*) filter (where agrees),
-             count(*) filter (where not agrees)
-                 + (select count(*) from (select from known group by at, subject having count(*) > 1) alike)
+             from known k join {table} t on {is_row})
+         select (select count(*) from known) as known, count(*) filter (where agrees) as agree,
+             count(*) filter (where not agrees) as differ,
+             (select count(*) from (select from known group by at, subject having count(*) > 1) a) as alike,
+             (select count(*) from known k
+              where not exists (select from {table} t
+                      where {is_row} and ({at} = k.at or btrim({subject}) = btrim(k.subject)))
+                  and exists (select from {table} t where {at} = k.at and btrim({subject}) = btrim(k.subject))) as moved
          from seen",
-        shape.sql(),
-        is_row(shape, "t")
+        table = shape.sql(),
+        is_row = is_row(shape, "t")
     ))
 }
 
@@ -108,9 +129,11 @@ fn of_messages(shape: &Shape, parent: Vec<Option<String>>, at: Option<String>) -
              order by k.id desc limit {COMPARED}),
          seen as (
              select ({parent} = k.ticket and {at} = k.at) is true as agrees
-             from known k join {} m on {})
-         select (select count(*) from known), count(*) filter (where agrees), count(*) filter (where not agrees) from seen",
-        shape.sql(),
-        is_row(shape, "m")
+             from known k join {table} m on {is_row})
+         select (select count(*) from known) as known, count(*) filter (where agrees) as agree,
+             count(*) filter (where not agrees) as differ, 0::int8 as alike, 0::int8 as moved
+         from seen",
+        table = shape.sql(),
+        is_row = is_row(shape, "m")
     ))
 }

@@ -3,7 +3,7 @@
 //! The view `changed_key` compares what is noted with the catalog. It is asked at each start; by capture, in the transaction
 //! that stores the first rows behind any change of a table's description; and by [`UNHELD`], last of all in each transaction
 //! that believes a number. Numbers are never used a second time by the server (an attnum, an oid), so what is unchanged
-//! afterwards was unchanged before.
+//! afterwards was unchanged before. Nor is a file's, and a table whose rows were written anew stands in another one.
 
 use super::captured::TransactionWriter;
 use super::{Step, Store, StoreError, execute_in};
@@ -30,6 +30,16 @@ pub struct KeyColumn {
     pub is_primary: bool,
 }
 
+/// A table whose rows were written anew: by VACUUM FULL, or by a migration, which may have given them other numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewritten {
+    pub relation: u32,
+    /// In which they stand now.
+    pub file: u32,
+    /// `schema.table`.
+    pub name: String,
+}
+
 /// What a person is told; `what` is the SQL of what has changed.
 fn told(what: &str) -> String {
     format!(
@@ -46,7 +56,7 @@ fn told(what: &str) -> String {
 const MAPPED: &str = "with mapped as materialized (
         select u.section, u.part, u.s as schema_name, u.t as table_name, u.c as column_name, u.p as is_primary,
                (row_number() over (partition by u.section, u.part order by u.n))::int as place,
-               c.oid as relation, a.attnum, a.atttypid as type
+               c.oid as relation, a.attnum, a.atttypid as type, c.relfilenode as file
         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[])
              with ordinality u (section, part, s, t, c, p, n)
         join pg_catalog.pg_namespace n on n.nspname::text = u.s
@@ -218,17 +228,55 @@ impl Step<'_> {
              gone as (delete from {{s}}.key_column k where (select is_free from free)
                  and not exists (select from mapped m where (m.section, m.part, m.place) = (k.section, k.part, k.place)))
              insert into {{s}}.key_column as k
-                 (section, part, place, schema_name, table_name, column_name, relation, attnum, type, is_primary)
-             select section, part, place, schema_name, table_name, column_name, relation, attnum, type, is_primary
+                 (section, part, place, schema_name, table_name, column_name, relation, attnum, type, is_primary, file)
+             select section, part, place, schema_name, table_name, column_name, relation, attnum, type, is_primary, file
              from mapped where (select is_free from free)
              on conflict (section, part, place) do update set schema_name = excluded.schema_name,
                  table_name = excluded.table_name, column_name = excluded.column_name, relation = excluded.relation,
-                 attnum = excluded.attnum, type = excluded.type, is_primary = excluded.is_primary
-             where (k.schema_name, k.table_name, k.column_name, k.relation, k.attnum, k.type, k.is_primary)
+                 attnum = excluded.attnum, type = excluded.type, is_primary = excluded.is_primary,
+                 -- Rows that were written anew are compared first.
+                 file = case when k.relation = excluded.relation then coalesce(k.file, excluded.file) else excluded.file end
+             where (k.schema_name, k.table_name, k.column_name, k.relation, k.attnum, k.type, k.is_primary, k.file is null)
                  is distinct from (excluded.schema_name, excluded.table_name, excluded.column_name, excluded.relation,
-                                   excluded.attnum, excluded.type, excluded.is_primary)"
+                                   excluded.attnum, excluded.type, excluded.is_primary, false)"
         );
         self.mapped(&sql, columns).await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The tables whose rows were written anew by the site, each with the file in which they stand now.
+    pub async fn keys_rewritten(&self) -> Result<Vec<Rewritten>, StoreError> {
+        let sql = "select distinct k.relation, c.relfilenode as file, k.schema_name || '.' || k.table_name as name
+            from {s}.key_column k join pg_class c on c.oid = k.relation
+            where k.section in ('ticket', 'message') and k.part = 'key' and k.file <> c.relfilenode order by name";
+        let read = |row: &tokio_postgres::Row| Rewritten {
+            relation: row.get("relation"),
+            file: row.get("file"),
+            name: row.get("name"),
+        };
+        Ok(self.query(sql, &[]).await?.iter().map(read).collect())
+    }
+
+    /// Their rows were compared as they stand in that file; what was written anew once more since then is compared again.
+    pub async fn keys_compared(&self, tables: &[Rewritten]) -> Result<(), StoreError> {
+        let relations: Vec<u32> = tables.iter().map(|table| table.relation).collect();
+        let files: Vec<u32> = tables.iter().map(|table| table.file).collect();
+        let sql = "update {s}.key_column k set file = u.file
+            from unnest($1::oid[], $2::oid[]) u (relation, file) where k.relation = u.relation";
+        self.execute(sql, &[&relations, &files]).await?;
+        Ok(())
+    }
+
+    /// Their rows have other numbers than before: everything is held until a person has said what became of them.
+    pub async fn keys_hold(&self, tables: &[Rewritten]) -> Result<(), StoreError> {
+        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+        let what = "'the rows of ' || $1::text || ' were written anew, and the tickets that the connector knows stand \
+                    under other numbers'";
+        if self.execute(&told(what), &[&names.join(" and ")]).await? > 0 {
+            self.wake.hold.notify_one();
+        }
         Ok(())
     }
 }

@@ -71,7 +71,7 @@ pub use heads::Heads;
 pub use heard::RuleHeard;
 pub use hold::{Claimed, HoldKind, Witness};
 pub use inbox::{InboxKind, InboxRow, InboxState, NewWebhook, Taken};
-pub use keys::{KeyColumn, Rekeyed, UNHELD};
+pub use keys::{KeyColumn, Rekeyed, Rewritten, UNHELD};
 pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
 pub use meta::{Gap, Meta};

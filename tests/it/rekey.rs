@@ -235,7 +235,7 @@ async fn int_to_uuid_and_a_table_in_anothers_place_are_held() {
 #[tokio::test]
 async fn what_does_not_change_a_key_holds_nothing() {
     let stage = stage().build().await;
-    let _connector = begun(&stage).await;
+    let connector = begun(&stage).await;
     let (ticket, case) = stage.open("Soru").await;
     stage.settled().await;
     // WHEN the site widens the key in place, adds and drops columns, rewrites, renames there and back
@@ -254,9 +254,66 @@ async fn what_does_not_change_a_key_holds_nothing() {
     // THEN both sides go on
     stage.writes(ticket, "bir").await;
     stage.until_deskie(case, 2).await;
+    connector
+        .wait_for_log("was written anew, with the same numbers")
+        .await;
+    let told = "select count(*) from deskie_cdc.journal where what like '%held%'";
+    assert_eq!(stage.count(told).await, 0);
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
     stage.until_site(ticket, 2).await;
     assert!(stage.workplace.command(&["status"]).await.status.success());
+}
+
+/// Other numbers in the same column, of which nothing is streamed.
+fn moved_on(by: i64) -> String {
+    format!(
+        "alter table messages drop constraint messages_ticket_id_fkey;
+         alter table tickets alter column id type bigint using id + {by};
+         alter table messages alter column ticket_id type bigint using ticket_id + {by};
+         alter table messages add constraint messages_ticket_id_fkey foreign key (ticket_id) references tickets (id);
+         select setval(pg_get_serial_sequence('tickets', 'id'), (select max(id) from tickets))"
+    )
+}
+
+#[tokio::test]
+async fn other_numbers_in_the_same_column_are_not_believed() {
+    // All known numbers are nobody's now, or the second ticket has the number of the first.
+    for by in [1000, -1] {
+        // GIVEN two customers' tickets with cases
+        let stage = stage().build().await;
+        let _connector = begun(&stage).await;
+        let (first, case) = stage.open("Ayse").await;
+        stage.settled().await;
+        // Times are compared in whole seconds.
+        stage
+            .sql(&format!(
+                "insert into tickets (user_id, subject, body, created_at)
+                 select id, 'Ivan', 'private', now() - interval '1 minute' from users where email = '{IVAN}'"
+            ))
+            .await;
+        let second = key_of(&stage, "Ivan").await;
+        let second_case = stage.case_of(second).await;
+        stage.settled().await;
+        // WHEN the site numbers its tickets anew in their column, both sides going on
+        migrate(&stage, &moved_on(by)).await;
+        assert_eq!(key_of(&stage, "Ivan").await, second + by);
+        stage.writes(second + by, "of Ivan").await;
+        stage.simulator.agent_reply(case, Says::text("for Ayse")).unwrap();
+        is_held(&stage).await;
+        // THEN nothing is written or sent
+        let rows = stage
+            .count("select count(*) from messages where body like 'for %'")
+            .await;
+        assert_eq!(rows, 0, "{by}");
+        assert_eq!(texts(&stage.case(case)), ["Ayse: body", "for Ayse"], "{by}");
+        assert_eq!(texts(&stage.case(second_case)), ["private"], "{by}");
+        // AND once a person has said so, what was written meanwhile is found, in a new case
+        rekey(&stage, "anew").await;
+        is_ready(&stage).await;
+        let anew = stage.case_of_open(second + by).await;
+        assert_eq!(texts(&stage.case(anew))[0], "of Ivan", "{by}");
+        assert_eq!(stage.rows(first + by).await, [""; 0], "{by}");
+    }
 }
 
 /// A new serial key: the table is written anew, and no row of it is streamed.
