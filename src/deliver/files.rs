@@ -123,7 +123,10 @@ impl Deliverer {
         // Told once it is stored: whoever hears of it may mend it at once.
         let tell = |ticket: &TicketKey| {
             for (file, why) in &parked {
-                tracing::error!(%ticket, file = %file.source, key = %file.key, "a file is parked: {why}");
+                tracing::error!(
+                    %ticket, file = %file.source, key = %file.key,
+                    "a file is parked: {why}; `deskie-cdc trace {ticket}`"
+                );
             }
         };
         let before: Vec<&str> = delivery.files.iter().map(|file| file.name.as_str()).collect();
@@ -257,7 +260,10 @@ impl Deliverer {
         if lost.is_empty() {
             return;
         }
-        tracing::error!(ticket = %delivery.ticket_key, files = lost.len(), "files of a delivered message are parked: {why}");
+        tracing::error!(
+            ticket = %delivery.ticket_key, files = lost.len(),
+            "files of a delivered message are parked: {why}; `deskie-cdc trace {}`", delivery.ticket_key
+        );
         self.durably("lost files", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
