@@ -79,6 +79,43 @@ pub fn tickets(config: &Ticket, shape: &Shape, since: bool) -> String {
     )
 }
 
+/// What tells the tickets of the table apart whatever their key is: key, seconds of `created_at`, subject, customer. `None`
+/// where the mapping gives no `created_at` or no customer.
+pub fn identities(config: &Ticket, shape: &Shape) -> Option<String> {
+    config.created_at.as_ref()?;
+    let text = |expr: &Expr| format!("({})::pg_catalog.text", value_sql(expr, "t", shape));
+    let customer = &config.customer;
+    let email = customer.email.as_ref();
+    let customers: Vec<String> = email
+        .map(|email| {
+            format!(
+                "pg_catalog.lower(pg_catalog.btrim({}) COLLATE pg_catalog.\"C\")",
+                text(email)
+            )
+        })
+        .into_iter()
+        .chain(customer.phone.as_ref().map(text))
+        .chain(customer.custom_id.as_ref().map(text))
+        .collect();
+    if customers.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "select {} as key, pg_catalog.floor({})::pg_catalog.int8 as at,
+            coalesce(pg_catalog.btrim({}), '') as subject, coalesce({}) as customer
+         from {} t {}",
+        shape.key_sql("t"),
+        time(config.created_at.as_ref(), "t", shape),
+        config
+            .subject
+            .as_ref()
+            .map_or("null::pg_catalog.text".to_owned(), text),
+        customers.join(", "),
+        shape.sql(),
+        config.join.as_ref().map_or("", |join| join.sql.as_str()),
+    ))
+}
+
 pub(super) fn order(shape: &Shape, alias: &str) -> String {
     let columns: Vec<String> = shape
         .key

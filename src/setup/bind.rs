@@ -46,12 +46,26 @@ pub(super) async fn settle(
         }
         Some(Rekey::Anew) => {
             let oldest = oldest_waiting(config, &store).await;
-            let done = store.keys_anew(&columns, oldest).await?;
+            let renumbered = match compare::renumbered(config, &store).await {
+                Ok(renumbered) => renumbered,
+                Err(StoreError::Postgres(error))
+                    if error.code().is_some_and(|code| !is_of_the_server(code.code())) =>
+                {
+                    let why = describe(&error);
+                    say(&format!(
+                        "keys: the tickets could not be looked for under their new numbers: {why}"
+                    ));
+                    Vec::new()
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let done = store.keys_anew(&columns, oldest, &renumbered).await?;
             say(&format!(
-                "keys: the rows were numbered anew. {} tickets are known no more: what is said in their cases does not come \
-                 to the site, and the next message of a customer opens a new case. The rows of {} changes that waited are \
+                "keys: the rows were numbered anew. {} tickets were found under their new numbers by created_at, subject and \
+                 customer, and go on in their cases. {} others are known no more: what is said in their cases does not come to \
+                 the site, and the next message of a customer opens a new case. The rows of {} changes that waited are \
                  looked for in the tables by their created_at; {} that waited for a row, or with a file, are skipped",
-                done.tickets, done.events, done.skipped
+                done.renumbered, done.tickets, done.events, done.skipped
             ));
         }
         None => note_keys(config, &store).await?,

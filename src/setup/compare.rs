@@ -8,9 +8,11 @@
 
 use super::bind::column_named;
 use crate::config::{Config, Expr};
-use crate::mapping::Shape;
 use crate::mapping::shape::quote_ident;
+use crate::mapping::{Shape, scan};
+use crate::model::{LaneId, TicketKey};
 use crate::postgres::shape::{load_message_shape, load_shape};
+use crate::postgres::site;
 use crate::store::{Store, StoreError};
 
 /// So many rows, the newest, are compared.
@@ -63,6 +65,44 @@ pub(super) async fn numbers(config: &Config, store: &Store) -> Result<Numbers, S
         }
     }
     Ok(told)
+}
+
+/// The known tickets with a case that stand in the table under one number, certainly: by `created_at`, subject and
+/// customer, as the mapping gives them, and none is like another.
+pub(super) async fn renumbered(
+    config: &Config,
+    store: &Store,
+) -> Result<Vec<(LaneId, TicketKey)>, StoreError> {
+    let client = store.client().await?;
+    let Ok(tickets) = load_shape(&client, &config.ticket.table, &config.ticket.key).await else {
+        return Ok(Vec::new());
+    };
+    let Some(identities) = scan::identities(&config.ticket, &tickets) else {
+        return Ok(Vec::new());
+    };
+    // With the site's expressions in it, so that what is ours names everything with its schema.
+    let sql = format!(
+        "with known as materialized (
+             select k.id, (o.o OPERATOR(pg_catalog.->>) 'created_at')::pg_catalog.int8 as at,
+                 coalesce(pg_catalog.btrim(o.o OPERATOR(pg_catalog.->>) 'subject'), '') as subject,
+                 coalesce(pg_catalog.lower(pg_catalog.btrim(o.o OPERATOR(pg_catalog.->>) 'email') COLLATE pg_catalog.\"C\"),
+                     o.o OPERATOR(pg_catalog.->>) 'phone', o.o OPERATOR(pg_catalog.->>) 'custom_id') as customer
+             from {{s}}.ticket k cross join lateral (
+                 select coalesce(k.opening, (select d.opening from {{s}}.delivery d
+                     where d.ticket_id OPERATOR(pg_catalog.=) k.id and d.opening is not null order by d.id limit 1)) as o) o
+             where not k.gone and k.case_id is not null),
+         stands as ({identities}),
+         pairs as (
+             select k.id, s.key, pg_catalog.count(*) over (partition by k.id) as rows,
+                 pg_catalog.count(*) over (partition by s.key) as tickets
+             from known k join stands s on s.at OPERATOR(pg_catalog.=) k.at and s.subject OPERATOR(pg_catalog.=) k.subject
+                 and s.customer OPERATOR(pg_catalog.=) k.customer)
+         select id, key from pairs where rows OPERATOR(pg_catalog.=) 1 and tickets OPERATOR(pg_catalog.=) 1"
+    );
+    let rows = site::query_sql(&client, &store.sql(&sql), &[]).await?;
+    rows.iter()
+        .map(|row| Ok((LaneId(row.try_get("id")?), TicketKey(row.try_get("key")?))))
+        .collect()
 }
 
 fn named(expr: Option<&Expr>, shape: &Shape, alias: &str) -> Option<String> {

@@ -7,6 +7,7 @@
 
 use super::captured::TransactionWriter;
 use super::{Step, Store, StoreError, execute_in};
+use crate::model::{LaneId, TicketKey};
 
 /// SQL, on any path, that raises while a person has to decide whether our state belongs to what is there, and is true else.
 /// It stands in the statements themselves, which are planned once a session: a function would be planned at each call.
@@ -130,6 +131,8 @@ const REKEYED: &str = "the site's rows were numbered anew while it waited";
 /// What became of what was known by the former numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rekeyed {
+    /// Tickets that go on under another number.
+    pub renumbered: u64,
     /// Tickets that are known no more.
     pub tickets: u64,
     /// Captured changes that were not resolved: the repair looks for their rows.
@@ -139,24 +142,48 @@ pub struct Rekeyed {
 }
 
 impl Store {
-    /// The rows were numbered anew: nothing is known by its number any more. Tickets are gone, as if the site had deleted
-    /// them: what is queued for their cases is still sent, what is said there is not written. What was captured since the
-    /// oldest change that waits is looked for in the tables, and older rows are not the connector's business. `oldest`: when
-    /// the oldest row was made whose INSERT waits, in seconds since 1970, where that is known: it is older than its commit.
-    pub async fn keys_anew(&self, columns: &[KeyColumn], oldest: Option<f64>) -> Result<Rekeyed, StoreError> {
+    /// The rows were numbered anew: nothing is known by its number any more but the tickets of `renumbered`, which go on in
+    /// their cases under these numbers. The others are gone, as if the site had deleted them: what is queued for their cases
+    /// is still sent, what is said there is not written. What was captured since the oldest change that waits is looked for in
+    /// the tables, and older rows are not the connector's business. `oldest`: when the oldest row was made whose INSERT
+    /// waits, in seconds since 1970, where that is known: it is older than its commit.
+    pub async fn keys_anew(
+        &self,
+        columns: &[KeyColumn],
+        oldest: Option<f64>,
+        renumbered: &[(LaneId, TicketKey)],
+    ) -> Result<Rekeyed, StoreError> {
+        let ids: Vec<i64> = renumbered.iter().map(|(id, _)| id.0).collect();
+        let keys: Vec<&str> = renumbered.iter().map(|(_, key)| key.as_str()).collect();
         let mut client = self.client().await?;
         let step = self.step_aside(&mut client).await?;
         let tickets = step
             .execute(
-                "with t as (update {s}.ticket set gone = true where not gone returning id)
+                "with t as (update {s}.ticket set gone = true where not gone and id <> all ($1) returning id)
                  insert into {s}.journal (ticket_id, what) select id, 'the site''s rows were numbered anew' from t",
-                &[],
+                &[&ids],
             )
             .await?;
+        let own = "select l.id from {s}.link l where l.section = 'ticket' and not l.gone and l.ticket_id = any ($1)";
+        let own = step.query(own, &[&ids]).await?;
+        let own: Vec<i64> = own.iter().map(|row| row.get(0)).collect();
         // Out of the way of the new numbers, and kept.
         let links = "update {s}.link set gone = true, gone_xid = null, key = key || '~' || id, row_key = row_key || '~' || id
             where key not like '%~' || id";
         step.execute(links, &[]).await?;
+        // First out of each other's way as well. Their cases hold the former number in the ticket's field. What was sent to
+        // them is forgotten with the rows' numbers, so that the case is asked before anything is sent to it.
+        let former = "update {s}.ticket set case_key = coalesce(case_key, key), key = key || '~' || id, ask_first = true where id = any ($1)";
+        step.execute(former, &[&ids]).await?;
+        let now = "with t as (
+                update {s}.ticket t set key = u.key,
+                    generation = coalesce((select max(o.generation) from {s}.ticket o where o.key = u.key), 0) + 1
+                from unnest($1::int8[], $2::text[]) u (id, key) where t.id = u.id returning t.id, t.key)
+            insert into {s}.journal (ticket_id, what, detail)
+            select id, 'the site''s rows were numbered anew', 'this one is ' || key || ' now' from t";
+        let renumbered = step.execute(now, &[&ids, &keys]).await?;
+        let links = "update {s}.link l set key = t.key, gone = false from {s}.ticket t where t.id = l.ticket_id and l.id = any ($1)";
+        step.execute(links, &[&own]).await?;
         // A row counts as written since then if its own time lies behind it, so it is put a little before.
         let since = "update {s}.published set since = least(to_timestamp($1::float8 - 0.001),
                 (select coalesce(min(committed_at), clock_timestamp()) from {s}.event)),
@@ -178,6 +205,7 @@ impl Store {
         step.keys_renew(columns).await?;
         step.commit().await?;
         Ok(Rekeyed {
+            renumbered,
             tickets,
             events,
             skipped,

@@ -86,9 +86,10 @@ async fn numbers_made_anew_are_not_believed_and_nothing_crosses() {
     let second = stage.ticket(IVAN, "Ivan", "private").await;
     let second_case = stage.case_of(second).await;
     stage.settled().await;
-    // WHEN the site numbers its tickets anew, both sides going on
-    migrate(&stage, ANEW).await;
-    let (now, now_second) = (key_of(&stage, "Ayse").await, key_of(&stage, "Ivan").await);
+    // WHEN the site numbers its tickets anew and calls one of them otherwise, both sides going on
+    let named = "update tickets set subject = 'Ivan 2' where subject = 'Ivan'";
+    migrate(&stage, &format!("{named};{ANEW}")).await;
+    let (now, now_second) = (key_of(&stage, "Ayse").await, key_of(&stage, "Ivan 2").await);
     assert_ne!((now, now_second), (first, second));
     stage.simulator.agent_reply(case, Says::text("for Ayse")).unwrap();
     stage
@@ -96,6 +97,7 @@ async fn numbers_made_anew_are_not_believed_and_nothing_crosses() {
         .agent_reply(second_case, Says::text("for Ivan"))
         .unwrap();
     stage.writes(now, "of Ayse").await;
+    stage.writes(now_second, "of Ivan").await;
     is_held(&stage).await;
     // THEN nothing is written or sent
     let rows = stage
@@ -107,17 +109,31 @@ async fn numbers_made_anew_are_not_believed_and_nothing_crosses() {
     // WHEN a person says that the numbers are others
     rekey(&stage, "anew").await;
     is_ready(&stage).await;
-    // THEN what was written meanwhile is found, in a new case; what was said in the old ones is told, and not written
-    let anew = stage.case_of_open(now).await;
-    assert_eq!(texts(&stage.case(anew))[0], "of Ayse");
+    // THEN the one that is found goes on in its case under its new number
+    stage.until_deskie(case, 3).await;
+    stage.until_site(now, 2).await;
+    stage.simulator.agent_reply(case, Says::text("again")).unwrap();
+    stage.until_site(now, 3).await;
+    stage.writes(now, "and again").await;
+    stage.until_deskie(case, 5).await;
+    assert_eq!(
+        texts(&stage.case(case)),
+        ["Ayse: body", "for Ayse", "of Ayse", "again", "and again"]
+    );
+    assert_eq!(
+        stage.rows(now).await,
+        ["of Ayse", "for Ayse", "again", "and again"]
+    );
+    // AND the other one is in a new case; what was said in the old one is told, and not written
+    let anew = stage.case_of_open(now_second).await;
+    assert_ne!(anew, second_case);
+    assert_eq!(texts(&stage.case(anew))[0], "of Ivan");
+    stage.simulator.agent_reply(anew, Says::text("to Ivan")).unwrap();
+    stage.until_site(now_second, 2).await;
+    assert_eq!(stage.rows(now_second).await, ["of Ivan", "to Ivan"]);
+    assert_eq!(texts(&stage.case(second_case)), ["private", "for Ivan"]);
     let next = stage.ticket(AYSE, "Later", "later").await;
     assert_eq!(texts(&stage.case(stage.case_of_open(next).await)), ["later"]);
-    stage.simulator.agent_reply(anew, Says::text("again")).unwrap();
-    stage.until_site(now, 2).await;
-    assert_eq!(stage.rows(now).await, ["of Ayse", "again"]);
-    assert_eq!(stage.rows(now_second).await, [""; 0]);
-    assert_eq!(texts(&stage.case(case)), ["Ayse: body", "for Ayse"]);
-    assert_eq!(texts(&stage.case(second_case)), ["private", "for Ivan"]);
 }
 
 #[tokio::test]
@@ -307,12 +323,14 @@ async fn other_numbers_in_the_same_column_are_not_believed() {
         assert_eq!(rows, 0, "{by}");
         assert_eq!(texts(&stage.case(case)), ["Ayse: body", "for Ayse"], "{by}");
         assert_eq!(texts(&stage.case(second_case)), ["private"], "{by}");
-        // AND once a person has said so, what was written meanwhile is found, in a new case
+        // AND once a person has said so, each goes on in its own case
         rekey(&stage, "anew").await;
         is_ready(&stage).await;
-        let anew = stage.case_of_open(second + by).await;
-        assert_eq!(texts(&stage.case(anew))[0], "of Ivan", "{by}");
-        assert_eq!(stage.rows(first + by).await, [""; 0], "{by}");
+        stage.until_deskie(second_case, 2).await;
+        stage.until_site(first + by, 1).await;
+        assert_eq!(texts(&stage.case(second_case)), ["private", "of Ivan"], "{by}");
+        assert_eq!(stage.rows(first + by).await, ["for Ayse"], "{by}");
+        assert_eq!(stage.rows(second + by).await, ["of Ivan"], "{by}");
     }
 }
 
@@ -346,10 +364,9 @@ async fn the_oldest_change_that_waited_is_found_as_well() {
     rekey(&stage, "anew").await;
     is_ready(&stage).await;
     // THEN it is found, and what Deskie has is not sent again
-    let anew = stage.case_of_open(now).await;
-    stage.until_deskie(anew, 2).await;
-    assert_eq!(texts(&stage.case(anew)), ["first", "second"]);
-    assert_eq!(texts(&stage.case(case)), ["Ayse: body"]);
+    stage.until_deskie(case, 3).await;
+    stage.settled().await;
+    assert_eq!(texts(&stage.case(case)), ["Ayse: body", "first", "second"]);
 }
 
 #[tokio::test]
