@@ -9,7 +9,7 @@
 #   does likewise as soon as there is any BEFORE UPDATE trigger. And two that write a message and then upsert its ticket, as two answers at the same time do, deadlock (40P01), where
 #   with UPDATE the second waits for the first. Of all this a UNIQUE index over (id, status) does the same to plain UPDATEs that change the status: its columns
 #   count as a key; those of a partial one do not.
-# For the connector: its replies lock the ticket first, FOR NO KEY UPDATE, so that they wait behind such an upsert, for two seconds at most at a time, and do not deadlock with it.
+# For the connector: a reply is a row of the message table as any other, so it waits behind such an upsert too.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 npm install --silent --no-save --no-package-lock --ignore-scripts --prefix "$work" knex@3.3.0 sequelize@6.37.8 typeorm@1.1.1 reflect-metadata@0.2.2 pg@8.23.1
 cat >"$work/upserts.js" <<'JS'
