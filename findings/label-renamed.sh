@@ -6,7 +6,7 @@
 #   it (22P02), so that a reader that casts the text to the column's type, or compares it with the table's, fails for as long as it stood behind. Between one row
 #   and the next the name changes without any sign: no new Relation, and no new Type message. A table's name in a `regclass` and a role's in a `regrole` are streamed likewise as they
 #   were; cast back, the old name is no table at all, or by then another one.
-# For the connector: it casts what it read to the column's type of today, so rename a label while it is up to date, with nothing waiting.
+# For the connector: played on 18, a message that was written before the rename and read after it arrives, and nothing is parked.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for major in 14 18; do
   on "$major" <<'PY'

@@ -5,7 +5,8 @@
 # Seen: 14 says nothing of ALTER SCHEMA … RENAME to a reader that has met the table: its rows go on under the old name. Where two schemas are swapped, as in a release that
 #   builds the new one aside, the rows of what is `live` now are told as `next`'s, and a reader that knows tables by name files each under the other's. It ends with whatever else happens to the
 #   table, or with a new connection. From 15 on it is told.
-# For the connector: on a 14 start it anew once a schema of mapped tables was renamed or swapped, before the site writes to them.
+# For the connector: played on 14, what is written to the former table right after a swap goes to Deskie as the live one's; seconds later it sees another table there, and is held until a
+#   person says `setup --rekey`. On 18 the former table's rows are nobody's.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for major in 14 16 18; do
   on "$major" <<'PY'
