@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Python's own email package (3.11.2, 3.11.7; 3.8 to 3.13 by hand), Django 5.2.8 (PyPI; 6.0.10 by hand), nodemailer 10.6.1, mailparser 3.14.2 (npm): an answer to a mail of Outlook's
+# Python's own email package (3.11.7; 3.8, 3.11.2, 3.12, 3.13 by hand), Django 5.2.8 (PyPI; 6.0.10 by hand), nodemailer 10.6.1, mailparser 3.14.2 (npm): an answer to a mail of Outlook's
 #   has an In-Reply-To that names no mail.
 #
 # Expected: EmailMessage, which folds long headers by itself, leaves a Message-ID in one piece: a header without a blank may be longer than 78, and an encoded word must not
