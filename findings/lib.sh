@@ -6,7 +6,7 @@ work=$(mktemp -d)
 chmod 755 "$work"
 trap '[ -z "${server:-}" ] || kill "$server"; sleep 0.5; rm -rf "$work"' EXIT
 cd "$work"
-pg14=14.23.0-beta.17 pg17=17.10.0-beta.17 pg18=18.4.0-beta.17
+pg14=14.23.0-beta.17 pg16=16.14.0-beta.17 pg17=17.10.0-beta.17 pg18=18.4.0-beta.17
 python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$work/py" 'psycopg[binary]==3.2.9'
 as=()
 [ "$(id -u)" != 0 ] || as=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
