@@ -45,7 +45,11 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     }
     let count = |status| checks.iter().filter(|check| check.status == status).count();
     match (count(Status::Fail), count(Status::Warn)) {
-        (0, _) => Ok(()),
+        (0, _) if arguments.json => Ok(()),
+        (0, warned) => {
+            eprintln!("nothing failed, {warned} warned; `deskie-cdc plan` shows what would be sent");
+            Ok(())
+        }
         (failed, _) if arguments.json => Err(Failure::Failed(if failed > 0 {
             String::new()
         } else {

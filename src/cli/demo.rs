@@ -43,7 +43,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => super::fetch_postgres::obtain(None).await?,
     };
     println!(
-        "PostgreSQL {} in {}",
+        "{} in {}",
         installation.full_version(),
         installation.bin().display()
     );

@@ -207,7 +207,10 @@ fn rule(heard: &RuleHeard) -> (&'static str, String) {
 
 fn connector(status: &Status) -> String {
     let Some(running) = &status.running else {
-        return "not running (or not here)".into();
+        return match status.report.leader.alive {
+            true => "not running here".into(),
+            false => "not running: `deskie-cdc run` starts it".into(),
+        };
     };
     let word = |name: &str| {
         running
