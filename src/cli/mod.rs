@@ -33,7 +33,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::{self, Config};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
-use crate::store::{Done, Store};
+use crate::store::{Done, Store, StoreError};
 
 /// Connects a site's ticket tables in Postgres with the Deskie helpdesk, both ways.
 #[derive(Debug, Parser)]
@@ -268,6 +268,10 @@ pub(crate) async fn store_set_up(config: &Config) -> Result<Store, Failure> {
         Ok(false) => Err(failed(
             "the connector is not set up in this database; run `deskie-cdc setup` first",
         )),
+        Err(error @ StoreError::Unavailable(_)) => Err(failed(format!(
+            "{error}\nmend: `deskie-cdc check` names the cause and how it is mended; before the first start `deskie-cdc setup` \
+             makes the user"
+        ))),
         Err(error) => Err(failed(error)),
     }
 }

@@ -222,6 +222,10 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
             "Replikasyon slotu kaybedildi",
             "Bir şey yapmayın. Kaçırılanlar tablolardan tamamlanır.",
         ),
+        T::Stopped => (
+            "Bağlayıcı çalışmıyor ve slotu veritabanının WAL'ını tutuyor",
+            "Başlatın: `deskie-cdc run` ya da servisi. Artık çalışmayacaksa: `deskie-cdc uninstall`.",
+        ),
         T::WalHeld => (
             "Veritabanı bizim için çok fazla WAL tutuyor",
             "Almanın neden ilerlemediğine bakın: günlükte yazar.",
