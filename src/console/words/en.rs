@@ -137,6 +137,7 @@ pub(super) static WORDS: Words = Words {
     advice,
     done,
     chapter,
+    particulars: None,
 };
 
 fn roles(role: Role) -> &'static str {
