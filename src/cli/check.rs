@@ -65,7 +65,11 @@ fn text(checks: &[Check], width: Option<usize>) -> String {
         let mend = check.mend.as_ref().map(|mend| format!("mend: {mend}"));
         for (mark, told) in std::iter::once((word, found)).chain(mend.map(|mend| ("", mend))) {
             let lines = match width {
-                Some(width) => wrapped(&told, width.saturating_sub(INDENT)),
+                Some(width) => {
+                    // Further lines of its own are indented already.
+                    let told = told.replace(&format!("\n{:INDENT$}", ""), "\n");
+                    wrapped(&told, width.saturating_sub(INDENT))
+                }
                 None => vec![told],
             };
             let marks = std::iter::once(mark).chain(std::iter::repeat(""));

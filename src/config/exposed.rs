@@ -23,9 +23,10 @@ impl Config {
         if owner == 0 && mode & 0o222 == 0 {
             return None;
         }
+        // A file of root's that a group of its own may read is how a service's account gets at it.
+        let is_a_services = owner == 0 && file.gid() != 0;
         let everybody = mode & 0o004 != 0;
-        // A file of root's that a group may read is how a service's own account gets at it.
-        let group = mode & 0o040 != 0 && owner != 0;
+        let group = mode & 0o040 != 0 && !is_a_services;
         let secrets = written_out(&self.source.text);
         if secrets.is_empty() || !(everybody || group) {
             return None;
@@ -40,9 +41,9 @@ impl Config {
         } else {
             "its group"
         };
-        let (change, then) = match owner {
-            0 => ("chmod 640", "(its group then has to be the connector's: chgrp)"),
-            _ => (
+        let (change, then) = match is_a_services {
+            true => ("chmod 640", "(its group has to be the connector's)"),
+            false => (
                 "chmod 600",
                 "(the connector then has to run as its owner; with Compose: DESKIE_CDC_USER)",
             ),

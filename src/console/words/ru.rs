@@ -341,7 +341,7 @@ const STORY: StoryWords = StoryWords {
 
 fn section(section: Section) -> &'static str {
     match section {
-        Section::Ticket => "обращение",
+        Section::Ticket => "тикет",
         Section::Message => "сообщение",
         Section::Attachment => "файл",
     }
@@ -382,7 +382,7 @@ fn noted(noted: Noted) -> &'static str {
         Noted::CaseItsOwn => "Обращение снова своё",
         Noted::AnotherAccount => "Другой аккаунт Deskie",
         Noted::BornInDeskie => "Создано в Deskie",
-        Noted::TicketDeleted => "Обращение удалено на сайте",
+        Noted::TicketDeleted => "Тикет удалён на сайте",
         Noted::Renumbered => "Строки сайта получили новые номера",
         Noted::DeliveryParked => "Отправка ждёт человека",
         Noted::ReplyParked => "Ответ ждёт человека",

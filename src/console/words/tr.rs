@@ -341,7 +341,7 @@ const STORY: StoryWords = StoryWords {
 
 fn section(section: Section) -> &'static str {
     match section {
-        Section::Ticket => "talep",
+        Section::Ticket => "kayıt",
         Section::Message => "mesaj",
         Section::Attachment => "dosya",
     }
@@ -364,25 +364,25 @@ fn stands(stands: Stands) -> &'static str {
         Stands::Pending => "yazılacak",
         Stands::Waiting => "bekliyor",
         Stands::Done => "işlendi",
-        Stands::Foreign => "sitenin olmayan bir talep",
+        Stands::Foreign => "sitenin olmayan bir destek talebi",
         Stands::Failed => "okunamadı",
     }
 }
 
 fn noted(noted: Noted) -> &'static str {
     match noted {
-        Noted::CreateCase => "Talep açıldı",
+        Noted::CreateCase => "Destek talebi açıldı",
         Noted::AddMessage => "Mesaj eklendi",
         Noted::AddNote => "Not eklendi",
-        Noted::UpdateCase => "Talep güncellendi",
+        Noted::UpdateCase => "Destek talebi güncellendi",
         Noted::EditMessage => "Mesaj değiştirildi",
-        Noted::CaseFound => "Talep bulundu",
-        Noted::CaseMerged => "Talep birleştirildi",
-        Noted::CaseAnothers => "Talep başkasına ait",
-        Noted::CaseItsOwn => "Talep yine kendisinin",
+        Noted::CaseFound => "Destek talebi bulundu",
+        Noted::CaseMerged => "Destek talebi birleştirildi",
+        Noted::CaseAnothers => "Destek talebi başkasına ait",
+        Noted::CaseItsOwn => "Destek talebi yine kendisinin",
         Noted::AnotherAccount => "Başka bir Deskie hesabı",
         Noted::BornInDeskie => "Deskie'de doğdu",
-        Noted::TicketDeleted => "Talep sitede silindi",
+        Noted::TicketDeleted => "Kayıt sitede silindi",
         Noted::Renumbered => "Sitenin satırları yeniden numaralandı",
         Noted::DeliveryParked => "Gönderim bir kişiyi bekliyor",
         Noted::ReplyParked => "Yanıt bir kişiyi bekliyor",

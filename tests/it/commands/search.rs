@@ -166,9 +166,9 @@ async fn a_ticket_is_found_by_what_a_customer_says_and_its_story_told() {
         &story,
         &[
             "Satır görüldü",
-            "talep 3: teslim edildi",
-            "talep, bölüm 1/1: teslim edildi",
-            "Talep açıldı",
+            "kayıt 3: teslim edildi",
+            "kayıt, bölüm 1/1: teslim edildi",
+            "Destek talebi açıldı",
             "kural: işlendi, 2 kez yinelendi",
             "mesaj 900: siteye yazıldı",
             "mesaj 900 → satır 12",
