@@ -158,7 +158,7 @@ async fn lead_or_stand_by(
                 if attempt.is_power_of_two() {
                     tracing::error!(
                         attempt,
-                        "the database cannot be used yet, it is tried again: {text}"
+                        "the database cannot be used yet, it is tried again (`deskie-cdc check` names the cause and the mend): {text}"
                     );
                 }
                 vital.set_error(&text);
