@@ -3,6 +3,7 @@
 mod play;
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => super::fetch_postgres::obtain(None).await?,
     };
     println!(
-        "PostgreSQL {} in {}",
+        "{} in {}",
         installation.full_version(),
         installation.bin().display()
     );
@@ -98,6 +99,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
         webhook_secret: SECRET.into(),
     });
     std::fs::write(&path, &text).map_err(failed)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
     let config = Config::parse(&path, &text, &crate::config::process_env)
         .map(Arc::new)
         .map_err(|faults| Failure::Usage(faults.to_string()))?;

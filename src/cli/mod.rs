@@ -6,6 +6,7 @@ mod backfill;
 mod check;
 mod completions;
 mod demo;
+mod examples;
 mod failed;
 mod fetch_postgres;
 mod healthcheck;
@@ -32,11 +33,11 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::{self, Config};
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
-use crate::store::{Done, Store};
+use crate::store::{Done, Store, StoreError};
 
 /// Connects a site's ticket tables in Postgres with the Deskie helpdesk, both ways.
 #[derive(Debug, Parser)]
-#[command(name = "deskie-cdc", version = env!("DESKIE_CDC_VERSION"), about, propagate_version = true)]
+#[command(name = "deskie-cdc", version = env!("DESKIE_CDC_VERSION"), about, propagate_version = true, max_term_width = 80)]
 pub struct Arguments {
     /// The config file (default: $DESKIE_CDC_CONFIG, else ./deskie-cdc.toml).
     #[arg(long, global = true, value_name = "PATH")]
@@ -60,36 +61,52 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Find the ticket tables of a database and write a commented draft config.
+    #[command(after_long_help = examples::INIT)]
     Init(init::Arguments),
     /// Create what is missing: role and grants, schema, publications, slot.
+    #[command(after_long_help = examples::SETUP)]
     Setup(setup::Arguments),
     /// Test everything beforehand; one line a check.
+    #[command(after_long_help = examples::CHECK)]
     Check(check::Arguments),
     /// Show the Deskie calls that rows would cause; sends and writes nothing.
+    #[command(after_long_help = examples::PLAN)]
     Plan(plan::Arguments),
     /// The connector, until SIGTERM or SIGINT.
+    #[command(after_long_help = examples::RUN)]
     Run(run::Arguments),
     /// Queue existing tickets behind live traffic, each once.
+    #[command(after_long_help = examples::BACKFILL)]
     Backfill(backfill::Arguments),
     /// Slot lag, queues, API budget, last error.
+    #[command(after_long_help = examples::STATUS)]
     Status(status::Arguments),
     /// What waits for a person: list, show, retry, discard.
+    #[command(after_long_help = examples::FAILED)]
     Failed(failed::Arguments),
     /// Stand still in one direction, or both: what comes is kept and waits.
+    #[command(after_long_help = examples::PAUSE)]
     Pause(pause::Arguments),
     /// Go on in a direction that was paused.
+    #[command(after_long_help = examples::RESUME)]
     Resume(pause::Arguments),
     /// One ticket's story in time order.
+    #[command(after_long_help = examples::TRACE)]
     Trace(trace::Arguments),
     /// What to enter in Deskie's rule forms, step by step.
+    #[command(after_long_help = examples::RULES)]
     Rules(rules::Arguments),
     /// Drop this connector's slot, publications and schema, and nothing else.
+    #[command(after_long_help = examples::UNINSTALL)]
     Uninstall(uninstall::Arguments),
     /// A Deskie to try things against.
+    #[command(after_long_help = examples::SIMULATOR)]
     Simulator(Box<simulator::Arguments>),
     /// The whole thing here and now: throw-away Postgres, sample site, simulator, connector.
+    #[command(after_long_help = examples::DEMO)]
     Demo(demo::Arguments),
-    /// Print the script by which a shell completes the command line: `deskie-cdc completions bash`.
+    /// Print the script by which a shell completes the command line.
+    #[command(after_long_help = examples::COMPLETIONS)]
     Completions(completions::Arguments),
     /// Ask a running connector's admin port whether it is ready (for containers).
     #[command(hide = true)]
@@ -251,6 +268,10 @@ pub(crate) async fn store_set_up(config: &Config) -> Result<Store, Failure> {
         Ok(false) => Err(failed(
             "the connector is not set up in this database; run `deskie-cdc setup` first",
         )),
+        Err(error @ StoreError::Unavailable(_)) => Err(failed(format!(
+            "{error}\nmend: `deskie-cdc check` names the cause and how it is mended; before the first start `deskie-cdc setup` \
+             makes the user"
+        ))),
         Err(error) => Err(failed(error)),
     }
 }

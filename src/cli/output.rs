@@ -46,23 +46,28 @@ pub(super) fn width() -> Option<usize> {
     stdout.is_term().then(|| usize::from(columns).clamp(40, 400))
 }
 
-/// The lines of a text, none longer than `width` characters: broken between words where there are any.
+/// The lines of a text, none longer than `width` characters: broken between words where there are any. What a line is
+/// indented by, its further lines are, too.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let width = width.max(20);
     let mut lines = Vec::new();
     for given in text.lines() {
+        let words = given.trim_start_matches(' ');
+        let indent = (given.len() - words.len()).min(width / 2);
+        let width = width - indent;
+        let mut push = |line: &str| lines.push(format!("{:indent$}{line}", "").trim_end().to_owned());
         let mut line = String::new();
-        for word in given.split(' ') {
+        for word in words.split(' ') {
             let mut word = word;
             let room =
                 |line: &str| width.saturating_sub(line.chars().count() + usize::from(!line.is_empty()));
             if !line.is_empty() && word.chars().count() > room(&line) {
-                lines.push(std::mem::take(&mut line));
+                push(&std::mem::take(&mut line));
             }
             while word.chars().count() > width {
                 let end = word.char_indices().nth(width).map_or(word.len(), |(end, _)| end);
                 let (head, tail) = word.split_at(end);
-                lines.push(head.to_owned());
+                push(head);
                 word = tail;
             }
             if !line.is_empty() {
@@ -70,7 +75,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
             }
             line.push_str(word);
         }
-        lines.push(line);
+        push(&line);
     }
     lines
 }
@@ -90,6 +95,10 @@ mod tests {
             ["я".repeat(20), "я".repeat(20), "я".repeat(5)]
         );
         assert_eq!(wrapped("a\nb", 20), ["a", "b"]);
+        assert_eq!(
+            wrapped("rows:\n    3  that open a case", 20),
+            ["rows:", "    3  that open a", "    case"]
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::{Failure, connect_url, failed};
 use crate::config::Config;
 use crate::model::Section;
 use crate::postgres::{SessionOptions, connect};
+use crate::setup::SetupError;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -109,7 +110,9 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         .map(|statement| statement.sql.clone())
         .collect();
     let options = SessionOptions::new("plan").with_statements(statements);
-    let client = connect(&connect_url(config)?, &options).await.map_err(failed)?;
+    let client = connect(&connect_url(config)?, &options)
+        .await
+        .map_err(|error| Failure::Failed(SetupError::from(error).to_string()))?;
     client
         .batch_execute("set default_transaction_read_only to on")
         .await

@@ -24,6 +24,9 @@ pub(super) async fn run(config: Arc<Config>, _arguments: &Arguments) -> Result<(
             tracing::warn!("postgres.replication_url: {warning}");
         }
     }
+    if let Some(exposed) = config.exposed() {
+        tracing::warn!("{}: {}", exposed.message, exposed.mend);
+    }
     let stop = CancellationToken::new();
     let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;

@@ -1,6 +1,5 @@
 //! `status`: our state as the database holds it, and what only a running connector knows, where one runs here.
 
-use crate::model::Kind;
 use std::time::Duration;
 
 use comfy_table::Table;
@@ -8,15 +7,19 @@ use comfy_table::presets::NOTHING;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::output::{print, print_json};
+use super::output::{print, print_json, width, wrapped};
 use super::{Failure, failed, healthcheck};
 use crate::config::Config;
 use crate::console::report::{bytes, moment, span};
 use crate::console::{BudgetReport, Items, Report};
+use crate::model::{Kind, TroubleKind, clock};
 use crate::store::{RuleHeard, Trouble};
 
 /// How long the running connector may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// Blanks between a name and its value.
+const GAP: usize = 2;
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -39,7 +42,7 @@ struct Status {
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let store = super::store_set_up(config).await?;
-    let report = Report::read(
+    let mut report = Report::read(
         &store,
         config.postgres.slot.as_deref(),
         &config.postgres.publication,
@@ -49,6 +52,11 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     .await
     .map_err(failed)?;
     let running = ask(config).await;
+    if running.is_none()
+        && let Some(stopped) = stopped(&report, config)
+    {
+        report.troubles.insert(0, stopped);
+    }
     let budget = running
         .as_ref()
         .and_then(|running| running.get("budget"))
@@ -60,7 +68,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     };
     match arguments.json {
         true => print_json(&status)?,
-        false => print(&text(&status))?,
+        false => print(&text(&status, width()))?,
     }
     let needs_a_person: Vec<&Trouble> = report_needs(&status.report);
     match needs_a_person.as_slice() {
@@ -78,6 +86,40 @@ fn report_needs(report: &Report) -> Vec<&Trouble> {
     troubles.filter(|trouble| trouble.needs_a_person).collect()
 }
 
+/// Where nobody leads, the server keeps its WAL for a slot that nobody reads. Nobody who runs is there to tell it.
+fn stopped(report: &Report, config: &Config) -> Option<Trouble> {
+    let slot = report.slot.as_ref()?;
+    if report.leader.alive || !slot.exists || !slot.ours || slot.active {
+        return None;
+    }
+    let until = slot
+        .safe_bytes
+        .map_or("until its disk is full".to_owned(), |left| {
+            format!(
+                "until {} more are written and the slot is lost (max_slot_wal_keep_size)",
+                bytes(left.max(0))
+            )
+        });
+    let now = clock::now();
+    Some(Trouble {
+        kind: TroubleKind::Stopped,
+        subject: String::new(),
+        text: format!(
+            "no connector leads, and none answers at [server] admin_listen, {}: nothing goes either way, and for its slot {} the site's server \
+             keeps {} of WAL, more with each of the site's writes, {until}. Start it: `deskie-cdc run`, or its service. If it is \
+             not to come back: `deskie-cdc uninstall`",
+            config.server.admin_listen,
+            slot.name,
+            slot.held_bytes.map_or("all".into(), bytes),
+        ),
+        since: now,
+        seen_at: now,
+        count: 1,
+        ended_at: None,
+        needs_a_person: TroubleKind::Stopped.needs_a_person(),
+    })
+}
+
 /// What the connector behind `admin_listen` says; ready or not.
 async fn ask(config: &Config) -> Option<Value> {
     let url = healthcheck::url_here(config.server.admin_listen, "/health/ready");
@@ -87,7 +129,8 @@ async fn ask(config: &Config) -> Option<Value> {
     value.get("role").is_some().then_some(value)
 }
 
-fn text(status: &Status) -> String {
+/// On a terminal of so many columns a long value goes on below itself.
+fn text(status: &Status, width: Option<usize>) -> String {
     let report = &status.report;
     // First what needs a person.
     let mut rows: Vec<(&str, String)> = report.troubles.iter().map(trouble).collect();
@@ -161,9 +204,12 @@ fn text(status: &Status) -> String {
         rows.push(("repair", repair.clone()));
     }
     rows.push(("last error", error(report)));
+    let names = rows.iter().map(|(name, _)| name.chars().count()).max();
+    let room = width.map(|width| width.saturating_sub(names.unwrap_or(0) + GAP));
     let mut table = Table::new();
     table.load_style(NOTHING);
     for (name, value) in rows {
+        let value = room.map_or(value.clone(), |room| wrapped(&value, room).join("\n"));
         table.add_row([name, value.as_str()]);
     }
     // The style puts a blank before each cell; what is left of the indentation belongs to the names.
@@ -207,7 +253,10 @@ fn rule(heard: &RuleHeard) -> (&'static str, String) {
 
 fn connector(status: &Status) -> String {
     let Some(running) = &status.running else {
-        return "not running (or not here)".into();
+        return match status.report.leader.alive {
+            true => "not running here".into(),
+            false => "not running: `deskie-cdc run` starts it".into(),
+        };
     };
     let word = |name: &str| {
         running

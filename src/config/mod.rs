@@ -10,6 +10,7 @@
 
 mod connection;
 mod env;
+mod exposed;
 mod fault;
 mod keys;
 mod load;
@@ -36,6 +37,7 @@ pub use env::{
     CONFIG_VARIABLE, CRASH_VARIABLE, DEFAULT_PATH, FREEZE_VARIABLE, arm_crash_point, default_path,
     process_env,
 };
+pub use exposed::Exposed;
 pub use fault::{ConfigError, Fault};
 pub use site_name::Named;
 

@@ -9,7 +9,7 @@ use std::fmt;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::env::is_name;
+use super::env::{expand, is_name};
 use super::keys::{keys_of, sections};
 use super::{Config, Source, Span};
 
@@ -77,6 +77,68 @@ fn inner(text: &str, path: &str, value: &Spanned<DeValue<'_>>, spans: &mut Vec<S
         DeValue::Table(table) => walk(text, path, table, spans),
         DeValue::Array(array) => array.iter().for_each(|item| inner(text, path, item, spans)),
         _ => {}
+    }
+}
+
+/// Stands for what comes from the environment.
+const ELSEWHERE: char = '\u{fffc}';
+
+/// The keys whose secrets stand in the text itself. A default behind a variable is none.
+pub(super) fn written_out(text: &str) -> Vec<String> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let below = |table: &'_ DeTable<'_>, name: &str| -> Option<Vec<String>> {
+        let (_, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
+        Some(strings(value.get_ref()))
+    };
+    let is_written = |(section, key): &&(&str, &str)| {
+        let found = table.get_ref().iter().find(|(name, _)| name.get_ref() == section);
+        let values = match found.map(|(_, value)| value.get_ref()) {
+            Some(DeValue::Table(table)) => below(table, key).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        values.iter().any(|raw| holds_secret(section, raw))
+    };
+    let written = SECRETS.iter().filter(is_written);
+    written
+        .map(|(section, key)| format!("[{section}] {key}"))
+        .collect()
+}
+
+/// A string, or those of a list.
+fn strings(value: &DeValue<'_>) -> Vec<String> {
+    match value {
+        DeValue::String(text) => vec![text.to_string()],
+        DeValue::Array(items) => items.iter().flat_map(|item| strings(item.get_ref())).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a secret stands in the value as it is written: all of it, or the password of an address.
+fn holds_secret(section: &str, raw: &str) -> bool {
+    let expanded = expand(raw, &|name| {
+        (!name.ends_with("_FILE")).then(|| ELSEWHERE.to_string())
+    });
+    let text = expanded.text.trim();
+    match section {
+        "postgres" => {
+            let mut spans = Vec::new();
+            passwords(text, &mut spans);
+            let in_front = spans.into_iter().filter_map(|span| text.get(span));
+            let parameters = text.match_indices("password").filter_map(|(at, word)| {
+                let value = text.get(at + word.len()..)?.trim_start().strip_prefix('=')?;
+                value.trim_start().split(['&', ' ']).next()
+            });
+            let is_nothing = |c: char| c == ELSEWHERE || c == '\'';
+            in_front
+                .chain(parameters)
+                .any(|password| !password.trim_matches(is_nothing).is_empty())
+        }
+        // A host alone tells nothing.
+        "alert" => {
+            expanded.literal
+                && url::Url::parse(text).is_ok_and(|url| url.path() != "/" || url.query().is_some())
+        }
+        _ => expanded.literal && !text.is_empty(),
     }
 }
 

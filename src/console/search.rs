@@ -9,8 +9,9 @@ use super::page::{Page, Place, Viewer, time, time_of};
 use super::pages::{answer, problem};
 use super::routes::Served;
 use super::view::{how_to_change, listed};
-use super::words::fill;
-use crate::store::{Chapter, FoundTicket, Parked, StoreError, Ticket, Told};
+use super::words::{StoryWords, fill};
+use crate::model::Section;
+use crate::store::{Chapter, FoundTicket, InboxKind, Noted, Parked, StoreError, Ticket, Told};
 
 /// So many tickets are listed.
 const FOUND: i64 = 50;
@@ -159,14 +160,74 @@ fn told(viewer: &Viewer, ticket: &Ticket, parked: &[Parked], story: &[Told]) -> 
                 li class=(direction(line.kind)) {
                     p.dim { (time_of(&line.at)) }
                     p {
-                        @match line.kind {
-                            Chapter::Note => b lang="en" { (line.what) },
-                            kind => b { ((words.chapter)(kind)) }
+                        @match words.particulars {
+                            Some(particulars) => (in_words(particulars, words.chapter, line)),
+                            None => (as_told(words.chapter, line)),
                         }
-                        " " span lang="en" dir="auto" { (line.detail.chars().take(DETAIL).collect::<String>()) @if line.detail.chars().nth(DETAIL).is_some() { "…" } }
                     }
                 }
             }
+        }
+    }
+}
+
+/// A line in the story's own language.
+fn as_told(chapter: fn(Chapter) -> &'static str, line: &Told) -> Markup {
+    html! {
+        @match line.kind {
+            Chapter::Note => b { (line.what) },
+            kind => b { (chapter(kind)) }
+        }
+        " " (in_english(&line.detail))
+    }
+}
+
+/// A line in another language: by its codes. What is told of a cause stays as it was told.
+fn in_words(words: &StoryWords, chapter: fn(Chapter) -> &'static str, line: &Told) -> Markup {
+    let parts = &line.particulars;
+    let key = parts.key.as_deref().unwrap_or_default();
+    let of = parts.of.as_deref().unwrap_or_default();
+    let stands = parts.stands.map_or("", words.stands);
+    let section = Section::of_word(of).map_or("", words.section);
+    let text = match line.kind {
+        Chapter::Note => {
+            let title = Noted::of_word(of).map(words.noted);
+            return html! {
+                @match title {
+                    Some(title) => b { (title) },
+                    None => b lang="en" { (line.what) },
+                }
+                " " (in_english(&line.detail))
+            };
+        }
+        Chapter::Row => format!("{section} {key}: {stands}"),
+        Chapter::Queued => format!("{section}, {}: {stands}", fill(words.part, &[key])),
+        Chapter::Webhook => {
+            let kind = InboxKind::of_word(of).map_or("", words.webhook);
+            let repeated = match key {
+                "" => String::new(),
+                times => format!(", {}", fill(words.repeated, &[times])),
+            };
+            format!("{kind}: {stands}{repeated}")
+        }
+        Chapter::Message => format!("{}: {stands}", fill(words.message, &[key])),
+        Chapter::Written => {
+            let row = parts.more.as_deref().unwrap_or_default();
+            let became = fill(words.became, &[key, row]);
+            return html! { b { (chapter(line.kind)) } " " span dir="auto" { (became) } };
+        }
+    };
+    html! {
+        b { (chapter(line.kind)) } " " span dir="auto" { (text) }
+        @if let Some(more) = &parts.more { " " (in_english(more)) }
+    }
+}
+
+fn in_english(text: &str) -> Markup {
+    html! {
+        span lang="en" dir="auto" {
+            (text.chars().take(DETAIL).collect::<String>())
+            @if text.chars().nth(DETAIL).is_some() { "…" }
         }
     }
 }

@@ -8,8 +8,8 @@ mod ru;
 mod tr;
 
 use super::vital::Role;
-use crate::model::TroubleKind;
-use crate::store::{Chapter, Done, ItemKind, Way};
+use crate::model::{Section, TroubleKind};
+use crate::store::{Chapter, Done, InboxKind, ItemKind, Noted, Stands, Way};
 
 /// The languages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +209,22 @@ pub struct Words {
     pub done: fn(Done) -> &'static str,
     /// What a line of a ticket's story is about; a note says it itself.
     pub chapter: fn(Chapter) -> &'static str,
+    /// The words of its particulars; `None`: it is told in this language.
+    pub particulars: Option<&'static StoryWords>,
+}
+
+/// What the particulars of a ticket's story are told with, in another language than the story's own.
+pub struct StoryWords {
+    pub section: fn(Section) -> &'static str,
+    pub stands: fn(Stands) -> &'static str,
+    pub noted: fn(Noted) -> &'static str,
+    pub webhook: fn(InboxKind) -> &'static str,
+    /// Which of so many parts.
+    pub part: &'static str,
+    pub repeated: &'static str,
+    pub message: &'static str,
+    /// A message became a row.
+    pub became: &'static str,
 }
 
 impl Words {

@@ -14,6 +14,8 @@ pub enum TroubleKind {
     Held,
     /// The server refuses the site's own UPDATE and DELETE because of us (rule 1).
     SiteRefused,
+    /// No connector runs, and the slot keeps the site's WAL. `status` alone can tell it.
+    Stopped,
     /// A person has paused a direction.
     Paused,
     /// Items wait for a person.
@@ -60,9 +62,10 @@ pub enum TroubleKind {
 
 impl TroubleKind {
     /// All of them.
-    pub const ALL: [TroubleKind; 23] = [
+    pub const ALL: [TroubleKind; 24] = [
         TroubleKind::Held,
         TroubleKind::SiteRefused,
+        TroubleKind::Stopped,
         TroubleKind::Paused,
         TroubleKind::Parked,
         TroubleKind::ResolvingStopped,
@@ -91,6 +94,7 @@ impl TroubleKind {
         match self {
             TroubleKind::Held => "held",
             TroubleKind::SiteRefused => "site_refused",
+            TroubleKind::Stopped => "stopped",
             TroubleKind::Paused => "paused",
             TroubleKind::Parked => "parked",
             TroubleKind::ResolvingStopped => "resolving_stopped",
@@ -125,6 +129,7 @@ impl TroubleKind {
         match self {
             TroubleKind::Held => ("not_held", "nothing is held any more"),
             TroubleKind::SiteRefused => ("site_well", "the site's UPDATEs are taken again"),
+            TroubleKind::Stopped => ("running", "the connector runs again"),
             TroubleKind::Paused => ("resumed", "nothing is paused any more"),
             TroubleKind::Parked => ("nothing_parked", "nothing is parked any more"),
             TroubleKind::ResolvingStopped => {
@@ -169,6 +174,7 @@ impl TroubleKind {
             | TroubleKind::Waiting => false,
             TroubleKind::Held
             | TroubleKind::SiteRefused
+            | TroubleKind::Stopped
             | TroubleKind::Paused
             | TroubleKind::Parked
             | TroubleKind::ResolvingStopped

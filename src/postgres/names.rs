@@ -171,8 +171,8 @@ async fn told(
     question: &Question<'_>,
     name: &str,
 ) -> Result<Stray, tokio_postgres::Error> {
-    let own = scope.shape().columns.iter().map(|column| column.name.as_str());
-    let mut near: Vec<String> = nearest(name, own).into_iter().map(str::to_owned).collect();
+    let own = || scope.shape().columns.iter().map(|column| column.name.as_str());
+    let mut near: Vec<String> = nearest(name, own()).into_iter().map(str::to_owned).collect();
     for alias in scope.words() {
         if let Said::Understood(_) = ask(client, &scope.has(&alias, name)).await? {
             near.push(format!("{alias}.{name}"));
@@ -186,6 +186,13 @@ async fn told(
             question.expr.name,
             scope.shape().relation
         ),
-        hint: (!near.is_empty()).then(|| format!("did you mean {}?", near.join(" or "))),
+        hint: Some(match near.is_empty() {
+            false => format!("did you mean {}?", near.join(" or ")),
+            true => format!(
+                "{} has {}",
+                scope.shape().relation,
+                own().collect::<Vec<_>>().join(", ")
+            ),
+        }),
     })
 }

@@ -44,7 +44,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
     tracing::info!(%database, deskie = %account, "starting {}", env!("DESKIE_CDC_VERSION"));
     let shared = Shared::new(config.clone(), url)?;
     let mut servers = JoinSet::new();
-    let admin = listen("the admin port", config.server.admin_listen).await?;
+    let admin = listen("the admin port", "admin_listen", config.server.admin_listen).await?;
     let vital = Vital::new();
     let console = Console {
         vital: vital.clone(),
@@ -70,7 +70,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
             config.deskie.sweep
         );
     } else {
-        let webhooks = listen("the webhook port", config.server.listen).await?;
+        let webhooks = listen("the webhook port", "listen", config.server.listen).await?;
         let router = crate::receive::router(
             shared.store.clone(),
             config.server.webhook_secrets.clone(),
@@ -104,10 +104,15 @@ fn recorder() -> Option<metrics_exporter_prometheus::PrometheusHandle> {
     }
 }
 
-async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
+async fn listen(what: &'static str, key: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
     TcpListener::bind(address)
         .await
-        .map_err(|error| RunError::Listen { what, address, error })
+        .map_err(|error| RunError::Listen {
+            what,
+            key,
+            address,
+            error,
+        })
 }
 
 /// Waits until this instance may lead, leads, and stands by again when it lost the lead; ends with `stop`.
@@ -127,6 +132,9 @@ async fn lead_or_stand_by(
                 lead.unwrap_or_else(|_| Err(Trouble::Passing(format!("no answer within {ASK_WITHIN:?}"))))
             }
         };
+        if matches!(lead, Ok(None)) && !stood_by {
+            tracing::info!("standing by: another instance leads; this one takes over when that one ends");
+        }
         stood_by = matches!(lead, Ok(None));
         match lead {
             Ok(Some(connection)) => {
@@ -150,7 +158,7 @@ async fn lead_or_stand_by(
                 if attempt.is_power_of_two() {
                     tracing::error!(
                         attempt,
-                        "the database cannot be used yet, it is tried again: {text}"
+                        "the database cannot be used yet, it is tried again (`deskie-cdc check` names the cause and the mend): {text}"
                     );
                 }
                 vital.set_error(&text);
@@ -165,5 +173,25 @@ async fn pause(stop: &CancellationToken, time: Duration) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = tokio::time::sleep(time) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_told_with_its_key() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let refused = listen("the admin port", "admin_listen", address)
+            .await
+            .unwrap_err();
+        let told = refused.to_string();
+        assert!(told.contains(&address.to_string()), "{told}");
+        assert!(
+            told.ends_with("another address in [server] admin_listen"),
+            "{told}"
+        );
     }
 }

@@ -24,10 +24,12 @@ const WRITE_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A port cannot be listened on.
-    #[error("{what} cannot listen on {address}: {error}; choose another address in [server]")]
+    #[error("{what} cannot listen on {address}: {error}; choose another address in [server] {key}")]
     Listen {
         /// Webhooks or the admin port.
         what: &'static str,
+        /// The key of `[server]` that says where.
+        key: &'static str,
         address: SocketAddr,
         /// The cause.
         error: std::io::Error,

@@ -190,12 +190,14 @@ async fn fault(
     let near = match (server.code.as_str(), &pointed) {
         ("42703", Some(pointed)) => nearest_column(client, config, tables, pointed).await?,
         ("42P01", Some(pointed)) if pointed.len() == 1 || sql_names_relation(error) => {
-            nearest_table(client, config, pointed.last().map_or("", String::as_str)).await?
+            let near = nearest_table(client, config, pointed.last().map_or("", String::as_str)).await?;
+            near.map(Near::One)
         }
         _ => None,
     };
     let hint = match (near, &pointed) {
-        (Some(near), _) => Some(format!("did you mean `{near}`?")),
+        (Some(Near::One(near)), _) => Some(format!("did you mean `{near}`?")),
+        (Some(Near::Among { table, columns }), _) => Some(format!("{table} has {}", columns.join(", "))),
         (None, Some(pointed))
             if server.code == "42P01"
                 && pointed.first().is_some_and(|alias| of_join(config, name, alias)) =>
@@ -206,12 +208,18 @@ async fn fault(
                 pointed.first().map_or("", String::as_str)
             ))
         }
+        (None, Some(pointed))
+            if server.code == "42P01" && pointed.len() > 1 && !sql_names_relation(error) =>
+        {
+            Some(format!(
+                "`{}` is the alias of nothing here: this section's own row is `{}`, and a join's tables have the aliases that it \
+                 gives them",
+                pointed.first().map_or("", String::as_str),
+                own_alias(name)
+            ))
+        }
         (None, Some(pointed)) if server.code == "42702" && pointed.len() == 1 => {
-            let alias = match name.split('.').next() {
-                Some("message") => "m",
-                Some("attachment") => "a",
-                _ => "t",
-            };
+            let alias = own_alias(name);
             Some(format!(
                 "put the alias of the one that is meant before it: `{alias}.{}`, if it is this section's own",
                 pointed.concat()
@@ -232,6 +240,23 @@ async fn fault(
     })
 }
 
+/// The alias of the row of the section that a part's name begins with.
+fn own_alias(name: &str) -> &'static str {
+    match name.split(['.', '[']).next() {
+        Some("message") => "m",
+        Some("attachment") => "a",
+        _ => "t",
+    }
+}
+
+/// What may have been meant.
+enum Near {
+    /// This name.
+    One(String),
+    /// One of these: none is near.
+    Among { table: String, columns: Vec<String> },
+}
+
 /// Whether a join of the config makes that alias, which is not there in the statements of a reply, a status or a case.
 fn of_join(config: &Config, part: &str, alias: &str) -> bool {
     let is_read = ["ticket.", "message.", "attachment"]
@@ -245,54 +270,90 @@ fn sql_names_relation(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().and_then(|error| error.routine()) == Some("parserOpenTable")
 }
 
-/// The nearest column of the mapped tables and of those that their joins name, qualified as it was written.
+/// The nearest column of the table that the alias means; where that cannot be told, of the mapped tables and of those that
+/// their joins name. Qualified as it was written.
 async fn nearest_column(
     client: &Client,
     config: &Config,
     tables: &[Table],
     pointed: &[String],
-) -> Result<Option<String>, tokio_postgres::Error> {
+) -> Result<Option<Near>, tokio_postgres::Error> {
     let (Some(column), qualifier) = (pointed.last(), pointed.iter().rev().nth(1)) else {
         return Ok(None);
     };
-    let mut known: Vec<String> = Vec::new();
-    let section = |alias: &str| match alias {
-        "t" => Some(&config.ticket.table),
-        "m" => config.message.as_ref().map(|message| &message.table),
-        "a" => config.attachments.first().map(|attachment| &attachment.table),
+    let section = match qualifier.map(String::as_str) {
+        Some("t") => Some(&config.ticket.table),
+        Some("m") => config.message.as_ref().map(|message| &message.table),
+        Some("a") => config.attachments.first().map(|attachment| &attachment.table),
         _ => None,
     };
-    match qualifier.and_then(|alias| section(alias)) {
-        Some(name) => {
-            let found = tables.iter().find(|table| table.name.table == name.table);
-            known.extend(
-                found
-                    .iter()
-                    .flat_map(|table| table.columns.iter().map(|column| column.name.clone())),
-            );
+    let mut known: Vec<String> = Vec::new();
+    let joined = qualifier.and_then(|alias| joins(config).find_map(|join| joined_as(&join.sql, alias)));
+    let (meant, names) = match (section, joined) {
+        (Some(section), _) => {
+            let found = tables.iter().find(|table| table.name.table == section.table);
+            known.extend(found.into_iter().flat_map(columns_of));
+            (Some(section.table.clone()), Vec::new())
         }
-        None => {
-            known.extend(
-                tables
-                    .iter()
-                    .flat_map(|table| table.columns.iter().map(|column| column.name.clone())),
-            );
-            let words: Vec<String> = joins(config).flat_map(|join| words(&join.sql)).collect();
-            let sql = "SELECT DISTINCT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute AS a \
-                JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid \
-                JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-                WHERE c.relname = ANY ($1::pg_catalog.text[]) AND a.attnum > 0 AND NOT a.attisdropped \
-                AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
-            for row in client.query(sql, &[&words]).await? {
-                known.push(row.try_get(0)?);
-            }
+        (None, Some(joined)) => (Some(joined.clone()), vec![joined]),
+        (None, None) => {
+            known.extend(tables.iter().flat_map(columns_of));
+            (None, joins(config).flat_map(|join| words(&join.sql)).collect())
+        }
+    };
+    let sql = "SELECT DISTINCT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute AS a \
+        JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+        WHERE c.relname = ANY ($1::pg_catalog.text[]) AND a.attnum > 0 AND NOT a.attisdropped \
+        AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+    if !names.is_empty() {
+        for row in client.query(sql, &[&names]).await? {
+            known.push(row.try_get(0)?);
         }
     }
     let near = nearest(column, known.iter().map(String::as_str));
-    Ok(near.map(|near| match qualifier {
-        Some(qualifier) => format!("{qualifier}.{near}"),
-        None => near.to_owned(),
-    }))
+    Ok(match (near, qualifier, meant) {
+        (Some(near), Some(qualifier), _) => Some(Near::One(format!("{qualifier}.{near}"))),
+        (Some(near), None, _) => Some(Near::One(near.to_owned())),
+        (None, _, Some(table)) if !known.is_empty() => Some(Near::Among {
+            table,
+            columns: known,
+        }),
+        (None, _, _) => None,
+    })
+}
+
+fn columns_of(table: &Table) -> impl Iterator<Item = String> {
+    table.columns.iter().map(|column| column.name.clone())
+}
+
+/// The table that a join gives this alias, or that is named so itself.
+fn joined_as(join: &str, alias: &str) -> Option<String> {
+    let tokens = tokens(join);
+    let mut rest = tokens.as_slice();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        if !matches!(first, Token::Ident(word, false) if word == "join" || word == "lateral" || word == "from")
+        {
+            continue;
+        }
+        // The schema before the table.
+        while let [Token::Ident(_, true), after @ ..] = rest {
+            rest = after;
+        }
+        let [Token::Ident(table, false), after @ ..] = rest else {
+            continue;
+        };
+        let given = match after {
+            [Token::Ident(word, _), Token::Ident(given, _), ..] if word == "as" => given,
+            [Token::Ident(given, _), ..] if !["on", "using"].contains(&given.as_str()) => given,
+            _ => table,
+        };
+        if given == alias {
+            return Some(table.clone());
+        }
+    }
+    None
 }
 
 /// All joins of the config.
@@ -337,4 +398,21 @@ pub(super) async fn nearest_table(
     Ok(near
         .and_then(|near| known.iter().find(|(_, table)| *table == near))
         .map(|(schema, table)| format!("{schema}.{table}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined_as;
+
+    #[test]
+    fn an_alias_of_a_join_is_its_table() {
+        let join = "join public.users u on u.id = t.user_id\nleft join \"Teams\" as tm on tm.id = u.team cross join places";
+        for (alias, table) in [("u", "users"), ("tm", "Teams"), ("places", "places")] {
+            assert_eq!(joined_as(join, alias).as_deref(), Some(table));
+        }
+        for alias in ["x", "users", "on", "id"] {
+            assert_eq!(joined_as(join, alias), None, "{alias}");
+        }
+        assert_eq!(joined_as("join lateral (select 1 as id) u on true", "u"), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! What `status` and `trace` show, and the metrics.
 
 use super::parked::PARKED;
-use super::{Store, StoreError};
+use super::{Particulars, Stands, Store, StoreError};
 use crate::model::{Seen, TroubleKind};
 
 /// The age of the oldest thing that waits for anything but a person, in seconds.
@@ -109,6 +109,9 @@ pub struct Told {
     pub what: String,
     /// To what, and how it ended.
     pub detail: String,
+    /// The same in its parts, for whoever says it in another language.
+    #[serde(skip)]
+    pub particulars: Particulars,
     /// Who: `customer`, `agent`, and the name where it is known.
     pub who: Option<String>,
     /// How many seconds it took from then until it was done.
@@ -247,32 +250,37 @@ impl Store {
         with_texts: bool,
     ) -> Result<Vec<Told>, StoreError> {
         let sql = "with t as (select id, key, case_id from {s}.ticket where key = $1)
-            select at::text, kind, what, detail, who, extract(epoch from done_at - at)::float8 as took,
+            select at::text, kind, what, detail, of, about, stands, more, who, extract(epoch from done_at - at)::float8 as took,
                 case when $3 then nullif(said, '') end as text, case when $3 and coalesce(said, '') = '' then nullif(html, '') end as html
-            from (select at, kind, what, coalesce(detail, '') as detail, who, done_at, said, html from (
+            from (select at, kind, what, coalesce(detail, '') as detail, of, about, stands, more, who, done_at, said, html from (
                 select created_at as at, 'row' as kind, 'row seen' as what, section || ' ' || key || ': ' || state || coalesce(' (' || reason || ')', '') as detail,
+                        section as of, key as about, state as stands, reason as more,
                         null as who, null::timestamptz as done_at, null as said, null as html
                     from {s}.link where ticket_id in (select id from t)
                 union all
                 select queued_at, 'queued', 'queued', section || ' part ' || part || '/' || parts || ', ' || state || coalesce(': ' || error, ''),
+                        section, part || '/' || parts, state, error,
                         author, case state when 'delivered' then done_at end,
                         coalesce(edited, body->>'text'), body->>'html'
                     from {s}.delivery where ticket_id in (select id from t)
                 union all
                 select received_at, 'webhook', 'webhook', kind || ', ' || state || case when repeats > 0 then ', repeated ' || repeats || ' times' else '' end,
+                        kind, nullif(repeats, 0)::text, state, null,
                         null, null, null, null
                     from {s}.inbox where case_id in (select case_id from t)
                 union all
                 select seen_at, 'message', 'message in Deskie', 'message ' || message_id || ': ' || state || coalesce(' (' || reason || ')', '') || coalesce(': ' || error, ''),
+                        null, message_id::text, state, nullif(concat_ws(': ', reason, error), ''),
                         case when via_rule or (payload->>'via_rule')::bool then 'a rule of Deskie''s'
                             else concat_ws(' ', kind, coalesce(payload->>'staff_id', payload->>'user_id')) end,
                         case state when 'written' then done_at end, payload->>'content', payload->>'content_html'
                     from {s}.remote where ticket_id in (select id from t)
                 union all
-                select done_at, 'written', 'row written', 'message ' || message_id || ' became row ' || coalesce(row_key, '-'), null, null, null, null
+                select done_at, 'written', 'row written', 'message ' || message_id || ' became row ' || coalesce(row_key, '-'),
+                        null, message_id::text, 'written', coalesce(row_key, '-'), null, null, null, null
                     from {s}.remote where ticket_id in (select id from t) and state = 'written'
                 union all
-                select at, 'note', what, detail, null, null, null, null from {s}.journal where ticket_id in (select id from t)) story
+                select at, 'note', what, detail, what, null, null, detail, null, null, null, null from {s}.journal where ticket_id in (select id from t)) story
             order by at desc, kind = 'row', kind = 'queued' limit $2) newest
             order by at, kind = 'row' desc, kind = 'queued' desc";
         let rows = self.query(sql, &[&key, &limit, &with_texts]).await?;
@@ -283,6 +291,12 @@ impl Store {
                 kind: Chapter::of_word(row.get("kind")),
                 what: row.get("what"),
                 detail: row.get("detail"),
+                particulars: Particulars {
+                    of: row.get("of"),
+                    key: row.get("about"),
+                    stands: row.get::<_, Option<&str>>("stands").and_then(Stands::of_word),
+                    more: row.get("more"),
+                },
                 who: row
                     .get::<_, Option<String>>("who")
                     .filter(|who| !who.trim().is_empty()),

@@ -167,6 +167,7 @@ async fn all_flows_are_played_and_watched_by_the_pages_alone() {
     pages.until(&case, "Bir soru daha").await;
     pages.post(&case, text(&[("do", "closed")])).await;
     pages.until(&case, "status closed").await;
+    assert!(!pages.get(&case).await.contains("has no [case]"));
     pages.until(&ticket, "status closed").await;
 
     let shown = pages.get(&ticket).await;
@@ -202,4 +203,13 @@ async fn what_cannot_be_done_is_said_and_strangers_do_nothing() {
     assert_eq!(strange.send().await.unwrap().status(), 400);
     assert_eq!(stage.count("select count(*) from tickets where id > 3").await, 0);
     assert!(stage.simulator.books().cases.is_empty());
+    // AND a mail outside of any case, which leads nowhere on the site, says why
+    let mail = [
+        ("from", "kate@example.com"),
+        ("subject", "Refund"),
+        ("text", "Where is it?"),
+    ];
+    let case = pages.post("deskie", text(&mail)).await;
+    assert!(pages.get(&case).await.contains("has no [case]"));
+    assert!(pages.get("deskie").await.contains("no ticket on the site"));
 }

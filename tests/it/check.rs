@@ -1,5 +1,8 @@
 //! `check`, with the real program.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use deskie_cdc::sandbox::simulator::{Options, Simulator};
 
 use crate::support::{Finished, Site, Workplace, installations};
@@ -191,6 +194,60 @@ async fn a_trigger_that_needs_more_is_found_by_the_trial() {
 }
 
 #[tokio::test]
+async fn whatever_right_the_trial_lacks_its_mends_grant_it() {
+    // GIVEN a trigger that calls a function, counts, and writes to tables of which one has a serial key and an odd name and one
+    // stands in a schema of its own
+    let (site, _deskie, work) = set_up().await;
+    site.client
+        .batch_execute(
+            "create schema kept; create table kept.audit (id serial, of bigint);
+             create table \"Old audit\" (id serial, of bigint); create table audit (of bigint);
+             create table counts (n int); insert into counts values (0);
+             create function shown(id bigint) returns bigint language sql as 'select id';
+             revoke execute on function shown(bigint) from public;
+             create function note() returns trigger language plpgsql as $$ begin
+                 insert into \"Old audit\" (of) values (shown(new.id));
+                 update counts set n = n + 1 where n >= 0;
+                 insert into kept.audit (of) values (new.id);
+                 return null;
+             end $$;
+             create trigger note after insert on messages for each row execute function note();
+             revoke insert on messages from deskie_cdc",
+        )
+        .await
+        .unwrap();
+    // WHEN what the check says is done, THEN each time one thing less is lacking, and in the end nothing
+    let mut mends = Vec::new();
+    loop {
+        let checked = work.command(&["check", "--json", "--rows", "0"]).await;
+        let list: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
+        let list = list.as_array().unwrap().iter();
+        let mut found = list.filter(|one| one["code"] == "write_back" && one["status"] == "fail");
+        let Some(failed) = found.next() else { break };
+        let mend = failed["mend"].as_str().unwrap().to_owned();
+        assert!(!mends.contains(&mend), "{mend} does not mend {failed}");
+        site.client
+            .batch_execute(&mend)
+            .await
+            .unwrap_or_else(|error| panic!("{failed}: {error}"));
+        mends.push(mend);
+    }
+    assert_eq!(
+        mends,
+        [
+            "grant insert on public.messages to deskie_cdc",
+            "grant insert on public.\"Old audit\" to deskie_cdc",
+            "grant execute on routine public.shown(id bigint) to deskie_cdc",
+            "grant usage on sequence public.\"Old audit_id_seq\" to deskie_cdc",
+            "grant update on public.counts to deskie_cdc",
+            "grant select on public.counts to deskie_cdc",
+            "grant usage on schema kept to deskie_cdc; grant insert on kept.audit to deskie_cdc",
+            "grant usage on sequence kept.audit_id_seq to deskie_cdc",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn mistakes_of_the_mapping_point_at_their_lines() {
     let (_site, _deskie, work) = set_up().await;
     work.change_config("u.email", "u.emial");
@@ -206,6 +263,23 @@ async fn mistakes_of_the_mapping_point_at_their_lines() {
             "reply.set.author_name: missing FROM-clause entry for table \"u\" (SQLSTATE 42P01)\n      mend: the joins of [ticket] and [message] are not there",
             "relation \"ticketz\" does not exist (SQLSTATE 42P01)\n      mend: did you mean `public.tickets`?",
             "deskie-cdc.toml:",
+        ],
+    );
+    // A name that is near another table's alone is not that alias's; where none is near, all are told.
+    let (_site, _deskie, work) = set_up().await;
+    work.change_config("u.email", "u.subjct");
+    work.change_config("subject = \"subject\"", "subject = \"headline\"");
+    work.change_config("not m.is_internal", "not x.is_internal");
+    work.change_config("\"coalesce(:author_name, :author_email)\"", "\"t.zzz::text\"");
+    let checked = work.command(&["check"]).await.exits(1);
+    assert_says(
+        &checked,
+        &[
+            "column u.subjct does not exist (SQLSTATE 42703)\n      mend: users has ",
+            "full_name",
+            "missing FROM-clause entry for table \"x\" (SQLSTATE 42P01)\n      mend: `x` is the alias of nothing here: this section's own row is `m`",
+            "`headline` is no column of public.tickets, this section's own row\n      mend: public.tickets has id, user_id, subject, ",
+            "column t.zzz does not exist (SQLSTATE 42703)\n      mend: tickets has id, ",
         ],
     );
 }
@@ -262,4 +336,68 @@ async fn a_server_of_patronis_is_known_by_its_sessions_and_the_lines_are_told() 
             "'slots.deskie_cdc_site.database=site'",
         ],
     );
+}
+
+#[tokio::test]
+async fn a_config_that_tells_others_its_secrets_is_told_with_the_command_that_mends_it() {
+    let (_site, _deskie, work) = set_up().await;
+    let (file, link) = (work.config_file(), work.folder().join("the link.toml"));
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let told = async |config: &str| {
+        let arguments = ["--config", config, "check", "--json", "--rows", "0"];
+        let list: serde_json::Value =
+            serde_json::from_str(&work.command(&arguments).await.ok().stdout).unwrap();
+        let found = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["code"] == "config_readable")
+            .cloned();
+        found.map(|one| {
+            (
+                one["message"].to_string(),
+                one["mend"].as_str().unwrap().to_owned(),
+            )
+        })
+    };
+    let secrets = "stand in it: [deskie] api_key, [server] webhook_secret";
+    let link = link.to_str().unwrap();
+    for (mode, whom) in [
+        (0o644, "each account"),
+        (0o640, "its group"),
+        (0o604, "each account"),
+        (0o600, ""),
+    ] {
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        for config in [file.to_str().unwrap(), link]
+            .into_iter()
+            .take(if mode == 0o644 { 2 } else { 1 })
+        {
+            let found = told(config).await;
+            let is_told = mode != 0o600;
+            assert_eq!(found.is_some(), is_told, "{mode:o} {config}: {found:?}");
+            let Some((message, mend)) = found else { continue };
+            assert!(message.contains(whom) && message.contains(secrets), "{message}");
+            assert_eq!(message.contains("a link to"), config == link, "{message}");
+            // AND the command is one that a shell takes
+            let command = mend.split(" (").next().unwrap();
+            let done = std::process::Command::new("sh")
+                .args(["-c", command])
+                .status()
+                .unwrap();
+            assert!(done.success(), "{command}");
+            assert_eq!(told(config).await, None);
+            std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        }
+    }
+    // AND `run` says it as it starts
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let connector = work.run();
+    connector.wait_for_log("may be read by each account").await;
+    connector.sigterm_and_wait().await;
+    // AND nothing is said where the secrets come from elsewhere
+    work.change_config("\"simulator-key\"", "\"${KEY:-simulator-key}\"");
+    work.change_config("\"demo-webhook-secret\"", "\"${HOOK:-demo-webhook-secret}\"");
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(told(link).await, None);
 }

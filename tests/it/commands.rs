@@ -103,7 +103,7 @@ async fn a_state_is_shown_and_mended_by_the_commands() {
         &ended.stdout,
         &[
             "connector",
-            "not running",
+            "not running: `deskie-cdc run` starts it",
             "leader",
             "nobody yet",
             "slot",

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use deskie_cdc::cli::Arguments;
 use deskie_cdc::config::Config;
 
@@ -445,6 +445,56 @@ fn every_command_in_the_documents_is_one() {
         }
     }
     assert!(seen > 60, "{seen} commands");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Each command that a person may type, and those below it.
+fn of_people(command: &clap::Command) -> Vec<&clap::Command> {
+    let mut found = vec![command];
+    let below = command.get_subcommands();
+    for command in below.filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+        found.extend(of_people(command));
+    }
+    found
+}
+
+#[test]
+fn the_help_fits_a_terminal_and_has_examples_that_are_commands() {
+    let mut whole = Arguments::command();
+    whole.build();
+    let mut wrong = Vec::new();
+    for command in of_people(&whole) {
+        let (name, mut command) = (command.get_name(), command.clone());
+        for help in [command.render_long_help(), command.render_help()] {
+            let help = help.to_string();
+            wrong.extend(
+                help.lines()
+                    .filter(|line| line.chars().count() > 80)
+                    .map(|line| format!("{name}: {line}")),
+            );
+        }
+    }
+    for command in whole.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = command.get_name();
+        let examples = command.get_after_long_help().map(ToString::to_string);
+        let examples = examples.unwrap_or_default();
+        let lines = examples.lines().filter_map(|line| line.strip_prefix("  "));
+        let found: Vec<&str> = lines.collect();
+        if found.is_empty() && name != "help" {
+            wrong.push(format!("{name}: no example"));
+        }
+        for example in found {
+            let typed = example.split(" > ").next().unwrap_or_default();
+            // What stands between quotes is one word; which, does not matter.
+            let words = typed.split('\'').enumerate().flat_map(|(at, part)| match at % 2 {
+                0 => part.split_whitespace().collect(),
+                _ => vec![part],
+            });
+            if let Err(error) = Arguments::try_parse_from(words) {
+                wrong.push(format!("{example}: {error}"));
+            }
+        }
+    }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 

@@ -319,7 +319,8 @@ async fn a_site_that_times_its_sessions_out_is_served_all_the_same() {
         for word in ["begun anew", "begun again", "no longer leading", "is tried again"] {
             assert!(!log.contains(word), "{word}:\n{log}");
         }
-        stage.workplace.command(&["check"]).await.ok();
+        let checked = stage.workplace.command(&["check"]).await.ok();
+        assert!(checked.stderr.contains("nothing failed"), "{}", checked.stderr);
         connector.sigterm_and_wait().await;
     }
 }

@@ -273,11 +273,12 @@ async fn a_role_that_was_dropped_is_made_anew_with_all_that_was_its_own() {
     // GIVEN a ticket with a case, and an administrator who gives away what our role has and drops it
     let stage = stage().build().await;
     let (ticket, case) = stage.opened_before("Soru").await;
-    // AND from 17 on the stopped connector's slot hinders pg_upgrade, which is told
+    // AND from 17 on the stopped connector's slot hinders pg_upgrade, which is told, as that it keeps WAL
     let version = stage
         .count("select current_setting('server_version_num')::int8")
         .await;
-    let status = stage.workplace.command(&["status"]).await.ok().stdout;
+    let status = stage.workplace.command(&["status"]).await.exits(1).stdout;
+    assert!(status.contains("stopped: no connector leads"), "{status}");
     let told = "before it: select pg_drop_replication_slot('deskie_cdc_site')";
     assert_eq!(status.contains(told), version >= 170_000, "{status}");
     stage

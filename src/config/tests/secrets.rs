@@ -140,3 +140,48 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_stands_in_the_file_itself_is_told_from_what_comes_from_elsewhere() {
+    let of = |text: &str| super::super::secret::written_out(text).join(" ");
+    for (text, found) in [
+        ("[deskie]\napi_key = \"key\"", "[deskie] api_key"),
+        ("deskie.api_key = 'key'", "[deskie] api_key"),
+        ("deskie = { api_key = \"key\" }", "[deskie] api_key"),
+        ("[deskie]\napi_key = \"${DESKIE_API_KEY}\"", ""),
+        ("[deskie]\napi_key = \"${KEY:-simulator-key}\"", ""),
+        ("[deskie]\napi_key = \"\"", ""),
+        (
+            "[server]\nwebhook_secret = [\"${A}\", \"old\"]",
+            "[server] webhook_secret",
+        ),
+        (
+            "[server]\nadmin_token = \"token\"\nlisten = \"a:1\"",
+            "[server] admin_token",
+        ),
+        ("[postgres]\nurl = \"postgres://u:pw@h/d\"", "[postgres] url"),
+        (
+            "[postgres]\nurl = \"postgres://${U}:pw@${H}/d\"",
+            "[postgres] url",
+        ),
+        ("[postgres]\nurl = \"postgres://u:${PW}@h/d\"", ""),
+        ("[postgres]\nurl = \"postgres://u:${PW_FILE}@h/d\"", ""),
+        ("[postgres]\nurl = \"postgres://u@h/d?sslmode=disable\"", ""),
+        (
+            "[postgres]\nurl = \"postgres://u@h/d?password=pw&a=b\"",
+            "[postgres] url",
+        ),
+        ("[postgres]\nurl = \"postgres://u@h/d?password=${PW}&a=b\"", ""),
+        (
+            "[postgres]\nreplication_url = \"host=h password = 'pw' user=u\"",
+            "[postgres] replication_url",
+        ),
+        ("[postgres]\nurl = \"host=h password='${PW}' user=u\"", ""),
+        ("[postgres]\nurl = \"${URL}\"", ""),
+        ("[alert]\nurl = \"https://chat.example/hook/abc\"", "[alert] url"),
+        ("[alert]\nurl = \"https://chat.example/hook/${HOOK}\"", ""),
+        ("[alert]\nurl = \"https://chat.example/\"", ""),
+    ] {
+        assert_eq!(of(text), found, "{text}");
+    }
+}

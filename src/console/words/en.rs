@@ -137,6 +137,7 @@ pub(super) static WORDS: Words = Words {
     advice,
     done,
     chapter,
+    particulars: None,
 };
 
 fn roles(role: Role) -> &'static str {
@@ -221,6 +222,10 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         T::SlotLost => (
             "The replication slot was lost",
             "Nothing. What was missed is repaired from the tables.",
+        ),
+        T::Stopped => (
+            "No connector runs, and its slot keeps the database's WAL",
+            "Start it: `deskie-cdc run`, or its service. If it is not to come back: `deskie-cdc uninstall`.",
         ),
         T::WalHeld => (
             "The database keeps too much WAL for us",

@@ -1,9 +1,9 @@
 //! Russian.
 
-use super::{Advice, Words};
+use super::{Advice, StoryWords, Words};
 use crate::console::vital::Role;
-use crate::model::TroubleKind as T;
-use crate::store::{Chapter, Done, ItemKind as I};
+use crate::model::{Section, TroubleKind as T};
+use crate::store::{Chapter, Done, InboxKind, ItemKind as I, Noted, Stands};
 
 pub(super) static WORDS: Words = Words {
     overview: "Обзор",
@@ -137,6 +137,7 @@ pub(super) static WORDS: Words = Words {
     advice,
     done,
     chapter,
+    particulars: Some(&STORY),
 };
 
 fn roles(role: Role) -> &'static str {
@@ -221,6 +222,10 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         T::SlotLost => (
             "Слот репликации потерян",
             "Ничего. Пропущенное восстанавливается из таблиц.",
+        ),
+        T::Stopped => (
+            "Коннектор не запущен, а его слот удерживает WAL базы данных",
+            "Запустите его: `deskie-cdc run` или его службу. Если он больше не нужен: `deskie-cdc uninstall`.",
         ),
         T::WalHeld => (
             "База держит для нас слишком много WAL",
@@ -320,5 +325,85 @@ fn chapter(chapter: Chapter) -> &'static str {
         Chapter::Message => "Сообщение в Deskie",
         Chapter::Written => "Строка записана",
         Chapter::Note => "",
+    }
+}
+
+const STORY: StoryWords = StoryWords {
+    section,
+    stands,
+    noted,
+    webhook,
+    part: "часть {}",
+    repeated: "повторён {} раз",
+    message: "сообщение {}",
+    became: "сообщение {} → строка {}",
+};
+
+fn section(section: Section) -> &'static str {
+    match section {
+        Section::Ticket => "тикет",
+        Section::Message => "сообщение",
+        Section::Attachment => "файл",
+    }
+}
+
+fn stands(stands: Stands) -> &'static str {
+    match stands {
+        Stands::Seen => "замечено, пока не для Deskie",
+        Stands::Unresolved => "ждёт сопоставления",
+        Stands::Queued => "в очереди",
+        Stands::Sending => "отправляется",
+        Stands::Doubt => "под сомнением: спрашиваем Deskie",
+        Stands::Delivered => "доставлено",
+        Stands::Skipped => "пропущено",
+        Stands::Parked => "ждёт человека",
+        Stands::Discarded => "отменено",
+        Stands::Written => "записано на сайт",
+        Stands::Ours => "отправлено нами",
+        Stands::Note => "внутренняя заметка, остаётся в Deskie",
+        Stands::Pending => "будет записано",
+        Stands::Waiting => "ждёт",
+        Stands::Done => "обработано",
+        Stands::Foreign => "обращение не этого сайта",
+        Stands::Failed => "не прочитано",
+    }
+}
+
+fn noted(noted: Noted) -> &'static str {
+    match noted {
+        Noted::CreateCase => "Обращение открыто",
+        Noted::AddMessage => "Сообщение добавлено",
+        Noted::AddNote => "Заметка добавлена",
+        Noted::UpdateCase => "Обращение обновлено",
+        Noted::EditMessage => "Сообщение изменено",
+        Noted::CaseFound => "Обращение найдено",
+        Noted::CaseMerged => "Обращение объединено",
+        Noted::CaseAnothers => "Обращение чужое",
+        Noted::CaseItsOwn => "Обращение снова своё",
+        Noted::AnotherAccount => "Другой аккаунт Deskie",
+        Noted::BornInDeskie => "Создано в Deskie",
+        Noted::TicketDeleted => "Тикет удалён на сайте",
+        Noted::Renumbered => "Строки сайта получили новые номера",
+        Noted::DeliveryParked => "Отправка ждёт человека",
+        Noted::ReplyParked => "Ответ ждёт человека",
+        Noted::StatusParked => "Статус ждёт человека",
+        Noted::ChangeParked => "Изменение ждёт человека",
+        Noted::FileParked => "Файл ждёт человека",
+        Noted::ChangeDropped => "Изменение отброшено",
+        Noted::StatusWritten => "Статус записан на сайт",
+        Noted::StatusSkipped => "Статус пропущен",
+        Noted::TriedAgain => "Повторная попытка",
+        Noted::Discarded => "Отменено",
+        Noted::NotAsWritten => "Отправлено не так, как написано",
+        Noted::PlainText => "Показано простым текстом",
+        Noted::FilesNotCompared => "Файлы не сравнены",
+        Noted::Unreadable => "Не читается в Deskie",
+    }
+}
+
+fn webhook(webhook: InboxKind) -> &'static str {
+    match webhook {
+        InboxKind::Rule => "правило",
+        InboxKind::Channel => "канал",
     }
 }

@@ -1,9 +1,9 @@
 //! Turkish.
 
-use super::{Advice, Words};
+use super::{Advice, StoryWords, Words};
 use crate::console::vital::Role;
-use crate::model::TroubleKind as T;
-use crate::store::{Chapter, Done, ItemKind as I};
+use crate::model::{Section, TroubleKind as T};
+use crate::store::{Chapter, Done, InboxKind, ItemKind as I, Noted, Stands};
 
 pub(super) static WORDS: Words = Words {
     overview: "Genel bakış",
@@ -137,6 +137,7 @@ pub(super) static WORDS: Words = Words {
     advice,
     done,
     chapter,
+    particulars: Some(&STORY),
 };
 
 fn roles(role: Role) -> &'static str {
@@ -221,6 +222,10 @@ fn trouble(kind: T) -> (&'static str, &'static str) {
         T::SlotLost => (
             "Replikasyon slotu kaybedildi",
             "Bir şey yapmayın. Kaçırılanlar tablolardan tamamlanır.",
+        ),
+        T::Stopped => (
+            "Bağlayıcı çalışmıyor ve slotu veritabanının WAL'ını tutuyor",
+            "Başlatın: `deskie-cdc run` ya da servisi. Artık çalışmayacaksa: `deskie-cdc uninstall`.",
         ),
         T::WalHeld => (
             "Veritabanı bizim için çok fazla WAL tutuyor",
@@ -320,5 +325,85 @@ fn chapter(chapter: Chapter) -> &'static str {
         Chapter::Message => "Deskie'de mesaj",
         Chapter::Written => "Satır yazıldı",
         Chapter::Note => "",
+    }
+}
+
+const STORY: StoryWords = StoryWords {
+    section,
+    stands,
+    noted,
+    webhook,
+    part: "bölüm {}",
+    repeated: "{} kez yinelendi",
+    message: "mesaj {}",
+    became: "mesaj {} → satır {}",
+};
+
+fn section(section: Section) -> &'static str {
+    match section {
+        Section::Ticket => "kayıt",
+        Section::Message => "mesaj",
+        Section::Attachment => "dosya",
+    }
+}
+
+fn stands(stands: Stands) -> &'static str {
+    match stands {
+        Stands::Seen => "görüldü, henüz Deskie için değil",
+        Stands::Unresolved => "eşlemesi bekleniyor",
+        Stands::Queued => "sırada",
+        Stands::Sending => "gönderiliyor",
+        Stands::Doubt => "belirsiz: Deskie'ye soruluyor",
+        Stands::Delivered => "teslim edildi",
+        Stands::Skipped => "atlandı",
+        Stands::Parked => "bir kişiyi bekliyor",
+        Stands::Discarded => "vazgeçildi",
+        Stands::Written => "siteye yazıldı",
+        Stands::Ours => "kendi gönderdiğimiz",
+        Stands::Note => "iç not, Deskie'de kalır",
+        Stands::Pending => "yazılacak",
+        Stands::Waiting => "bekliyor",
+        Stands::Done => "işlendi",
+        Stands::Foreign => "sitenin olmayan bir destek talebi",
+        Stands::Failed => "okunamadı",
+    }
+}
+
+fn noted(noted: Noted) -> &'static str {
+    match noted {
+        Noted::CreateCase => "Destek talebi açıldı",
+        Noted::AddMessage => "Mesaj eklendi",
+        Noted::AddNote => "Not eklendi",
+        Noted::UpdateCase => "Destek talebi güncellendi",
+        Noted::EditMessage => "Mesaj değiştirildi",
+        Noted::CaseFound => "Destek talebi bulundu",
+        Noted::CaseMerged => "Destek talebi birleştirildi",
+        Noted::CaseAnothers => "Destek talebi başkasına ait",
+        Noted::CaseItsOwn => "Destek talebi yine kendisinin",
+        Noted::AnotherAccount => "Başka bir Deskie hesabı",
+        Noted::BornInDeskie => "Deskie'de doğdu",
+        Noted::TicketDeleted => "Kayıt sitede silindi",
+        Noted::Renumbered => "Sitenin satırları yeniden numaralandı",
+        Noted::DeliveryParked => "Gönderim bir kişiyi bekliyor",
+        Noted::ReplyParked => "Yanıt bir kişiyi bekliyor",
+        Noted::StatusParked => "Durum bir kişiyi bekliyor",
+        Noted::ChangeParked => "Değişiklik bir kişiyi bekliyor",
+        Noted::FileParked => "Dosya bir kişiyi bekliyor",
+        Noted::ChangeDropped => "Değişiklik düşürüldü",
+        Noted::StatusWritten => "Durum siteye yazıldı",
+        Noted::StatusSkipped => "Durum atlandı",
+        Noted::TriedAgain => "Yeniden denendi",
+        Noted::Discarded => "Vazgeçildi",
+        Noted::NotAsWritten => "Yazıldığı gibi gönderilmedi",
+        Noted::PlainText => "Düz metin olarak gösterildi",
+        Noted::FilesNotCompared => "Dosyalar karşılaştırılamadı",
+        Noted::Unreadable => "Deskie'de okunamıyor",
+    }
+}
+
+fn webhook(webhook: InboxKind) -> &'static str {
+    match webhook {
+        InboxKind::Rule => "kural",
+        InboxKind::Channel => "kanal",
     }
 }

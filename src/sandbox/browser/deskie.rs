@@ -12,6 +12,10 @@ use crate::text;
 /// The custom field that holds the site's ticket, in the sample's config.
 const TICKET_FIELD: &str = "cf_25";
 
+/// Why a case is Deskie's alone in the sample.
+const NO_TICKET: &str = "Such a case begins in Deskie, and the sample's config has no [case]: it stays in Deskie, and the \
+    site shows nothing of it. With a [case] it becomes a ticket of the site, too (docs/mapping.md).";
+
 /// The newest cases.
 const SHOWN: usize = 100;
 
@@ -36,6 +40,7 @@ pub(super) fn cases(books: &Books) -> Markup {
             label { "From" input name="from" type="email" required value="kate@example.com"; }
             label { "Subject" input name="subject" required; }
             label { "Text" textarea name="text" rows="2" required {} }
+            p { small { (NO_TICKET) } }
             button { "Send the mail" }
         }
     };
@@ -52,6 +57,7 @@ pub(super) fn case(people: &People, id: CaseId) -> Result<Markup, Fault> {
             (case.case_number) " " (case.subject) " " (badges(case))
         }
         p { small { (case.contact) (ticket(case)) ", " (case.channel) } }
+        @if key(case).is_none() { p { small { (NO_TICKET) } } }
         @for message in case.messages.iter().filter(|message| !message.deleted) {
             (said(people, &books, case, message))
         }
@@ -144,8 +150,14 @@ fn standing(case: &CaseRecord) -> &str {
 
 /// Which ticket of the site it is.
 fn ticket(case: &CaseRecord) -> String {
-    let key = case.custom_fields.get(TICKET_FIELD).and_then(|key| key.as_str());
-    key.map(|key| format!(", ticket {key}")).unwrap_or_default()
+    key(case).map_or(", no ticket on the site".to_owned(), |key| {
+        format!(", ticket {key}")
+    })
+}
+
+fn key(case: &CaseRecord) -> Option<&str> {
+    let key = case.custom_fields.get(TICKET_FIELD)?.as_str()?;
+    (!key.is_empty()).then_some(key)
 }
 
 /// Somebody writes to the support address; the case that this makes.

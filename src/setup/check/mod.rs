@@ -6,6 +6,7 @@ mod database;
 mod deskie;
 mod folders;
 mod hosted;
+mod lacking;
 mod mapping;
 mod outside;
 mod rows;
@@ -123,6 +124,9 @@ pub async fn check(config: &Config, rows: u32) -> Vec<Check> {
             config.source.path.display()
         ),
     );
+    if let Some(exposed) = config.exposed() {
+        found.warn(("config", "config_readable"), exposed.message, exposed.mend);
+    }
     match own_url(config) {
         Ok(url) => with_database(config, &url, rows, &mut found).await,
         Err(error) => found.error("database", error),

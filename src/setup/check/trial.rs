@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
-use super::{Checks, mapping};
+use super::{Checks, lacking, mapping};
 use crate::config::Config;
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading};
 use crate::mapping::shape::{Shape, key_values};
@@ -21,6 +21,7 @@ use crate::setup::mapped::Mapped;
 /// One statement of the trial.
 struct Part {
     name: String,
+    sql: String,
     statement: tokio_postgres::Statement,
     values: Vec<TextParam>,
     role: Role,
@@ -256,6 +257,7 @@ async fn attempt(
     let values = key_values(key.as_str(), tickets.key.len()).unwrap_or_default();
     parts.push(Part {
         name: "locking the ticket".to_owned(),
+        sql: lock.clone(),
         statement: site::prepare(client, &lock).await?,
         values: values.into_iter().map(TextParam::new).collect(),
         role: Role::Lock,
@@ -265,12 +267,14 @@ async fn attempt(
         let prepared = match prepare_typed(client, &mut statement).await {
             Ok(prepared) => prepared,
             Err(error) => {
-                failed(client, &what, &statement.name, &error, found).await?;
+                let sql = statement.sql();
+                failed(client, &what, (&statement.name, &sql), &error, found).await?;
                 return Ok(false);
             }
         };
         parts.push(Part {
             name: statement.name.clone(),
+            sql: statement.sql(),
             values: parameters.of(&statement).into_iter().map(TextParam).collect(),
             statement: prepared,
             role: Role::Write,
@@ -278,6 +282,7 @@ async fn attempt(
         if let Some(reading) = back.filter(|_| is_insert) {
             parts.push(Part {
                 name: "reading the new row".to_owned(),
+                sql: reading.sql.clone(),
                 statement: site::prepare(client, &reading.sql).await?,
                 values: Vec::new(),
                 role: Role::ReadBack,
@@ -309,8 +314,8 @@ async fn attempt(
             }
             Ok(Met::Count(_)) => {}
             Err(error) => {
-                let name = part.map_or("the constraints", |part| part.name.as_str());
-                failed(client, &what, name, &error, found).await?;
+                let (name, sql) = part.map_or(("the constraints", ""), |part| (&part.name, &part.sql));
+                failed(client, &what, (name, sql), &error, found).await?;
                 return Ok(false);
             }
         }
@@ -419,7 +424,7 @@ async fn run(client: &Client, parts: &[Part]) -> Vec<Result<Met, tokio_postgres:
 async fn failed(
     client: &Client,
     what: &str,
-    name: &str,
+    (name, sql): (&str, &str),
     error: &tokio_postgres::Error,
     found: &mut Checks,
 ) -> Result<(), SetupError> {
@@ -435,7 +440,14 @@ async fn failed(
              …), or BYPASSRLS"
                 .to_owned()
         }
-        "42501" => grant(client, name, database).await?,
+        "42501" => {
+            let usual: &[&str] = match name {
+                "reply.set" => &["insert"],
+                "locking the ticket" => &["select", "update"],
+                _ => &["select", "insert", "update"],
+            };
+            lacking::grant(client, (sql, usual), database).await?
+        }
         "25006" => {
             "the session is read-only: alter role … set default_transaction_read_only = off (or the database's), or name the \
              primary in postgres.url"
@@ -460,39 +472,4 @@ async fn failed(
     };
     found.fail("write-back", message, mend);
     Ok(())
-}
-
-/// `permission denied for table audit`: the GRANT. What was tried is told by the statement, a trigger's by its context.
-async fn grant(
-    client: &Client,
-    name: &str,
-    error: &tokio_postgres::error::DbError,
-) -> Result<String, SetupError> {
-    let object = error.message().rsplit(' ').next().unwrap_or_default();
-    let tried = error
-        .where_()
-        .and_then(|place| place.split_once('"'))
-        .map(|(_, sql)| sql.trim_start().to_lowercase());
-    let right = ["insert", "update", "delete", "select"]
-        .into_iter()
-        .find(|right| tried.as_deref().is_some_and(|sql| sql.starts_with(right)))
-        .unwrap_or(match name {
-            "reply.set" => "insert",
-            "locking the ticket" => "select, update",
-            _ => "select, insert, update",
-        });
-    let sql = "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), c.relkind = 'S', \
-        pg_catalog.quote_ident(CURRENT_USER) FROM pg_catalog.pg_class AS c \
-        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-        WHERE c.relname = $1::pg_catalog.text AND c.relkind IN ('r', 'p', 'v', 'S') \
-        AND n.nspname NOT LIKE 'pg\\_%' ORDER BY pg_catalog.pg_table_is_visible(c.oid) DESC LIMIT 1";
-    let Some(row) = client.query_opt(sql, &[&object]).await? else {
-        return Ok("grant what the message names to the connector's user".to_owned());
-    };
-    let (name, is_sequence, role): (String, bool, String) =
-        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    Ok(match is_sequence {
-        true => format!("grant usage on sequence {name} to {role}"),
-        false => format!("grant {right} on {name} to {role}"),
-    })
 }

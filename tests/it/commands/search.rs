@@ -159,6 +159,27 @@ async fn a_ticket_is_found_by_what_a_customer_says_and_its_story_told() {
         !story.page.contains("second line"),
         "texts stand with their items"
     );
+    // AND in another language it is told by its codes; causes stay as they were told
+    let turkish = format!("{}; lang=tr", visitor.cookie);
+    let story = visitor.get_with("/trace?key=3", &turkish).await.page;
+    in_order(
+        &story,
+        &[
+            "Satır görüldü",
+            "kayıt 3: teslim edildi",
+            "kayıt, bölüm 1/1: teslim edildi",
+            "Destek talebi açıldı",
+            "kural: işlendi, 2 kez yinelendi",
+            "mesaj 900: siteye yazıldı",
+            "mesaj 900 → satır 12",
+            "bir kişiyi bekliyor",
+            "the enum has no value agent",
+        ],
+    );
+    assert!(
+        !story.contains("delivered") && !story.contains("create_case"),
+        "{story}"
+    );
     let item = visitor.get("/failed/d2").await;
     assert!(item.page.contains("href=\"/trace?key=3\""), "{}", item.page);
 

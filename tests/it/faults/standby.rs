@@ -51,6 +51,7 @@ impl Pair {
             answer.contains("standby").then_some(())
         })
         .await;
+        second.wait_for_log("standing by").await;
         second
     }
 

@@ -254,3 +254,44 @@ async fn a_case_that_may_not_be_read_is_told_by_the_refusal_and_not_by_its_words
         hook.until_times("case_readable", n + 1).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connector_that_is_stopped_is_told_as_long_as_its_slot_keeps_wal() {
+    // GIVEN a site that is set up, and a connector that was never started, or was stopped
+    let stage = stage().build().await;
+    let told = async || {
+        let status = stage.workplace.command(&["status"]).await.exits(1);
+        let says = [
+            "TO DO",
+            "stopped: no connector leads",
+            "slot deskie_cdc_site",
+            "of WAL",
+            "`deskie-cdc run`",
+            "uninstall",
+        ];
+        assert!(
+            says.iter().all(|piece| status.stdout.contains(piece)),
+            "{}",
+            status.stdout
+        );
+        assert!(
+            status.stderr.contains("a person is needed (1 "),
+            "{}",
+            status.stderr
+        );
+        let status = stage.workplace.command(&["status", "--json"]).await.exits(1);
+        let report: Value = serde_json::from_str(&status.stdout).unwrap();
+        assert_eq!(report["troubles"][0]["kind"], "stopped");
+    };
+    told().await;
+    let connector = stage.run().await;
+    stage.workplace.command(&["status"]).await.ok();
+    assert!(connector.sigterm_and_wait().await.success());
+    told().await;
+    // WHEN the slot is gone, THEN it keeps nothing
+    stage
+        .sql("select pg_drop_replication_slot('deskie_cdc_site')")
+        .await;
+    let status = stage.workplace.command(&["status"]).await.ok();
+    assert!(!status.stdout.contains("stopped"), "{}", status.stdout);
+}

@@ -80,6 +80,11 @@ async fn a_merge_that_only_a_refusal_tells_of_is_followed() {
     // THEN the answer is in the other ticket alone, once
     assert_eq!(stage.rows(other).await, ["cevap"]);
     assert_eq!(stage.rows(ticket).await, ["bir"]);
+    // AND the site can ask where it goes on, as docs/mapping.md says
+    let asked = "select o.key from deskie_cdc.ticket t join deskie_cdc.ticket o on o.case_id = t.merged_into where t.key = $1";
+    assert!(include_str!("../../../docs/mapping.md").contains(&asked.replace("$1", "'31'")));
+    let found = stage.query(asked, &[&ticket.to_string()]).await;
+    assert_eq!(found[0].get::<_, String>(0), other.to_string());
     assert_eq!(
         texts(&stage.case(other_case)),
         ["Soru: body", "other: body", "bir", "cevap"]

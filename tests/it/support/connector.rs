@@ -1,7 +1,9 @@
 //! The connector's real program, run in a scratch folder.
 
+use std::fs::Permissions;
 use std::future::Future;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -96,7 +98,10 @@ impl Workplace {
 
     /// Replaces the config file.
     pub fn write_config(&self, text: &str) {
-        std::fs::write(self.config_file(), text).expect("the config file");
+        let file = self.config_file();
+        std::fs::write(&file, text).expect("the config file");
+        // Its secrets are written out.
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("its mode");
     }
 
     /// Replaces one piece of the config file, which must be there.
