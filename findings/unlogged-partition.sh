@@ -7,7 +7,7 @@
 #   the usual SET UNLOGGED, load, SET LOGGED takes all rows of the load out of the stream, without an error, a warning or a gap that a slot would show, while the rows of the
 #   partition beside it, of the same INSERT, arrive. pg_publication_tables names the root, or without `publish_via_partition_root` the
 #   unlogged partition itself, all the while.
-# For the connector: played on 18, such a row never arrives, and neither `check` nor `status` says a word. Load into a table that stays logged.
+# For the connector: such a partition is told by `check`, log and `status`, with the mend, and what it got is a gap that is looked through once it is logged again.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 for major in 14 17 18; do
   on "$major" <<'PY'

@@ -29,6 +29,9 @@ pub struct Arguments {
     json: bool,
 }
 
+/// So many bytes of WAL are little for a server.
+const LITTLE: i64 = 64 << 20;
+
 /// What is printed; the names are promised.
 #[derive(Serialize)]
 struct Status {
@@ -90,6 +93,11 @@ fn report_needs(report: &Report) -> Vec<&Trouble> {
 fn stopped(report: &Report, config: &Config) -> Option<Trouble> {
     let slot = report.slot.as_ref()?;
     if report.leader.alive || !slot.exists || !slot.ours || slot.active {
+        return None;
+    }
+    // Between `setup` and the first `run` nothing has stopped: the line of the connector says what comes next.
+    let has_run = report.leader.epoch > 0;
+    if !has_run && slot.held_bytes.unwrap_or_default() < LITTLE {
         return None;
     }
     let until = slot

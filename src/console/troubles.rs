@@ -138,15 +138,16 @@ async fn of_the_catalog(store: &Store, publication: &str) -> Result<Vec<Seen>, S
             format!("{what}: {mend}"),
         ));
     }
-    if gap
-        || catalog::slot(&**client, &slot)
-            .await?
-            .is_none_or(|slot| slot.is_lost())
-    {
-        let text = format!(
-            "the replication slot {slot} is lost: what the site wrote meanwhile is repaired from its tables; see `deskie-cdc status`"
-        );
-        found.push(Seen::new(TroubleKind::SlotLost, text));
-    }
+    let is_lost = catalog::slot(&**client, &slot)
+        .await?
+        .is_none_or(|slot| slot.is_lost());
+    let what = match (is_lost, gap) {
+        (true, _) => format!("the replication slot {slot} is lost"),
+        (false, true) => "a while was not streamed (a slot or publication that was made anew, or a table that was out of it)".to_owned(),
+        (false, false) => return Ok(found),
+    };
+    let text =
+        format!("{what}: what the site wrote meanwhile is repaired from its tables; see `deskie-cdc status`");
+    found.push(Seen::new(TroubleKind::SlotLost, text));
     Ok(found)
 }

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::blame;
-use super::watch::inherits;
+use super::watch::{inherits, unlogged};
 use crate::config::{Config, Expr, Span, TableName};
 use crate::mapping::read::{self, TicketKeyOf};
 use crate::mapping::shape::nearest;
@@ -271,6 +271,10 @@ impl Reader<'_> {
         let key = row_key(&table, key, is_list);
         let children = catalog::inheritors(self.client, table.oid).await?;
         if let Some((what, mend)) = inherits(&table.name, &children) {
+            self.fault(&name.span, what, Some(mend));
+        }
+        let partitions = catalog::unlogged_partitions(self.client, table.oid).await?;
+        if let Some((what, mend)) = unlogged(&table.name, &partitions) {
             self.fault(&name.span, what, Some(mend));
         }
         let shape = match shape_of(&table, &key) {

@@ -75,6 +75,7 @@ pub async fn look_at_publications(
         .collect();
     let (mut found, mut looked_at) = (Published::default(), mapped.clone());
     for (table, place) in places {
+        let mut is_whole = true;
         let (name, seen) = match place {
             Place::Unknown => continue,
             Place::There(relation, oid) => {
@@ -94,10 +95,14 @@ pub async fn look_at_publications(
                         before.relation
                     );
                 }
+                let (inherited, unlogged) = not_streamed(store, &relation, oid).await?;
+                let member = member(store, config, oid).await?;
+                // As long as a part of it is not streamed, it is away: what is written there is a gap.
+                is_whole = unlogged.is_none();
                 let seen = SeenTable {
                     oid: Some(oid),
-                    member: member(store, config, oid).await?,
-                    trouble: inherited(store, &relation, oid).await?,
+                    member: member.filter(|_| is_whole),
+                    trouble: inherited.or(unlogged),
                 };
                 (name, seen)
             }
@@ -108,7 +113,7 @@ pub async fn look_at_publications(
         };
         found.reopened |= store.published_see(&name, &seen, is_later).await?;
         looked_at.push(name.clone());
-        if seen.member.is_none() {
+        if seen.member.is_none() && is_whole {
             found.missing.push(name);
         }
     }
@@ -144,10 +149,40 @@ pub(super) fn inherits(table: &RelationName, children: &[RelationName]) -> Optio
     ))
 }
 
-async fn inherited(store: &Store, table: &RelationName, oid: u32) -> Result<Option<String>, StoreError> {
+/// Which partitions of a table are not streamed, and the mend; `None`: all are.
+pub(super) fn unlogged(table: &RelationName, partitions: &[RelationName]) -> Option<(String, String)> {
+    if partitions.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = partitions.iter().map(RelationName::to_string).collect();
+    let mends: Vec<String> = partitions
+        .iter()
+        .map(|partition| format!("alter table {} set logged", qualified(partition)))
+        .collect();
+    Some((
+        format!(
+            "partitions of the mapped table {table} are UNLOGGED ({}): what the site writes there is not in the WAL and is not \
+             seen until it is mended, which brings it",
+            names.join(", ")
+        ),
+        mends.join("; "),
+    ))
+}
+
+/// Why a table is not streamed whole: what inherits from it, and which of its partitions are UNLOGGED.
+async fn not_streamed(
+    store: &Store,
+    table: &RelationName,
+    oid: u32,
+) -> Result<(Option<String>, Option<String>), StoreError> {
     let client = store.client().await?;
     let children = catalog::inheritors(&**client, oid).await?;
-    Ok(inherits(table, &children).map(|(what, mend)| format!("{what}: {mend}")))
+    let partitions = catalog::unlogged_partitions(&**client, oid).await?;
+    let told = |found: Option<(String, String)>| found.map(|(what, mend)| format!("{what}: {mend}"));
+    Ok((
+        told(inherits(table, &children)),
+        told(unlogged(table, &partitions)),
+    ))
 }
 
 async fn place(store: &Store, table: &TableName) -> Result<Place, StoreError> {

@@ -161,7 +161,10 @@ pub async fn inheritors(client: &impl GenericClient, oid: u32) -> Result<Vec<Rel
     let sql = "SELECT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name \
         FROM pg_catalog.pg_inherits AS i JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid AND NOT c.relispartition \
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE i.inhparent = $1 ORDER BY 1, 2";
-    let rows = client.query(sql, &[&oid]).await?;
+    names(&client.query(sql, &[&oid]).await?)
+}
+
+fn names(rows: &[Row]) -> Result<Vec<RelationName>, Error> {
     let name = |row: &Row| {
         Ok(RelationName {
             schema: row.try_get("schema")?,
@@ -169,6 +172,18 @@ pub async fn inheritors(client: &impl GenericClient, oid: u32) -> Result<Vec<Rel
         })
     };
     rows.iter().map(name).collect()
+}
+
+/// The partitions of a table, at any depth, that are UNLOGGED: the server lets a partition of a published table become it,
+/// though not the table itself, and streams nothing of it (seen with 14, 17 and 18).
+pub async fn unlogged_partitions(client: &impl GenericClient, oid: u32) -> Result<Vec<RelationName>, Error> {
+    let sql = "WITH RECURSIVE tree(oid) AS (SELECT $1::pg_catalog.oid \
+          UNION SELECT i.inhrelid FROM tree AS t JOIN pg_catalog.pg_inherits AS i ON i.inhparent = t.oid) \
+        SELECT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name \
+        FROM tree AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.oid \
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+        WHERE c.relispartition AND c.relkind = 'r' AND c.relpersistence <> 'p' ORDER BY 1, 2";
+    names(&client.query(sql, &[&oid]).await?)
 }
 
 async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColumn>, Error> {

@@ -117,6 +117,56 @@ async fn a_file_table_that_is_mapped_later_begins_there_and_is_watched_as_well()
 }
 
 #[tokio::test]
+async fn a_partition_that_is_not_logged_is_told_and_what_it_got_is_found() {
+    // GIVEN a site with partitioned files, mapped and watched
+    let table = "create table files (id bigint primary key, ticket_id bigint, name text, content bytea) partition by range (id);
+        create table files_a partition of files for values from (0) to (100);
+        create table files_b partition of files for values from (100) to (200)";
+    let stage = stage().schema(table).config("[reply]\n", FILES).build().await;
+    let connector = watching(&stage).await;
+    let (ticket, case) = stage.open("Soru").await;
+    let insert = |id: i64, name: &str| format!("insert into files values ({id}, {ticket}, '{name}', 'x')");
+    let names = |books: &Books| -> Vec<String> {
+        let messages = books.case(case).expect("the case").messages.clone();
+        let files = messages.into_iter().flat_map(|message| message.attachments);
+        files.map(|file| file.file_name).collect()
+    };
+    stage.sql(&insert(1, "bir")).await;
+    stage
+        .deskie("the first file", |books| !names(books).is_empty())
+        .await;
+    stage.settled().await;
+    // WHEN a partition becomes UNLOGGED, which the server allows, THEN it is told with the mend
+    stage.sql("alter table files_b set unlogged").await;
+    connector.wait_for_log("UNLOGGED (public.files_b)").await;
+    let mend = "alter table \"public\".\"files_b\" set logged";
+    for command in ["status", "check"] {
+        let told = stage.workplace.command(&[command]).await.exits(1);
+        let told = told.stdout + &told.stderr;
+        assert!(told.contains(mend), "{command}: {told}");
+        assert!(!told.contains("nothing publishes"), "{command}: {told}");
+    }
+    // AND the others go on, and what it got arrives once it is mended
+    stage.sql(&insert(101, "iki")).await;
+    stage.sql(&insert(2, "üç")).await;
+    stage
+        .deskie("the file of the other partition", |books| names(books).len() > 1)
+        .await;
+    assert_eq!(names(&stage.settled().await), ["bir", "üç"]);
+    stage.sql(mend).await;
+    connector.wait_for_log("repaired: ").await;
+    stage
+        .deskie("the file of the gap", |books| names(books).len() > 2)
+        .await;
+    stage.sql(&insert(102, "dört")).await;
+    stage
+        .deskie("a file after it", |books| names(books).len() > 3)
+        .await;
+    assert_eq!(names(&stage.settled().await), ["bir", "üç", "iki", "dört"]);
+    stage.workplace.command(&["status"]).await.ok();
+}
+
+#[tokio::test]
 async fn a_table_that_is_made_anew_under_its_name_is_told_and_its_gap_repaired() {
     // GIVEN a ticket with a case and a message
     let stage = stage().build().await;

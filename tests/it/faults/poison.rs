@@ -334,6 +334,8 @@ impl Poison {
                 .with_file("x", "", &[0; 9]),
             8 => return self.case(simulator, random, token),
             9 | 10 => {
+                // What is in doubt there stays it while one of its messages cannot be read.
+                parks();
                 let text = format!("{token} seldom seen");
                 self.spoil(simulator, Match::ListMessages, &text, token, random);
                 Says::text(text)

@@ -257,8 +257,10 @@ async fn a_case_that_may_not_be_read_is_told_by_the_refusal_and_not_by_its_words
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connector_that_is_stopped_is_told_as_long_as_its_slot_keeps_wal() {
-    // GIVEN a site that is set up, and a connector that was never started, or was stopped
+    // GIVEN a site that is set up, whose connector was not started yet: nothing has stopped
     let stage = stage().build().await;
+    let status = stage.workplace.command(&["status"]).await.ok();
+    assert!(status.stdout.contains("`deskie-cdc run`"), "{}", status.stdout);
     let told = async || {
         let status = stage.workplace.command(&["status"]).await.exits(1);
         let says = [
@@ -283,12 +285,12 @@ async fn a_connector_that_is_stopped_is_told_as_long_as_its_slot_keeps_wal() {
         let report: Value = serde_json::from_str(&status.stdout).unwrap();
         assert_eq!(report["troubles"][0]["kind"], "stopped");
     };
-    told().await;
+    // WHEN it has run and is stopped, THEN that is told
     let connector = stage.run().await;
     stage.workplace.command(&["status"]).await.ok();
     assert!(connector.sigterm_and_wait().await.success());
     told().await;
-    // WHEN the slot is gone, THEN it keeps nothing
+    // AND WHEN the slot is gone, THEN it keeps nothing
     stage
         .sql("select pg_drop_replication_slot('deskie_cdc_site')")
         .await;
