@@ -457,7 +457,8 @@ fn chain(error: reqwest::Error) -> String {
 
 /// `multipart/form-data` with `case[attachments][1]` and so on (`[D]` D-cases).
 fn form(root: &str, body: &Map<String, Value>, files: &[File]) -> Form {
-    // names as they are: PHP takes a part with only `filename*` for a text field, and the file would be lost
+    // Names as they are: reqwest would write `name*` for one with a blank, a slash or a letter that is not ASCII, and PHP drops such a
+    // field and all that follow it (reqwest 0.13.5, PHP 8.2).
     let mut form = Form::new().percent_encode_noop();
     for (name, value) in request::form_fields(root, body) {
         form = form.text(name, value);

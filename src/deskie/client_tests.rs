@@ -137,7 +137,7 @@ async fn files_travel_as_multipart_with_their_names_as_they_are() {
         body.contains("name=\"message[attachments][1]\"; filename=\"çek"),
         "{body}"
     );
-    assert!(!body.contains("filename*"), "PHP does not know filename*: {body}");
+    assert!(!body.contains("name*"), "PHP does not know name*: {body}");
     assert!(body.contains("Content-Type: image/png\r\n"), "{body}");
     assert!(
         body.contains("message[attachments][2]") && !body.contains("\r\nX-Evil"),
