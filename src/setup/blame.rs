@@ -206,6 +206,18 @@ async fn fault(
                 pointed.first().map_or("", String::as_str)
             ))
         }
+        (None, Some(pointed))
+            if server.code == "42P01"
+                && pointed.len() > 1
+                && !sql_names_relation(error)
+                && name.starts_with("reply") =>
+        {
+            Some(
+                "the row that is written has no alias, and no other message is there: the ticket's own row is `t`, what Deskie's message \
+                 brings are :text, :kind, :author_name and their like"
+                    .to_owned(),
+            )
+        }
         (None, Some(pointed)) if server.code == "42702" && pointed.len() == 1 => {
             let alias = match name.split('.').next() {
                 Some("message") => "m",
