@@ -176,62 +176,68 @@ impl Ground<'_> {
         columns.flat_map(of_column).collect()
     }
 
-    /// A boolean that is named for one side.
+    /// A flag that is named for one side: a boolean, or 0 and 1.
     pub(super) fn by_flags(&self) -> Vec<Teller> {
-        let mut found = Vec::new();
-        for column in self
-            .message
-            .table
-            .columns
-            .iter()
-            .filter(|column| column.type_category == 'B')
+        let columns = self.message.table.columns.iter();
+        columns.filter_map(|column| self.by_flag(column)).collect()
+    }
+
+    fn by_flag(&self, column: &TableColumn) -> Option<Teller> {
+        let held = self.message.values(&column.name);
+        let is_number = column.type_category == 'N'
+            && !has(&column.name, words::KEY_PART)
+            && self.free(&column.name)
+            && ["0", "1"].iter().all(|value| held.contains(value))
+            && held.iter().all(|value| ["0", "1"].contains(value));
+        if !(column.type_category == 'B' || is_number)
+            || words::has_part(&column.name, words::NOT_AUTHOR)
+            || has(&column.name, words::INTERNAL)
+            || has(&column.name, words::PUBLIC)
         {
-            if words::has_part(&column.name, words::NOT_AUTHOR)
-                || has(&column.name, words::INTERNAL)
-                || has(&column.name, words::PUBLIC)
-            {
-                continue;
-            }
-            let (agent, customer) = (
-                has(&column.name, words::AGENT),
-                has(&column.name, words::CUSTOMER),
-            );
-            if agent == customer {
-                continue;
-            }
-            let name = dotted("m", &column.name);
-            let (yes, no) = if agent {
-                ("agent", "customer")
-            } else {
-                ("customer", "agent")
-            };
-            let set = |is_agent: bool| Some(Value::Sql((is_agent == agent).to_string()));
-            // `seen_by_customer` names a side, too: a word that is neither the side's nor of writing leaves it open.
-            let side = if agent { words::AGENT } else { words::CUSTOMER };
-            let lists = [side, words::AUTHOR, words::MESSAGE, words::WRITTEN];
-            let mut parts = words::parts(&column.name).into_iter();
-            let is_plain = parts.all(|part| lists.iter().any(|list| has(&part, list)));
-            found.push(Teller {
-                sql: format!("case when {name} then '{yes}' else '{no}' end"),
-                why: format!("{} tells", column.name),
-                used: vec![column.name.clone()],
-                join: None,
-                sets: vec![Set {
-                    column: column.name.clone(),
-                    agent: set(true),
-                    customer: set(false),
-                }],
-                verdicts: self
-                    .cells(&column.name)
-                    .into_iter()
-                    .map(|cell| Some((cell == Some("true")) == agent))
-                    .collect(),
-                is_sure: true,
-                doubt: (!is_plain).then(|| "does it say who wrote it?".to_owned()),
-                is_of_two: false,
-            });
+            return None;
         }
-        found
+        let is_agents = has(&column.name, words::AGENT);
+        if is_agents == has(&column.name, words::CUSTOMER) {
+            return None;
+        }
+        let (side, yes, no) = match is_agents {
+            true => (words::AGENT, "agent", "customer"),
+            false => (words::CUSTOMER, "customer", "agent"),
+        };
+        // `seen_by_customer` names a side, too: a word that is neither the side's nor of writing leaves it open.
+        let lists = [side, words::AUTHOR, words::MESSAGE, words::WRITTEN];
+        let mut parts = words::parts(&column.name).into_iter();
+        let is_plain = parts.all(|part| lists.iter().any(|list| has(&part, list)));
+        let (condition, true_word, false_word) = match is_number {
+            true => (format!("{} = 1", dotted("m", &column.name)), "1", "0"),
+            false => (dotted("m", &column.name), "true", "false"),
+        };
+        let set = |is_agent: bool| {
+            let word = if is_agent == is_agents {
+                true_word
+            } else {
+                false_word
+            };
+            Some(Value::Sql(word.to_owned()))
+        };
+        let cells = self.cells(&column.name).into_iter();
+        Some(Teller {
+            sql: format!("case when {condition} then '{yes}' else '{no}' end"),
+            why: format!("{} tells", column.name),
+            used: vec![column.name.clone()],
+            join: None,
+            sets: vec![Set {
+                column: column.name.clone(),
+                agent: set(true),
+                customer: set(false),
+            }],
+            verdicts: cells
+                .map(|cell| Some((cell == Some(true_word)) == is_agents))
+                .collect(),
+            is_sure: true,
+            doubt: (!is_plain).then(|| "does it say who wrote it?".to_owned()),
+            is_of_two: false,
+        })
     }
 
     /// The classes of agents, of customers, and of whoever else. Where one is that of the ticket's customer, other people are none,

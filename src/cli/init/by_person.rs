@@ -10,6 +10,7 @@ use super::lookup::{self, Held, lookup};
 use super::speech::{Set, Spoken, agent_of, table_name};
 use super::tellers::{Ground, NOT_WRITER, Teller};
 use super::words::{self, has};
+use crate::postgres::catalog::TableColumn;
 
 impl Ground<'_> {
     /// A column that names the agent, where one wrote it.
@@ -64,6 +65,45 @@ impl Ground<'_> {
             });
         }
         found
+    }
+
+    /// A column that holds the name of the agent, where one wrote it.
+    pub(super) fn by_agent_name(&self) -> Vec<Teller> {
+        let lists = [words::AGENT, words::NAME_PART, words::AUTHOR, words::WRITTEN];
+        let columns = self.message.table.columns.iter().filter(|column| {
+            let mut parts = words::parts(&column.name).into_iter();
+            column.type_category == 'S'
+                && has(&column.name, words::AGENT)
+                && !has(&column.name, words::HARMLESS)
+                && parts.all(|part| lists.iter().any(|list| has(&part, list)))
+        });
+        let teller = |column: &TableColumn| {
+            let cells = self.cells(&column.name);
+            let is_filled = |cell: &Option<&str>| cell.is_some_and(|text| !text.trim().is_empty());
+            let is_name = |text: &str| text.split_whitespace().count() <= 3 && text.chars().count() <= 40;
+            let verdicts: Vec<Option<bool>> = cells.iter().map(|cell| Some(is_filled(cell))).collect();
+            let is_named = cells.iter().flatten().all(|text| is_name(text));
+            let is_told = verdicts.contains(&Some(true)) && verdicts.contains(&Some(false));
+            (is_named && is_told).then(|| Teller {
+                sql: format!(
+                    "case when coalesce({}, '') <> '' then 'agent' else 'customer' end",
+                    dotted("m", &column.name)
+                ),
+                why: format!("{} names the agent, where one wrote it", column.name),
+                used: vec![column.name.clone()],
+                join: None,
+                sets: vec![Set {
+                    column: column.name.clone(),
+                    agent: Some(Value::Sql(":author_name".to_owned())),
+                    customer: (column.not_null && !column.has_default).then(|| Value::Sql("''".to_owned())),
+                }],
+                is_of_two: false,
+                doubt: self.strangers(&verdicts),
+                verdicts,
+                is_sure: false,
+            })
+        };
+        columns.filter_map(teller).collect()
     }
 
     /// Whoever wrote it is staff, as the table of people says.

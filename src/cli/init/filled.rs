@@ -77,7 +77,7 @@ impl<'a> Rows<'a> {
     pub(super) fn beside_agent(&self, column: &TableColumn, agent: &str) -> Option<Beside> {
         let (ours, theirs) = (self.place(&column.name)?, self.place(agent)?);
         let cell = |row: &speech::Spoken, place: usize| row.cells.get(place).cloned().flatten();
-        let is_agents = |row: &speech::Spoken| cell(row, theirs).is_some();
+        let is_agents = |row: &speech::Spoken| cell(row, theirs).is_some_and(|text| !text.trim().is_empty());
         let mut rows = self.message.rows.iter().filter(|row| is_agents(row)).peekable();
         rows.peek()?;
         if rows.all(|row| cell(row, ours).is_none()) {
@@ -229,7 +229,10 @@ impl<'a> Rows<'a> {
             'S' if words::each(words::AUTHOR_NAME).any(|word| words::same(name, word)) => {
                 return sql(":author_name");
             }
-            'S' if has(name, words::EMAIL) && cells.iter().all(|text| text.contains('@')) => {
+            'S' if has(name, words::EMAIL)
+                && !words::has_part(name, words::NOT_EMAIL)
+                && cells.iter().all(|text| text.contains('@')) =>
+            {
                 return sql(":author_email");
             }
             'S' if has(name, words::AUTHOR) && !cells.iter().all(|text| is_word(text)) => {

@@ -389,7 +389,7 @@ fn needed(column: &TableColumn, of: &Candidate, ticket: &Candidate) -> (Value, &
             Some(subject) => Value::todo("what stands here in a reply?", dotted("t", &subject.name)),
             None => sql(":subject"),
         },
-        'S' if has(name, words::EMAIL) => sql(":author_email"),
+        'S' if has(name, words::EMAIL) && !words::has_part(name, words::NOT_EMAIL) => sql(":author_email"),
         _ => Value::Todo {
             question: format!(
                 "{}, NOT NULL without a default: what stands here in a reply?",

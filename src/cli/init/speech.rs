@@ -187,6 +187,7 @@ fn told(ground: &Ground<'_>) -> Author {
     tellers.extend(ground.by_flags());
     tellers.extend(ground.by_kind());
     tellers.extend(ground.by_agent_key());
+    tellers.extend(ground.by_agent_name());
     tellers.extend(ground.by_staff());
     tellers.extend(ground.by_staff_rows());
     tellers.extend(ground.by_membership());

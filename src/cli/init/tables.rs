@@ -485,13 +485,19 @@ pub(super) fn messages<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> Ch
     }
 }
 
-/// Tables that are named for messages and hold texts, but name no row of any other table.
+/// Tables that are named for messages and hold texts, but name no row that they may be about.
 pub(super) fn unlinked(tables: &[Candidate]) -> Vec<&Candidate> {
     let is_message = |of: &&Candidate| {
         let name = &of.table.name.table;
         has(name, words::MESSAGE) && !has(name, words::ASIDE) && !has(name, words::FILE) && body(of).is_some()
     };
-    let is_linked = |of: &Candidate| tables.iter().any(|other| link(of, other).is_some());
+    // Whoever wrote it is not what it is about.
+    let is_linked = |of: &Candidate| {
+        let mut others = tables
+            .iter()
+            .filter(|other| !has(&words::last(&other.table.name.table), words::USER));
+        others.any(|other| link(of, other).is_some())
+    };
     tables
         .iter()
         .filter(is_message)

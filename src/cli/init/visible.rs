@@ -153,14 +153,17 @@ fn board(of: &Candidate, column: &TableColumn, alias: &str, tables: &[Candidate]
     there.sort_unstable();
     there.dedup();
     let mut held = lookup::held(of, column, tables);
-    if held.is_empty() && of.table.primary_key.contains(&column.name) && has(&column.name, words::BOARD) {
+    // A part of the key, and a name of more than one word (`Technical help`) or an address, are as good as a word here.
+    let is_text = column.type_category == 'S' && there.len() < of.values(&column.name).len();
+    let is_part = of.table.primary_key.contains(&column.name);
+    let is_few = there.len() <= 8 && there.iter().all(|value| value.chars().count() <= 40);
+    if held.is_empty() && (is_part || is_text) && is_few && has(&column.name, words::BOARD) {
         let sql = |value: &&str| Held {
             value: (*value).to_owned(),
             sql: lookup::value_of(column, value),
             words: (*value).to_owned(),
         };
-        held = there.iter().take(9).map(sql).collect();
-        held.truncate(if held.len() > 8 { 0 } else { 8 });
+        held = there.iter().map(sql).collect();
     }
     let is_closed = of.is_closed(column) && held.len() > 1;
     if there.len() < 2 && !is_closed {

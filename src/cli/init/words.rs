@@ -50,7 +50,7 @@ pub(super) const NOT_BODY: &str = "note resolution solution preview last cache s
 pub(super) const CREATED: &str = "created_at created created_on date_created creation_date created_date create_date create_time createdtime \
     inserted_at sent_at created_at_utc created_utc sent_at_utc posted_at opened_at opened started_at written written_at timestamp time date \
     olusturma_tarihi olusturulma eklenme eklenme_tarihi gonderim_tarihi tarih создано создан дата_создания дата \
-    data_sozdaniya sozdano data angelegt_am angelegt erstellt_am erstellt gesendet_am datum cree_le fecha \
+    data_sozdaniya sozdano data angelegt_am angelegt eingang erstellt_am erstellt gesendet_am datum cree_le fecha \
     creado_en \
     utworzono data_utworzenia dodano wyslano creado creado_el fecha_creacion creato creato_il criado_em data_criacao acilis açılış acilma acilis_tarihi kayit_tarihi";
 /// E-mail addresses.
@@ -118,7 +118,7 @@ pub(super) const INTERNAL: &str = "internal private hidden note notes draft dele
     prive privado brouillon borrador \
     wewnetrz wewnętrz prywatn notatk ukryt szkic usuniet usunięt interna oculto oculta borrador eliminad nota notas nascost cancellat eliminat interno rascunho rahasia";
 /// The customer may see it, in names.
-pub(super) const PUBLIC: &str = "public visible published approved gorunur görünür yayinda yayında herkese acik açık публичн видим видно vidno \
+pub(super) const PUBLIC: &str = "public visible published approved freigegeben gorunur görünür yayinda yayında herkese acik açık публичн видим видно vidno \
     опубликован publich vidim öffentlich oeffentlich sichtbar veröffentlicht publico \
     publiczn widoczn visibile pubblic visivel público";
 /// What the customer sees, in values of a column for the kind of a message.

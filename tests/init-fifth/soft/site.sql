@@ -4,6 +4,7 @@ create table agents (id int generated always as identity primary key, full_name 
 create table mailboxes (id int primary key, label text not null);
 create table support_cases (id int generated always as identity primary key, mailbox_id int not null references mailboxes, client_id int references clients, guest_first_name text, guest_last_name text, guest_email text, topic text not null, status int not null default 1, is_deleted boolean not null default false, opened_at timestamptz not null default now());
 create table case_messages (id int generated always as identity primary key, case_id int not null references support_cases, direction int not null, client_id int references clients, agent_id int references agents, message text not null, message_plain text, sent_from text, seq int, tenant int, is_deleted boolean not null default false, created_at timestamptz not null default now());
+create table case_files (id int generated always as identity primary key, case_id int not null references support_cases, label text not null);
 insert into clients (first_name,last_name,email) values ('Ada','Lee','ada@mail.example'),('Ben','Orr','ben@mail.example');
 insert into agents (full_name,email) values ('Sue Ray','sue@desk.example'),('Tom Fox','tom@desk.example');
 insert into mailboxes values (1,'support@desk.example'),(2,'jobs@desk.example');
