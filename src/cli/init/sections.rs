@@ -78,7 +78,7 @@ pub(super) fn sections(found: &Found<'_>) -> Vec<Section> {
     if let Some(message) = &found.message {
         let seen = seen(message, found.tables);
         sections.push(self::message(message, &seen));
-        sections.extend(attachment(found, message));
+        sections.extend(attachments(found, message));
         sections.extend(reply(found, message, &seen));
     } else if let Some(ticket) = sections.first_mut() {
         ticket.question(
@@ -397,21 +397,55 @@ fn message(message: &Spoken<'_>, seen: &Visible) -> Section {
     section
 }
 
-fn attachment(found: &Found<'_>, message: &Spoken<'_>) -> Option<Section> {
-    let (files, _) = files(found.ticket.0, Some(message.table), found.tables);
+/// The files of the messages, and those rows of the same table that name the ticket alone.
+fn attachments(found: &Found<'_>, message: &Spoken<'_>) -> Vec<Section> {
+    let ticket = found.ticket.0;
+    let (Some(files), _) = files(ticket, Some(message.table), found.tables) else {
+        return Vec::new();
+    };
+    let mut sections = vec![attachment(found, &files, Vec::new())];
+    let of_ticket = super::tables::link(files.table, ticket).filter(|_| files.of_message);
+    let (Link::Key { columns, .. }, Some(Link::Key { .. })) = (&files.link, &of_ticket) else {
+        return sections;
+    };
+    let [column] = columns.as_slice() else {
+        return sections;
+    };
+    let known = &files.table.table.columns;
+    let place = known.iter().position(|known| known.name == *column);
+    let cells = files.table.rows.iter().map(|row| row.get(place?)?.as_deref());
+    let cells: Vec<Option<&str>> = cells.collect();
+    let name = dotted("a", column);
+    let alone = match () {
+        () if cells.contains(&None) => format!("{name} is null"),
+        () if cells.contains(&Some("0")) => format!("{name} = 0"),
+        () => return sections,
+    };
+    if let Some(link) = of_ticket {
+        let of_ticket = Files {
+            table: files.table,
+            of_message: false,
+            link,
+            place: files.place,
+        };
+        sections.push(attachment(found, &of_ticket, vec![alone]));
+    }
+    sections
+}
+
+fn attachment(found: &Found<'_>, files: &Files<'_>, mut conditions: Vec<String>) -> Section {
     let Files {
         table: of,
         of_message,
         link,
         place,
-    } = files?;
+    } = files;
     let mut section = Section::new("[[attachment]]", "alias a");
-    section.line("of", if of_message { "message" } else { "ticket" }, "");
+    section.line("of", if *of_message { "message" } else { "ticket" }, "");
     section.line("table", table_name(of), "guessed by its name");
     section.names("parent", &link.columns());
     let mut used = link.columns();
-    let mut conditions = Vec::new();
-    if let Link::Polymorphic { pair, word } = &link {
+    if let Link::Polymorphic { pair, word } = link {
         used.push(pair.kind.clone());
         conditions.push(format!(
             "{} = {}",
@@ -462,5 +496,5 @@ fn attachment(found: &Found<'_>, message: &Spoken<'_>) -> Option<Section> {
             );
         }
     }
-    Some(section)
+    section
 }
