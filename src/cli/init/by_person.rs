@@ -21,8 +21,13 @@ impl Ground<'_> {
             .table
             .columns
             .iter()
-            .filter(|column| !column.not_null && !self.link.contains(&column.name))
+            .filter(|column| !self.link.contains(&column.name))
         {
+            // Where the column has to be filled, 0 may be nobody's key.
+            let has_zero = column.type_category == 'N' && self.cells(&column.name).contains(&Some("0"));
+            if column.not_null && !has_zero {
+                continue;
+            }
             let is_key = self.message.key_of(&column.name).is_some()
                 || words::parts(&column.name).last().is_some_and(|last| last == "id");
             let people = self
@@ -37,16 +42,17 @@ impl Ground<'_> {
             if !is_key || is_other || !(has(&column.name, words::AGENT) || is_to_staff) {
                 continue;
             }
-            let cells = self.cells(&column.name).into_iter();
-            let verdicts: Vec<Option<bool>> = cells.map(|cell| Some(cell.is_some())).collect();
+            let keys = self.keys(&column.name).into_iter();
+            let verdicts: Vec<Option<bool>> = keys.map(|key| Some(key.is_some())).collect();
             let both = self.of_two(&column.name);
+            let name = dotted("m", &column.name);
             let agent = people
                 .and_then(|people| agent_of(people, people.table.primary_key.first()?, None, Some("…")));
             found.push(Teller {
-                sql: format!(
-                    "case when {} is not null then 'agent' else 'customer' end",
-                    dotted("m", &column.name)
-                ),
+                sql: match has_zero {
+                    true => format!("case when coalesce({name}, 0) <> 0 then 'agent' else 'customer' end"),
+                    false => format!("case when {name} is not null then 'agent' else 'customer' end"),
+                },
                 why: format!("{} is the agent, where one wrote it", column.name),
                 used: vec![column.name.clone()],
                 join: None,
@@ -56,7 +62,8 @@ impl Ground<'_> {
                         question: "which row stands for an agent of Deskie's?".to_owned(),
                         offer: None,
                     })),
-                    customer: None,
+                    customer: (has_zero && column.not_null && !column.has_default)
+                        .then(|| Value::Sql("0".to_owned())),
                 }],
                 is_of_two: both.is_some(),
                 doubt: both.or_else(|| self.strangers(&verdicts)),
@@ -311,9 +318,9 @@ impl Ground<'_> {
 
     /// Why rows that name an agent may not be his: a customer is named in them, too.
     fn of_two(&self, agents: &str) -> Option<String> {
-        let agents = self.cells(agents);
+        let agents = self.keys(agents);
         let count = |column: &str| {
-            let rows = self.cells(column).into_iter().zip(&agents);
+            let rows = self.keys(column).into_iter().zip(&agents);
             rows.filter(|(cell, agent)| cell.is_some() && agent.is_some())
                 .count()
         };
@@ -333,7 +340,7 @@ impl Ground<'_> {
             Customer::Own | Customer::Kinds(..) | Customer::Through(_) => None,
         };
         let is_strange = |column: &str, to: u32| {
-            let rows = self.cells(column).into_iter().zip(self.spoken).zip(verdicts);
+            let rows = self.keys(column).into_iter().zip(self.spoken).zip(verdicts);
             rows.filter(|(_, verdict)| **verdict == Some(false))
                 .any(|((cell, row), _)| cell.is_some() && (owner != Some(to) || cell != row.owner.as_deref()))
         };

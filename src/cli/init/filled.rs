@@ -77,10 +77,11 @@ impl<'a> Rows<'a> {
     pub(super) fn beside_agent(&self, column: &TableColumn, agent: &str) -> Option<Beside> {
         let (ours, theirs) = (self.place(&column.name)?, self.place(agent)?);
         let cell = |row: &speech::Spoken, place: usize| row.cells.get(place).cloned().flatten();
-        let is_agents = |row: &speech::Spoken| cell(row, theirs).is_some_and(|text| !text.trim().is_empty());
+        let is_nobody = |cell: Option<String>| cell.is_none_or(|text| matches!(text.trim(), "" | "0"));
+        let is_agents = |row: &speech::Spoken| !is_nobody(cell(row, theirs));
         let mut rows = self.message.rows.iter().filter(|row| is_agents(row)).peekable();
         rows.peek()?;
-        if rows.all(|row| cell(row, ours).is_none()) {
+        if rows.all(|row| is_nobody(cell(row, ours))) {
             return Some(Beside::Nothing);
         }
         Some(match self.of_ticket(column, &is_agents) {

@@ -65,6 +65,14 @@ impl Ground<'_> {
             .collect()
     }
 
+    /// The keys in a column; 0 and the empty text are the key of nobody.
+    pub(super) fn keys(&self, column: &str) -> Vec<Option<&str>> {
+        let cells = self.cells(column).into_iter();
+        cells
+            .map(|cell| cell.filter(|key| !matches!(key.trim(), "" | "0")))
+            .collect()
+    }
+
     /// Whether the column is neither a link nor a key.
     pub(super) fn free(&self, column: &str) -> bool {
         !self.link.iter().any(|link| link == column) && self.message.key_of(column).is_none()
