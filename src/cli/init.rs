@@ -7,11 +7,15 @@
 //! loaded, prepared, shown with three tickets, and a reply is written and read back in a transaction that is rolled back.
 
 mod ask;
+mod by_column;
+mod by_person;
 mod catalog;
 mod columns;
 mod customers;
 mod draft;
 mod evidence;
+mod filled;
+mod lookup;
 mod mixed;
 mod path;
 mod reply;
@@ -142,9 +146,17 @@ async fn find<'a>(
                 "the choice among several".to_owned(),
             ),
             Choice::None => {
+                let names: Vec<String> = tables::likely(tables)
+                    .iter()
+                    .map(|of| of.table.name.to_string())
+                    .collect();
+                let likely = match names.is_empty() {
+                    true => String::new(),
+                    false => format!(" (by their names it may be {})", names.join(", ")),
+                };
                 return Err(failed(format!(
-                    "none of the {} tables that this user may read looks like one of tickets\nhint: name it with --ticket TABLE, and with \
-                     --message TABLE what is written about its rows; or write the config by hand: `[ticket] table`, `subject`, `body` and \
+                    "none of the {} tables that this user may read looks like one of tickets{likely}\nhint: name it with --ticket TABLE, and \
+                     with --message TABLE what is written about its rows; or write the config by hand: `[ticket] table`, `subject`, `body` and \
                      `customer` are the beginning",
                     tables.len()
                 )));
@@ -181,7 +193,7 @@ async fn find<'a>(
     let message = match message {
         None => None,
         Some((table, why)) => {
-            let Some(link) = tables::link(table, ticket.0) else {
+            let Some(link) = tables::between(table, ticket.0) else {
                 return Err(failed(format!(
                     "nothing tells how the rows of {} name their ticket in {}\nhint: write the config by hand, `[message] ticket` \
                      is an expression over the message's row",
@@ -215,14 +227,20 @@ async fn find<'a>(
                 &spoken,
             );
             let first = evidence::first_message(client, ticket.0, table, &link).await;
-            Some(Spoken {
+            let mut message = Spoken {
                 table,
                 why,
                 link,
                 writer,
                 author,
                 first,
-            })
+                rows: spoken,
+            };
+            let known = sections::seen(&message, tables).conditions;
+            if let Some(keys) = evidence::seen(client, table, &known).await {
+                message.keep(&keys);
+            }
+            Some(message)
         }
     };
     Ok(Found {
@@ -235,10 +253,24 @@ async fn find<'a>(
 
 /// Nothing that anybody wrote was found about the tickets, and where it may stand.
 fn no_words(ticket: &Candidate, tables: &[Candidate]) -> String {
-    let near: Vec<String> = tables::children(ticket, &[], tables)
+    let children = tables::children(ticket, &[], tables);
+    let near: Vec<String> = children
         .iter()
         .map(|child| child.table.name.to_string())
         .collect();
+    let beyond = children
+        .iter()
+        .find_map(|child| Some((*child, tables::text_of(child, &children, tables)?)));
+    if let Some((child, (text, link))) = beyond {
+        let (child_key, link_column) = (child.table.primary_key.concat(), link.columns().concat());
+        let to_ticket = tables::link(child, ticket).map_or(String::new(), |link| link.columns().concat());
+        return format!(
+            "{} holds no text of a ticket's, nor does {}, whose rows name its rows: what was written stands in {}, whose rows name those\nhint: \
+             that is a mapping by hand. `[message] table = \"{1}\"`, `ticket = \"{to_ticket}\"`, `join = \"join {2} b on b.{link_column} = \
+             m.{child_key}\"` and `body = \"b.…\"` are the beginning; a reply then writes into both, see `[reply] after` in docs/mapping.md",
+            ticket.table.name, child.table.name, text.table.name
+        );
+    }
     let hint = match near.as_slice() {
         [] => "no table names its rows. Is it another one (--ticket TABLE)? Else name the messages (--message TABLE), or write the config by \
                hand: `[message] ticket` is an expression over the message's row"

@@ -194,7 +194,8 @@ pub(super) fn text(expression: Option<&Expr>, alias: &str, shape: &Shape) -> Str
     })
 }
 
-pub(super) fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
+/// Whether a `where` holds, as text.
+pub fn condition(expression: Option<&Expr>, alias: &str, shape: &Shape) -> String {
     match expression {
         Some(expr) => format!(
             "coalesce(({})::pg_catalog.bool, false)::pg_catalog.text",

@@ -211,12 +211,17 @@ async fn fault(
         (None, Some(pointed))
             if server.code == "42P01" && pointed.len() > 1 && !sql_names_relation(error) =>
         {
-            Some(format!(
-                "`{}` is the alias of nothing here: this section's own row is `{}`, and a join's tables have the aliases that it \
-                 gives them",
-                pointed.first().map_or("", String::as_str),
-                own_alias(name)
-            ))
+            Some(match name.starts_with("reply") {
+                true => "the row that is written has no alias, and no other message is there: the ticket's own row is `t`, what \
+                         Deskie's message brings are :text, :kind, :author_name and their like"
+                    .to_owned(),
+                false => format!(
+                    "`{}` is the alias of nothing here: this section's own row is `{}`, and a join's tables have the aliases that \
+                     it gives them",
+                    pointed.first().map_or("", String::as_str),
+                    own_alias(name)
+                ),
+            })
         }
         (None, Some(pointed)) if server.code == "42702" && pointed.len() == 1 => {
             let alias = own_alias(name);

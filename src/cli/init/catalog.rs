@@ -62,14 +62,7 @@ impl Candidate {
         let mut found: BTreeSet<String> = column.enum_labels.iter().cloned().collect();
         found.extend(self.allowed.get(&column.name).into_iter().flatten().cloned());
         found.extend(self.values(&column.name).into_iter().map(str::to_owned));
-        // An address is a word of nobody's list.
-        let is_word = |word: &String| {
-            word.chars().count() <= 40
-                && !word.contains(char::is_whitespace)
-                && !word.contains('@')
-                && !word.contains("://")
-        };
-        if found.len() > 8 || !found.iter().all(is_word) {
+        if found.len() > 8 || !found.iter().all(|word| is_word(word)) {
             return Vec::new();
         }
         found.into_iter().collect()
@@ -86,10 +79,19 @@ impl Candidate {
     }
 }
 
+/// Whether a value may be a word of some list, and so may stand in a draft: an address, and what a person wrote, may not.
+pub(super) fn is_word(value: &str) -> bool {
+    let is_address = || {
+        let host = value.split('/').next().unwrap_or_default();
+        host.parse::<std::net::IpAddr>().is_ok() || value.contains('@') || value.contains("://")
+    };
+    value.chars().count() <= 40 && !value.contains(char::is_whitespace) && !is_address()
+}
+
 /// The most tables that are looked at.
 const TABLES: i64 = 2000;
 /// So many rows of each are read.
-const ROWS: usize = 300;
+pub(super) const ROWS: usize = 300;
 /// Of more tables only those are read whose names fit.
 const READ_ALL: usize = 200;
 
@@ -219,7 +221,25 @@ fn polymorphic(table: &Table) -> Vec<Polymorphic> {
             id: id.name.clone(),
         })
     };
-    table.columns.iter().filter_map(kind_of).collect()
+    let named = |(kind, id): &(&str, &str)| {
+        let column = |name: &str| table.columns.iter().find(|column| column.name == name);
+        let kind = column(kind).filter(|kind| matches!(kind.type_category, 'S' | 'E'))?;
+        Some(Polymorphic {
+            kind: kind.name.clone(),
+            id: column(id)?.name.clone(),
+        })
+    };
+    // Odoo's and others' words for it.
+    let pairs = [
+        ("model", "res_id"),
+        ("res_model", "res_id"),
+        ("model", "model_id"),
+        ("model", "record_id"),
+        ("table_name", "record_id"),
+        ("entity", "entity_id"),
+    ];
+    let found = table.columns.iter().filter_map(kind_of);
+    found.chain(pairs.iter().filter_map(named)).collect()
 }
 
 /// The newest rows as texts; none where they cannot be read.
@@ -271,6 +291,15 @@ pub(super) async fn add_guessed_keys(client: &Client, tables: &mut [Candidate]) 
                 continue;
             }
             let Some(target) = named(&column.name, column, of, tables) else {
+                if is_parent(of, column) {
+                    let key = ForeignKey {
+                        to: of.table.oid,
+                        columns: vec![column.name.clone()],
+                        their: of.table.primary_key.clone(),
+                        guessed: true,
+                    };
+                    added.push((place, key));
+                }
                 continue;
             };
             let Some(key) = target.table.primary_key.first() else {
@@ -279,7 +308,8 @@ pub(super) async fn add_guessed_keys(client: &Client, tables: &mut [Candidate]) 
             let sql = format!(
                 "select pg_catalog.count(*)::pg_catalog.text, (pg_catalog.count(*) filter (where exists (select from {} x where \
                  x.{}::pg_catalog.text OPERATOR(pg_catalog.=) s.v::pg_catalog.text)))::pg_catalog.text \
-                 from (select {} as v from {} where {2} is not null limit 50) s",
+                 from (select {} as v from {} where {2} is not null and {2}::pg_catalog.text OPERATOR(pg_catalog.<>) '0' and \
+                 {2}::pg_catalog.text OPERATOR(pg_catalog.<>) '' limit 50) s",
                 qualified(&target.table.name),
                 quote_ident(key),
                 quote_ident(&column.name),
@@ -306,6 +336,25 @@ pub(super) async fn add_guessed_keys(client: &Client, tables: &mut [Candidate]) 
     }
 }
 
+/// Whether a column is named for the row of the same table that a row answers, and names such rows: what it holds beside 0,
+/// the empty text and its own key are keys of others.
+fn is_parent(of: &Candidate, column: &TableColumn) -> bool {
+    let [key] = of.table.primary_key.as_slice() else {
+        return false;
+    };
+    let keys: BTreeSet<&str> = of.values(key).into_iter().collect();
+    let values = of.values(&column.name).into_iter();
+    let mut named = values.filter(|value| !matches!(*value, "0" | "")).peekable();
+    words::has(&column.name, words::PARENT)
+        && !words::has(&column.name, words::HARMLESS)
+        && of
+            .table
+            .column(key)
+            .is_some_and(|key| key.cast_oid == column.cast_oid)
+        && named.peek().is_some()
+        && named.all(|value| keys.contains(value))
+}
+
 /// The table that a column's name names, if it names one alone.
 fn named<'a>(
     name: &str,
@@ -321,6 +370,15 @@ fn named<'a>(
     if is_key {
         said.pop();
     }
+    // `userid`, in one word.
+    let glued = match said.as_slice() {
+        [one] if !is_key => one.strip_suffix("id").filter(|rest| rest.chars().count() > 2),
+        _ => None,
+    };
+    let is_key = is_key || glued.is_some();
+    if let Some(glued) = glued.map(str::to_owned) {
+        said = vec![glued];
+    }
     let fits = |other: &&Candidate| {
         let [key] = other.table.primary_key.as_slice() else {
             return false;
@@ -332,6 +390,7 @@ fn named<'a>(
         };
         other.table.oid != of.table.oid && theirs.is_some_and(alike)
     };
+
     let (whole, last) = (said.concat(), said.last()?.clone());
     let closeness = |other: &Candidate| {
         let theirs = words::parts(&other.table.name.table);
@@ -361,7 +420,8 @@ fn named<'a>(
     let roles = words::CUSTOMER_ID
         .into_iter()
         .chain([words::AUTHOR, words::AGENT]);
-    if !is_key || !roles.into_iter().any(|list| words::has(name, list)) {
+    let name = said.join("_");
+    if !is_key || !roles.into_iter().any(|list| words::has(&name, list)) {
         return None;
     }
     let mut people = tables

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::catalog::Candidate;
+use super::lookup::{self, Held, Sides};
 use super::words::{self, has, same};
 use crate::mapping::shape::quote_ident;
 use crate::postgres::catalog::TableColumn;
@@ -71,7 +72,8 @@ pub(super) fn email(of: &Candidate) -> Option<&TableColumn> {
             && !has(&column.name, words::NOT_CUSTOMER)
     };
     let share = |column: &TableColumn| {
-        let values = of.values(&column.name);
+        let mut values = of.values(&column.name);
+        values.retain(|text| !text.trim().is_empty());
         let addresses = values.iter().filter(|text| {
             text.trim()
                 .split_once('@')
@@ -213,6 +215,28 @@ pub(super) fn is_prose(texts: &[&str]) -> bool {
     !texts.is_empty() && sentences * 2 >= texts.len() && length(texts) >= 20
 }
 
+/// Whether a column numbers the rows from one on, anew for each value of another column.
+pub(super) fn is_counted(of: &Candidate, column: &TableColumn, by: &str) -> bool {
+    let place = |name: &str| of.table.columns.iter().position(|known| known.name == name);
+    let (Some(number), Some(by)) = (place(&column.name), place(by)) else {
+        return false;
+    };
+    let mut numbers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for row in &of.rows {
+        let cell = |place: usize| row.get(place).and_then(Option::as_deref);
+        let (Some(by), Some(Ok(number))) = (cell(by), cell(number).map(str::parse)) else {
+            return false;
+        };
+        numbers.entry(by).or_default().push(number);
+    }
+    let is_row = |numbers: &mut Vec<usize>| {
+        numbers.sort_unstable();
+        numbers.iter().copied().eq(1..=numbers.len())
+    };
+    let is_more = numbers.values().filter(|numbers| numbers.len() > 1).count() > 1;
+    column.type_category == 'N' && is_more && numbers.values_mut().all(is_row)
+}
+
 /// When the row was made.
 pub(super) fn created(of: &Candidate) -> Option<&TableColumn> {
     let times = || {
@@ -231,22 +255,34 @@ pub(super) fn created(of: &Candidate) -> Option<&TableColumn> {
     })
 }
 
+/// When the row was made, in seconds since 1970.
+pub(super) fn epoch(of: &Candidate) -> Option<&TableColumn> {
+    let is_seconds = |column: &&TableColumn| {
+        let values = of.values(&column.name);
+        let is_time = |text: &&str| {
+            text.parse::<i64>()
+                .is_ok_and(|seconds| (946_684_800..4_102_444_800).contains(&seconds))
+        };
+        column.type_category == 'N' && !values.is_empty() && values.iter().all(is_time)
+    };
+    let numbers = || of.table.columns.iter().filter(is_seconds);
+    words::each(words::CREATED).find_map(|word| numbers().find(|column| same(&column.name, word)))
+}
+
 /// How staff are told in a table of people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct StaffFlag {
     pub column: String,
     /// It is a boolean.
     pub is_boolean: bool,
-    /// The words that mean staff; for a boolean `true`.
-    pub agents: Vec<String>,
-    /// The words that mean customers; for a boolean `false`.
-    pub customers: Vec<String>,
+    /// What its values mean.
+    pub sides: Sides,
 }
 
 impl StaffFlag {
-    /// Whether that value means staff.
-    pub(super) fn is_agent(&self, word: &str) -> bool {
-        self.agents.iter().any(|agent| agent == word)
+    /// Whether that value means staff; `None`: that is not known.
+    pub(super) fn verdict(&self, word: &str) -> Option<bool> {
+        self.sides.verdict(Some(word))
     }
 
     /// True for staff, false for customers, NULL for what is not known.
@@ -254,7 +290,7 @@ impl StaffFlag {
         let name = dotted(alias, &self.column);
         match self.is_boolean {
             true => name,
-            false => format!("{name} in ({})", literals(&self.agents)),
+            false => format!("{name} in ({})", lookup::list(&self.sides.agents)),
         }
     }
 }
@@ -268,8 +304,8 @@ pub(super) fn literals(words: &[String]) -> String {
         .join(", ")
 }
 
-/// The column by which staff and customers are told in a table of people.
-pub(super) fn staff_flag(of: &Candidate) -> Option<StaffFlag> {
+/// The column by which staff and customers are told in a table of people: a flag, its words, or those that its key leads to.
+pub(super) fn staff_flag(of: &Candidate, tables: &[Candidate]) -> Option<StaffFlag> {
     let flags = [
         "is_staff",
         "is_admin",
@@ -288,42 +324,37 @@ pub(super) fn staff_flag(of: &Candidate) -> Option<StaffFlag> {
             .find(|column| column.type_category == 'B' && same(&column.name, word))
     });
     if let Some(flag) = flag {
+        let held = |word: &str| {
+            vec![Held {
+                value: word.to_owned(),
+                sql: word.to_owned(),
+                words: word.to_owned(),
+            }]
+        };
         return Some(StaffFlag {
             column: flag.name.clone(),
             is_boolean: true,
-            agents: vec!["true".into()],
-            customers: vec!["false".into()],
+            sides: Sides {
+                agents: held("true"),
+                customers: held("false"),
+                ..Sides::default()
+            },
         });
     }
-    of.table
-        .columns
-        .iter()
-        .filter(|column| matches!(column.type_category, 'S' | 'E'))
-        .find_map(|column| {
-            let found = of.words(column);
-            let (agents, customers, others) = sides(&found);
-            (others.is_empty() && !agents.is_empty() && !customers.is_empty()).then(|| StaffFlag {
-                column: column.name.clone(),
-                is_boolean: false,
-                agents,
-                customers,
-            })
+    of.table.columns.iter().find_map(|column| {
+        let is_role = has(&column.name, words::ROLE);
+        let held = lookup::held(of, column, tables);
+        // A number says nothing, unless it leads to a word.
+        let is_said =
+            matches!(column.type_category, 'S' | 'E') || held.iter().any(|one| one.value != one.words);
+        let sides = lookup::sides(&held);
+        let is_whole = sides.skipped.is_empty() && sides.bots.is_empty() && sides.unknown.is_empty();
+        (is_said && sides.has_both() && (is_whole || is_role)).then(|| StaffFlag {
+            column: column.name.clone(),
+            is_boolean: false,
+            sides,
         })
-}
-
-/// Words that mean agents, customers, and neither.
-pub(super) fn sides(found: &[String]) -> (Vec<String>, Vec<String>, Vec<String>) {
-    let (mut agents, mut customers, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for word in found {
-        // `AdminUser` is no customer.
-        let word_parts = word.rsplit(['\\', ':', '/']).next().unwrap_or(word);
-        match (has(word_parts, words::AGENT), has(word_parts, words::CUSTOMER)) {
-            (true, _) => agents.push(word.clone()),
-            (false, true) => customers.push(word.clone()),
-            (false, false) => others.push(word.clone()),
-        }
-    }
-    (agents, customers, others)
+    })
 }
 
 /// Whether the texts are HTML.

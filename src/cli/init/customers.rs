@@ -1,13 +1,12 @@
 //! PURE: who a ticket's customer is.
 
-use std::collections::BTreeSet;
-
 use super::catalog::{Candidate, ForeignKey, Polymorphic};
 use super::columns::{self, dotted, email, is_people, is_staff, literal, named};
 use super::draft::{Section, Value};
 use super::sections::Found;
 use super::speech::table_name;
 use super::words::{self, has};
+use crate::postgres::catalog::TableColumn;
 
 /// Who may be a ticket's customer.
 #[derive(Debug, Clone)]
@@ -58,7 +57,7 @@ pub(super) fn customers<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> V
             && !has(&target.table.name.table, words::NOT_PERSON);
         if !(is_somebody(target, tables) || is_nameless)
             || has(&column, words::NOT_CUSTOMER)
-            || only_agents(ticket, target, &column)
+            || only_agents(ticket, target, &column, tables)
         {
             continue;
         }
@@ -73,7 +72,7 @@ pub(super) fn customers<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> V
     // Whoever has no account is named by the ticket itself: that is no other customer.
     let has_guests = found
         .iter()
-        .any(|(_, of)| matches!(of, Customer::Row(_, key) if guests(ticket, key)));
+        .any(|(_, of)| matches!(of, Customer::Row(people, key) if guests(ticket, people, key)));
     let is_said = |of: &Customer| has_guests && matches!(of, Customer::Own);
     found.retain(|(_, of)| !is_said(of));
     let best = found.iter().map(|(rank, _)| *rank).min();
@@ -85,7 +84,7 @@ pub(super) fn customers<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> V
 }
 
 fn has_address(of: &Candidate) -> bool {
-    email(of).is_some() || named(of, words::PHONE, "S").is_some()
+    email(of).is_some() || phone(of).is_some()
 }
 
 /// Whether somebody stands behind the rows: an address of their own, or a key to people who have one.
@@ -168,33 +167,53 @@ fn path<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> Option<Path<'a>> 
     })
 }
 
-/// Whether the ticket's own address is that of whoever the key does not name: of a guest.
-fn guests(ticket: &Candidate, key: &ForeignKey) -> bool {
-    let place = |name: &str| ticket.table.columns.iter().position(|column| column.name == name);
-    let own = [email(ticket), named(ticket, words::PHONE, "S")];
-    let own: Vec<usize> = own
+/// Whether the ticket's own address is that of whoever the key does not name, of a guest: it stands alone in some rows, and beside
+/// an account it is the account's.
+fn guests(ticket: &Candidate, people: &Candidate, key: &ForeignKey) -> bool {
+    let place = |of: &Candidate, name: &str| of.table.columns.iter().position(|column| column.name == name);
+    let cell = |row: &'_ [Option<String>], place: Option<usize>| -> Option<String> {
+        let text = row.get(place?)?.as_deref()?.trim();
+        (!text.is_empty() && text != "0").then(|| text.to_lowercase())
+    };
+    let (ours, theirs) = (
+        place(ticket, &key.columns.concat()),
+        place(people, &key.their.concat()),
+    );
+    let pairs = [(email(ticket), email(people)), (phone(ticket), phone(people))];
+    let pairs: Vec<(Option<usize>, Option<usize>)> = pairs
         .into_iter()
-        .flatten()
-        .filter_map(|column| place(&column.name))
+        .filter_map(|(own, their)| {
+            let own = place(ticket, &own?.name);
+            Some((own, their.and_then(|their| place(people, &their.name))))
+        })
         .collect();
-    let Some(key) = place(&key.columns.concat()) else {
-        return false;
-    };
-    let cell = |row: &Vec<Option<String>>, place: usize| {
-        row.get(place)
-            .is_some_and(|cell| cell.as_deref().is_some_and(|text| !text.trim().is_empty()))
-    };
-    let known = ticket
+    let is_alone = ticket
         .rows
         .iter()
-        .map(|row| (cell(row, key), own.iter().any(|place| cell(row, *place))));
-    let known: BTreeSet<(bool, bool)> = known.collect();
-    known.contains(&(false, true)) && !known.contains(&(true, true))
+        .any(|row| cell(row, ours).is_none() && pairs.iter().any(|(own, _)| cell(row, *own).is_some()));
+    let is_same = ticket.rows.iter().all(|row| {
+        let Some(id) = cell(row, ours) else {
+            return true;
+        };
+        let account = people
+            .rows
+            .iter()
+            .find(|row| cell(row, theirs).as_ref() == Some(&id));
+        pairs.iter().all(|(own, their)| match (cell(row, *own), account) {
+            (Some(own), Some(account)) => cell(account, *their) == Some(own),
+            _ => true,
+        })
+    });
+    is_alone && is_same
+}
+
+fn phone(of: &Candidate) -> Option<&TableColumn> {
+    named(of, words::PHONE, "S")
 }
 
 /// Whether all people whom a column names are staff.
-fn only_agents(ticket: &Candidate, people: &Candidate, column: &str) -> bool {
-    let Some(flag) = columns::staff_flag(people) else {
+fn only_agents(ticket: &Candidate, people: &Candidate, column: &str, tables: &[Candidate]) -> bool {
+    let Some(flag) = columns::staff_flag(people, tables) else {
         return false;
     };
     let (Some(key), Some(place)) = (
@@ -218,7 +237,7 @@ fn only_agents(ticket: &Candidate, people: &Candidate, column: &str) -> bool {
         .filter_map(|row| Some((row.get(key)?.as_deref()?, row.get(place)?.as_deref())));
     let flags: Vec<bool> = known
         .filter(|(key, _)| named.contains(key))
-        .map(|(_, word)| word.is_some_and(|word| flag.is_agent(word)))
+        .map(|(_, word)| word.is_some_and(|word| flag.verdict(word) == Some(true)))
         .collect();
     !flags.is_empty() && flags.into_iter().all(|is_agent| is_agent)
 }
@@ -229,7 +248,7 @@ fn parts_of(of: &Candidate, alias: &str) -> Vec<(&'static str, String)> {
     if let Some(column) = email(of) {
         parts.push(("email", dotted(alias, &column.name)));
     }
-    if let Some(column) = named(of, words::PHONE, "S") {
+    if let Some(column) = phone(of) {
         parts.push(("phone", dotted(alias, &column.name)));
     }
     let exact = |word: &str| {
@@ -242,7 +261,19 @@ fn parts_of(of: &Candidate, alias: &str) -> Vec<(&'static str, String)> {
         .iter()
         .find_map(|(first, last)| Some((exact(first)?, exact(last)?)));
     let whole = words::each(words::NAME).find_map(exact);
-    if let Some((first, last)) = both {
+    // What stands beside a ticket's address is the person's name, and not what the ticket is called.
+    let beside = || {
+        let names: Vec<String> = name_beside(of)?.iter().map(|name| dotted(alias, name)).collect();
+        Some(match names.as_slice() {
+            [one] => one.clone(),
+            many => format!("concat_ws(' ', {})", many.join(", ")),
+        })
+    };
+    let is_ticket = has(&of.table.name.table, words::TICKET);
+    let of_person = is_ticket.then(beside).flatten();
+    if let Some(name) = of_person {
+        parts.push(("name", name));
+    } else if let Some((first, last)) = both {
         parts.push((
             "name",
             format!(
@@ -253,8 +284,46 @@ fn parts_of(of: &Candidate, alias: &str) -> Vec<(&'static str, String)> {
         ));
     } else if let Some(column) = whole {
         parts.push(("name", dotted(alias, &column.name)));
+    } else if let Some(name) = beside() {
+        parts.push(("name", name));
     }
     parts
+}
+
+/// The name of whoever a ticket's own row names.
+pub(super) fn name_of(ticket: &Candidate) -> Option<String> {
+    let mut parts = parts_of(ticket, "t").into_iter();
+    parts.find(|(part, _)| *part == "name").map(|(_, sql)| sql)
+}
+
+/// The name that stands beside the address: `guest_name` beside `guest_email`, or both parts of it.
+fn name_beside(of: &Candidate) -> Option<Vec<String>> {
+    let address = email(of).or_else(|| phone(of))?;
+    let prefix = |name: &str| {
+        let mut parts = words::parts(name);
+        (parts.len() > 1).then(|| parts.remove(0))
+    };
+    let own = prefix(&address.name)?;
+    let texts = of.table.columns.iter().filter(|column| {
+        column.type_category == 'S'
+            && column.name != address.name
+            && prefix(&column.name).as_ref() == Some(&own)
+    });
+    let rest = |column: &TableColumn| words::parts(&column.name).split_off(1).concat();
+    let texts: Vec<&TableColumn> = texts.collect();
+    let find = |word: &str| {
+        let word = words::parts(word).concat();
+        texts.iter().find(|column| rest(column) == word)
+    };
+    let both = words::FIRST_LAST
+        .iter()
+        .find_map(|(first, last)| Some(vec![find(first)?.name.clone(), find(last)?.name.clone()]));
+    both.or_else(|| {
+        let whole = texts
+            .iter()
+            .find(|column| words::each(words::NAME_PART).any(|word| rest(column) == word));
+        Some(vec![whole?.name.clone()])
+    })
 }
 
 /// The ticket's own words beside those of an account that it may lack.
@@ -308,7 +377,7 @@ fn customer_parts(
                 true => parts_of(people, "u"),
                 false => alone(people, key),
             };
-            match guests(ticket, key) {
+            match guests(ticket, people, key) {
                 true => or_own(parts, ticket),
                 false => parts,
             }
@@ -389,7 +458,7 @@ pub(super) fn doubt(customer: &Customer<'_>, found: &Found<'_>) -> Option<String
     if !has(&column, words::CUSTOMER_ID[0])
         && writes(people, found)
         && values.len() < ticket.rows.len()
-        && !guests(ticket, key)
+        && !guests(ticket, people, key)
     {
         return Some(format!(
             "{column} is NULL in some tickets, and {} has the people of the messages, too: is it the customer, or whoever the ticket is assigned to?",
@@ -422,7 +491,7 @@ fn writes(people: &Candidate, found: &Found<'_>) -> bool {
 
 /// How many tickets have no address in their own row.
 fn without_address(ticket: &Candidate) -> Option<String> {
-    let own = [email(ticket), named(ticket, words::PHONE, "S")];
+    let own = [email(ticket), phone(ticket)];
     let own: Vec<&str> = own
         .into_iter()
         .flatten()

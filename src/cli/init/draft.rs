@@ -159,6 +159,13 @@ fn line(item: &Item, form: Form) -> String {
             value: Value::Todo { question, offer },
             ..
         } => {
+            // Without these no config is one: what may be the answer stands in for it.
+            if form == Form::Tried
+                && ["ticket", "url", "base"].contains(&key.as_str())
+                && let Some(offer) = offer
+            {
+                return format!("{key} = {}\n", string(offer));
+            }
             let offer = offer
                 .as_ref()
                 .map(|offer| format!("# perhaps: {key} = {}\n", string(&one_line(offer))));

@@ -1,12 +1,14 @@
 //! What the rows of two tables together say.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use tokio_postgres::Client;
 
-use super::catalog::{Candidate, texts};
+use super::catalog::{Candidate, ForeignKey, texts};
 use super::columns::{FirstMessage, body, created};
 use super::customers::Customer;
 use super::speech::{Spoken, Writer};
-use super::tables::Link;
+use super::tables::{Link, Own};
 use crate::postgres::{qualified, quote_ident};
 
 /// So many messages are looked at.
@@ -107,7 +109,67 @@ pub(super) async fn spoken(
         let (flag, owner) = (cells.pop().flatten(), cells.pop().flatten());
         Spoken { cells, owner, flag }
     };
-    texts(client, &sql).await.into_iter().map(row).collect()
+    let mut rows: Vec<Spoken> = texts(client, &sql).await.into_iter().map(row).collect();
+    if let (Link::Own(own), Customer::Row(_, key)) = (link, customer)
+        && own.is_nested
+    {
+        of_root(message, own, key, &mut rows);
+    }
+    rows
+}
+
+/// Whoever opened the thread is the customer of an answer to an answer, too.
+fn of_root(message: &Candidate, own: &Own, customer: &ForeignKey, rows: &mut [Spoken]) {
+    let place = |name: &String| message.table.columns.iter().position(|known| known.name == *name);
+    let (Some(key), Some(parent), Some(owner)) = (
+        message.table.primary_key.first().and_then(place),
+        place(&own.column),
+        customer.columns.first().and_then(place),
+    ) else {
+        return;
+    };
+    let cell = |row: &[Option<String>], place: usize| row.get(place).cloned().flatten();
+    let known = message.rows.iter().filter_map(|row| Some((cell(row, key)?, row)));
+    let known: BTreeMap<String, &Vec<Option<String>>> = known.collect();
+    for row in rows {
+        let mut met = BTreeSet::new();
+        let mut root = None;
+        let mut next = cell(&row.cells, parent);
+        while let Some(id) = next.filter(|id| met.insert(id.clone()))
+            && let Some(of) = known.get(&id)
+        {
+            root = Some(*of);
+            next = cell(of, parent);
+        }
+        if let Some(root) = root {
+            row.owner = cell(root, owner);
+        }
+    }
+}
+
+/// The keys of the newest messages for which the conditions hold, which are about the row `m` alone; `None`: they cannot be asked.
+pub(super) async fn seen(
+    client: &Client,
+    message: &Candidate,
+    conditions: &[String],
+) -> Option<BTreeSet<Vec<Option<String>>>> {
+    let keys: Vec<String> = message
+        .table
+        .primary_key
+        .iter()
+        .map(|key| format!("m.{}::pg_catalog.text", quote_ident(key)))
+        .collect();
+    if conditions.is_empty() || keys.is_empty() {
+        return None;
+    }
+    let sql = format!(
+        "select {} from {} m where {}",
+        keys.join(", "),
+        newest(message, MESSAGES),
+        conditions.join(" and ")
+    );
+    let rows = texts(client, &sql).await;
+    (!rows.is_empty()).then(|| rows.into_iter().collect())
 }
 
 /// Whether the first message stands in the ticket's own row: where the messages begin with the same text, it does not
@@ -121,6 +183,9 @@ pub(super) async fn first_message(
     let Some(own) = body(ticket) else {
         return FirstMessage::InTicket;
     };
+    if matches!(link, Link::Own(_)) {
+        return FirstMessage::InTicket;
+    }
     // What stands in JSON is not compared.
     let Some(said) = body(message) else {
         return FirstMessage::Unknown;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::columns::{dotted, literal, sides};
+use super::columns::dotted;
 use super::draft::Value;
+use super::lookup::{self, Held, lookup};
 use super::speech::Set;
 use super::tellers::{Ground, Teller};
 use super::words::{self, has};
@@ -16,13 +17,13 @@ impl Ground<'_> {
         let is_author = |column: &&TableColumn| {
             has(&column.name, words::AUTHOR)
                 && !has(&column.name, words::AUTHOR_NAME)
-                && matches!(column.type_category, 'S' | 'E' | 'N')
-                && self.free(&column.name)
+                && (lookup(self.message, column, self.tables).is_some()
+                    || (matches!(column.type_category, 'S' | 'E' | 'N') && self.free(&column.name)))
                 && !chosen.used.contains(&column.name)
         };
         let mut columns = self.message.table.columns.iter().filter(is_author);
         columns.find_map(|column| {
-            let words = self.message.words(column);
+            let held = lookup::held(self.message, column, self.tables);
             let cells = self.cells(&column.name);
             let of_side = |side: bool| -> BTreeSet<&str> {
                 let rows = cells.iter().zip(&chosen.verdicts);
@@ -31,13 +32,9 @@ impl Ground<'_> {
                     .collect()
             };
             let (agents, customers) = (of_side(true), of_side(false));
-            if words.is_empty() || (agents.len() < 2 && customers.len() < 2) {
+            if held.is_empty() || (agents.len() < 2 && customers.len() < 2) {
                 return None;
             }
-            let value = |word: &str| match column.type_category {
-                'N' => word.to_owned(),
-                _ => literal(word),
-            };
             let only = |own: &BTreeSet<&str>, other: &BTreeSet<&str>| match own
                 .iter()
                 .collect::<Vec<_>>()
@@ -48,19 +45,17 @@ impl Ground<'_> {
             };
             let (agent, customer) = (only(&agents, &customers), only(&customers, &agents));
             // What a word says by itself comes before what it stands beside.
-            let (by_name, of_customer, _) = match column.type_category {
-                'N' => Default::default(),
-                _ => sides(&words),
-            };
-            let side = |word: &String| match () {
-                () if has(word, words::MACHINE) || has(word, words::INTERNAL) => "skip",
-                () if by_name.contains(word) || Some(word) == agent.as_ref() => "agent",
-                () if of_customer.contains(word) || Some(word) == customer.as_ref() => "customer",
+            let sides = lookup::sides(&held);
+            let is_in = |of: &[Held], one: &Held| of.contains(one);
+            let side = |one: &Held| match () {
+                () if is_in(&sides.skipped, one) || is_in(&sides.bots, one) => "skip",
+                () if is_in(&sides.agents, one) || Some(&one.value) == agent.as_ref() => "agent",
+                () if is_in(&sides.customers, one) || Some(&one.value) == customer.as_ref() => "customer",
                 () => "…",
             };
-            let whens = words
+            let whens = held
                 .iter()
-                .map(|word| format!(" when {} then '{}'", value(word), side(word)));
+                .map(|one| format!(" when {} then '{}'", one.sql, side(one)));
             let sql = format!(
                 "case {}{} end",
                 dotted("m", &column.name),
@@ -70,18 +65,22 @@ impl Ground<'_> {
                 "who wrote a message? {}, but {} holds {}: which of them goes to nobody ('skip')?",
                 chosen.why,
                 column.name,
-                words.join(", ")
+                lookup::shown(&held)
             );
-            let set = |word: &Option<String>, named: &[String]| {
-                let named = if let [one] = named { Some(one) } else { None };
-                let sql = named.or(word.as_ref()).map_or("…".to_owned(), |word| value(word));
+            let set = |value: &Option<String>, named: &[Held]| {
+                let sql = match named {
+                    [one] => one.sql.clone(),
+                    _ => value
+                        .as_ref()
+                        .map_or("…".to_owned(), |value| lookup::value_of(column, value)),
+                };
                 Some(Value::Sql(sql))
             };
             let mut sets = chosen.sets.clone();
             sets.push(Set {
                 column: column.name.clone(),
-                agent: set(&agent, &by_name),
-                customer: set(&customer, &of_customer),
+                agent: set(&agent, &sides.agents),
+                customer: set(&customer, &sides.customers),
             });
             let mut used = chosen.used.clone();
             used.push(column.name.clone());
@@ -94,6 +93,7 @@ impl Ground<'_> {
                 verdicts: chosen.verdicts.clone(),
                 is_sure: false,
                 doubt: None,
+                is_of_two: false,
             };
             Some((mixed, question))
         })

@@ -1,11 +1,16 @@
 //! PURE: how an answer of Deskie's becomes a row of the messages.
 
+use std::collections::BTreeMap;
+
 use super::catalog::Candidate;
-use super::columns::{body, created, dotted, email, is_html, json_body, literal, named, objects};
+use super::columns::{
+    body, created, dotted, email, is_html, is_people, is_staff, json_body, literal, named, objects,
+};
 use super::customers::Customer;
 use super::draft::{Section, Value};
+use super::filled::{Beside, Rows};
 use super::sections::{Found, Spoken};
-use super::speech::{Set, agent_of};
+use super::speech::{AS_AUTHOR, Set, agent_of};
 use super::tables::Link;
 use super::visible::Visible;
 use super::words::{self, has};
@@ -14,6 +19,8 @@ use crate::postgres::catalog::TableColumn;
 /// What a reply sets, for both kinds, for an agent's, for a customer's.
 #[derive(Default)]
 struct Sets {
+    /// What a CASE has to be cast to, by column: the server would take it for text.
+    casts: BTreeMap<String, String>,
     both: Vec<(String, Value, &'static str)>,
     agent: Vec<(String, Value)>,
     customer: Vec<(String, Value)>,
@@ -55,11 +62,11 @@ impl Sets {
                 if open(&set.agent) && open(&set.customer) {
                     let (agent, customer) = (offer(&set.agent), offer(&set.customer));
                     let offer = format!("case when :kind = 'agent' then {agent} else {customer} end");
-                    self.both(
-                        &set.column,
-                        Value::todo("what says here who wrote it, as author reads it?", offer),
-                        "",
-                    );
+                    let offer = match self.casts.get(&set.column) {
+                        Some(cast) => format!("({offer})::{cast}"),
+                        None => offer,
+                    };
+                    self.both(&set.column, Value::todo(question(&set.agent), offer), "");
                     return;
                 }
                 self.agent
@@ -68,6 +75,14 @@ impl Sets {
                     .extend(set.customer.clone().map(|value| (set.column.clone(), value)));
             }
         }
+    }
+}
+
+/// What is asked of both sides at once.
+fn question(value: &Option<Value>) -> String {
+    match value {
+        Some(Value::Todo { question, .. }) if question != AS_AUTHOR => question.clone(),
+        _ => "what says here who wrote it, as author reads it?".to_owned(),
     }
 }
 
@@ -85,7 +100,15 @@ fn offer(value: &Option<Value>) -> String {
 pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> Vec<Section> {
     let of = message.table;
     let ticket = found.ticket.0;
-    let mut sets = Sets::default();
+    let is_cast = |column: &&TableColumn| !matches!(column.type_category, 'S' | 'N' | 'B');
+    let casts = of.table.columns.iter().filter(is_cast);
+    let mut sets = Sets {
+        casts: casts
+            .map(|column| (column.name.clone(), column.type_text.clone()))
+            .collect(),
+        ..Sets::default()
+    };
+    let rows = Rows::new(found, message);
     for (ours, theirs) in message.link.columns().iter().zip(&ticket.table.primary_key) {
         sets.both(ours, Value::Sql(dotted("t", theirs)), "");
     }
@@ -102,26 +125,57 @@ pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> 
             .map(|column| (people.table.oid, dotted("t", column))),
         _ => None,
     };
-    writers(found, message, owner.as_ref(), &mut sets);
+    writers(found, message, owner.as_ref(), &rows, &mut sets);
     if let Some(text) = body(of) {
         let value = if is_html(of, text) { ":html" } else { ":text" };
         sets.both(&text.name, Value::Sql(value.into()), "");
+        // The default of a column that says what the body is may be plain text.
+        for column in of.table.columns.iter().filter(|column| column.name != text.name) {
+            if is_html(of, text)
+                && let Some(html) = html_word(of, column)
+            {
+                sets.both(&column.name, Value::Sql(literal(html)), "the body is HTML");
+            }
+        }
     } else if let Some((column, key)) = json_body(of) {
         sets.both(&column.name, json_reply(of, column, &key), "");
     }
-    for (column, value) in &seen.sets {
-        sets.both(column, value.clone(), "");
+    for (name, value) in &seen.sets {
+        // What differs by who wrote it is not one for both.
+        let by_side = of.table.column(name).and_then(|column| rows.by_side(column));
+        match by_side {
+            Some(set) => sets.by_kind(&set),
+            None => sets.both(name, value.clone(), ""),
+        }
     }
     let made = created(of).map(|column| column.name.clone());
     for column in &of.table.columns {
         let is_needed =
             column.not_null && !column.has_default && !column.generated && column.identity.is_none();
         let is_unset_time = Some(&column.name) == made.as_ref() && !column.has_default;
+        if sets.has(&column.name) {
+            continue;
+        }
+        let filled = rows.filled(column, body(of).map(|column| column.name.as_str()));
         if is_needed || is_unset_time {
             let (value, why) = needed(column, of, ticket);
-            sets.both(&column.name, value, why);
+            match (&value, &filled.agent, &filled.customer) {
+                (Value::Todo { .. }, Some(agent), Some(customer)) if agent == customer => {
+                    sets.both(&column.name, agent.clone(), why);
+                }
+                (Value::Todo { .. }, Some(_), Some(_)) => sets.by_kind(&filled),
+                _ => sets.both(&column.name, value, why),
+            }
         } else if words::each(words::AUTHOR_NAME).any(|word| words::same(&column.name, word)) {
             sets.both(&column.name, Value::Sql(":author_name".into()), "");
+        } else {
+            const ALWAYS: &str = "the site's own rows have it";
+            match (&filled.agent, &filled.customer) {
+                (Some(agent), Some(customer)) if agent == customer => {
+                    sets.both(&column.name, agent.clone(), ALWAYS);
+                }
+                _ => sets.by_kind(&filled),
+            }
         }
     }
     let mut both = Section::new(
@@ -162,6 +216,16 @@ pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> 
     sections
 }
 
+/// The word by which a column says in each row that the body is HTML.
+fn html_word<'a>(of: &'a Candidate, column: &TableColumn) -> Option<&'a str> {
+    let words = ["text/html", "html"];
+    let held = of.values(&column.name);
+    let first = held
+        .first()
+        .filter(|first| words.contains(&first.to_lowercase().as_str()))?;
+    (column.type_category == 'S' && held.iter().all(|word| word == first)).then_some(*first)
+}
+
 /// The JSON of an answer, made after the newest message: what has the same value in most of them has it in a reply, too.
 fn json_reply(of: &Candidate, column: &TableColumn, body: &str) -> Value {
     let objects = objects(of, column);
@@ -196,13 +260,23 @@ fn json_reply(of: &Candidate, column: &TableColumn, body: &str) -> Value {
 }
 
 /// The columns that name people: who wrote it.
-fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)>, sets: &mut Sets) {
+fn writers(
+    found: &Found<'_>,
+    message: &Spoken<'_>,
+    owner: Option<&(u32, String)>,
+    rows: &Rows<'_>,
+    sets: &mut Sets,
+) {
     let of = message.table;
     for key in of.keys.iter().filter(|key| key.columns.len() == 1) {
         let column = key.columns.concat();
         let Some(people) = found.tables.iter().find(|other| other.table.oid == key.to) else {
             continue;
         };
+        // A message belongs to the account, the inbox of its ticket: what stands there is read off the rows below.
+        let is_someone = is_people(people)
+            || (has(&people.table.name.table, words::USER) && rows.is_new(of.table.column(&column)))
+            || is_staff(people);
         let is_writer = message
             .writer
             .as_ref()
@@ -211,7 +285,11 @@ fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)
             .table
             .column(&column)
             .is_some_and(|column| column.not_null && !column.has_default);
-        let tells = message.author.used.contains(&column);
+        // Where nothing else tells who wrote it, whoever is named does.
+        let tells = message.author.used.contains(&column) || (is_writer && message.author.used.is_empty());
+        if !is_writer && !tells && !is_someone {
+            continue;
+        }
         let of_owner = owner.filter(|(people, _)| *people == key.to);
         // A column of the customers alone, beside one of the agents.
         if !is_writer && !is_required {
@@ -238,9 +316,24 @@ fn writers(found: &Found<'_>, message: &Spoken<'_>, owner: Option<&(u32, String)
             .and_then(|writer| writer.flag.as_ref());
         let key_column = key.their.concat();
         let agents_here = flag.is_some() || names_agents(message);
-        let agent = match () {
-            () if !is_required && !tells && !agents_here => None,
-            () => agent_of(people, &key_column, flag, (is_required || tells).then_some("…")),
+        // An agent is named in a column of his own: here stands what stands beside it.
+        let own = message
+            .author
+            .sets
+            .iter()
+            .find(|set| set.column != column && set.agent.is_some() && set.customer.is_none());
+        let beside = own.and_then(|own| rows.beside_agent(of.table.column(&column)?, &own.column));
+        let agent = match beside {
+            Some(Beside::Tickets(column)) => Some(Value::Sql(dotted("t", &column))),
+            Some(Beside::Nothing) if !is_required => None,
+            Some(Beside::Something(question)) if !is_required && !tells => Some(Value::Todo {
+                question,
+                offer: owner
+                    .filter(|(people, _)| *people == key.to)
+                    .map(|(_, owner)| owner.clone()),
+            }),
+            _ if !is_required && !tells && !agents_here => None,
+            _ => agent_of(people, &key_column, flag, (is_required || tells).then_some("…")),
         };
         let question = |who: &str| Value::Todo {
             question: format!("which row of {} stands for {who}?", people.table.name),
@@ -296,7 +389,7 @@ fn needed(column: &TableColumn, of: &Candidate, ticket: &Candidate) -> (Value, &
             Some(subject) => Value::todo("what stands here in a reply?", dotted("t", &subject.name)),
             None => sql(":subject"),
         },
-        'S' if has(name, words::EMAIL) => sql(":author_email"),
+        'S' if has(name, words::EMAIL) && !words::has_part(name, words::NOT_EMAIL) => sql(":author_email"),
         _ => Value::Todo {
             question: format!(
                 "{}, NOT NULL without a default: what stands here in a reply?",

@@ -4,7 +4,7 @@ use super::catalog::{Candidate, ForeignKey};
 use super::columns::{StaffFlag, dotted, email, is_people, is_staff, staff_flag};
 use super::customers::Customer;
 use super::draft::Value;
-use super::tellers::{Ground, Teller};
+use super::tellers::{Ground, NOT_WRITER, Teller};
 use super::words::{self, has};
 
 /// A row of messages with what is known of its ticket and its writer.
@@ -28,6 +28,18 @@ pub(super) struct Writer<'a> {
     pub key: String,
     /// How staff are told among them.
     pub flag: Option<StaffFlag>,
+}
+
+impl Writer<'_> {
+    /// Whoever wrote a message, as `w`.
+    pub(super) fn join(&self) -> String {
+        format!(
+            "left join {} w on {} = {}",
+            table_name(self.people),
+            dotted("w", &self.key),
+            dotted("m", &self.column)
+        )
+    }
 }
 
 /// A column that a reply sets.
@@ -75,12 +87,11 @@ pub(super) fn writer<'a>(
         let Some(people) = tables.iter().find(|other| other.table.oid == *to) else {
             continue;
         };
-        let is_other = ticket_columns.contains(column)
-            || has(column, "assign approved deleted updated edited read seen");
+        let is_other = ticket_columns.contains(column) || has(column, NOT_WRITER);
         if is_other
             || is_staff(people)
             || has(column, words::AGENT)
-            || !(is_people(people) || staff_flag(people).is_some())
+            || !(is_people(people) || staff_flag(people, tables).is_some())
         {
             continue;
         }
@@ -88,7 +99,7 @@ pub(super) fn writer<'a>(
             .iter()
             .position(|list| has(column, list))
             .unwrap_or(2);
-        let flag = staff_flag(people);
+        let flag = staff_flag(people, tables);
         found.push((
             rank,
             Writer {
@@ -155,16 +166,32 @@ pub(super) fn author(
         spoken,
     };
     let mut author = told(&ground);
+    // Where an agent's rows name him in a column of his own, a reply does so, too, whatever else the author is told by.
+    for teller in ground
+        .by_agent_key()
+        .into_iter()
+        .filter(|teller| teller.sees(true))
+    {
+        let is_set = |set: &Set| author.sets.iter().any(|own| own.column == set.column);
+        let own: Vec<Set> = teller.sets.into_iter().filter(|set| !is_set(set)).collect();
+        author.sets.extend(own);
+    }
     author.filled = ground.filled(&author.verdicts);
     author
 }
 
 fn told(ground: &Ground<'_>) -> Author {
     let mut tellers = ground.by_words();
+    // A column that is named for it comes first.
+    tellers.sort_by_key(|teller| !teller.used.iter().any(|name| has(name, words::AUTHOR)));
     tellers.extend(ground.by_flags());
     tellers.extend(ground.by_kind());
     tellers.extend(ground.by_agent_key());
+    tellers.extend(ground.by_agent_name());
     tellers.extend(ground.by_staff());
+    tellers.extend(ground.by_staff_rows());
+    tellers.extend(ground.by_membership());
+    tellers.extend(ground.by_json());
     let owner = ground.by_owner();
     let chosen = tellers
         .iter()
@@ -215,7 +242,9 @@ fn told(ground: &Ground<'_>) -> Author {
     let conflict = tellers
         .iter()
         .enumerate()
-        .filter(|(place, other)| *place != chosen && other.sees_both() && other.doubt.is_none())
+        .filter(|(place, other)| {
+            *place != chosen && other.sees_both() && (other.doubt.is_none() || other.is_of_two)
+        })
         .find(|(_, other)| differs(&tellers[chosen], other))
         .map(|(_, other)| other.why.clone())
         .or_else(|| {
@@ -276,9 +305,12 @@ impl Teller {
     }
 }
 
+/// What is asked of a column by which the author is told.
+pub(super) const AS_AUTHOR: &str = "as author says it";
+
 fn as_author(value: Value) -> Value {
     match value {
-        Value::Sql(sql) => Value::todo("as author says it", sql),
+        Value::Sql(sql) => Value::todo(AS_AUTHOR, sql),
         open => open,
     }
 }

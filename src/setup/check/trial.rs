@@ -72,7 +72,7 @@ pub(super) async fn write_back(
         .clone()
         .with_idle_in_transaction_timeout(Duration::from_secs(2));
     let client = crate::postgres::connect(url, &options).await?;
-    let newest = match newest_ticket(&client, tickets).await {
+    let newest = match newest_ticket(&client, config, tickets).await {
         Ok(newest) => newest,
         Err(error) => {
             mapping::missing_columns(reply, mapped, found);
@@ -153,14 +153,34 @@ pub(super) async fn write_back(
     Ok(())
 }
 
-async fn newest_ticket(client: &Client, tickets: &Shape) -> Result<Option<TicketKey>, SetupError> {
+/// The newest ticket; where answers are rows of the tickets' own table, the newest one that is none.
+async fn newest_ticket(
+    client: &Client,
+    config: &Config,
+    tickets: &Shape,
+) -> Result<Option<TicketKey>, SetupError> {
     let order: Vec<String> = tickets
         .key
         .iter()
         .map(|column| format!("t.{} desc", quote_ident(column)))
         .collect();
+    let ticket = &config.ticket;
+    let is_shared = config
+        .message
+        .as_ref()
+        .is_some_and(|message| message.table == ticket.table && message.expand.is_none());
+    let (join, filter) = match &ticket.filter {
+        Some(filter) if is_shared => (
+            ticket.join.as_ref().map_or("", |join| join.sql.as_str()),
+            format!(
+                "where {}::pg_catalog.bool",
+                read::condition(Some(filter), "t", tickets)
+            ),
+        ),
+        _ => ("", String::new()),
+    };
     let sql = format!(
-        "select {} from {} t order by {} limit 1",
+        "select {} from {} t {join} {filter} order by {} limit 1",
         tickets.key_sql("t"),
         tickets.sql(),
         order.join(", ")

@@ -153,6 +153,10 @@ async fn score(site: &Site, schema: &Schema) -> Score {
         return Score::Wrong(format!("chose by itself:\n{}", ended.stdout));
     }
     let draft = ended.stdout;
+    let says = texts(schema.truth.get("says"));
+    if let Some(missing) = says.iter().find(|text| !draft.contains(*text)) {
+        return Score::Wrong(format!("does not say {missing}:\n{draft}"));
+    }
     if ended.stderr.contains("\nFAIL ") {
         return Score::Wrong(format!(
             "does not stand its own trial:\n{draft}\n{}",
@@ -183,10 +187,9 @@ async fn score(site: &Site, schema: &Schema) -> Score {
         return Score::Wrong(format!("Deskie gets {sent:#?}\nfrom\n{config}\n{plan:#}"));
     }
     if let Some(question) = schema.truth.get("reply").and_then(toml::Value::as_str) {
-        let ticket = plan.as_array().unwrap().last().unwrap()["ticket"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        // A row that belongs to none may be the newest.
+        let mut newest = plan.as_array().unwrap().iter().rev();
+        let ticket = newest.find_map(|row| row["ticket"].as_str()).unwrap().to_owned();
         for kind in ["agent", "customer"] {
             if let Err(why) = replied(&place, &config, &client, &ticket, kind, question).await {
                 return Score::Wrong(format!("a reply by the {kind}: {why}\n{config}"));
@@ -326,6 +329,27 @@ async fn the_drafts_of_five_sites_made_last_are_as_the_readme_says() {
     assert_eq!(wrong, 0);
     assert_readme_tells(&format!(
         "with the kinds of these mended, too, {right}, {after} and {refused}"
+    ));
+}
+
+/// Made for the kinds that were wrong on unseen sites; `says` in their truth is what a draft has to offer.
+#[tokio::test]
+async fn the_drafts_of_ten_sites_of_other_kinds_are_as_the_readme_says() {
+    let [right, after, refused, wrong] = scores("tests/init-fifth").await;
+    assert_eq!(wrong, 0);
+    assert_readme_tells(&format!(
+        "on the ten of [tests/init-fifth](tests/init-fifth) {right}, {after} and {refused}"
+    ));
+}
+
+/// After the tables of known products, and written with the code read; what they scored before a line was changed for them
+/// stands in their README.
+#[tokio::test]
+async fn the_drafts_of_thirteen_sites_as_real_ones_are_as_the_readme_says() {
+    let [right, after, refused, wrong] = scores("tests/init-sixth").await;
+    assert_eq!(wrong, 0);
+    assert_readme_tells(&format!(
+        "on thirteen as known products have them ([tests/init-sixth](tests/init-sixth)) {right}, {after} and {refused}"
     ));
 }
 

@@ -33,7 +33,7 @@ async fn init_drafts_a_config_that_works() {
     in_order(
         &draft,
         &[
-            "table = \"public.tickets\"   # guessed by its name, its column subject, messages refers to it",
+            "table = \"public.tickets\"   # guessed by its name, its column subject, user_id names people, messages refers to it",
             "join = \"join public.users u on u.id = t.user_id\"",
             "subject = \"subject\"",
             "open_on = \"ticket\"",

@@ -1,0 +1,239 @@
+//! What a transaction of the site makes of a row is what it leaves behind: a text that it takes back, a flag that it sets
+//! afterwards, a row that it deletes again were never there for anybody else. So each change of a row gets the row as its
+//! transaction left it, before anything is decided.
+//!
+//! Of a row that gets another key within it the changes before keep their key: they are of a row that is called so.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::compiled::key_of;
+use crate::model::{Op, RelationName};
+use crate::store::Event;
+
+/// What a transaction leaves of a row.
+enum Left {
+    /// These cells are as they were written last.
+    Changed(Map<String, Value>),
+    /// It was deleted and made anew.
+    Anew(Map<String, Value>),
+    Gone,
+}
+
+/// What becomes of a table's rows from some change on to the end of its transaction, by their keys.
+#[derive(Default)]
+struct Later {
+    rows: HashMap<String, Left>,
+    is_emptied: bool,
+}
+
+/// Whether a row may have several changes here: of transactions that only insert it has one each.
+pub(super) fn is_needed(events: &[Event]) -> bool {
+    let mut before: Option<&Event> = None;
+    events.iter().any(|event| {
+        let goes_on = before
+            .replace(event)
+            .is_some_and(|before| before.xid == event.xid);
+        goes_on && event.op != Op::Insert
+    })
+}
+
+/// Gives each change the row as its transaction left it. `events`: in their order; `keys`: the key columns of a mapped table.
+pub(super) fn fold<'a>(events: &mut [Event], keys: impl Fn(&RelationName) -> Option<&'a [String]>) {
+    let mut xid = None;
+    let mut tables: HashMap<RelationName, Later> = HashMap::new();
+    for event in events
+        .iter_mut()
+        .rev()
+        .filter(|event| !event.found && !event.echo)
+    {
+        if xid.replace(event.xid) != Some(event.xid) {
+            tables.clear();
+        }
+        let Some(columns) = keys(&event.relation) else {
+            continue;
+        };
+        let table = tables.entry(event.relation.clone()).or_default();
+        let old = event.old_key.as_ref().and_then(|row| key_of(row, columns));
+        match event.op {
+            Op::Truncate => {
+                *table = Later {
+                    is_emptied: true,
+                    ..Later::default()
+                };
+            }
+            Op::Delete => {
+                let Some(key) = old.or_else(|| key_of(&event.image, columns)) else {
+                    continue;
+                };
+                let left = match table.rows.remove(&key) {
+                    Some(Left::Changed(row) | Left::Anew(row)) => Left::Anew(row),
+                    Some(Left::Gone) | None => Left::Gone,
+                };
+                table.rows.insert(key, left);
+            }
+            Op::Insert | Op::Update => {
+                let Some(key) = key_of(&event.image, columns) else {
+                    continue;
+                };
+                let is_renamed = old.as_ref().is_some_and(|old| *old != key);
+                let left = match table.rows.remove(&key) {
+                    None if !table.is_emptied => None,
+                    left => Some(left.unwrap_or(Left::Gone)),
+                };
+                let left = changed(event, left, columns, is_renamed);
+                table.rows.insert(old.filter(|_| is_renamed).unwrap_or(key), left);
+            }
+        }
+    }
+}
+
+/// The change with what its transaction left of the row; what that is for the changes before it.
+fn changed(event: &mut Event, left: Option<Left>, columns: &[String], is_renamed: bool) -> Left {
+    let Value::Object(image) = &mut event.image else {
+        return left.unwrap_or_else(|| Left::Changed(Map::new()));
+    };
+    let own_key = |image: &Map<String, Value>| -> Map<String, Value> {
+        let cells = columns.iter();
+        cells
+            .filter_map(|name| Some((name.clone(), image.get(name)?.clone())))
+            .collect()
+    };
+    let key = own_key(image);
+    match left {
+        None => Left::Changed(image.clone()),
+        Some(Left::Changed(later)) => {
+            image.extend(later);
+            image.extend(key);
+            Left::Changed(image.clone())
+        }
+        Some(Left::Anew(row)) => {
+            image.clone_from(&row);
+            image.extend(key);
+            Left::Anew(row)
+        }
+        // The row that had another key before is still to be found by it.
+        Some(Left::Gone) if is_renamed => Left::Gone,
+        Some(Left::Gone) => {
+            event.op = Op::Delete;
+            event.old_key = Some(Value::Object(key));
+            event.image = Value::Null;
+            Left::Gone
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{EventId, Lsn};
+
+    fn relation() -> RelationName {
+        RelationName {
+            schema: "public".into(),
+            table: "messages".into(),
+        }
+    }
+
+    fn event(id: i64, xid: u64, op: Op, image: Value, old_key: Option<Value>) -> Event {
+        Event {
+            id: EventId(id),
+            xid,
+            commit_lsn: Lsn(1),
+            committed_at: jiff::Timestamp::UNIX_EPOCH,
+            relation: relation(),
+            op,
+            image,
+            old_key,
+            echo: false,
+            failures: 0,
+            found: false,
+        }
+    }
+
+    fn folded(changes: &[(u64, Op, Value, Option<Value>)]) -> Vec<(Op, Value)> {
+        let numbered = changes.iter().enumerate();
+        let mut events: Vec<Event> = numbered
+            .map(|(n, (xid, op, image, old))| event(n as i64, *xid, *op, image.clone(), old.clone()))
+            .collect();
+        let columns = vec!["id".to_owned()];
+        fold(&mut events, |_| Some(&columns));
+        events.into_iter().map(|event| (event.op, event.image)).collect()
+    }
+
+    #[test]
+    fn a_row_is_what_its_transaction_left() {
+        use Op::{Delete, Insert, Truncate, Update};
+        let row = |id: &str, text: &str| json!({"id": id, "text": text});
+        let key = |id: &str| Some(json!({ "id": id }));
+        // A later change, with cells that did not change left out; another transaction's is none of it.
+        assert_eq!(
+            folded(&[
+                (1, Insert, json!({"id": "1", "text": "a", "long": "x"}), None),
+                (1, Insert, row("2", "b"), None),
+                (1, Update, row("1", "c"), None),
+                (2, Update, row("1", "d"), None),
+            ]),
+            [
+                (Insert, json!({"id": "1", "text": "c", "long": "x"})),
+                (Insert, row("2", "b")),
+                (Update, row("1", "c")),
+                (Update, row("1", "d")),
+            ]
+        );
+        // Deleted again; deleted and made anew; emptied.
+        assert_eq!(
+            folded(&[
+                (1, Insert, row("1", "a"), None),
+                (1, Insert, row("2", "b"), None),
+                (1, Delete, Value::Null, key("1")),
+                (1, Delete, Value::Null, key("2")),
+                (1, Insert, row("2", "c"), None),
+            ]),
+            [
+                (Delete, Value::Null),
+                (Insert, row("2", "c")),
+                (Delete, Value::Null),
+                (Delete, Value::Null),
+                (Insert, row("2", "c")),
+            ]
+        );
+        assert_eq!(
+            folded(&[
+                (1, Insert, row("1", "a"), None),
+                (1, Truncate, Value::Null, None),
+                (1, Insert, row("1", "b"), None),
+            ]),
+            [
+                (Delete, Value::Null),
+                (Truncate, Value::Null),
+                (Insert, row("1", "b")),
+            ]
+        );
+        // Another key: the changes before keep theirs, and a row that takes the key over is another one.
+        assert_eq!(
+            folded(&[
+                (1, Insert, row("1", "a"), None),
+                (1, Update, row("2", "a"), key("1")),
+                (1, Insert, row("1", "other"), None),
+                (1, Update, row("2", "b"), None),
+            ]),
+            [
+                (Insert, row("1", "b")),
+                (Update, row("2", "b")),
+                (Insert, row("1", "other")),
+                (Update, row("2", "b")),
+            ]
+        );
+        assert_eq!(
+            folded(&[
+                (1, Update, row("2", "a"), key("1")),
+                (1, Delete, Value::Null, key("2")),
+            ]),
+            [(Update, row("2", "a")), (Delete, Value::Null)]
+        );
+    }
+}

@@ -1,0 +1,16 @@
+-- Soft deletes, statuses and directions as numbers, guests beside users, a mailbox that serves more than the support.
+create table clients (id int generated always as identity primary key, first_name text, last_name text, email text not null, is_deleted boolean not null default false);
+create table agents (id int generated always as identity primary key, full_name text not null, email text not null);
+create table mailboxes (id int primary key, label text not null);
+create table support_cases (id int generated always as identity primary key, mailbox_id int not null references mailboxes, client_id int references clients, guest_first_name text, guest_last_name text, guest_email text, topic text not null, status int not null default 1, is_deleted boolean not null default false, opened_at timestamptz not null default now());
+create table case_messages (id int generated always as identity primary key, case_id int not null references support_cases, direction int not null, client_id int references clients, agent_id int references agents, message text not null, message_plain text, sent_from text, seq int, tenant int, is_deleted boolean not null default false, created_at timestamptz not null default now());
+create table case_files (id int generated always as identity primary key, case_id int not null references support_cases, label text not null);
+insert into clients (first_name,last_name,email) values ('Ada','Lee','ada@mail.example'),('Ben','Orr','ben@mail.example');
+insert into agents (full_name,email) values ('Sue Ray','sue@desk.example'),('Tom Fox','tom@desk.example');
+insert into mailboxes values (1,'support@desk.example'),(2,'jobs@desk.example');
+insert into support_cases (mailbox_id,client_id,guest_first_name,guest_last_name,guest_email,topic,is_deleted,opened_at) values (1,1,null,null,null,'Wrong size',false,'2026-05-01'),(1,null,'Gus','Est','gus@mail.example','Delivery',false,'2026-05-02'),(2,2,null,null,null,'Application',false,'2026-05-03'),(1,2,null,null,null,'Spam',true,'2026-05-04'),(1,2,null,null,null,'Broken cup',false,'2026-05-05');
+insert into case_messages (case_id,direction,client_id,agent_id,message,message_plain,sent_from,seq,tenant,is_deleted,created_at) values
+ (1,3,1,null,'<p>The shoes are too small.</p>','The shoes are too small.','web',1,7,false,'2026-05-01 08:00+00'),(1,2,1,1,'<p>Send them back, it is free.</p>','Send them back, it is free.','desk',2,7,false,'2026-05-01 09:00+00'),(1,2,1,1,'<p>Send them, dear Mr. Wrong.</p>','Send them, dear Mr. Wrong.','desk',3,7,true,'2026-05-01 09:01+00'),
+ (2,3,null,null,'<p>Do you deliver on Sundays?</p>','Do you deliver on Sundays?','web',1,7,false,'2026-05-02 08:00+00'),(2,2,null,2,'<p>No, but on Saturdays we do.</p>','No, but on Saturdays we do.','desk',2,7,false,'2026-05-02 09:00+00'),
+ (3,3,2,null,'<p>I apply for the job as a cook.</p>','I apply for the job as a cook.','mail',1,7,false,'2026-05-03 08:00+00'),
+ (5,3,2,null,'<p>The cup arrived in pieces.</p>','The cup arrived in pieces.','app',1,7,false,'2026-05-05 08:00+00'),(5,2,2,2,'<p>A new one is on its way.</p>','A new one is on its way.','desk',2,7,false,'2026-05-05 09:00+00'),(5,3,2,null,'<p>It is here, thank you all.</p>','It is here, thank you all.','app',3,7,false,'2026-05-05 10:00+00');

@@ -1,0 +1,9 @@
+-- German, made by hand: an answer holds the name of the employee, and none where the customer wrote it; nothing goes out that is not freigegeben; guests beside customers.
+create table kunden (kdnr serial primary key, anrede varchar(10), vorname varchar(60), nachname varchar(60), mailadresse varchar(120), gesperrt char(1) not null default 'N');
+create table anfragen (anr serial primary key, kdnr int references kunden, name varchar(120), mailadresse varchar(120), betreff varchar(200) not null, anfrage text not null, abteilung varchar(40) not null, erledigt char(1) not null default 'N', eingang timestamp not null);
+create table antworten (antnr serial primary key, anr int not null references anfragen, mitarbeiter varchar(60), antwort text not null, freigegeben char(1) not null default 'N', versandt timestamp);
+create table anfragen_dateien (dnr serial primary key, anr int not null references anfragen, dateiname varchar(200) not null, pfad varchar(300) not null);
+insert into kunden (vorname,nachname,mailadresse) values ('Eva','Ott','eva@m.example'),('Jan','Uhl','jan@m.example');
+insert into anfragen (kdnr,name,mailadresse,betreff,anfrage,abteilung,eingang) values (1,null,null,'Lieferung','Wann kommt mein Schrank endlich an?','Service','2026-05-01'),(null,'Gast','gast@m.example','Preis','Was kostet der Tisch in Eiche?','Verkauf','2026-05-02'),(2,null,null,'Defekt','Die Lampe flackert seit gestern Abend.','Service','2026-05-03');
+insert into antworten (anr,mitarbeiter,antwort,freigegeben,versandt) values (1,'Kern','Er kommt am Montag zu Ihnen.','J','2026-05-01 09:00'),(1,null,'Danke, das passt mir sehr gut.','J','2026-05-01 10:00'),(2,'Lang','Der Tisch kostet vierhundert Euro.','J','2026-05-02 09:00'),(3,'Kern','Kunde hat schon dreimal reklamiert.','N',null),(3,'Kern','Wir schicken Ihnen eine neue Lampe.','J','2026-05-03 09:00');
+insert into anfragen_dateien (anr,dateiname,pfad) values (3,'lampe.jpg','hochgeladen/lampe.jpg');
