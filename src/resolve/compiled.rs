@@ -153,6 +153,16 @@ impl Compiled {
             .filter(move |attached| attached.shape.relation == *relation)
     }
 
+    /// The columns by which rows of a table are known; `None`: it is not mapped.
+    pub fn key_columns(&self, relation: &RelationName) -> Option<&[String]> {
+        let files = self.attachments.iter().map(|attached| &attached.shape);
+        std::iter::once(&self.ticket)
+            .chain(&self.message)
+            .chain(files)
+            .find(|shape| shape.relation == *relation)
+            .map(|shape| shape.key.as_slice())
+    }
+
     /// The table of a section.
     pub fn shape(&self, section: Section) -> &Shape {
         match (section, &self.message) {

@@ -19,6 +19,7 @@ mod enter;
 mod file_list;
 mod files;
 mod flood;
+mod fold;
 mod moves;
 mod newest;
 mod round;
@@ -31,7 +32,7 @@ mod verdict;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -85,6 +86,8 @@ pub struct Resolver {
     breaks: AtomicU32,
     /// What was counted for attempts that the process has survived.
     owed: tokio::sync::Mutex<(Vec<EventId>, Vec<DeliveryId>)>,
+    /// Of this transaction, which is longer than a round, nothing but INSERTs is left; 0: of none.
+    inserts_on: AtomicU64,
     /// Each event goes the way of one event: what runs are compared with.
     one_by_one: bool,
 }
@@ -121,6 +124,7 @@ impl Resolver {
             begun: crate::model::clock::monotonic(),
             breaks: AtomicU32::new(0),
             owed: tokio::sync::Mutex::default(),
+            inserts_on: AtomicU64::new(0),
             one_by_one: false,
         }
     }

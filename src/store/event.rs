@@ -56,6 +56,42 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Whether what a transaction has behind an event is more than INSERTs.
+    pub async fn event_rest_changes(&self, xid: u64, after: EventId) -> Result<bool, StoreError> {
+        let sql =
+            "select exists (select from {s}.event where xid = $1::text::xid8 and id > $2 and op <> 'I')";
+        let rows = self.query(sql, &[&xid.to_string(), &after.0]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
+    /// What a transaction has behind an event of rows of one table that have, or had, one of these texts in a column.
+    pub async fn event_rest(
+        &self,
+        xid: u64,
+        after: EventId,
+        relation: &RelationName,
+        (column, values): (&str, &[&str]),
+    ) -> Result<Vec<Event>, StoreError> {
+        let sql = "select id, xid::text, commit_lsn, committed_at, schema_name, table_name, op, image, old_key, echo, failures,
+                found
+            from {s}.event
+            where xid = $1::text::xid8 and id > $2 and schema_name = $3 and table_name = $4
+              and (op = 'T' or image->>$5 = any ($6) or old_key->>$5 = any ($6))
+            order by id";
+        let xid = xid.to_string();
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [
+            &xid,
+            &after.0,
+            &relation.schema,
+            &relation.table,
+            &column,
+            &values,
+        ];
+        self.query(sql, &values).await?.iter().map(event).collect()
+    }
+}
+
 pub(super) fn event(row: &tokio_postgres::Row) -> Result<Event, StoreError> {
     let xid: &str = row.get("xid");
     Ok(Event {

@@ -18,3 +18,4 @@ mod restart;
 mod reused;
 mod sweep;
 mod texts;
+mod within;
