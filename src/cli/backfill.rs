@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::print;
 use super::{Failure, connect_url, failed, store_set_up};
 use crate::backfill::{Backfill, FoundRow, Queued, Wanted};
 use crate::config::Config;
@@ -68,12 +69,12 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     } else {
         "queued"
     };
-    println!(
+    print(&format!(
         "{queued} tickets {verb} with {rows} rows; {known} of {} are known already",
         tickets.len()
-    );
+    ))?;
     if queued > 0 && !arguments.dry_run {
-        println!("they go to Deskie behind live traffic; see `deskie-cdc status`");
+        print("they go to Deskie behind live traffic; see `deskie-cdc status`")?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `check`: tests everything beforehand, one line a check.
 
 use super::Failure;
-use super::output::{print, width, wrapped};
+use super::output::{print, print_json, width, wrapped};
 use crate::config::Config;
 use crate::setup::{self, Check, Status};
 
@@ -24,15 +24,11 @@ pub struct Arguments {
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     if arguments.config_only {
-        println!("ok    config");
-        return Ok(());
+        return print("ok    config");
     }
     let checks = Box::pin(setup::check(config, arguments.rows)).await;
     if arguments.json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&checks).map_err(super::failed)?
-        );
+        print_json(&checks)?;
     } else {
         print(&text(&checks, width()))?;
     }

@@ -24,6 +24,13 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Says what is done while it is done: the work goes on where nobody reads it.
+pub(super) fn say(line: &str) {
+    if let Err(failure) = print(line) {
+        tracing::warn!("{line} ({failure})");
+    }
+}
+
 /// Prints a value as JSON.
 pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     print(&serde_json::to_string_pretty(value).map_err(failed)?)

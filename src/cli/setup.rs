@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Failure;
+use super::output::{print, say};
 use crate::config::Config;
 use crate::postgres::ConnectUrl;
 use crate::setup::{self, Options, SetupError};
@@ -54,18 +55,15 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         let sql = setup::administrator_sql(config, admin_url.as_ref())
             .await
             .map_err(|error| failure(&error))?;
-        print!("{sql}");
-        return Ok(());
+        return print(&sql);
     }
     let options = Options {
         adopt: arguments.adopt,
         rekey: arguments.rekey,
         slot_wait: Duration::from_secs(arguments.slot_wait),
     };
-    let mut say = |line: &str| println!("{line}");
     Box::pin(setup::prepare(config, admin_url.as_ref(), &options, &mut say))
         .await
         .map_err(|error| failure(&error))?;
-    println!("ready; `deskie-cdc check` tests everything, `deskie-cdc run` starts");
-    Ok(())
+    print("ready; `deskie-cdc check` tests everything, `deskie-cdc run` starts")
 }

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use super::output::{print, say};
 use super::setup::{admin_url, failure};
 use super::{Failure, confirmed};
 use crate::config::Config;
@@ -37,31 +38,29 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
         .await
         .map_err(|error| failure(&error))?;
     if arguments.print_sql {
-        print!("{}", setup::removal_sql(&removal));
-        return Ok(());
+        return print(&setup::removal_sql(&removal));
     }
     let what = format!("This drops for ever:\n  {}", removal.lines().join("\n  "));
     if !arguments.yes && !removal.is_empty() && !confirmed(&what)? {
         return Err(Failure::Failed("nothing was dropped".into()));
     }
-    let mut say = |line: &str| println!("{line}");
     let done = Box::pin(setup::uninstall(config, admin_url.as_ref(), &mut say))
         .await
         .map_err(|error| failure(&error))?;
     for line in &done.left {
-        println!("left alone: {line}");
+        print(&format!("left alone: {line}"))?;
     }
     if done.is_empty() {
-        println!("nothing of this connector is here");
+        print("nothing of this connector is here")?;
     }
     // Asked anew: what was dropped above needs no REVOKE.
     let after = setup::removal(config, admin_url.as_ref())
         .await
         .map_err(|error| failure(&error))?;
     if !after.role.is_empty() {
-        println!("the role is kept; to drop it as well, as an administrator:");
+        print("the role is kept; to drop it as well, as an administrator:")?;
         for line in &after.role {
-            println!("  {line};");
+            print(&format!("  {line};"))?;
         }
     }
     Ok(())

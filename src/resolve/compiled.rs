@@ -153,14 +153,30 @@ impl Compiled {
             .filter(move |attached| attached.shape.relation == *relation)
     }
 
+    /// The mapped tables.
+    fn shapes(&self) -> impl Iterator<Item = &Shape> {
+        let files = self.attachments.iter().map(|attached| &attached.shape);
+        std::iter::once(&self.ticket).chain(&self.message).chain(files)
+    }
+
     /// The columns by which rows of a table are known; `None`: it is not mapped.
     pub fn key_columns(&self, relation: &RelationName) -> Option<&[String]> {
-        let files = self.attachments.iter().map(|attached| &attached.shape);
-        std::iter::once(&self.ticket)
-            .chain(&self.message)
-            .chain(files)
+        self.shapes()
             .find(|shape| shape.relation == *relation)
             .map(|shape| shape.key.as_slice())
+    }
+
+    /// The mapped tables, each with the first of these columns.
+    pub fn key_firsts(&self) -> Vec<(&RelationName, &str)> {
+        let mut firsts: Vec<(&RelationName, &str)> = Vec::new();
+        for shape in self.shapes() {
+            if let Some(first) = shape.key.first()
+                && !firsts.iter().any(|(relation, _)| **relation == shape.relation)
+            {
+                firsts.push((&shape.relation, first));
+            }
+        }
+        firsts
     }
 
     /// The table of a section.

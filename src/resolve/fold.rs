@@ -8,8 +8,9 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::compiled::key_of;
-use crate::model::{Op, RelationName};
+use super::compiled::{Compiled, cell, key_of};
+use super::{ResolveError, Resolver};
+use crate::model::{EventId, Op, RelationName};
 use crate::store::Event;
 
 /// What a transaction leaves of a row.
@@ -29,7 +30,7 @@ struct Later {
 }
 
 /// Whether a row may have several changes here: of transactions that only insert it has one each.
-pub(super) fn is_needed(events: &[Event]) -> bool {
+fn is_needed(events: &[Event]) -> bool {
     let mut before: Option<&Event> = None;
     events.iter().any(|event| {
         let goes_on = before
@@ -40,7 +41,7 @@ pub(super) fn is_needed(events: &[Event]) -> bool {
 }
 
 /// Gives each change the row as its transaction left it. `events`: in their order; `keys`: the key columns of a mapped table.
-pub(super) fn fold<'a>(events: &mut [Event], keys: impl Fn(&RelationName) -> Option<&'a [String]>) {
+fn fold<'a>(events: &mut [Event], keys: impl Fn(&RelationName) -> Option<&'a [String]>) {
     let mut xid = None;
     let mut tables: HashMap<RelationName, Later> = HashMap::new();
     for event in events
@@ -124,12 +125,73 @@ fn changed(event: &mut Event, left: Option<Left>, columns: &[String], is_renamed
     }
 }
 
+impl Resolver {
+    /// The events with the rows as their transactions left them (`fold`); `goes_on`: the last one has more behind them.
+    pub(super) async fn as_left(
+        &self,
+        mut events: Vec<Event>,
+        goes_on: Option<u64>,
+        compiled: &Compiled,
+    ) -> Result<Vec<Event>, ResolveError> {
+        let taken = events.len();
+        if let (Some(xid), Some(last)) = (goes_on, events.last().map(|event| event.id)) {
+            let rest = self.rest(xid, last, &events, compiled).await?;
+            events.extend(rest);
+        }
+        if is_needed(&events) {
+            fold(&mut events, |relation| compiled.key_columns(relation));
+        }
+        events.truncate(taken);
+        Ok(events)
+    }
+
+    /// What a transaction that is longer than a round does later to the rows of these events.
+    async fn rest(
+        &self,
+        xid: u64,
+        last: EventId,
+        events: &[Event],
+        compiled: &Compiled,
+    ) -> Result<Vec<Event>, ResolveError> {
+        // Asked once a transaction: most of such length change each row once.
+        let mut known = self.followed.lock().await;
+        let followed = match known.take().filter(|(of, _)| *of == xid) {
+            Some((_, followed)) => followed,
+            None => self.store.event_followed(xid, &compiled.key_firsts()).await?,
+        };
+        let (_, followed) = known.insert((xid, followed));
+        let is_followed = |event: &&Event| {
+            let ids = followed.as_ref();
+            event.xid == xid && ids.is_none_or(|ids| ids.binary_search(&event.id).is_ok())
+        };
+        let firsts: HashMap<&RelationName, &str> = compiled.key_firsts().into_iter().collect();
+        let mut rows: HashMap<&RelationName, Vec<&str>> = HashMap::new();
+        for event in events.iter().filter(is_followed) {
+            if let Some(text) = firsts
+                .get(&event.relation)
+                .and_then(|column| cell(&event.image, column))
+            {
+                rows.entry(&event.relation).or_default().push(text);
+            }
+        }
+        let mut rest = Vec::new();
+        for (relation, values) in rows {
+            if let Some(column) = firsts.get(relation) {
+                let column = (*column, values.as_slice());
+                rest.extend(self.store.event_rest(xid, last, relation, column).await?);
+            }
+        }
+        rest.sort_unstable_by_key(|event| event.id);
+        Ok(rest)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{EventId, Lsn};
+    use crate::model::Lsn;
 
     fn relation() -> RelationName {
         RelationName {

@@ -32,7 +32,7 @@ mod verdict;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -86,8 +86,8 @@ pub struct Resolver {
     breaks: AtomicU32,
     /// What was counted for attempts that the process has survived.
     owed: tokio::sync::Mutex<(Vec<EventId>, Vec<DeliveryId>)>,
-    /// Of this transaction, which is longer than a round, nothing but INSERTs is left; 0: of none.
-    inserts_on: AtomicU64,
+    /// Of a transaction that is longer than a round, which events are of rows that it changes again.
+    followed: tokio::sync::Mutex<Option<(u64, Option<Vec<EventId>>)>>,
     /// Each event goes the way of one event: what runs are compared with.
     one_by_one: bool,
 }
@@ -101,12 +101,18 @@ const FROM_BEFORE: &str = "an update of a row from before the connector";
 /// The same where its `created_at` says neither that nor the contrary.
 const UNTOLD: &str = "an update of a row that created_at tells neither new nor old: its INSERT was not seen, so it counts as old";
 
+/// Why a message is not sent to the ticket that it was of.
+const HANDED_ON: &str = "the site handed it to another ticket before it was sent";
+
 /// An event that is there and not ready is looked at again after this, then after twice as long each time: most are not
 /// visible yet for a moment only.
 const SOON: Duration = Duration::from_millis(2);
 
 /// The longest of these; once that has passed, the beat says that something waits.
 const LATER: Duration = Duration::from_millis(500);
+
+/// So long after what is held it is looked whether it still is.
+const HELD: Duration = Duration::from_millis(200);
 
 /// While nothing rings it is said so often that it is waited for.
 const TURN: Duration = Duration::from_secs(20);
@@ -124,7 +130,7 @@ impl Resolver {
             begun: crate::model::clock::monotonic(),
             breaks: AtomicU32::new(0),
             owed: tokio::sync::Mutex::default(),
-            inserts_on: AtomicU64::new(0),
+            followed: tokio::sync::Mutex::default(),
             one_by_one: false,
         }
     }
@@ -166,7 +172,12 @@ impl Resolver {
                     soon = SOON;
                     None
                 }
-                Err(ResolveError::Store(error)) if error.lost_leadership() || error.is_held() => return,
+                Err(ResolveError::Store(error)) if error.lost_leadership() => return,
+                // Either a person has to decide, which ends the term, or rows that were written anew are compared.
+                Err(ResolveError::Store(error)) if error.is_held() => {
+                    self.store.wake.hold.notify_one();
+                    Some(HELD)
+                }
                 Err(error) => {
                     failures += 1;
                     *self.compiled.lock().await = None;
@@ -461,20 +472,28 @@ impl Batch<'_> {
         if section == Section::Message {
             self.edited(step, event, &link).await?;
         }
-        match link.state {
-            LinkState::Queued | LinkState::Parked => {
-                step.delivery_newer_image(link.id, &event.image, event.found)
-                    .await?;
-                // While it waits the site may hand it to another ticket.
-                if section == Section::Message
-                    && let Lane::Of(ticket_key) = self.ticket_key_of(&event.image).await?
+        let mut state = link.state;
+        if matches!(state, LinkState::Queued | LinkState::Parked) {
+            step.delivery_newer_image(link.id, &event.image, event.found)
+                .await?;
+            // While it waits the site may hand it to another ticket.
+            if section == Section::Message
+                && let Lane::Of(ticket_key) = self.ticket_key_of(&event.image).await?
+            {
+                let ticket = step.ticket_find_or_add(&ticket_key).await?;
+                // What was to be sent to the former one comes to this one as if it were new.
+                if link.ticket_id != Some(ticket.id)
+                    && !step.delivery_move(link.id, ticket.id).await?
+                    && step.delivery_drop_unsent(link.id, HANDED_ON).await? > 0
                 {
-                    let ticket = step.ticket_find_or_add(&ticket_key).await?;
-                    if link.ticket_id != Some(ticket.id) {
-                        step.delivery_move(link.id, ticket.id).await?;
-                    }
+                    step.link_set_state(link.id, LinkState::Seen, Some(HANDED_ON))
+                        .await?;
+                    step.file_release_of(link.id).await?;
+                    state = LinkState::Seen;
                 }
             }
+        }
+        match state {
             LinkState::Seen => {
                 let Some(image) = self.newest_image(event, section).await? else {
                     return Ok(step

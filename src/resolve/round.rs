@@ -7,15 +7,13 @@
 //!
 //! Not an item's matter: the connection, our own tables, another leader, and a mapping that fits no row.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::compiled::cell;
-use super::{Batch, Compiled, ResolveError, Resolver, fold, moves};
+use super::{Batch, Compiled, ResolveError, Resolver, moves};
 use crate::mapping::shape::key_values;
-use crate::model::{CrashPoint, DeliveryId, EventId, Op, RelationName, Section, TicketKey, clock};
+use crate::model::{CrashPoint, DeliveryId, EventId, Op, Section, TicketKey, clock};
 use crate::postgres::describe;
 use crate::store::{Event, Facts, Place, Round, StoreError, Stray, Unresolved};
 
@@ -148,61 +146,6 @@ impl Resolver {
         self.most
             .store(next_most(most, begun.elapsed()), Ordering::Relaxed);
         Ok(if follows { Next::Now } else { next })
-    }
-
-    /// The events with the rows as their transactions left them (`fold`); `goes_on`: the last one has more behind them.
-    async fn as_left(
-        &self,
-        mut events: Vec<Event>,
-        goes_on: Option<u64>,
-        compiled: &Compiled,
-    ) -> Result<Vec<Event>, ResolveError> {
-        let taken = events.len();
-        if let (Some(xid), Some(last)) = (goes_on, events.last().map(|event| event.id))
-            && self.inserts_on.load(Ordering::Relaxed) != xid
-        {
-            match self.store.event_rest_changes(xid, last).await? {
-                true => {
-                    let rest = self.rest(xid, last, &events, compiled).await?;
-                    events.extend(rest);
-                }
-                false => self.inserts_on.store(xid, Ordering::Relaxed),
-            }
-        }
-        if fold::is_needed(&events) {
-            fold::fold(&mut events, |relation| compiled.key_columns(relation));
-        }
-        events.truncate(taken);
-        Ok(events)
-    }
-
-    /// What a transaction that is longer than a round does later to the rows of these events.
-    async fn rest(
-        &self,
-        xid: u64,
-        last: EventId,
-        events: &[Event],
-        compiled: &Compiled,
-    ) -> Result<Vec<Event>, ResolveError> {
-        let first = |relation| {
-            let columns = compiled.key_columns(relation);
-            columns.and_then(<[String]>::first)
-        };
-        let mut rows: HashMap<&RelationName, Vec<&str>> = HashMap::new();
-        for event in events.iter().filter(|event| event.xid == xid) {
-            if let Some(text) = first(&event.relation).and_then(|column| cell(&event.image, column)) {
-                rows.entry(&event.relation).or_default().push(text);
-            }
-        }
-        let mut rest = Vec::new();
-        for (relation, values) in rows {
-            if let Some(column) = first(relation) {
-                let column = (column.as_str(), values.as_slice());
-                rest.extend(self.store.event_rest(xid, last, relation, column).await?);
-            }
-        }
-        rest.sort_unstable_by_key(|event| event.id);
-        Ok(rest)
     }
 
     /// Tries all pieces, in order; `facts`: what was just read, for the first of them. Whether anything that waits may have

@@ -206,13 +206,13 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The site handed a row that is not resolved yet to another ticket, or it can be told now which one it is of.
-    pub async fn delivery_move(&self, link: LinkId, ticket: LaneId) -> Result<(), StoreError> {
+    /// The site handed a row that is not resolved yet to another ticket, or it can be told now which one it is of. False where
+    /// it is resolved.
+    pub async fn delivery_move(&self, link: LinkId, ticket: LaneId) -> Result<bool, StoreError> {
         let sql = "with moved as (update {s}.delivery set ticket_id = $2, not_before = now(), state = 'unresolved'
                 where link_id = $1 and (state = 'unresolved' or (state = 'parked' and ticket_id is null)) returning link_id)
             update {s}.link set ticket_id = $2, state = 'queued', reason = null where id in (select link_id from moved)";
-        self.execute(sql, &[&link.0, &ticket]).await?;
-        Ok(())
+        Ok(self.execute(sql, &[&link.0, &ticket]).await? > 0)
     }
 
     /// Something of a ticket changed: what waits in its lane is looked at again.

@@ -57,12 +57,41 @@ impl Store {
 }
 
 impl Store {
-    /// Whether what a transaction has behind an event is more than INSERTs.
-    pub async fn event_rest_changes(&self, xid: u64, after: EventId) -> Result<bool, StoreError> {
-        let sql =
-            "select exists (select from {s}.event where xid = $1::text::xid8 and id > $2 and op <> 'I')";
-        let rows = self.query(sql, &[&xid.to_string(), &after.0]).await?;
-        Ok(rows.first().is_some_and(|row| row.get(0)))
+    /// Which events of a transaction are of rows that it changes again later, in order; `None`: of all of them that may be, since
+    /// it empties a table. `tables`: the mapped ones, each with a column of its key.
+    pub async fn event_followed(
+        &self,
+        xid: u64,
+        tables: &[(&RelationName, &str)],
+    ) -> Result<Option<Vec<EventId>>, StoreError> {
+        let xid = xid.to_string();
+        let sql = "select coalesce(bool_or(op = 'T'), false) as empties, coalesce(bool_or(op <> 'I'), false) as changes
+            from {s}.event where xid = $1::text::xid8";
+        let rows = self.query(sql, &[&xid]).await?;
+        let is = |name: &str| rows.first().is_some_and(|row| row.get(name));
+        if is("empties") {
+            return Ok(None);
+        }
+        if !is("changes") {
+            return Ok(Some(Vec::new()));
+        }
+        let schemas: Vec<&str> = tables.iter().map(|(table, _)| table.schema.as_str()).collect();
+        let names: Vec<&str> = tables.iter().map(|(table, _)| table.table.as_str()).collect();
+        let columns: Vec<&str> = tables.iter().map(|(_, column)| *column).collect();
+        let sql = "with k as materialized (
+                select e.id, u.n, e.image->>u.c as key, true as own
+                from {s}.event e join unnest($2::text[], $3::text[], $4::text[]) with ordinality u (s, t, c, n)
+                    on e.schema_name = u.s and e.table_name = u.t
+                where e.xid = $1::text::xid8 and e.image is not null
+                union all
+                select e.id, u.n, e.old_key->>u.c, false
+                from {s}.event e join unnest($2::text[], $3::text[], $4::text[]) with ordinality u (s, t, c, n)
+                    on e.schema_name = u.s and e.table_name = u.t
+                where e.xid = $1::text::xid8 and e.old_key is not null)
+            select id from (select id, own, max(id) over (partition by n, key) as last from k where key is not null) k
+            where own and last > id order by id";
+        let rows = self.query(sql, &[&xid, &schemas, &names, &columns]).await?;
+        Ok(Some(rows.iter().map(|row| row.get(0)).collect()))
     }
 
     /// What a transaction has behind an event of rows of one table that have, or had, one of these texts in a column.
@@ -77,7 +106,7 @@ impl Store {
                 found
             from {s}.event
             where xid = $1::text::xid8 and id > $2 and schema_name = $3 and table_name = $4
-              and (op = 'T' or image->>$5 = any ($6) or old_key->>$5 = any ($6))
+              and (op = 'T' or image->>$5 in (select unnest($6::text[])) or old_key->>$5 in (select unnest($6::text[])))
             order by id";
         let xid = xid.to_string();
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] = [

@@ -287,6 +287,14 @@ impl Store {
         Ok(self.query(sql, &[]).await?.iter().map(read).collect())
     }
 
+    /// Why no number of the site's is believed at this moment; `None`: they are.
+    pub async fn keys_doubt(&self) -> Result<Option<String>, StoreError> {
+        let sql = "select coalesce((select h.reason from {s}.hold h order by h.kind limit 1),
+            (select c.what from {s}.changed_key c order by c.place, c.what limit 1))";
+        let rows = self.query(sql, &[]).await?;
+        Ok(rows.first().and_then(|row| row.get(0)))
+    }
+
     /// Their rows were compared as they stand in that file; what was written anew once more since then is compared again.
     pub async fn keys_compared(&self, tables: &[Rewritten]) -> Result<(), StoreError> {
         let relations: Vec<u32> = tables.iter().map(|table| table.relation).collect();

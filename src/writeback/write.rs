@@ -187,6 +187,13 @@ impl WriteBack {
 
     async fn park_reply(&self, head: &PendingRemote, ticket: &Ticket, error: &str) -> Result<(), StoreError> {
         *self.statements.lock().await = None;
+        // A ticket that is not there may only be called otherwise since a moment ago.
+        if let Some(why) = self.store.keys_doubt().await? {
+            return self
+                .store
+                .remote_retry(head.message_id, &why, Duration::from_secs(1))
+                .await;
+        }
         tracing::error!(ticket = %ticket.key, message = %head.message_id, "the reply is parked: {error}; `deskie-cdc failed show r{}`", head.message_id);
         self.store.remote_park(head.message_id, error).await
     }

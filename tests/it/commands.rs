@@ -10,7 +10,7 @@ use deskie_cdc::sandbox::sample_site::Places;
 use deskie_cdc::store::Store;
 use serde_json::Value;
 
-use crate::support::{Site, Workplace, free_port};
+use crate::support::{Site, Workplace, free_port, stage};
 
 /// A ticket with a case, a delivered and a parked message, a reply that was written and one that is parked, a webhook;
 /// a ticket that is only seen.
@@ -566,4 +566,45 @@ async fn a_shell_can_complete_the_commands() {
         );
         assert!(!script.contains('\u{1b}'), "{shell}");
     }
+}
+
+#[tokio::test]
+async fn nobody_has_to_read_what_a_command_says() {
+    // GIVEN a site, and commands whose output goes where nothing can be written
+    let stage = stage().build().await;
+    let admin_url = stage.site.admin_url();
+    for arguments in [
+        vec!["check"],
+        vec!["check", "--json"],
+        vec!["check", "--config-only"],
+        vec!["setup", "--print-sql"],
+        vec!["setup", "--admin-url", &admin_url],
+        vec!["backfill", "--dry-run"],
+        vec!["uninstall", "--print-sql"],
+        vec!["uninstall", "--yes", "--admin-url", &admin_url],
+    ] {
+        // WHEN they run, THEN none of them panics, and each says why it failed if it did
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = stage
+            .workplace
+            .program()
+            .args(&arguments)
+            .stdin(std::process::Stdio::null())
+            .stdout(full)
+            .output()
+            .await
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.code().is_some_and(|code| code < 2),
+            "{arguments:?}: {said}"
+        );
+        assert!(
+            !said.contains("panicked") && !said.contains("bug"),
+            "{arguments:?}: {said}"
+        );
+    }
+    // AND what they do is done all the same
+    let ours = "select count(*) from pg_catalog.pg_namespace where nspname = 'deskie_cdc'";
+    assert_eq!(stage.count(ours).await, 0);
 }

@@ -1,6 +1,8 @@
 //! What one transaction of the site does to a row more than once: the row counts as the transaction leaves it (rule 6).
 
-use crate::support::{IVAN, stage, texts};
+use deskie_cdc::sandbox::simulator::Action;
+
+use crate::support::{IVAN, stage, texts, wait_until};
 
 /// Rows of the transaction in between: none, and more than a round takes.
 const BETWEEN: [&str; 2] = [
@@ -65,4 +67,50 @@ async fn a_row_counts_as_its_transaction_leaves_it() {
         );
         assert_eq!(texts(&stage.case(other_case)), ["private", "moved"]);
     }
+}
+
+#[tokio::test]
+async fn a_message_that_waits_goes_where_the_site_hands_it() {
+    // GIVEN two customers' tickets with cases, and messages that wait for Deskie
+    let stage = stage()
+        .set("deskie", "doubt_wait = \"2s\"\ntimeout = \"500ms\"")
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let other = stage.ticket(IVAN, "Ivan", "private").await;
+    let other_case = stage.case_of(other).await;
+    stage.settled().await;
+    let down = |down| stage.simulator.act(Action::SetDown { down }).unwrap();
+    down(true);
+    stage.writes(ticket, "of Ayse").await;
+    let handed = stage.writes(ticket, "of Ivan").await;
+    stage.writes(ticket, "and of Ayse").await;
+    let are = async |what: &str, sql: &str, wanted: i64| {
+        wait_until(what, || async {
+            (stage.count(sql).await == wanted).then_some(())
+        })
+        .await;
+    };
+    let waiting = "select count(*) from deskie_cdc.delivery where state in ('queued', 'sending', 'doubt') and act = 'message'";
+    are("all wait", waiting, 3).await;
+    // WHEN the site hands one of them to the other customer's ticket
+    stage
+        .sql(&format!(
+            "update messages set ticket_id = {other} where id = {handed}"
+        ))
+        .await;
+    let other_lane =
+        format!("{waiting} and ticket_id = (select id from deskie_cdc.ticket where key = '{other}')");
+    are("it waits there", &other_lane, 1).await;
+    down(false);
+    // THEN each goes to its own case
+    stage.until_deskie(other_case, 2).await;
+    stage.settled().await;
+    let own = texts(&stage.case(case)).join("\n");
+    assert!(
+        own.contains("of Ayse") && own.contains("and of Ayse") && !own.contains("Ivan"),
+        "{own}"
+    );
+    assert_eq!(texts(&stage.case(other_case)), ["private", "of Ivan"]);
 }

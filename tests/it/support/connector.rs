@@ -162,7 +162,8 @@ impl Workplace {
         Connector::spawn(self.folder(), &[program.as_slice(), arguments].concat())
     }
 
-    fn program(&self) -> Command {
+    /// The program, in its folder.
+    pub fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deskie-cdc"));
         command.current_dir(self.folder());
         command
