@@ -493,27 +493,24 @@ impl Batch<'_> {
                 }
             }
         }
-        match state {
-            LinkState::Seen => {
-                let Some(image) = self.newest_image(event, section).await? else {
-                    return Ok(step
-                        .link_set_state(link.id, LinkState::Skipped, Some(DROPPED))
-                        .await?);
-                };
-                match self.lane_of(section, key, &image).await? {
-                    Lane::None => {}
-                    Lane::Untold(why) => {
-                        self.park_stray(step, event, section, link.id, &image, &why)
-                            .await?;
-                    }
-                    Lane::Of(ticket_key) => {
-                        let ticket = step.ticket_find_or_add(&ticket_key).await?;
-                        step.link_set_ticket(link.id, ticket.id).await?;
-                        self.enter(step, event, &image, section, link.id, &ticket).await?;
-                    }
+        if state == LinkState::Seen {
+            let Some(image) = self.newest_image(event, section).await? else {
+                return Ok(step
+                    .link_set_state(link.id, LinkState::Skipped, Some(DROPPED))
+                    .await?);
+            };
+            match self.lane_of(section, key, &image).await? {
+                Lane::None => {}
+                Lane::Untold(why) => {
+                    self.park_stray(step, event, section, link.id, &image, &why)
+                        .await?;
+                }
+                Lane::Of(ticket_key) => {
+                    let ticket = step.ticket_find_or_add(&ticket_key).await?;
+                    step.link_set_ticket(link.id, ticket.id).await?;
+                    self.enter(step, event, &image, section, link.id, &ticket).await?;
                 }
             }
-            _ => {}
         }
         Ok(())
     }
