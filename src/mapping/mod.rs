@@ -48,6 +48,10 @@ pub fn value_sql(expr: &Expr, alias: &str, shape: &Shape) -> String {
 /// The column of the section's own row that a value names: exactly as it is written, in quotes or without, else as
 /// Postgres folds a name without quotes.
 pub fn bare_column<'a>(expr: &Expr, shape: &'a Shape) -> Option<&'a str> {
+    // Whatever signs it has: `e-mail` is that column, where there is one.
+    if let Some(column) = shape.column(expr.sql.trim()) {
+        return Some(&column.name);
+    }
     let name = lone_name(&expr.sql)?;
     let is_quoted = expr.sql.trim_start().starts_with('"');
     let folded = (!is_quoted).then(|| lexer::folded(&name));

@@ -84,3 +84,20 @@ async fn what_may_hold_a_lock_of_the_site_is_short() {
         .get(0);
     assert_eq!(subject, "5s 2s");
 }
+
+#[tokio::test]
+async fn a_value_that_is_exactly_a_columns_name_is_that_column() {
+    for name in ["e-mail", "s:ubject", "a b", "order"] {
+        // GIVEN a site with a column of an odd name, which is mapped by that name alone
+        let column = format!("alter table tickets add column \"{name}\" text default 'odd'");
+        let stage = stage()
+            .schema(&column)
+            .config("subject = \"subject\"", &format!("subject = \"{name}\""))
+            .build()
+            .await;
+        let _connector = stage.run().await;
+        // WHEN a ticket is opened, THEN what stands there is the case's subject
+        let (_, case) = stage.open("Soru").await;
+        assert_eq!(stage.case(case).subject, "odd", "{name}");
+    }
+}
