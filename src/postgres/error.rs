@@ -239,7 +239,8 @@ impl ConnectError {
             }
             ConnectFault::DatabaseMissing => "check the database name at the end of postgres.url",
             ConnectFault::TooManyConnections => {
-                "raise max_connections, or close connections of other programs"
+                "raise max_connections, or the limit of the role or the database where that one is reached (alter role … connection \
+                 limit, alter database … connection limit), or close connections of other programs"
             }
             ConnectFault::Unavailable => "wait until the server has started; it is tried again by itself",
             ConnectFault::Pooler => "use the direct connection string of the database, not the pooler's",

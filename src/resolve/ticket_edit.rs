@@ -102,7 +102,7 @@ impl Batch<'_> {
                 Some(first) => {
                     *first = Body {
                         text: format!("{}\n\n{}", line.text, first.text),
-                        html: format!("{}{}", line.html, first.html),
+                        html: format!("<p>{}</p>{}", line.html, first.html),
                     };
                 }
                 None => parts.push(line),

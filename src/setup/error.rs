@@ -9,7 +9,7 @@ use crate::store::StoreError;
 
 /// How an administrator comes into play where the connector's own user may not do something.
 pub(super) const ASK_ADMINISTRATOR: &str = "run `deskie-cdc setup --admin-url postgres://ADMIN@HOST/DATABASE` with the \
-    tables' owner or a superuser, or give the output of `deskie-cdc setup --print-sql` to your administrator";
+    tables' owner or a superuser, or give the output of `deskie-cdc setup --print-sql` (where the role is missing: with --admin-url as well) to your administrator";
 
 /// The config's keys of the two connections.
 pub(super) const URL: &str = "postgres.url";
