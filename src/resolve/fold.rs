@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::compiled::{Compiled, cell, key_of};
+use super::enter::key_image;
 use super::{ResolveError, Resolver};
 use crate::model::{EventId, Op, RelationName};
 use crate::store::Event;
@@ -92,16 +93,10 @@ fn fold<'a>(events: &mut [Event], keys: impl Fn(&RelationName) -> Option<&'a [St
 
 /// The change with what its transaction left of the row; what that is for the changes before it.
 fn changed(event: &mut Event, left: Option<Left>, columns: &[String], is_renamed: bool) -> Left {
-    let Value::Object(image) = &mut event.image else {
+    let (Value::Object(key), Value::Object(image)) = (key_image(&event.image, columns), &mut event.image)
+    else {
         return left.unwrap_or_else(|| Left::Changed(Map::new()));
     };
-    let own_key = |image: &Map<String, Value>| -> Map<String, Value> {
-        let cells = columns.iter();
-        cells
-            .filter_map(|name| Some((name.clone(), image.get(name)?.clone())))
-            .collect()
-    };
-    let key = own_key(image);
     match left {
         None => Left::Changed(image.clone()),
         Some(Left::Changed(later)) => {

@@ -48,16 +48,13 @@ pub(super) async fn settle(
             let oldest = oldest_waiting(config, &store).await;
             let renumbered = match compare::renumbered(config, &store).await {
                 Ok(renumbered) => renumbered,
-                Err(StoreError::Postgres(error))
-                    if error.code().is_some_and(|code| !is_of_the_server(code.code())) =>
-                {
-                    let why = describe(&error);
+                Err(error) => {
+                    let why = of_the_mapping(error)?;
                     say(&format!(
                         "keys: the tickets could not be looked for under their new numbers: {why}"
                     ));
                     Vec::new()
                 }
-                Err(error) => return Err(error.into()),
             };
             let done = store.keys_anew(&columns, oldest, &renumbered).await?;
             say(&format!(
@@ -117,17 +114,25 @@ async fn note_rewritten(config: &Config, store: &Store) -> Result<(), StoreError
             "{names} was written anew; whether its rows have kept their numbers cannot be told from `created_at` and \
              `subject`: it goes on"
         ),
-        Err(StoreError::Postgres(error))
-            if error.code().is_some_and(|code| !is_of_the_server(code.code())) =>
-        {
+        Err(error) => {
+            let why = of_the_mapping(error)?;
             tracing::warn!(
-                "{names} was written anew; whether its rows have kept their numbers cannot be told: {}; it goes on",
-                describe(&error)
+                "{names} was written anew; whether its rows have kept their numbers cannot be told: {why}; it goes on"
             );
         }
-        Err(error) => return Err(error),
     }
     store.keys_compared(&rewritten).await
+}
+
+/// What the server says of a statement with the site's expressions in it; an error that is the server's own state's, or the
+/// connection's, is none of theirs.
+fn of_the_mapping(error: StoreError) -> Result<String, StoreError> {
+    match error {
+        StoreError::Postgres(error) if error.code().is_some_and(|code| !is_of_the_server(code.code())) => {
+            Ok(describe(&error))
+        }
+        error => Err(error),
+    }
 }
 
 /// The columns by which the site's rows are known. A table that cannot be looked up now is left out: resolving says so.
