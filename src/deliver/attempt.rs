@@ -14,8 +14,8 @@ use crate::store::{Act, Delivery};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub(super) kind: CallKind,
-    /// The deliveries that go in the same call.
-    pub(super) with: &'a [DeliveryId],
+    /// The deliveries that go in the same call, each as it was resolved then.
+    pub(super) with: &'a [(DeliveryId, jiff::Timestamp)],
     /// A long upload may still be under way when another instance judges the intent: it is told so.
     pub(super) upload_time: Duration,
 }
@@ -47,7 +47,7 @@ impl Deliverer {
         let (id, kind) = (delivery.id, attempt.kind);
         let asked_at = clock::monotonic();
         let within = SEND_WITHIN + attempt.upload_time;
-        match self.store.delivery_intend(id, kind, within, attempt.with).await {
+        match self.store.delivery_intend(delivery, kind, within, attempt.with).await {
             Ok(Some(intent)) => delivery.intent_at = Some(intent.at),
             Ok(None) => {
                 self.meter.unused(call);

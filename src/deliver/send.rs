@@ -70,6 +70,10 @@ fn added(
     )
 }
 
+/// What opens a case is asked for anew once it has waited for so long: the customer may stand in a table that is not
+/// streamed, and have another address by now.
+const OPENING_HOLDS: Duration = Duration::from_secs(60);
+
 /// Why a delivery is not sent.
 enum NotSent {
     Skip(&'static str),
@@ -199,7 +203,10 @@ impl Deliverer {
     }
 
     /// Takes what waits right behind a customer's message into it (`[message] coalesce`).
-    async fn join(&self, delivery: &mut Delivery) -> Result<Vec<DeliveryId>, StoreError> {
+    async fn join(
+        &self,
+        delivery: &mut Delivery,
+    ) -> Result<Vec<(DeliveryId, jiff::Timestamp)>, StoreError> {
         let coalesces = self
             .config
             .message
@@ -220,7 +227,8 @@ impl Deliverer {
             let bodies = followers.iter().map(|follower| &follower.body);
             delivery.body = text::joined(std::iter::once(&delivery.body).chain(bodies));
         }
-        Ok(followers.iter().map(|follower| follower.id).collect())
+        let with = followers.iter().map(|follower| (follower.id, follower.resolved_at));
+        Ok(with.collect())
     }
 
     fn request(&self, delivery: &Delivery) -> Result<Request, NotSent> {
@@ -230,6 +238,7 @@ impl Deliverer {
         let Some(case) = delivery.case_id else {
             return match &delivery.opening {
                 _ if is_agent => Err(NotSent::Skip("an agent's answer before there is a case")),
+                Some(_) if delivery.made_ago() > OPENING_HOLDS.as_secs_f64() => Err(NotSent::Unresolve),
                 Some(opening) => Ok(Request::CreateCase(Box::new(
                     self.new_case(delivery, opening, content),
                 ))),

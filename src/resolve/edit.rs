@@ -8,7 +8,7 @@ use super::row::Ruling;
 use super::verdict::{Holds, Of};
 use super::{Batch, ResolveError};
 use crate::config::{OnDelete, OnEdit, OnHide};
-use crate::model::{BodyFormat, Kind, Op, Section};
+use crate::model::{BodyFormat, Kind, Section};
 use crate::store::{Act, Event, FollowUp, Link, LinkState, Step};
 use crate::text::{self, Body};
 
@@ -35,7 +35,7 @@ impl Batch<'_> {
         else {
             return Ok(());
         };
-        if event.op != Op::Update || !is_sent(link) {
+        if !is_sent(link) {
             return Ok(());
         }
         let Some(last) = step.edit_last(link.id).await?.filter(|last| !last.ticket_gone) else {
@@ -143,8 +143,7 @@ impl Batch<'_> {
             return Ok(());
         }
         let found = found.resolution;
-        let texts: Vec<&str> = found.bodies.iter().map(|body| body.text.as_str()).collect();
-        let whole = texts.join("\n");
+        let whole = found.whole_text();
         let Some(before) = last.text else {
             step.skipped_count("an edit of a message whose text is past [capture] retain")
                 .await?;

@@ -244,7 +244,10 @@ impl Batch<'_> {
                 LinkState::Seen => self.file_enters(step, event, attached, link.id, &new_key).await,
                 // Perhaps the site has mended what it was parked for.
                 LinkState::Parked => Ok(step.file_retry(link.id).await?),
-                LinkState::Queued if !is_insert => Ok(step.file_changed(link.id).await?),
+                LinkState::Queued if !is_insert => {
+                    self.waiting_file_changed(step, event, attached, &link, &new_key)
+                        .await
+                }
                 _ => Ok(()),
             },
             known if is_insert => {
@@ -333,6 +336,20 @@ impl Batch<'_> {
 
     async fn file_seen(&self, step: &Step<'_>, link: LinkId, why: &str) -> Result<(), ResolveError> {
         Ok(step.link_set_state(link, LinkState::Seen, Some(why)).await?)
+    }
+
+    /// In whose lane a file goes as a message of its own.
+    pub(super) async fn file_ticket(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        attached: &Attached,
+        key: &str,
+    ) -> Result<Option<LaneId>, ResolveError> {
+        Ok(match self.file_place(step, event, attached, key).await? {
+            Place::Lane(lane) => Some(lane.ticket),
+            Place::Later(_) | Place::Nowhere(_) | Place::Taken => None,
+        })
     }
 
     async fn file_place(

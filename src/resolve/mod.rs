@@ -11,6 +11,7 @@
 //!
 //! Invariant: nothing here calls Deskie, and nothing here writes to the site.
 
+mod again;
 mod ask;
 mod clock;
 mod compiled;
@@ -100,9 +101,6 @@ const FROM_BEFORE: &str = "an update of a row from before the connector";
 
 /// The same where its `created_at` says neither that nor the contrary.
 const UNTOLD: &str = "an update of a row that created_at tells neither new nor old: its INSERT was not seen, so it counts as old";
-
-/// Why a message is not sent to the ticket that it was of.
-const HANDED_ON: &str = "the site handed it to another ticket before it was sent";
 
 /// An event that is there and not ready is looked at again after this, then after twice as long each time: most are not
 /// visible yet for a moment only.
@@ -377,12 +375,10 @@ impl Batch<'_> {
         {
             step.link_set_key(link.id, key).await?;
         }
-        if section == Section::Ticket {
-            if let Some(old_key) = old_key {
-                step.ticket_set_key(old_key, key).await?;
-            }
-            self.status_changed(step, event).await?;
-            self.ticket_changed(step, event, key).await?;
+        if section == Section::Ticket
+            && let Some(old_key) = old_key
+        {
+            step.ticket_set_key(old_key, key).await?;
         }
         let mut known = step.link_find(section, key).await?;
         let mut is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));
@@ -390,6 +386,12 @@ impl Batch<'_> {
             && came_back(step, event, section, key, link).await?
         {
             is_insert = false;
+        }
+        if section == Section::Ticket && !is_insert {
+            self.status_changed(step, event).await?;
+            if !event.echo && !self.opening_changed(step, event, key).await? {
+                self.ticket_changed(step, event, key).await?;
+            }
         }
         if event.echo {
             // Our own write, or a row that a trigger of the site added to it (rule 8).
@@ -469,31 +471,10 @@ impl Batch<'_> {
                 return Ok(());
             }
         }
-        if section == Section::Message {
+        if section == Section::Message && !self.waiting_changed(step, event, section, &link).await? {
             self.edited(step, event, &link).await?;
         }
-        let mut state = link.state;
-        if matches!(state, LinkState::Queued | LinkState::Parked) {
-            step.delivery_newer_image(link.id, &event.image, event.found)
-                .await?;
-            // While it waits the site may hand it to another ticket.
-            if section == Section::Message
-                && let Lane::Of(ticket_key) = self.ticket_key_of(&event.image).await?
-            {
-                let ticket = step.ticket_find_or_add(&ticket_key).await?;
-                // What was to be sent to the former one comes to this one as if it were new.
-                if link.ticket_id != Some(ticket.id)
-                    && !step.delivery_move(link.id, ticket.id).await?
-                    && step.delivery_drop_unsent(link.id, HANDED_ON).await? > 0
-                {
-                    step.link_set_state(link.id, LinkState::Seen, Some(HANDED_ON))
-                        .await?;
-                    step.file_release_of(link.id).await?;
-                    state = LinkState::Seen;
-                }
-            }
-        }
-        if state == LinkState::Seen {
+        if link.state == LinkState::Seen {
             let Some(image) = self.newest_image(event, section).await? else {
                 return Ok(step
                     .link_set_state(link.id, LinkState::Skipped, Some(DROPPED))

@@ -7,13 +7,13 @@
 use super::{Batch, ResolveError, cell};
 use crate::decide::{status_word, tell_odd_status};
 use crate::mapping::shape::key_text;
-use crate::model::{Op, Section, TicketKey};
+use crate::model::{Section, TicketKey};
 use crate::store::{Event, Step};
 
 impl Batch<'_> {
-    /// Looks at a change of the ticket's row.
+    /// Looks at a change of the ticket's row, which was there before.
     pub(super) async fn status_changed(&self, step: &Step<'_>, event: &Event) -> Result<(), ResolveError> {
-        if self.config.ticket.status.is_none() || event.op != Op::Update {
+        if self.config.ticket.status.is_none() {
             return Ok(());
         }
         let columns = &self.compiled.shape(Section::Ticket).key;

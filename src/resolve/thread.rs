@@ -281,10 +281,11 @@ impl Batch<'_> {
             let link = &known.link;
             match link.state {
                 LinkState::Queued | LinkState::Parked => {
-                    step.delivery_newer_image(link.id, &event.image, event.found)
-                        .await?;
-                    if link.ticket_id != Some(ticket.id) {
-                        step.delivery_move(link.id, ticket.id).await?;
+                    let found = self.element_found(step, of, element).await?;
+                    if self.waits_as_it_is(step, link, ticket, &found).await?
+                        || self.waiting_changed(step, event, Section::Message, link).await?
+                    {
+                        continue;
                     }
                 }
                 LinkState::Seen | LinkState::Skipped => {

@@ -8,7 +8,7 @@ use super::row::Ruling;
 use super::verdict::{Holds, Of};
 use super::{Batch, ResolveError};
 use crate::config::{OnDelete, OnEdit, OnHide, OpenOn};
-use crate::model::{BodyFormat, LinkId, Op, Section};
+use crate::model::{BodyFormat, LinkId, Section};
 use crate::store::{Event, LinkState, Step, Ticket, TicketNote, TicketSent};
 use crate::text::{self, Body};
 
@@ -20,7 +20,7 @@ const DELETED: &str = "This ticket was deleted on the site:";
 const BACK: &str = "This ticket is on the site again:";
 
 impl Batch<'_> {
-    /// A ticket's row was written.
+    /// A ticket's row, which was there before, was changed.
     pub(super) async fn ticket_changed(
         &self,
         step: &Step<'_>,
@@ -28,7 +28,7 @@ impl Batch<'_> {
         key: &str,
     ) -> Result<(), ResolveError> {
         let config = &self.config.ticket;
-        if !config.tells_changes() || event.op != Op::Update || event.echo {
+        if !config.tells_changes() {
             return Ok(());
         }
         let Some(ticket) = step.ticket_newest(key).await?.filter(|ticket| !ticket.gone) else {
@@ -79,9 +79,8 @@ impl Batch<'_> {
             return Ok(());
         };
         let found = found.resolution;
+        let whole = found.whole_text();
         let subject = found.opening.map(|opening| opening.subject).unwrap_or_default();
-        let texts: Vec<&str> = found.bodies.iter().map(|body| body.text.as_str()).collect();
-        let whole = texts.join("\n");
         let has_body = self.config.ticket.open_on == OpenOn::Ticket;
         let body = has_body.then_some(whole.as_str());
         if has_body && sent.body.is_none() {

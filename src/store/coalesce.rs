@@ -13,6 +13,8 @@ use crate::text::Body;
 #[derive(Debug, Clone)]
 pub struct Follower {
     pub id: DeliveryId,
+    /// When the mapping was asked for it last.
+    pub resolved_at: jiff::Timestamp,
     pub body: Body,
     /// It is a customer's whole message that was not tried yet, and no agent spoke before it.
     pub joins: bool,
@@ -28,7 +30,7 @@ impl Store {
     /// What stands behind a head, in the lane's order. An agent's answer in between is a delivery of its own, or a row
     /// that we wrote or passed over meanwhile.
     pub async fn delivery_followers(&self, head: &Delivery) -> Result<Vec<Follower>, StoreError> {
-        let sql = "select f.id, f.body,
+        let sql = "select f.id, f.resolved_at, f.body,
                 f.state = 'queued' and f.act = 'message' and f.author = 'customer' and f.parts = 1 and f.body is not null
                 and coalesce(pg_catalog.jsonb_array_length(f.files), 0) = 0
                 and f.intent_at is null and f.lead is null and not f.backfill and f.not_before <= clock_timestamp()
@@ -52,6 +54,7 @@ impl Store {
             })?;
             Ok(Follower {
                 id: row.get("id"),
+                resolved_at: row.get("resolved_at"),
                 body: body.unwrap_or_default(),
                 joins: row.get("joins"),
             })
@@ -60,16 +63,16 @@ impl Store {
     }
 
     /// Makes the intent durable before the call (rule 9), for the head and those that go with it; `None` where one of
-    /// them is no longer as it was. A message whose row the site has deleted meanwhile is not sent any more, however often
+    /// them is no longer as it was read: the site may have changed it, and it was resolved again. A message whose row the site has deleted meanwhile is not sent any more, however often
     /// it was tried before: what is queued is certainly not in Deskie.
     pub async fn delivery_intend(
         &self,
-        id: DeliveryId,
+        head: &Delivery,
         call: CallKind,
         send_within: Duration,
-        with: &[DeliveryId],
+        with: &[(DeliveryId, jiff::Timestamp)],
     ) -> Result<Option<Intent>, StoreError> {
-        let with: Vec<i64> = with.iter().map(|id| id.0).collect();
+        let (with, resolved): (Vec<i64>, Vec<jiff::Timestamp>) = with.iter().map(|(id, at)| (id.0, *at)).unzip();
         let sql = "with gone as materialized (select d.id, d.link_id, d.files from {s}.delivery d
                 join {s}.link l on l.id = d.link_id and l.gone
                 where d.id = $1 and d.state = 'queued' and d.act in ('message', 'file') and (select {s}.fence($3))
@@ -79,12 +82,13 @@ impl Store {
             unsent as (update {s}.link set state = 'skipped', reason = $6
                 where state <> 'delivered' and id in (select link_id from gone
                     union all select (o->>'link')::int8 from gone, jsonb_array_elements(gone.files) o)),
-            f as materialized (select id from {s}.delivery
-                where id = any($5) and state = 'queued' and intent_at is null and edited is null for no key update),
+            f as materialized (select d.id from {s}.delivery d
+                join unnest($5::int8[], $8::timestamptz[]) w (id, resolved_at) on w.id = d.id and w.resolved_at = d.resolved_at
+                where d.state = 'queued' and d.intent_at is null and d.edited is null for no key update of d),
             h as (update {s}.delivery set state = 'sending', call = $2, attempts = attempts + 1, epoch = $3,
                     intent_at = clock_timestamp(), send_before = clock_timestamp() + make_interval(secs => $4),
                     doubt_since = null, looks = 0, ask = case when ask is not null then 'asked' end
-                where id = $1 and state = 'queued' and (select count(*) from f) = cardinality($5)
+                where id = $1 and state = 'queued' and resolved_at = $7 and (select count(*) from f) = cardinality($5)
                   and not exists (select from gone) and (cardinality($5) = 0 or edited is null)
                   and (cardinality($5) = 0 or not exists (select from {s}.delivery e where e.act = 'edit' and e.link_id in
                        (select link_id from {s}.delivery where id = $1 or id = any($5))))
@@ -99,12 +103,14 @@ impl Store {
             .query(
                 sql,
                 &[
-                    &id.0,
+                    &head.id.0,
                     &call.as_str(),
                     &self.epoch().0,
                     &send_within.as_secs_f64(),
                     &with,
                     &DROPPED,
+                    &head.resolved_at,
+                    &resolved,
                 ],
             )
             .await?;

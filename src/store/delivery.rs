@@ -29,6 +29,14 @@ pub struct Resolution {
     pub files: Vec<FileRef>,
 }
 
+impl Resolution {
+    /// The text of all parts.
+    pub fn whole_text(&self) -> String {
+        let texts: Vec<&str> = self.bodies.iter().map(|body| body.text.as_str()).collect();
+        texts.join("\n")
+    }
+}
+
 /// A row that enters its lane.
 #[derive(Debug, Clone)]
 pub struct NewDelivery<'a> {
@@ -145,8 +153,12 @@ pub struct Delivery {
     pub files: Vec<FileRef>,
     /// For how many seconds its files have been waited for.
     pub waited: f64,
+    /// When the mapping was asked for it last.
+    pub resolved_at: jiff::Timestamp,
     /// How many seconds after it took its place in its lane this was read, and when.
     age: f64,
+    /// The same of when the mapping was asked for it last.
+    made: f64,
     read_at: Instant,
 }
 
@@ -163,6 +175,11 @@ impl Delivery {
     /// For how many seconds it has stood in its lane.
     pub fn age(&self) -> f64 {
         self.age + self.read_at.elapsed().as_secs_f64()
+    }
+
+    /// How many seconds ago the mapping was asked for it last.
+    pub fn made_ago(&self) -> f64 {
+        self.made + self.read_at.elapsed().as_secs_f64()
     }
 
     /// When the intent was made by Deskie's clock, which said `date` when this had been read `ago`; by the database's
@@ -218,24 +235,43 @@ pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key as ticket_key, coales
     coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8 as waited,
     (select jsonb_agg(f.body order by f.position, f.part, f.id) filter (where f.body is not null)
         from {s}.delivery f where f.lead = d.id) as followers,
-    d.ask is not distinct from 'first' as ask_first, extract(epoch from clock_timestamp() - d.queued_at)::float8 as age";
+    d.ask is not distinct from 'first' as ask_first, extract(epoch from clock_timestamp() - d.queued_at)::float8 as age,
+    d.resolved_at, extract(epoch from clock_timestamp() - d.resolved_at)::float8 as made";
+
+/// `resolved_at` of what the site changed while a call was under way or in doubt.
+pub(super) const MADE_BEFORE: &str = "'epoch'::timestamptz";
 
 impl Store {
-    /// The call was not done and is tried again later.
+    /// The call was not done and is tried again later; where the site has changed the row meanwhile ([`MADE_BEFORE`]) the
+    /// mapping is asked again first, and what was to tell of the change falls away.
     pub async fn delivery_retry(
         &self,
         id: DeliveryId,
         error: &str,
         after: Duration,
     ) -> Result<(), StoreError> {
-        let sql = "with d as (update {s}.delivery set state = 'queued', error = $2, doubt_since = null, looks = 0,
+        let sql = format!(
+            "with d as (update {{s}}.delivery set error = $2, doubt_since = null, looks = 0,
+                state = case when resolved_at = {MADE_BEFORE} then 'unresolved' else 'queued' end,
                 ask = case when ask = 'first' then 'asked' end,
                 not_before = clock_timestamp() + make_interval(secs => $3)
-                where id = $1 and state in ('sending', 'doubt', 'queued') and (select {s}.fence($4)) returning id)
-            update {s}.delivery set state = 'queued', lead = null, intent_at = null, doubt_since = null
-            where lead in (select id from d)";
-        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
+                where id = $1 and state in ('sending', 'doubt', 'queued') and (select {{s}}.fence($4))
+                returning id, link_id, state),
+            told as (update {{s}}.delivery o set state = 'skipped', error = 'the row has changed', done_at = now(),
+                body = null, edited = null
+                from d where d.state = 'unresolved' and o.link_id = d.link_id and o.act in ('edit', 'note')
+                  and o.state = 'queued' and o.intent_at is null),
+            freed as (update {{s}}.delivery set lead = null, intent_at = null, doubt_since = null,
+                state = case when resolved_at = {MADE_BEFORE} then 'unresolved' else 'queued' end
+                where lead in (select id from d) returning state)
+            select exists (select from d where state = 'unresolved') or exists (select from freed where state = 'unresolved')"
+        );
+        let rows = self
+            .query(&sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
             .await?;
+        if rows.first().is_some_and(|row| row.get(0)) {
+            self.wake.events.notify_one();
+        }
         Ok(())
     }
 
@@ -339,32 +375,11 @@ impl Store {
     /// The rows at the head of their lanes that are to be resolved again.
     pub async fn delivery_unresolved(&self, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
         let sql = format!(
-            "select d.id, d.ticket_id, t.key as ticket_key, t.case_id is not null as has_case, d.link_id, d.section, d.image,
-                coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8 as waited, d.attempts, d.written_at,
-                l.key, d.error, d.failures
-             from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
-             join {{s}}.link l on l.id = d.link_id
+            "select {UNRESOLVED}
              where d.state = 'unresolved' and d.not_before <= now() and not exists (select from {{s}}.hold) and {IS_HEAD}
              order by d.id limit $1"
         );
-        let read = |row: &tokio_postgres::Row| {
-            Ok(Unresolved {
-                id: row.get("id"),
-                ticket_id: row.get("ticket_id"),
-                ticket_key: TicketKey(row.get("ticket_key")),
-                has_case: row.get("has_case"),
-                link: row.get("link_id"),
-                section: word(row, "section")?,
-                image: row.get::<_, Option<Value>>("image").unwrap_or(Value::Null),
-                waited: row.get("waited"),
-                attempts: row.get("attempts"),
-                committed_at: row.get::<_, Option<i64>>("written_at").unwrap_or_default(),
-                key: row.get("key"),
-                error: row.get("error"),
-                failures: row.get("failures"),
-            })
-        };
-        self.query(&sql, &[&limit]).await?.iter().map(read).collect()
+        self.query(&sql, &[&limit]).await?.iter().map(unresolved).collect()
     }
 
     /// The rows of which the mapping could not tell the ticket and which a person wants to be tried again: the link, its
@@ -435,6 +450,30 @@ pub(super) fn opening(stored: Option<Value>) -> Result<Option<Opening>, StoreErr
     opening.map_err(|error| StoreError::Damaged(format!("delivery.opening: {error}")))
 }
 
+/// What [`unresolved`] reads.
+pub(super) const UNRESOLVED: &str = "d.id, d.ticket_id, t.key as ticket_key, t.case_id is not null as has_case, d.link_id,
+    d.section, d.image, coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8 as waited, d.attempts,
+    d.written_at, l.key, d.error, d.failures
+    from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id join {s}.link l on l.id = d.link_id";
+
+pub(super) fn unresolved(row: &tokio_postgres::Row) -> Result<Unresolved, StoreError> {
+    Ok(Unresolved {
+        id: row.get("id"),
+        ticket_id: row.get("ticket_id"),
+        ticket_key: TicketKey(row.get("ticket_key")),
+        has_case: row.get("has_case"),
+        link: row.get("link_id"),
+        section: word(row, "section")?,
+        image: row.get::<_, Option<Value>>("image").unwrap_or(Value::Null),
+        waited: row.get("waited"),
+        attempts: row.get("attempts"),
+        committed_at: row.get::<_, Option<i64>>("written_at").unwrap_or_default(),
+        key: row.get("key"),
+        error: row.get("error"),
+        failures: row.get("failures"),
+    })
+}
+
 pub(super) fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError> {
     let damaged = |error: serde_json::Error| {
         StoreError::Damaged(format!("delivery {}: {error}", row.get::<_, i64>("id")))
@@ -483,7 +522,9 @@ pub(super) fn delivery(row: &tokio_postgres::Row) -> Result<Delivery, StoreError
             .unwrap_or_default(),
         waited: row.get("waited"),
         ask_first: row.get("ask_first"),
+        resolved_at: row.get("resolved_at"),
         age: row.get("age"),
+        made: row.get("made"),
         read_at: clock::monotonic(),
     })
 }

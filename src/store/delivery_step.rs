@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
+use super::delivery::MADE_BEFORE;
 use super::{Delivery, NewDelivery, Resolution, Step, Store, StoreError};
 use crate::model::{CallKind, CaseId, DeliveryId, Kind, LaneId, LinkId, MessageId, UserId};
 
@@ -48,7 +49,8 @@ impl Step<'_> {
             "update {s}.delivery set state = case when ask = 'first' then 'doubt' else 'queued' end, author = $2, body = $3,
                 opening = $4, written_at = $5, parts = $6, files = $7, error = null,
                 call = case when ask = 'first' then case when $2 = 'customer' then 'add_message' else call end end, intent_at = case when ask = 'first' then to_timestamp($5::int8) end,
-                doubt_since = case when ask = 'first' then clock_timestamp() end, waits_since = null, attempts = 0, not_before = now()
+                doubt_since = case when ask = 'first' then clock_timestamp() end, waits_since = null, attempts = 0, not_before = now(),
+                resolved_at = now()
             where id = $1 and state = 'unresolved'";
         let rest = "insert into {s}.delivery
                 (position, ticket_id, link_id, section, backfill, part, parts, author, body, opening, written_at, files, state,
@@ -60,7 +62,7 @@ impl Step<'_> {
                 ticket_id = excluded.ticket_id, parts = excluded.parts, author = excluded.author, body = excluded.body,
                 opening = excluded.opening, written_at = excluded.written_at, files = excluded.files, ask = excluded.ask,
                 call = excluded.call, intent_at = excluded.intent_at, doubt_since = excluded.doubt_since,
-                error = null, done_at = null, attempts = 0, not_before = now()
+                error = null, done_at = null, attempts = 0, not_before = now(), resolved_at = now()
                 where delivery.state = 'skipped'";
         if let Some(status) = found.opening.as_ref().and_then(|opening| opening.status.as_ref()) {
             let sql = "update {s}.ticket set site_status = $2
@@ -189,20 +191,24 @@ impl Step<'_> {
         self.execute(sql, &[&link.0, &reason]).await
     }
 
-    /// A newer version of a row that is not resolved yet; one that is parked has it for the next attempt. What was found in
-    /// the table has the key alone: all else is read anew.
+    /// A newer version of a row that is not resolved yet; one that is parked, or of which a call is under way, has it for the
+    /// next attempt. What was found in the table has the key alone: all else is read anew.
     pub async fn delivery_newer_image(
         &self,
         link: LinkId,
         image: &Value,
         found: bool,
     ) -> Result<(), StoreError> {
-        let sql =
-            "update {s}.delivery set image = case when $3 then '{}'::jsonb else coalesce(image, '{}'::jsonb) end || $2::jsonb,
-                not_before = now()
+        let sql = format!(
+            "update {{s}}.delivery set
+                image = case when $3 then '{{}}'::jsonb else coalesce(image, '{{}}'::jsonb) end || $2::jsonb,
+                not_before = case when state in ('unresolved', 'parked') then now() else not_before end,
+                resolved_at = case when state in ('unresolved', 'parked') then resolved_at else {MADE_BEFORE} end
             where link_id = $1 and (state = 'unresolved'
-                or (state = 'parked' and (body is null or (opening is not null and doubt_since is null))))";
-        self.execute(sql, &[&link.0, &image, &found]).await?;
+                or (state = 'parked' and (body is null or (opening is not null and doubt_since is null)))
+                or (state in ('sending', 'doubt') and act = 'message' and part = 1 and parts = 1 and image is not null))"
+        );
+        self.execute(&sql, &[&link.0, &image, &found]).await?;
         Ok(())
     }
 

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::{Act, Delivery, Step, Store, StoreError};
-use crate::model::{CallKind, DeliveryId, EventId, LinkId, MessageId, TicketKey};
+use super::{Act, Delivery, Step, Store, StoreError, word};
+use crate::model::{CallKind, DeliveryId, EventId, Kind, LinkId, MessageId, TicketKey};
 use crate::text::Body;
 
 /// A message of the site as it was sent last.
@@ -13,6 +13,8 @@ pub struct LastSent {
     pub ticket_key: TicketKey,
     /// Whether that is gone.
     pub ticket_gone: bool,
+    /// Who wrote it.
+    pub author: Kind,
     /// Its text; `None` where that is past `retain`.
     pub text: Option<String>,
     /// In how many messages it went; one that went together with others counts as two, since no edit is its own.
@@ -67,7 +69,7 @@ impl Step<'_> {
         let hold = "select from {s}.delivery where link_id = $1 and state in ('unresolved', 'queued')
             order by id for no key update";
         self.execute(hold, &[&link.0]).await?;
-        let sql = "select t.key, t.gone,
+        let sql = "select t.key, t.gone, coalesce(min(d.author), 'customer') as author,
                 count(*) + max((d.lead is not null or exists (select from {s}.delivery f where f.lead = d.id))::int) as parts,
                 bool_or(d.call is not distinct from 'add_note') as as_note,
                 coalesce((select e.edited from {s}.delivery e where e.link_id = $1 and e.edited is not null
@@ -79,14 +81,18 @@ impl Step<'_> {
             group by t.id, t.key, t.gone
             having bool_and(d.state not in ('unresolved', 'skipped', 'discarded'))";
         let rows = self.query(sql, &[&link.0]).await?;
-        Ok(rows.first().map(|row| LastSent {
-            ticket_key: TicketKey(row.get("key")),
-            ticket_gone: row.get("gone"),
-            parts: row.get("parts"),
-            as_note: row.get("as_note"),
-            text: row.get("text"),
-            is_sent: row.get("is_sent"),
-        }))
+        let read = |row: &tokio_postgres::Row| {
+            Ok(LastSent {
+                ticket_key: TicketKey(row.get("key")),
+                ticket_gone: row.get("gone"),
+                author: word(row, "author")?,
+                parts: row.get("parts"),
+                as_note: row.get("as_note"),
+                text: row.get("text"),
+                is_sent: row.get("is_sent"),
+            })
+        };
+        rows.first().map(read).transpose()
     }
 
     /// Puts what follows up on a message into its lane. An edit that was not tried yet becomes the newer one.

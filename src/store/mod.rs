@@ -6,6 +6,7 @@
 //!
 //! Invariant: nothing here calls Deskie or evaluates a mapping.
 
+mod again;
 mod audit;
 mod behind;
 mod birth;

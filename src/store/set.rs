@@ -118,7 +118,7 @@ impl Within<'_> {
         }
     }
 
-    async fn query(
+    pub(super) async fn query(
         self,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],

@@ -8,14 +8,15 @@ use super::super::compiled::cell;
 use super::super::row::Lane;
 use super::super::{Batch, ResolveError};
 use super::course::Course;
-use super::{Entry, Known};
-use crate::config::AttachmentOf;
+use super::{Entry, Known, is_ticket_update};
+use crate::config::{AttachmentOf, OpenOn};
 use crate::decide::{self, MessageRow, Need, Outputs, seconds};
 use crate::files::Attached;
 use crate::mapping::Reading;
 use crate::mapping::read::TicketKeyOf;
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{Section, TicketKey};
+use crate::store::Within;
 
 impl Batch<'_> {
     /// The lanes of rows that may be for Deskie.
@@ -113,6 +114,28 @@ impl Batch<'_> {
                     _ => entry.course = Course::Alone,
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Which of the tickets whose rows change wait to be opened with what those rows were before.
+    pub(super) async fn find_made_before(
+        &self,
+        within: Within<'_>,
+        run: &[Entry<'_>],
+        known: &mut Known,
+    ) -> Result<(), ResolveError> {
+        if self.config.ticket.open_on == OpenOn::Ticket {
+            return Ok(());
+        }
+        let changes = run.iter().filter(|entry| is_ticket_update(entry) && !entry.event.echo);
+        let waiting = changes.filter_map(|entry| {
+            let lane = known.lanes.get(&entry.key)?;
+            (!lane.gone && lane.case_id.is_none()).then_some((lane.id, entry.event.committed_at))
+        });
+        let waiting: Vec<_> = waiting.collect();
+        if !waiting.is_empty() {
+            known.made_before = within.openings_before(&waiting).await?;
         }
         Ok(())
     }

@@ -64,6 +64,8 @@ struct Known {
     written: HashMap<LaneId, Vec<Written>>,
     /// What the mapping gives for tickets that have no case.
     openings: HashMap<String, Outputs>,
+    /// Lanes with something that is to open a case and was made before the ticket's row was changed.
+    made_before: HashSet<LaneId>,
     /// The keys of messages and tickets that have files.
     with_files: HashSet<(AttachmentOf, String)>,
 }
@@ -271,6 +273,7 @@ impl Batch<'_> {
         self.find_times(run).await?;
         self.find_openings(run, &mut known).await?;
         self.find_files(run, &mut known).await?;
+        self.find_made_before(within, run, &mut known).await?;
         Ok(known)
     }
 
@@ -336,6 +339,9 @@ impl Batch<'_> {
             && let Some(lane) = known.lanes.get(&entry.key)
             && !matches!(entry.course, Course::Alone)
         {
+            if known.made_before.contains(&lane.id) {
+                return Ok(Done::Alone);
+            }
             effects.wakes.insert(lane.id);
         }
         match &entry.course {

@@ -2,7 +2,7 @@
 
 use deskie_cdc::sandbox::simulator::Action;
 
-use crate::support::{IVAN, stage, texts, wait_until};
+use crate::support::{AYSE, IVAN, stage, texts, wait_until};
 
 /// Rows of the transaction in between: none, and more than a round takes.
 const BETWEEN: [&str; 2] = [
@@ -113,4 +113,169 @@ async fn a_message_that_waits_goes_where_the_site_hands_it() {
         "{own}"
     );
     assert_eq!(texts(&stage.case(other_case)), ["private", "of Ivan"]);
+}
+
+/// Deskie is away while `write` runs and until everything that it queued waits.
+async fn away(stage: &crate::support::Stage, waiting: i64, write: impl AsyncFnOnce()) {
+    let down = |down| stage.simulator.act(Action::SetDown { down }).unwrap();
+    down(true);
+    write().await;
+    let sql = "select count(*) from deskie_cdc.delivery where state in ('unresolved', 'queued', 'sending', 'doubt') and act = 'message'";
+    wait_until("all wait", || async {
+        (stage.count(sql).await == waiting).then_some(())
+    })
+    .await;
+}
+
+async fn back(stage: &crate::support::Stage) {
+    let seen = "select count(*) from deskie_cdc.event";
+    wait_until("the changes are seen", || async {
+        (stage.count(seen).await == 0).then_some(())
+    })
+    .await;
+    stage.simulator.act(Action::SetDown { down: false }).unwrap();
+    stage.settled().await;
+}
+
+#[tokio::test]
+async fn what_waits_goes_as_the_site_has_it_by_then() {
+    // GIVEN two customers' tickets with cases, and messages that wait for Deskie
+    let stage = stage()
+        .set("deskie", "doubt_wait = \"1s\"\ntimeout = \"500ms\"")
+        .schema(
+            "create table files (id bigint generated always as identity primary key, \
+             message_id bigint references messages on delete cascade, name text, content bytea)",
+        )
+        .config(
+            "[reply]\n",
+            "[[attachment]]\nof = \"message\"\ntable = \"files\"\nparent = \"message_id\"\nname = \"name\"\n\
+             bytes = \"content\"\n\n[reply]\n",
+        )
+        .set("message", "on_edit = \"note\"\nagent_as = \"ignore\"\non_delete = \"note\"\non_hide = \"delete\"")
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let other = stage.ticket(IVAN, "Ivan", "private").await;
+    let other_case = stage.case_of(other).await;
+    stage.settled().await;
+    let mut ids = Vec::new();
+    away(&stage, 7, async || {
+        for body in ["kept", "first words", "of staff", "hidden", "with file", "of nobody"] {
+            ids.push(stage.writes(ticket, body).await);
+        }
+        ids.push(stage.writes(other, "of Ivan").await);
+        let file = format!(
+            "insert into files (message_id, name, content) values ({}, 'plan.txt', 'abc')",
+            ids[4]
+        );
+        stage.sql(&file).await;
+    })
+    .await;
+    // WHEN the site, in transactions of their own, changes one, gives one to an agent, hides one, makes a file another
+    // customer's and deletes the message that had it
+    for change in [
+        format!("update messages set body = 'kept after all' where id = {}", ids[0]),
+        format!("update messages set body = 'better words' where id = {}", ids[1]),
+        format!("update messages set author = 'agent' where id = {}", ids[2]),
+        format!("update messages set is_internal = true where id = {}", ids[3]),
+        format!("update files set message_id = {} where message_id = {}", ids[6], ids[4]),
+        format!("delete from messages where id = {}", ids[4]),
+    ] {
+        stage.sql(&change).await;
+    }
+    back(&stage).await;
+    // THEN each goes as it is by then, in its place, and to nobody else
+    let own = stage.case(case);
+    assert_eq!(texts(&own), ["Soru: body", "kept after all", "better words", "of nobody"]);
+    assert!(own.messages.iter().all(|message| !message.note && message.attachments.is_empty()));
+    let theirs = stage.case(other_case);
+    assert_eq!(texts(&theirs)[..2], ["private", "of Ivan"]);
+    let files: Vec<&str> = theirs
+        .messages
+        .iter()
+        .flat_map(|message| &message.attachments)
+        .map(|file| file.file_name.as_str())
+        .collect();
+    assert_eq!(files, ["plan.txt"]);
+    // WHEN what was hidden is shown after all
+    stage
+        .sql(&format!("update messages set is_internal = false where id = {}", ids[3]))
+        .await;
+    // THEN it goes now
+    stage.until_deskie(case, 5).await;
+    assert_eq!(texts(&stage.case(case))[4], "hidden");
+}
+
+#[tokio::test]
+async fn a_ticket_that_waits_is_opened_for_whom_it_is_of_by_then() {
+    for open_on in ["ticket", "message"] {
+        // GIVEN tickets that wait for Deskie, opened by themselves or by their first message
+        let mut building = stage()
+            .set("deskie", "doubt_wait = \"1s\"\ntimeout = \"500ms\"")
+            .set("ticket", "on_edit = \"note\"");
+        if open_on == "message" {
+            building = building
+                .config("open_on = \"ticket\"", "open_on = \"message\"")
+                .config(
+                    "body = \"body\"\ncreated_at = \"created_at\"\ncustomer",
+                    "created_at = \"created_at\"\ncustomer",
+                )
+                .opens_by(
+                    "with t as (insert into tickets (user_id, subject, body)
+                         select id, $1, '' from users where email = 'kate@example.com' returning id)
+                     insert into messages (ticket_id, author, body) select id, 'customer', 'marker' from t returning ticket_id",
+                );
+        }
+        let stage = building.build().await;
+        let _connector = stage.run().await;
+        stage.settled().await;
+        let mut tickets = Vec::new();
+        let waiting = if open_on == "ticket" { 6 } else { 4 };
+        away(&stage, waiting, async || {
+            for subject in ["wrong", "moved"] {
+                let ticket = stage.ticket(AYSE, subject, "body").await;
+                stage.writes(ticket, "first").await;
+                stage.writes(ticket, "second").await;
+                tickets.push(ticket);
+            }
+        })
+        .await;
+        // WHEN one turns out to be another customer's, with another subject, and the address of the other's is corrected,
+        // in a table that is not streamed
+        stage
+            .sql(&format!(
+                "update tickets set user_id = (select id from users where email = '{IVAN}'), subject = 'right' where id = {}",
+                tickets[0]
+            ))
+            .await;
+        stage
+            .sql(&format!("update users set email = 'ayse@new.example.com' where email = '{AYSE}'"))
+            .await;
+        stage
+            .sql("update deskie_cdc.delivery set resolved_at = resolved_at - interval '1 hour'")
+            .await;
+        back(&stage).await;
+        // THEN the cases are theirs
+        let books = stage.settled().await;
+        let mut opened: Vec<(String, String, usize)> = books
+            .cases
+            .iter()
+            .filter(|case| !case.subject.starts_with("marker"))
+            .map(|case| {
+                let user = books.users.iter().find(|user| user.user_id == case.user_id).unwrap();
+                (case.subject.clone(), user.contact.clone(), texts(case).len())
+            })
+            .collect();
+        opened.sort();
+        let messages = if open_on == "ticket" { 3 } else { 2 };
+        assert_eq!(
+            opened,
+            [
+                ("moved".to_owned(), "ayse@new.example.com".to_owned(), messages),
+                ("right".to_owned(), IVAN.to_owned(), messages),
+            ],
+            "{open_on}"
+        );
+    }
 }
