@@ -24,17 +24,22 @@ impl Batch<'_> {
         section: Section,
         link: &Link,
     ) -> Result<bool, ResolveError> {
+        if !matches!(link.state, LinkState::Queued | LinkState::Parked) {
+            return Ok(false);
+        }
+        let Some(image) = self.newest_image(event, section).await? else {
+            return Ok(false);
+        };
         let again = match link.state {
-            LinkState::Queued => step.delivery_again(link.id, &event.image, event.found).await?,
-            LinkState::Parked => None,
-            _ => return Ok(false),
+            LinkState::Queued => step.delivery_again(link.id, &image, event.found).await?,
+            _ => None,
         };
         if again.is_none() {
-            step.delivery_newer_image(link.id, &event.image, event.found)
+            step.delivery_newer_image(link.id, &image, event.found)
                 .await?;
         }
         if section == Section::Message {
-            match self.ticket_key_of(&event.image).await? {
+            match self.ticket_key_of(&image).await? {
                 Lane::Of(key) => {
                     let ticket = step.ticket_find_or_add(&key).await?;
                     if link.ticket_id != Some(ticket.id) {

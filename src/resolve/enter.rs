@@ -250,20 +250,21 @@ impl Batch<'_> {
             return Ok(());
         }
         step.file_release(waiting.id).await?;
+        // One that was ours stays so: how old it is does not matter any more, and when it was written is known.
+        let at = if waiting.is_again { 0 } else { waiting.committed_at };
         let mut found = match (&self.compiled.thread, waiting.section) {
-            (Some(_), Section::Message) => self.resolve_element(step, waiting).await?,
+            (Some(_), Section::Message) => self.resolve_element(step, waiting, at).await?,
             _ => {
-                self.resolve(
-                    step,
-                    waiting.section,
-                    &waiting.image,
-                    &waiting.ticket_key,
-                    waiting.has_case,
-                    waiting.committed_at,
-                )
-                .await?
+                let of = (&waiting.image, &waiting.ticket_key);
+                self.resolve(step, waiting.section, of.0, of.1, waiting.has_case, at)
+                    .await?
             }
         };
+        if let Ruling::Ready(ready) = &mut found
+            && ready.resolution.written_at == 0
+        {
+            ready.resolution.written_at = waiting.committed_at;
+        }
         // One that was parked as an echo is here because a person said that it is none.
         if !waiting
             .error
@@ -289,7 +290,12 @@ impl Batch<'_> {
             }
             Ruling::Never(reason) => {
                 step.delivery_withdraw(waiting.id, &reason).await?;
-                step.link_set_state(waiting.link, LinkState::Skipped, Some(&reason))
+                // The site may take back as well what made it another's.
+                let state = match waiting.is_again {
+                    true => LinkState::Seen,
+                    false => LinkState::Skipped,
+                };
+                step.link_set_state(waiting.link, state, Some(&reason))
                     .await?;
             }
             Ruling::Wait { why, bounded }

@@ -320,6 +320,7 @@ impl Batch<'_> {
         &self,
         step: &Step<'_>,
         waiting: &Unresolved,
+        committed_at: i64,
     ) -> Result<Ruling, ResolveError> {
         let elements = match self.elements(&waiting.image).await? {
             Told::There(elements) => elements,
@@ -336,7 +337,7 @@ impl Batch<'_> {
             elements: &elements,
             ticket: &waiting.ticket_key,
             has_case: waiting.has_case,
-            committed_at: waiting.committed_at,
+            committed_at,
         };
         self.element_found(step, of, element).await
     }

@@ -79,6 +79,8 @@ pub struct Unresolved {
     pub key: String,
     /// Why it was not resolved before.
     pub error: Option<String>,
+    /// It was resolved before, and the row or what it needs has changed since.
+    pub is_again: bool,
     /// How often work on it has failed, or the process died of it.
     pub failures: i16,
 }
@@ -453,7 +455,7 @@ pub(super) fn opening(stored: Option<Value>) -> Result<Option<Opening>, StoreErr
 /// What [`unresolved`] reads.
 pub(super) const UNRESOLVED: &str = "d.id, d.ticket_id, t.key as ticket_key, t.case_id is not null as has_case, d.link_id,
     d.section, d.image, coalesce(extract(epoch from clock_timestamp() - d.waits_since), 0)::float8 as waited, d.attempts,
-    d.written_at, l.key, d.error, d.failures
+    d.written_at, l.key, d.error, d.failures, d.author is not null as is_again
     from {s}.delivery d join {s}.ticket t on t.id = d.ticket_id join {s}.link l on l.id = d.link_id";
 
 pub(super) fn unresolved(row: &tokio_postgres::Row) -> Result<Unresolved, StoreError> {
@@ -470,6 +472,7 @@ pub(super) fn unresolved(row: &tokio_postgres::Row) -> Result<Unresolved, StoreE
         committed_at: row.get::<_, Option<i64>>("written_at").unwrap_or_default(),
         key: row.get("key"),
         error: row.get("error"),
+        is_again: row.get("is_again"),
         failures: row.get("failures"),
     })
 }

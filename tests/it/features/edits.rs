@@ -480,7 +480,7 @@ async fn an_edit_that_comes_as_messages_are_joined_changes_its_own_alone() {
         .sql(
             "create function public.slow() returns trigger language plpgsql as $$ begin
                  perform pg_catalog.pg_advisory_xact_lock(42); return new; end $$;
-             create trigger slow after insert on deskie_cdc.delivery for each row when (new.act = 'edit')
+             create trigger slow before update on deskie_cdc.delivery for each row when (new.state = 'unresolved')
                  execute function public.slow()",
         )
         .await;

@@ -49,6 +49,7 @@ async fn play(scene: &Scene) -> Heard {
     set(scene, "Never", "state = 'withdrawn'").await;
     set(scene, "Internal", "internal = false").await;
     set(scene, "**Bold**", "state = 'published'").await;
+    scene.settled().await;
     // What Deskie has is withdrawn, published again and edited; and a migration touches every row, old ones too.
     set(scene, "First", "state = 'withdrawn'").await;
     set(scene, "First", "state = 'published'").await;
