@@ -47,7 +47,11 @@ impl Deliverer {
         let (id, kind) = (delivery.id, attempt.kind);
         let asked_at = clock::monotonic();
         let within = SEND_WITHIN + attempt.upload_time;
-        match self.store.delivery_intend(delivery, kind, within, attempt.with).await {
+        match self
+            .store
+            .delivery_intend(delivery, kind, within, attempt.with)
+            .await
+        {
             Ok(Some(intent)) => delivery.intent_at = Some(intent.at),
             Ok(None) => {
                 self.meter.unused(call);

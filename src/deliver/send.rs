@@ -203,10 +203,7 @@ impl Deliverer {
     }
 
     /// Takes what waits right behind a customer's message into it (`[message] coalesce`).
-    async fn join(
-        &self,
-        delivery: &mut Delivery,
-    ) -> Result<Vec<(DeliveryId, jiff::Timestamp)>, StoreError> {
+    async fn join(&self, delivery: &mut Delivery) -> Result<Vec<(DeliveryId, jiff::Timestamp)>, StoreError> {
         let coalesces = self
             .config
             .message
@@ -227,7 +224,9 @@ impl Deliverer {
             let bodies = followers.iter().map(|follower| &follower.body);
             delivery.body = text::joined(std::iter::once(&delivery.body).chain(bodies));
         }
-        let with = followers.iter().map(|follower| (follower.id, follower.resolved_at));
+        let with = followers
+            .iter()
+            .map(|follower| (follower.id, follower.resolved_at));
         Ok(with.collect())
     }
 

@@ -470,6 +470,15 @@ pub fn row_exists(shape: &Shape) -> String {
     )
 }
 
+/// The transaction that wrote the row with that key, without its epoch.
+pub fn row_written_in(shape: &Shape) -> String {
+    format!(
+        "select s.xmin::pg_catalog.text from {} s where {}",
+        shape.sql(),
+        shape.key_condition("s", 1)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,8 +35,7 @@ impl Batch<'_> {
             _ => None,
         };
         if again.is_none() {
-            step.delivery_newer_image(link.id, &image, event.found)
-                .await?;
+            step.delivery_newer_image(link.id, &image, event.found).await?;
         }
         if section == Section::Message {
             match self.ticket_key_of(&image).await? {
@@ -123,7 +122,11 @@ impl Batch<'_> {
         }
         let last = step.edit_last(link.id).await?;
         let author = found.resolution.author;
-        Ok(last.is_some_and(|last| last.author == author && last.text == Some(found.resolution.whole_text())))
+        Ok(
+            last.is_some_and(|last| {
+                last.author == author && last.text == Some(found.resolution.whole_text())
+            }),
+        )
     }
 
     async fn resolve_again(&self, step: &Step<'_>, again: Option<DeliveryId>) -> Result<bool, ResolveError> {

@@ -10,6 +10,7 @@ use crate::mapping::read::{self, Reading, TicketKeyOf};
 use crate::mapping::shape::key_text;
 use crate::mapping::{Shape, Source, expand};
 use crate::model::{RelationName, Section};
+use crate::postgres::catalog;
 use crate::postgres::shape::{CreatedAtTypes, created_at_types, load_message_shape, load_shape};
 
 /// All statements of a mapping.
@@ -36,6 +37,8 @@ pub struct Compiled {
     pub attachments: Vec<Attached>,
     /// With `expand`, which messages a row holds.
     pub thread: Option<Thread>,
+    /// The mapped tables that have parts: partitions, or tables that inherit.
+    pub in_parts: Vec<RelationName>,
     /// How `created_at` is mapped, and whether its type has a time zone.
     pub created_at: CreatedAtTypes,
 }
@@ -114,7 +117,13 @@ impl Compiled {
             .map_err(mapping)?;
         let deciding_message = with_shape
             .map(|(config_message, shape)| alone::message(config_message, &config.ticket, shape, &ticket));
+        let files = attachments.iter().map(|attached| &attached.shape);
+        let relations = std::iter::once(&ticket).chain(&message).chain(files);
+        let relations: Vec<&RelationName> = relations.map(|shape| &shape.relation).collect();
         Ok(Compiled {
+            in_parts: catalog::in_parts(client, &relations)
+                .await
+                .map_err(|error| mapping(error.into()))?,
             created_at,
             deciding_ticket: alone::ticket(&config.ticket, &ticket),
             deciding_message,

@@ -295,8 +295,7 @@ impl Batch<'_> {
                     true => LinkState::Seen,
                     false => LinkState::Skipped,
                 };
-                step.link_set_state(waiting.link, state, Some(&reason))
-                    .await?;
+                step.link_set_state(waiting.link, state, Some(&reason)).await?;
             }
             Ruling::Wait { why, bounded }
                 if bounded && waiting.waited > self.config.ticket.wait.as_secs_f64() =>

@@ -214,7 +214,7 @@ impl Batch<'_> {
         let link_key = attached.link_key(&new_key);
         let has_moved = self.moves.contains(&(event.id, Section::Attachment));
         if event.op == Op::Delete {
-            if !has_moved {
+            if !has_moved && !self.stays(event, &attached.shape, &new_key).await? {
                 self.deleted(step, Section::Attachment, &link_key, event.xid)
                     .await?;
             }

@@ -46,7 +46,7 @@ use crate::store::{CreatedAt, Event, Link, LinkState, MappedSince, Step, Store, 
 
 use compiled::{Compiled, cell, key_of};
 use enter::DROPPED;
-use moves::came_back;
+use moves::{STAYS, came_back};
 use round::Next;
 use row::Lane;
 
@@ -285,6 +285,11 @@ impl Batch<'_> {
                     .await?;
                 continue;
             };
+            let has_moved = self.moves.contains(&(event.id, section));
+            if event.op == Op::Delete && !has_moved && self.stays(event, shape, &new_key).await? {
+                step.skipped_count(STAYS).await?;
+                continue;
+            }
             if self.has_parked
                 && event.op != Op::Insert
                 && let Some(key) = row.map(|row| enter::key_image(row, columns))
@@ -293,7 +298,7 @@ impl Batch<'_> {
                     .await?;
             }
             match event.op {
-                Op::Delete if self.moves.contains(&(event.id, section)) => {}
+                Op::Delete if has_moved => {}
                 Op::Delete if is_thread => self.thread_deleted(step, event, &new_key).await?,
                 Op::Delete => {
                     self.delete_noted(step, event, section, &new_key).await?;

@@ -4,7 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::compiled::Compiled;
 use super::enter::DROPPED;
-use super::key_of;
+use super::{Batch, ResolveError, key_of};
+use crate::decide::Outputs;
+use crate::mapping::Shape;
+use crate::mapping::read::row_written_in;
+use crate::mapping::shape::key_values;
 use crate::model::{EventId, Op, Section};
 use crate::store::{Event, Link, LinkState, Step, StoreError};
 
@@ -37,6 +41,34 @@ pub(super) fn moves(events: &[&Event], compiled: &Compiled) -> HashSet<(EventId,
         }
     }
     found
+}
+
+/// Why a deletion is passed over.
+pub(super) const STAYS: &str =
+    "a deletion by the transaction that put the row into another part of its table";
+
+impl Batch<'_> {
+    /// Whether a row that was deleted is there all the same, put into another part of its table by the same transaction: what is
+    /// written into a partition before it is attached is not streamed, so that splitting one looks like a deletion.
+    pub(super) async fn stays(&self, event: &Event, shape: &Shape, key: &str) -> Result<bool, ResolveError> {
+        if !self.compiled.in_parts.contains(&shape.relation) {
+            return Ok(false);
+        }
+        let Some(values) = key_values(key, shape.key.len()) else {
+            return Ok(false);
+        };
+        let values = values.into_iter().map(Some).collect();
+        let written_in = match self
+            .ask(&row_written_in(shape), values, (shape, &shape.key))
+            .await
+        {
+            Ok(Outputs::Row(row)) => row.into_iter().next().flatten(),
+            // Rights to some columns are none to this one.
+            Ok(_) | Err(ResolveError::Mapping(_)) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(written_in.is_some_and(|xid| xid == (event.xid & u64::from(u32::MAX)).to_string()))
+    }
 }
 
 /// Which sections transactions empty.

@@ -56,7 +56,8 @@ impl Step<'_> {
         found: bool,
     ) -> Result<Option<DeliveryId>, StoreError> {
         let set = "image = case when $3 then '{}'::jsonb else d.image end || $2::jsonb,";
-        self.again("d.link_id = $1", set, &[&link.0, &image, &found]).await
+        self.again("d.link_id = $1", set, &[&link.0, &image, &found])
+            .await
     }
 
     /// The site changed the row of a ticket without a case, at `committed_at`: what is to open it was made of that row too,

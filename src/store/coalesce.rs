@@ -72,7 +72,8 @@ impl Store {
         send_within: Duration,
         with: &[(DeliveryId, jiff::Timestamp)],
     ) -> Result<Option<Intent>, StoreError> {
-        let (with, resolved): (Vec<i64>, Vec<jiff::Timestamp>) = with.iter().map(|(id, at)| (id.0, *at)).unzip();
+        let (with, resolved): (Vec<i64>, Vec<jiff::Timestamp>) =
+            with.iter().map(|(id, at)| (id.0, *at)).unzip();
         let sql = "with gone as materialized (select d.id, d.link_id, d.files from {s}.delivery d
                 join {s}.link l on l.id = d.link_id and l.gone
                 where d.id = $1 and d.state = 'queued' and d.act in ('message', 'file') and (select {s}.fence($3))

@@ -381,7 +381,11 @@ impl Store {
              where d.state = 'unresolved' and d.not_before <= now() and not exists (select from {{s}}.hold) and {IS_HEAD}
              order by d.id limit $1"
         );
-        self.query(&sql, &[&limit]).await?.iter().map(unresolved).collect()
+        self.query(&sql, &[&limit])
+            .await?
+            .iter()
+            .map(unresolved)
+            .collect()
     }
 
     /// The rows of which the mapping could not tell the ticket and which a person wants to be tried again: the link, its

@@ -239,7 +239,11 @@ impl Step<'_> {
     pub async fn file_prepared(&self, delivery: &Delivery, done: &Prepared) -> Result<bool, StoreError> {
         let (files, body) = (json(&done.files)?, json(&done.body)?);
         let sql = "update {s}.delivery set files = $2, body = $3, waits_since = null where id = $1 and state = 'queued' and resolved_at = $4";
-        if self.execute(sql, &[&delivery.id.0, &files, &body, &delivery.resolved_at]).await? != 1 {
+        if self
+            .execute(sql, &[&delivery.id.0, &files, &body, &delivery.resolved_at])
+            .await?
+            != 1
+        {
             return Ok(false);
         }
         let set = "update {s}.link set state = $2, reason = $3 where id = $1";

@@ -21,7 +21,7 @@ pub use publication::{
 pub use rights::{Role, current_role, may_any_column, may_column, may_schema, may_table};
 pub use slot::{Slot, is_pgpool, slot, slot_drop, standby_names, standbys_waited_for};
 pub use table::{
-    Table, TableColumn, inheritors, table_by_name, table_by_oid, table_by_text, unlogged_partitions,
+    Table, TableColumn, in_parts, inheritors, table_by_name, table_by_oid, table_by_text, unlogged_partitions,
 };
 
 /// The server and the database.

@@ -186,6 +186,23 @@ pub async fn unlogged_partitions(client: &impl GenericClient, oid: u32) -> Resul
     names(&client.query(sql, &[&oid]).await?)
 }
 
+/// Which of these tables have parts: partitions, or tables that inherit from them.
+pub async fn in_parts(
+    client: &impl GenericClient,
+    tables: &[&RelationName],
+) -> Result<Vec<RelationName>, Error> {
+    let sql = "SELECT n.nspname::pg_catalog.text AS schema, c.relname::pg_catalog.text AS name \
+        FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) AS u(schema, name) \
+        JOIN pg_catalog.pg_namespace AS n ON n.nspname = u.schema::pg_catalog.name \
+        JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = u.name::pg_catalog.name \
+        WHERE c.relkind = 'p' OR EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhparent = c.oid)";
+    let (schemas, names_of): (Vec<&str>, Vec<&str>) = tables
+        .iter()
+        .map(|table| (table.schema.as_str(), table.table.as_str()))
+        .unzip();
+    names(&client.query(sql, &[&schemas, &names_of]).await?)
+}
+
 async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColumn>, Error> {
     // A domain may be of a domain, so its base type is looked for step by step.
     let sql = "SELECT a.attname::pg_catalog.text AS name, a.attnum AS number, \

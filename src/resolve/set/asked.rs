@@ -128,7 +128,9 @@ impl Batch<'_> {
         if self.config.ticket.open_on == OpenOn::Ticket {
             return Ok(());
         }
-        let changes = run.iter().filter(|entry| is_ticket_update(entry) && !entry.event.echo);
+        let changes = run
+            .iter()
+            .filter(|entry| is_ticket_update(entry) && !entry.event.echo);
         let waiting = changes.filter_map(|entry| {
             let lane = known.lanes.get(&entry.key)?;
             (!lane.gone && lane.case_id.is_none()).then_some((lane.id, entry.event.committed_at))

@@ -2,7 +2,7 @@
 
 use deskie_cdc::sandbox::simulator::Action;
 
-use crate::support::{AYSE, IVAN, stage, texts, wait_until};
+use crate::support::{AYSE, IVAN, says, stage, texts, wait_until};
 
 /// Rows of the transaction in between: none, and more than a round takes.
 const BETWEEN: [&str; 2] = [
@@ -151,7 +151,10 @@ async fn what_waits_goes_as_the_site_has_it_by_then() {
             "[[attachment]]\nof = \"message\"\ntable = \"files\"\nparent = \"message_id\"\nname = \"name\"\n\
              bytes = \"content\"\n\n[reply]\n",
         )
-        .set("message", "on_edit = \"note\"\nagent_as = \"ignore\"\non_delete = \"note\"\non_hide = \"delete\"")
+        .set(
+            "message",
+            "on_edit = \"note\"\nagent_as = \"ignore\"\non_delete = \"note\"\non_hide = \"delete\"",
+        )
         .build()
         .await;
     let _connector = stage.run().await;
@@ -161,7 +164,14 @@ async fn what_waits_goes_as_the_site_has_it_by_then() {
     stage.settled().await;
     let mut ids = Vec::new();
     away(&stage, 7, async || {
-        for body in ["kept", "first words", "of staff", "hidden", "with file", "of nobody"] {
+        for body in [
+            "kept",
+            "first words",
+            "of staff",
+            "hidden",
+            "with file",
+            "of nobody",
+        ] {
             ids.push(stage.writes(ticket, body).await);
         }
         ids.push(stage.writes(other, "of Ivan").await);
@@ -175,11 +185,17 @@ async fn what_waits_goes_as_the_site_has_it_by_then() {
     // WHEN the site, in transactions of their own, changes one, gives one to an agent, hides one, makes a file another
     // customer's and deletes the message that had it
     for change in [
-        format!("update messages set body = 'kept after all' where id = {}", ids[0]),
+        format!(
+            "update messages set body = 'kept after all' where id = {}",
+            ids[0]
+        ),
         format!("update messages set body = 'better words' where id = {}", ids[1]),
         format!("update messages set author = 'agent' where id = {}", ids[2]),
         format!("update messages set is_internal = true where id = {}", ids[3]),
-        format!("update files set message_id = {} where message_id = {}", ids[6], ids[4]),
+        format!(
+            "update files set message_id = {} where message_id = {}",
+            ids[6], ids[4]
+        ),
         format!("delete from messages where id = {}", ids[4]),
     ] {
         stage.sql(&change).await;
@@ -187,8 +203,15 @@ async fn what_waits_goes_as_the_site_has_it_by_then() {
     back(&stage).await;
     // THEN each goes as it is by then, in its place, and to nobody else
     let own = stage.case(case);
-    assert_eq!(texts(&own), ["Soru: body", "kept after all", "better words", "of nobody"]);
-    assert!(own.messages.iter().all(|message| !message.note && message.attachments.is_empty()));
+    assert_eq!(
+        texts(&own),
+        ["Soru: body", "kept after all", "better words", "of nobody"]
+    );
+    assert!(
+        own.messages
+            .iter()
+            .all(|message| !message.note && message.attachments.is_empty())
+    );
     let theirs = stage.case(other_case);
     assert_eq!(texts(&theirs)[..2], ["private", "of Ivan"]);
     let files: Vec<&str> = theirs
@@ -200,7 +223,10 @@ async fn what_waits_goes_as_the_site_has_it_by_then() {
     assert_eq!(files, ["plan.txt"]);
     // WHEN what was hidden is shown after all
     stage
-        .sql(&format!("update messages set is_internal = false where id = {}", ids[3]))
+        .sql(&format!(
+            "update messages set is_internal = false where id = {}",
+            ids[3]
+        ))
         .await;
     // THEN it goes now
     stage.until_deskie(case, 5).await;
@@ -250,7 +276,9 @@ async fn a_ticket_that_waits_is_opened_for_whom_it_is_of_by_then() {
             ))
             .await;
         stage
-            .sql(&format!("update users set email = 'ayse@new.example.com' where email = '{AYSE}'"))
+            .sql(&format!(
+                "update users set email = 'ayse@new.example.com' where email = '{AYSE}'"
+            ))
             .await;
         stage
             .sql("update deskie_cdc.delivery set resolved_at = resolved_at - interval '1 hour'")
@@ -263,7 +291,11 @@ async fn a_ticket_that_waits_is_opened_for_whom_it_is_of_by_then() {
             .iter()
             .filter(|case| !case.subject.starts_with("marker"))
             .map(|case| {
-                let user = books.users.iter().find(|user| user.user_id == case.user_id).unwrap();
+                let user = books
+                    .users
+                    .iter()
+                    .find(|user| user.user_id == case.user_id)
+                    .unwrap();
                 (case.subject.clone(), user.contact.clone(), texts(case).len())
             })
             .collect();
@@ -278,4 +310,46 @@ async fn a_ticket_that_waits_is_opened_for_whom_it_is_of_by_then() {
             "{open_on}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_row_that_is_made_anew_in_one_transaction_is_compared() {
+    // GIVEN a message that Deskie has, of a site whose edits and statuses are told
+    let stage = stage()
+        .set("message", "on_edit = \"note\"")
+        .set("ticket", "on_edit = \"note\"")
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let message = stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    stage.settled().await;
+    // WHEN the site deletes it and inserts it again with another text, and the same with its ticket
+    stage
+        .sql(&format!(
+            "begin;
+             create temp table kept on commit drop as select * from messages where ticket_id = {ticket};
+             create temp table t on commit drop as select * from tickets where id = {ticket};
+             delete from messages where ticket_id = {ticket};
+             delete from tickets where id = {ticket};
+             update t set subject = 'another subject';
+             update kept set body = 'iki' where id = {message};
+             insert into tickets overriding system value select * from t;
+             insert into messages overriding system value select * from kept;
+             commit"
+        ))
+        .await;
+    stage.settled().await;
+    // THEN Deskie is told what has changed, in the same case
+    let told: Vec<String> = stage
+        .case(case)
+        .messages
+        .iter()
+        .map(|message| says(message).to_owned())
+        .collect();
+    let told = told.join("\n");
+    assert!(told.contains("iki") && told.contains("another subject"), "{told}");
+    let books = stage.settled().await;
+    assert_eq!(books.cases_with_field(25, &ticket.to_string()).len(), 1);
 }

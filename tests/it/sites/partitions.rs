@@ -78,3 +78,47 @@ async fn partitioned_messages_with_the_partition_key_in_the_key_come_twice() {
     let heard = play(&scene).await;
     assert_ne!(heard, outcome());
 }
+
+#[tokio::test]
+async fn a_row_that_is_split_off_into_a_partition_is_not_deleted() {
+    // GIVEN a site that tells edits and deletions, and a message in the default partition
+    let scene = Scene::mutated(
+        "partitions",
+        &[(
+            "[message]\n",
+            "[message]\non_edit = \"note\"\non_delete = \"note\"\n",
+        )],
+    )
+    .await;
+    scene
+        .app("create table messages_rest partition of messages default")
+        .await;
+    let _connector = scene.run().await;
+    scene
+        .app("insert into tickets (email, subject) values ('ayse@example.com', 'Split')")
+        .await;
+    for body in ["Stays", "Goes"] {
+        let sql =
+            format!("insert into messages (ticket_id, body, created_at) values (1, '{body}', '2100-01-01')");
+        scene.app(&sql).await;
+    }
+    scene.until_heard("1", 2).await;
+    // WHEN one transaction moves the rows into a table and attaches that: of which the stream tells the DELETEs alone
+    scene
+        .app(
+            "begin;
+             create table messages_far (like messages including all);
+             with m as (delete from messages_rest where body = 'Stays' returning *) insert into messages_far select * from m;
+             delete from messages_rest where body = 'Goes';
+             alter table messages attach partition messages_far for values from ('2099-01-01') to (maxvalue);
+             commit",
+        )
+        .await;
+    scene.settled().await;
+    scene.app("update messages set body = 'Stays, edited'").await;
+    // THEN the one that is there counts as there: its edit is told, and not its deletion; the other's deletion is
+    let heard = scene.heard().await;
+    let told = heard["1"].join("\n");
+    assert_eq!(told.matches("was deleted on the site").count(), 1, "{told}");
+    assert!(told.contains("Stays, edited"), "{told}");
+}
