@@ -44,9 +44,8 @@ impl Batch<'_> {
             for known in step.link_of_row(Section::Attachment, &row_name).await? {
                 // One that had left the list before is past as well: the row's key may be used anew.
                 if !known.link.gone || known.link.gone_in.is_none() {
-                    self.deleted(step, Section::Attachment, &known.key, event.xid)
-                        .await?;
-                    step.link_set_gone(known.link.id, Some(event.xid)).await?;
+                    self.deleted(step, Section::Attachment, &known.key, event).await?;
+                    step.link_set_gone(known.link.id, event).await?;
                 }
             }
             return Ok(());
@@ -128,7 +127,7 @@ impl Batch<'_> {
                 if !link.gone || is_back {
                     if link.gone {
                         // It is back in its list, or in its table after a move.
-                        step.link_set_gone(link.id, None).await?;
+                        step.link_set_back(link.id).await?;
                     }
                     let was_dropped = known.reason.as_deref() == Some(super::DROPPED);
                     match link.state {

@@ -215,8 +215,7 @@ impl Batch<'_> {
         let has_moved = self.moves.contains(&(event.id, Section::Attachment));
         if event.op == Op::Delete {
             if !has_moved && !self.stays(event, &attached.shape, &new_key).await? {
-                self.deleted(step, Section::Attachment, &link_key, event.xid)
-                    .await?;
+                self.deleted(step, Section::Attachment, &link_key, event).await?;
             }
             return Ok(());
         }
@@ -232,8 +231,16 @@ impl Batch<'_> {
         let known = step.link_find(Section::Attachment, &link_key).await?;
         let came_back = known.as_ref().is_some_and(|link| link.gone_in == Some(event.xid));
         match known {
+            Some(link)
+                if !came_back
+                    && link.gone
+                    && is_insert
+                    && self.file_is_back(step, attached, &link, &new_key).await? =>
+            {
+                Ok(step.link_set_back(link.id).await?)
+            }
             Some(link) if came_back => {
-                step.link_set_gone(link.id, None).await?;
+                step.link_set_back(link.id).await?;
                 if event.echo {
                     return Ok(());
                 }
@@ -268,6 +275,25 @@ impl Batch<'_> {
                 .skipped_count("an update of a file from before the connector")
                 .await?),
         }
+    }
+
+    /// Whether an inserted row is the file that was deleted: it has the name under which that was sent with a message, or
+    /// with what opened a case, whose row is there. Of one that is replaced the message's row is there as well, under another
+    /// name.
+    async fn file_is_back(
+        &self,
+        step: &Step<'_>,
+        attached: &Attached,
+        link: &Link,
+        key: &str,
+    ) -> Result<bool, ResolveError> {
+        let Some(sent) = step.file_sent_as(link.id).await? else {
+            return Ok(false);
+        };
+        Ok(match self.ask_file(attached, &attached.by_key, key).await? {
+            Outputs::Row(cells) => attached.row(&cells).name == sent,
+            _ => false,
+        })
     }
 
     /// Asks for one file by its key.

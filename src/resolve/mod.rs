@@ -46,7 +46,7 @@ use crate::store::{CreatedAt, Event, Link, LinkState, MappedSince, Step, Store, 
 
 use compiled::{Compiled, cell, key_of};
 use enter::DROPPED;
-use moves::{STAYS, came_back};
+use moves::STAYS;
 use round::Next;
 use row::Lane;
 
@@ -257,7 +257,7 @@ impl Batch<'_> {
                 if self.has_parked {
                     step.parked_event_overtaken(&event.relation, None, event).await?;
                 }
-                step.link_set_all_gone(section, event.xid, DROPPED).await?;
+                step.link_set_all_gone(section, event, DROPPED).await?;
                 step.journal_add(None, "truncate", &event.relation.to_string())
                     .await?;
                 continue;
@@ -302,7 +302,7 @@ impl Batch<'_> {
                 Op::Delete if is_thread => self.thread_deleted(step, event, &new_key).await?,
                 Op::Delete => {
                     self.delete_noted(step, event, section, &new_key).await?;
-                    self.deleted(step, section, &new_key, event.xid).await?;
+                    self.deleted(step, section, &new_key, event).await?;
                 }
                 _ => {
                     let old_key = event.old_key.as_ref().and_then(key).filter(|old| *old != new_key);
@@ -328,19 +328,19 @@ impl Batch<'_> {
         step: &Step<'_>,
         section: Section,
         key: &str,
-        xid: u64,
+        event: &Event,
     ) -> Result<(), ResolveError> {
         let known = step.link_find(section, key).await?;
-        if known.is_none() && self.cut == Some(xid) {
+        if known.is_none() && self.cut == Some(event.xid) {
             // The rest of the transaction, which may bring it back, is not seen yet.
             let reason = Some("from before the connector");
             let link = step.link_add(section, key, 1, None, LinkState::Skipped, reason);
-            step.link_set_gone(link.await?, Some(xid)).await?;
+            step.link_set_gone(link.await?, event).await?;
         }
         if let Some(link) = known.filter(|link| !link.gone) {
-            step.link_set_gone(link.id, Some(xid)).await?;
+            step.link_set_gone(link.id, event).await?;
             // The rest of the transaction, which may bring it back, is seen.
-            if self.cut != Some(xid) {
+            if self.cut != Some(event.xid) {
                 step.delivery_forget(link.id).await?;
             }
             if step
@@ -388,7 +388,7 @@ impl Batch<'_> {
         let mut known = step.link_find(section, key).await?;
         let mut is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));
         if let Some(link) = known.as_mut().filter(|_| is_insert)
-            && came_back(step, event, section, key, link).await?
+            && self.came_back(step, event, section, key, link).await?
         {
             is_insert = false;
         }

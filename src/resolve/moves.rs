@@ -10,7 +10,7 @@ use crate::mapping::Shape;
 use crate::mapping::read::row_written_in;
 use crate::mapping::shape::key_values;
 use crate::model::{EventId, Op, Section};
-use crate::store::{Event, Link, LinkState, Step, StoreError};
+use crate::store::{Event, Link, LinkState, Step};
 
 /// The halves of moves: a DELETE, and later in the same transaction an INSERT of the same key (rule 6). The key is the
 /// mapped one: a row that changes its partition may keep it while the primary key, which holds the partition key,
@@ -69,7 +69,53 @@ impl Batch<'_> {
         };
         Ok(written_in.is_some_and(|xid| xid == (event.xid & u64::from(u32::MAX)).to_string()))
     }
+
+    /// Whether an inserted row is the one that was deleted: its transaction took it away as well (a table that is emptied and
+    /// loaded at once, or a move that is longer than a batch), or it was made long before it was deleted (a table that is
+    /// loaded again later). One that takes a key over is made after that.
+    pub(super) async fn came_back(
+        &self,
+        step: &Step<'_>,
+        event: &Event,
+        section: Section,
+        key: &str,
+        link: &mut Link,
+    ) -> Result<bool, ResolveError> {
+        if !link.gone || link.gone_in != Some(event.xid) && !self.is_from_before(event, section, link).await?
+        {
+            return Ok(false);
+        }
+        step.link_set_back(link.id).await?;
+        link.gone = false;
+        if step.link_revive(link.id, DROPPED).await? {
+            link.state = LinkState::Seen;
+        }
+        if section == Section::Ticket
+            && let Some(ticket) = step.ticket_newest(key).await?
+        {
+            step.ticket_set_gone(ticket.id, false).await?;
+        }
+        Ok(true)
+    }
+
+    async fn is_from_before(
+        &self,
+        event: &Event,
+        section: Section,
+        link: &Link,
+    ) -> Result<bool, ResolveError> {
+        let Some(gone_at) = link.gone_at else {
+            return Ok(false);
+        };
+        let created_at = self.created_at(section, &event.image).await?;
+        let clock = self.clock(section).await;
+        let gone_at = gone_at.as_second() as f64;
+        Ok(created_at.is_some_and(|at| clock.latest(at) + CLOCKS_DIFFER < gone_at))
+    }
 }
+
+/// The clock that made a row's `created_at` may be behind the server's by so many seconds.
+const CLOCKS_DIFFER: f64 = 60.0;
 
 /// Which sections transactions empty.
 pub(super) fn emptied(events: &[&Event], compiled: &Compiled) -> Vec<(u64, Section)> {
@@ -82,29 +128,4 @@ pub(super) fn emptied(events: &[&Event], compiled: &Compiled) -> Vec<(u64, Secti
             .collect::<Vec<_>>()
     };
     truncates.flat_map(sections).collect()
-}
-
-/// Whether a row comes back in the very transaction that took it away: a table that is emptied and reloaded at once, or
-/// a move that is longer than a batch. It is the same row then.
-pub(super) async fn came_back(
-    step: &Step<'_>,
-    event: &Event,
-    section: Section,
-    key: &str,
-    link: &mut Link,
-) -> Result<bool, StoreError> {
-    if link.gone_in != Some(event.xid) {
-        return Ok(false);
-    }
-    step.link_set_gone(link.id, None).await?;
-    link.gone = false;
-    if step.link_revive(link.id, DROPPED).await? {
-        link.state = LinkState::Seen;
-    }
-    if section == Section::Ticket
-        && let Some(ticket) = step.ticket_newest(key).await?
-    {
-        step.ticket_set_gone(ticket.id, false).await?;
-    }
-    Ok(true)
 }

@@ -78,9 +78,8 @@ impl Batch<'_> {
             }
             // One that had left the list before is past as well: the row's key may be used anew.
             if !known.link.gone || known.link.gone_in.is_none() {
-                self.deleted(step, Section::Message, &known.key, event.xid)
-                    .await?;
-                step.link_set_gone(known.link.id, Some(event.xid)).await?;
+                self.deleted(step, Section::Message, &known.key, event).await?;
+                step.link_set_gone(known.link.id, event).await?;
             }
         }
         Ok(())
@@ -195,7 +194,7 @@ impl Batch<'_> {
                 Some(known) if !known.link.gone => changed.push((element, known)),
                 // It is back in its list, or in its table after a move.
                 Some(known) if known.link.gone_in.is_none_or(|xid| xid == event.xid) => {
-                    step.link_set_gone(known.link.id, None).await?;
+                    step.link_set_back(known.link.id).await?;
                     changed.push((element, known));
                 }
                 Some(past) => fresh.push((element, past.link.generation + 1)),

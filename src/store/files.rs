@@ -93,6 +93,17 @@ impl Step<'_> {
         Ok(rows.first().and_then(|row| row.get(0)))
     }
 
+    /// The name under which a file went to Deskie, where the row that it went with is there.
+    pub async fn file_sent_as(&self, file: LinkId) -> Result<Option<String>, StoreError> {
+        let sql = "select f->>'name' from {s}.link l
+            join {s}.delivery d on d.ticket_id = l.ticket_id and d.state = 'delivered'
+            join {s}.link m on m.id = d.link_id and (not m.gone or m.id = l.id)
+            cross join jsonb_array_elements(d.files) f
+            where l.id = $1 and l.state = 'delivered' and (f->>'link')::int8 = $1 limit 1";
+        let rows = self.query(sql, &[&file.0]).await?;
+        Ok(rows.first().and_then(|row| row.get(0)))
+    }
+
     /// The site emptied an attachment table in the transaction `xid`.
     pub async fn file_set_all_gone(&self, source: &str, xid: u64) -> Result<(), StoreError> {
         let sql = "update {s}.link set gone = true, gone_xid = $2::text::xid8

@@ -1,6 +1,6 @@
 //! The rows of the site that we know, for ever.
 
-use super::{Step, Store, StoreError, UNHELD, word};
+use super::{Event, Step, Store, StoreError, UNHELD, word};
 use crate::model::{DeliveryId, EventId, LaneId, LinkId, Section, words};
 
 words! {
@@ -36,6 +36,8 @@ pub struct Link {
     pub gone: bool,
     /// The transaction that did.
     pub gone_in: Option<u64>,
+    /// When that was committed.
+    pub gone_at: Option<jiff::Timestamp>,
     pub ticket_id: Option<LaneId>,
     /// It stood in its list at the start.
     pub is_baseline: bool,
@@ -59,8 +61,10 @@ impl Store {
 }
 
 /// What [`link`] reads.
-pub(super) const COLUMNS: &str = "id as link_id, generation as link_generation, state as link_state, gone as link_gone,
-    ticket_id as link_ticket_id, gone_xid::text as link_gone_xid, coalesce(reason = 'baseline', false) as link_is_baseline";
+pub(super) const COLUMNS: &str =
+    "id as link_id, generation as link_generation, state as link_state, gone as link_gone,
+    ticket_id as link_ticket_id, gone_xid::text as link_gone_xid,
+    gone_at as link_gone_at, coalesce(reason = 'baseline', false) as link_is_baseline";
 
 /// The link whose [`COLUMNS`] the row has.
 pub(super) fn link(row: &tokio_postgres::Row) -> Result<Link, StoreError> {
@@ -73,6 +77,7 @@ pub(super) fn link(row: &tokio_postgres::Row) -> Result<Link, StoreError> {
         gone_in: row
             .get::<_, Option<&str>>("link_gone_xid")
             .and_then(|xid| xid.parse().ok()),
+        gone_at: row.get("link_gone_at"),
         is_baseline: row.get("link_is_baseline"),
     })
 }
@@ -218,11 +223,18 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The site deleted the row in the transaction `xid`, or (`None`) brought it back within it.
-    pub async fn link_set_gone(&self, link: LinkId, xid: Option<u64>) -> Result<(), StoreError> {
-        let sql = "update {s}.link set gone = $2::text is not null, gone_xid = $2::text::xid8 where id = $1";
-        self.execute(sql, &[&link.0, &xid.map(|xid| xid.to_string())])
+    /// The site deleted the row by this event.
+    pub async fn link_set_gone(&self, link: LinkId, by: &Event) -> Result<(), StoreError> {
+        let sql = "update {s}.link set gone = true, gone_xid = $2::text::xid8, gone_at = $3 where id = $1";
+        self.execute(sql, &[&link.0, &by.xid.to_string(), &by.committed_at])
             .await?;
+        Ok(())
+    }
+
+    /// The site brought the row back.
+    pub async fn link_set_back(&self, link: LinkId) -> Result<(), StoreError> {
+        let sql = "update {s}.link set gone = false, gone_xid = null, gone_at = null where id = $1";
+        self.execute(sql, &[&link.0]).await?;
         Ok(())
     }
 
@@ -250,17 +262,18 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The site emptied the table in the transaction `xid`; `dropped`: the reason of what was not sent before.
+    /// The site emptied the table by this event; `dropped`: the reason of what was not sent before.
     pub async fn link_set_all_gone(
         &self,
         section: Section,
-        xid: u64,
+        by: &Event,
         dropped: &str,
     ) -> Result<(), StoreError> {
+        let xid = by.xid.to_string();
         self.execute(
-            "update {s}.link set gone = true, gone_xid = $2::text::xid8
+            "update {s}.link set gone = true, gone_xid = $2::text::xid8, gone_at = $3
              where section = $1 and (not gone or (row_key is not null and gone_xid is null))",
-            &[&section.as_str(), &xid.to_string()],
+            &[&section.as_str(), &xid, &by.committed_at],
         )
         .await?;
         // As with a deletion: what was not sent yet is not sent at all, unless the row is loaded again.
@@ -273,8 +286,7 @@ impl Step<'_> {
                                     and o.state in ('sending', 'doubt', 'delivered', 'parked'))
                 returning d.link_id)
             update {s}.link set state = 'skipped', reason = $3 where id in (select link_id from d)";
-        self.execute(drop, &[&section.as_str(), &xid.to_string(), &dropped])
-            .await?;
+        self.execute(drop, &[&section.as_str(), &xid, &dropped]).await?;
         if section == Section::Ticket {
             self.execute("update {s}.ticket set gone = true where not gone", &[])
                 .await?;

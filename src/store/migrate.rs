@@ -6,7 +6,7 @@ use super::{Store, StoreError};
 
 /// The steps, in order, each with the SHA-256 of its text: a step that was released is never changed, what is to be
 /// different is a step of its own.
-const STEPS: [(&str, &str); 13] = [
+const STEPS: [(&str, &str); 14] = [
     (
         include_str!("../../sql/0001_state.sql"),
         "456b873c130b92fc44b5af35f7b94cb3ac8feaffbedc1d8c4a8afb373a00fc0b",
@@ -58,6 +58,10 @@ const STEPS: [(&str, &str); 13] = [
     (
         include_str!("../../sql/0044_resolved_again.sql"),
         "1479485989eda59fd310f3e4582008a3895114835274e15ceaff5dd2266826d9",
+    ),
+    (
+        include_str!("../../sql/0045_gone_at.sql"),
+        "1b313d95c8ec7e4daf2c68ca59edef8205b3b7d9092f260c6233de1e371f30a6",
     ),
 ];
 

@@ -53,8 +53,8 @@ impl Batch<'_> {
     pub(super) fn course(&self, event: &Event, section: Section, link: Option<Link>) -> Course {
         if event.op == Op::Insert {
             return match link {
-                // It came back within its transaction.
-                Some(link) if link.gone_in == Some(event.xid) => Course::Alone,
+                // It may be the row that was there.
+                Some(link) if link.gone_in == Some(event.xid) || link.gone_at.is_some() => Course::Alone,
                 Some(link) if !link.gone && event.echo => Course::Nothing,
                 Some(link) if !link.gone => Course::Again,
                 link => {

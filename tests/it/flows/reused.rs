@@ -1,7 +1,7 @@
 //! A site that uses a ticket's key anew: nobody reads what was said to another customer.
 
 use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc::sandbox::simulator::{Books, Says};
 
 use crate::support::{AYSE, Connector, IVAN, Stage, stage, texts};
 
@@ -128,4 +128,81 @@ async fn a_ticket_that_the_site_touches_all_the_time_gets_its_replies() {
     }
     stage.settled().await;
     assert_eq!(stage.rows(ticket).await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_table_that_is_emptied_and_loaded_again_later_holds_the_rows_that_were_there() {
+    // GIVEN tickets of some time ago, with the customer's and an agent's messages and a file
+    let stage = stage()
+        .schema(
+            "create table files (id bigint generated always as identity primary key, \
+             message_id bigint references messages on delete cascade, name text, content bytea)",
+        )
+        .config(
+            "[reply]\n",
+            "[[attachment]]\nof = \"message\"\ntable = \"files\"\nparent = \"message_id\"\nname = \"name\"\n\
+             bytes = \"content\"\n\n[reply]\n",
+        )
+        .set("message", "on_edit = \"note\"")
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage
+        .sql(&format!(
+            "with m as (insert into messages (ticket_id, author, body) values ({ticket}, 'customer', 'bir') returning id)
+             insert into files (message_id, name, content) select id, 'plan.txt', 'abc' from m"
+        ))
+        .await;
+    stage.until_deskie(case, 2).await;
+    stage.simulator.agent_reply(case, Says::text("Merhaba")).unwrap();
+    stage.until_site(ticket, 2).await;
+    stage.settled().await;
+    for table in ["tickets", "messages"] {
+        stage
+            .sql(&format!(
+                "update {table} set created_at = created_at - interval '10 minutes'"
+            ))
+            .await;
+    }
+    stage.settled().await;
+    let before = stage.settled().await;
+    for empty in ["truncate tickets, messages, files", "delete from tickets"] {
+        // WHEN they are emptied in one transaction, and loaded again by others
+        stage
+            .sql("create table kept_t as select * from tickets; create table kept_m as select * from messages; create table kept_f as select * from files")
+            .await;
+        stage.sql(empty).await;
+        for table in ["tickets", "messages", "files"] {
+            let kept = format!("kept_{}", &table[..1]);
+            stage
+                .sql(&format!(
+                    "insert into {table} overriding system value select * from {kept}"
+                ))
+                .await;
+            stage.sql(&format!("drop table {kept}")).await;
+        }
+        // THEN nothing of it is new to Deskie
+        let after = stage.settled().await;
+        assert_eq!(
+            after.cases_with_field(25, &ticket.to_string()).len(),
+            before.cases_with_field(25, &ticket.to_string()).len(),
+            "{empty}"
+        );
+        let messages = |books: &Books| books.case(case).unwrap().messages.len();
+        assert_eq!(messages(&after), messages(&before), "{empty}");
+    }
+    // AND it goes on in its case, and a row that takes a key over is another one
+    stage.writes(ticket, "iki").await;
+    stage.until_deskie(case, 3).await;
+    let last = stage.count("select max(id) from messages").await;
+    stage
+        .sql(&format!("delete from messages where id = {last}"))
+        .await;
+    stage
+        .sql(&format!(
+            "insert into messages (id, ticket_id, author, body) overriding system value values ({last}, {ticket}, 'customer', 'another')"
+        ))
+        .await;
+    stage.until_deskie(case, 4).await;
 }
