@@ -7,7 +7,7 @@ use super::admin::AdminStep;
 use super::error::SetupError;
 use super::mapped::{Mapped, MappedTable};
 use crate::config::Config;
-use crate::postgres::catalog::{self, Publication};
+use crate::postgres::catalog::{self, Publication, PublishedTable};
 use crate::postgres::{qualified, quote_ident};
 
 /// The publication's name, and that of the tables without a replica identity. Both are always there, and streamed: a
@@ -28,6 +28,26 @@ pub(super) fn wrong(publication: &Publication, for_inserts: bool) -> Vec<(String
             format!("drop publication {name}, and run `deskie-cdc setup` again"),
         ));
     }
+    found.extend(leaves_out(publication, for_inserts));
+    for table in &publication.tables {
+        if table.has_filter {
+            found.push(filtered(publication, table));
+        }
+        if table.has_columns {
+            let what = format!(
+                "has a column list on {}: the site's DROP COLUMN may fail",
+                table.name
+            );
+            found.push((what, put_anew(publication, table)));
+        }
+    }
+    found
+}
+
+/// What a publication leaves out of every table, and the SQL that mends it.
+fn leaves_out(publication: &Publication, for_inserts: bool) -> Vec<(String, String)> {
+    let name = quote_ident(&publication.name);
+    let mut found = Vec::new();
     if !publication.via_partition_root {
         found.push((
             "does not publish partitions under their root's name".to_owned(),
@@ -48,31 +68,42 @@ pub(super) fn wrong(publication: &Publication, for_inserts: bool) -> Vec<(String
             format!("alter publication {name} set (publish = 'insert, update, delete, truncate')"),
         ));
     }
-    for table in &publication.tables {
-        let quoted = qualified(&table.name);
-        let renew = format!(
-            "alter publication {name} drop table {quoted}; alter publication {name} add table {quoted}"
-        );
-        if table.has_filter {
-            found.push((
-                format!(
-                    "has a row filter on {}: the site's own UPDATE may fail",
-                    table.name
-                ),
-                renew.clone(),
-            ));
-        }
-        if table.has_columns {
-            found.push((
-                format!(
-                    "has a column list on {}: the site's DROP COLUMN may fail",
-                    table.name
-                ),
-                renew,
-            ));
-        }
-    }
     found
+}
+
+fn filtered(publication: &Publication, table: &PublishedTable) -> (String, String) {
+    let what = format!(
+        "has a row filter on {}: the site's own UPDATE may fail",
+        table.name
+    );
+    (what, put_anew(publication, table))
+}
+
+fn put_anew(publication: &Publication, table: &PublishedTable) -> String {
+    let (name, quoted) = (quote_ident(&publication.name), qualified(&table.name));
+    format!("alter publication {name} drop table {quoted}; alter publication {name} add table {quoted}")
+}
+
+/// Why not all is streamed of a table that is published, and the mend; `None`: all is. `publications`: both, the one for
+/// INSERTs last; `oid`: the table.
+pub(super) fn falls_short(publications: &[Option<Publication>; 2], oid: u32) -> Option<(String, String)> {
+    let [main, inserts] = publications;
+    let whole = [(main, false), (inserts, true)];
+    let short = whole.into_iter().filter_map(|(publication, for_inserts)| {
+        let publication = publication.as_ref()?;
+        let table = publication.tables.iter().find(|table| table.oid == oid)?;
+        let filter = table.has_filter.then(|| filtered(publication, table));
+        let found = leaves_out(publication, for_inserts).into_iter().next().or(filter);
+        Some((publication, found))
+    });
+    let mut short: Vec<_> = short.collect();
+    // One of them streams all that the other leaves out.
+    if short.iter().any(|(_, found)| found.is_none()) {
+        return None;
+    }
+    let (publication, found) = short.pop()?;
+    let (what, mend) = found?;
+    Some((format!("the publication {} {what}", publication.name), mend))
 }
 
 /// Whether the publication takes the table.

@@ -5,11 +5,13 @@
 //! its rows are captured under the mapping's name, and they wait until the name or the config is mended. Where another
 //! table has taken the name, that one is mapped now, and what it holds from before it was published is a gap (rule 12).
 
+use super::publication::falls_short;
 use super::publications;
 use crate::config::{Config, TableName};
 use crate::model::RelationName;
+use crate::postgres::catalog::{self, Publication};
+use crate::postgres::qualified;
 use crate::postgres::shape::{ShapeError, load_table};
-use crate::postgres::{catalog, qualified};
 use crate::store::{KnownTable, SeenTable, Store, StoreError};
 
 /// What a look at the mapped tables found.
@@ -73,6 +75,7 @@ pub async fn look_at_publications(
             _ => None,
         })
         .collect();
+    let published = both(store, config).await?;
     let (mut found, mut looked_at) = (Published::default(), mapped.clone());
     for (table, place) in places {
         let mut is_whole = true;
@@ -97,12 +100,15 @@ pub async fn look_at_publications(
                 }
                 let (inherited, unlogged) = not_streamed(store, &relation, oid).await?;
                 let member = member(store, config, oid).await?;
+                let short = falls_short(&published, oid).map(|(what, mend)| {
+                    format!("{what}, so that not all that the site writes to {name} is seen until it is mended, which brings it: {mend}")
+                });
                 // As long as a part of it is not streamed, it is away: what is written there is a gap.
-                is_whole = unlogged.is_none();
+                is_whole = unlogged.is_none() && short.is_none();
                 let seen = SeenTable {
                     oid: Some(oid),
                     member: member.filter(|_| is_whole),
-                    trouble: inherited.or(unlogged),
+                    trouble: inherited.or(unlogged).or(short),
                 };
                 (name, seen)
             }
@@ -206,6 +212,15 @@ async fn place(store: &Store, table: &TableName) -> Result<Place, StoreError> {
         Some(row) => Place::There(relation, row.try_get(0)?),
         None => Place::Gone,
     })
+}
+
+async fn both(store: &Store, config: &Config) -> Result<[Option<Publication>; 2], StoreError> {
+    let [main, inserts] = publications(config);
+    let client = store.client().await?;
+    Ok([
+        catalog::publication(&**client, &main).await?,
+        catalog::publication(&**client, &inserts).await?,
+    ])
 }
 
 /// What publishes a table; another number: it was taken out meanwhile and put in again.

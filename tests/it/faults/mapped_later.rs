@@ -167,6 +167,47 @@ async fn a_partition_that_is_not_logged_is_told_and_what_it_got_is_found() {
 }
 
 #[tokio::test]
+async fn a_publication_that_leaves_something_out_is_told_and_its_gap_repaired() {
+    // GIVEN a ticket with a case
+    let stage = stage().build().await;
+    let connector = watching(&stage).await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    let name: String = stage
+        .query("select pubname::text from pg_publication where pubupdate", &[])
+        .await[0]
+        .get(0);
+    let mut count = 1;
+    for (alter, told, mend) in [
+        (
+            "set (publish = 'update, delete, truncate')",
+            "does not publish all of insert, update, delete and truncate",
+            "set (publish = 'insert, update, delete, truncate')",
+        ),
+        (
+            "set table tickets, messages where (id < 0)",
+            "has a row filter on public.messages",
+            "set table tickets, messages",
+        ),
+    ] {
+        // WHEN somebody alters our publication, so that messages are not streamed, THEN it is told
+        let publication = format!("alter publication \"{name}\" ");
+        stage.sql(&format!("{publication}{alter}")).await;
+        connector.wait_for_log(told).await;
+        let status = stage.workplace.command(&["status"]).await.exits(1).stdout;
+        let words: Vec<&str> = status.split_whitespace().collect();
+        assert!(words.join(" ").contains("alter publication"), "{status}");
+        // AND what was written meanwhile arrives once it is mended
+        stage.writes(ticket, told).await;
+        stage.sql(&format!("{publication}{mend}")).await;
+        count += 1;
+        stage.until_deskie(case, count).await;
+        stage.settled().await;
+    }
+    stage.workplace.command(&["status"]).await.ok();
+}
+
+#[tokio::test]
 async fn a_table_that_is_made_anew_under_its_name_is_told_and_its_gap_repaired() {
     // GIVEN a ticket with a case and a message
     let stage = stage().build().await;
