@@ -24,6 +24,9 @@ const URGENT_PAGES: u32 = 10;
 /// How long a read is put off while one of our own messages is in doubt.
 pub(super) const DEFERRED: Duration = Duration::from_secs(5);
 
+/// A case is read again this long after a refusal that all calls got.
+const OF_ALL: Duration = Duration::from_secs(30);
+
 /// What was changed so shortly before a read is not taken for explained by it.
 const EXPLAINED_UNTIL: Duration = Duration::from_secs(2);
 
@@ -78,7 +81,10 @@ impl Cases {
             Err(Failed::Call(error)) => {
                 let (attempt, now) = (ticket.read_attempts.unsigned_abs() + 1, clock::monotonic());
                 let verdict = lanes::verdict(error.outcome(), Cost::Read, attempt, rand::random(), now);
+                let is_of_all =
+                    error.may_be_of_all() && deskie::is_answering(&self.client, &self.meter).await.is_err();
                 let after = match verdict {
+                    Verdict::Park if is_of_all => OF_ALL,
                     // The API's own word about this case: a person has to do something, and a webhook hastens it.
                     Verdict::Park => Duration::from_secs(3600),
                     Verdict::StopAll => Duration::from_secs(30),
@@ -88,7 +94,7 @@ impl Cases {
                 tracing::warn!(ticket = %ticket.key, %case, "the case could not be read: {error}; {}", error.remedy());
                 let why = format!("{error}; {}", error.remedy());
                 // A case that is gone has nothing more to say, and nobody has to mend that.
-                let noted = match error.is_refusal() {
+                let noted = match error.is_refusal() && !is_of_all {
                     true => self.store.ticket_read_refused(ticket.id, &why, after).await,
                     false => self.store.ticket_read_failed(ticket.id, &why, after).await,
                 };

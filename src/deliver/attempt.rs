@@ -105,6 +105,9 @@ impl Deliverer {
             Verdict::EnterDoubt => return self.enter_doubt(delivery, &text).await,
             Verdict::Park => {
                 let why = format!("{text}; {remedy}");
+                if error.is_unclear() && !is_repeatable(delivery.act) {
+                    return self.park_doubted(delivery, &why, error.answered()).await;
+                }
                 return self.park(delivery, &why, error.answered()).await;
             }
             Verdict::RetryAt(at) => at.saturating_duration_since(now),
@@ -120,6 +123,15 @@ impl Deliverer {
     pub(super) async fn park(&self, delivery: &Delivery, why: &str, answer: Option<&str>) {
         self.durably("a parked delivery", || {
             self.store.delivery_park(delivery.id, why, answer)
+        })
+        .await;
+        tracing::error!(ticket = %delivery.ticket_key, act = delivery.act.as_str(), "parked: {why}; `deskie-cdc failed show d{}`", delivery.id);
+    }
+
+    /// The same where Deskie may have done it all the same.
+    async fn park_doubted(&self, delivery: &Delivery, why: &str, answer: Option<&str>) {
+        self.durably("a parked delivery", || {
+            self.store.delivery_park_doubted(delivery.id, why, answer)
         })
         .await;
         tracing::error!(ticket = %delivery.ticket_key, act = delivery.act.as_str(), "parked: {why}; `deskie-cdc failed show d{}`", delivery.id);

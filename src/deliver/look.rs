@@ -88,13 +88,15 @@ impl Deliverer {
                     };
                     (found, case, None)
                 }
-                Err(failed) => (failed.found(), None, Some(failed.text())),
+                Err(failed) => (self.failed_look(&failed).await, None, Some(failed.text())),
             };
             if let Some(forgotten) = case.as_ref().filter(|_| delivery.ask_first) {
                 match self.opens_with(&delivery, forgotten).await {
                     Ok(true) => {}
                     Ok(false) => return self.found_case(&delivery, forgotten).await,
-                    Err(failed) => (found, case, failure) = (failed.found(), None, Some(failed.text())),
+                    Err(failed) => {
+                        (found, case, failure) = (self.failed_look(&failed).await, None, Some(failed.text()));
+                    }
                 }
             }
             match (self.judge(&delivery, state, found, failure).await, case) {
@@ -123,7 +125,7 @@ impl Deliverer {
         } else {
             let (found, failure) = match self.look_for_message(&delivery, call).await {
                 Ok(found) => (found, None),
-                Err(failed) => (failed.found(), Some(failed.text())),
+                Err(failed) => (self.failed_look(&failed).await, Some(failed.text())),
             };
             if let Some(message) = self.judge(&delivery, state, found, failure).await {
                 self.done_message(&delivery, message, None).await;
@@ -132,6 +134,19 @@ impl Deliverer {
                         .await;
                 }
             }
+        }
+    }
+
+    /// What a look that failed says. A refusal that every read may get is no word about this one.
+    async fn failed_look<Id>(&self, failed: &Failed) -> Lookup<Id> {
+        match failed {
+            Failed::Call(error)
+                if error.may_be_of_all()
+                    && deskie::is_answering(&self.client, &self.meter).await.is_err() =>
+            {
+                Lookup::LookupFailed { permanent: false }
+            }
+            _ => failed.found(),
         }
     }
 

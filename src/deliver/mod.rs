@@ -25,9 +25,9 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::deskie::{CallError, CaseQuery, Client, Meter, Outcome};
+use crate::deskie::{self, CallError, Client, Meter, Outcome};
 use crate::files::SiteFiles;
-use crate::lanes::{Class, Cost, CreatedAtKept, DoubtState};
+use crate::lanes::{CreatedAtKept, DoubtState};
 use crate::model::{DeliveryId, clock};
 use crate::store::{Delivery, HoldKind, Store, StoreError};
 
@@ -143,6 +143,8 @@ impl Deliverer {
             error => return error.outcome(),
         };
         match self.confirmed(delivery).await {
+            // Nobody knows what it did: it is looked for before it is sent again.
+            Ok(times) if times < tries && error.is_unclear() => Outcome::Doubt,
             Ok(times) if times < tries => Outcome::Retry,
             Ok(_) => Outcome::Refused,
             // What could not be asked is found out with the next attempt.
@@ -154,7 +156,8 @@ impl Deliverer {
     /// How often in turn a delivery was refused while a read was answered. Once is no proof: an outage may have ended
     /// between the two.
     async fn confirmed(&self, delivery: &Delivery) -> Result<u32, Outcome> {
-        let answered = self.is_answering().await;
+        let answered = deskie::is_answering(&self.client, &self.meter).await;
+        let answered = answered.map_err(|error| error.outcome());
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         match answered {
             Ok(()) => {
@@ -172,18 +175,6 @@ impl Deliverer {
         }
     }
 
-    /// Whether Deskie answers a read that is about no item.
-    async fn is_answering(&self) -> Result<(), Outcome> {
-        let query = CaseQuery {
-            limit: Some(1),
-            ..CaseQuery::default()
-        };
-        let call = self.meter.acquire(Class::Doubt, Cost::Read).await;
-        let answer = self.client.cases(&query).await;
-        self.meter.settle(call, &answer);
-        answer.map(drop).map_err(|error| error.outcome())
-    }
-
     /// What Deskie has answered contradicts what we know: two tickets have one case, or two messages one number. Trying to
     /// store it again would not help (rule 11). It is parked; a case that is known already is of another account, or one
     /// that has begun its numbers anew, and everything is held.
@@ -194,7 +185,7 @@ impl Deliverer {
         );
         // In doubt it stays: when the other account is adopted, it is looked for there before it is sent.
         self.durably("a contradiction", || {
-            self.store.delivery_park_doubted(delivery.id, &why)
+            self.store.delivery_park_doubted(delivery.id, &why, None)
         })
         .await;
         tracing::error!(ticket = %delivery.ticket_key, "parked: {why}; `deskie-cdc failed show d{}`", delivery.id);

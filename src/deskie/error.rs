@@ -235,6 +235,11 @@ impl CallError {
         self.code().is_some_and(|code| STAFF_CODES.contains(&code))
     }
 
+    /// True where every call may be refused so, whatever it is about.
+    pub fn may_be_of_all(&self) -> bool {
+        self.is_unclear() || self.is_about_staff()
+    }
+
     /// One line for the operator: what to do.
     pub fn remedy(&self) -> &'static str {
         match &self.kind {

@@ -38,7 +38,7 @@ pub use error::{CallError, ErrorKind, Quota};
 pub use file::{DeskieFile, FileError};
 pub use kept::Kept;
 pub use meter::{KeyRefusal, Meter, Reach};
-pub use pages::page;
+pub use pages::{is_answering, page};
 pub use request::{
     Author, CaseQuery, CaseUpdate, Contact, Content, File, NewCase, NewMessage, NewNote, Order, Sort,
 };

@@ -6,7 +6,7 @@
 //! and the page as a whole counts as not read. So it does where more than a few entries are odd.
 
 use super::wire::{Entity, List, Unreadable};
-use super::{Answer, CallError, Meter};
+use super::{Answer, CallError, CaseQuery, Client, Meter};
 use crate::lanes::{Call, Class, Cost};
 
 /// Entries of a page, and of its tenths.
@@ -18,6 +18,19 @@ const FAILURES: usize = 5;
 
 /// So many entries of a page may be lost sight of.
 const ENTRIES_LOST: usize = 5;
+
+/// Whether Deskie answers a read that is about no item: a refusal that may be of all calls ([`CallError::may_be_of_all`]) is
+/// a word about one only then.
+pub async fn is_answering(client: &Client, meter: &Meter) -> Result<(), CallError> {
+    let query = CaseQuery {
+        limit: Some(1),
+        ..CaseQuery::default()
+    };
+    let call = meter.acquire(Class::Doubt, Cost::Read).await;
+    let answer = client.cases(&query).await;
+    meter.settle(call, &answer);
+    answer.map(drop)
+}
 
 /// Page `number` of a hundred entries. `fetch` asks for a page of a size; `call` was taken out of the budget for the first
 /// one. The places of what cannot be read count from the start of the list.

@@ -344,12 +344,18 @@ impl Store {
         Ok(())
     }
 
-    /// The same where Deskie has done it, and what it answered cannot be true.
-    pub async fn delivery_park_doubted(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
+    /// The same where Deskie has done it or may have: what it answered cannot be true, or nobody knows what it means. A person's
+    /// retry looks for it first.
+    pub async fn delivery_park_doubted(
+        &self,
+        id: DeliveryId,
+        error: &str,
+        answer: Option<&str>,
+    ) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set doubt_since = coalesce(doubt_since, clock_timestamp())
             where id = $1 and state in ('sending', 'doubt') and (select {s}.fence($2))";
         self.execute(sql, &[&id.0, &self.epoch().0]).await?;
-        self.delivery_park(id, error, None).await
+        self.delivery_park(id, error, answer).await
     }
 
     /// A delivery turns out not to be for Deskie.

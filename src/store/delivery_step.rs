@@ -182,12 +182,14 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Deletes what the site deleted before it was sent. Returns how many deliveries that were.
+    /// Drops what the site deleted before it was sent, and what was to follow up on that. Returns how many deliveries that were.
+    /// What tells of a ticket's own row, which is no message itself, stays.
     pub async fn delivery_drop_unsent(&self, link: LinkId, reason: &str) -> Result<u64, StoreError> {
         let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null, body = null
             where link_id = $1 and act <> 'file' and (state = 'unresolved' or (state = 'queued' and intent_at is null))
               and not exists (select from {s}.delivery o where o.link_id = $1 and o.state
-                              in ('sending', 'doubt', 'delivered', 'parked'))";
+                              in ('sending', 'doubt', 'delivered', 'parked'))
+              and exists (select from {s}.delivery m where m.link_id = $1 and m.act = 'message')";
         self.execute(sql, &[&link.0, &reason]).await
     }
 

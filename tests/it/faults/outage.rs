@@ -189,6 +189,68 @@ async fn a_refusal_that_nobody_knows_parks_its_item_alone_once_reads_are_answere
 }
 
 #[tokio::test]
+async fn a_refusal_that_nobody_knows_is_looked_after_since_it_may_have_been_done() {
+    // GIVEN a running connector and a ticket
+    let stage = quick().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    // WHEN a message and a case are stored, and answered with a refusal that nobody knows
+    for on in [Match::Add, Match::Create] {
+        let kind = FaultKind::Answer {
+            status: 400,
+            body: r#"{"error":"after_hook_failed"}"#.into(),
+            done: true,
+        };
+        stage.simulator.add_fault(Fault::on(on, kind));
+    }
+    stage.writes(ticket, "bir").await;
+    let other = stage.ticket("ivan@example.com", "Ivan", "body").await;
+    stage.writes(ticket, "iki").await;
+    // THEN each is there once, and nothing waits for a person
+    stage.until_deskie(case, 3).await;
+    let books = stage.settled().await;
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "iki"]);
+    assert_eq!(books.cases_with_field(25, &other.to_string()).len(), 1);
+    stage.workplace.command(&["status"]).await.ok();
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_waits_while_every_read_is_refused() {
+    // GIVEN a message whose answer was lost
+    let stage = quick().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    stage
+        .simulator
+        .add_fault(Fault::on(Match::Add, FaultKind::LoseAnswerAfter));
+    // WHEN the key's employee may read nothing for a while
+    let refused = answers(Match::Any, 403, r#"{"error":"staff_has_not_access"}"#);
+    stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    stage.simulator.add_fault(refused);
+    let looks = |books: &Books| {
+        books
+            .calls
+            .iter()
+            .filter(|call| call.method == "GET" && call.over)
+            .count()
+    };
+    let before = looks(&stage.simulator.books());
+    stage.deskie("looks", |books| looks(books) >= before + 6).await;
+    let parked = "select count(*) from deskie_cdc.delivery where state = 'parked'";
+    assert_eq!(stage.count(parked).await, 0);
+    stage.simulator.clear_faults();
+    // THEN it is found once they are answered
+    stage.writes(ticket, "iki").await;
+    stage.until_deskie(case, 3).await;
+    stage.settled().await;
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "bir", "iki"]);
+    assert_eq!(stage.count(parked).await, 0);
+}
+
+#[tokio::test]
 async fn a_number_that_deskie_gives_twice_parks_its_message_alone() {
     // GIVEN a message that Deskie has given a number
     let stage = quick().await;

@@ -235,6 +235,16 @@ async fn the_subject_of_a_ticket_that_opens_with_a_message_is_watched_too() {
         assert_notes(&notes_of(&stage, case)[1..], &[&["ticket was deleted", "Yeni"]]);
         assert!(stage.case(case).subject.starts_with(subject));
     }
+    // AND the deletion of one that was never edited is told as well
+    let ticket = stage.ticket("ayse@example.com", "Soru", "x").await;
+    stage.writes(ticket, "bir").await;
+    let case = stage.case_of(ticket).await;
+    stage.settled().await;
+    stage
+        .sql(&format!("delete from tickets where id = {ticket}"))
+        .await;
+    stage.settled().await;
+    assert_notes(&notes_of(&stage, case), &[&["ticket was deleted", "Soru"]]);
     // AND of a ticket without a case nothing is told, nor is one opened for it
     stage
         .sql("update tickets set subject = 'x' where id = 3; delete from tickets where id = 3")
