@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use self::gather::{Gathered, Gathering};
 use self::mapped::MappedTables;
 use crate::config::{Attachment, Config, TableName};
-use crate::model::{RelationName, clock};
+use crate::model::{Lsn, RelationName, clock};
 use crate::pgoutput::Relations;
 use crate::postgres::replication::{
     ReplicationConnection, ReplicationError, ReplicationStream, StreamOptions,
@@ -67,6 +67,11 @@ pub enum CaptureError {
     /// The server is another one than that of our state (rule 11).
     #[error("{0}")]
     OtherServer(String),
+    /// The slot stands behind what is stored: the stream would leave out what lies between (rule 12).
+    #[error(
+        "the slot stands at {confirmed}, and capture had come to {captured} only: somebody moved it, or made it anew"
+    )]
+    Moved { captured: Lsn, confirmed: Lsn },
 }
 
 /// Told about what happens to the stream.
@@ -202,7 +207,7 @@ impl Capture {
             };
             observer.stopped(&text);
             // The term ends with this task; the next one begins with a new slot and the repair (rule 12).
-            if gone.is_some() {
+            if gone.is_some() || matches!(error, CaptureError::Moved { .. }) {
                 tracing::error!("capture stopped: {text}");
                 return;
             }
@@ -312,6 +317,16 @@ impl Capture {
         let stream = connection
             .start(&self.slot, &self.publications, captured, StreamOptions::default())
             .await?;
+        // From here on nobody else can move it; the server leaves out what lies before it without a word.
+        let client = self.store.client().await?;
+        let slot = crate::postgres::catalog::slot(&**client, &self.slot).await;
+        drop(client);
+        let confirmed = slot
+            .map_err(StoreError::from)?
+            .and_then(|slot| slot.confirmed_flush);
+        if let Some(confirmed) = confirmed.filter(|confirmed| *confirmed > captured) {
+            return Err(CaptureError::Moved { captured, confirmed });
+        }
         tracing::info!(slot = %self.slot, from = %captured, "streaming");
         self.store.streamed_from(captured);
         observer.streaming();

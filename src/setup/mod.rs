@@ -17,6 +17,7 @@ mod compare;
 mod error;
 mod mapped;
 mod needs;
+mod neighbour;
 mod own;
 mod publication;
 mod uninstall;
@@ -148,6 +149,9 @@ pub async fn prepare(
     if let Some((what, mend)) = unfit(&facts) {
         return Err(SetupError::with(what, mend));
     }
+    // Before anything is made: the publications may be the other one's as well.
+    let known = neighbour::own_slot(&client, &config.postgres.schema).await?;
+    neighbour::refuse(config, &client, &facts.database, known.as_deref()).await?;
     let mapped = read_mapping(&client, config, admin_url.is_some()).await?;
     let had_publications = has_publications(&client, config).await?;
     let urls = (&url, &streaming_url(config)?);

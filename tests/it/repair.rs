@@ -190,6 +190,78 @@ async fn a_slot_that_somebody_moved_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_somebody_moves_while_the_stream_is_cut_is_noticed() {
+    let deeds = [
+        "select pg_replication_slot_advance('deskie_cdc_site', pg_current_wal_lsn())",
+        "select pg_drop_replication_slot('deskie_cdc_site');
+         select pg_create_logical_replication_slot('deskie_cdc_site', 'pgoutput')",
+    ];
+    for (n, deed) in deeds.into_iter().enumerate() {
+        // GIVEN a running connector
+        let site = Site::start_on(&newest(), Default::default()).await;
+        let (simulator, workplace) = prepared_on(&site).await;
+        let connector = workplace.run();
+        connector.wait_for_log("streaming").await;
+        // WHEN its stream is cut, the site writes, and somebody moves the slot or makes it anew before it is back
+        let cut =
+            "select pg_terminate_backend(active_pid) from pg_replication_slots where active_pid is not null";
+        site.client.batch_execute(cut).await.unwrap();
+        let skipped = sample_site::open_ticket(&site.client, EMAIL, "skipped", "in the gap").await;
+        let skipped = skipped.unwrap();
+        wait_until("the slot is moved", || async {
+            if site.client.batch_execute(deed).await.is_ok() {
+                return Some(());
+            }
+            site.client.batch_execute(cut).await.unwrap();
+            None
+        })
+        .await;
+        // THEN it is noticed before anything is passed over, and the gap is repaired
+        connector.wait_for_log("gap: the slot").await;
+        let later = sample_site::open_ticket(&site.client, EMAIL, "later", "live")
+            .await
+            .unwrap();
+        simulator
+            .wait_for("both tickets", |books| {
+                cases(books, skipped) == 1 && cases(books, later) == 1
+            })
+            .await
+            .unwrap_or_else(|error| panic!("{n}: {error}"));
+        connector.sigterm_and_wait().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_of_another_connector_in_the_same_database_is_left_alone() {
+    // GIVEN a connector, and the config of a second one for the same database that names another schema only
+    let site = Site::start_on(&newest(), Default::default()).await;
+    let (simulator, first) = prepared_on(&site).await;
+    let second = Workplace::new(&site, &simulator.url());
+    second.change_config("[postgres]\n", "[postgres]\nschema = \"second\"\n");
+    let published = "select count(*) from pg_publication_tables";
+    let before: i64 = site.client.query_one(published, &[]).await.unwrap().get(0);
+    // WHEN that is set up and checked, THEN it is refused, and nothing of the first one's is touched
+    let admin = site.admin_url();
+    let refused = second.command(&["setup", "--admin-url", &admin]).await;
+    assert!(!refused.status.success(), "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("another connector, whose state stands in the schema deskie_cdc"),
+        "{refused:?}"
+    );
+    let after: i64 = site.client.query_one(published, &[]).await.unwrap().get(0);
+    assert_eq!(after, before);
+    // AND with names of its own it stands beside the first
+    second.change_config(
+        "[postgres]\n",
+        "[postgres]\nslot = \"second\"\npublication = \"second\"\n",
+    );
+    second.command(&["setup", "--admin-url", &admin]).await.ok();
+    first.command(&["setup", "--admin-url", &admin]).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clone_sends_nothing_until_told() {
     for elsewhere in ["system_id = '1'", "database_name = 'staging'"] {
         a_clone(elsewhere).await;

@@ -10,7 +10,7 @@ use crate::postgres::{ConnectUrl, Pool, Provider, SessionOptions, qualified, quo
 use crate::setup::error::{ASK_ADMINISTRATOR, SetupError};
 use crate::setup::mapped::Mapped;
 use crate::setup::publication::{self, publications as publication_names};
-use crate::setup::{own, stream_awaited, unfit};
+use crate::setup::{neighbour, own, stream_awaited, unfit};
 use crate::store::{Meta, Store};
 
 pub(super) fn server(config: &Config, facts: &ServerFacts, found: &mut Checks) {
@@ -321,6 +321,7 @@ pub(super) async fn slot(
     let known = meta.and_then(|meta| meta.slot.as_deref());
     let name = own::slot_name_here(config, client, &facts.database, known).await?;
     let slot = own::ours(catalog::slot(client, &name).await?, &name)?;
+    neighbour::refuse(config, client, &facts.database, known).await?;
     if facts.is_patronis {
         let database = &facts.database;
         found.warn(
