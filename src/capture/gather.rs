@@ -27,9 +27,6 @@ const PART_BYTES: usize = 1 << 20;
 /// After so many messages the half that stores has its turn, however many are there already.
 const TURN: usize = 200;
 
-/// What the mark of our own transactions is called.
-const ECHO_PREFIX: &str = "deskie_cdc";
-
 /// The transaction under way.
 struct Transaction {
     commit_lsn: Lsn,
@@ -41,6 +38,8 @@ struct Transaction {
 /// What is gathered for the next part.
 pub(super) struct Gathering<'a> {
     pub(super) stream: &'a ReplicationStream,
+    /// What the mark of our own transactions is called: our schema, so that another connector's are not taken for ours.
+    pub(super) mark: &'a str,
     pub(super) relations: Relations,
     pub(super) reading: Reading,
     pub(super) parts: Sender<Part>,
@@ -145,7 +144,7 @@ impl Gathering<'_> {
                 transactional: true,
                 prefix,
                 ..
-            } if prefix == ECHO_PREFIX => {
+            } if prefix == self.mark => {
                 if let Some(transaction) = &mut self.gathered.transaction {
                     transaction.echo = true;
                 }

@@ -338,6 +338,7 @@ impl Capture {
         let (parts, taken) = tokio::sync::mpsc::channel(1);
         let gathering = Gathering {
             stream: &stream,
+            mark: self.store.schema(),
             relations,
             reading,
             parts,

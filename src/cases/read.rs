@@ -257,6 +257,10 @@ impl Cases {
             .await;
             identified.extend(found.map(|id| (opening, id)));
         }
+        let absorbed = match unknown.is_empty() {
+            true => None,
+            false => self.store.merge_absorbed(ticket.id, case).await?,
+        };
         let mut new = Vec::new();
         let mut found_since = Vec::new();
         let mut deferred = None;
@@ -298,6 +302,19 @@ impl Cases {
                 None if is_before(ticket.read_from, message) => {
                     let why = "from before the merge, in another customer's case";
                     new.push(seen(message, RemoteState::Skipped, Some(why)));
+                }
+                None if may_be_absorbed(absorbed, message, ticket) => {
+                    let why = "it may have been said in another customer's case, which was merged into this one later: look in \
+                        Deskie whose it is; `failed retry` shows it in this ticket, `failed discard` leaves it out";
+                    let verdict = verdict(message);
+                    new.push(match verdict.state {
+                        RemoteState::Pending => NewRemote {
+                            state: RemoteState::Parked,
+                            reason: Some(why.to_owned()),
+                            ..verdict
+                        },
+                        _ => verdict,
+                    });
                 }
                 None => new.push(verdict(message)),
             }
@@ -475,6 +492,14 @@ fn is_of_then(delivery: &Delivery, message: &Message, date: Option<jiff::Timesta
 /// Whether a message is from before a merge, and thereby another customer's; one that has no date may be.
 fn is_before(from: Option<jiff::Timestamp>, message: &Message) -> bool {
     from.is_some_and(|from| message.created_at.is_none_or(|at| at < from))
+}
+
+/// Whether a message may have been said in another customer's case before that was merged into this one (`absorbed`): an
+/// agent's answer names nobody, and of a customer's it is told.
+fn may_be_absorbed(absorbed: Option<jiff::Timestamp>, message: &Message, ticket: &Ticket) -> bool {
+    let is_own = matches!(message.author(), Writer::Customer(user) if Some(user) == ticket.user_id);
+    // Deskie tells whole seconds: what was said in that of the merge may be from before it.
+    !is_own && absorbed.is_some_and(|until| message.created_at.is_none_or(|at| at <= until))
 }
 
 fn seen(message: &Message, state: RemoteState, reason: Option<&str>) -> NewRemote {

@@ -201,6 +201,8 @@ fn in_words(words: &StoryWords, chapter: fn(Chapter) -> &'static str, line: &Tol
             };
         }
         Chapter::Row => format!("{section} {key}: {stands}"),
+        // What follows up on a message is no part of it.
+        Chapter::Queued if !key.contains('/') => format!("{section}, {key}: {stands}"),
         Chapter::Queued => format!("{section}, {}: {stands}", fill(words.part, &[key])),
         Chapter::Webhook => {
             let kind = InboxKind::of_word(of).map_or("", words.webhook);

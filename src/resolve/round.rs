@@ -377,7 +377,12 @@ impl Resolver {
                     batch.event(&step, event).await?;
                     step.parked_event_done(event.id).await?;
                 }
-                Item::Waiting(waiting) => batch.unresolved(&step, waiting).await?,
+                // An event of this round may have changed it, or handed it to another ticket.
+                Item::Waiting(waiting) => {
+                    if let Some(now) = step.delivery_to_resolve(waiting.id).await? {
+                        batch.unresolved(&step, &now).await?;
+                    }
+                }
                 Item::Stray(stray) => batch.stray(&step, stray).await?,
             }
         }

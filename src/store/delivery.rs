@@ -253,7 +253,7 @@ impl Store {
         after: Duration,
     ) -> Result<(), StoreError> {
         let sql = format!(
-            "with d as (update {{s}}.delivery set error = $2, doubt_since = null, looks = 0,
+            "with d as (update {{s}}.delivery set error = $2, intent_at = null, doubt_since = null, looks = 0,
                 state = case when resolved_at = {MADE_BEFORE} then 'unresolved' else 'queued' end,
                 ask = case when ask = 'first' then 'asked' end,
                 not_before = clock_timestamp() + make_interval(secs => $3)
@@ -344,8 +344,8 @@ impl Store {
         Ok(())
     }
 
-    /// The same where Deskie has done it or may have: what it answered cannot be true, or nobody knows what it means. A person's
-    /// retry looks for it first.
+    /// The same where Deskie has done it or may have: what it answered cannot be true, or nobody knows what it means. Who looks at
+    /// it is told so.
     pub async fn delivery_park_doubted(
         &self,
         id: DeliveryId,

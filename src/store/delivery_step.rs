@@ -205,10 +205,10 @@ impl Step<'_> {
             "update {{s}}.delivery set
                 image = case when $3 then '{{}}'::jsonb else coalesce(image, '{{}}'::jsonb) end || $2::jsonb,
                 not_before = case when state in ('unresolved', 'parked') then now() else not_before end,
-                resolved_at = case when state in ('unresolved', 'parked') then resolved_at else {MADE_BEFORE} end
-            where link_id = $1 and (state = 'unresolved'
-                or (state = 'parked' and (body is null or (opening is not null and doubt_since is null)))
-                or (state in ('sending', 'doubt') and act = 'message' and part = 1 and parts = 1 and image is not null))"
+                resolved_at = case when state = 'unresolved' or body is null then resolved_at else {MADE_BEFORE} end
+            where link_id = $1 and (state = 'unresolved' or state = 'parked' and body is null
+                or state in ('sending', 'doubt', 'parked')
+                    and act = 'message' and part = 1 and parts = 1 and image is not null)"
         );
         self.execute(&sql, &[&link.0, &image, &found]).await?;
         Ok(())

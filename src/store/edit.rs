@@ -1,5 +1,6 @@
 //! What the site does to a message that stands in Deskie already: deliveries of act `edit` and `note`, of the message's
-//! own link, in their place in the lane. Their part is negative, so that they are never taken for parts of the message.
+//! own link, in their place in the lane. Their part is negative, so that they are never taken for parts of the message, and
+//! each is greater than those before it, since what one change brings is sent in the order of the parts.
 
 use serde_json::Value;
 
@@ -112,7 +113,7 @@ impl Step<'_> {
         }
         let sql = "insert into {s}.delivery
                 (position, ticket_id, link_id, section, act, part, author, body, written_at, state, edited)
-            select $2, l.ticket_id, l.id, 'message', $3, least(min(d.part), 0) - 1, 'agent', $4, $5, 'queued', $6
+            select $2, l.ticket_id, l.id, 'message', $3, coalesce(max(d.part) filter (where d.part < -1000), -1000000000) + 1, 'agent', $4, $5, 'queued', $6
             from {s}.link l join {s}.delivery d on d.link_id = l.id where l.id = $1 group by l.id, l.ticket_id";
         self.execute(
             sql,

@@ -79,6 +79,18 @@ impl Store {
             .collect())
     }
 
+    /// Until when a ticket's case may hold what was said in the cases of other customers' tickets, which were merged into it
+    /// then; `None`: none were.
+    pub async fn merge_absorbed(
+        &self,
+        ticket: LaneId,
+        case: CaseId,
+    ) -> Result<Option<jiff::Timestamp>, StoreError> {
+        let sql = "select max(read_from) from {s}.ticket where merged_into = $1 and id <> $2";
+        let rows = self.query(sql, &[&case.0, &ticket]).await?;
+        Ok(rows.first().and_then(|row| row.get(0)))
+    }
+
     /// The parent is none that the case was merged into.
     pub async fn merge_not(&self, ticket: LaneId, parent: CaseId) -> Result<(), StoreError> {
         let sql = "update {s}.ticket set child_of = $2 where id = $1 and (select {s}.fence($3))";
@@ -106,8 +118,9 @@ impl Store {
                 // Its own number may show the whole parent: it is read as the parent's, and by that one's ticket alone.
                 let sql =
                     "update {s}.ticket set merged_into = $2, read_wanted = null, read_not_before = null,
-                        read_error = null where id = $1";
-                step.execute(sql, &[&ticket, &parent.case_id.0]).await?;
+                        read_error = null, read_from = $3 where id = $1";
+                step.execute(sql, &[&ticket, &parent.case_id.0, &parent.since])
+                    .await?;
                 let sql = "update {s}.ticket set read_wanted = least(coalesce(read_wanted, 2), 2),
                         read_wanted_at = clock_timestamp(),
                         read_not_before = case when read_error is not null then read_not_before end

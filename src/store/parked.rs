@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::delivery::MADE_BEFORE;
 use super::{Store, StoreError};
 
 /// How much waits for a person.
@@ -318,10 +319,10 @@ impl Store {
     async fn retry(&self, kind: Option<ItemKind>, numbers: &[i64], reason: &str) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery d set state = case when act = 'held' then 'skipped'
-                        when body is null or {opens} then 'unresolved' else 'queued' end,
+                        when body is null or resolved_at = {made_before} or {opens} then 'unresolved' else 'queued' end,
                     not_before = now(), attempts = 0, failures = 0, doubt_since = null,
                     waits_since = case when act = 'file' then now() - interval '100 years' end,
-                    intent_at = case when lead is null then intent_at end, lead = null
+                    intent_at = null, lead = null
                 where state = 'parked' and ($1::text is null or $1 = 'd' and coalesce(lead, id) = any ($2)) returning link_id, id, ticket_id),
             h as (delete from {s}.held where delivery_id in (select id from d) returning *),
             f as (insert into {s}.event (xid, commit_lsn, committed_at, schema_name, table_name, op, image, size, echo, found)
@@ -352,7 +353,9 @@ impl Store {
                 where ticket_id is not null)
             select (select count(*) from e) + (select count(*) from x) + (select count(*) from d) + (select count(*) from r)
                 + (select count(*) from w) + (select count(*) from b) + (select count(*) from o) + (select count(*) from t)";
-        let sql = sql.replace("{opens}", OPENS);
+        let sql = sql
+            .replace("{opens}", OPENS)
+            .replace("{made_before}", MADE_BEFORE);
         let rows = self
             .query(&sql, &[&kind.map(ItemKind::letter), &numbers, &reason])
             .await?;

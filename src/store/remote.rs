@@ -18,6 +18,8 @@ words! {
         Skipped = "skipped",
         /// To be written.
         Pending = "pending",
+        /// A person has to say whether it is for the site.
+        Parked = "parked",
     }
 }
 
@@ -221,8 +223,8 @@ impl Store {
             found as (update {s}.delivery d set message_id = i.message
                 from f, unnest($10::int8[], $11::int8[]) i (id, message) where d.id = i.id and d.message_id is null),
             stored as (insert into {s}.remote
-                    (message_id, case_id, ticket_id, state, reason, kind, payload, delivery_id, done_at)
-                select id, $3::int8, $2::int8, state, reason, kind, payload, delivery, case when state <> 'pending' then now() end
+                    (message_id, case_id, ticket_id, state, reason, error, kind, payload, delivery_id, done_at)
+                select id, $3::int8, $2::int8, state, reason, case when state = 'parked' then reason end, kind, payload, delivery, case when state not in ('pending', 'parked') then now() end
                 from u order by place
                 on conflict (message_id) do update
                     set state = excluded.state, payload = null, delivery_id = excluded.delivery_id
@@ -400,8 +402,8 @@ impl Step<'_> {
         new: &NewRemote,
     ) -> Result<bool, StoreError> {
         let sql = "insert into {s}.remote
-                (message_id, case_id, ticket_id, state, reason, kind, payload, delivery_id, done_at)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, case when $4 <> 'pending' then now() end)
+                (message_id, case_id, ticket_id, state, reason, error, kind, payload, delivery_id, done_at)
+            values ($1, $2, $3, $4, $5, case when $4 = 'parked' then $5 end, $6, $7, $8, case when $4 not in ('pending', 'parked') then now() end)
             on conflict (message_id) do update
                 set state = excluded.state, payload = null, delivery_id = excluded.delivery_id
                 where excluded.state = 'ours' and remote.state in ('pending', 'parked')";

@@ -258,8 +258,8 @@ impl Store {
                         null as who, null::timestamptz as done_at, null as said, null as html
                     from {s}.link where ticket_id in (select id from t)
                 union all
-                select queued_at, 'queued', 'queued', section || ' part ' || part || '/' || parts || ', ' || state || coalesce(': ' || error, ''),
-                        section, part || '/' || parts, state, error,
+                select queued_at, 'queued', 'queued', section || case when part > 0 then ' part ' || part || '/' || parts else ' ' || act end || ', ' || state || coalesce(': ' || error, ''),
+                        section, case when part > 0 then part || '/' || parts else act end, state, error,
                         author, case state when 'delivered' then done_at end,
                         coalesce(edited, body->>'text'), body->>'html'
                     from {s}.delivery where ticket_id in (select id from t)

@@ -73,7 +73,7 @@ impl Step<'_> {
         let told = told.map_err(damaged)?;
         let sql = "insert into {s}.delivery
                 (position, ticket_id, link_id, section, act, part, author, body, written_at, state, edited)
-            select $3, $1, $2, 'ticket', 'note', least(min(d.part), 0) - 1, 'agent', $4, $5, 'queued', $6
+            select $3, $1, $2, 'ticket', 'note', coalesce(max(d.part) filter (where d.part < -1000), -1000000000) + 1, 'agent', $4, $5, 'queued', $6
             from {s}.delivery d where d.link_id = $2";
         self.execute(
             sql,

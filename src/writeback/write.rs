@@ -22,7 +22,7 @@ use crate::lanes::backoff;
 use crate::mapping::{Batch, Parameters, Statement, shape::Shape, write};
 use crate::model::{CrashPoint, Kind, clock};
 use crate::postgres::shape::{load_message_shape, load_table, shape_of};
-use crate::postgres::{Pool, TextParam, site};
+use crate::postgres::{Pool, TextParam, quote_literal, site};
 use crate::store::{self, Payload, PendingRemote, Store, StoreError, Ticket};
 
 /// The statements of `[reply]` for the tables as they are now.
@@ -498,11 +498,13 @@ pub(super) fn begin(
     );
     let sql = format!(
         "with marked as materialized (
-             select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc', $1::text), {{s}}.fence($2::text::int8)),
+             select pg_catalog.pg_logical_emit_message(true, {}, $1::text), {{s}}.fence($2::text::int8)),
          {}, claims as materialized ({}), checked as materialized ({check})
          select pg_catalog.set_config('search_path', pg_catalog.current_setting('deskie_cdc.site_path'), true)
          from marked, claims, checked",
-        claim.ctes, claim.query
+        quote_literal(store.schema()),
+        claim.ctes,
+        claim.query
     );
     Planned {
         enters: true,

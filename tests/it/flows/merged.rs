@@ -2,7 +2,7 @@
 
 use deskie_cdc::sandbox::simulator::{Absorbed, Action, Books, Rule, RuleBody, Says};
 
-use crate::support::{IVAN, stage, texts};
+use crate::support::{IVAN, stage, texts, wait_until};
 
 /// A case that has nothing to do with the site.
 fn foreign_case(stage: &crate::support::Stage, email: &str, text: &str) -> deskie_cdc::model::CaseId {
@@ -350,4 +350,61 @@ async fn a_merge_before_the_first_message_has_a_number_is_followed() {
     stage.until_site(ticket, 1).await;
     stage.settled().await;
     assert_eq!(stage.rows(ticket).await, ["cevap"]);
+}
+
+#[tokio::test]
+async fn what_was_said_in_a_case_before_it_was_merged_into_another_customers_is_held() {
+    // GIVEN two customers' tickets, each with an answer, of a connector that sweeps alone
+    let stage = stage()
+        .without_rules()
+        .set("deskie", "sweep = \"1s\"")
+        .build()
+        .await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let other = stage.ticket(IVAN, "other", "other: body").await;
+    let other_case = stage.case_of(other).await;
+    for case in [case, other_case] {
+        stage.simulator.agent_reply(case, Says::text("known")).unwrap();
+    }
+    stage.until_site(ticket, 1).await;
+    stage.until_site(other, 1).await;
+    stage.settled().await;
+    stage.past_our_calls().await;
+    connector.sigterm_and_wait().await;
+    // WHEN things are said in the one's case, and it is merged into the other's before any of it was read
+    let secret = || Says::text("secret");
+    stage.simulator.agent_reply(case, secret()).unwrap();
+    stage.simulator.customer_mail_reply(case, secret()).unwrap();
+    stage.simulator.merge(case, other_case).unwrap();
+    let connector = stage.run().await;
+    connector.wait_for_log("a merge in Deskie").await;
+    // THEN it is held for a person
+    let parked = "select count(*) from deskie_cdc.remote where state = 'parked'";
+    wait_until("they are held", || async {
+        (stage.count(parked).await == 2).then_some(())
+    })
+    .await;
+    let status = stage.workplace.command(&["status"]).await.exits(1);
+    assert!(status.stdout.contains("parked"), "{}", status.stdout);
+    let discard = [
+        "failed",
+        "discard",
+        "--kind",
+        "reply",
+        "--yes",
+        "--reason",
+        "another customer's",
+    ];
+    stage.workplace.command(&discard).await.ok();
+    // AND he reads alone what is said afterwards
+    stage.past_our_calls().await;
+    stage
+        .simulator
+        .agent_reply(other_case, Says::text("for Ivan"))
+        .unwrap();
+    stage.until_site(other, 2).await;
+    stage.settled().await;
+    assert_eq!(stage.rows(other).await, ["known", "for Ivan"]);
+    assert_eq!(stage.rows(ticket).await, ["known"]);
 }
