@@ -497,9 +497,12 @@ fn is_before(from: Option<jiff::Timestamp>, message: &Message) -> bool {
 /// Whether a message may have been said in another customer's case before that was merged into this one (`absorbed`): an
 /// agent's answer names nobody, and of a customer's it is told.
 fn may_be_absorbed(absorbed: Option<jiff::Timestamp>, message: &Message, ticket: &Ticket) -> bool {
-    let is_own = matches!(message.author(), Writer::Customer(user) if Some(user) == ticket.user_id);
-    // Deskie tells whole seconds: what was said in that of the merge may be from before it.
-    !is_own && absorbed.is_some_and(|until| message.created_at.is_none_or(|at| at <= until))
+    match message.author() {
+        Writer::Customer(user) if Some(user) == ticket.user_id => false,
+        // Deskie tells whole seconds: what another customer says in that of the merge is from before it.
+        Writer::Customer(_) => absorbed.is_some_and(|until| message.created_at.is_none_or(|at| at <= until)),
+        _ => is_before(absorbed, message),
+    }
 }
 
 fn seen(message: &Message, state: RemoteState, reason: Option<&str>) -> NewRemote {

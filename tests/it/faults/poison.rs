@@ -438,8 +438,12 @@ impl Poison {
                 (row.get(0), row.get(1), row.get(2));
             let is_odd = ticket.is_some_and(|ticket| tickets.contains(&ticket))
                 || case.is_some_and(|case| cases.contains(&case));
+            // A case that was being opened may be what a spoilt list shows as an odd entry: only a person can tell.
+            let is_hidden = case.is_none()
+                && what.contains("what cannot be read in Deskie")
+                && self.spoilt.load(Ordering::Relaxed) > 0;
             assert!(
-                is_odd,
+                is_odd || is_hidden,
                 "{what} is parked, ticket {ticket:?}, case {case:?}: nothing of it is odd"
             );
             parked.extend(ticket);

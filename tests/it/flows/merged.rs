@@ -376,6 +376,8 @@ async fn what_was_said_in_a_case_before_it_was_merged_into_another_customers_is_
     let secret = || Says::text("secret");
     stage.simulator.agent_reply(case, secret()).unwrap();
     stage.simulator.customer_mail_reply(case, secret()).unwrap();
+    // Deskie's clock tells whole seconds.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     stage.simulator.merge(case, other_case).unwrap();
     let connector = stage.run().await;
     connector.wait_for_log("a merge in Deskie").await;
