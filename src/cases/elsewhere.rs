@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Cases;
 use super::read::DEFERRED;
 use crate::deskie::{CallError, Case, Identity, Message, Outcome, Writer};
-use crate::lanes::{Class, Cost};
+use crate::lanes::{Call, Class, Cost};
 use crate::model::{CaseId, UserId};
 use crate::store::{Parent, StoreError, Ticket};
 
@@ -82,15 +82,22 @@ impl Cases {
         false
     }
 
-    /// Before anything of a case is written to the site: whether the case is another ticket's, and why (rule 11).
+    /// Before anything of a case is written to the site: whether the case is another ticket's, and why (rule 11). `shown`:
+    /// what Deskie has shown of it since all that is to be written stood in it; else it is asked now.
     pub(super) async fn is_anothers(
         &self,
         ticket: &Ticket,
         case: CaseId,
+        shown: Option<&Result<Case, CallError>>,
     ) -> Result<Option<Whose>, StoreError> {
-        let shown = match self.show(case).await {
-            Ok(shown) => shown,
-            Err(error) => return Ok(Some(Whose::Unknown(error.to_string()))),
+        let asked = match shown {
+            Some(_) => None,
+            None => Some(self.show(case).await),
+        };
+        let shown = match shown.or(asked.as_ref()) {
+            Some(Ok(shown)) => shown,
+            Some(Err(error)) => return Ok(Some(Whose::Unknown(error.to_string()))),
+            None => return Ok(Some(Whose::Unknown("it was not asked".to_owned()))),
         };
         // Another one is shown in place of one that was merged into it: that is a merge's business.
         if shown.case_id != case {
@@ -158,6 +165,11 @@ impl Cases {
 
     async fn show(&self, case: CaseId) -> Result<Case, CallError> {
         let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
+        self.show_by(case, call).await
+    }
+
+    /// The case as Deskie shows it; `call` was taken out of the budget for it.
+    pub(super) async fn show_by(&self, case: CaseId, call: Call) -> Result<Case, CallError> {
         let answer = self.client.case(case).await;
         self.meter.settle(call, &answer);
         answer.map(|answer| answer.value)

@@ -12,6 +12,7 @@
 
 mod account;
 mod adopt;
+mod early;
 mod elsewhere;
 mod inbox;
 mod read;

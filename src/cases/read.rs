@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Cases;
+use super::early::Early;
 use crate::deskie::{self, CallError, Message, Order, Writer};
 use crate::lanes::{
     self, Call, Class, Cost, CreatedAtKept, Lookup, MessageCandidate, MessageIntent, Verdict, backoff,
 };
 use crate::model::{CaseId, CrashPoint, DeliveryId, DeliveryState, Kind, MessageId, StaffId, UserId, clock};
-use crate::store::{self, Delivery, NewRemote, Payload, ReadCase, RemoteState, StoreError, Ticket};
+use crate::store::{
+    self, Delivery, NewRemote, Payload, ReadCase, RemoteState, StoreError, Ticket, WantedRead,
+};
 use crate::text::{self, Shown};
 
 /// Deskie shows so many pages of 100 messages.
@@ -45,6 +48,8 @@ struct Page {
     unreadable: Vec<String>,
     /// Something of ours may be among them whose number we do not know.
     has_unidentified: bool,
+    /// Which of them are known was handed on with the wish.
+    is_by_what_was_known: bool,
     /// Deskie's clock at the first page.
     date: Option<jiff::Timestamp>,
     /// How many messages the case has, where Deskie tells, and everything that it shows was read.
@@ -61,18 +66,32 @@ pub fn class_of_read(wanted: i16) -> Class {
 }
 
 impl Cases {
-    /// Reads a ticket's case; `call` was taken out of the budget for the first page.
+    /// Reads a ticket's case; `call` was taken out of the budget for the first page. True where more may be to be done.
     pub async fn read_case(&self, ticket: Ticket, call: Call) -> bool {
+        self.read(ticket, call, None).await
+    }
+
+    /// The same; `handed`: what was handed on with the wish.
+    pub(super) async fn read(&self, ticket: Ticket, call: Call, handed: Option<&WantedRead>) -> bool {
         let (Some(case), Some((wanted, wanted_at))) = (ticket.case_id, ticket.read_wanted) else {
             self.meter.unused(call);
             return true;
         };
-        let result = match self.read_pages(&ticket, case, class_of_read(wanted), call).await {
+        // Whose the case is has to be known before anything of it is written: it is asked along with the messages.
+        let (read, early) = futures::join!(
+            self.read_pages(&ticket, case, (class_of_read(wanted), call), handed),
+            self.show_early(case, handed)
+        );
+        let result = match read {
             Ok(page) if self.is_elsewhere(&ticket, case, &page.messages).await => Ok(true),
-            Ok(page) => match self.sort_out(&ticket, case, page, wanted_at).await {
+            Ok(page) => match self
+                .sort_out(&ticket, case, page, wanted_at, early.as_ref())
+                .await
+            {
                 // A webhook brought no message: the sweep compares statuses itself.
                 Ok(sorted) if sorted.new == 0 && wanted != 2 => {
-                    self.read_status(case, class_of_read(wanted)).await;
+                    let shown = early.map(|early| early.shown);
+                    self.read_status(case, class_of_read(wanted), shown).await;
                     Ok(true)
                 }
                 sorted => sorted.map(|sorted| sorted.has_more),
@@ -122,8 +141,8 @@ impl Cases {
         &self,
         ticket: &Ticket,
         case: CaseId,
-        class: Class,
-        call: Call,
+        (class, call): (Class, Call),
+        handed: Option<&WantedRead>,
     ) -> Result<Page, Failed> {
         let mut call = Some(call);
         // Newest first.
@@ -134,6 +153,7 @@ impl Cases {
             has_more: false,
             unreadable: Vec::new(),
             has_unidentified: false,
+            is_by_what_was_known: false,
             date: None,
             whole: None,
         };
@@ -156,8 +176,17 @@ impl Cases {
                 .extend(list.unreadable.iter().map(ToString::to_string));
             let (items, total) = (list.items, list.total);
             let ids: Vec<MessageId> = items.iter().map(|message| message.message_id).collect();
-            let known = self.store.remote_known_of(ticket.id, &ids).await;
-            let (known, has_unidentified) = known.map_err(Failed::Store)?;
+            let told = handed
+                .filter(|_| number == 1)
+                .and_then(|read| read.known_of(&ids));
+            page.is_by_what_was_known |= told.is_some();
+            let (known, has_unidentified) = match told {
+                Some(known) => (known, false),
+                None => {
+                    let known = self.store.remote_known_of(ticket.id, &ids).await;
+                    known.map_err(Failed::Store)?
+                }
+            };
             page.has_unidentified |= has_unidentified;
             // A message that arrived between two pages shifts them: the same one may come twice.
             let fresh: Vec<Message> = items
@@ -228,6 +257,7 @@ impl Cases {
         case: CaseId,
         page: Page,
         wanted_at: jiff::Timestamp,
+        early: Option<&Early>,
     ) -> Result<Sorted, StoreError> {
         // A channel's webhook may have brought some since: storing them again changes nothing.
         let unknown: Vec<&Message> = page.messages.iter().collect();
@@ -320,8 +350,11 @@ impl Cases {
             }
         }
         CrashPoint::ReadFetched.reached();
-        if new.iter().any(|remote| remote.state == RemoteState::Pending)
-            && let Some(why) = self.is_anothers(ticket, case).await?
+        let is_pending = |remote: &NewRemote| remote.state == RemoteState::Pending;
+        if new.iter().any(is_pending)
+            && let Some(why) = self
+                .is_anothers(ticket, case, early.and_then(|early| early.of(&new)))
+                .await?
         {
             let sorted = Sorted {
                 new: 0,
@@ -334,8 +367,15 @@ impl Cases {
                 .iter()
                 .map(|(delivery, message)| (delivery.id, *message)),
         );
-        self.store_read((ticket, case), &page, wanted_at, (new, found_since), deferred)
-            .await
+        let is_at_once = early.is_some();
+        self.store_read(
+            (ticket, case),
+            &page,
+            (wanted_at, is_at_once),
+            (new, found_since),
+            deferred,
+        )
+        .await
     }
 
     /// Stores what a read has brought: `new` messages, and what of ours was `found` among them.
@@ -343,7 +383,7 @@ impl Cases {
         &self,
         (ticket, case): (&Ticket, CaseId),
         page: &Page,
-        wanted_at: jiff::Timestamp,
+        (wanted_at, is_at_once): (jiff::Timestamp, bool),
         (new, found): (Vec<NewRemote>, Vec<(DeliveryId, MessageId)>),
         deferred: Option<Duration>,
     ) -> Result<Sorted, StoreError> {
@@ -357,8 +397,15 @@ impl Cases {
             whole: page.whole.filter(|_| deferred.is_none()),
             wanted_at,
             again_after: deferred,
+            is_at_once,
+            is_by_what_was_known: page.is_by_what_was_known,
         };
-        let pending = self.store.remote_read(ticket.id, case, &read).await?;
+        let Some(pending) = self.store.remote_read(ticket, case, &read).await? else {
+            return Ok(Sorted {
+                new: 0,
+                has_more: true,
+            });
+        };
         CrashPoint::ReadStored.reached();
         for line in self
             .store

@@ -1,7 +1,7 @@
 //! A case's status, as it is compared with the site's.
 
 use super::Cases;
-use crate::deskie::{Case, Status};
+use crate::deskie::{CallError, Case, Status};
 use crate::lanes::{Class, Cost};
 use crate::model::CaseId;
 use crate::store::SeenStatus;
@@ -20,16 +20,26 @@ pub(super) fn seen(case: &Case) -> Option<SeenStatus> {
 }
 
 impl Cases {
-    /// A webhook brought no new message: perhaps the status changed. Costs one read, and only with `[status]`.
-    pub(super) async fn read_status(&self, case: CaseId, class: Class) {
+    /// A webhook brought no new message: perhaps the status changed. Costs one read, where the case is not `shown` already,
+    /// and only with `[status]`.
+    pub(super) async fn read_status(
+        &self,
+        case: CaseId,
+        class: Class,
+        shown: Option<Result<Case, CallError>>,
+    ) {
         if self.config.status.is_none() {
             return;
         }
-        let call = self.meter.acquire(class, Cost::Read).await;
-        let answer = self.client.case(case).await;
-        self.meter.settle(call, &answer);
+        let answer = match shown {
+            Some(answer) => answer,
+            None => {
+                let call = self.meter.acquire(class, Cost::Read).await;
+                self.show_by(case, call).await
+            }
+        };
         let seen = match answer {
-            Ok(answer) => seen(&answer.value),
+            Ok(case) => seen(&case),
             // The sweep brings it, too.
             Err(error) => return tracing::warn!(%case, "its status could not be read: {error}"),
         };

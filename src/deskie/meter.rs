@@ -88,6 +88,14 @@ impl Meter {
         }
     }
 
+    /// Takes a call of this class where it may start at once.
+    pub fn try_acquire(&self, class: Class, cost: Cost) -> Option<Call> {
+        let now = clock::monotonic();
+        let mut budget = self.budget();
+        let may_start = budget.can_start(class, cost, now).is_ok();
+        may_start.then(|| budget.take(class, cost, now))
+    }
+
     /// Brings a call back with its answer.
     pub fn settle<T>(&self, call: Call, answer: &Result<Answer<T>, CallError>) {
         let now = clock::monotonic();

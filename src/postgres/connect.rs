@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, QueueMode, RecyclingMethod, Runtime};
 use secrecy::ExposeSecret;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{ChannelBinding as Binding, SslMode as ClientSslMode};
@@ -228,7 +228,8 @@ impl Pool {
         let builder = deadpool_postgres::Pool::builder(manager)
             .max_size(size)
             .runtime(Runtime::Tokio1);
-        let builder = builder.wait_timeout(Some(POOL_WAIT));
+        // The one that was used last: it has its statements prepared, and the server has the catalog at hand there.
+        let builder = builder.wait_timeout(Some(POOL_WAIT)).queue_mode(QueueMode::Lifo);
         let pool = builder
             .build()
             .map_err(|error| PoolError::Other(error.to_string()))?;

@@ -18,7 +18,7 @@ use crate::postgres::describe;
 use crate::store::{Event, Facts, Place, Round, StoreError, Stray, Unresolved};
 
 /// The most events of one round; a transaction is taken whole.
-const BATCH: i64 = 2000;
+const BATCH: i64 = 1000;
 
 /// The fewest that are taken where rounds are slow.
 const LEAST: i64 = 50;

@@ -85,6 +85,12 @@ pub async fn run(
             () = term.cancelled() => continue,
             () = asked.cancelled(), if !asked.is_cancelled() => {}
             () = shared.store.wake.lanes.notified() => due = Some(soonest),
+            () = shared.store.wake.handed.notified() => {
+                let parts = (&mut scheduler, &mut busy, &mut running, &mut seen);
+                if !asked.is_cancelled() || !begin_handed(&shared, parts, &deliverer, &cases) {
+                    due = Some(soonest);
+                }
+            }
             Some(ended) = running.join_next(), if !running.is_empty() => {
                 if note_end(&mut busy, &seen, ended) {
                     due = Some(soonest);
@@ -155,6 +161,51 @@ fn heed_the_key(shared: &Shared, scheduler: &mut Scheduler) -> bool {
     is_over
 }
 
+/// Begins what was handed on, as a look would that found nothing else; false where some of it cannot begin: a look at the
+/// tables finds it.
+fn begin_handed(
+    shared: &Shared,
+    (scheduler, busy, running, looks): (&mut Scheduler, &mut HashSet<LaneId>, &mut Running, &mut Looks),
+    deliverer: &Arc<Deliverer>,
+    cases: &Arc<Cases>,
+) -> bool {
+    let (mut deliveries, mut reads) = (shared.store.deliveries_handed(), shared.store.reads_handed());
+    // What else waits for the budget has its own claim on it, which a look compares.
+    if looks.left_some || scheduler.is_stopped() {
+        return false;
+    }
+    let mut heads: Vec<Ready> = deliveries.iter().map(ready_delivery).collect();
+    heads.extend(reads.iter().map(|read| ready_read(&read.ticket)));
+    let now = clock::monotonic();
+    let plan = scheduler.plan(&mut shared.meter.budget(), heads, busy, running.len(), now);
+    let look = looks.number;
+    for started in plan.start {
+        let Some(lane) = started.ready.lane else { continue };
+        busy.insert(lane);
+        match started.ready.what {
+            Work::Send(id) | Work::LookUp(id) => {
+                let place = deliveries.iter().position(|delivery| delivery.id == id);
+                let Some(place) = place else { continue };
+                let (deliverer, delivery) = (deliverer.clone(), deliveries.swap_remove(place));
+                running.spawn(async move {
+                    deliverer.send(delivery, started.call).await;
+                    (lane, true, look)
+                });
+            }
+            Work::Read => {
+                let place = reads.iter().position(|read| read.ticket.id == lane);
+                let Some(place) = place else { continue };
+                let (cases, read) = (cases.clone(), reads.swap_remove(place));
+                if read.is_news && shared.config.reply.is_some() {
+                    shared.store.expect_reply(read.ticket.clone());
+                }
+                running.spawn(async move { (lane, cases.read_handed(read, started.call).await, look) });
+            }
+        }
+    }
+    deliveries.is_empty() && reads.is_empty()
+}
+
 /// Looks at the tables and starts what may start; how long until the next look, where nothing rings before.
 async fn look(
     shared: &Shared,
@@ -162,6 +213,8 @@ async fn look(
     deliverer: &Arc<Deliverer>,
     cases: &Arc<Cases>,
 ) -> Result<Option<Duration>, StoreError> {
+    // What was handed on stands in the tables as well.
+    drop((shared.store.deliveries_handed(), shared.store.reads_handed()));
     let busy_lanes: Vec<LaneId> = busy.iter().copied().collect();
     let Heads {
         mut deliveries,

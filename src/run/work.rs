@@ -246,6 +246,10 @@ impl Flows {
             );
         }
         tasks.begin(
+            "what comes before a write-back",
+            sights(shared.store.clone(), writeback.clone(), term.clone()),
+        );
+        tasks.begin(
             "the write-back",
             write_back(shared.store.clone(), writeback, vital.clone(), term.clone()),
         );
@@ -334,6 +338,15 @@ async fn inbox(store: Store, cases: Arc<Cases>, writeback: Arc<WriteBack>, term:
 async fn files(store: Store, writeback: Arc<WriteBack>, term: CancellationToken) {
     let round = || writeback.file_round();
     repeat("the write-back of files", term, &store.wake.files, || {}, round).await;
+}
+
+async fn sights(store: Store, writeback: Arc<WriteBack>, term: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = term.cancelled() => return,
+            () = store.wake.expected.notified() => writeback.sight_ahead().await,
+        }
+    }
 }
 
 async fn write_back(store: Store, writeback: Arc<WriteBack>, vital: Arc<Vital>, term: CancellationToken) {

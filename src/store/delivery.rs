@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{FileRef, Store, StoreError, word, word_or_none};
+use super::{FileRef, NewRow, Store, StoreError, Ticket, word, word_or_none};
 pub use crate::decide::Opening;
 use crate::lanes;
 use crate::model::{
@@ -165,6 +165,40 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// A row that has just entered its lane, as [`delivery`] would read it; `None` where it is not all there.
+    pub fn entered(id: DeliveryId, link: LinkId, lane: &Ticket, row: &NewRow<'_>) -> Option<Delivery> {
+        Some(Delivery {
+            id,
+            ticket_id: lane.id,
+            ticket_key: lane.key.clone(),
+            case_id: Some(lane.case_id?),
+            user_id: lane.user_id,
+            custom_id: lane.custom_id.clone(),
+            link,
+            section: row.section,
+            part: row.part,
+            parts: row.parts,
+            author: row.author?,
+            body: row.body?.clone(),
+            opening: None,
+            written_at: row.written_at,
+            state: row.state,
+            call: None,
+            attempts: 0,
+            looks: 0,
+            doubt_age: 0.0,
+            intent_at: None,
+            intent_age: None,
+            backfill: false,
+            act: Act::Message,
+            ask_first: false,
+            files: Vec::new(),
+            waited: 0.0,
+            age: 0.0,
+            read_at: clock::monotonic(),
+        })
+    }
+
     /// As whose message it stands in Deskie.
     pub fn author_there(&self) -> lanes::Author {
         match (self.call, self.user_id) {

@@ -45,8 +45,9 @@ const FACTS: [(&str, &str); 7] = [
         or exists (select from {s}.delivery where state = 'unresolved' and not_before <= now())"),
 ];
 
-/// A round of resolving takes the events that begin within so many bytes.
-const TAKEN_BYTES: i64 = 2 << 20;
+/// A round of resolving takes the events that begin within so many bytes: of small rows these are some thousands, and what is
+/// found out about each of them is many times as large.
+const TAKEN_BYTES: i64 = 512 << 10;
 
 /// What a round of resolving begins with.
 #[derive(Debug)]

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio_postgres::types::ToSql;
 
-use super::{Step, Store, StoreError};
+use super::delivery::unidentified_of;
+use super::handed::WantedRead;
+use super::{Step, Store, StoreError, ticket};
 use crate::model::{CaseId, InboxId, LaneId, MessageId, words};
 
 words! {
@@ -60,8 +63,6 @@ pub struct InboxRow {
 pub struct Taken {
     /// Rule webhooks of known cases were dealt with.
     pub rules: bool,
-    /// Cases are to be read for them.
-    pub reads: bool,
     /// Something else waits: a channel's message, or an unknown case.
     pub others: bool,
 }
@@ -73,24 +74,38 @@ impl Store {
             Some(_) => InboxKind::Channel,
             None => InboxKind::Rule,
         };
+        // Whoever deals with it need not wait for the disk: all that follows from it stands behind it in the log, so that a
+        // server that loses it has lost all of that as well, and no row of the site's is written but by a commit that waits
+        // for the disk itself. The sender does wait, since he sends once: the second statement's commit waits, and with it
+        // all that was committed before is there. Both travel together.
         let sql =
-            "insert into {s}.inbox (digest, kind, case_id, message_id, message, ticket_key) values ($1, $2, $3, $4, $5, $6)
-            on conflict (digest) where state = 'waiting' do update set repeats = inbox.repeats + 1,
-                ticket_key = coalesce(inbox.ticket_key, excluded.ticket_key)";
+            "with stored as (
+                insert into {s}.inbox (digest, kind, case_id, message_id, message, ticket_key) values ($1, $2, $3, $4, $5, $6)
+                on conflict (digest) where state = 'waiting' do update set repeats = inbox.repeats + 1,
+                    ticket_key = coalesce(inbox.ticket_key, excluded.ticket_key))
+            select set_config('synchronous_commit', 'off', true)";
+        let flush = "select pg_logical_emit_message(true, 'deskie_cdc_mark', '')";
         let message_id = new.message_id.map(|id| id.0);
-        self.execute(
-            sql,
-            &[
-                &new.digest,
-                &kind.as_str(),
-                &new.case_id.0,
-                &message_id,
-                &new.message,
-                &new.ticket_key,
-            ],
-        )
-        .await?;
-        self.wake.inbox.notify_one();
+        let values: [&(dyn ToSql + Sync); 6] = [
+            &new.digest,
+            &kind.as_str(),
+            &new.case_id.0,
+            &message_id,
+            &new.message,
+            &new.ticket_key,
+        ];
+        let client = self.client().await?;
+        let insert = client.prepare_cached(&self.sql(sql)).await?;
+        let flush = client.prepare_cached(flush).await?;
+        let storing = async {
+            client.execute(&insert, &values).await?;
+            self.wake.inbox.notify_one();
+            Ok::<(), tokio_postgres::Error>(())
+        };
+        // Polled in order, so sent in order.
+        let (stored, flushed) = futures::join!(storing, client.execute(&flush, &[]));
+        stored?;
+        flushed?;
         Ok(())
     }
 
@@ -101,7 +116,7 @@ impl Store {
     /// further one that names it may be about another message that hides behind it: the case is read a little later, and
     /// with what the budget can spare.
     pub async fn inbox_take(&self) -> Result<Taken, StoreError> {
-        let sql = "with w as (select i.id, t.id as ticket_id, r.message_id as ours,
+        let sql = "with w as (select i.id, i.message_id, t.id as ticket_id, r.message_id as ours,
                            case when r.message_id is null then 0 when r.told or i.repeats > 0 then 3 end::int2 as class
                        from {s}.inbox i join {s}.ticket t using (case_id)
                        left join {s}.remote r on r.message_id = i.message_id and r.state = 'ours'
@@ -116,9 +131,18 @@ impl Store {
                                when read_error is not null then least(read_not_before, clock_timestamp() + interval '10 seconds')
                                when least(read_wanted, asked.class) = 3
                                    then clock_timestamp() + interval '2 seconds' end
-                       from (select ticket_id, min(class) as class from w where class is not null
-                             group by ticket_id) asked
-                       where t.id = asked.ticket_id and t.merged_into is null returning t.id),
+                       from (select ticket_id, min(class) as class, max(message_id) as named from w
+                             group by ticket_id having min(class) is not null) asked
+                       where t.id = asked.ticket_id and t.merged_into is null
+                       returning t.*, asked.named,
+                           not exists (select from {s}.remote k where k.message_id = asked.named) as is_news,
+                           case when not exists (select from {s}.delivery d where {UNIDENTIFIED}) then
+                               array(select k.message_id from {s}.remote k where k.case_id = any(array(
+                                         select t.case_id union all
+                                         select o.case_id from {s}.ticket o where o.merged_into = t.case_id))
+                                     order by k.message_id desc limit {KNOWN}) end as known,
+                           t.read_wanted = 0 and t.read_not_before is null and not t.ask_first
+                               and (select {s}.same_server()) as is_due),
             aside as (select i.id, case when exists (select from {s}.foreign_case f where f.case_id = i.case_id)
                                then 'foreign' else 'done' end as state
                       from {s}.inbox i
@@ -129,20 +153,35 @@ impl Store {
             done as (update {s}.inbox i set state = o.state, done_at = now()
                      from (select id, 'done' as state from w union all select id, state from aside) o
                      where i.id = o.id)
-            select (select count(*) from w) as rules, exists (select from wanted) as reads,
-                exists (select from {s}.inbox i left join {s}.ticket t using (case_id)
-                        where i.state = 'waiting' and (i.kind = 'channel' or t.id is null) and i.id not in (select id from aside))
-                    and not exists (select from {s}.hold) as others";
-        let rows = self.query(sql, &[&self.epoch().0]).await?;
-        let taken = rows.first().map_or(Taken::default(), |row| Taken {
-            rules: row.get::<_, i64>("rules") > 0,
-            reads: row.get("reads"),
-            others: row.get("others"),
-        });
-        if taken.reads {
-            self.wake.lanes.notify_one();
+            select seen.*, {COLUMNS}, t.named, t.is_news, t.known, t.is_due from (
+                select (select count(*) from w) as rules,
+                    exists (select from {s}.inbox i left join {s}.ticket t using (case_id)
+                            where i.state = 'waiting' and (i.kind = 'channel' or t.id is null) and i.id not in (select id from aside))
+                        and not exists (select from {s}.hold) as others) seen
+            left join wanted t on true";
+        let sql = sql
+            .replace("{COLUMNS}", ticket::COLUMNS)
+            .replace("{UNIDENTIFIED}", &unidentified_of("t.id"))
+            .replace("{KNOWN}", &WantedRead::KNOWN.to_string());
+        let rows = self.query(&sql, &[&self.epoch().0]).await?;
+        let is_wanted = |row: &&tokio_postgres::Row| row.get::<_, Option<LaneId>>("lane_id").is_some();
+        for row in rows.iter().filter(is_wanted) {
+            match row.get("is_due") {
+                true => self.hand_read(WantedRead {
+                    ticket: ticket::ticket(row),
+                    named: row.get::<_, Option<i64>>("named").map(MessageId),
+                    is_news: row.get("is_news"),
+                    known: row
+                        .get::<_, Option<Vec<i64>>>("known")
+                        .map(|known| known.into_iter().map(MessageId).collect()),
+                }),
+                false => self.wake.lanes.notify_one(),
+            }
         }
-        Ok(taken)
+        Ok(rows.first().map_or(Taken::default(), |row| Taken {
+            rules: row.get::<_, i64>("rules") > 0,
+            others: row.get("others"),
+        }))
     }
 
     /// What is left: custom channel messages, in the order of their numbers, and webhooks of unknown cases. A channel's

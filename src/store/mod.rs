@@ -23,6 +23,7 @@ mod event;
 mod facts;
 mod files;
 mod gap;
+mod handed;
 mod heads;
 mod heard;
 mod hold;
@@ -69,6 +70,7 @@ pub use event::Event;
 pub use facts::{Facts, Round};
 pub use files::{FileRef, NewFile, Prepared};
 pub use gap::{FoundRow, KnownRow};
+pub use handed::WantedRead;
 pub use heads::Heads;
 pub use heard::RuleHeard;
 pub use hold::{Claimed, HoldKind, Witness};
@@ -88,7 +90,7 @@ pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState, Written
 pub use risk::{HARMLESS, beside, fingerprints, shown};
 pub use sample::{BudgetUse, Sample};
 pub use search::FoundTicket;
-pub use set::{Asked, Ended, Lanes, NewLink, NewRow, Within};
+pub use set::{Asked, Ended, Entered, Lanes, NewLink, NewRow, Within};
 pub use status::{Chapter, Queues, Standing, Told};
 pub use story::{Noted, Particulars, Stands};
 pub use streamed::MadeBy;
@@ -179,6 +181,10 @@ pub struct Wake {
     pub due_events: Notify,
     /// A lane may have something to send or to read.
     pub lanes: Notify,
+    /// Something was handed to the lanes that may begin at once.
+    pub handed: Notify,
+    /// A reply is expected.
+    pub expected: Notify,
     /// A webhook was stored.
     pub inbox: Notify,
     /// A message waits for being written to the site.
@@ -199,6 +205,7 @@ pub struct Store {
     epoch: Arc<AtomicI64>,
     streamed: Arc<streamed::Progress>,
     durable: Arc<durable::Durable>,
+    handed: Arc<handed::Handed>,
     /// The signals between flows.
     pub wake: Arc<Wake>,
 }
@@ -212,6 +219,7 @@ impl Store {
             epoch: Arc::new(AtomicI64::new(0)),
             streamed: Arc::default(),
             durable: Arc::default(),
+            handed: Arc::default(),
             wake: Arc::default(),
         }
     }

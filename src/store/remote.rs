@@ -206,17 +206,25 @@ pub struct ReadCase {
     pub wanted_at: jiff::Timestamp,
     /// It is read again after this.
     pub again_after: Option<std::time::Duration>,
+    /// It was read as soon as it was asked for: what waits first is handed to the write-back.
+    pub is_at_once: bool,
+    /// Which messages were known was found out before the read: what has become ours since, or may be, speaks against it.
+    pub is_by_what_was_known: bool,
 }
 
 impl Store {
-    /// Stores a read in one statement; how many messages wait for being written because of it.
+    /// Stores a read in one statement; how many messages wait for being written because of it. `None`: nothing is stored, since
+    /// more was known than it was read by.
     pub async fn remote_read(
         &self,
-        ticket: LaneId,
+        ticket: &Ticket,
         case: CaseId,
         read: &ReadCase,
-    ) -> Result<i64, StoreError> {
-        let sql = "with f as materialized (select {s}.fence($1) as leads),
+    ) -> Result<Option<i64>, StoreError> {
+        let sql = "with f as materialized (select {s}.fence($1) as leads where not $17::bool or not (
+                exists (select from {s}.delivery where message_id = any($4::int8[]))
+                or exists (select from {s}.remote where message_id = any($4::int8[]))
+                or exists (select from {s}.delivery d where {UNIDENTIFIED}))),
             u as materialized (select u.* from f, unnest($4::int8[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::int8[])
                 with ordinality u (id, state, reason, kind, payload, delivery, place)),
             news as materialized (select u.id from u where not exists (select from {s}.remote r where r.message_id = u.id)),
@@ -236,8 +244,17 @@ impl Store {
                     read_wanted = case when $15::float8 is not null or read_wanted_at > $14 then read_wanted end,
                     read_not_before = case when $15::float8 is not null
                         then clock_timestamp() + make_interval(secs => $15::float8) end
-                from f where id = $2)
-            select count(*) from u join news using (id) where u.state = 'pending'";
+                from f where id = $2),
+            pending as (select u.id, u.place from u join news using (id) where u.state = 'pending')
+            select exists (select from f) as is_stored, (select count(*) from pending) as pending,
+                (select id from pending where $16::bool
+                    and not exists (select from {s}.remote o where o.ticket_id = $2 and o.state in ('pending', 'parked'))
+                    and not exists (select from {s}.hold) and not exists (select from {s}.pause where way = 'to_site')
+                 order by place limit 1) as head,
+                case when exists (select from pending) then {OPENING} end as opening";
+        let sql = sql
+            .replace("{OPENING}", &opening_of("$2"))
+            .replace("{UNIDENTIFIED}", &unidentified_of("$2"));
         let all = || read.new.iter();
         let ids: Vec<i64> = all().map(|new| new.message_id.0).collect();
         let states: Vec<&str> = all().map(|new| new.state.as_str()).collect();
@@ -251,9 +268,9 @@ impl Store {
             .map(|(id, message)| (id.0, message.0))
             .unzip();
         let again = read.again_after.map(|after| after.as_secs_f64());
-        let values: [&(dyn ToSql + Sync); 15] = [
+        let values: [&(dyn ToSql + Sync); 17] = [
             &self.epoch().0,
-            &ticket,
+            &ticket.id,
             &case.0,
             &ids,
             &states,
@@ -267,13 +284,33 @@ impl Store {
             &read.whole,
             &read.wanted_at,
             &again,
+            &read.is_at_once,
+            &read.is_by_what_was_known,
         ];
-        let rows = self.query(sql, &values).await?;
-        let pending = rows.first().map_or(0, |row| row.get(0));
+        let rows = self.query(&sql, &values).await?;
+        let row = rows.first().filter(|row| row.get("is_stored"));
+        let Some(row) = row else { return Ok(None) };
+        let pending = row.get("pending");
+        if let Some(head) = row.get::<_, Option<i64>>("head")
+            && let Some(new) = read.new.iter().find(|new| new.message_id.0 == head)
+            && let (Some(kind), Some(payload)) = (new.kind, &new.payload)
+        {
+            self.hand_remote(PendingRemote {
+                message_id: new.message_id,
+                case_id: case,
+                ticket: ticket.clone(),
+                opening: opening(row.get("opening"))?.unwrap_or_default(),
+                has_more: pending > 1,
+                kind,
+                payload: payload.clone(),
+                attempts: 0,
+                age: 0.0,
+            });
+        }
         if pending > 0 {
             self.wake.ring_remotes();
         }
-        Ok(pending)
+        Ok(Some(pending))
     }
 }
 

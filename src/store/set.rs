@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
+use super::delivery::IS_HEAD;
 use super::link::{COLUMNS as LINK, link};
 use super::remote::{WRITTEN, Written, written};
 use super::ticket::{COLUMNS, ticket};
 use super::{CreatedAt, Link, LinkState, Opening, Step, Store, StoreError, Ticket, UNHELD};
-use crate::model::{DeliveryState, EventId, Kind, LaneId, LinkId, Section};
+use crate::model::{DeliveryId, DeliveryState, EventId, Kind, LaneId, LinkId, Section};
 use crate::text::Body;
 
 /// A key that becomes known.
@@ -60,6 +61,14 @@ pub struct NewRow<'a> {
     pub error: Option<&'a str>,
 }
 
+impl NewRow<'_> {
+    /// Whether it is a message that goes as it is to the case that its ticket has.
+    fn is_plain(&self) -> bool {
+        let is_whole = self.parts == 1 && self.opening.is_none();
+        self.state == DeliveryState::Queued && is_whole && self.section == Section::Message
+    }
+}
+
 /// A row of a run, of which it is asked what is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
@@ -99,6 +108,15 @@ pub struct Ended<'a> {
     pub wakes: &'a [LaneId],
     /// What was learned of a section's `created_at`.
     pub clock: Option<&'a CreatedAt>,
+}
+
+/// What came of rows that entered their lanes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Entered {
+    /// Something that waits has become due.
+    pub wakes: bool,
+    /// The only row, where it is the head of its lane and may be sent now, and what it is known by.
+    pub head: Option<(DeliveryId, LinkId)>,
 }
 
 /// Where a statement runs.
@@ -187,16 +205,21 @@ impl Within<'_> {
         links: &[NewLink<'_>],
         rows: &[NewRow<'_>],
         ended: Option<Ended<'_>>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Entered, StoreError> {
         let ends = match ended {
-            None => "select true, false as due".to_owned(),
+            None => "select true, false as due, null::int8 as head, null::int8 as link".to_owned(),
             Some(_) => format!(
                 ", f as materialized (select {{s}}.fence($26)), e as (delete from {{s}}.event where id = any($21)),
                 w as (update {{s}}.delivery set not_before = now()
                     where ticket_id = any($22) and state = 'unresolved' returning id),
                 c as (update {{s}}.clock set lags = $24, last_xid = $25::text::xid8, sampled_at = clock_timestamp()
-                    where section = $23)
-                select {UNHELD}, exists (select from w) as due from f"
+                    where section = $23),
+                h as (select d.id, d.link_id from d join {{s}}.ticket t on t.id = d.ticket_id
+                    where $27::bool and t.merged_into is null and not t.ask_first and t.opened_by is null and t.estranged is null
+                      and (select {{s}}.same_server()) and not exists (select from {{s}}.hold)
+                      and not exists (select from {{s}}.pause where way = 'to_deskie') and {IS_HEAD})
+                select {UNHELD}, exists (select from w) as due, (select id from h) as head, (select link_id from h) as link
+                from f"
             ),
         };
         let sql = format!(
@@ -221,7 +244,7 @@ impl Within<'_> {
                     with ordinality u (event, position, ticket_id, link, section, written_at, state, author, body, opening,
                         part, parts, error, dormant, n)
                 left join {{s}}.event e on e.id = u.event
-                order by u.n)
+                order by u.n returning id, ticket_id, link_id, position, part)
             {ends}"
         );
         fn column<'a, R, T>(rows: &'a [R], cell: impl Fn(&'a R) -> T) -> Vec<T> {
@@ -274,6 +297,7 @@ impl Within<'_> {
             .map(|xid| xid.to_string());
         let ids: Vec<i64> = ended.map_or_else(Vec::new, |ended| ended.events.iter().map(|id| id.0).collect());
         let epoch = self.store().epoch().0;
+        let is_alone = matches!(rows, [row] if row.is_plain());
         if let Some(ended) = &ended {
             values.extend([
                 &ids as &(dyn ToSql + Sync),
@@ -282,10 +306,18 @@ impl Within<'_> {
                 &lags,
                 &xid,
                 &epoch,
+                &is_alone,
             ]);
         }
-        let rows = self.query(&sql, &values).await?;
-        Ok(rows.first().is_some_and(|row| row.get("due")))
+        let entered = self.query(&sql, &values).await?;
+        let Some(entered) = entered.first() else {
+            return Ok(Entered::default());
+        };
+        let head: Option<i64> = entered.get("head");
+        Ok(Entered {
+            wakes: entered.get("due"),
+            head: head.map(DeliveryId).zip(entered.get("link")),
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::deskie::{DeskieFile, FileError, Reach};
 use crate::files::{self, FetchError};
 use crate::mapping::{Parameters, Statement};
 use crate::model::MessageId;
-use crate::store::File;
+use crate::store::{File, PendingRemote};
 
 /// The most that one file of Deskie's may have.
 const MAX_FILE: u64 = 50 << 20;
@@ -158,6 +158,15 @@ impl WriteBack {
             _ => Ok(fetched),
         }
     }
+}
+
+/// Whether a message comes with files.
+pub(super) fn comes_with_files(head: &PendingRemote) -> bool {
+    let files = head
+        .payload
+        .get("attachments")
+        .and_then(serde_json::Value::as_array);
+    files.is_some_and(|files| !files.is_empty())
 }
 
 /// A bytea as its text.

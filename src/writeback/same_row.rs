@@ -14,13 +14,15 @@
 //! Costs one read by key, and a wait where the version is old and was never sighted, or is just being read. It does not hold where the
 //! site deletes what the stream does not bring: rows of a table without replica identity, a partition that is detached.
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::WriteBack;
 use super::write::{Planned, WriteError, classify, text};
 use crate::mapping::shape::{Shape, key_values};
-use crate::model::Lsn;
+use crate::model::{LaneId, Lsn, TicketKey, clock};
 use crate::postgres::{TextParam, site};
 use crate::store::{MadeBy, Store, Ticket, UNHELD};
 
@@ -39,7 +41,49 @@ pub(super) struct Sighting {
     version: Option<String>,
 }
 
+/// So long a row that was sighted ahead may be written to by that: it is for the reply that is being read.
+const AHEAD: Duration = Duration::from_secs(2);
+
+/// Rows that were sighted before there was anything to write, and when.
+#[derive(Default)]
+pub(super) struct Ahead(Mutex<HashMap<LaneId, (TicketKey, Instant, Sighting)>>);
+
+impl Ahead {
+    /// Nothing panics while it is held, so it cannot be poisoned.
+    fn all(&self) -> MutexGuard<'_, HashMap<LaneId, (TicketKey, Instant, Sighting)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was sighted for a ticket, once.
+    pub(super) fn take(&self, ticket: &Ticket) -> Option<Sighting> {
+        let (key, at, sighting) = self.all().remove(&ticket.id)?;
+        let is_young = at.elapsed() < AHEAD;
+        (key == ticket.key && is_young).then_some(sighting)
+    }
+}
+
 impl WriteBack {
+    /// Sights the rows of tickets to which a reply is expected: when the case has been read, it is known already. Whenever it
+    /// was sighted, the row that is locked has to be of that version.
+    pub async fn sight_ahead(&self) {
+        let sighting = self
+            .store
+            .replies_expected()
+            .into_iter()
+            .map(|ticket| async move {
+                let Ok(Some(statements)) = self.statements().await else {
+                    return;
+                };
+                let sighted = self.sight(&ticket, &statements.tickets, statements.has_policies);
+                if let Ok(sighting) = sighted.await {
+                    let mut all = self.ahead.all();
+                    all.retain(|_, (_, at, _)| at.elapsed() < AHEAD);
+                    all.insert(ticket.id, (ticket.key, clock::monotonic(), sighting));
+                }
+            });
+        futures::future::join_all(sighting).await;
+    }
+
     /// Sights the ticket's row. Only a policy of the site's, whose functions look for their names by its path, needs that.
     pub(super) async fn sight(
         &self,

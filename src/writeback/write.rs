@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio_postgres::types::ToSql;
 
 use super::WriteBack;
-use super::files::Ready;
+use super::files::{Ready, comes_with_files};
 use super::gate::Meaning;
 pub use super::refusal::WriteError;
 pub(super) use super::refusal::classify;
@@ -116,10 +116,16 @@ pub(super) async fn prepare(
 impl WriteBack {
     /// Writes what waits, the heads of some tickets; true where there may be more.
     pub async fn write_round(&self) -> Result<bool, StoreError> {
+        let with_files = self.fetches_files().then_some(false);
+        let handed = self.store.remotes_handed().into_iter();
+        let at_once: Vec<PendingRemote> = handed
+            .filter(|head| with_files.is_none() || !comes_with_files(head))
+            .collect();
         if self.reply_gate.is_shut() {
             return Ok(false);
         }
-        let with_files = self.fetches_files().then_some(false);
+        // Whatever came of them, the tables tell what is to be done now.
+        self.write_heads(at_once, HEADS).await?;
         let heads = self.store.remote_heads(HEADS as i64, with_files).await?;
         self.write_heads(heads, HEADS).await
     }
@@ -209,7 +215,7 @@ impl WriteBack {
         }
     }
 
-    async fn statements(&self) -> Result<Option<Arc<ReplyStatements>>, WriteError> {
+    pub(super) async fn statements(&self) -> Result<Option<Arc<ReplyStatements>>, WriteError> {
         let mut statements = self.statements.lock().await;
         if let Some(found) = statements.as_ref() {
             return Ok(Some(found.clone()));
@@ -263,20 +269,17 @@ impl WriteBack {
                 &parameters,
             )
             .await?;
-        let written = until_sure(|| async {
-            let sighting = self
-                .sight(ticket, &statements.tickets, statements.has_policies)
-                .await?;
-            transaction(
-                &self.store,
-                &self.site,
-                &statements,
-                head,
-                ticket,
-                &sighting,
-                (&parameters, &ready),
-            )
-            .await
+        let mut ahead = self.ahead.take(ticket);
+        let (made, values) = (&statements, (&parameters, &ready));
+        let written = until_sure(|| {
+            let ahead = ahead.take();
+            async move {
+                let sighting = match ahead {
+                    Some(sighting) => sighting,
+                    None => self.sight(ticket, &made.tickets, made.has_policies).await?,
+                };
+                transaction(&self.store, &self.site, made, head, ticket, &sighting, values).await
+            }
         })
         .await;
         let Err(error) = written else { return Ok(true) };

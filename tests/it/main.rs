@@ -20,6 +20,7 @@ mod features;
 mod first_hour;
 mod flows;
 mod gap;
+mod handed;
 mod held_start;
 mod hostile;
 mod identity;

@@ -11,7 +11,6 @@ use super::course::Course;
 use super::{Entry, Known, is_ticket_update};
 use crate::config::{AttachmentOf, OpenOn};
 use crate::decide::{self, MessageRow, Need, Outputs, seconds};
-use crate::files::Attached;
 use crate::mapping::Reading;
 use crate::mapping::read::TicketKeyOf;
 use crate::mapping::shape::{key_text, key_values};
@@ -59,28 +58,49 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// What the mapping gives for the rows that may be for Deskie.
-    pub(super) async fn evaluate(&self, run: &mut [Entry<'_>]) -> Result<(), ResolveError> {
-        for section in [Section::Ticket, Section::Message] {
-            let reading = match section {
-                Section::Message => self.compiled.many.messages.as_ref(),
-                _ => Some(&self.compiled.many.ticket_images),
-            };
-            let Some(reading) = reading else { continue };
-            let is_asked = |entry: &Entry<'_>| {
-                let is_new = entry.course.is_new() && self.is_evaluated(entry);
-                entry.section == section
-                    && matches!(entry.lane, Some(Lane::Of(_)))
-                    && (is_new || entry.tells_status && !entry.event.echo)
-            };
-            let asked = places(run, is_asked);
-            for (place, outputs) in self.ask_images(reading, run, &asked).await? {
-                if let Some(entry) = run.get_mut(place) {
-                    entry.outputs = Some(outputs);
-                }
+    /// What the mapping gives for the rows that may be for Deskie, and which of their messages have files: asked together.
+    pub(super) async fn evaluate(
+        &self,
+        run: &mut [Entry<'_>],
+        known: &mut Known,
+    ) -> Result<(), ResolveError> {
+        let (tickets, messages, files) = futures::try_join!(
+            self.outputs_of(Section::Ticket, run),
+            self.outputs_of(Section::Message, run),
+            self.having_files(
+                AttachmentOf::Message,
+                self.parents(AttachmentOf::Message, run, known)
+            )
+        )?;
+        for (place, outputs) in tickets.into_iter().chain(messages) {
+            if let Some(entry) = run.get_mut(place) {
+                entry.outputs = Some(outputs);
             }
         }
+        known.with_files.extend(files);
         Ok(())
+    }
+
+    /// Whether the mapping is asked about a row.
+    fn is_asked(&self, entry: &Entry<'_>) -> bool {
+        let is_new = entry.course.is_new() && self.is_evaluated(entry);
+        matches!(entry.lane, Some(Lane::Of(_))) && (is_new || entry.tells_status && !entry.event.echo)
+    }
+
+    async fn outputs_of(
+        &self,
+        section: Section,
+        run: &[Entry<'_>],
+    ) -> Result<Vec<(usize, Outputs)>, ResolveError> {
+        let reading = match section {
+            Section::Message => self.compiled.many.messages.as_ref(),
+            _ => Some(&self.compiled.many.ticket_images),
+        };
+        let Some(reading) = reading else {
+            return Ok(Vec::new());
+        };
+        let asked = places(run, |entry| entry.section == section && self.is_asked(entry));
+        self.ask_images(reading, run, &asked).await
     }
 
     /// `created_at` of the rows of which nothing else is asked.
@@ -194,37 +214,63 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Which of the messages, and of the tickets that may be opened, have files.
+    /// Which of the tickets that may be opened have files.
     pub(super) async fn find_files(&self, run: &[Entry<'_>], known: &mut Known) -> Result<(), ResolveError> {
-        for of in [AttachmentOf::Message, AttachmentOf::Ticket] {
-            let sections = &self.compiled.attachments;
-            let attached: Vec<&Attached> = sections.iter().filter(|one| one.config.of == of).collect();
-            if attached.is_empty() {
-                continue;
-            }
-            let keys = parents(run, of);
-            for attached in attached {
-                let reading = &attached.any_of_parents;
-                let values: Vec<Vec<Option<String>>> = keys
-                    .iter()
-                    .map(|key| {
-                        let values = key_values(key, reading.columns.len()).unwrap_or_default();
-                        values.into_iter().map(Some).collect()
-                    })
-                    .collect();
-                let found = self
-                    .ask_many(&reading.sql, reading.columns.len(), &values)
-                    .await?;
-                let with_files = keys
-                    .iter()
-                    .zip(found)
-                    .filter(|(_, found)| *found != Outputs::NoRow);
-                known
-                    .with_files
-                    .extend(with_files.map(|(key, _)| (of, key.clone())));
+        let keys = self.parents(AttachmentOf::Ticket, run, known);
+        let found = self.having_files(AttachmentOf::Ticket, keys).await?;
+        known.with_files.extend(found);
+        Ok(())
+    }
+
+    /// Which of these have files.
+    async fn having_files(
+        &self,
+        of: AttachmentOf,
+        keys: Vec<String>,
+    ) -> Result<Vec<(AttachmentOf, String)>, ResolveError> {
+        let sections = &self.compiled.attachments;
+        let mut with_files = Vec::new();
+        for attached in sections.iter().filter(|one| one.config.of == of) {
+            let reading = &attached.any_of_parents;
+            let values: Vec<Vec<Option<String>>> = keys
+                .iter()
+                .map(|key| {
+                    let values = key_values(key, reading.columns.len()).unwrap_or_default();
+                    values.into_iter().map(Some).collect()
+                })
+                .collect();
+            let found = self
+                .ask_many(&reading.sql, reading.columns.len(), &values)
+                .await?;
+            let found = keys
+                .iter()
+                .zip(found)
+                .filter(|(_, found)| *found != Outputs::NoRow);
+            with_files.extend(found.map(|(key, _)| (of, key.clone())));
+        }
+        Ok(with_files)
+    }
+
+    /// The keys of what the files of a run's rows would belong to, each once.
+    fn parents(&self, of: AttachmentOf, run: &[Entry<'_>], known: &Known) -> Vec<String> {
+        let mut seen = HashSet::new();
+        let mut keys = Vec::new();
+        let asked = run.iter().filter(|entry| entry.course.is_new());
+        for entry in asked.filter(|entry| self.is_asked(entry)) {
+            let key = match (of, entry.section, &entry.lane) {
+                (AttachmentOf::Message, Section::Message, _) => &entry.key,
+                // A message opens no case where there is one.
+                (AttachmentOf::Ticket, Section::Message, Some(Lane::Of(lane))) if known.has_case(lane) => {
+                    continue;
+                }
+                (AttachmentOf::Ticket, _, Some(Lane::Of(lane))) => &lane.0,
+                _ => continue,
+            };
+            if seen.insert(key) {
+                keys.push(key.clone());
             }
         }
-        Ok(())
+        keys
     }
 
     /// Asks a statement over images; the answers with the places of their entries. A row whose cells are not all there has
@@ -255,24 +301,4 @@ impl Batch<'_> {
 fn places(run: &[Entry<'_>], is_asked: impl Fn(&Entry<'_>) -> bool) -> Vec<usize> {
     let asked = run.iter().enumerate().filter(|(_, entry)| is_asked(entry));
     asked.map(|(place, _)| place).collect()
-}
-
-/// The keys of what the files of a run's rows would belong to, each once.
-fn parents(run: &[Entry<'_>], of: AttachmentOf) -> Vec<String> {
-    let mut seen = HashSet::new();
-    let mut keys = Vec::new();
-    for entry in run
-        .iter()
-        .filter(|entry| entry.outputs.is_some() && entry.course.is_new())
-    {
-        let key = match (of, entry.section, &entry.lane) {
-            (AttachmentOf::Message, Section::Message, _) => &entry.key,
-            (AttachmentOf::Ticket, _, Some(Lane::Of(lane))) => &lane.0,
-            _ => continue,
-        };
-        if seen.insert(key) {
-            keys.push(key.clone());
-        }
-    }
-    keys
 }

@@ -6,7 +6,7 @@ use super::super::{Batch, ResolveError};
 use super::{Entry, Known};
 use crate::decide::{Outputs, Ready};
 use crate::model::{DeliveryState, LaneId, LinkId, Section, TicketKey};
-use crate::store::{Ended, Event, LinkState, NewLink, NewRow, Step, Within};
+use crate::store::{Delivery, Ended, Event, LinkState, NewLink, NewRow, Step, Within};
 
 /// What follows from events, in their order.
 #[derive(Default)]
@@ -59,6 +59,8 @@ impl Added<'_> {
 pub(super) struct Written<'a> {
     /// Rows entered their lanes.
     pub(super) has_rows: bool,
+    /// The only one of them, where it may be sent now.
+    pub(super) head: Option<Delivery>,
     /// Something that waits has become due.
     pub(super) wakes: bool,
     /// The statuses that come with them, by lane.
@@ -270,9 +272,17 @@ impl Batch<'_> {
                 }
             }
         }
+        let entered = within.enter(&links, &rows, ended).await?;
+        let head = match (entered.head, &rows[..], effects.links.iter().find_map(lane)) {
+            (Some((id, link)), [row], Some(lane)) if lane.id == row.ticket => {
+                Delivery::entered(id, link, lane, row)
+            }
+            _ => None,
+        };
         Ok(Written {
             has_rows: !rows.is_empty(),
-            wakes: within.enter(&links, &rows, ended).await?,
+            head,
+            wakes: entered.wakes,
             statuses,
         })
     }

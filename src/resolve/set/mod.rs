@@ -221,8 +221,10 @@ impl Batch<'_> {
             let written = self
                 .write_links(Within::Alone(self.store), &effects, &known, Some(ended))
                 .await?;
-            if written.has_rows {
-                self.store.wake.lanes.notify_one();
+            match written.head {
+                Some(head) => self.store.hand_delivery(head),
+                None if written.has_rows => self.store.wake.lanes.notify_one(),
+                None => {}
             }
             return Ok(Some(written.wakes));
         }
@@ -269,7 +271,7 @@ impl Batch<'_> {
                 && self.config.ticket.status.is_some()
                 && known.lanes.get(&entry.key).is_some_and(|lane| !lane.gone);
         }
-        self.evaluate(run).await?;
+        self.evaluate(run, &mut known).await?;
         self.find_times(run).await?;
         self.find_openings(run, &mut known).await?;
         self.find_files(run, &mut known).await?;

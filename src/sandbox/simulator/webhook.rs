@@ -428,7 +428,11 @@ impl Shared {
     }
 
     async fn send(self: &Arc<Self>, webhook: Outgoing) {
-        tokio::time::sleep(webhook.wait + webhook.delivery.delay).await;
+        let wait = webhook.wait + webhook.delivery.delay;
+        // Even a sleep of no time takes the clock's next tick.
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         let timeout = self.with(|state| state.options.webhook_timeout);
         let method = webhook.method.parse().unwrap_or(reqwest::Method::POST);
         let mut request = self.http.request(method, &webhook.url).timeout(timeout);
