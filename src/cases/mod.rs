@@ -18,6 +18,7 @@ mod inbox;
 mod read;
 mod status;
 mod sweep;
+mod verdict;
 
 use std::sync::Arc;
 

@@ -313,7 +313,8 @@ pub(super) async fn refuse_pgpool(client: &Client) -> Result<(), SetupError> {
 
 /// Where `wal_level` is raised.
 const WAL_LEVEL_MEND: &str = "alter system set wal_level = 'logical'; then restart the server (it cannot be changed \
-    while it runs); where it is hosted: docs/providers.md";
+    while it runs); under Patroni, whose command line wins over that: patronictl edit-config -p wal_level=logical, then \
+    patronictl restart; where it is hosted: docs/providers.md";
 
 /// Why the server cannot serve, and the mend.
 pub(super) fn unfit(facts: &ServerFacts) -> Option<(String, String)> {

@@ -218,6 +218,9 @@ async fn adopt(
     Ok(())
 }
 
+/// A slot that is not made by then has to wait, and that is said.
+const MAKING_SHOWS: Duration = Duration::from_secs(3);
+
 /// A slot that is to be there, and what is known before.
 struct Making<'a> {
     config: &'a Config,
@@ -344,9 +347,18 @@ impl Making<'_> {
                 self.identity.timeline
             ));
         }
-        let made = create(&mut replication, self.client, self.facts, name, slot_wait)
-            .await
-            .map_err(|error| error.of_streaming(self.config))?;
+        let making = create(&mut replication, self.client, self.facts, name, slot_wait);
+        tokio::pin!(making);
+        let made = match tokio::time::timeout(MAKING_SHOWS, &mut making).await {
+            Ok(made) => made,
+            Err(_) => {
+                say(&format!(
+                    "slot {name}: is being made, which waits for the transactions of the server that are open to end"
+                ));
+                making.await
+            }
+        };
+        let made = made.map_err(|error| error.of_streaming(self.config))?;
         CrashPoint::SlotMade.reached();
         let consistent = made.consistent_point;
         if self.is_unnoted {

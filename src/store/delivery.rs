@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{FileRef, NewRow, Store, StoreError, Ticket, word, word_or_none};
+use super::{EnteredHead, FileRef, NewRow, Store, StoreError, Ticket, word, word_or_none};
 pub use crate::decide::Opening;
 use crate::lanes;
 use crate::model::{
@@ -166,15 +166,15 @@ pub struct Delivery {
 
 impl Delivery {
     /// A row that has just entered its lane, as [`delivery`] would read it; `None` where it is not all there.
-    pub fn entered(id: DeliveryId, link: LinkId, lane: &Ticket, row: &NewRow<'_>) -> Option<Delivery> {
+    pub fn entered(head: EnteredHead, lane: &Ticket, row: &NewRow<'_>) -> Option<Delivery> {
         Some(Delivery {
-            id,
+            id: head.id,
             ticket_id: lane.id,
             ticket_key: lane.key.clone(),
             case_id: Some(lane.case_id?),
             user_id: lane.user_id,
             custom_id: lane.custom_id.clone(),
-            link,
+            link: head.link,
             section: row.section,
             part: row.part,
             parts: row.parts,
@@ -194,7 +194,9 @@ impl Delivery {
             ask_first: false,
             files: Vec::new(),
             waited: 0.0,
+            resolved_at: head.resolved_at,
             age: 0.0,
+            made: 0.0,
             read_at: clock::monotonic(),
         })
     }

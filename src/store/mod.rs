@@ -90,7 +90,7 @@ pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState, Written
 pub use risk::{HARMLESS, beside, fingerprints, shown};
 pub use sample::{BudgetUse, Sample};
 pub use search::FoundTicket;
-pub use set::{Asked, Ended, Entered, Lanes, NewLink, NewRow, Within};
+pub use set::{Asked, Ended, Entered, EnteredHead, Lanes, NewLink, NewRow, Within};
 pub use status::{Chapter, Queues, Standing, Told};
 pub use story::{Noted, Particulars, Stands};
 pub use streamed::MadeBy;

@@ -110,13 +110,22 @@ pub struct Ended<'a> {
     pub clock: Option<&'a CreatedAt>,
 }
 
+/// A row that has just entered its lane as its head.
+#[derive(Debug, Clone, Copy)]
+pub struct EnteredHead {
+    pub id: DeliveryId,
+    pub link: LinkId,
+    /// When the mapping was asked for it.
+    pub resolved_at: jiff::Timestamp,
+}
+
 /// What came of rows that entered their lanes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Entered {
     /// Something that waits has become due.
     pub wakes: bool,
     /// The only row, where it is the head of its lane and may be sent now, and what it is known by.
-    pub head: Option<(DeliveryId, LinkId)>,
+    pub head: Option<EnteredHead>,
 }
 
 /// Where a statement runs.
@@ -207,18 +216,19 @@ impl Within<'_> {
         ended: Option<Ended<'_>>,
     ) -> Result<Entered, StoreError> {
         let ends = match ended {
-            None => "select true, false as due, null::int8 as head, null::int8 as link".to_owned(),
+            None => "select true, false as due, null::int8 as head, null::int8 as link, null::timestamptz as resolved_at".to_owned(),
             Some(_) => format!(
                 ", f as materialized (select {{s}}.fence($26)), e as (delete from {{s}}.event where id = any($21)),
                 w as (update {{s}}.delivery set not_before = now()
                     where ticket_id = any($22) and state = 'unresolved' returning id),
                 c as (update {{s}}.clock set lags = $24, last_xid = $25::text::xid8, sampled_at = clock_timestamp()
                     where section = $23),
-                h as (select d.id, d.link_id from d join {{s}}.ticket t on t.id = d.ticket_id
+                h as (select d.id, d.link_id, d.resolved_at from d join {{s}}.ticket t on t.id = d.ticket_id
                     where $27::bool and t.merged_into is null and not t.ask_first and t.opened_by is null and t.estranged is null
                       and (select {{s}}.same_server()) and not exists (select from {{s}}.hold)
                       and not exists (select from {{s}}.pause where way = 'to_deskie') and {IS_HEAD})
-                select {UNHELD}, exists (select from w) as due, (select id from h) as head, (select link_id from h) as link
+                select {UNHELD}, exists (select from w) as due, (select id from h) as head, (select link_id from h) as link,
+                    (select resolved_at from h) as resolved_at
                 from f"
             ),
         };
@@ -244,7 +254,7 @@ impl Within<'_> {
                     with ordinality u (event, position, ticket_id, link, section, written_at, state, author, body, opening,
                         part, parts, error, dormant, n)
                 left join {{s}}.event e on e.id = u.event
-                order by u.n returning id, ticket_id, link_id, position, part)
+                order by u.n returning id, ticket_id, link_id, position, part, resolved_at)
             {ends}"
         );
         fn column<'a, R, T>(rows: &'a [R], cell: impl Fn(&'a R) -> T) -> Vec<T> {
@@ -316,7 +326,11 @@ impl Within<'_> {
         let head: Option<i64> = entered.get("head");
         Ok(Entered {
             wakes: entered.get("due"),
-            head: head.map(DeliveryId).zip(entered.get("link")),
+            head: head.map(|id| EnteredHead {
+                id: DeliveryId(id),
+                link: entered.get("link"),
+                resolved_at: entered.get("resolved_at"),
+            }),
         })
     }
 }

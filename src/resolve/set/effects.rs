@@ -274,9 +274,7 @@ impl Batch<'_> {
         }
         let entered = within.enter(&links, &rows, ended).await?;
         let head = match (entered.head, &rows[..], effects.links.iter().find_map(lane)) {
-            (Some((id, link)), [row], Some(lane)) if lane.id == row.ticket => {
-                Delivery::entered(id, link, lane, row)
-            }
+            (Some(head), [row], Some(lane)) if lane.id == row.ticket => Delivery::entered(head, lane, row),
             _ => None,
         };
         Ok(Written {
