@@ -15,14 +15,17 @@ mod customers;
 mod draft;
 mod evidence;
 mod filled;
+mod hidden;
 mod lookup;
 mod mixed;
 mod path;
 mod reply;
+mod rivals;
 mod sections;
 mod speech;
 mod tables;
 mod tellers;
+mod times;
 mod visible;
 mod words;
 

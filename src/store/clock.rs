@@ -3,6 +3,7 @@
 use super::{Step, Store, StoreError, word};
 use crate::model::row_clock::REMEMBERED;
 use crate::model::{RowClock, Section, Seen, TroubleKind};
+use crate::postgres::quote_ident;
 use crate::postgres::shape::CreatedAtTypes;
 
 /// What is known of a section's `created_at`.
@@ -30,6 +31,29 @@ impl CreatedAt {
         RowClock::of(self.zoned, &self.lags)
     }
 
+    /// As it has to be written within an expression: a name alone is a column of the section's own row, whatever its letters are and
+    /// whatever is joined; in an expression it has to be quoted, and to say whose it is.
+    fn spelled(&self) -> String {
+        let text = self.expression.trim();
+        let is_name = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$');
+        if !is_name {
+            return text.to_owned();
+        }
+        let alias = match self.section {
+            Section::Ticket => "t",
+            Section::Message => "m",
+            Section::Attachment => "a",
+        };
+        let is_plain = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        match is_plain {
+            true => format!("{alias}.{text}"),
+            false => format!("{alias}.{}", quote_ident(text)),
+        }
+    }
+
     /// Whether a row of this transaction is to be looked at.
     pub fn wants(&self, xid: u64) -> bool {
         self.last_xid != Some(xid)
@@ -50,7 +74,11 @@ impl CreatedAt {
 
     /// What is wrong with it, and the mend. `zone`: that of the database's sessions, and its seconds from UTC.
     pub fn trouble(&self, zone: Option<&(String, f64)>) -> (String, String) {
-        let (section, expression, rows) = (self.section.as_str(), &self.expression, self.lags.len());
+        let (section, rows) = (self.section.as_str(), self.lags.len());
+        let zoned = |zone: &str| {
+            let expression = format!("{} at time zone '{zone}'", self.spelled());
+            format!("created_at = {}", toml::Value::String(expression))
+        };
         let span = |lag: f64| format!("{:#}", jiff::SignedDuration::from_secs(lag as i64));
         match self.clock() {
             RowClock::Right => (format!("[{section}] created_at is right"), String::new()),
@@ -62,9 +90,7 @@ impl CreatedAt {
                     true => "its type has a time zone, so that the expression turns it wrongly: mend that"
                         .to_owned(),
                     false => {
-                        format!(
-                            "it holds local time: write created_at = \"{expression} at time zone '{known}'\""
-                        )
+                        format!("it holds local time: write {}", zoned(known))
                     }
                 };
                 let by = span(lag.unsigned_abs() as f64);
@@ -80,8 +106,8 @@ impl CreatedAt {
                      writes in: until then it does not tell new rows from old ones"
                 );
                 let mend = format!(
-                    "say it: created_at = \"{expression} at time zone '{own}'\", if the site writes in the database's own \
-                     zone; many frameworks write in 'UTC'"
+                    "say it: {}, if the site writes in the database's own zone; many frameworks write in 'UTC'",
+                    zoned(own)
                 );
                 (trouble, mend)
             }
@@ -173,5 +199,45 @@ impl Step<'_> {
         self.execute(sql, &[&known.section.as_str(), &known.lags, &last_xid])
             .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mend_is_an_expression_that_the_config_takes() {
+        for (section, expression, written) in [
+            (
+                Section::Message,
+                "created_at",
+                "created_at = \"m.created_at at time zone 'UTC'\"",
+            ),
+            (
+                Section::Ticket,
+                "CreatedUtc",
+                "t.\"CreatedUtc\" at time zone 'UTC'",
+            ),
+            (
+                Section::Message,
+                "to_timestamp(m.made)",
+                "to_timestamp(m.made) at time zone 'UTC'",
+            ),
+        ] {
+            let known = CreatedAt {
+                section,
+                expression: expression.to_owned(),
+                zoned: false,
+                lags: Vec::new(),
+                last_xid: None,
+                sampled_ago: None,
+            };
+            let (_, mend) = known.trouble(None);
+            assert!(mend.contains(written), "{mend}");
+            let start = mend.find("created_at = ").unwrap();
+            let line = mend[start..].split(", if the site").next().unwrap();
+            line.parse::<toml::Table>().unwrap();
+        }
     }
 }

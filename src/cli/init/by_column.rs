@@ -21,6 +21,10 @@ impl Ground<'_> {
     }
 
     fn by_words_of(&self, column: &TableColumn) -> Option<Teller> {
+        // For whom it is, is not by whom.
+        if has(&column.name, words::AUDIENCE) {
+            return None;
+        }
         let is_named = has(&column.name, words::AUTHOR) && !has(&column.name, words::AUTHOR_NAME);
         let listed = lookup(self.message, column, self.tables);
         if listed.is_none() && !self.free(&column.name) {
@@ -293,7 +297,10 @@ impl Ground<'_> {
                 Customer::Row(people, key)
                     if people_of(customer).is_some_and(|found| found.table.oid == people.table.oid) =>
                 {
-                    let id = key.columns.first().map(|column| Value::Sql(dotted("t", column)));
+                    let id = key.columns.first().map(|column| match self.is_customer_sure {
+                        true => Value::Sql(dotted("t", column)),
+                        false => Value::todo("which row is the customer?", dotted("t", column)),
+                    });
                     (word(customer), id)
                 }
                 Customer::Kinds(of_ticket, _) => (

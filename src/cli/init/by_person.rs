@@ -184,9 +184,11 @@ impl Ground<'_> {
             is_role.then(|| format!("{} (it holds {})", dotted("w", &column.name), held.join(", ")))
         });
         let nobody = if has_nobody { " else '…'" } else { "" };
+        // Somebody else may be the customer, too.
+        let other = if self.is_customer_sure { "agent" } else { "…" };
         Some(Teller {
             sql: format!(
-                "case when {of_message} = {of_ticket} then 'customer' when {of_message} is not null then 'agent'{nobody} end"
+                "case when {of_message} = {of_ticket} then 'customer' when {of_message} is not null then '{other}'{nobody} end"
             ),
             why: format!(
                 "who wrote it ({}) is the ticket's customer ({owner}), or not",

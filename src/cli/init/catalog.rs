@@ -20,6 +20,10 @@ pub(super) struct Candidate {
     pub allowed: BTreeMap<String, Vec<String>>,
     /// Columns whose default is the present time.
     pub made_now: BTreeSet<String>,
+    /// The defaults, as the server writes them.
+    pub defaults: BTreeMap<String, String>,
+    /// Columns in which a time of more than a day ahead stands.
+    pub ahead: BTreeSet<String>,
     /// The newest rows, each as texts in the order of the columns.
     pub rows: Vec<Vec<Option<String>>>,
 }
@@ -73,6 +77,18 @@ impl Candidate {
         !column.enum_labels.is_empty() || self.allowed.contains_key(&column.name)
     }
 
+    /// The default of a column, as a bare word: `'public'::text` is public; `None`: there is none, or it is no word.
+    pub(super) fn default_word(&self, column: &str) -> Option<String> {
+        let default = self.defaults.get(column)?;
+        let bare = default.split("::").next()?.trim().trim_matches(['(', ')', '\'']);
+        Some(bare.to_lowercase())
+    }
+
+    /// How many of the rows that were read are NULL there.
+    pub(super) fn nulls(&self, column: &str) -> usize {
+        self.rows.len().saturating_sub(self.values(column).len())
+    }
+
     /// The undeclared or declared key of one column.
     pub(super) fn key_of(&self, column: &str) -> Option<&ForeignKey> {
         self.keys.iter().find(|key| key.columns == [column])
@@ -105,6 +121,9 @@ pub(super) async fn tables(client: &Client) -> Result<Vec<Candidate>, Error> {
           AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') \
         ORDER BY n.nspname, c.relname LIMIT $1";
     let oids = client.query(sql, &[&TABLES]).await?;
+    let tomorrow =
+        "select pg_catalog.to_char(pg_catalog.now() + '1 day'::pg_catalog.interval, 'YYYY-MM-DD HH24:MI:SS')";
+    let tomorrow: String = client.query_one(tomorrow, &[]).await?.try_get(0)?;
     let mut found = Vec::new();
     for row in &oids {
         let Some(table) = catalog::table_by_oid(client, row.try_get(0)?).await? else {
@@ -112,16 +131,19 @@ pub(super) async fn tables(client: &Client) -> Result<Vec<Candidate>, Error> {
         };
         let lists = [words::TICKET, words::MESSAGE, words::USER, words::FILE];
         let is_read = oids.len() <= READ_ALL || lists.iter().any(|list| words::has(&table.name.table, list));
+        let defaults = defaults(client, table.oid).await?;
+        let rows = match is_read {
+            true => rows(client, &table).await,
+            false => Vec::new(),
+        };
         found.push(Candidate {
             keys: foreign_keys(client, table.oid).await?,
             polymorphic: polymorphic(&table),
             allowed: allowed(client, table.oid).await?,
-            made_now: made_now(client, table.oid).await?,
-            rows: if is_read {
-                rows(client, &table).await
-            } else {
-                Vec::new()
-            },
+            made_now: made_now(&defaults),
+            ahead: ahead(&table, &rows, &tomorrow),
+            defaults,
+            rows,
             table,
         });
     }
@@ -179,29 +201,42 @@ fn literals(expression: &str) -> Vec<String> {
     inside.map(|text| text.replace('\u{0}', "'")).collect()
 }
 
-async fn made_now(client: &Client, table: u32) -> Result<BTreeSet<String>, Error> {
-    let sql = "SELECT a.attname::pg_catalog.text, pg_catalog.lower(pg_catalog.pg_get_expr(d.adbin, d.adrelid)) \
+async fn defaults(client: &Client, table: u32) -> Result<BTreeMap<String, String>, Error> {
+    let sql = "SELECT a.attname::pg_catalog.text, pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
         FROM pg_catalog.pg_attrdef AS d \
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
         WHERE d.adrelid = $1 AND a.attgenerated = ''";
     let rows = client.query(sql, &[&table]).await?;
-    let mut found = BTreeSet::new();
-    for row in &rows {
-        let (column, default): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        if [
-            "now(",
-            "current_timestamp",
-            "localtimestamp",
-            "clock_timestamp",
-            "transaction_timestamp",
-        ]
-        .iter()
-        .any(|now| default.contains(now))
-        {
-            found.insert(column);
-        }
-    }
-    Ok(found)
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect()
+}
+
+fn made_now(defaults: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let now = [
+        "now(",
+        "current_timestamp",
+        "localtimestamp",
+        "clock_timestamp",
+        "transaction_timestamp",
+    ];
+    let is_now = |default: &str| now.iter().any(|now| default.to_lowercase().contains(now));
+    let columns = defaults.iter().filter(|(_, default)| is_now(default));
+    columns.map(|(column, _)| column.clone()).collect()
+}
+
+fn ahead(table: &Table, rows: &[Vec<Option<String>>], tomorrow: &str) -> BTreeSet<String> {
+    let is_ahead = |place: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(place)?.as_deref());
+        let is_date = |text: &&str| text.chars().nth(4) == Some('-') && !text.ends_with("BC");
+        let mut ahead = cells.filter(|text| *text == "infinity" || (is_date(text) && *text > tomorrow));
+        ahead.next().is_some()
+    };
+    let columns = table.columns.iter().enumerate();
+    columns
+        .filter(|(place, column)| column.type_category == 'D' && is_ahead(*place))
+        .map(|(_, column)| column.name.clone())
+        .collect()
 }
 
 fn polymorphic(table: &Table) -> Vec<Polymorphic> {

@@ -3,6 +3,7 @@
 use super::catalog::{Candidate, ForeignKey, Polymorphic};
 use super::columns::{self, dotted, email, is_people, is_staff, literal, named};
 use super::draft::{Section, Value};
+use super::rivals;
 use super::sections::Found;
 use super::speech::table_name;
 use super::words::{self, has};
@@ -75,12 +76,14 @@ pub(super) fn customers<'a>(ticket: &'a Candidate, tables: &'a [Candidate]) -> V
         .any(|(_, of)| matches!(of, Customer::Row(people, key) if guests(ticket, people, key)));
     let is_said = |of: &Customer| has_guests && matches!(of, Customer::Own);
     found.retain(|(_, of)| !is_said(of));
-    let best = found.iter().map(|(rank, _)| *rank).min();
+    let best = found.iter().map(|(rank, _)| *rank).min().unwrap_or(last);
+    found.retain(|(rank, _)| *rank == best);
+    let mut found: Vec<Customer<'a>> = found.into_iter().map(|(_, customer)| customer).collect();
+    if let [Customer::Row(_, key)] = found.as_slice() {
+        let rivals = rivals::rivals(ticket, key, best, tables).into_iter();
+        found.extend(rivals.map(|(people, key)| Customer::Row(people, key)));
+    }
     found
-        .into_iter()
-        .filter(|(rank, _)| Some(*rank) == best)
-        .map(|(_, customer)| customer)
-        .collect()
 }
 
 fn has_address(of: &Candidate) -> bool {
@@ -100,7 +103,7 @@ pub(super) fn has_somebody(of: &Candidate, tables: &[Candidate]) -> bool {
 }
 
 /// People who can be written to, and nothing that belongs to people: an order has its buyer's address, and is nobody.
-fn is_somebody(of: &Candidate, tables: &[Candidate]) -> bool {
+pub(super) fn is_somebody(of: &Candidate, tables: &[Candidate]) -> bool {
     is_people(of) && !is_record(of, tables)
 }
 
@@ -212,7 +215,12 @@ fn phone(of: &Candidate) -> Option<&TableColumn> {
 }
 
 /// Whether all people whom a column names are staff.
-fn only_agents(ticket: &Candidate, people: &Candidate, column: &str, tables: &[Candidate]) -> bool {
+pub(super) fn only_agents(
+    ticket: &Candidate,
+    people: &Candidate,
+    column: &str,
+    tables: &[Candidate],
+) -> bool {
     let Some(flag) = columns::staff_flag(people, tables) else {
         return false;
     };
@@ -455,6 +463,9 @@ pub(super) fn doubt(customer: &Customer<'_>, found: &Found<'_>) -> Option<String
     let Customer::Row(people, key) = customer else {
         return None;
     };
+    if let Some(doubt) = rivals::staff_doubt(people, key, found) {
+        return Some(doubt);
+    }
     if !has(&column, words::CUSTOMER_ID[0])
         && writes(people, found)
         && values.len() < ticket.rows.len()
@@ -555,12 +566,15 @@ pub(super) fn lines(section: &mut Section, found: &Found<'_>, doubt: Option<Stri
             let names: Vec<String> = many.iter().map(name).collect();
             (
                 format!("who is the customer: {}? It may need a join", names.join(", or ")),
-                many.iter().find(|customer| !matches!(customer, Customer::Own)),
+                many.iter()
+                    .find(|customer| !matches!(customer, Customer::Own) && !rivals::is_rivalled(many)),
             )
         }
     };
     let open = |question: String, offer: Option<String>| Value::Todo { question, offer };
+    let likeliest = likeliest.filter(|customer| !rivals::is_staffed(customer, found));
     let email = likeliest.and_then(|customer| offer(customer, "email"));
+    let email = email.or_else(|| rivals::either(found));
     section.value("customer.email", open(question, email), "");
     // Over another row nothing is said without a question.
     let is_far = matches!(likeliest, Some(Customer::Own | Customer::Through(_))) && way.is_some();

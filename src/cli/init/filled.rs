@@ -90,6 +90,14 @@ impl<'a> Rows<'a> {
         })
     }
 
+    /// Whether no row of the customer's has anything there, and rows of agents' do.
+    pub(super) fn is_left_empty(&self, column: &str) -> bool {
+        let customers = self.cells(column, Some(false));
+        customers.len() >= OF_A_SIDE
+            && customers.iter().all(Option::is_none)
+            && self.cells(column, Some(true)).iter().any(Option::is_some)
+    }
+
     /// What a column holds where it has one value in every agent's row and another in every customer's.
     pub(super) fn by_side(&self, column: &TableColumn) -> Option<Set> {
         let is_name = words::each(words::AUTHOR_NAME).any(|word| words::same(&column.name, word))

@@ -9,6 +9,7 @@ use super::columns::{
 use super::customers::Customer;
 use super::draft::{Section, Value};
 use super::filled::{Beside, Rows};
+use super::rivals::is_staffed;
 use super::sections::{Found, Spoken};
 use super::speech::{AS_AUTHOR, Set, agent_of};
 use super::tables::Link;
@@ -119,7 +120,7 @@ pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> 
         sets.by_kind(set);
     }
     let owner = match found.customers.as_slice() {
-        [Customer::Row(people, key)] => key
+        [customer @ Customer::Row(people, key)] if !is_staffed(customer, found) => key
             .columns
             .first()
             .map(|column| (people.table.oid, dotted("t", column))),
@@ -142,7 +143,18 @@ pub(super) fn reply(found: &Found<'_>, message: &Spoken<'_>, seen: &Visible) -> 
     }
     for (name, value) in &seen.sets {
         // What differs by who wrote it is not one for both.
-        let by_side = of.table.column(name).and_then(|column| rows.by_side(column));
+        let by_side = of
+            .table
+            .column(name)
+            .and_then(|column| match column.type_category {
+                // The customer's own rows need no leave, and were sent by nobody.
+                'D' => rows.is_left_empty(name).then(|| Set {
+                    column: name.clone(),
+                    agent: Some(value.clone()),
+                    customer: None,
+                }),
+                _ => rows.by_side(column),
+            });
         match by_side {
             Some(set) => sets.by_kind(&set),
             None => sets.both(name, value.clone(), ""),
@@ -353,10 +365,13 @@ fn writers(
 
 /// Rows of the customer's fill the column; which of the ticket's columns says whom it names is a question.
 fn whose(found: &Found<'_>, column: &str, people: &Candidate) -> Value {
-    let of_ticket = found.customers.iter().find_map(|customer| match customer {
-        Customer::Row(of, key) if of.table.oid == people.table.oid => key.columns.first(),
+    // Where the customer himself is a question, his key is none of the answers.
+    let of_ticket = match found.customers.as_slice() {
+        [customer @ Customer::Row(of, key)] if of.table.oid == people.table.oid => {
+            key.columns.first().filter(|_| !is_staffed(customer, found))
+        }
         _ => None,
-    });
+    };
     Value::Todo {
         question: format!(
             "{column} names a row of {}: which one where the customer wrote? Take the line out where it stays empty",

@@ -9,6 +9,7 @@ use super::draft::{Section, Value};
 use super::reply::reply;
 use super::speech::{self, Author, Writer, table_name};
 use super::tables::{Files, Link, Place, files, own};
+use super::times::is_draft_without;
 use super::visible::{Visible, is_any_hidden, visible};
 use super::words::{self, has};
 use crate::postgres::catalog::TableColumn;
@@ -95,7 +96,9 @@ fn used(message: &Spoken<'_>) -> Vec<String> {
     used.extend(message.author.used.iter().cloned());
     used.extend(body(message.table).map(|column| column.name.clone()));
     used.extend(json_body(message.table).map(|(column, _)| column.name.clone()));
-    used.extend(created(message.table).map(|column| column.name.clone()));
+    // A time that a draft lacks says more than when the row was made.
+    let made = created(message.table).filter(|column| !is_draft_without(message.table, column));
+    used.extend(made.map(|column| column.name.clone()));
     if matches!(message.link, Link::Own(_)) {
         // The state of the ticket that a row may be as well.
         let state = named(message.table, words::STATUS, "SE");

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::catalog::Candidate;
-use super::columns::{dotted, is_counted, json_body, json_value, literal, literals, objects};
+use super::columns::{dotted, is_counted, json_body, literal, literals};
 use super::draft::Value;
+use super::hidden;
 use super::lookup::{self, Held};
+use super::times;
 use super::words::{self, has};
 use crate::postgres::catalog::TableColumn;
 
@@ -22,7 +24,7 @@ pub(super) struct Visible {
     /// Columns that say nothing sure.
     pub questions: Vec<String>,
     /// The rows are tickets.
-    is_ticket: bool,
+    pub is_ticket: bool,
 }
 
 impl Visible {
@@ -101,9 +103,11 @@ pub(super) fn visible(
             continue;
         }
         match column.type_category {
+            _ if times::seconds(of, column, alias, &mut found) => {}
             _ if yes_or_no(of, column, alias, &mut found) => {}
-            'B' => flag(column, alias, is_ticket, &mut found),
-            'D' if !column.not_null => time(column, alias, &mut found),
+            _ if !is_ticket && hidden::lists(of, column, &mut found) => {}
+            'B' => flag(of, column, alias, is_ticket, &mut found),
+            'D' => times::time(of, column, alias, &mut found),
             'S' | 'E' => word(of, column, alias, is_ticket, &mut found),
             'N' if !is_ticket => number(of, column, &mut found),
             'N' => number_flag(of, column, &mut found),
@@ -115,7 +119,11 @@ pub(super) fn visible(
         |column: &&TableColumn| column.type_text.starts_with("json") && !used_by(used, column, &body);
     for column in of.table.columns.iter().filter(is_json).filter(|_| !is_ticket) {
         let key = body.as_ref().filter(|(of_body, _)| of_body.name == column.name);
-        json(of, column, key.map(|(_, key)| key.as_str()), alias, &mut found);
+        hidden::json(of, column, key.map(|(_, key)| key.as_str()), alias, &mut found);
+    }
+    if !is_ticket {
+        hidden::keys(of, alias, used, &mut found);
+        hidden::tables(of, alias, tables, &mut found);
     }
     found
 }
@@ -317,7 +325,9 @@ fn yes_or_no(of: &Candidate, column: &TableColumn, alias: &str, found: &mut Visi
             (None, Some(hidden)) if internal => format!("{name} is distinct from {hidden}"),
             (None, hidden) => format!("{name} <> {}", hidden.unwrap_or_default()),
         });
-    if public || needed(column) {
+    let is_hidden =
+        |default: String| Some(default.as_str()) != shown.first().map(|one| one.to_lowercase()).as_deref();
+    if public || needed(column) || of.default_word(&column.name).is_some_and(is_hidden) {
         let set = match shown.first() {
             Some(shown) => Value::Sql(value(shown)),
             None => Value::Todo {
@@ -330,7 +340,7 @@ fn yes_or_no(of: &Candidate, column: &TableColumn, alias: &str, found: &mut Visi
     true
 }
 
-fn flag(column: &TableColumn, alias: &str, is_ticket: bool, found: &mut Visible) {
+fn flag(of: &Candidate, column: &TableColumn, alias: &str, is_ticket: bool, found: &mut Visible) {
     let name = dotted(alias, &column.name);
     let not = if column.not_null {
         format!("not {name}")
@@ -338,9 +348,14 @@ fn flag(column: &TableColumn, alias: &str, is_ticket: bool, found: &mut Visible)
         format!("{name} is not true")
     };
     let (internal, public) = (is_internal(&column.name), has(&column.name, words::PUBLIC));
+    // What a reply does not give is what the default says.
+    let is_set = needed(column)
+        || of
+            .default_word(&column.name)
+            .is_some_and(|default| default != "false");
     if internal && !public {
         found.conditions.push(not);
-        if needed(column) {
+        if is_set {
             found.sets.push((column.name.clone(), Value::Sql("false".into())));
         }
     } else if public && is_ticket {
@@ -359,7 +374,8 @@ fn flag(column: &TableColumn, alias: &str, is_ticket: bool, found: &mut Visible)
         found
             .open
             .push((format!("{} (true or false)", column.name), None));
-        if needed(column) {
+        // Which of both is the default is no matter: what it means is not known.
+        if needed(column) || of.default_word(&column.name).is_some() {
             found
                 .sets
                 .push((column.name.clone(), Value::todo("true or false?", "false")));
@@ -381,28 +397,9 @@ fn of_public(column: &TableColumn, found: &mut Visible) {
 }
 
 /// `staff_only` is internal, though neither word is.
-fn is_internal(name: &str) -> bool {
+pub(super) fn is_internal(name: &str) -> bool {
     has(name, words::INTERNAL)
         || (words::parts(name).last().is_some_and(|last| last == "only") && has(name, words::AGENT))
-}
-
-fn time(column: &TableColumn, alias: &str, found: &mut Visible) {
-    let name = dotted(alias, &column.name);
-    if has(&column.name, words::GONE_AT) {
-        found.conditions.push(format!("{name} is null"));
-    } else if has(&column.name, words::SHOWN_AT) {
-        found.conditions.push(format!("{name} is not null"));
-        found
-            .sets
-            .push((column.name.clone(), Value::Sql(":created_at".into())));
-    } else if !has(&column.name, words::OTHER_AT)
-        && !words::each(words::CREATED).any(|word| words::same(&column.name, word))
-    {
-        found.questions.push(format!(
-            "{} may be NULL or a time: does that say whether the customer sees it? Then it belongs into where.",
-            column.name
-        ));
-    }
 }
 
 fn word(of: &Candidate, column: &TableColumn, alias: &str, is_ticket: bool, found: &mut Visible) {
@@ -429,7 +426,15 @@ fn word(of: &Candidate, column: &TableColumn, alias: &str, is_ticket: bool, foun
     let is_few = of.is_closed(column) || words.len() < rows;
     let known = surely_seen(&shown);
     let is_known = known.len() == shown.len();
-    if hidden.is_empty() && (is_known || has(&column.name, words::HARMLESS) || !is_few) {
+    // Of channels and devices one may be the staff's own.
+    let of_staff = |word: &String| {
+        let lists = [words::AGENT, words::MACHINE, words::BOT, words::ASIDE_VALUE];
+        lists.iter().any(|list| has(word, list))
+    };
+    let is_harmless = has(&column.name, words::HARMLESS) && !shown.iter().any(of_staff);
+    let is_audience = has(&column.name, words::AUDIENCE);
+    let has_null = of.nulls(&column.name) > 0;
+    if hidden.is_empty() && !is_audience && (is_known || is_harmless || !is_few) {
         if needed(column)
             && let [one] = words.as_slice()
         {
@@ -443,7 +448,12 @@ fn word(of: &Candidate, column: &TableColumn, alias: &str, is_ticket: bool, foun
         } else if needed(column) {
             found.sets.push((column.name.clone(), open_word(&words, &known)));
         }
-    } else if hidden.is_empty() && !of.is_closed(column) && words.len() == 1 && rows >= ROWS_OF_ONE {
+    } else if hidden.is_empty()
+        && !has_null
+        && !of.is_closed(column)
+        && words.len() == 1
+        && rows >= ROWS_OF_ONE
+    {
         found.questions.push(format!(
             "{} is {} in all rows. Would another word there say that the customer does not see the row? Then it belongs into where.",
             column.name,
@@ -452,7 +462,7 @@ fn word(of: &Candidate, column: &TableColumn, alias: &str, is_ticket: bool, foun
         if needed(column) {
             found.sets.push((column.name.clone(), open_word(&words, &[])));
         }
-    } else if !hidden.is_empty() && is_known && !shown.is_empty() {
+    } else if !hidden.is_empty() && is_known && !shown.is_empty() && !has_null {
         found.conditions.push(format!("{name} in ({})", literals(&shown)));
         let first = shown.first().cloned().unwrap_or_default();
         found
@@ -460,11 +470,21 @@ fn word(of: &Candidate, column: &TableColumn, alias: &str, is_ticket: bool, foun
             .push((column.name.clone(), Value::Sql(literal(&first))));
     } else {
         let condition = (!known.is_empty()).then(|| format!("{name} in ({})", literals(&known)));
+        // Who is named there may see it: nobody named is no limit.
+        let is_limit = has_null && is_audience && words.iter().all(|word| has(word, words::AGENT));
+        let condition = condition.or_else(|| is_limit.then(|| format!("{name} is null")));
+        let or_null = if has_null { ", or NULL" } else { "" };
         found.open.push((
-            format!("{} (it holds {})", column.name, words.join(", ")),
+            format!("{} (it holds {}{or_null})", column.name, words.join(", ")),
             condition,
         ));
-        found.sets.push((column.name.clone(), open_word(&words, &known)));
+        let mut set = open_word(&words, &known);
+        if let Value::Todo { offer, .. } = &mut set
+            && is_limit
+        {
+            *offer = Some("null".to_owned());
+        }
+        found.sets.push((column.name.clone(), set));
     }
 }
 
@@ -524,42 +544,6 @@ fn number_flag(of: &Candidate, column: &TableColumn, found: &mut Visible) {
     }
 }
 
-/// What stands in the JSON beside what was written.
-fn json(of: &Candidate, column: &TableColumn, body: Option<&str>, alias: &str, found: &mut Visible) {
-    let objects: Vec<_> = objects(of, column)
-        .into_iter()
-        .filter(|object| body.is_none_or(|body| object.contains_key(body)))
-        .collect();
-    let keys: BTreeSet<&String> = objects.iter().flat_map(|object| object.keys()).collect();
-    for key in keys.into_iter().filter(|key| Some(key.as_str()) != body) {
-        let held: BTreeSet<String> = objects
-            .iter()
-            .map(|object| object.get(key).map_or("nothing".to_owned(), plain))
-            .collect();
-        let is_kind = held.len() <= 8 && held.iter().all(|word| word.chars().count() <= 40);
-        let is_flag = is_internal(key) || has(key, words::PUBLIC);
-        if is_kind && ((held.len() > 1 && held.len() < objects.len()) || is_flag) {
-            let held: Vec<String> = held.into_iter().collect();
-            let name = json_value(alias, column, key);
-            let is_boolean = held
-                .iter()
-                .all(|word| ["true", "false", "nothing"].contains(&word.as_str()));
-            let condition = match (is_boolean, is_internal(key), has(key, words::PUBLIC)) {
-                (true, true, false) => Some(format!("coalesce({name}, 'false') <> 'true'")),
-                (true, false, true) => Some(format!("{name} = 'true'")),
-                _ => None,
-            };
-            found
-                .open
-                .push((format!("{name} (it holds {})", held.join(", ")), condition));
-        }
-    }
-}
-
-fn plain(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
 fn number(of: &Candidate, column: &TableColumn, found: &mut Visible) {
     let values = of.words(column);
     let is_harmless = has(&column.name, words::HARMLESS) || has(&column.name, words::KEY_PART);
@@ -575,7 +559,11 @@ fn number(of: &Candidate, column: &TableColumn, found: &mut Visible) {
         .open
         .push((format!("{} (it holds {})", column.name, values.join(", ")), None));
     // Of so many kinds the default need not be the one of an answer; a column that has to be given is asked about anyway.
-    if values.len() > 3 && !needed(column) {
+    let usual = usual(&of.values(&column.name));
+    let is_default = of
+        .default_word(&column.name)
+        .is_some_and(|default| Some(default) != usual);
+    if (values.len() > 3 || is_default) && !needed(column) {
         let question = format!("what stands here in a reply? It holds {}", values.join(", "));
         found.sets.push((
             column.name.clone(),
@@ -585,4 +573,10 @@ fn number(of: &Candidate, column: &TableColumn, found: &mut Visible) {
             },
         ));
     }
+}
+
+/// The value that stands most often.
+fn usual(values: &[&str]) -> Option<String> {
+    let count = |value: &&&str| values.iter().filter(|other| other == value).count();
+    values.iter().max_by_key(count).map(|value| value.to_lowercase())
 }

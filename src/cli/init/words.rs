@@ -143,10 +143,40 @@ pub(super) const STATUS: &str =
 pub(super) const GONE_AT: &str = "delet remov redact withdraw withdrawn retract erase hidden trash silin silme удал скрыт udal skryt gelösch geloesch supprim elimin apag borrad skasow usun";
 /// When it was let out.
 pub(super) const SHOWN_AT: &str = "publish approv yayin опубликован veröffentlicht";
+/// When a message went out, was let through or handed in: without it a row may be a draft.
+pub(super) const OUT_AT: &str = "sent send publish approv releas accept post deliver dispatch submit confirm yayin yayım gonder gönder onay ilet \
+    отправ доставл одобр утвержд опублик otprav dostavl odobr utverzhd opublik gesend versand versend zugestell freigeg genehmig \
+    veröffentlich veroeffentlich abgeschickt wyslan wysłan zatwierdz zaakcept envoy publi enviad aprobad inviat pubblicat aprovad надісл схвал";
+/// What went out is the row's own notice, or it is about a part of it.
+pub(super) const OF_NOTICE: &str = "notif remind receipt survey webhook push error fail retry attempt sync last bildirim hatirlat uvedoml уведомл erinner";
+/// From when, or until when, the customer sees it: parts of a name.
+pub(super) const FROM_AT_PART: &str =
+    "publish from after until till ab bis live expires expire expiry baslangic başlangıç bitis bitiş с до по";
+/// The same as beginnings.
+pub(super) const FROM_AT: &str = "schedul embargo visib availab delay planned planla planlan ertele sichtbar geplant verzöger verzoeger \
+    gorunur görünür заплан отлож видим zaplan otlozh vidim programad programm zaplanow";
+/// Who let it through, as columns that lead to him are called.
+pub(super) const LET_OUT_BY: &str = "approv publish releas moderat review accept onayla yayinla yayınla одобр утверд опублик odobr utverd opublik freigeg freigab \
+    genehmig zatwierdz aprobad aprovad";
+/// Another row stands in its place.
+pub(super) const REPLACED: &str =
+    "supersed replac obsolete correct duplicate yerine замен zamen ersetz ersatz remplac reemplaz zastap";
+/// A table of which a row takes another row away from whoever saw it.
+pub(super) const HIDES: &str = "delet remov redact withdraw withdrawn withheld withhold retract erase hidden hide trash revok recall suppress quarantin moderat embargo \
+    restrict visib confiden gizle gizli sakla engel silin скры отозв удал skry otozv udal zurückgezog zurueckgezog gesperr verborg \
+    zurückgehalt zurueckgehalt ukryt";
+/// Columns that say who may see a row, and not who wrote it.
+pub(super) const AUDIENCE: &str = "level visib audience access restrict scope privacy permission clearance confiden seviye duzey düzey erisim erişim gorunur görünür hedef \
+    уровен уровень доступ видим uroven dostup vidim stufe ebene zugriff sichtbar freigabe zielgruppe poziom widoczn nivel niveau acceso livello";
+/// A channel for the staff alone, in values.
+pub(super) const ASIDE_VALUE: &str = "whisper aside backstage fisilti fısıltı flüster шепот";
+/// To whom it went.
+pub(super) const RECIPIENT: &str =
+    "recipient alici alıcı получател poluchatel empfänger empfaenger destinatario destinataire odbiorca";
 /// Other times of a message or ticket, which decide nothing.
 pub(super) const OTHER_AT: &str = "read seen updat modif edit deliver sent closed resolv solved answer last first due create open start okun \
     guncel прочит обновл изменен aktualisiert geändert notif cree sync regist login verif end \
-    zaktual przeczyt wysl cerrado actualiz leido zamkn";
+    zaktual przeczyt wysl cerrado actualiz leido zamkn prochit obnovl izmen gelesen beantwort";
 /// Columns of a ticket that lead to the customer, the surest first.
 pub(super) const CUSTOMER_ID: [&str; 4] = [
     "customer client requester musteri müşteri uye üye клиент klient kunde cliente заявител zayavitel member \
@@ -160,6 +190,13 @@ pub(super) const NOT_CUSTOMER: &str = "assign agent staff admin closed updated r
     personel ответственн исполнител сотрудник otvetstven ispolnitel sotrudnik bearbeiter mitarbeiter approved \
     merged modified \
     konsultant pracownik empleado asignado tecnico atendente przypisan obslug sorumlu";
+/// For whom a ticket was opened, beside whoever typed it in.
+pub(super) const ON_BEHALF: &str = "behalf beneficiar concern affected subject_user patient student child resident tenant guest pupil insured holder for adina adına \
+    ilgili hasta ogrenci öğrenci veli sakin лица пациент учен житель patsient uchen zhitel betroffen fuer für patienten schüler schueler mieter \
+    bewohner paciente alumno dotyczy";
+/// Persons of a ticket who only handled it.
+pub(super) const HANDLED: &str = "locked reviewed escalated archived verified moderated triaged taken picked answered replied read seen viewed \
+    cancelled canceled rejected accepted confirmed watcher follower edited sales technician dispatcher inspector expert doctor";
 /// The last part of a column's name that says: a key.
 pub(super) const KEY_PART: &str = "id no nr num number key code kod ref uuid guid fk numara код";
 /// What a column that is a flag and no boolean holds: yes and no.

@@ -1,0 +1,88 @@
+create table uyeler (uye_no serial primary key, ad varchar(60) not null, soyad varchar(60) not null, eposta varchar(120) not null, cep varchar(20), yetki smallint not null default 0, kayit_tarihi timestamp not null default now(), silindi smallint not null default 0);
+comment on column uyeler.yetki is '0 uye, 1 bayi, 5 temsilci, 9 yonetici';
+create table sikayet_durumlari (kod smallint primary key, ad varchar(40) not null);
+insert into sikayet_durumlari values (1,'Yeni'),(2,'İnceleniyor'),(3,'Cevaplandı'),(4,'Kapandı');
+create table sikayetler (sikayet_no serial primary key, uye_no integer not null references uyeler(uye_no), bayi_no integer references uyeler(uye_no), atanan_no integer references uyeler(uye_no), konu varchar(200) not null, sikayet_metni text not null, durum smallint not null default 1 references sikayet_durumlari(kod), tarih timestamp not null default now(), son_hareket timestamp);
+create table sikayet_yazismalari (yazisma_no serial primary key, sikayet_no integer not null references sikayetler(sikayet_no), yazan_no integer not null references uyeler(uye_no), metin text not null, gizli char(1) not null default 'H', onay smallint not null default 1, tarih timestamp not null default now());
+comment on column sikayet_yazismalari.onay is '0 onay bekliyor, 1 onaylandi, 2 reddedildi';
+create table sikayet_dosyalari (dosya_no serial primary key, sikayet_no integer not null references sikayetler(sikayet_no), yazisma_no integer references sikayet_yazismalari(yazisma_no), dosya_adi varchar(200) not null, dosya_yolu varchar(300) not null, boyut integer, tarih timestamp not null default now());
+insert into uyeler (ad, soyad, eposta, cep, yetki) values
+    ('Ayşe', 'Yılmaz', 'ayse@posta.example', '05325965349', 0),
+    ('İsmail', 'Çelik', 'ismail@posta.example', '05320486206', 0),
+    ('Gül', 'Öz', 'gul@posta.example', '05320468706', 0),
+    ('Işıl', 'Güneş', 'isil@posta.example', '05324687865', 0),
+    ('Can', 'Ak', 'can@posta.example', '05327922873', 0),
+    ('Bayi', 'Kadıköy', 'kadikoy@bayi.example', '05324348224', 1),
+    ('Bayi', 'Bornova', 'bornova@bayi.example', '05323248823', 1),
+    ('Deniz', 'Kara', 'deniz@firma.example', '05325776075', 5),
+    ('Ebru', 'Taş', 'ebru@firma.example', '05327503235', 5),
+    ('Murat', 'Yön', 'murat@firma.example', '05325863966', 9);
+insert into sikayetler (uye_no, bayi_no, atanan_no, konu, sikayet_metni, durum, tarih, son_hareket) values
+    (1, NULL, NULL, 'Kargo hâlâ gelmedi', 'Fatura yanlış kesilmiş, lütfen yardım edin bb00t', 1, '2024-11-01 08:00:00', '2024-11-01 14:21:00'),
+    (2, 6, 8, 'Fatura yanlış kesilmiş', 'Cihaz açılmıyor, lütfen yardım edin bb01t', 2, '2024-11-02 15:00:00', '2024-11-02 21:21:00'),
+    (3, 7, 9, 'Cihaz açılmıyor', 'İade ücretim yatmadı, lütfen yardım edin bb02t', 3, '2024-11-03 22:00:00', '2024-11-04 04:21:00'),
+    (4, NULL, NULL, 'İade ücretim yatmadı', 'Ürün kırık geldi, lütfen yardım edin bb03t', 4, '2024-11-05 05:00:00', '2024-11-05 11:21:00'),
+    (5, 6, 8, 'Ürün kırık geldi', 'Servis randevuma gelen olmadı, lütfen yardım edin bb04t', 1, '2024-11-06 12:00:00', '2024-11-06 18:21:00'),
+    (1, 7, 9, 'Servis randevuma gelen olmadı', 'Kargo hâlâ gelmedi, lütfen yardım edin bb05t', 2, '2024-11-07 19:00:00', '2024-11-08 01:21:00'),
+    (2, NULL, NULL, 'Kargo hâlâ gelmedi', 'Fatura yanlış kesilmiş, lütfen yardım edin bb06t', 3, '2024-11-09 02:00:00', '2024-11-09 08:21:00'),
+    (3, 6, 8, 'Fatura yanlış kesilmiş', 'Cihaz açılmıyor, lütfen yardım edin bb07t', 4, '2024-11-10 09:00:00', '2024-11-10 15:21:00'),
+    (4, 7, 9, 'Cihaz açılmıyor', 'İade ücretim yatmadı, lütfen yardım edin bb08t', 1, '2024-11-11 16:00:00', '2024-11-11 22:21:00'),
+    (5, NULL, NULL, 'İade ücretim yatmadı', 'Ürün kırık geldi, lütfen yardım edin bb09t', 2, '2024-11-12 23:00:00', '2024-11-13 05:21:00'),
+    (1, 6, 8, 'Ürün kırık geldi', 'Servis randevuma gelen olmadı, lütfen yardım edin bb10t', 3, '2024-11-14 06:00:00', '2024-11-14 12:21:00'),
+    (2, 7, 9, 'Servis randevuma gelen olmadı', 'Kargo hâlâ gelmedi, lütfen yardım edin bb11t', 4, '2024-11-15 13:00:00', '2024-11-15 19:21:00');
+insert into sikayet_yazismalari (sikayet_no, yazan_no, metin, gizli, onay, tarih) values
+    (1, 8, 'Kargo firmasıyla görüştük, yarın teslim edilecek bb000', 'H', 1, '2024-11-01 10:07:00'),
+    (1, 10, 'Bu müşteri geçen ay da aradı, dikkat bb001', 'E', 1, '2024-11-01 12:14:00'),
+    (1, 8, 'Size hediye çeki verelim (taslak) bb002', 'H', 0, '2024-11-01 14:21:00'),
+    (1, 1, 'Teşekkürler, cihaz açılmıyor bb003', 'H', 1, '2024-11-01 16:28:00'),
+    (2, 9, 'Faturanız düzeltildi bb010', 'H', 1, '2024-11-02 17:07:00'),
+    (2, 6, 'Bayi olarak ürünü değiştirdik bb011', 'H', 1, '2024-11-02 19:14:00'),
+    (2, 9, 'Sorun sizde bb012', 'H', 2, '2024-11-02 21:21:00'),
+    (2, 2, 'Teşekkürler, i̇ade ücretim yatmadı bb013', 'H', 1, '2024-11-02 23:28:00'),
+    (3, 8, 'Servis kaydınız açıldı bb020', 'H', 1, '2024-11-04 00:07:00'),
+    (3, 3, 'Hâlâ bekliyorum, cihaz açılmıyor bb021', 'H', 1, '2024-11-04 02:14:00'),
+    (3, 8, 'İadeniz bankaya iletildi bb022', 'H', 1, '2024-11-04 04:21:00'),
+    (3, 3, 'Teşekkürler, ürün kırık geldi bb023', 'H', 1, '2024-11-04 06:28:00'),
+    (4, 9, 'İadeniz bankaya iletildi bb030', 'H', 1, '2024-11-05 07:07:00'),
+    (4, 10, 'Bu müşteri geçen ay da aradı, dikkat bb031', 'E', 1, '2024-11-05 09:14:00'),
+    (4, 8, 'Kargo firmasıyla görüştük, yarın teslim edilecek bb032', 'H', 1, '2024-11-05 11:21:00'),
+    (4, 4, 'Teşekkürler, servis randevuma gelen olmadı bb033', 'H', 1, '2024-11-05 13:28:00'),
+    (5, 8, 'Kargo firmasıyla görüştük, yarın teslim edilecek bb040', 'H', 1, '2024-11-06 14:07:00'),
+    (5, 6, 'Bayi olarak ürünü değiştirdik bb041', 'H', 1, '2024-11-06 16:14:00'),
+    (5, 8, 'Size hediye çeki verelim (taslak) bb042', 'H', 0, '2024-11-06 18:21:00'),
+    (5, 5, 'Teşekkürler, kargo hâlâ gelmedi bb043', 'H', 1, '2024-11-06 20:28:00'),
+    (6, 9, 'Faturanız düzeltildi bb050', 'H', 1, '2024-11-07 21:07:00'),
+    (6, 1, 'Hâlâ bekliyorum, servis randevuma gelen olmadı bb051', 'H', 1, '2024-11-07 23:14:00'),
+    (6, 9, 'Sorun sizde bb052', 'H', 2, '2024-11-08 01:21:00'),
+    (6, 1, 'Teşekkürler, fatura yanlış kesilmiş bb053', 'H', 1, '2024-11-08 03:28:00'),
+    (7, 8, 'Servis kaydınız açıldı bb060', 'H', 1, '2024-11-09 04:07:00'),
+    (7, 10, 'Bu müşteri geçen ay da aradı, dikkat bb061', 'E', 1, '2024-11-09 06:14:00'),
+    (7, 8, 'İadeniz bankaya iletildi bb062', 'H', 1, '2024-11-09 08:21:00'),
+    (7, 2, 'Teşekkürler, cihaz açılmıyor bb063', 'H', 1, '2024-11-09 10:28:00'),
+    (8, 9, 'İadeniz bankaya iletildi bb070', 'H', 1, '2024-11-10 11:07:00'),
+    (8, 6, 'Bayi olarak ürünü değiştirdik bb071', 'H', 1, '2024-11-10 13:14:00'),
+    (8, 8, 'Kargo firmasıyla görüştük, yarın teslim edilecek bb072', 'H', 1, '2024-11-10 15:21:00'),
+    (8, 3, 'Teşekkürler, i̇ade ücretim yatmadı bb073', 'H', 1, '2024-11-10 17:28:00'),
+    (9, 8, 'Kargo firmasıyla görüştük, yarın teslim edilecek bb080', 'H', 1, '2024-11-11 18:07:00'),
+    (9, 4, 'Hâlâ bekliyorum, cihaz açılmıyor bb081', 'H', 1, '2024-11-11 20:14:00'),
+    (9, 8, 'Size hediye çeki verelim (taslak) bb082', 'H', 0, '2024-11-11 22:21:00'),
+    (9, 4, 'Teşekkürler, ürün kırık geldi bb083', 'H', 1, '2024-11-12 00:28:00'),
+    (10, 9, 'Faturanız düzeltildi bb090', 'H', 1, '2024-11-13 01:07:00'),
+    (10, 10, 'Bu müşteri geçen ay da aradı, dikkat bb091', 'E', 1, '2024-11-13 03:14:00'),
+    (10, 9, 'Sorun sizde bb092', 'H', 2, '2024-11-13 05:21:00'),
+    (10, 5, 'Teşekkürler, servis randevuma gelen olmadı bb093', 'H', 1, '2024-11-13 07:28:00'),
+    (11, 8, 'Servis kaydınız açıldı bb100', 'H', 1, '2024-11-14 08:07:00'),
+    (11, 6, 'Bayi olarak ürünü değiştirdik bb101', 'H', 1, '2024-11-14 10:14:00'),
+    (11, 8, 'İadeniz bankaya iletildi bb102', 'H', 1, '2024-11-14 12:21:00'),
+    (11, 1, 'Teşekkürler, kargo hâlâ gelmedi bb103', 'H', 1, '2024-11-14 14:28:00'),
+    (12, 9, 'İadeniz bankaya iletildi bb110', 'H', 1, '2024-11-15 15:07:00'),
+    (12, 2, 'Hâlâ bekliyorum, servis randevuma gelen olmadı bb111', 'H', 1, '2024-11-15 17:14:00'),
+    (12, 8, 'Kargo firmasıyla görüştük, yarın teslim edilecek bb112', 'H', 1, '2024-11-15 19:21:00'),
+    (12, 2, 'Teşekkürler, fatura yanlış kesilmiş bb113', 'H', 1, '2024-11-15 21:28:00');
+insert into sikayet_dosyalari (sikayet_no, yazisma_no, dosya_adi, dosya_yolu, boyut) values
+    (1, NULL, 'fatura.pdf', '2024/11/fatura0.pdf', 1000),
+    (2, 8, 'foto.jpg', '2024/11/foto1.jpg', 1000),
+    (6, NULL, 'fatura.pdf', '2024/11/fatura5.pdf', 1000),
+    (7, 28, 'foto.jpg', '2024/11/foto6.jpg', 1000),
+    (11, NULL, 'fatura.pdf', '2024/11/fatura10.pdf', 1000),
+    (12, 48, 'foto.jpg', '2024/11/foto11.jpg', 1000);
