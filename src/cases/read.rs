@@ -89,8 +89,7 @@ impl Cases {
             {
                 // A webhook brought no message: the sweep compares statuses itself.
                 Ok(sorted) if sorted.new == 0 && wanted != 2 => {
-                    let shown = early.map(|early| early.shown);
-                    self.read_status(case, class_of_read(wanted), shown).await;
+                    self.read_status(case, class_of_read(wanted), early).await;
                     Ok(true)
                 }
                 sorted => sorted.map(|sorted| sorted.has_more),

@@ -1,7 +1,8 @@
 //! A case's status, as it is compared with the site's.
 
 use super::Cases;
-use crate::deskie::{CallError, Case, Status};
+use super::early::Early;
+use crate::deskie::{Case, Status};
 use crate::lanes::{Class, Cost};
 use crate::model::CaseId;
 use crate::store::SeenStatus;
@@ -20,19 +21,14 @@ pub(super) fn seen(case: &Case) -> Option<SeenStatus> {
 }
 
 impl Cases {
-    /// A webhook brought no new message: perhaps the status changed. Costs one read, where the case is not `shown` already,
+    /// A webhook brought no new message: perhaps the status changed. Costs one read, where the case was not shown already,
     /// and only with `[status]`.
-    pub(super) async fn read_status(
-        &self,
-        case: CaseId,
-        class: Class,
-        shown: Option<Result<Case, CallError>>,
-    ) {
+    pub(super) async fn read_status(&self, case: CaseId, class: Class, early: Option<Early>) {
         if self.config.status.is_none() {
             return;
         }
-        let answer = match shown {
-            Some(answer) => answer,
+        let answer = match early {
+            Some(early) => early.shown,
             None => {
                 let call = self.meter.acquire(class, Cost::Read).await;
                 self.show_by(case, call).await

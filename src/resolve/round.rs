@@ -350,7 +350,7 @@ impl Resolver {
         let batch = self.batch(piece, cut, facts, is_fresh).await?;
         let events: Vec<&Event> = live(piece).collect();
         if events.len() == piece.len()
-            && let Some(follows) = batch.run_at_once(&events).await?
+            && let Some(follows) = Box::pin(batch.run_at_once(&events)).await?
         {
             CrashPoint::ResolveStored.reached();
             return Ok(follows);
@@ -365,28 +365,28 @@ impl Resolver {
                 bytes += entry.bytes();
                 run.push(entry);
                 if bytes > RUN_BYTES {
-                    batch.run_of(&step, std::mem::take(&mut run)).await?;
+                    Box::pin(batch.run_of(&step, std::mem::take(&mut run))).await?;
                     bytes = 0;
                 }
                 continue;
             }
-            batch.run_of(&step, std::mem::take(&mut run)).await?;
+            Box::pin(batch.run_of(&step, std::mem::take(&mut run))).await?;
             match item {
-                Item::Event(event) => batch.event(&step, event).await?,
+                Item::Event(event) => Box::pin(batch.event(&step, event)).await?,
                 Item::Again(event) => {
-                    batch.event(&step, event).await?;
+                    Box::pin(batch.event(&step, event)).await?;
                     step.parked_event_done(event.id).await?;
                 }
                 // An event of this round may have changed it, or handed it to another ticket.
                 Item::Waiting(waiting) => {
                     if let Some(now) = step.delivery_to_resolve(waiting.id).await? {
-                        batch.unresolved(&step, &now).await?;
+                        Box::pin(batch.unresolved(&step, &now)).await?;
                     }
                 }
-                Item::Stray(stray) => batch.stray(&step, stray).await?,
+                Item::Stray(stray) => Box::pin(batch.stray(&step, stray)).await?,
             }
         }
-        batch.run_of(&step, run).await?;
+        Box::pin(batch.run_of(&step, run)).await?;
         let (ids, deliveries) = ids(piece);
         if !deliveries.is_empty() {
             step.delivery_well(&deliveries).await?;

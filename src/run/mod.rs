@@ -80,7 +80,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         tracing::info!("webhooks on http://{}/webhooks/…", config.server.listen);
     }
     tracing::info!("admin port on http://{}/", config.server.admin_listen);
-    let result = lead_or_stand_by(&shared, &vital, &stop).await;
+    let result = Box::pin(lead_or_stand_by(&shared, &vital, &stop)).await;
     vital.set_role(Role::Stopping);
     stop.cancel();
     let closing = async { while servers.join_next().await.is_some() {} };

@@ -347,15 +347,17 @@ impl Making<'_> {
                 self.identity.timeline
             ));
         }
-        let making = create(&mut replication, self.client, self.facts, name, slot_wait);
-        tokio::pin!(making);
-        let made = match tokio::time::timeout(MAKING_SHOWS, &mut making).await {
-            Ok(made) => made,
-            Err(_) => {
-                say(&format!(
-                    "slot {name}: is being made, which waits for the transactions of the server that are open to end"
-                ));
-                making.await
+        let made = {
+            let making = create(&mut replication, self.client, self.facts, name, slot_wait);
+            tokio::pin!(making);
+            match tokio::time::timeout(MAKING_SHOWS, &mut making).await {
+                Ok(made) => made,
+                Err(_) => {
+                    say(&format!(
+                        "slot {name}: is being made, which waits for the transactions of the server that are open to end"
+                    ));
+                    making.await
+                }
             }
         };
         let made = made.map_err(|error| error.of_streaming(self.config))?;

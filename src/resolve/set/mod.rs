@@ -271,7 +271,7 @@ impl Batch<'_> {
                 && self.config.ticket.status.is_some()
                 && known.lanes.get(&entry.key).is_some_and(|lane| !lane.gone);
         }
-        self.evaluate(run, &mut known).await?;
+        Box::pin(self.evaluate(run, &mut known)).await?;
         self.find_times(run).await?;
         self.find_openings(run, &mut known).await?;
         self.find_files(run, &mut known).await?;
