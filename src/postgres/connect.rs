@@ -13,7 +13,7 @@ use crate::model::charset;
 
 use super::dial::{Address, Attempt, Tls, first_that_connects};
 use super::error::{ConnectError, ConnectFault, ServerError};
-use super::session::SessionOptions;
+use super::session::{KEEP_SETTINGS, SessionOptions};
 use super::site;
 use super::tls;
 use super::url::{ChannelBinding, ConnectUrl, Host, SslMode, TargetSession};
@@ -130,16 +130,19 @@ async fn prepare(
             return Err(ConnectError::new(ConnectFault::WrongServer, &attempt.label));
         }
     }
-    if options.statements.is_empty() {
-        return Ok(());
+    if !options.statements.is_empty() {
+        // The user's own statements, in the user's own words; the path that they leave is the site's.
+        client.batch_execute(site::ENTER).await.map_err(failed)?;
+        for statement in &options.statements {
+            let run = client.batch_execute(statement).await;
+            run.map_err(|error| ConnectError::from_statement(&attempt.label, statement, &error))?;
+        }
+        client.batch_execute(site::KEEP).await.map_err(failed)?;
     }
-    // The user's own statements, in the user's own words; the path that they leave is the site's.
-    client.batch_execute(site::ENTER).await.map_err(failed)?;
-    for statement in &options.statements {
-        let run = client.batch_execute(statement).await;
-        run.map_err(|error| ConnectError::from_statement(&attempt.label, statement, &error))?;
+    if options.keeps_settings {
+        client.batch_execute(KEEP_SETTINGS).await.map_err(failed)?;
     }
-    client.batch_execute(site::KEEP).await.map_err(failed)
+    Ok(())
 }
 
 /// A small pool of connections that are all alike.

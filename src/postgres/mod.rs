@@ -42,7 +42,7 @@ pub use error::{ConnectError, ConnectFault, ServerError};
 pub use param::TextParam;
 pub use provider::Provider;
 pub use quote::{qualified, quote_ident, quote_literal};
-pub use session::{SessionOptions, application_name};
+pub use session::{SessionOptions, application_name, restore};
 pub use tls::{TlsSetupError, install_tls_provider};
 pub use url::{ConnectUrl, UrlError};
 

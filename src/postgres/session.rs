@@ -27,6 +27,26 @@ pub struct SessionOptions {
     pub commits_here: bool,
     /// The user's `[capture] session`, run last.
     pub statements: Vec<String>,
+    /// It keeps its settings for [`restore`].
+    pub keeps_settings: bool,
+}
+
+/// Keeps what a session may set, as it is now.
+pub(super) const KEEP_SETTINGS: &str = "SELECT pg_catalog.set_config('deskie_cdc.kept',
+        pg_catalog.jsonb_object_agg(s.name, pg_catalog.current_setting(s.name))::pg_catalog.text, false)
+    FROM pg_catalog.pg_settings s
+    WHERE s.context = 'user' AND s.name <> ALL ('{transaction_isolation,transaction_read_only,transaction_deferrable,
+        session_authorization,role,seed}')";
+
+/// The path decides what the rest means, and a time-out that somebody has set is not to end it.
+const RESTORE: &str = "SET search_path TO pg_catalog, pg_temp; SET statement_timeout TO 0;
+    SELECT pg_catalog.set_config(k.key, k.value, false)
+    FROM pg_catalog.jsonb_each_text(pg_catalog.current_setting('deskie_cdc.kept')::pg_catalog.jsonb) k
+    WHERE pg_catalog.current_setting(k.key, true) IS DISTINCT FROM k.value";
+
+/// Makes a session that keeps its settings ours again: a function of the site's that ran in it may have set anything.
+pub async fn restore(client: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute(RESTORE).await
 }
 
 impl SessionOptions {
@@ -40,6 +60,7 @@ impl SessionOptions {
             idle_in_transaction_timeout: None,
             commits_here: false,
             statements: Vec::new(),
+            keeps_settings: false,
         }
     }
 
@@ -96,6 +117,14 @@ impl SessionOptions {
     /// The same with the user's statements.
     pub fn with_statements(self, statements: Vec<String>) -> Self {
         Self { statements, ..self }
+    }
+
+    /// The same for one that [`restore`] makes ours again.
+    pub fn keeping_its_settings(self) -> Self {
+        Self {
+            keeps_settings: true,
+            ..self
+        }
     }
 
     /// The statements that make a session ours, for one of this `application_name`.

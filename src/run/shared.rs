@@ -98,7 +98,8 @@ impl Shared {
         let writing = named("write-back")
             .with_statement_timeout(Some(WRITE_WITHIN))
             .with_idle_in_transaction_timeout(Duration::from_secs(2))
-            .with_statements(session);
+            .with_statements(session)
+            .keeping_its_settings();
         let writing = pool(writing, 4)?;
         let deskie = &config.deskie;
         let client = Client::new(&deskie.url, &deskie.staff_email, &deskie.api_key, deskie.timeout)

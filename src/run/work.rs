@@ -355,7 +355,10 @@ async fn write_back(store: Store, writeback: Arc<WriteBack>, vital: Arc<Vital>, 
         let replies = writeback.write_round().await?;
         Ok(writeback.status_round().await? || replies)
     };
-    repeat("the write-back", term, &store.wake.remotes, turned, round).await;
+    tokio::select! {
+        () = repeat("the write-back", term, &store.wake.remotes, turned, round) => {}
+        () = writeback.rings_again() => {}
+    }
 }
 
 /// Prunes what is past, now and then.

@@ -114,7 +114,8 @@ impl Store {
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
-    /// The next message of each ticket that can be written now; a parked one holds those behind it (rule 10).
+    /// The next message of each ticket that can be written now, those that were not tried yet first; a parked one holds those
+    /// behind it (rule 10).
     /// `with_files`: only those that have files, or only those that have none.
     pub async fn remote_heads(
         &self,
@@ -132,7 +133,7 @@ impl Store {
             where head.state = 'pending' and head.not_before <= clock_timestamp() and not exists (select from {{s}}.hold)
               and not exists (select from {{s}}.pause where way = 'to_site')
               and ($2::bool is null or $2 = (coalesce(jsonb_array_length(head.payload->'attachments'), 0) > 0))
-            order by head.seq limit $1",
+            order by head.error is not null, head.not_before, head.seq limit $1",
             ticket::COLUMNS,
             opening_of("t.id")
         );
@@ -165,6 +166,21 @@ impl Store {
     ) -> Result<(), StoreError> {
         let sql = "update {s}.remote set attempts = attempts + 1, error = $2,
                 not_before = clock_timestamp() + make_interval(secs => $3)
+            where message_id = $1 and (select {s}.fence($4))";
+        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
+            .await?;
+        Ok(())
+    }
+
+    /// A message waits for what others hold just now: no failure of its own.
+    pub async fn remote_wait(
+        &self,
+        id: MessageId,
+        error: &str,
+        after: std::time::Duration,
+    ) -> Result<(), StoreError> {
+        let sql =
+            "update {s}.remote set error = $2, not_before = clock_timestamp() + make_interval(secs => $3)
             where message_id = $1 and (select {s}.fence($4))";
         self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
             .await?;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::WriteBack;
 use super::files::Ready;
 use super::gate::Meaning;
-use super::write::{ALREADY, Claim, Planned, WriteError, begin, prepare, run_all, text};
+use super::pipeline::{Claim, Planned, begin, run_all, text};
+use super::refusal::WriteError;
+use super::write::{ALREADY, prepare};
 use super::writer::WrittenBy;
 use crate::config::OpenOn;
 use crate::deskie::{CallError, Message, Order, Outcome, User, Writer};
@@ -75,8 +77,21 @@ impl WriteBack {
                 Failed::Store(error) => return Err(error),
                 Failed::Write(WriteError::NotLeader) => return Ok(false),
                 Failed::Write(WriteError::Already | WriteError::Unsure) => continue,
-                Failed::Write(WriteError::Passing(text)) => (text, false),
-                Failed::Write(WriteError::Mapping(text)) => {
+                Failed::Write(WriteError::Passing(text) | WriteError::Locked(text)) => (text, false),
+                Failed::Write(WriteError::Taken { text, .. }) => match self.case_gate.clashed(case.0) {
+                    Some(after) => {
+                        tracing::warn!(%case, "the case is tried again: {text}");
+                        self.store.birth_retry(case, &text, after).await?;
+                        continue;
+                    }
+                    None => (text, true),
+                },
+                // Its files are a part of their own; numbers of cases are none of messages.
+                Failed::Write(WriteError::Folder(text)) => {
+                    let meaning = self.files_gate.refused(-case.0, &text, &self.store).await?;
+                    (text, meaning == Meaning::Own)
+                }
+                Failed::Write(WriteError::Mapping(text) | WriteError::Stale(text)) => {
                     self.forget_statements().await;
                     match self.case_gate.refused(case.0, &text, &self.store).await? {
                         Meaning::Stopped => return Ok(false),
@@ -85,10 +100,7 @@ impl WriteBack {
                     }
                 }
                 Failed::Write(
-                    WriteError::Refused(text)
-                    | WriteError::Stale(text)
-                    | WriteError::NoValue { text, .. }
-                    | WriteError::Taken { text, .. },
+                    WriteError::Refused(text) | WriteError::Missed(text) | WriteError::NoValue { text, .. },
                 ) => (text, true),
                 Failed::Call(error) => {
                     let text = format!("{error}; {}", error.remedy());
@@ -347,7 +359,7 @@ impl WriteBack {
                 some(kind.map(str::to_owned)),
             ],
         ));
-        run_all(&self.site, plan).await
+        run_all(&self.site, plan, None).await
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 
 use super::WriteBack;
-use super::write::WriteError;
+use super::refusal::WriteError;
 use crate::config::ReplyAttachments;
 use crate::deskie::{DeskieFile, FileError, Reach};
 use crate::files::{self, FetchError};
@@ -98,7 +98,7 @@ impl WriteBack {
                         }
                         Err(error) => {
                             files::forget(ready.stored).await;
-                            return Err(WriteError::Refused(format!(
+                            return Err(WriteError::Folder(format!(
                                 "{place} could not be stored in [reply] files_dir {}: {error}",
                                 folder.display()
                             )));

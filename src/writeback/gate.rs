@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::write::WriteError;
+use super::refusal::WriteError;
 use crate::mapping::Statement;
 use crate::model::{Seen, TroubleKind, clock};
 use crate::store::{Store, StoreError};
@@ -18,6 +18,9 @@ const STOPPED: &str = "writing to the site stopped: ";
 
 /// The longest pause before it is tried again: trying costs one statement.
 const LONGEST: Duration = Duration::from_secs(5);
+
+/// What clashes with what others write just now is tried again after these, in milliseconds.
+const CLASHES: [u64; 4] = [100, 300, 900, 2000];
 
 /// So often others must have passed between its refusals.
 const OWN: u32 = 3;
@@ -36,6 +39,8 @@ pub(super) enum Meaning {
 /// One part of the mapping that writes.
 pub(super) struct Gate {
     section: &'static str,
+    /// How it fails.
+    fails: &'static str,
     state: Mutex<State>,
 }
 
@@ -45,14 +50,22 @@ struct State {
     passed: u64,
     /// Those that were refused: how many had passed by then, and how often others passed in between.
     refused: HashMap<i64, (u64, u32)>,
+    /// Those that met what others had just written: how often.
+    clashed: HashMap<i64, u32>,
     /// Since its stop: how often it was tried, and when it is tried again.
     stop: Option<(u32, Instant)>,
 }
 
 impl Gate {
     pub(super) fn new(section: &'static str) -> Gate {
+        Gate::that(section, "does not fit the database")
+    }
+
+    /// One that fails in another way.
+    pub(super) fn that(section: &'static str, fails: &'static str) -> Gate {
         Gate {
             section,
+            fails,
             state: Mutex::default(),
         }
     }
@@ -74,6 +87,7 @@ impl Gate {
             let mut state = self.state();
             state.passed += 1;
             state.refused.remove(&item);
+            state.clashed.remove(&item);
             state.stop.take().is_some()
         };
         if was_stopped {
@@ -85,16 +99,25 @@ impl Gate {
         Ok(())
     }
 
+    /// One met what others had just written, or missed it: how long until it is tried again; `None`: it was, often enough.
+    pub(super) fn clashed(&self, item: i64) -> Option<Duration> {
+        let mut state = self.state();
+        let times = state.clashed.entry(item).or_default();
+        let pause = CLASHES.get(*times as usize).copied();
+        match pause {
+            Some(_) => *times += 1,
+            None => drop(state.clashed.remove(&item)),
+        }
+        pause.map(Duration::from_millis)
+    }
+
     /// One was refused for what may be everybody's.
     pub(super) async fn refused(&self, item: i64, why: &str, store: &Store) -> Result<Meaning, StoreError> {
         let (meaning, is_new) = self.judge(item);
         if is_new {
             let section = self.section;
-            tracing::error!(
-                "{STOPPED}{section} does not fit the database: {why}; nothing is parked, and it goes on by itself once the \
-                 tables, the rights or the config are mended"
-            );
-            let text = format!("{STOPPED}{section} does not fit the database: {why}");
+            let text = format!("{STOPPED}{section} {}: {why}", self.fails);
+            tracing::error!("{text}; nothing is parked, and it goes on by itself once that is mended");
             store
                 .trouble_seen(&Seen::of(TroubleKind::WritingStopped, section, text))
                 .await?;
@@ -141,10 +164,10 @@ impl WriteError {
 
     /// The server has refused it: nothing of it is there.
     pub(super) fn is_refusal(&self) -> bool {
-        use WriteError::{Mapping, NoValue, Refused, Stale, Taken};
+        use WriteError::{Folder, Mapping, NoValue, Refused, Stale, Taken};
         matches!(
             self,
-            Refused(_) | Mapping(_) | Stale(_) | NoValue { .. } | Taken { .. }
+            Refused(_) | Mapping(_) | Folder(_) | Stale(_) | NoValue { .. } | Taken { .. }
         )
     }
 }

@@ -3,7 +3,8 @@
 //! The pending messages are taken in the order in which Deskie shows them: the site's row, its link and the end of the
 //! pending state are one transaction, so each is written exactly once, killed at any point or not.
 //!
-//! A part of the mapping that fits no message stops as a whole (`gate`).
+//! A part of the mapping that fits no message stops as a whole (`gate`). What the site has locked is left for a moment
+//! (`contended`).
 //!
 //! Nothing is written to a row that may be another ticket's by now (`same_row`).
 //!
@@ -11,8 +12,10 @@
 
 mod birth;
 mod body;
+mod contended;
 mod files;
 mod gate;
+mod pipeline;
 mod refusal;
 mod same_row;
 mod staff;
@@ -29,7 +32,8 @@ use crate::files::Downloader;
 use crate::postgres::Pool;
 use crate::store::Store;
 
-pub use write::{ReplyStatements, WriteError};
+pub use refusal::WriteError;
+pub use write::ReplyStatements;
 
 /// Writes replies, statuses and tickets.
 pub struct WriteBack {
@@ -44,8 +48,11 @@ pub struct WriteBack {
     status_statements: tokio::sync::Mutex<Option<Arc<status::StatusStatements>>>,
     ahead: same_row::Ahead,
     reply_gate: gate::Gate,
+    /// Messages whose files are fetched are a part of their own.
+    files_gate: gate::Gate,
     status_gate: gate::Gate,
     case_gate: gate::Gate,
+    contended: contended::Contended,
 }
 
 impl WriteBack {
@@ -71,8 +78,10 @@ impl WriteBack {
             status_statements: tokio::sync::Mutex::new(None),
             ahead: same_row::Ahead::default(),
             reply_gate: gate::Gate::new("[reply]"),
+            files_gate: gate::Gate::that("[reply] attachments", "cannot be written"),
             status_gate: gate::Gate::new("[status]"),
             case_gate: gate::Gate::new("[case]"),
+            contended: contended::Contended::default(),
         }
     }
 

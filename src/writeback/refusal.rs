@@ -17,9 +17,15 @@ pub enum WriteError {
     /// The database refuses what every message may ask of it: a column, a right, a table that is not as the mapping says.
     #[error("{0}")]
     Mapping(String),
+    /// A file could not be stored in the folder for it.
+    #[error("{0}")]
+    Folder(String),
     /// The session may know the tables as they were.
     #[error("{0}")]
     Stale(String),
+    /// Somebody holds a lock that it needs.
+    #[error("{0}")]
+    Locked(String),
     /// A column that must not be NULL got no value.
     #[error("{text}")]
     NoValue {
@@ -27,11 +33,12 @@ pub enum WriteError {
         /// In the server's words.
         text: String,
     },
-    /// A value that has to be unique is there already.
+    /// A value meets a row that is there already, or misses one that is not: what others write just now may change that.
     #[error("{text}")]
     Taken {
-        /// The index's schema.
+        /// The constraint's schema.
         schema: String,
+        /// Its name, which is its index's.
         index: String,
         /// In the server's words.
         text: String,
@@ -39,6 +46,9 @@ pub enum WriteError {
     /// The ticket's row is just being changed: it is looked at again.
     #[error("{UNSURE}")]
     Unsure,
+    /// A row that had been sighted was not there to be locked.
+    #[error("{0}")]
+    Missed(String),
     /// It had been written already.
     #[error("it had been written already")]
     Already,
@@ -75,6 +85,7 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
         "DC003" => WriteError::Already,
         "DC004" => WriteError::Unsure,
         "DC005" => WriteError::Passing(database.message().to_owned()),
+        "DC006" => WriteError::Missed(database.message().to_owned()),
         "DC002" => WriteError::Refused(database.message().to_owned()),
         // Plans of tables that have changed, and of types that were dropped with that.
         "0A000" | "XX000" => WriteError::Stale(text),
@@ -82,15 +93,25 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
             column: database.column().unwrap_or_default().to_owned(),
             text,
         },
-        "23505" => WriteError::Taken {
+        "23503" | "23505" | "23P01" => WriteError::Taken {
             schema: database.schema().unwrap_or_default().to_owned(),
             index: database.constraint().unwrap_or_default().to_owned(),
             text,
         },
-        // A sequence at its end, and a table without a partition for the row: the site's own INSERTs are refused alike.
-        "2200H" => WriteError::Mapping(text),
+        // A sequence at its end, or past its column's type, and a table without a partition for the row: the site's own INSERTs
+        // are refused alike. A value that is none of its type: hardly ever the message's.
+        "2200H" | "22003" | "22P02" => WriteError::Mapping(text),
         "23514" if database.constraint().is_none() => WriteError::Mapping(text),
-        code if code.starts_with("42") || code.starts_with("3F") => WriteError::Mapping(text),
+        // A table that another publication has made refuse its UPDATE.
+        "55000" => WriteError::Mapping(text),
+        // What the server cannot read or store, whoever asks.
+        code if ["42", "3F", "58", "XX"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            WriteError::Mapping(text)
+        }
+        "55P03" => WriteError::Locked(text),
         // Locks, deadlocks, serialisation, cancelled, shutting down, out of resources, idle too long.
         code if ["40", "53", "57", "08"]
             .iter()
@@ -98,7 +119,17 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
         {
             WriteError::Passing(text)
         }
-        "55P03" | "25P03" | "25006" => WriteError::Passing(text),
+        code if code.starts_with("55") || code.starts_with("25") => WriteError::Passing(text),
         _ => WriteError::Refused(text),
     }
+}
+
+/// Whether another session may do better: of this one's state or its end, which a setting that somebody has left in it may have
+/// caused.
+pub(super) fn is_of_the_session(error: &tokio_postgres::Error) -> bool {
+    let Some(database) = error.as_db_error() else {
+        return true;
+    };
+    let code = database.code().code();
+    code.starts_with("25") || code.starts_with("57")
 }

@@ -20,7 +20,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::WriteBack;
-use super::write::{Planned, WriteError, classify, text};
+use super::contended::Patience;
+use super::pipeline::{Planned, text};
+use super::refusal::{WriteError, classify};
 use crate::mapping::shape::{Shape, key_values};
 use crate::model::{LaneId, Lsn, TicketKey, clock};
 use crate::postgres::{TextParam, site};
@@ -29,7 +31,7 @@ use crate::store::{MadeBy, Store, Ticket, UNHELD};
 /// What a statement raises that met a row of another version; it stands in SQL between quotes.
 pub(super) const UNSURE: &str = "the row of the ticket is just being changed";
 
-/// How often a row that changes is sighted before it is left for later.
+/// How often a row that changes is sighted before it is left for later; one that was sighted and is missed each time is hidden.
 const SIGHTS: u32 = 5;
 
 /// How long capture is waited for.
@@ -194,19 +196,27 @@ impl Sighting {
     /// The statement that locks the row, by key, in a statement of its own, and weakly enough not to block the site's
     /// INSERT of a message (rule 2). It raises where that is another version than the sighted one, and while a person has
     /// to decide whether our state belongs to what is there: once the table is locked, nobody can make its keys anew.
+    ///
+    /// A row that was sighted and is not there has got another key, or was made anew, while its lock was waited for.
     pub(super) fn locked(
         &self,
         store: &Store,
         ticket: &Ticket,
         tickets: &Shape,
+        patience: Patience,
     ) -> Result<Planned, WriteError> {
+        let missed = match self.version {
+            Some(_) => "DC006",
+            None => "DC002",
+        };
         let locked = store.sql(&format!(
-            "select {{s}}.expect(pg_catalog.count(*) OPERATOR(pg_catalog.=) 1, $1::pg_catalog.text),
+            "select {{s}}.expect(pg_catalog.count(*) OPERATOR(pg_catalog.=) 1, $1::pg_catalog.text, '{missed}'),
                  {{s}}.expect(pg_catalog.bool_and(version OPERATOR(pg_catalog.=) $2::pg_catalog.text), '{UNSURE}', 'DC004'),
                  {UNHELD} from
-                 (select t.xmin::pg_catalog.text as version from {} t where {} for no key update) locked",
+                 (select t.xmin::pg_catalog.text as version from {} t where {} for no key update {}) locked",
             tickets.sql(),
-            tickets.key_condition("t", 3)
+            tickets.key_condition("t", 3),
+            patience.of_row()
         ));
         let missing = format!(
             "the ticket {} is not in {}, or row security hides it from UPDATE",
@@ -223,7 +233,7 @@ pub(super) fn deleted(ticket: &Ticket) -> String {
     format!("the ticket {} was deleted on the site", ticket.key)
 }
 
-fn key(ticket: &Ticket, tickets: &Shape) -> Result<Vec<TextParam>, WriteError> {
+pub(super) fn key(ticket: &Ticket, tickets: &Shape) -> Result<Vec<TextParam>, WriteError> {
     let values = key_values(ticket.key.as_str(), tickets.key.len())
         .ok_or_else(|| WriteError::Refused(format!("`{}` is no key of {}", ticket.key, tickets.relation)))?;
     Ok(values.into_iter().map(TextParam::new).collect())
@@ -234,11 +244,19 @@ pub(super) async fn until_sure<F>(mut attempt: impl FnMut() -> F) -> Result<(), 
 where
     F: Future<Output = Result<(), WriteError>>,
 {
+    let mut missed = 0;
     for n in 1..=SIGHTS {
         match attempt().await {
-            Err(WriteError::Unsure) => tokio::time::sleep(Duration::from_millis(20 << n)).await,
+            Err(WriteError::Unsure) => {}
+            Err(WriteError::Missed(why)) => {
+                missed += 1;
+                if missed == SIGHTS {
+                    return Err(WriteError::Refused(why));
+                }
+            }
             ended => return ended,
         }
+        tokio::time::sleep(Duration::from_millis(20 << n)).await;
     }
     Err(WriteError::Passing(format!(
         "{UNSURE}, or a deletion of it was captured and is not dealt with yet"

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::WriteBack;
+use super::contended::Item;
 use super::gate::Meaning;
+use super::pipeline::{Claim, Planned, begin, run_all, text};
+use super::refusal::WriteError;
 use super::same_row::{Sighting, until_sure};
-use super::write::{ALREADY, Claim, Planned, WriteError, begin, prepare, run_all, text};
+use super::write::{ALREADY, prepare};
 use crate::config::Config;
 use crate::lanes::backoff;
 use crate::mapping::shape::Shape;
@@ -87,6 +90,10 @@ impl WriteBack {
             self.forget_statements().await;
             tried = until_sure(|| self.try_status(write, &ticket, &value)).await;
         }
+        let item = Item::Status(ticket.id.0);
+        if !matches!(tried, Err(WriteError::Locked(_) | WriteError::Passing(_))) {
+            self.contended.ended(item);
+        }
         match tried {
             Ok(()) => {
                 CrashPoint::StatusWritten.reached();
@@ -95,6 +102,15 @@ impl WriteBack {
                 Ok(())
             }
             Err(WriteError::Already | WriteError::NotLeader | WriteError::Unsure) => Ok(()),
+            Err(WriteError::Locked(error)) => {
+                let (times, after) = self.contended.met(item);
+                if times.is_power_of_two() && times >= 4 {
+                    tracing::warn!(ticket = %ticket.key, times, "the status could not be written yet: {error}");
+                }
+                self.store.status_write_retry(write, &error, after).await?;
+                self.contended.rings_in(after);
+                Ok(())
+            }
             Err(WriteError::Passing(error)) => {
                 *self.status_statements.lock().await = None;
                 let after = backoff::retry_delay(write.attempts.unsigned_abs() + 1, rand::random());
@@ -102,7 +118,16 @@ impl WriteBack {
                 let after = after.min(Duration::from_secs(30));
                 self.store.status_write_retry(write, &error, after).await
             }
-            Err(WriteError::Mapping(error)) => {
+            Err(WriteError::Taken { text, .. }) => match self.status_gate.clashed(ticket.id.0) {
+                Some(after) => {
+                    tracing::warn!(ticket = %ticket.key, "the status is tried again: {text}");
+                    self.store.status_write_retry(write, &text, after).await?;
+                    self.contended.rings_in(after);
+                    Ok(())
+                }
+                None => self.park_status(write, &ticket, &text).await,
+            },
+            Err(WriteError::Mapping(error) | WriteError::Folder(error) | WriteError::Stale(error)) => {
                 self.forget_statements().await;
                 match self.status_gate.refused(ticket.id.0, &error, &self.store).await? {
                     Meaning::Stopped => Ok(()),
@@ -115,9 +140,8 @@ impl WriteBack {
             }
             Err(
                 WriteError::Refused(error)
-                | WriteError::Stale(error)
-                | WriteError::NoValue { text: error, .. }
-                | WriteError::Taken { text: error, .. },
+                | WriteError::Missed(error)
+                | WriteError::NoValue { text: error, .. },
             ) => self.park_status(write, &ticket, &error).await,
         }
     }
@@ -168,14 +192,15 @@ impl WriteBack {
             query: &query,
             values,
         };
+        let patience = self.contended.patience(Item::Status(ticket.id.0));
         let mut plan = vec![
             begin(store, &format!("status {id}"), claim, Some(own)),
-            sighting.locked(store, ticket, tickets)?,
+            sighting.locked(store, ticket, tickets, patience)?,
         ];
         for statement in &statements.sql {
             plan.push(Planned::site(statement, &parameters));
         }
-        let done = run_all(&self.site, plan).await;
+        let done = run_all(&self.site, plan, Some(patience.limit())).await;
         done.map_err(|error| error.of_statements(&statements.sql))
     }
 

@@ -2,7 +2,7 @@
 //! copy of the table, a switch-over to a logical copy, a restore without `setval`. That is no matter of the one reply.
 
 use super::WriteBack;
-use super::write::WriteError;
+use super::refusal::WriteError;
 use crate::mapping::{Statement, gives};
 
 /// The columns of an index, the sequences that number them, their table, and what statements call that.
@@ -18,8 +18,8 @@ const COLUMNS: &str = "select a.attname::text, coalesce(
     where n.nspname::text = $1 and c.relname::text = $2";
 
 impl WriteBack {
-    /// Whose matter a number is that was taken: the mapping's as a whole where a sequence gave it, else the message's or the
-    /// case's. `statements`: those that were run.
+    /// Whose matter a number is that was taken: the mapping's as a whole where a sequence gave it, else, if it stays taken, the
+    /// message's or the case's. `statements`: those that were run.
     pub(super) async fn of_sequence(&self, error: WriteError, statements: &[&Statement]) -> WriteError {
         let WriteError::Taken { schema, index, text } = error else {
             return error;
@@ -31,7 +31,7 @@ impl WriteBack {
             return WriteError::Passing(text);
         };
         let [row] = rows.as_slice() else {
-            return WriteError::Refused(text);
+            return WriteError::Taken { schema, index, text };
         };
         let (column, sequence, table, name): (String, Option<String>, String, String) =
             (row.get(0), row.get(1), row.get(2), row.get(3));
@@ -39,7 +39,7 @@ impl WriteBack {
             .iter()
             .any(|statement| gives(&statement.sql(), &name, &column));
         let Some(sequence) = sequence.filter(|_| !is_given) else {
-            return WriteError::Refused(text);
+            return WriteError::Taken { schema, index, text };
         };
         WriteError::Mapping(format!(
             "{text}: the sequence {sequence} is behind {table}.{column}, for the site's own INSERTs as well; run \

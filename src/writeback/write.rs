@@ -7,14 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, join_all};
+use futures::future::join_all;
 use tokio_postgres::types::ToSql;
 
 use super::WriteBack;
+use super::contended::{Item, Patience};
 use super::files::{Ready, comes_with_files};
 use super::gate::Meaning;
-pub use super::refusal::WriteError;
-pub(super) use super::refusal::classify;
+use super::pipeline::{Claim, Planned, begin, run_all, text};
+use super::refusal::{WriteError, classify};
 use super::same_row::{Sighting, deleted, until_sure};
 use super::writer::WrittenBy;
 use crate::config::Config;
@@ -22,7 +23,7 @@ use crate::lanes::backoff;
 use crate::mapping::{Batch, Parameters, Statement, shape::Shape, write};
 use crate::model::{CrashPoint, Kind, clock};
 use crate::postgres::shape::{load_message_shape, load_table, shape_of};
-use crate::postgres::{Pool, TextParam, quote_literal, site};
+use crate::postgres::{Pool, TextParam, site};
 use crate::store::{self, Payload, PendingRemote, Store, StoreError, Ticket};
 
 /// The statements of `[reply]` for the tables as they are now.
@@ -132,7 +133,7 @@ impl WriteBack {
 
     /// The same for messages whose files are fetched first, which may take a while.
     pub async fn file_round(&self) -> Result<bool, StoreError> {
-        if self.reply_gate.is_shut() {
+        if self.files_gate.is_shut() {
             return Ok(false);
         }
         let heads = self.store.remote_heads(WITH_FILES as i64, Some(true)).await?;
@@ -150,15 +151,24 @@ impl WriteBack {
 
     async fn write_head(&self, head: PendingRemote) -> Result<(), StoreError> {
         let (id, ticket, begun) = (head.message_id, &head.ticket, clock::monotonic());
+        let item = Item::Reply(id.0);
+        let files = head.payload.get("attachments").and_then(|files| files.as_array());
+        let gate = match self.fetches_files() && files.is_some_and(|files| !files.is_empty()) {
+            true => &self.files_gate,
+            false => &self.reply_gate,
+        };
         let result = if ticket.gone {
             Err(WriteError::Refused(deleted(ticket)))
         } else {
             self.write(&head, ticket).await
         };
+        if !matches!(result, Err(WriteError::Locked(_) | WriteError::Passing(_))) {
+            self.contended.ended(item);
+        }
         match result {
             Ok(true) => {
                 CrashPoint::WritebackCommitted.reached();
-                self.reply_gate.passed(id.0, &self.store).await?;
+                gate.passed(id.0, &self.store).await?;
                 tracing::info!(ticket = %ticket.key, message = %id, kind = head.kind.as_str(), "reply written");
                 metrics::counter!("deskie_cdc_written_total").increment(1);
                 metrics::histogram!("deskie_cdc_to_site_seconds")
@@ -166,6 +176,15 @@ impl WriteBack {
                 Ok(())
             }
             Ok(false) | Err(WriteError::Already | WriteError::NotLeader | WriteError::Unsure) => Ok(()),
+            Err(WriteError::Locked(error)) => {
+                let (times, after) = self.contended.met(item);
+                if times.is_power_of_two() && times >= 4 {
+                    tracing::warn!(ticket = %ticket.key, message = %id, times, "the reply could not be written yet: {error}");
+                }
+                self.store.remote_wait(id, &error, after).await?;
+                self.contended.rings_in(after);
+                Ok(())
+            }
             Err(WriteError::Passing(error)) => {
                 *self.statements.lock().await = None;
                 let after = backoff::retry_delay(head.attempts.unsigned_abs() + 1, rand::random());
@@ -174,9 +193,19 @@ impl WriteBack {
                     .remote_retry(id, &error, after.min(Duration::from_secs(30)))
                     .await
             }
-            Err(WriteError::Mapping(error)) => {
+            Err(WriteError::Taken { text, .. }) => match gate.clashed(id.0) {
+                Some(after) => {
+                    tracing::warn!(ticket = %ticket.key, message = %id, "the reply is tried again: {text}");
+                    self.store.remote_wait(id, &text, after).await?;
+                    self.contended.rings_in(after);
+                    Ok(())
+                }
+                None => self.park_reply(&head, ticket, &text).await,
+            },
+            // New plans were refused as well.
+            Err(WriteError::Mapping(error) | WriteError::Folder(error) | WriteError::Stale(error)) => {
                 self.forget_statements().await;
-                match self.reply_gate.refused(id.0, &error, &self.store).await? {
+                match gate.refused(id.0, &error, &self.store).await? {
                     Meaning::Stopped => Ok(()),
                     Meaning::Again => self.store.remote_retry(id, &error, Duration::from_secs(1)).await,
                     Meaning::Own => self.park_reply(&head, ticket, &error).await,
@@ -184,9 +213,8 @@ impl WriteBack {
             }
             Err(
                 WriteError::Refused(error)
-                | WriteError::Stale(error)
-                | WriteError::NoValue { text: error, .. }
-                | WriteError::Taken { text: error, .. },
+                | WriteError::Missed(error)
+                | WriteError::NoValue { text: error, .. },
             ) => self.park_reply(&head, ticket, &error).await,
         }
     }
@@ -238,6 +266,12 @@ impl WriteBack {
                 .await?;
             return Ok(false);
         };
+        let item = Item::Reply(head.message_id.0);
+        let patience = self.contended.patience(item);
+        let is_fetched = !statements.batch(head.kind).files.is_empty();
+        if self.contended.has_met(item) && (patience == Patience::None || is_fetched) {
+            self.is_free(ticket, &statements.tickets).await?;
+        }
         let payload: Payload = serde_json::from_value(head.payload.clone())
             .map_err(|error| WriteError::Refused(format!("the stored message is damaged: {error}")))?;
         let parameters = self
@@ -278,7 +312,8 @@ impl WriteBack {
                     Some(sighting) => sighting,
                     None => self.sight(ticket, &made.tickets, made.has_policies).await?,
                 };
-                transaction(&self.store, &self.site, made, head, ticket, &sighting, values).await
+                let sighted = (&sighting, patience);
+                transaction(&self.store, &self.site, made, head, ticket, sighted, values).await
             }
         })
         .await;
@@ -357,52 +392,6 @@ async fn holds(
     rows.first().map_or(Ok(false), |row| row.try_get(0))
 }
 
-/// A statement of a write-back with the values of its parameters.
-pub(super) struct Planned {
-    /// It puts the site's path in by itself.
-    enters: bool,
-    /// It touches the site's tables: their triggers and policies, and the mapping's own words, go by the site's path.
-    on_sites_path: bool,
-    sql: String,
-    values: Vec<TextParam>,
-}
-
-impl Planned {
-    /// On our own tables.
-    pub(super) fn ours(sql: impl Into<String>, values: Vec<TextParam>) -> Planned {
-        Planned {
-            enters: false,
-            on_sites_path: false,
-            sql: sql.into(),
-            values,
-        }
-    }
-
-    /// One of the mapping.
-    pub(super) fn site(statement: &Statement, parameters: &Parameters) -> Planned {
-        let values = parameters.of(statement).into_iter().map(TextParam).collect();
-        Planned::on_site(statement.sql(), values)
-    }
-
-    /// One on the site's tables; all that we say in it bears its schema.
-    pub(super) fn on_site(sql: String, values: Vec<TextParam>) -> Planned {
-        Planned {
-            enters: false,
-            on_sites_path: true,
-            sql,
-            values,
-        }
-    }
-}
-
-/// The same, prepared.
-struct Bound {
-    enters: bool,
-    on_sites_path: bool,
-    statement: tokio_postgres::Statement,
-    values: Vec<TextParam>,
-}
-
 /// The write-back of one message as one pipelined transaction.
 async fn transaction(
     store: &Store,
@@ -410,7 +399,7 @@ async fn transaction(
     statements: &ReplyStatements,
     head: &PendingRemote,
     ticket: &Ticket,
-    sighting: &Sighting,
+    (sighting, patience): (&Sighting, Patience),
     (parameters, files): (&Parameters, &Ready),
 ) -> Result<(), WriteError> {
     let batch = statements.batch(head.kind);
@@ -435,7 +424,7 @@ async fn transaction(
     };
     let mut plan = vec![
         begin(store, &message_id, claim, Some(own)),
-        sighting.locked(store, ticket, &statements.tickets)?,
+        sighting.locked(store, ticket, &statements.tickets, patience)?,
     ];
     if let Some(insert) = &batch.insert {
         plan.push(Planned::site(insert, parameters));
@@ -470,125 +459,5 @@ async fn transaction(
             vec![text(&ticket.id.0.to_string()), text(&message_id)],
         ));
     }
-    run_all(site, plan).await
-}
-
-/// What a transaction takes of our own tables: CTEs, a query of one row over them, and their values.
-pub(super) struct Claim<'a> {
-    pub(super) ctes: &'a str,
-    pub(super) query: &'a str,
-    pub(super) values: Vec<TextParam>,
-}
-
-/// What each transaction that writes to the site begins with, as one statement. Rule 8: it marks the whole transaction as
-/// ours for capture, by `mark`, before anything of the site's. The parameters of `claim` count from `$3`. `check`, a query of
-/// one row that looks at `claims` first, raises where nothing may be written; its parameters come behind. Our own rows before the site's: waiting for
-/// them holds up nobody. In the end the site's path is in force.
-pub(super) fn begin(
-    store: &Store,
-    mark: &str,
-    claim: Claim<'_>,
-    check: Option<(String, Vec<TextParam>)>,
-) -> Planned {
-    let mut all = vec![text(mark), text(&store.epoch().to_string())];
-    all.extend(claim.values);
-    let check = check.map_or_else(
-        || "select true from claims".to_owned(),
-        |(check, values)| {
-            all.extend(values);
-            check
-        },
-    );
-    let sql = format!(
-        "with marked as materialized (
-             select pg_catalog.pg_logical_emit_message(true, {}, $1::text), {{s}}.fence($2::text::int8)),
-         {}, claims as materialized ({}), checked as materialized ({check})
-         select pg_catalog.set_config('search_path', pg_catalog.current_setting('deskie_cdc.site_path'), true)
-         from marked, claims, checked",
-        quote_literal(store.schema()),
-        claim.ctes,
-        claim.query
-    );
-    Planned {
-        enters: true,
-        ..Planned::ours(store.sql(&sql), all)
-    }
-}
-
-pub(super) fn text(value: &str) -> TextParam {
-    TextParam(Some(value.to_owned()))
-}
-
-/// Runs statements with their values as one pipelined transaction.
-pub(super) async fn run_all(site: &Pool, plan: Vec<Planned>) -> Result<(), WriteError> {
-    let client = site
-        .get()
-        .await
-        .map_err(|error| WriteError::Passing(error.to_string()))?;
-    let of_site: Vec<&str> = plan
-        .iter()
-        .filter(|planned| planned.on_sites_path)
-        .map(|planned| planned.sql.as_str())
-        .collect();
-    let of_site = site.prepare_on_site(&client, &of_site).await;
-    let mut of_site = of_site.map_err(|error| classify(&error))?.into_iter();
-    let mut bound = Vec::with_capacity(plan.len());
-    for planned in plan {
-        let prepared = planned.on_sites_path.then(|| of_site.next()).flatten();
-        let statement = match prepared {
-            Some(statement) => statement,
-            None => client
-                .prepare_cached(&planned.sql)
-                .await
-                .map_err(|error| classify(&error))?,
-        };
-        bound.push(Bound {
-            enters: planned.enters,
-            on_sites_path: planned.on_sites_path,
-            statement,
-            values: planned.values,
-        });
-    }
-    run_pipelined(&client, &bound).await
-}
-
-async fn run_pipelined(client: &deadpool_postgres::Object, bound: &[Bound]) -> Result<(), WriteError> {
-    let mut sent: Vec<BoxFuture<'_, Result<(), tokio_postgres::Error>>> = Vec::with_capacity(bound.len() + 8);
-    sent.push(Box::pin(client.batch_execute("begin")));
-    let mut on_sites_path = false;
-    for bound in bound {
-        if bound.on_sites_path != on_sites_path {
-            on_sites_path = bound.on_sites_path;
-            sent.push(Box::pin(client.batch_execute(match on_sites_path {
-                true => site::ENTER_LOCAL,
-                false => site::LEAVE_LOCAL,
-            })));
-        }
-        sent.push(Box::pin(async move {
-            let values: Vec<&(dyn ToSql + Sync)> = bound
-                .values
-                .iter()
-                .map(|value| value as &(dyn ToSql + Sync))
-                .collect();
-            client.execute(&bound.statement, &values).await.map(|_| ())
-        }));
-        on_sites_path |= bound.enters;
-    }
-    if !on_sites_path {
-        // The site's deferred triggers run in the COMMIT, and look for their names by the site's path.
-        sent.push(Box::pin(client.batch_execute(site::ENTER_LOCAL)));
-    }
-    if CrashPoint::WritebackOpen.is_armed() {
-        // Only for a test: a round trip while the locks are held.
-        join_all(std::mem::take(&mut sent)).await;
-        CrashPoint::WritebackOpen.reached();
-    }
-    sent.push(Box::pin(client.batch_execute("commit")));
-    // Polled in order, so written in order; the first error is the cause, the others follow from it, and the COMMIT
-    // of a failed transaction is a ROLLBACK.
-    let results = join_all(sent).await;
-    match results.into_iter().find_map(Result::err) {
-        None => Ok(()),
-        Some(error) => Err(classify(&error)),
-    }
+    run_all(site, plan, Some(patience.limit())).await
 }

@@ -1,8 +1,8 @@
 //! Who wrote a message of Deskie's: an agent, the case's customer, or a third person who was in copy.
 
 use super::WriteBack;
+use super::refusal::WriteError;
 use super::staff::Agent;
-use super::write::WriteError;
 use crate::deskie::Outcome;
 use crate::lanes::{Class, Cost};
 use crate::mapping::Parameters;

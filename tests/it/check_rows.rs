@@ -29,6 +29,13 @@ const fn of_config(
     }
 }
 
+/// The site writes its own time into a column without a zone.
+const LOCAL_TIME: &str = "alter table messages alter created_at type timestamp using created_at at time zone 'Europe/Istanbul'; \
+    alter database site set timezone = 'Europe/Istanbul'";
+
+const ZONED_TIME: &str = "alter table messages alter created_at type timestamptz using created_at at time zone 'Europe/Istanbul'; \
+    alter database site reset timezone";
+
 const MISTAKES: &[Mistake] = &[
     of_config(
         &[("author = \"author\"", "author = \"m.author = 'agent'\"")],
@@ -160,6 +167,32 @@ const MISTAKES: &[Mistake] = &[
         "reply_hidden",
         "[reply.set]",
     ),
+    Mistake {
+        config: &[(
+            "created_at = \"created_at\"\n\n[reply]",
+            "created_at = \"m.created_at at time zone 'Europe/Istanbul'\"\n\n[reply]",
+        )],
+        site: LOCAL_TIME,
+        code: "reply_other_time",
+        mend: "[capture] session = [\"set timezone = 'Europe/Istanbul'\"]",
+        back: ZONED_TIME,
+    },
+    Mistake {
+        config: &[
+            (
+                "created_at = \"created_at\"\n\n[reply]",
+                "created_at = \"m.created_at at time zone 'Europe/Istanbul'\"\n\n[reply]",
+            ),
+            (
+                "body = \":text\" }",
+                "body = \":text\", created_at = \":created_at\" }",
+            ),
+        ],
+        site: LOCAL_TIME,
+        code: "reply_other_time",
+        mend: "created_at = \":created_at::timestamptz at time zone 'Europe/Istanbul'\"",
+        back: ZONED_TIME,
+    },
     Mistake {
         config: &[],
         site: "insert into tickets (user_id, subject, body) select 1, 'x ' || n, 'a body' from generate_series(1, 300) n",

@@ -414,11 +414,11 @@ async fn compared(seed: u64, ticket: &str, message: &str, files: &str) {
     eprintln!("seed {seed}");
     let mut both = Both::new(seed, ticket, message, files).await;
     both.history(120).await;
-    both.resolve().await;
+    Box::pin(both.resolve()).await;
     both.compare().await;
     both.deliver().await;
     both.history(120).await;
-    both.resolve().await;
+    Box::pin(both.resolve()).await;
     let known = both.compare().await;
     // The history has what it is there for.
     for kind in [

@@ -1,10 +1,12 @@
-//! What `created_at` is worth: by its type, and by the rows whose INSERT was seen (rule 22).
+//! What `created_at` is worth: by its type, and by the rows whose INSERT was seen (rule 22); and whether our own rows are of the
+//! site's time.
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use super::Checks;
 use crate::config::Config;
-use crate::model::RowClock;
+use crate::mapping::read::MESSAGE_OUTPUTS;
+use crate::model::{Kind, RowClock};
 use crate::postgres::shape::created_at_types;
 use crate::postgres::{ConnectUrl, Pool, SessionOptions};
 use crate::setup::error::SetupError;
@@ -65,4 +67,68 @@ pub(super) async fn check(
         );
     }
     Ok(found)
+}
+
+/// How far zones lie apart, in seconds: they are whole quarters of an hour from UTC.
+const STEP: f64 = 900.0;
+
+/// A row that was written just now is so old at most, in seconds.
+const JUST_NOW: f64 = 10.0;
+
+/// Whether the reply that was written just now, read back as the mapping reads the site's own rows, is of now: our sessions have
+/// UTC, and a column without a zone takes that over.
+pub(super) async fn of_reply(
+    client: &Client,
+    config: &Config,
+    kind: Kind,
+    rows: &[Row],
+    found: &mut Checks,
+) -> Result<bool, SetupError> {
+    let place = MESSAGE_OUTPUTS.iter().position(|known| *known == "created_at");
+    let (Some(place), [row]) = (place, rows) else {
+        return Ok(true);
+    };
+    let read: Option<String> = row.try_get(place)?;
+    let Some(read) = read.and_then(|read| read.parse::<f64>().ok()) else {
+        return Ok(true);
+    };
+    let sql = "select reset_val, extract(epoch from (pg_catalog.now() at time zone reset_val)
+            - (pg_catalog.now() at time zone 'UTC'))::float8, extract(epoch from pg_catalog.now())::float8
+        from pg_catalog.pg_settings where name = 'TimeZone'";
+    let zone = client.query_one(sql, &[]).await?;
+    let (name, offset, now): (String, f64, f64) = (zone.try_get(0)?, zone.try_get(1)?, zone.try_get(2)?);
+    let away = ((read - now) / STEP).round() * STEP;
+    // What is away by anything else is no matter of a zone.
+    if away == 0.0 || (read - now - away).abs() > JUST_NOW {
+        return Ok(true);
+    }
+    let zone = match offset + away == 0.0 {
+        true => name.as_str(),
+        false => "the zone that the site writes in",
+    };
+    let both = config.reply.iter().flat_map(|reply| match kind {
+        Kind::Agent => reply.both.set.iter().chain(&reply.agent.set),
+        Kind::Customer => reply.both.set.iter().chain(&reply.customer.set),
+    });
+    let given = both
+        .into_iter()
+        .find(|(_, expr)| expr.sql.contains(":created_at"));
+    let mend = match given {
+        Some((column, _)) => {
+            format!("write in [reply.set]: {column} = \":created_at::timestamptz at time zone '{zone}'\"")
+        }
+        None => format!("write: [capture] session = [\"set timezone = '{zone}'\"]"),
+    };
+    let side = if away < 0.0 { "before" } else { "after" };
+    let span = jiff::SignedDuration::from_secs(away.abs() as i64);
+    found.warn(
+        ("reply read back", "reply_other_time"),
+        format!(
+            "a reply of kind `{}`, read back as a row of the site's: [message] created_at is {span:#} {side} it was written: the \
+             column has no time zone, and the site writes its own time in it, we UTC",
+            kind.as_str()
+        ),
+        mend,
+    );
+    Ok(false)
 }

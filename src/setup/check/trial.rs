@@ -7,12 +7,12 @@ use futures::future::{BoxFuture, join_all};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
-use super::{Checks, lacking, mapping};
+use super::{Checks, clock, lacking, mapping};
 use crate::config::Config;
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading};
 use crate::mapping::shape::{Shape, key_values};
 use crate::mapping::{Parameters, Source, Statement, write};
-use crate::model::{Kind, TicketKey, clock};
+use crate::model::{Kind, TicketKey, clock::now};
 use crate::postgres::site::prepare_typed;
 use crate::postgres::{ConnectUrl, SessionOptions, TextParam, describe, quote_ident, site};
 use crate::setup::error::SetupError;
@@ -242,7 +242,7 @@ pub fn sample_parameters(key: &TicketKey, columns: usize, kind: Kind, status: Op
     ] {
         parameters.set(name, value);
     }
-    parameters.set("created_at", clock::now().to_string());
+    parameters.set("created_at", now().to_string());
     if kind == Kind::Agent {
         parameters.set("agent_id", "1");
         parameters.set("agent_email", "agent@example.com");
@@ -319,6 +319,9 @@ async fn attempt(
                     .as_ref()
                     .is_some_and(|message| message.author.is_some());
                 if !read_back((kind, told), &rows, found)? {
+                    return Ok(false);
+                }
+                if !clock::of_reply(client, config, kind, &rows, found).await? {
                     return Ok(false);
                 }
             }

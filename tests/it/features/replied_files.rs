@@ -95,6 +95,41 @@ async fn an_agents_files_become_rows_and_lie_in_the_folder() {
 }
 
 #[tokio::test]
+async fn a_folder_that_takes_no_files_stops_their_answers_alone_and_parks_none() {
+    let stage = with_files(INSERT).build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Dosya").await;
+    let (other, other_case) = stage.open("Düz").await;
+    // WHEN nothing can be stored in the folder
+    let folder = stage.workplace.folder().join("answers");
+    let _ = std::fs::remove_dir(&folder);
+    std::fs::write(&folder, "").unwrap();
+    let says = Says::text("ekte").with_file("a.txt", "text/plain", b"one");
+    stage.simulator.agent_reply(case, says).unwrap();
+    // THEN that is told, and answers without files go on
+    let stopped = "writing to the site stopped: [reply] attachments cannot be written";
+    connector.wait_for_log(stopped).await;
+    for n in 1..=5 {
+        stage
+            .simulator
+            .agent_reply(other_case, Says::text(format!("düz {n}")))
+            .unwrap();
+        stage.until_site(other, n).await;
+    }
+    wait_until("it is told", || async {
+        let status = stage.workplace.command(&["status"]).await;
+        status.stdout.contains(stopped).then_some(())
+    })
+    .await;
+    assert!(stage.rows(ticket).await.is_empty());
+    // AND it comes by itself once the folder is mended
+    std::fs::remove_file(&folder).unwrap();
+    stage.until_site(ticket, 1).await;
+    connector.wait_for_log("writing to the site goes on").await;
+    assert_eq!((stage.answers().len(), stage.files().await.len()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_had_parks_its_reply() {
     // GIVEN a live chat, whose webhook names files by their addresses alone
     let stage = with_files(INSERT)

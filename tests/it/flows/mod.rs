@@ -8,6 +8,7 @@ mod doubt;
 mod echo;
 mod erased;
 mod four;
+mod locked;
 mod merged;
 mod names;
 mod order;

@@ -82,7 +82,7 @@ async fn what_may_hold_a_lock_of_the_site_is_short() {
         .query("select subject from tickets where id = $1", &[&ticket])
         .await[0]
         .get(0);
-    assert_eq!(subject, "5s 2s");
+    assert_eq!(subject, "5s 100ms");
 }
 
 #[tokio::test]
