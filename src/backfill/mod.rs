@@ -117,7 +117,7 @@ impl Backfill {
         let attachments = files::load(&client, &config, &tickets, messages.as_ref()).await?;
         let types = created_at_types(&client, &config, &tickets, messages.as_ref()).await?;
         drop(client);
-        store.clock_declare(&types).await?;
+        store.clocks().declare(&types).await?;
         Ok(Backfill {
             told: tokio::sync::Mutex::default(),
             attachments,
@@ -165,8 +165,8 @@ impl Backfill {
         };
         let mut client = self.store.client().await?;
         let step = self.store.step_aside(&mut client).await?;
-        let lane = step.ticket_find_or_add(&TicketKey(ticket.key.clone())).await?;
-        if lane.case_id.is_some() || step.ticket_has_deliveries(lane.id).await? {
+        let lane = step.tickets().find_or_add(&TicketKey(ticket.key.clone())).await?;
+        if lane.case_id.is_some() || step.tickets().has_deliveries(lane.id).await? {
             return Ok(Queued::Known);
         }
         let opens = self.config.ticket.open_on == OpenOn::Ticket;
@@ -200,7 +200,7 @@ impl Backfill {
     ) -> Result<(), StoreError> {
         match row.of_list(self.tickets.key.len()) {
             Some((row_key, _)) if section == Section::Message => {
-                step.delivery_set_row(delivery, row_key).await
+                step.deliveries().set_row(delivery, row_key).await
             }
             _ => Ok(()),
         }
@@ -262,16 +262,17 @@ async fn enter(
     lane: LaneId,
     position: i64,
 ) -> Result<Option<DeliveryId>, StoreError> {
-    let known = step.link_find(section, &row.key).await?;
+    let known = step.links().find(section, &row.key).await?;
     // A row that was seen before its time has come is backfilled all the same, and so is a message that stood in its list
     // at the start; anything else is dealt with.
     let link = match known {
         None => {
-            step.link_add(section, &row.key, 1, Some(lane), LinkState::Queued, None)
+            step.links()
+                .add(section, &row.key, 1, Some(lane), LinkState::Queued, None)
                 .await?
         }
         Some(link) if (link.state == LinkState::Seen || link.is_baseline) && !link.gone => {
-            step.link_set_state(link.id, LinkState::Queued, None).await?;
+            step.links().set_state(link.id, LinkState::Queued, None).await?;
             link.id
         }
         Some(_) => return Ok(None),
@@ -289,5 +290,5 @@ async fn enter(
         committed_at,
         backfill: true,
     };
-    step.delivery_add(&new).await.map(Some)
+    step.deliveries().add(&new).await.map(Some)
 }

@@ -141,7 +141,7 @@ impl Backfill {
         let tickets: Vec<String> = unknown.iter().filter_map(|found| found.ticket.clone()).collect();
         let mut of_new = HashSet::new();
         for tickets in tickets.chunks(PAGE) {
-            of_new.extend(self.store.gap_links(Section::Ticket, tickets).await?);
+            of_new.extend(self.store.gap().known_keys(Section::Ticket, tickets).await?);
         }
         let new = unknown
             .iter()
@@ -177,7 +177,7 @@ impl Backfill {
             }
         }
         for rows in fresh.chunks(PAGE) {
-            step.gap_events(rows).await?;
+            step.gap().add_events(rows).await?;
         }
         if !held.is_empty() {
             done.held = held.len();
@@ -187,9 +187,9 @@ impl Backfill {
                  of them, `failed discard` leaves all of them out",
                 held.len()
             );
-            done.held_in = Some(step.gap_hold(&held, &why).await?);
+            done.held_in = Some(step.gap().hold(&held, &why).await?);
         }
-        step.gap_close(&done.to_string()).await?;
+        step.gap().close(&done.to_string()).await?;
         step.commit().await?;
         CrashPoint::GapClosed.reached();
         self.store.wake.events.notify_one();
@@ -238,7 +238,8 @@ impl Backfill {
             let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
             let known = self
                 .store
-                .gap_known(section, matters, in_lists, after, limit)
+                .gap()
+                .known_rows(section, matters, in_lists, after, limit)
                 .await?;
             let Some(last) = known.last() else { return Ok(()) };
             after = last.id;
@@ -302,7 +303,7 @@ impl Backfill {
             if !found.is_empty() {
                 let mut client = self.store.client().await?;
                 let step = self.store.step(&mut client).await?;
-                step.gap_events(&found).await?;
+                step.gap().add_events(&found).await?;
                 step.commit().await?;
             }
         }
@@ -310,19 +311,22 @@ impl Backfill {
 
     /// Rows that nothing is known of: tickets, then messages, then files, the oldest of each first.
     async fn unknown(&self, gap: &Gap, now: f64, done: &mut Repaired) -> Result<Vec<Unknown>, BackfillError> {
-        let (later, clocks) = (self.store.published_later().await?, self.store.clocks().await?);
-        let started_at = self.store.meta().await?.started_at.as_second() as f64;
+        let (later, clocks) = (
+            self.store.published().later().await?,
+            self.store.clocks().all().await?,
+        );
+        let started_at = self.store.meta().read().await?.started_at.as_second() as f64;
         let clock = |section| {
             let known = clocks.iter().find(|known| known.section == section);
             known.map_or(RowClock::Erratic, |known| known.clock())
         };
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
-        let greatest_ticket = step.link_greatest_number(Section::Ticket).await?;
-        let greatest_message = step.link_greatest_number(Section::Message).await?;
+        let greatest_ticket = step.links().greatest_number(Section::Ticket).await?;
+        let greatest_message = step.links().greatest_number(Section::Message).await?;
         let mut greatest_files = Vec::new();
         for attached in &self.attachments {
-            greatest_files.push(step.file_greatest_number(&attached.source).await?);
+            greatest_files.push(step.files().greatest_number(&attached.source).await?);
         }
         drop(step);
         drop(client);
@@ -401,7 +405,7 @@ impl Backfill {
                 let key: Option<String> = row.try_get(1)?;
                 keyed.push(format!("{prefix}{}", key.unwrap_or_default()));
             }
-            let known = self.store.gap_links(table.section, &keyed).await?;
+            let known = self.store.gap().known_keys(table.section, &keyed).await?;
             looked += page.len();
             self.progress(&format!("{looked} rows of {relation} were looked at"))
                 .await?;
@@ -502,7 +506,10 @@ impl Backfill {
         if told.is_none_or(|at| now.saturating_duration_since(at) >= TELL_EVERY) {
             *told = Some(now);
             tracing::info!("the repair goes on: {text}");
-            self.store.gap_progress(&format!("goes on: {text}")).await?;
+            self.store
+                .gap()
+                .note_progress(&format!("goes on: {text}"))
+                .await?;
         }
         Ok(())
     }

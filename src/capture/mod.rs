@@ -165,7 +165,7 @@ impl Capture {
     async fn mapped(&self) -> Result<MappedTables, StoreError> {
         let files = self.attachments.iter().map(|attachment| &attachment.table);
         let tables = self.tables.iter().chain(files).cloned().collect();
-        Ok(MappedTables::new(tables, self.store.published_known().await?))
+        Ok(MappedTables::new(tables, self.store.published().known().await?))
     }
 
     /// Captures until cancelled or until another instance leads.
@@ -302,7 +302,7 @@ impl Capture {
     ) -> Result<(), CaptureError> {
         let mut connection = ReplicationConnection::connect(&self.url, &self.application_name).await?;
         let server = connection.identify_system().await?;
-        let meta = self.store.meta().await?;
+        let meta = self.store.meta().read().await?;
         if let Some(known) = meta.system_id.filter(|known| *known != server.system_id) {
             return Err(CaptureError::OtherServer(format!(
                 "this database was restored or cloned: our state belongs to the server {known}, this is {}; nothing is \
@@ -313,7 +313,7 @@ impl Capture {
         // The stream acknowledges where it begins.
         self.store.flush().await?;
         let captured = meta.captured_lsn.unwrap_or_default();
-        self.store.captured_from(captured);
+        self.store.capture().committed_from(captured);
         let stream = connection
             .start(&self.slot, &self.publications, captured, StreamOptions::default())
             .await?;
@@ -328,7 +328,7 @@ impl Capture {
             return Err(CaptureError::Moved { captured, confirmed });
         }
         tracing::info!(slot = %self.slot, from = %captured, "streaming");
-        self.store.streamed_from(captured);
+        self.store.capture().streamed_from(captured);
         observer.streaming();
         let relations = Relations::default().in_charset(stream.charset());
         let reading = Reading {
@@ -356,7 +356,7 @@ impl Capture {
         stored?;
         gathered?;
         match self.store.flush().await {
-            Ok(()) => stream.acknowledge(*self.store.on_disk().borrow()),
+            Ok(()) => stream.acknowledge(*self.store.capture().on_disk().borrow()),
             Err(error) => tracing::debug!("what was stored last is streamed again: {error}"),
         }
         finish(stream).await;

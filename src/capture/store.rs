@@ -52,7 +52,7 @@ impl Capture {
             let stored = match part {
                 Part::Whole(whole) if whole.rows.is_empty() || !CrashPoint::EventsWritten.is_armed() => {
                     if whole.is_stored {
-                        self.store.event_store(&whole.rows, whole.position).await?;
+                        self.store.events().store(&whole.rows, whole.position).await?;
                     }
                     Some((whole.rows.len(), whole))
                 }
@@ -72,7 +72,7 @@ impl Capture {
             };
             observer.streaming();
             let transactions = last_rows.iter().map(|row| row.xid).chain(position.xid);
-            self.store.streamed_to(position.end, transactions);
+            self.store.capture().streamed_to(position.end, transactions);
             if !is_stored {
                 continue;
             }
@@ -84,7 +84,7 @@ impl Capture {
                 CrashPoint::KeepaliveStored.reached();
             }
             *attempt = 0;
-            self.store.captured_to(position.end);
+            self.store.capture().committed_to(position.end);
             if is_awaited {
                 // Whoever commits on the site waits for what the stream acknowledges.
                 self.store.flush().await?;
@@ -96,7 +96,7 @@ impl Capture {
 
     /// Acknowledges what is on the disk, for as long as it is polled.
     pub(super) async fn acknowledge(&self, stream: &ReplicationStream) {
-        let mut on_disk = self.store.on_disk();
+        let mut on_disk = self.store.capture().on_disk();
         loop {
             let position = *on_disk.borrow_and_update();
             if stream.acknowledged() < position {
@@ -117,7 +117,7 @@ impl Capture {
         observer: &dyn Observer,
     ) -> Result<Option<(usize, Whole)>, CaptureError> {
         let mut client = self.store.client().await?;
-        let writer = self.store.event_writer(&mut client).await?;
+        let writer = self.store.events().writer(&mut client).await?;
         let (mut next, mut written) = (Some(first), 0);
         while let Some(part) = next {
             match part {

@@ -44,18 +44,24 @@ impl Cases {
         match self.verify_account().await? {
             Verdict::Same => {
                 let here = self.config.deskie.account();
-                if self.store.account().await?.is_some_and(|noted| noted != here) {
+                if self
+                    .store
+                    .account()
+                    .noted()
+                    .await?
+                    .is_some_and(|noted| noted != here)
+                {
                     tracing::warn!("Deskie is at {here} now; it is the same account, as its cases prove");
                 }
-                self.store.account_note(&here).await?;
-                if self.store.hold_lift(HoldKind::Account).await? {
+                self.store.account().note(&here).await?;
+                if self.store.holds().lift(HoldKind::Account).await? {
                     tracing::info!("Deskie's account is the one of our cases: sending goes on");
                 }
                 Ok(true)
             }
             Verdict::Another(why) => {
                 let reason = another(&why);
-                if self.store.hold_set(HoldKind::Account, &reason).await? {
+                if self.store.holds().set(HoldKind::Account, &reason).await? {
                     tracing::error!("{reason}");
                 }
                 Ok(false)
@@ -71,7 +77,7 @@ impl Cases {
     /// always was.
     pub(super) async fn list_proves(&self, said: &[Claimed]) -> Result<bool, StoreError> {
         let proves = !said.is_empty() && said.iter().all(|claimed| claimed.is_own);
-        Ok(proves && self.store.account().await? == Some(self.config.deskie.account()))
+        Ok(proves && self.store.account().noted().await? == Some(self.config.deskie.account()))
     }
 
     /// While the account is held: asks until it is proved, then ends.
@@ -96,9 +102,10 @@ impl Cases {
         let has_moved = self
             .store
             .account()
+            .noted()
             .await?
             .is_some_and(|noted| noted != self.config.deskie.account());
-        let witnesses = self.store.account_witnesses().await?;
+        let witnesses = self.store.account().witnesses().await?;
         if witnesses.is_empty() {
             return Ok(Verdict::Same);
         }
@@ -129,7 +136,7 @@ impl Cases {
             Ok(newest) => newest.iter().map(|case| case.case_id).max(),
             Err(error) => return Ok(Verdict::Unknown(error.to_string())),
         };
-        let known = self.store.account_newest_case().await?;
+        let known = self.store.account().newest_case().await?;
         Ok(match newest < known {
             true => Verdict::Another(format!(
                 "it knows no case {absent}, and its newest one has a smaller number than ours"
@@ -174,7 +181,7 @@ impl Cases {
         witness: &Witness,
         case: &Case,
     ) -> Result<Result<bool, crate::deskie::CallError>, StoreError> {
-        let Some(opening) = self.store.delivery_opening(witness.ticket_id).await? else {
+        let Some(opening) = self.store.deliveries().opening(witness.ticket_id).await? else {
             return Ok(Ok(case.user_id == witness.user_id));
         };
         let identity = Identity {

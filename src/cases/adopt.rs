@@ -33,7 +33,7 @@ impl Cases {
             return Ok(Vec::new());
         }
         let ids: Vec<_> = fresh.iter().map(|case| case.case_id).collect();
-        let claims = self.store.claims_adopted(&ids).await?;
+        let claims = self.store.claims().adopted(&ids).await?;
         let with_case = |claim: Claim| {
             let case = fresh.iter().find(|case| case.case_id == claim.case_id)?;
             Some(((*case).clone(), claim))
@@ -55,7 +55,7 @@ impl Cases {
                     "an adopted case does not go on in the ticket that it names, and what is said in it stays in Deskie: {why}; \
                      see `failed show o{}`", case.case_id
                 );
-                self.store.claim_lay_aside(case.case_id).await?;
+                self.store.claims().lay_aside(case.case_id).await?;
             }
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Cases {
     }
 
     async fn ticket_clock(&self) -> Result<RowClock, Failed> {
-        let clocks = self.store.clocks().await?;
+        let clocks = self.store.clocks().all().await?;
         let known = clocks.iter().find(|known| known.section == Section::Ticket);
         Ok(known.map_or(RowClock::Right, crate::store::CreatedAt::clock))
     }
@@ -184,9 +184,10 @@ impl Cases {
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
         let known = (case.case_number.as_str(), held, user);
-        match step.claim_take(claim, known, opening, meta.started_at).await? {
+        match step.claims().take(claim, known, opening, meta.started_at).await? {
             Adopted::Taken(lane) => {
-                step.status_opened(lane, None, case.status.as_str(), case.updated_at)
+                step.case_statuses()
+                    .opened(lane, None, case.status.as_str(), case.updated_at)
                     .await?;
                 step.commit().await?;
                 tracing::info!(ticket = %claim.key, case = %case.case_id, "an adopted case goes on in its ticket");

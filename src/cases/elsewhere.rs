@@ -47,7 +47,7 @@ impl Cases {
             case_number: shown.case_number,
             since: Parent::since(is_anothers, shown.updated_at),
         };
-        if let Err(error) = self.store.merge_follow(ticket.id, case, &parent).await {
+        if let Err(error) = self.store.merges().follow(ticket.id, case, &parent).await {
             tracing::warn!(ticket = %ticket.key, %case, "a merge could not be stored, it is looked at again: {error}");
         }
         true
@@ -56,7 +56,7 @@ impl Cases {
     /// The tickets of these customers whose cases were merged into this one, of another ticket: what they wrote is known
     /// by them from now on, and is not the other ticket's. True: that could not be asked, the case is read again later.
     async fn absorb(&self, ticket: &Ticket, into: &Case, users: &[UserId]) -> bool {
-        let theirs = match self.store.merge_suspects(ticket.id, users).await {
+        let theirs = match self.store.merges().suspects(ticket.id, users).await {
             Ok(theirs) => theirs,
             Err(error) => return self.put_off(ticket, into.case_id, &error).await,
         };
@@ -75,7 +75,7 @@ impl Cases {
                 case_number: into.case_number.clone(),
                 since: Parent::since(true, found.updated_at),
             };
-            if let Err(error) = self.store.merge_follow(other, case, &parent).await {
+            if let Err(error) = self.store.merges().follow(other, case, &parent).await {
                 return self.put_off(ticket, into.case_id, &error).await;
             }
         }
@@ -113,7 +113,7 @@ impl Cases {
             // An agent may have given the case to somebody else, or merged it; what he could not do is begin it anew.
             None if ticket.read_from.is_some() => Ok(None),
             None => {
-                let Some(opening) = self.store.delivery_opening(ticket.id).await? else {
+                let Some(opening) = self.store.deliveries().opening(ticket.id).await? else {
                     return self.reconcile(ticket).await;
                 };
                 let identity = Identity {
@@ -138,7 +138,7 @@ impl Cases {
     /// The case is the ticket's own, whatever was said before.
     async fn reconcile(&self, ticket: &Ticket) -> Result<Option<Whose>, StoreError> {
         if ticket.is_estranged {
-            self.store.ticket_estrange(ticket.id, None).await?;
+            self.store.tickets().estrange(ticket.id, None).await?;
         }
         Ok(None)
     }
@@ -148,17 +148,20 @@ impl Cases {
         match whose {
             Whose::Unknown(why) => {
                 tracing::warn!(ticket = %ticket.key, "whose the case is could not be asked: {why}");
-                self.store.ticket_read_failed(ticket.id, why, DEFERRED).await
+                self.store.tickets().read_failed(ticket.id, why, DEFERRED).await
             }
             Whose::Anothers(why) => {
-                if self.store.ticket_estrange(ticket.id, Some(why)).await? {
+                if self.store.tickets().estrange(ticket.id, Some(why)).await? {
                     tracing::error!(
                         ticket = %ticket.key,
                         "{why}: nothing is sent to it or written from it; put the field right in Deskie"
                     );
                 }
                 self.store.wake.account.notify_one();
-                self.store.ticket_read_failed(ticket.id, why, ASKED_AGAIN).await
+                self.store
+                    .tickets()
+                    .read_failed(ticket.id, why, ASKED_AGAIN)
+                    .await
             }
         }
     }
@@ -179,7 +182,7 @@ impl Cases {
     async fn put_off(&self, ticket: &Ticket, case: CaseId, error: &(dyn Display + Sync)) -> bool {
         tracing::warn!(ticket = %ticket.key, %case, "whose a new customer's message is could not be asked: {error}");
         let text = error.to_string();
-        if let Err(error) = self.store.ticket_read_failed(ticket.id, &text, DEFERRED).await {
+        if let Err(error) = self.store.tickets().read_failed(ticket.id, &text, DEFERRED).await {
             tracing::debug!(%case, "the read could not be put off: {error}");
         }
         true

@@ -19,7 +19,7 @@ const FEW: usize = 4;
 impl Cases {
     /// Deals with what waits in the inbox; true where something was done.
     pub async fn inbox_round(&self) -> Result<bool, StoreError> {
-        let taken = self.store.inbox_take().await?;
+        let taken = self.store.inbox().take().await?;
         if taken.rules {
             CrashPoint::InboxTaken.reached();
         }
@@ -27,9 +27,9 @@ impl Cases {
             return Ok(false);
         }
         let mut moved = taken.rules;
-        moved |= self.store.inbox_hasten_doubts().await? > 0;
+        moved |= self.store.inbox().hasten_doubts().await? > 0;
         let mut unknown = Vec::new();
-        for row in self.store.inbox_waiting(100, HOLD).await? {
+        for row in self.store.inbox().waiting(100, HOLD).await? {
             moved |= match (row.ticket_id, row.message.clone()) {
                 (Some(ticket), Some(message)) => self.channel_message(&row, ticket, message).await?,
                 (None, _) => {
@@ -40,11 +40,11 @@ impl Cases {
                 (Some(_), None) => true,
             };
         }
-        if !unknown.is_empty() && !self.store.inbox_must_wait_for_creates().await? {
+        if !unknown.is_empty() && !self.store.inbox().must_wait_for_creates().await? {
             self.unknown_cases(&unknown).await?;
             return Ok(true);
         }
-        if let (false, Some(held)) = (moved, self.store.inbox_held(HOLD).await?) {
+        if let (false, Some(held)) = (moved, self.store.inbox().held(HOLD).await?) {
             // A new webhook ends the wait: it may be the one that was overtaken.
             let _ = tokio::time::timeout(held, self.store.wake.inbox.notified()).await;
             return Ok(true);
@@ -65,11 +65,17 @@ impl Cases {
         // The customer's own messages come here as well where the channel is set so; ours are known by number, the
         // first one of a case is not: for that the case is read. So it is for one that was overtaken by more than the
         // hold: only the case tells when it was written, which is what the site shows it by.
-        let is_unknown = self.store.remote_known(&[message.message_id]).await?.is_empty();
+        let is_unknown = self
+            .store
+            .remotes()
+            .known(&[message.message_id])
+            .await?
+            .is_empty();
         // Only the case itself tells whose it is where the webhook does not name the ticket's own customer (rule 11).
         let known = self
             .store
-            .ticket_get(ticket)
+            .tickets()
+            .get(ticket)
             .await?
             .and_then(|ticket| ticket.custom_id);
         let is_customers = known.is_some() && known == message.custom_user_id;
@@ -77,13 +83,14 @@ impl Cases {
             || !is_customers
             || self
                 .store
-                .remote_overtaken(row.case_id, message.message_id)
+                .remotes()
+                .overtaken(row.case_id, message.message_id)
                 .await?;
         if is_unknown && needs_read {
-            self.store.ticket_want_read(ticket, 0, Duration::ZERO).await?;
+            self.store.tickets().want_read(ticket, 0, Duration::ZERO).await?;
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
-            step.inbox_done(row.id).await?;
+            step.inbox().done(row.id).await?;
             step.commit().await?;
             return Ok(true);
         }
@@ -119,8 +126,8 @@ impl Cases {
         };
         let mut client = self.store.client().await?;
         let step = self.store.step(&mut client).await?;
-        step.remote_add(row.case_id, ticket, &remote).await?;
-        step.inbox_done(row.id).await?;
+        step.remotes().add(row.case_id, ticket, &remote).await?;
+        step.inbox().done(row.id).await?;
         step.commit().await?;
         self.store.wake.ring_remotes();
         Ok(true)
@@ -171,7 +178,7 @@ impl Cases {
                 // It is asked for by itself.
                 None => {
                     let why = "not among the cases that were updated last";
-                    self.store.inbox_retry(row.id, why, Duration::ZERO).await?;
+                    self.store.inbox().retry(row.id, why, Duration::ZERO).await?;
                 }
             }
         }
@@ -181,8 +188,8 @@ impl Cases {
     async fn unknown_case(&self, row: &InboxRow, call: Call) -> Result<(), StoreError> {
         // The create may have been settled since the row was read; so may another webhook of the case: this one is laid
         // aside with the next round.
-        if self.store.ticket_of_case(row.case_id).await?.is_some()
-            || self.store.inbox_is_foreign(row.case_id).await?
+        if self.store.tickets().of_case(row.case_id).await?.is_some()
+            || self.store.inbox().is_foreign(row.case_id).await?
         {
             self.meter.unused(call);
             return Ok(());
@@ -192,11 +199,14 @@ impl Cases {
         match answer {
             Ok(answer) => self.unknown_is(row, &answer.value).await?,
             Err(error) if error.outcome() == Outcome::Refused => {
-                self.store.inbox_foreign(row.case_id, None).await?
+                self.store.inbox().note_foreign(row.case_id, None).await?
             }
             Err(error) => {
                 let after = backoff::retry_delay(row.attempts.unsigned_abs() + 1, rand::random());
-                self.store.inbox_retry(row.id, &error.to_string(), after).await?;
+                self.store
+                    .inbox()
+                    .retry(row.id, &error.to_string(), after)
+                    .await?;
             }
         }
         Ok(())
@@ -205,22 +215,22 @@ impl Cases {
     /// What an unknown case is.
     async fn unknown_is(&self, row: &InboxRow, case: &Case) -> Result<(), StoreError> {
         // The create of it may have been settled since the row was read.
-        if self.store.ticket_of_case(row.case_id).await?.is_some() {
+        if self.store.tickets().of_case(row.case_id).await?.is_some() {
             return Ok(());
         }
         let field = format!("cf_{}", self.config.deskie.ticket_field);
         let ticket = case.custom_fields.get(&field).filter(|key| !key.is_empty());
-        let since = self.store.meta().await?.cases_since();
+        let since = self.store.meta().read().await?.cases_since();
         if let Some(birth) = Birth::of_case(&self.config, case, since) {
-            self.store.birth_add(&[birth]).await?;
+            self.store.births().add(&[birth]).await?;
             return Ok(());
         }
         let named = match ticket {
-            Some(held) => self.store.ticket_named(&self.config.deskie, held).await?,
+            Some(held) => self.store.tickets().named(&self.config.deskie, held).await?,
             None => None,
         };
         if ticket.is_some() && named.is_none() {
-            self.store.claim_of_other_sites(&[row.case_id]).await?;
+            self.store.claims().lay_aside_other_sites(&[row.case_id]).await?;
         }
         if let Some(key) = &named {
             tracing::warn!(
@@ -228,6 +238,9 @@ impl Cases {
                 "a case that we did not open says that it is ticket {key}; it is laid aside, see `failed list`"
             );
         }
-        self.store.inbox_foreign(row.case_id, named.as_deref()).await
+        self.store
+            .inbox()
+            .note_foreign(row.case_id, named.as_deref())
+            .await
     }
 }

@@ -112,8 +112,8 @@ impl Cases {
                 let why = format!("{error}; {}", error.remedy());
                 // A case that is gone has nothing more to say, and nobody has to mend that.
                 let noted = match error.is_refusal() && !is_of_all {
-                    true => self.store.ticket_read_refused(ticket.id, &why, after).await,
-                    false => self.store.ticket_read_failed(ticket.id, &why, after).await,
+                    true => self.store.tickets().read_refused(ticket.id, &why, after).await,
+                    false => self.store.tickets().read_failed(ticket.id, &why, after).await,
                 };
                 noted.map(|()| true)
             }
@@ -124,7 +124,8 @@ impl Cases {
             let after = backoff::retry_delay(ticket.read_attempts.unsigned_abs() + 1, rand::random());
             if let Err(error) = self
                 .store
-                .ticket_read_failed(ticket.id, &error.to_string(), after)
+                .tickets()
+                .read_failed(ticket.id, &error.to_string(), after)
                 .await
             {
                 tracing::debug!("nor could that be noted: {error}");
@@ -181,7 +182,7 @@ impl Cases {
             let (known, has_unidentified) = match told {
                 Some(known) => (known, false),
                 None => {
-                    let known = self.store.remote_known_of(ticket.id, &ids).await;
+                    let known = self.store.remotes().known_of(ticket.id, &ids).await;
                     known.map_err(Failed::Store)?
                 }
             };
@@ -244,7 +245,7 @@ impl Cases {
         new: usize,
     ) -> Result<bool, StoreError> {
         let Some(total) = total else { return Ok(true) };
-        let known = self.store.remote_count(case).await? + i64::try_from(new).unwrap_or(i64::MAX);
+        let known = self.store.remotes().count(case).await? + i64::try_from(new).unwrap_or(i64::MAX);
         Ok(total - known == ticket.read_surplus.unwrap_or(0))
     }
 
@@ -265,7 +266,7 @@ impl Cases {
             _ => true,
         };
         let unidentified = match page.has_unidentified || !unknown.iter().all(is_ours) {
-            true if !unknown.is_empty() => self.store.delivery_unidentified(ticket.id).await?,
+            true if !unknown.is_empty() => self.store.deliveries().unidentified(ticket.id).await?,
             _ => Vec::new(),
         };
         let (mut openings, doubtful): (Vec<Delivery>, Vec<Delivery>) = unidentified
@@ -287,7 +288,7 @@ impl Cases {
         }
         let absorbed = match unknown.is_empty() {
             true => None,
-            false => self.store.merge_absorbed(ticket.id, case).await?,
+            false => self.store.merges().absorbed(ticket.id, case).await?,
         };
         let mut new = Vec::new();
         let mut found_since = Vec::new();
@@ -381,7 +382,7 @@ impl Cases {
             is_at_once,
             is_by_what_was_known: page.is_by_what_was_known,
         };
-        let Some(pending) = self.store.remote_read(ticket, case, &read).await? else {
+        let Some(pending) = self.store.remotes().read(ticket, case, &read).await? else {
             return Ok(Sorted {
                 new: 0,
                 has_more: true,
@@ -390,7 +391,8 @@ impl Cases {
         CrashPoint::ReadStored.reached();
         for line in self
             .store
-            .unreadable_add(Some(ticket.id), &page.unreadable)
+            .journal()
+            .add_unreadable(Some(ticket.id), &page.unreadable)
             .await?
         {
             tracing::warn!(ticket = %ticket.key, %case, "{line}; it is passed over, and looked at again with each read");

@@ -40,7 +40,7 @@ impl Cases {
             Err(error) => return tracing::warn!(%case, "its status could not be read: {error}"),
         };
         if let Some(seen) = seen
-            && let Err(error) = self.store.status_seen(&[seen], true).await
+            && let Err(error) = self.store.case_statuses().seen(&[seen], true).await
         {
             tracing::warn!(%case, "its status could not be stored, the sweep brings it: {error}");
         }

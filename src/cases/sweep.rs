@@ -77,7 +77,7 @@ impl Cases {
                 let begun = clock::monotonic();
                 let is_first = !asked.is_cancelled();
                 let end = match is_first {
-                    true => self.store.recall_begin().await.map(Some),
+                    true => self.store.recall().begin().await.map(Some),
                     false => Ok(None),
                 };
                 let round = match end {
@@ -127,7 +127,7 @@ impl Cases {
                 due = begun.checked_add(pause).unwrap_or(begun);
             }
             if let Some(end) = held {
-                match self.store.recall_settle(end, self.config.agent_call()).await {
+                match self.store.recall().settle(end, self.config.agent_call()).await {
                     Ok(true) => held = None,
                     Ok(false) => {}
                     Err(error) => tracing::warn!("held tickets could not be released yet: {error}"),
@@ -165,9 +165,11 @@ impl Cases {
                 tracing::warn!("{text}; it is tried again");
                 *is_told = true;
                 let trouble = Seen::new(TroubleKind::SweepFailing, text);
-                self.store.trouble_seen(&trouble).await
+                self.store.troubles().seen(&trouble).await
             }
-            None if std::mem::take(is_told) => self.store.trouble_over(TroubleKind::SweepFailing, "").await,
+            None if std::mem::take(is_told) => {
+                self.store.troubles().over(TroubleKind::SweepFailing, "").await
+            }
             None => return,
         };
         if let Err(error) = noted {
@@ -188,15 +190,15 @@ impl Cases {
         for case in cases.iter().filter(|case| unknown.contains(&case.case_id)) {
             let Some(held) = case.claims(field) else { continue };
             let case_id = case.case_id;
-            match self.store.ticket_named(&self.config.deskie, held).await? {
+            match self.store.tickets().named(&self.config.deskie, held).await? {
                 Some(key) => claims.push(Claim { case_id, key }),
                 None => others.push(case_id),
             }
         }
-        self.store.claim_of_other_sites(&others).await?;
+        self.store.claims().lay_aside_other_sites(&others).await?;
         let kept = match claims.is_empty() {
             true => 0,
-            false => self.store.claim_add(&claims).await?,
+            false => self.store.claims().add(&claims).await?,
         };
         // A person has said that they are of the site's tickets.
         let before = meta
@@ -207,27 +209,27 @@ impl Cases {
         if is_adopted {
             // A webhook that came while everything was held may have laid some aside already.
             let all: Vec<CaseId> = cases.iter().map(|case| case.case_id).collect();
-            self.store.claim_adopt(&all).await?;
+            self.store.claims().adopt(&all).await?;
         } else if kept > 0 {
             tracing::error!(
                 "{kept} cases in Deskie say that they are tickets of the site, but the connector does not know them: its \
                  state went back (a restore, a failover), or somebody has filled in the field; they are laid aside, see \
                  `failed list`"
             );
-            if self.store.copy_is_suspected().await? {
+            if self.store.holds().is_copy_suspected().await? {
                 let reason = format!(
                     "this server may be a copy of another one: its slot was lost, or its timeline is new, and Deskie has {kept} \
                      cases of the site that are not known here. Nothing is sent, so that no customer gets a message twice or \
                      from a test. If it is to take over, run `deskie-cdc setup --adopt`; if it is a copy, stop the connector \
                      here and run `deskie-cdc uninstall`"
                 );
-                if self.store.hold_set(HoldKind::Copy, &reason).await? {
+                if self.store.holds().set(HoldKind::Copy, &reason).await? {
                     tracing::error!("{reason}");
                 }
             }
         }
         if is_first {
-            let held = self.store.recall_hold(&seen(cases)).await?;
+            let held = self.store.recall().hold(&seen(cases)).await?;
             if held > 0 {
                 tracing::info!(
                     "{held} cases changed since our last call; what waits for them is looked for first"
@@ -257,7 +259,7 @@ impl Cases {
     /// set up: our tables were left behind in a move, or this is a copy of a site that another connector serves. Then
     /// everything is held. True as well where that could not be asked yet.
     async fn is_beside_others(&self, meta: &Meta) -> Result<bool, Failed> {
-        if !self.store.recall_is_fresh().await? {
+        if !self.store.recall().is_fresh().await? {
             return Ok(false);
         }
         let newest = match self.newest_cases(100).await {
@@ -279,7 +281,7 @@ impl Cases {
             let Some(held) = case.claims(self.config.deskie.ticket_field) else {
                 continue;
             };
-            let Some(key) = self.store.ticket_named(&self.config.deskie, held).await? else {
+            let Some(key) = self.store.tickets().named(&self.config.deskie, held).await? else {
                 continue;
             };
             let reason = format!(
@@ -290,7 +292,7 @@ impl Cases {
                  once something is said in it",
                 case.case_id
             );
-            if self.store.hold_set(HoldKind::Copy, &reason).await? {
+            if self.store.holds().set(HoldKind::Copy, &reason).await? {
                 tracing::error!("{reason}");
             }
             return Ok(true);
@@ -304,7 +306,7 @@ impl Cases {
             .iter()
             .map(|entry| format!("the list of updated cases: {entry}"))
             .collect();
-        for line in self.store.unreadable_add(None, &lines).await? {
+        for line in self.store.journal().add_unreadable(None, &lines).await? {
             tracing::warn!("{line}; it is passed over, and looked at again with the next sweep");
         }
         Ok(())
@@ -321,7 +323,7 @@ impl Cases {
             })
         };
         let claims: Vec<Claim> = cases.iter().filter_map(claim).collect();
-        self.store.ticket_claims(&self.config.deskie, &claims).await
+        self.store.tickets().claims(&self.config.deskie, &claims).await
     }
 
     /// The cases without those that say that they are another ticket's than that which we know: nothing is believed of
@@ -332,7 +334,7 @@ impl Cases {
                 "case {} says in its ticket field that it is another ticket's",
                 other.case_id
             );
-            if self.store.ticket_estrange(other.ticket_id, Some(&why)).await? {
+            if self.store.tickets().estrange(other.ticket_id, Some(&why)).await? {
                 tracing::error!(ticket = %other.key, "{why}: nothing is sent to it or written from it");
             }
             self.store.wake.account.notify_one();
@@ -355,7 +357,7 @@ impl Cases {
                 .filter_map(|case| Some((case.case_id, case.closed_at?)))
                 .collect();
             if !closed.is_empty() {
-                self.store.status_reopen_stale(&closed).await?;
+                self.store.case_statuses().reopen_stale(&closed).await?;
             }
         }
         let seen: Vec<SeenStatus> = cases
@@ -369,7 +371,7 @@ impl Cases {
                 })
             })
             .collect();
-        self.store.status_seen(&seen, write).await?;
+        self.store.case_statuses().seen(&seen, write).await?;
         Ok(())
     }
 
@@ -382,7 +384,7 @@ impl Cases {
         if parents.is_empty() {
             return Ok(());
         }
-        for (ticket, case, parent) in self.store.merge_candidates(&parents).await? {
+        for (ticket, case, parent) in self.store.merges().candidates(&parents).await? {
             let absorbed = cases.iter().find(|absorbed| absorbed.case_id == case);
             let call = self.meter.acquire(Class::Sweep, Cost::Read).await;
             let answer = self.client.messages(parent, Order::Desc, 1, 100).await;
@@ -400,7 +402,7 @@ impl Cases {
             match self.is_held(ticket, &messages).await? {
                 Some(true) => {}
                 Some(false) => {
-                    self.store.merge_not(ticket, parent).await?;
+                    self.store.merges().rule_out(ticket, parent).await?;
                     continue;
                 }
                 None => continue,
@@ -411,7 +413,7 @@ impl Cases {
                 case_number: into.case_number,
                 since: Parent::since(of_another, absorbed.and_then(|absorbed| absorbed.updated_at)),
             };
-            self.store.merge_follow(ticket, case, &parent).await?;
+            self.store.merges().follow(ticket, case, &parent).await?;
         }
         Ok(())
     }
@@ -419,10 +421,10 @@ impl Cases {
     /// Whether messages of a ticket are among these; `None`: its first one has no number yet, a later sweep may tell.
     async fn is_held(&self, ticket: LaneId, messages: &[Message]) -> Result<Option<bool>, StoreError> {
         let ids: Vec<MessageId> = messages.iter().map(|message| message.message_id).collect();
-        if self.store.merge_holds(ticket, &ids).await? {
+        if self.store.merges().holds(ticket, &ids).await? {
             return Ok(Some(true));
         }
-        let unidentified = self.store.delivery_unidentified(ticket).await?;
+        let unidentified = self.store.deliveries().unidentified(ticket).await?;
         for sent in &unidentified {
             for message in messages {
                 let by_him = matches!(message.author(), Writer::Customer(user) if Some(user) == sent.user_id);
@@ -443,7 +445,7 @@ impl Cases {
 
     /// One sweep; false where Deskie could not be asked.
     async fn round(&self, is_first: bool, mut is_proved: bool) -> Result<bool, Failed> {
-        let meta = self.store.meta().await?;
+        let meta = self.store.meta().read().await?;
         let from = meta.swept_to.unwrap_or(meta.started_at);
         let from = from.checked_sub(MARGIN).unwrap_or(from);
         let (mut wanted, mut begun, mut position, mut page) = (0, None, from, 1);
@@ -492,7 +494,7 @@ impl Cases {
             // First of all: a case that is part of another one is not read by its own number any more.
             self.merges(cases).await?;
             let seen = seen(cases);
-            let (asked, unknown) = self.store.ticket_sweep(&seen).await?;
+            let (asked, unknown) = self.store.tickets().sweep(&seen).await?;
             wanted += asked;
             self.recall(cases, &unknown, is_first, &meta).await?;
             adopted.extend(self.adopted(cases, &meta).await?);
@@ -501,7 +503,7 @@ impl Cases {
                 .filter(|case| unknown.contains(&case.case_id))
                 .filter_map(|case| Birth::of_case(&self.config, case, meta.cases_since()))
                 .collect();
-            self.store.birth_add(&births).await?;
+            self.store.births().add(&births).await?;
             self.statuses(cases).await?;
             let fresh = cases.iter().filter(|case| met.insert(case.case_id)).count();
             // A server that knows no pages gives the same one again.
@@ -509,7 +511,7 @@ impl Cases {
                 CrashPoint::SweepWanted.reached();
                 self.take_adopted(&adopted, &meta).await?;
                 let swept_to = begun.unwrap_or_else(clock::now);
-                self.store.meta_set_swept(swept_to).await?;
+                self.store.meta().set_swept(swept_to).await?;
                 CrashPoint::SweepStored.reached();
                 if wanted > 0 {
                     tracing::info!("the sweep asks for {wanted} cases");
@@ -520,7 +522,7 @@ impl Cases {
         }
         self.take_adopted(&adopted, &meta).await?;
         // There is more than one sweep may read: the next one goes on there, with its margin.
-        self.store.meta_set_swept(position).await?;
+        self.store.meta().set_swept(position).await?;
         Ok(true)
     }
 }

@@ -125,7 +125,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
 }
 
 async fn list(store: &Store, json: bool) -> Result<(), Failure> {
-    let mut parked = store.parked_list(None, 0, None).await.map_err(failed)?;
+    let mut parked = store.parked().list(None, 0, None).await.map_err(failed)?;
     parked.reverse();
     if json {
         return print_json(&parked);
@@ -199,7 +199,8 @@ fn unknown(id: &str) -> Failure {
 
 async fn show(store: &Store, id: &str, json: bool) -> Result<(), Failure> {
     let detail = store
-        .parked_get(parked_id(id)?)
+        .parked()
+        .get(parked_id(id)?)
         .await
         .map_err(failed)?
         .ok_or_else(|| unknown(id))?;
@@ -357,7 +358,7 @@ fn advice(detail: &ParkedDetail) -> Vec<String> {
 
 async fn retry(store: &Store, id: Option<&str>, reason: &str) -> Result<(), Failure> {
     let named = id.map(parked_id).transpose()?;
-    let count = store.parked_retry(named, reason).await.map_err(failed)?;
+    let count = store.parked().retry(named, reason).await.map_err(failed)?;
     if count > 0 {
         audited(store, Done::Retry, id.unwrap_or_default(), count, reason).await?;
     }
@@ -385,8 +386,14 @@ fn queued(count: u64) -> Result<(), Failure> {
 
 async fn retry_kind(store: &Store, kind: ItemKind, reason: &str) -> Result<(), Failure> {
     let mut count = 0;
-    for some in store.parked_numbers(kind).await.map_err(failed)?.chunks(AT_ONCE) {
-        let tried = store.parked_retry_of(kind, some, reason);
+    for some in store
+        .parked()
+        .numbers(kind)
+        .await
+        .map_err(failed)?
+        .chunks(AT_ONCE)
+    {
+        let tried = store.parked().retry_of(kind, some, reason);
         count += tried.await.map_err(failed)?;
     }
     if count == 0 {
@@ -397,7 +404,7 @@ async fn retry_kind(store: &Store, kind: ItemKind, reason: &str) -> Result<(), F
 }
 
 async fn discard_kind(store: &Store, kind: ItemKind, yes: bool, reason: &str) -> Result<(), Failure> {
-    let numbers = store.parked_numbers(kind).await.map_err(failed)?;
+    let numbers = store.parked().numbers(kind).await.map_err(failed)?;
     if numbers.is_empty() {
         return print(NOTHING_PARKED);
     }
@@ -411,7 +418,7 @@ async fn discard_kind(store: &Store, kind: ItemKind, yes: bool, reason: &str) ->
     }
     let mut count = 0;
     for some in numbers.chunks(AT_ONCE) {
-        let given_up = store.parked_discard_of(kind, some, (reason, reason));
+        let given_up = store.parked().discard_of(kind, some, (reason, reason));
         count += given_up.await.map_err(failed)?;
     }
     audited(store, Done::Discard, kind.letter(), count, reason).await?;
@@ -424,14 +431,15 @@ async fn discard_kind(store: &Store, kind: ItemKind, yes: bool, reason: &str) ->
 async fn audited(store: &Store, done: Done, target: &str, count: u64, reason: &str) -> Result<(), Failure> {
     let by = ("", Via::Command);
     store
-        .audit_add(by, done, target, count, reason)
+        .audit()
+        .add(by, done, target, count, reason)
         .await
         .map_err(failed)
 }
 
 async fn discard(store: &Store, id: &str, reason: &str) -> Result<(), Failure> {
     let named = parked_id(id)?;
-    let count = store.parked_discard(named, reason).await.map_err(failed)?;
+    let count = store.parked().discard(named, reason).await.map_err(failed)?;
     if count > 0 {
         audited(store, Done::Discard, id, count, reason).await?;
     }

@@ -47,18 +47,19 @@ pub(super) async fn run(config: &Config, arguments: &Arguments, done: Done) -> R
         let word = way.as_str();
         let (is_news, now) = match done {
             Done::Pause => (
-                store.pause_set(*way).await.map_err(failed)?,
+                store.pauses().set(*way).await.map_err(failed)?,
                 format!("paused: what comes is kept and waits; `deskie-cdc resume {word}` lets it go on"),
             ),
             _ => (
-                store.pause_lift(*way).await.map_err(failed)?,
+                store.pauses().lift(*way).await.map_err(failed)?,
                 "goes on".to_owned(),
             ),
         };
         if is_news {
             let by = ("", Via::Command);
             store
-                .audit_add(by, done, word, 1, &arguments.reason)
+                .audit()
+                .add(by, done, word, 1, &arguments.reason)
                 .await
                 .map_err(failed)?;
             print(&format!("{word} {now}\n"))?;

@@ -24,11 +24,12 @@ pub struct Arguments {
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let store = super::store_set_up(config).await?;
-    let tickets = store.ticket_of_key(&arguments.key).await.map_err(failed)?;
+    let tickets = store.tickets().of_key(&arguments.key).await.map_err(failed)?;
     let Some(ticket) = tickets.first() else {
         return Err(unknown(&store, &arguments.key).await);
     };
     let story = store
+        .tickets()
         .trace(&arguments.key, None, arguments.text)
         .await
         .map_err(failed)?;
@@ -126,7 +127,7 @@ fn moment(at: &str) -> String {
 }
 
 async fn unknown(store: &Store, key: &str) -> Failure {
-    let near = match store.trace_near(key).await {
+    let near = match store.tickets().near(key).await {
         Ok(near) => near,
         Err(error) => return failed(error),
     };

@@ -88,7 +88,8 @@ pub async fn note(served: &Served, by: (&str, Via), done: Done, target: &str, co
     if let Err(error) = served
         .console
         .looks
-        .audit_add(by, done, target, count, reason)
+        .audit()
+        .add(by, done, target, count, reason)
         .await
     {
         tracing::warn!("who did what could not be noted: {error}");
@@ -164,8 +165,8 @@ async fn turn(served: &Served, word: &str, (headers, body): (&HeaderMap, &[u8]),
     };
     let store = &served.console.looks;
     let turned = match done {
-        Done::Pause => store.pause_set(way).await,
-        _ => store.pause_lift(way).await,
+        Done::Pause => store.pauses().set(way).await,
+        _ => store.pauses().lift(way).await,
     };
     let is_news = match turned {
         Ok(is_news) => is_news,
@@ -202,18 +203,18 @@ async fn apply(
         name => format!("{reason} ({name})"),
     };
     if (id, done) == ("all", Done::Retry) {
-        return Ok((store.parked_retry(None, &told).await?, 0));
+        return Ok((store.parked().retry(None, &told).await?, 0));
     }
     let (kind, numbers) = match (ItemKind::of_letter(id), ParkedId::of(id)) {
-        (Some(kind), _) => (kind, store.parked_numbers(kind).await?),
+        (Some(kind), _) => (kind, store.parked().numbers(kind).await?),
         (None, Some(id)) => (id.kind, vec![id.number]),
         (None, None) => return Ok((0, 0)),
     };
     let (begun, mut count, mut left) = (clock::monotonic(), 0, numbers.len());
     for some in numbers.chunks(AT_ONCE) {
         count += match done {
-            Done::Discard => store.parked_discard_of(kind, some, (reason, &told)).await?,
-            _ => store.parked_retry_of(kind, some, &told).await?,
+            Done::Discard => store.parked().discard_of(kind, some, (reason, &told)).await?,
+            _ => store.parked().retry_of(kind, some, &told).await?,
         };
         left -= some.len();
         if begun.elapsed() > ONE_CLICK {

@@ -215,7 +215,8 @@ async fn overview(State(served): State<Served>, Query(asked): Query<Asking>, hea
     let samples = match report {
         Ok(_) => console
             .looks
-            .samples(course.minutes(), course.step())
+            .samples()
+            .newest(course.minutes(), course.step())
             .await
             .unwrap_or_default(),
         Err(_) => Vec::new(),
@@ -253,9 +254,10 @@ async fn items(State(served): State<Served>, Query(asked): Query<Asking>, header
     let viewer = served.viewer(&headers, here);
     let looks = &served.console.looks;
     let read = async {
-        let counts = looks.parked_counts().await?;
+        let counts = looks.parked().counts().await?;
         let items = looks
-            .parked_list(kind, (number - 1) * PARKED_PAGE, Some(PARKED_PAGE))
+            .parked()
+            .list(kind, (number - 1) * PARKED_PAGE, Some(PARKED_PAGE))
             .await?;
         Ok::<_, StoreError>((counts, items))
     };
@@ -291,7 +293,7 @@ async fn item(State(served): State<Served>, Path(id): Path<String>, headers: Hea
     let here = id.map_or("/failed".to_owned(), |id| format!("/failed/{id}"));
     let viewer = served.viewer(&headers, here);
     let found = match id {
-        Some(id) => served.console.looks.parked_get(id).await,
+        Some(id) => served.console.looks.parked().get(id).await,
         None => Ok(None),
     };
     match found {
@@ -318,7 +320,7 @@ async fn item(State(served): State<Served>, Path(id): Path<String>, headers: Hea
 async fn troubles(State(served): State<Served>, headers: HeaderMap) -> Response {
     let viewer = served.viewer(&headers, "/troubles".to_owned());
     let report = served.console.report(Items::None).await;
-    let past = served.console.looks.troubles_past(PAST).await;
+    let past = served.console.looks.troubles().past(PAST).await;
     match (report, past) {
         (Ok(report), Ok(past)) => {
             let page = Page {
@@ -348,7 +350,7 @@ async fn troubles(State(served): State<Served>, headers: HeaderMap) -> Response 
 async fn log(State(served): State<Served>, headers: HeaderMap) -> Response {
     let viewer = served.viewer(&headers, "/log".to_owned());
     let lines = match viewer.session {
-        Some(_) => served.console.looks.audit(ACTS).await,
+        Some(_) => served.console.looks.audit().newest(ACTS).await,
         None => Ok(Vec::new()),
     };
     match lines {

@@ -119,18 +119,19 @@ impl Report {
         after: Duration,
         items: Items,
     ) -> Result<Report, StoreError> {
-        let meta = store.meta().await?;
-        let standing = store.status_standing().await?;
-        let queues = store.status_queues().await?;
+        let meta = store.meta().read().await?;
+        let standing = store.overview().standing().await?;
+        let queues = store.overview().queues().await?;
         let parked = match items {
             Items::None => Vec::new(),
             Items::Page(page) => {
                 store
-                    .parked_list(None, (page - 1) * PARKED_PAGE, Some(PARKED_PAGE))
+                    .parked()
+                    .list(None, (page - 1) * PARKED_PAGE, Some(PARKED_PAGE))
                     .await?
             }
         };
-        let skipped = store.status_skipped().await?;
+        let skipped = store.skipped().counts().await?;
         let slot = match meta.slot.as_deref().or(slot) {
             Some(name) => Some(slot_report(store, name).await?),
             None => None,
@@ -172,11 +173,11 @@ impl Report {
                 .into_iter()
                 .map(|(reason, count)| (reason, count.into()))
                 .collect(),
-            held: store.holds().await?,
-            paused: store.pauses().await?,
+            held: store.holds().all().await?,
+            paused: store.pauses().all().await?,
             troubles,
             parked,
-            rules: store.rules_heard().await?,
+            rules: store.rules().heard().await?,
             repair: meta.repair_note,
             last_error_at: last.as_ref().map(|(_, since)| *since),
             last_error: last.map(|(text, _)| text),

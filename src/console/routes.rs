@@ -116,7 +116,7 @@ async fn live() -> &'static str {
 impl Console {
     /// Why the database does not answer, if so. One slow answer shortly after a good one says nothing.
     async fn database(&self) -> Option<String> {
-        match tokio::time::timeout(ANSWER_WITHIN, self.store.status_ping()).await {
+        match tokio::time::timeout(ANSWER_WITHIN, self.store.ping()).await {
             Ok(Ok(())) => {
                 self.vital.saw_database();
                 None
@@ -129,7 +129,7 @@ impl Console {
 
     /// The kinds of what goes wrong now, as the table of troubles has it; `None`: it could not be read in time.
     async fn trouble_kinds(&self) -> Option<BTreeSet<TroubleKind>> {
-        let reading = tokio::time::timeout(ANSWER_WITHIN, self.store.troubles()).await;
+        let reading = tokio::time::timeout(ANSWER_WITHIN, self.store.troubles().lasting()).await;
         let troubles = reading.ok()?.ok()?;
         Some(troubles.iter().map(|trouble| trouble.kind).collect())
     }

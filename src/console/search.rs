@@ -70,7 +70,7 @@ pub async fn search(
     let words = viewer.words();
     let may_see = viewer.session.is_some();
     let found = match may_see && !text.is_empty() {
-        true => served.console.looks.ticket_search(&text, FOUND).await,
+        true => served.console.looks.tickets().search(&text, FOUND).await,
         false => Ok(Vec::new()),
     };
     let found = match found {
@@ -120,9 +120,9 @@ pub async fn trace(
     }
     let looks = &served.console.looks;
     let read = async {
-        let tickets = looks.ticket_of_key(&key).await?;
-        let parked = looks.parked_of_ticket(&key, ITEMS).await?;
-        let story = looks.trace(&key, Some(LINES), false).await?;
+        let tickets = looks.tickets().of_key(&key).await?;
+        let parked = looks.parked().of_ticket(&key, ITEMS).await?;
+        let story = looks.tickets().trace(&key, Some(LINES), false).await?;
         Ok::<_, StoreError>((tickets, parked, story))
     };
     match read.await {

@@ -17,7 +17,7 @@ const OF_THE_CATALOG: [TroubleKind; 4] = [
     TroubleKind::SlotLost,
 ];
 
-/// How much waits for a person, and how many seconds the oldest other thing has waited, as [`Store::status_attention`] tells it;
+/// How much waits for a person, and how many seconds the oldest other thing has waited, as `Overview::attention` tells it;
 /// counted once a page, since a hundred thousand may be parked.
 pub type Attention = (i64, Option<f64>);
 
@@ -39,7 +39,7 @@ pub async fn look(
 ) -> Result<Looked, StoreError> {
     let is_looked_for = |kind: &TroubleKind| !kind.is_of_the_process() && !kind.is_of_a_flow();
     let mut kinds: Vec<TroubleKind> = TroubleKind::ALL.into_iter().filter(is_looked_for).collect();
-    let mut found = store.hold_troubles().await?;
+    let mut found = store.holds().troubles().await?;
     let there = match publication {
         Some(publication) => of_the_catalog(store, publication).await.map(Some),
         None => Ok(None),
@@ -52,11 +52,11 @@ pub async fn look(
             kinds.retain(|kind| !OF_THE_CATALOG.contains(kind));
         }
     }
-    found.extend(store.pause_troubles().await?);
-    found.extend(store.published_troubles().await?);
-    found.extend(store.unreadable().await?);
-    found.extend(store.ticket_estranged().await?);
-    found.extend(store.clock_troubles().await?);
+    found.extend(store.pauses().troubles().await?);
+    found.extend(store.published().troubles().await?);
+    found.extend(store.tickets().unreadable().await?);
+    found.extend(store.tickets().estranged().await?);
+    found.extend(store.clocks().troubles().await?);
     if parked > 0 {
         let text = format!("{parked} wait for a person: see `deskie-cdc failed list`");
         found.push(Seen::new(TroubleKind::Parked, text));
@@ -79,7 +79,7 @@ pub async fn now(
     attention: Attention,
 ) -> Result<Vec<Trouble>, StoreError> {
     let looked = look(store, Some(publication), after, attention).await?;
-    let noted = store.troubles().await?.into_iter();
+    let noted = store.troubles().lasting().await?.into_iter();
     let (before, mut troubles): (Vec<Trouble>, Vec<Trouble>) =
         noted.partition(|trouble| looked.kinds.contains(&trouble.kind));
     for seen in looked.found {
@@ -103,8 +103,8 @@ pub async fn now(
 
 /// What makes the site's own statements fail (rule 1), or keeps the stream back, and how it is mended.
 async fn of_the_catalog(store: &Store, publication: &str) -> Result<Vec<Seen>, StoreError> {
-    let meta = store.meta().await?;
-    let gap = store.meta_gap().await?.is_some();
+    let meta = store.meta().read().await?;
+    let gap = store.gap().read().await?.is_some();
     let client = store.client().await?;
     let inserts = format!("{publication}_insert");
     let refused = catalog::publication_refuses(&**client, publication, &inserts).await?;

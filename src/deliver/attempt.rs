@@ -49,7 +49,8 @@ impl Deliverer {
         let within = SEND_WITHIN + attempt.upload_time;
         match self
             .store
-            .delivery_intend(delivery, kind, within, attempt.with)
+            .deliveries()
+            .intend(delivery, kind, within, attempt.with)
             .await
         {
             Ok(Some(intent)) => delivery.intent_at = Some(intent.at),
@@ -70,7 +71,7 @@ impl Deliverer {
         if clock::monotonic().duration_since(asked_at) > SEND_WITHIN {
             self.meter.unused(call);
             let why = "the database was slow";
-            let retry = || self.store.delivery_retry(id, why, Duration::ZERO);
+            let retry = || self.store.deliveries().retry(id, why, Duration::ZERO);
             self.durably("a late intent", retry).await;
             return None;
         }
@@ -114,7 +115,7 @@ impl Deliverer {
             Verdict::PauseAll { .. } | Verdict::StopAll => Duration::ZERO,
         };
         tracing::warn!(%ticket, act, attempt, "not sent yet: {text}; {remedy}");
-        let retry = || self.store.delivery_retry(delivery.id, &text, after);
+        let retry = || self.store.deliveries().retry(delivery.id, &text, after);
         self.durably("a retry", retry).await;
     }
 
@@ -122,7 +123,7 @@ impl Deliverer {
     /// whoever is told finds it.
     pub(super) async fn park(&self, delivery: &Delivery, why: &str, answer: Option<&str>) {
         self.durably("a parked delivery", || {
-            self.store.delivery_park(delivery.id, why, answer)
+            self.store.deliveries().park(delivery.id, why, answer)
         })
         .await;
         tracing::error!(ticket = %delivery.ticket_key, act = delivery.act.as_str(), "parked: {why}; `deskie-cdc failed show d{}`", delivery.id);
@@ -131,7 +132,7 @@ impl Deliverer {
     /// The same where Deskie may have done it all the same.
     async fn park_doubted(&self, delivery: &Delivery, why: &str, answer: Option<&str>) {
         self.durably("a parked delivery", || {
-            self.store.delivery_park_doubted(delivery.id, why, answer)
+            self.store.deliveries().park_doubted(delivery.id, why, answer)
         })
         .await;
         tracing::error!(ticket = %delivery.ticket_key, act = delivery.act.as_str(), "parked: {why}; `deskie-cdc failed show d{}`", delivery.id);
@@ -150,7 +151,7 @@ impl Deliverer {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .insert(delivery.id, state);
         self.durably("a doubt", || {
-            self.store.delivery_doubt(delivery.id, why, first_look)
+            self.store.deliveries().doubt(delivery.id, why, first_look)
         })
         .await;
         CrashPoint::DoubtStored.reached();

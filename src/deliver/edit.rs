@@ -16,7 +16,7 @@ impl Deliverer {
     /// Sends the newest text; `call` was taken out of the budget for it.
     pub(super) async fn send_edit(&self, mut delivery: Delivery, call: Call) {
         let id = delivery.id;
-        let target = match self.store.edit_target(&delivery).await {
+        let target = match self.store.edits().target(&delivery).await {
             Ok(target) => target,
             Err(error) => {
                 tracing::warn!(delivery = %id, "not sent, the message could not be found: {error}");
@@ -38,7 +38,7 @@ impl Deliverer {
         let done = || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
-            step.edit_done(delivery, message, answer.date).await?;
+            step.edits().done(delivery, message, answer.date).await?;
             step.commit().await
         };
         if self.answered(delivery, "an edited message", false, done).await {
@@ -56,9 +56,10 @@ impl Deliverer {
         }
         self.durably("an edit", || async {
             self.store
-                .ticket_want_read(delivery.ticket_id, 0, Duration::ZERO)
+                .tickets()
+                .want_read(delivery.ticket_id, 0, Duration::ZERO)
                 .await?;
-            self.store.edit_wait(id, Duration::from_secs(3)).await
+            self.store.edits().wait(id, Duration::from_secs(3)).await
         })
         .await;
     }

@@ -113,7 +113,7 @@ impl Deliverer {
         // 1 s at first, then ever more rarely.
         let after = Duration::from_secs_f64((delivery.waited / 4.0).clamp(1.0, 30.0));
         tracing::info!(ticket = %delivery.ticket_key, "a message waits for a file: {why}");
-        let waits = || self.store.file_wait(delivery.id, why, after);
+        let waits = || self.store.files().wait(delivery.id, why, after);
         self.durably("a wait for a file", waits).await;
     }
 
@@ -148,11 +148,11 @@ impl Deliverer {
                 self.store_prepared(delivery, &done).await;
                 self.durably("a file", || async {
                     let Some((_, why)) = &own else {
-                        return self.store.delivery_skip(id, "its files are gone").await;
+                        return self.store.deliveries().skip(id, "its files are gone").await;
                     };
                     let mut client = self.store.client().await?;
                     let step = self.store.step(&mut client).await?;
-                    step.file_park(delivery, why).await?;
+                    step.files().park(delivery, why).await?;
                     step.commit().await
                 })
                 .await;
@@ -162,7 +162,7 @@ impl Deliverer {
             if done.parked.is_empty() {
                 // A message that was nothing but files is none without them.
                 self.durably("a message without its files", || {
-                    self.store.delivery_unresolve(id)
+                    self.store.deliveries().unresolve(id)
                 })
                 .await;
                 return false;
@@ -188,7 +188,7 @@ impl Deliverer {
         self.durably("the files of a message", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
-            let queued = step.file_prepared(delivery, done).await?;
+            let queued = step.files().prepared(delivery, done).await?;
             step.commit().await?;
             is_queued.store(queued, std::sync::atomic::Ordering::SeqCst);
             Ok::<(), StoreError>(())
@@ -229,7 +229,8 @@ impl Deliverer {
         self.durably("files that could not be compared", || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
-            step.journal_add(Some(delivery.ticket_id), "files not compared", &told)
+            step.journal()
+                .add(Some(delivery.ticket_id), "files not compared", &told)
                 .await?;
             step.commit().await
         })
@@ -268,7 +269,7 @@ impl Deliverer {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             for file in &lost {
-                step.file_lost(delivery, file, &why).await?;
+                step.files().lost(delivery, file, &why).await?;
             }
             step.commit().await
         })

@@ -88,14 +88,16 @@ impl Deliverer {
         };
         self.durably("a merge", || async {
             self.store
-                .merge_follow(delivery.ticket_id, case, &parent)
+                .merges()
+                .follow(delivery.ticket_id, case, &parent)
                 .await
                 .map(drop)
         })
         .await;
         let again = || {
             self.store
-                .delivery_retry(delivery.id, "the case was merged", Duration::ZERO)
+                .deliveries()
+                .retry(delivery.id, "the case was merged", Duration::ZERO)
         };
         self.durably("a merge", again).await;
         self.store.wake.lanes.notify_one();
@@ -105,8 +107,10 @@ impl Deliverer {
         tracing::warn!(ticket = %delivery.ticket_key, "the case was not found, and whether it is gone is not known yet: {error}");
         let after = backoff::retry_delay(attempts.unsigned_abs(), rand::random());
         let text = error.to_string();
-        self.durably("a retry", || self.store.delivery_retry(delivery.id, &text, after))
-            .await;
+        self.durably("a retry", || {
+            self.store.deliveries().retry(delivery.id, &text, after)
+        })
+        .await;
     }
 }
 

@@ -65,13 +65,14 @@ impl Deliverer {
             self.meter.unused(call);
             let again = || {
                 self.store
-                    .delivery_retry(delivery.id, "is sent again", Duration::ZERO)
+                    .deliveries()
+                    .retry(delivery.id, "is sent again", Duration::ZERO)
             };
             return self.durably("a call that may be repeated", again).await;
         }
         let mut state = {
             let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
-            // After a restart the doubt's clock begins anew: `delivery_adopt` has waited for the call to be over.
+            // After a restart the doubt's clock begins anew: `deliveries().adopt` has waited for the call to be over.
             let now = clock::monotonic();
             doubts
                 .remove(&delivery.id)
@@ -172,7 +173,11 @@ impl Deliverer {
                     "our own state went back: Deskie has this already, it is not sent again: {id}"
                 );
                 // What was said in the case since is forgotten as well.
-                let read = || self.store.ticket_want_read(delivery.ticket_id, 2, Duration::ZERO);
+                let read = || {
+                    self.store
+                        .tickets()
+                        .want_read(delivery.ticket_id, 2, Duration::ZERO)
+                };
                 self.durably("a question", read).await;
                 return Some(id);
             }
@@ -183,7 +188,8 @@ impl Deliverer {
             Judgement::SendAgain if delivery.ask_first => {
                 let retry = || {
                     self.store
-                        .delivery_retry(delivery.id, "Deskie was asked first", Duration::ZERO)
+                        .deliveries()
+                        .retry(delivery.id, "Deskie was asked first", Duration::ZERO)
                 };
                 self.durably("a question", retry).await;
                 self.store.wake.lanes.notify_one();
@@ -193,7 +199,8 @@ impl Deliverer {
                 let after = std::time::Duration::ZERO;
                 let retry = || {
                     self.store
-                        .delivery_retry(delivery.id, "was not done, is sent again", after)
+                        .deliveries()
+                        .retry(delivery.id, "was not done, is sent again", after)
                 };
                 self.durably("a doubt", retry).await;
                 self.store.wake.lanes.notify_one();
@@ -206,7 +213,7 @@ impl Deliverer {
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(delivery.id, state);
                 self.durably("a doubt", || {
-                    self.store.delivery_look_again(delivery.id, &text, after)
+                    self.store.deliveries().look_again(delivery.id, &text, after)
                 })
                 .await;
             }
@@ -257,15 +264,19 @@ impl Deliverer {
             "our own state went back: the ticket has a case in Deskie, and goes on in it"
         );
         self.durably("a question", || async {
-            let since = self.store.meta().await?.started_at;
+            let since = self.store.meta().read().await?.started_at;
             let since = Some(since).filter(|since| case.created_at.is_some_and(|created| created < *since));
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             let held = self.config.deskie.field_value(delivery.ticket_key.as_str());
-            step.recall_case(delivery, (case.case_id, &case.case_number, &held), user, since)
+            step.recall()
+                .found_case(delivery, (case.case_id, &case.case_number, &held), user, since)
                 .await?;
-            step.recall_lane(delivery, self.config.agent_call()).await?;
-            step.status_opened(delivery.ticket_id, None, case.status.as_str(), case.updated_at)
+            step.recall()
+                .found_lane(delivery, self.config.agent_call())
+                .await?;
+            step.case_statuses()
+                .opened(delivery.ticket_id, None, case.status.as_str(), case.updated_at)
                 .await?;
             step.commit().await
         })
@@ -282,7 +293,12 @@ impl Deliverer {
         let value = self.config.deskie.field_value(delivery.ticket_key.as_str());
         let mut call = Some(call);
         // A webhook may have told already which case it is; the list may lag behind it.
-        for named in self.store.inbox_cases_named(delivery.ticket_key.as_str()).await? {
+        for named in self
+            .store
+            .inbox()
+            .cases_named(delivery.ticket_key.as_str())
+            .await?
+        {
             let begun = clock::monotonic();
             let taken = match call.take() {
                 Some(call) => call,
@@ -366,7 +382,7 @@ impl Deliverer {
         let mut candidates = Vec::new();
         for case in cases {
             let ticket_field = match case.custom_fields.get(&field) {
-                Some(held) => self.store.ticket_named(&self.config.deskie, held).await?,
+                Some(held) => self.store.tickets().named(&self.config.deskie, held).await?,
                 None => None,
             };
             let alike = ticket_field.as_deref().map(str::trim) == Some(delivery.ticket_key.as_str().trim());
@@ -376,7 +392,7 @@ impl Deliverer {
                 ticket_field,
                 created_at: case.created_at,
                 deleted: case.deleted,
-                known: self.store.ticket_of_case(case.case_id).await?.is_some(),
+                known: self.store.tickets().of_case(case.case_id).await?.is_some(),
             });
         }
         let made = opening
@@ -443,7 +459,7 @@ impl Deliverer {
             page += 1;
         }
         let ids: Vec<MessageId> = messages.iter().map(|message| message.message_id).collect();
-        let known = self.store.remote_known(&ids).await?;
+        let known = self.store.remotes().known(&ids).await?;
         let (mut candidates, mut held) = (Vec::new(), Vec::new());
         for message in &messages {
             let known = known.contains(&message.message_id);

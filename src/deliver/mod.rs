@@ -125,7 +125,8 @@ impl Deliverer {
         if before != kept
             && let Err(error) = self
                 .store
-                .meta_set_created_at_kept(kept == CreatedAtKept::Yes)
+                .meta()
+                .set_created_at_kept(kept == CreatedAtKept::Yes)
                 .await
         {
             tracing::warn!("what Deskie does with created_at could not be noted: {error}");
@@ -185,13 +186,13 @@ impl Deliverer {
         );
         // In doubt it stays: when the other account is adopted, it is looked for there before it is sent.
         self.durably("a contradiction", || {
-            self.store.delivery_park_doubted(delivery.id, &why, None)
+            self.store.deliveries().park_doubted(delivery.id, &why, None)
         })
         .await;
         tracing::error!(ticket = %delivery.ticket_key, "parked: {why}; `deskie-cdc failed show d{}`", delivery.id);
         if is_case {
             self.durably("a hold", || async {
-                self.store.hold_set(HoldKind::Account, &why).await.map(drop)
+                self.store.holds().set(HoldKind::Account, &why).await.map(drop)
             })
             .await;
         } else {
@@ -241,7 +242,7 @@ impl Deliverer {
                     return Stored::Contradicts(error.to_string());
                 }
                 // A promoted server that lacks our last steps: Deskie is asked again in the next term.
-                Err(error @ StoreError::Damaged(_)) if self.store.is_elsewhere().await => {
+                Err(error @ StoreError::Damaged(_)) if self.store.lease().is_elsewhere().await => {
                     tracing::warn!(
                         "{what}: {error}; another server has taken the place of the one it was begun on"
                     );

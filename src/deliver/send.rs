@@ -103,9 +103,9 @@ impl Deliverer {
                 let id = delivery.id;
                 self.durably("a delivery that is not sent", || async {
                     match reason {
-                        NotSent::Skip(why) => self.store.delivery_skip(id, why).await,
-                        NotSent::Unresolve => self.store.delivery_unresolve(id).await,
-                        NotSent::Park(why) => self.store.delivery_park(id, why, None).await,
+                        NotSent::Skip(why) => self.store.deliveries().skip(id, why).await,
+                        NotSent::Unresolve => self.store.deliveries().unresolve(id).await,
+                        NotSent::Park(why) => self.store.deliveries().park(id, why, None).await,
                     }
                 })
                 .await;
@@ -113,7 +113,7 @@ impl Deliverer {
             }
         };
         if let Request::CreateCase(_) = &request {
-            match self.store.claim_doubt(delivery.id).await {
+            match self.store.claims().doubt(delivery.id).await {
                 Ok(false) => {}
                 Ok(true) => {
                     tracing::info!(ticket = %delivery.ticket_key, "a case in Deskie claims this ticket: it is looked at first");
@@ -134,7 +134,7 @@ impl Deliverer {
             if _upload.is_none() {
                 // It must not stand in the way of those that have none.
                 self.meter.unused(call);
-                let later = || self.store.file_later(delivery.id, Duration::from_millis(500));
+                let later = || self.store.files().later(delivery.id, Duration::from_millis(500));
                 return self.durably("a message with files", later).await;
             }
             let Some(read) = self.files(&mut delivery).await else {
@@ -214,7 +214,7 @@ impl Deliverer {
         if !coalesces || !is_whole || delivery.backfill || !delivery.files.is_empty() {
             return Ok(Vec::new());
         }
-        let mut followers = self.store.delivery_followers(delivery).await?;
+        let mut followers = self.store.deliveries().followers(delivery).await?;
         let sizes = followers
             .iter()
             .map(|follower| (follower.body.size(), follower.joins));
@@ -329,12 +329,16 @@ impl Deliverer {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
             let held = self.config.deskie.field_value(delivery.ticket_key.as_str());
-            step.delivery_done_case(delivery, (case, number, &held), user, answered_at)
+            step.deliveries()
+                .done_case(delivery, (case, number, &held), user, answered_at)
                 .await?;
             if delivery.ask_first {
-                step.recall_lane(delivery, self.config.agent_call()).await?;
+                step.recall()
+                    .found_lane(delivery, self.config.agent_call())
+                    .await?;
             }
-            step.status_opened(delivery.ticket_id, delivery.opening.as_ref(), status, changed_at)
+            step.case_statuses()
+                .opened(delivery.ticket_id, delivery.opening.as_ref(), status, changed_at)
                 .await?;
             step.commit().await
         });
@@ -362,7 +366,7 @@ impl Deliverer {
         };
         let has_webhook = AtomicBool::new(true);
         let stored = self.answered(delivery, "a sent message", false, || async {
-            let waits = self.store.delivery_sent(delivery, &sent).await?;
+            let waits = self.store.deliveries().sent(delivery, &sent).await?;
             has_webhook.store(waits, Ordering::Relaxed);
             Ok(())
         });

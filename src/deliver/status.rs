@@ -13,7 +13,11 @@ impl Deliverer {
         let id = delivery.id;
         let Some(case) = delivery.case_id else {
             self.meter.unused(call);
-            let skip = || self.store.delivery_skip(id, "a status before there is a case");
+            let skip = || {
+                self.store
+                    .deliveries()
+                    .skip(id, "a status before there is a case")
+            };
             return self.durably("a status", skip).await;
         };
         let update = CaseUpdate {
@@ -30,7 +34,9 @@ impl Deliverer {
         let sent = || async {
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
-            step.status_sent(delivery, changed_at, answer.date).await?;
+            step.case_statuses()
+                .sent(delivery, changed_at, answer.date)
+                .await?;
             step.commit().await
         };
         if self.answered(delivery, "a sent status", false, sent).await {

@@ -281,7 +281,7 @@ async fn store(receiver: &Receiver, webhook: Webhook) -> Response {
         count("test");
         return answer(StatusCode::OK, "ok: a test call, no case_id\n");
     };
-    match tokio::time::timeout(STORE_WITHIN, receiver.store.inbox_add(&new)).await {
+    match tokio::time::timeout(STORE_WITHIN, receiver.store.inbox().add(&new)).await {
         Ok(Ok(())) => {
             CrashPoint::WebhookStored.reached();
             count("stored");

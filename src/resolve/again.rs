@@ -31,23 +31,26 @@ impl Batch<'_> {
             return Ok(false);
         };
         let again = match link.state {
-            LinkState::Queued => step.delivery_again(link.id, &image, event.found).await?,
+            LinkState::Queued => step.deliveries().again(link.id, &image, event.found).await?,
             _ => None,
         };
         if again.is_none() {
-            step.delivery_newer_image(link.id, &image, event.found).await?;
+            step.deliveries()
+                .newer_image(link.id, &image, event.found)
+                .await?;
         }
         if section == Section::Message {
             match self.ticket_key_of(&image).await? {
                 Lane::Of(key) => {
-                    let ticket = step.ticket_find_or_add(&key).await?;
+                    let ticket = step.tickets().find_or_add(&key).await?;
                     if link.ticket_id != Some(ticket.id) {
-                        step.delivery_move(link.id, ticket.id).await?;
+                        step.deliveries().move_to(link.id, ticket.id).await?;
                     }
                 }
                 Lane::None if again.is_some() => {
-                    step.delivery_drop_unsent(link.id, OF_NO_TICKET).await?;
-                    step.link_set_state(link.id, LinkState::Seen, Some(OF_NO_TICKET))
+                    step.deliveries().drop_unsent(link.id, OF_NO_TICKET).await?;
+                    step.links()
+                        .set_state(link.id, LinkState::Seen, Some(OF_NO_TICKET))
                         .await?;
                     return Ok(true);
                 }
@@ -66,17 +69,20 @@ impl Batch<'_> {
         key: &str,
     ) -> Result<bool, ResolveError> {
         if self.config.ticket.open_on == OpenOn::Ticket {
-            let link = step.link_find(Section::Ticket, key).await?;
+            let link = step.links().find(Section::Ticket, key).await?;
             return match link.filter(|link| !link.gone) {
                 Some(link) => self.waiting_changed(step, event, Section::Ticket, &link).await,
                 None => Ok(false),
             };
         }
-        let ticket = step.ticket_newest(key).await?;
+        let ticket = step.tickets().newest(key).await?;
         let Some(ticket) = ticket.filter(|ticket| !ticket.gone && ticket.case_id.is_none()) else {
             return Ok(false);
         };
-        let again = step.opening_again(ticket.id, event.committed_at).await?;
+        let again = step
+            .deliveries()
+            .opening_again(ticket.id, event.committed_at)
+            .await?;
         self.resolve_again(step, again).await
     }
 
@@ -89,17 +95,17 @@ impl Batch<'_> {
         link: &Link,
         key: &str,
     ) -> Result<(), ResolveError> {
-        step.file_changed(link.id).await?;
-        let again = step.message_of_file_again(link.id).await?;
+        step.files().changed(link.id).await?;
+        let again = step.deliveries().message_of_file_again(link.id).await?;
         if self.resolve_again(step, again).await? {
             let name = attached.link_key(key);
-            let now = step.link_find(Section::Attachment, &name).await?;
+            let now = step.links().find(Section::Attachment, &name).await?;
             // Its message has taken it along again.
             if now.is_some_and(|now| now.state != LinkState::Seen) {
                 return Ok(());
             }
         } else if self.file_ticket(step, event, attached, key).await? == link.ticket_id
-            || step.file_drop_unsent(link.id, ANOTHERS).await? == 0
+            || step.files().drop_unsent(link.id, ANOTHERS).await? == 0
         {
             return Ok(());
         }
@@ -120,7 +126,7 @@ impl Batch<'_> {
         if link.state != LinkState::Queued || link.ticket_id != Some(ticket.id) {
             return Ok(false);
         }
-        let last = step.edit_last(link.id).await?;
+        let last = step.edits().last(link.id).await?;
         let author = found.resolution.author;
         Ok(
             last.is_some_and(|last| {
@@ -131,7 +137,7 @@ impl Batch<'_> {
 
     async fn resolve_again(&self, step: &Step<'_>, again: Option<DeliveryId>) -> Result<bool, ResolveError> {
         let Some(id) = again else { return Ok(false) };
-        if let Some(waiting) = step.delivery_to_resolve(id).await? {
+        if let Some(waiting) = step.deliveries().to_resolve(id).await? {
             self.unresolved(step, &waiting).await?;
         }
         Ok(true)

@@ -33,7 +33,7 @@ impl Batch<'_> {
                 .iter()
                 .find(|known| known.section == section)
         {
-            step.clock_set(known).await?;
+            step.clocks().set(known).await?;
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ impl Batch<'_> {
         if !is_sent(link) {
             return Ok(());
         }
-        let Some(last) = step.edit_last(link.id).await?.filter(|last| !last.ticket_gone) else {
+        let Some(last) = step.edits().last(link.id).await?.filter(|last| !last.ticket_gone) else {
             return Ok(());
         };
         let Some(image) = self.newest_image(event, Section::Message).await? else {
@@ -71,10 +71,10 @@ impl Batch<'_> {
         }
         let holds = self.holds(&deciding.filter, Section::Message, of).await?;
         let is_hidden = holds == Holds::No;
-        if holds == Holds::Untold || !step.link_set_hidden(link.id, is_hidden).await? {
+        if holds == Holds::Untold || !step.links().set_hidden(link.id, is_hidden).await? {
             return Ok(is_hidden);
         }
-        let Some(last) = step.edit_last(link.id).await?.filter(|last| !last.ticket_gone) else {
+        let Some(last) = step.edits().last(link.id).await?.filter(|last| !last.ticket_gone) else {
             return Ok(is_hidden);
         };
         if last.is_sent {
@@ -85,14 +85,16 @@ impl Batch<'_> {
         // What was not sent yet is not sent as long as it is hidden.
         if is_hidden
             && step
-                .delivery_drop_unsent(link.id, "it left [message] where before it was sent")
+                .deliveries()
+                .drop_unsent(link.id, "it left [message] where before it was sent")
                 .await?
                 > 0
         {
-            step.link_set_hidden(link.id, false).await?;
-            step.link_set_state(link.id, LinkState::Seen, Some("[message] where does not hold"))
+            step.links().set_hidden(link.id, false).await?;
+            step.links()
+                .set_state(link.id, LinkState::Seen, Some("[message] where does not hold"))
                 .await?;
-            step.file_release_of(link.id).await?;
+            step.files().release_of(link.id).await?;
         }
         Ok(is_hidden)
     }
@@ -108,15 +110,16 @@ impl Batch<'_> {
     ) -> Result<(), ResolveError> {
         let shown: String = text.unwrap_or_default().chars().take(500).collect();
         let body = under(line, &text::outgoing(&shown, BodyFormat::Text));
-        step.edit_queue(&FollowUp {
-            link: link.id,
-            event: event.id,
-            act: Act::Note,
-            body: &body,
-            text: None,
-            at: event.committed_at.as_second(),
-        })
-        .await?;
+        step.edits()
+            .queue(&FollowUp {
+                link: link.id,
+                event: event.id,
+                act: Act::Note,
+                body: &body,
+                text: None,
+                at: event.committed_at.as_second(),
+            })
+            .await?;
         Ok(())
     }
 
@@ -132,7 +135,7 @@ impl Batch<'_> {
         let Some(on_edit) = on_edit.filter(|_| is_sent(link)) else {
             return Ok(());
         };
-        let Some(last) = step.edit_last(link.id).await?.filter(|last| !last.ticket_gone) else {
+        let Some(last) = step.edits().last(link.id).await?.filter(|last| !last.ticket_gone) else {
             return Ok(());
         };
         let Ruling::Ready(found) = found else {
@@ -145,7 +148,8 @@ impl Batch<'_> {
         let found = found.resolution;
         let whole = found.whole_text();
         let Some(before) = last.text else {
-            step.skipped_count("an edit of a message whose text is past [capture] retain")
+            step.skipped()
+                .count("an edit of a message whose text is past [capture] retain")
                 .await?;
             return Ok(());
         };
@@ -163,15 +167,16 @@ impl Batch<'_> {
             [] => return Ok(()),
         };
         for body in &bodies {
-            step.edit_queue(&FollowUp {
-                link: link.id,
-                event: event.id,
-                act,
-                body,
-                text: Some(&whole),
-                at: event.committed_at.as_second(),
-            })
-            .await?;
+            step.edits()
+                .queue(&FollowUp {
+                    link: link.id,
+                    event: event.id,
+                    act,
+                    body,
+                    text: Some(&whole),
+                    at: event.committed_at.as_second(),
+                })
+                .await?;
         }
         Ok(())
     }
@@ -191,17 +196,17 @@ impl Batch<'_> {
         if section != Section::Message || event.echo || on_delete != Some(OnDelete::Note) {
             return Ok(());
         }
-        let link = step.link_find(section, key).await?;
+        let link = step.links().find(section, key).await?;
         let Some(link) = link.filter(|link| !link.gone && is_sent(link)) else {
             return Ok(());
         };
         // What was not sent yet is not sent at all.
-        let last = step.edit_last(link.id).await?;
+        let last = step.edits().last(link.id).await?;
         let Some(last) = last.filter(|last| !last.ticket_gone && last.is_sent) else {
             return Ok(());
         };
         // It was told when it left `where`.
-        if step.link_set_hidden(link.id, false).await? {
+        if step.links().set_hidden(link.id, false).await? {
             return Ok(());
         }
         self.message_noted(step, event, &link, DELETED, last.text).await

@@ -37,7 +37,8 @@ impl Batch<'_> {
     ) -> Result<(), ResolveError> {
         let image = self.newest_image(event, section).await?;
         let add = async |ticket: Option<LaneId>, state, reason| {
-            step.link_add(section, key, generation, ticket, state, reason)
+            step.links()
+                .add(section, key, generation, ticket, state, reason)
                 .await
         };
         let Some(image) = image else {
@@ -55,7 +56,7 @@ impl Batch<'_> {
                 return self.park_stray(step, event, section, link, &image, &why).await;
             }
         };
-        let ticket = step.ticket_find_or_add(&ticket_key).await?;
+        let ticket = step.tickets().find_or_add(&ticket_key).await?;
         let link = add(Some(ticket.id), LinkState::Seen, None).await?;
         if section == Section::Ticket && self.config.ticket.open_on == OpenOn::Message {
             return Ok(());
@@ -109,13 +110,16 @@ impl Batch<'_> {
     ) -> Result<(), ResolveError> {
         match &found {
             Ruling::NotNow(reason) => {
-                step.link_set_state(link, LinkState::Seen, Some(reason)).await?;
+                step.links()
+                    .set_state(link, LinkState::Seen, Some(reason))
+                    .await?;
                 return Ok(());
             }
             Ruling::Never(reason) => {
-                step.link_set_state(link, LinkState::Skipped, Some(reason))
+                step.links()
+                    .set_state(link, LinkState::Skipped, Some(reason))
                     .await?;
-                step.skipped_count(reason).await?;
+                step.skipped().count(reason).await?;
                 return Ok(());
             }
             _ => {}
@@ -130,8 +134,8 @@ impl Batch<'_> {
             committed_at,
             backfill: false,
         };
-        let delivery = step.delivery_add(&new).await?;
-        step.link_set_state(link, LinkState::Queued, None).await?;
+        let delivery = step.deliveries().add(&new).await?;
+        step.links().set_state(link, LinkState::Queued, None).await?;
         if ticket.case_id.is_none() {
             self.opens(event, ticket.id);
         }
@@ -145,12 +149,13 @@ impl Batch<'_> {
                 if bounded {
                     tracing::info!(ticket = %ticket.key, "waits: {why}");
                 }
-                step.delivery_wait(delivery, &why, Duration::from_secs(1), !bounded)
+                step.deliveries()
+                    .wait(delivery, &why, Duration::from_secs(1), !bounded)
                     .await?;
             }
             Ruling::Park(why) => {
                 tracing::error!(ticket = %ticket.key, "parked: {why}; `deskie-cdc failed show d{delivery}`");
-                step.delivery_park(delivery, &why).await?;
+                step.deliveries().park(delivery, &why).await?;
             }
             Ruling::NotNow(_) | Ruling::Never(_) => {}
         }
@@ -176,12 +181,12 @@ impl Batch<'_> {
             committed_at: event.committed_at.as_second(),
             backfill: false,
         };
-        let delivery = step.delivery_add(&new).await?;
+        let delivery = step.deliveries().add(&new).await?;
         tracing::error!(
             "a row of {} is parked: {why}; `deskie-cdc failed show d{delivery}`",
             event.relation
         );
-        step.delivery_park(delivery, why).await?;
+        step.deliveries().park(delivery, why).await?;
         Ok(())
     }
 
@@ -205,13 +210,14 @@ impl Batch<'_> {
         }
         match self.ticket_key_of(&stray.image).await? {
             Lane::Of(key) => {
-                let ticket = step.ticket_find_or_add(&key).await?;
-                step.delivery_move(stray.link, ticket.id).await?;
+                let ticket = step.tickets().find_or_add(&key).await?;
+                step.deliveries().move_to(stray.link, ticket.id).await?;
             }
             Lane::None => {
                 let reason = "it belongs to no ticket";
-                step.delivery_withdraw(stray.id, reason).await?;
-                step.link_set_state(stray.link, LinkState::Seen, Some(reason))
+                step.deliveries().withdraw(stray.id, reason).await?;
+                step.links()
+                    .set_state(stray.link, LinkState::Seen, Some(reason))
                     .await?;
             }
             Lane::Untold(why) => {
@@ -219,7 +225,7 @@ impl Batch<'_> {
                     "a row is parked again: {why}; `deskie-cdc failed show d{}`",
                     stray.id
                 );
-                step.delivery_park(stray.id, &why).await?;
+                step.deliveries().park(stray.id, &why).await?;
             }
         }
         Ok(())
@@ -229,27 +235,31 @@ impl Batch<'_> {
     pub(super) async fn unresolved(&self, step: &Step<'_>, waiting: &Unresolved) -> Result<(), ResolveError> {
         // Asked now: this round may have brought the row back.
         let is_gone = step
-            .ticket_by_id(waiting.ticket_id)
+            .tickets()
+            .by_id(waiting.ticket_id)
             .await?
             .is_none_or(|ticket| ticket.gone);
         if is_gone {
             if step
-                .link_may_come_back(Section::Ticket, waiting.ticket_key.as_str())
+                .links()
+                .may_come_back(Section::Ticket, waiting.ticket_key.as_str())
                 .await?
             {
                 return Ok(());
             }
-            step.delivery_withdraw(waiting.id, "the site deleted the ticket before it was sent")
+            step.deliveries()
+                .withdraw(waiting.id, "the site deleted the ticket before it was sent")
                 .await?;
-            step.link_set_state(
-                waiting.link,
-                LinkState::Skipped,
-                Some("ticket deleted before it was sent"),
-            )
-            .await?;
+            step.links()
+                .set_state(
+                    waiting.link,
+                    LinkState::Skipped,
+                    Some("ticket deleted before it was sent"),
+                )
+                .await?;
             return Ok(());
         }
-        step.file_release(waiting.id).await?;
+        step.files().release(waiting.id).await?;
         // One that was ours stays so: how old it is does not matter any more, and when it was written is known.
         let at = if waiting.is_again { 0 } else { waiting.committed_at };
         let mut found = match (&self.compiled.thread, waiting.section) {
@@ -284,36 +294,37 @@ impl Batch<'_> {
         match found {
             Ruling::Ready(found) => self.ready(step, waiting.id, waiting.ticket_id, *found).await?,
             Ruling::NotNow(reason) => {
-                step.delivery_withdraw(waiting.id, &reason).await?;
-                step.link_set_state(waiting.link, LinkState::Seen, Some(&reason))
+                step.deliveries().withdraw(waiting.id, &reason).await?;
+                step.links()
+                    .set_state(waiting.link, LinkState::Seen, Some(&reason))
                     .await?;
             }
             Ruling::Never(reason) => {
-                step.delivery_withdraw(waiting.id, &reason).await?;
+                step.deliveries().withdraw(waiting.id, &reason).await?;
                 // The site may take back as well what made it another's.
                 let state = match waiting.is_again {
                     true => LinkState::Seen,
                     false => LinkState::Skipped,
                 };
-                step.link_set_state(waiting.link, state, Some(&reason)).await?;
+                step.links().set_state(waiting.link, state, Some(&reason)).await?;
             }
             Ruling::Wait { why, bounded }
                 if bounded && waiting.waited > self.config.ticket.wait.as_secs_f64() =>
             {
                 let why = format!("{why}; waited {} s for it", waiting.waited.round());
                 tracing::error!(ticket = %waiting.ticket_key, "parked: {why}; `deskie-cdc failed show d{}`", waiting.id);
-                step.delivery_park(waiting.id, &why).await?;
+                step.deliveries().park(waiting.id, &why).await?;
             }
             Ruling::Wait { why, bounded } => {
                 // 1 s, 2 s, 4 s …; a change of the ticket's row ends the wait at once. Tickets that are not for us
                 // may be most of the site's, and are asked about ever more rarely.
                 let longest = Duration::from_secs(if bounded { 60 } else { 3600 });
                 let after = Duration::from_secs(1 << waiting.attempts.clamp(0, 12)).min(longest);
-                step.delivery_wait(waiting.id, &why, after, !bounded).await?;
+                step.deliveries().wait(waiting.id, &why, after, !bounded).await?;
             }
             Ruling::Park(why) => {
                 tracing::error!(ticket = %waiting.ticket_key, "parked: {why}; `deskie-cdc failed show d{}`", waiting.id);
-                step.delivery_park(waiting.id, &why).await?;
+                step.deliveries().park(waiting.id, &why).await?;
             }
         }
         Ok(())
@@ -335,10 +346,10 @@ impl Batch<'_> {
         if section != Section::Message || resolution.author != Kind::Customer {
             return Ok(Ruling::Ready(ready));
         }
-        let written = step.remote_written(ticket, committed_at).await?;
+        let written = step.remotes().written(ticket, committed_at).await?;
         let (why, copies) = echo_of(&resolution.bodies, &written, committed_at).await;
         if !copies.is_empty() {
-            step.remote_copied(&copies).await?;
+            step.remotes().copied(&copies).await?;
         }
         Ok(why.map_or(Ruling::Ready(ready), Ruling::Park))
     }

@@ -24,7 +24,7 @@ impl Batch<'_> {
         attached: &Attached,
     ) -> Result<(), ResolveError> {
         if event.op == Op::Truncate {
-            return Ok(step.file_set_all_gone(&attached.source, event.xid).await?);
+            return Ok(step.files().set_all_gone(&attached.source, event.xid).await?);
         }
         let columns = &attached.shape.key;
         let row = match event.op {
@@ -32,7 +32,8 @@ impl Batch<'_> {
             _ => Some(&event.image),
         };
         let Some(row_key) = row.and_then(|row| key_of(row, columns)) else {
-            step.skipped_count("a change without the mapped key (replica identity)")
+            step.skipped()
+                .count("a change without the mapped key (replica identity)")
                 .await?;
             return Ok(());
         };
@@ -41,11 +42,11 @@ impl Batch<'_> {
             if self.moves.contains(&(event.id, Section::Attachment)) {
                 return Ok(());
             }
-            for known in step.link_of_row(Section::Attachment, &row_name).await? {
+            for known in step.links().of_row(Section::Attachment, &row_name).await? {
                 // One that had left the list before is past as well: the row's key may be used anew.
                 if !known.link.gone || known.link.gone_in.is_none() {
                     self.deleted(step, Section::Attachment, &known.key, event).await?;
-                    step.link_set_gone(known.link.id, event).await?;
+                    step.links().set_gone(known.link.id, event).await?;
                 }
             }
             return Ok(());
@@ -54,11 +55,11 @@ impl Batch<'_> {
         if let Some(old_key) = old_key.filter(|old| *old != row_key)
             && let Some(new) = key_values(&row_key, columns.len())
         {
-            step.file_rename_row(&attached.source, &old_key, &new).await?;
+            step.files().rename_row(&attached.source, &old_key, &new).await?;
         }
         let Some(listed) = self.listed(event, attached, &row_key).await? else {
             // What is no list holds no file; a message of which it is the list is parked with the reason.
-            return Ok(step.skipped_count(NO_LIST).await?);
+            return Ok(step.skipped().count(NO_LIST).await?);
         };
         self.files_listed(step, event, attached, &row_name, &listed).await
     }
@@ -108,7 +109,8 @@ impl Batch<'_> {
         listed: &[String],
     ) -> Result<(), ResolveError> {
         let known: HashMap<String, RowLink> = step
-            .link_of_row(Section::Attachment, row_name)
+            .links()
+            .of_row(Section::Attachment, row_name)
             .await?
             .into_iter()
             .map(|known| (known.key.clone(), known))
@@ -127,7 +129,7 @@ impl Batch<'_> {
                 if !link.gone || is_back {
                     if link.gone {
                         // It is back in its list, or in its table after a move.
-                        step.link_set_back(link.id).await?;
+                        step.links().set_back(link.id).await?;
                     }
                     let was_dropped = known.reason.as_deref() == Some(super::DROPPED);
                     match link.state {
@@ -137,8 +139,8 @@ impl Batch<'_> {
                             self.file_enters(step, event, attached, link.id, key).await?;
                         }
                         // Perhaps the site has mended what it was parked for.
-                        LinkState::Parked => step.file_retry(link.id).await?,
-                        LinkState::Queued if event.op != Op::Insert => step.file_changed(link.id).await?,
+                        LinkState::Parked => step.files().retry(link.id).await?,
+                        LinkState::Queued if event.op != Op::Insert => step.files().changed(link.id).await?,
                         _ => {}
                     }
                     continue;
@@ -150,9 +152,10 @@ impl Batch<'_> {
                 false => (LinkState::Seen, None),
             };
             let link = step
-                .link_add(Section::Attachment, name, generation, None, state, why)
+                .links()
+                .add(Section::Attachment, name, generation, None, state, why)
                 .await?;
-            step.link_set_row(link, row_name).await?;
+            step.links().set_row(link, row_name).await?;
             if !event.echo {
                 self.file_enters(step, event, attached, link, key).await?;
             }
@@ -163,13 +166,15 @@ impl Batch<'_> {
     /// A file left its list.
     async fn file_left(&self, step: &Step<'_>, left: &RowLink) -> Result<(), ResolveError> {
         let dropped = step
-            .file_drop_unsent(left.link.id, "it left its list before it was sent")
+            .files()
+            .drop_unsent(left.link.id, "it left its list before it was sent")
             .await?;
         if dropped > 0 {
-            step.link_set_state(left.link.id, LinkState::Skipped, Some(super::DROPPED))
+            step.links()
+                .set_state(left.link.id, LinkState::Skipped, Some(super::DROPPED))
                 .await?;
         }
-        Ok(step.link_set_left(left.link.id).await?)
+        Ok(step.links().set_left(left.link.id).await?)
     }
 }
 

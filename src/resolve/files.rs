@@ -85,7 +85,7 @@ impl Batch<'_> {
                     let why = "the join of [[attachment]] gives several rows for one row";
                     return Ok(Err(Ruling::Park(why.to_owned())));
                 }
-                let known = step.link_find(Section::Attachment, &link_key).await?;
+                let known = step.links().find(Section::Attachment, &link_key).await?;
                 let is_free = |link: Link| link.gone || link.state == LinkState::Seen || link.is_baseline;
                 if known.is_none_or(is_free) {
                     found.push(FoundFile {
@@ -144,7 +144,7 @@ impl Batch<'_> {
         mut found: Resolved,
     ) -> Result<(), ResolveError> {
         for file in found.files {
-            let known = step.link_find(Section::Attachment, &file.link_key).await?;
+            let known = step.links().find(Section::Attachment, &file.link_key).await?;
             let state = if file.row.is_ours {
                 LinkState::Queued
             } else {
@@ -154,24 +154,25 @@ impl Batch<'_> {
             let generation = known.as_ref().map_or(0, |link| link.generation);
             let link = match known.filter(|link| !link.gone) {
                 Some(link) => {
-                    step.link_set_state(link.id, state, why).await?;
-                    step.link_set_ticket(link.id, ticket).await?;
+                    step.links().set_state(link.id, state, why).await?;
+                    step.links().set_ticket(link.id, ticket).await?;
                     link.id
                 }
                 None => {
-                    step.link_add(
-                        Section::Attachment,
-                        &file.link_key,
-                        generation + 1,
-                        Some(ticket),
-                        state,
-                        why,
-                    )
-                    .await?
+                    step.links()
+                        .add(
+                            Section::Attachment,
+                            &file.link_key,
+                            generation + 1,
+                            Some(ticket),
+                            state,
+                            why,
+                        )
+                        .await?
                 }
             };
             if let Some(row) = &file.row_name {
-                step.link_set_row(link, row).await?;
+                step.links().set_row(link, row).await?;
             }
             if file.row.is_ours {
                 found
@@ -182,10 +183,11 @@ impl Batch<'_> {
         }
         if let Some(told) = found.told {
             tracing::warn!(%delivery, "a body does not go to Deskie as it stands: {told}");
-            step.journal_add(Some(ticket), "not sent as written", told)
+            step.journal()
+                .add(Some(ticket), "not sent as written", told)
                 .await?;
         }
-        Ok(step.delivery_resolved(delivery, &found.resolution).await?)
+        Ok(step.deliveries().resolved(delivery, &found.resolution).await?)
     }
 
     /// A change in an attachment table.
@@ -199,7 +201,7 @@ impl Batch<'_> {
             return self.file_list_event(step, event, attached).await;
         }
         if event.op == Op::Truncate {
-            return Ok(step.file_set_all_gone(&attached.source, event.xid).await?);
+            return Ok(step.files().set_all_gone(&attached.source, event.xid).await?);
         }
         let row = match event.op {
             Op::Delete => event.old_key.as_ref(),
@@ -207,7 +209,8 @@ impl Batch<'_> {
         };
         let key = |row: &Value| key_of(row, &attached.shape.key);
         let Some(new_key) = row.and_then(key) else {
-            step.skipped_count("a change without the mapped key (replica identity)")
+            step.skipped()
+                .count("a change without the mapped key (replica identity)")
                 .await?;
             return Ok(());
         };
@@ -221,14 +224,15 @@ impl Batch<'_> {
         }
         if let Some(old_key) = event.old_key.as_ref().and_then(key).filter(|old| *old != new_key)
             && let Some(link) = step
-                .link_find(Section::Attachment, &attached.link_key(&old_key))
+                .links()
+                .find(Section::Attachment, &attached.link_key(&old_key))
                 .await?
             && !link.gone
         {
-            step.link_set_key(link.id, &link_key).await?;
+            step.links().set_key(link.id, &link_key).await?;
         }
         let is_insert = event.op == Op::Insert && !has_moved;
-        let known = step.link_find(Section::Attachment, &link_key).await?;
+        let known = step.links().find(Section::Attachment, &link_key).await?;
         let came_back = known.as_ref().is_some_and(|link| link.gone_in == Some(event.xid));
         match known {
             Some(link)
@@ -237,10 +241,10 @@ impl Batch<'_> {
                     && is_insert
                     && self.file_is_back(step, attached, &link, &new_key).await? =>
             {
-                Ok(step.link_set_back(link.id).await?)
+                Ok(step.links().set_back(link.id).await?)
             }
             Some(link) if came_back => {
-                step.link_set_back(link.id).await?;
+                step.links().set_back(link.id).await?;
                 if event.echo {
                     return Ok(());
                 }
@@ -250,7 +254,7 @@ impl Batch<'_> {
                 _ if event.echo => Ok(()),
                 LinkState::Seen => self.file_enters(step, event, attached, link.id, &new_key).await,
                 // Perhaps the site has mended what it was parked for.
-                LinkState::Parked => Ok(step.file_retry(link.id).await?),
+                LinkState::Parked => Ok(step.files().retry(link.id).await?),
                 LinkState::Queued if !is_insert => {
                     self.waiting_file_changed(step, event, attached, &link, &new_key)
                         .await
@@ -264,7 +268,8 @@ impl Batch<'_> {
                     false => (LinkState::Seen, None),
                 };
                 let link = step
-                    .link_add(Section::Attachment, &link_key, generation, None, state, why)
+                    .links()
+                    .add(Section::Attachment, &link_key, generation, None, state, why)
                     .await?;
                 if event.echo {
                     return Ok(());
@@ -272,7 +277,8 @@ impl Batch<'_> {
                 self.file_enters(step, event, attached, link, &new_key).await
             }
             _ => Ok(step
-                .skipped_count("an update of a file from before the connector")
+                .skipped()
+                .count("an update of a file from before the connector")
                 .await?),
         }
     }
@@ -287,7 +293,7 @@ impl Batch<'_> {
         link: &Link,
         key: &str,
     ) -> Result<bool, ResolveError> {
-        let Some(sent) = step.file_sent_as(link.id).await? else {
+        let Some(sent) = step.files().sent_as(link.id).await? else {
             return Ok(false);
         };
         Ok(match self.ask_file(attached, &attached.by_key, key).await? {
@@ -322,9 +328,14 @@ impl Batch<'_> {
     ) -> Result<(), ResolveError> {
         let place = match self.file_place(step, event, attached, key).await? {
             Place::Lane(place) => place,
-            Place::Later(why) => return Ok(step.link_set_state(link, LinkState::Seen, Some(&why)).await?),
+            Place::Later(why) => {
+                return Ok(step.links().set_state(link, LinkState::Seen, Some(&why)).await?);
+            }
             Place::Nowhere(why) => {
-                return Ok(step.link_set_state(link, LinkState::Skipped, Some(&why)).await?);
+                return Ok(step
+                    .links()
+                    .set_state(link, LinkState::Skipped, Some(&why))
+                    .await?);
             }
             Place::Taken => return Ok(()),
         };
@@ -346,22 +357,23 @@ impl Batch<'_> {
         }
         let body = text::names_of_files(&[row.name.as_str()]);
         let file = file_ref(link, &attached.source, row);
-        step.link_set_ticket(link, place.ticket).await?;
-        step.file_queue(&NewFile {
-            position: event.id.0,
-            ticket_id: place.ticket,
-            author: place.author,
-            body: &body,
-            file: &file,
-            at: event.committed_at.as_second(),
-        })
-        .await?;
-        step.link_set_state(link, LinkState::Queued, None).await?;
+        step.links().set_ticket(link, place.ticket).await?;
+        step.files()
+            .queue(&NewFile {
+                position: event.id.0,
+                ticket_id: place.ticket,
+                author: place.author,
+                body: &body,
+                file: &file,
+                at: event.committed_at.as_second(),
+            })
+            .await?;
+        step.links().set_state(link, LinkState::Queued, None).await?;
         Ok(())
     }
 
     async fn file_seen(&self, step: &Step<'_>, link: LinkId, why: &str) -> Result<(), ResolveError> {
-        Ok(step.link_set_state(link, LinkState::Seen, Some(why)).await?)
+        Ok(step.links().set_state(link, LinkState::Seen, Some(why)).await?)
     }
 
     /// In whose lane a file goes as a message of its own.
@@ -400,9 +412,13 @@ impl Batch<'_> {
             return later(OF_NOTHING);
         };
         if attached.config.of == AttachmentOf::Ticket {
-            let ticket = step.ticket_newest(&parent).await?.filter(|ticket| !ticket.gone);
+            let ticket = step
+                .tickets()
+                .newest(&parent)
+                .await?
+                .filter(|ticket| !ticket.gone);
             return match ticket {
-                Some(ticket) if step.file_late_for_ticket(ticket.id).await? => Ok(Place::Lane(Lane {
+                Some(ticket) if step.files().late_for_ticket(ticket.id).await? => Ok(Place::Lane(Lane {
                     ticket: ticket.id,
                     author: Kind::Customer,
                 })),
@@ -410,7 +426,7 @@ impl Batch<'_> {
                 None => later("its ticket is not known"),
             };
         }
-        let message = step.link_find(Section::Message, &parent).await?;
+        let message = step.links().find(Section::Message, &parent).await?;
         let Some(message) = message.filter(|link| !link.gone) else {
             return later("its message is not known");
         };
@@ -419,12 +435,13 @@ impl Batch<'_> {
                 Ok(Place::Nowhere("its message is not for Deskie".to_owned()))
             }
             (LinkState::Seen, Some(ticket)) => {
-                if let Some(ticket) = step.ticket_by_id(ticket).await? {
+                if let Some(ticket) = step.tickets().by_id(ticket).await? {
                     self.message_again(step, event, &parent, message.id, &ticket)
                         .await?;
                 }
                 let own = step
-                    .link_find(Section::Attachment, &attached.link_key(key))
+                    .links()
+                    .find(Section::Attachment, &attached.link_key(key))
                     .await?;
                 match own.map(|link| link.state) {
                     Some(LinkState::Seen) | None => later("its message is not for Deskie so far"),
@@ -432,7 +449,7 @@ impl Batch<'_> {
                 }
             }
             (LinkState::Seen, None) => later("its message belongs to no ticket"),
-            (_, ticket) => match (step.file_late_for(message.id).await?, ticket) {
+            (_, ticket) => match (step.files().late_for(message.id).await?, ticket) {
                 (Some(author), Some(ticket)) => Ok(Place::Lane(Lane { ticket, author })),
                 _ => later("it goes with its message"),
             },

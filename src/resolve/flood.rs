@@ -34,7 +34,7 @@ impl Batch<'_> {
                 .map(|(_, section)| *section)
                 .collect();
             if !sections.is_empty() {
-                step.bulk_set_emptied(xid, &sections).await?;
+                step.bulk().set_emptied(xid, &sections).await?;
                 is_kept = true;
             }
         }
@@ -49,7 +49,7 @@ impl Batch<'_> {
             // Most transactions open one case, and nothing is written about them.
             if tickets.len() > most || self.cut == Some(xid) || self.counted.contains(&xid) {
                 let tickets: Vec<LaneId> = tickets.into_iter().collect();
-                step.bulk_opens(&tickets, xid).await?;
+                step.bulk().opens(&tickets, xid).await?;
                 is_kept = true;
             }
         }
@@ -63,7 +63,7 @@ impl Batch<'_> {
 /// Judges the transactions that are over, all but `cut`.
 pub(super) async fn judge(step: &Step<'_>, config: &Config, cut: Option<u64>) -> Result<(), ResolveError> {
     let most = i64::try_from(config.capture.max_new_cases).unwrap_or(i64::MAX);
-    for held in step.bulk_judge(cut, most).await? {
+    for held in step.bulk().judge(cut, most).await? {
         tracing::error!(
             "one transaction of the site ({}) would open {} cases, more than [capture] max_new_cases: they wait for a \
              person, see `failed list`; everything else goes on",
@@ -71,7 +71,7 @@ pub(super) async fn judge(step: &Step<'_>, config: &Config, cut: Option<u64>) ->
             held.cases
         );
         let detail = format!("transaction {}: {} cases", held.xid, held.cases);
-        step.journal_add(None, "new cases held", &detail).await?;
+        step.journal().add(None, "new cases held", &detail).await?;
     }
     Ok(())
 }

@@ -152,7 +152,7 @@ impl Resolver {
         let mut known = self.followed.lock().await;
         let followed = match known.take().filter(|(of, _)| *of == xid) {
             Some((_, followed)) => followed,
-            None => self.store.event_followed(xid, &compiled.key_firsts()).await?,
+            None => self.store.events().followed(xid, &compiled.key_firsts()).await?,
         };
         let (_, followed) = known.insert((xid, followed));
         let is_followed = |event: &&Event| {
@@ -173,7 +173,7 @@ impl Resolver {
         for (relation, values) in rows {
             if let Some(column) = firsts.get(relation) {
                 let column = (*column, values.as_slice());
-                rest.extend(self.store.event_rest(xid, last, relation, column).await?);
+                rest.extend(self.store.events().rest(xid, last, relation, column).await?);
             }
         }
         rest.sort_unstable_by_key(|event| event.id);

@@ -151,7 +151,12 @@ impl Resolver {
                 if failures > 0 {
                     failures = 0;
                     tracing::info!("resolving goes on");
-                    if let Err(error) = self.store.trouble_over(TroubleKind::ResolvingStopped, "").await {
+                    if let Err(error) = self
+                        .store
+                        .troubles()
+                        .over(TroubleKind::ResolvingStopped, "")
+                        .await
+                    {
                         tracing::warn!("that resolving goes on could not be noted: {error}");
                     }
                 }
@@ -182,7 +187,7 @@ impl Resolver {
                     tracing::error!(attempt = failures, "resolving stopped: {error}");
                     let text = format!("resolving stopped: {error}");
                     let trouble = Seen::new(TroubleKind::ResolvingStopped, text);
-                    if let Err(error) = self.store.trouble_seen(&trouble).await {
+                    if let Err(error) = self.store.troubles().seen(&trouble).await {
                         tracing::warn!("the error could not be noted: {error}");
                     }
                     Some(Duration::from_secs(u64::from(failures.min(10))))
@@ -216,7 +221,7 @@ impl Resolver {
             .await
             .map_err(|error| ResolveError::Site(error.to_string()))?;
         let made = Arc::new(Compiled::load(&client, &self.config).await?);
-        self.store.clock_declare(&made.created_at).await?;
+        self.store.clocks().declare(&made.created_at).await?;
         *compiled = Some(made.clone());
         Ok(made)
     }
@@ -255,10 +260,13 @@ impl Batch<'_> {
         for section in self.compiled.sections_of(&event.relation) {
             if event.op == Op::Truncate {
                 if self.has_parked {
-                    step.parked_event_overtaken(&event.relation, None, event).await?;
+                    step.parked_events()
+                        .overtaken(&event.relation, None, event)
+                        .await?;
                 }
-                step.link_set_all_gone(section, event, DROPPED).await?;
-                step.journal_add(None, "truncate", &event.relation.to_string())
+                step.links().set_all_gone(section, event, DROPPED).await?;
+                step.journal()
+                    .add(None, "truncate", &event.relation.to_string())
                     .await?;
                 continue;
             }
@@ -281,20 +289,22 @@ impl Batch<'_> {
                         shape.relation
                     )));
                 }
-                step.skipped_count("a change without the mapped key (replica identity)")
+                step.skipped()
+                    .count("a change without the mapped key (replica identity)")
                     .await?;
                 continue;
             };
             let has_moved = self.moves.contains(&(event.id, section));
             if event.op == Op::Delete && !has_moved && self.stays(event, shape, &new_key).await? {
-                step.skipped_count(STAYS).await?;
+                step.skipped().count(STAYS).await?;
                 continue;
             }
             if self.has_parked
                 && event.op != Op::Insert
                 && let Some(key) = row.map(|row| enter::key_image(row, columns))
             {
-                step.parked_event_overtaken(&event.relation, Some(&key), event)
+                step.parked_events()
+                    .overtaken(&event.relation, Some(&key), event)
                     .await?;
             }
             match event.op {
@@ -330,38 +340,44 @@ impl Batch<'_> {
         key: &str,
         event: &Event,
     ) -> Result<(), ResolveError> {
-        let known = step.link_find(section, key).await?;
+        let known = step.links().find(section, key).await?;
         if known.is_none() && self.cut == Some(event.xid) {
             // The rest of the transaction, which may bring it back, is not seen yet.
             let reason = Some("from before the connector");
-            let link = step.link_add(section, key, 1, None, LinkState::Skipped, reason);
-            step.link_set_gone(link.await?, event).await?;
+            let link = step
+                .links()
+                .add(section, key, 1, None, LinkState::Skipped, reason);
+            step.links().set_gone(link.await?, event).await?;
         }
         if let Some(link) = known.filter(|link| !link.gone) {
-            step.link_set_gone(link.id, event).await?;
+            step.links().set_gone(link.id, event).await?;
             // The rest of the transaction, which may bring it back, is seen.
             if self.cut != Some(event.xid) {
-                step.delivery_forget(link.id).await?;
+                step.deliveries().forget(link.id).await?;
             }
             if step
-                .delivery_drop_unsent(link.id, "the site deleted the row before it was sent")
+                .deliveries()
+                .drop_unsent(link.id, "the site deleted the row before it was sent")
                 .await?
                 + step
-                    .file_drop_unsent(link.id, "the site deleted it before it was sent")
+                    .files()
+                    .drop_unsent(link.id, "the site deleted it before it was sent")
                     .await?
                 > 0
             {
-                step.link_set_state(link.id, LinkState::Skipped, Some(DROPPED))
+                step.links()
+                    .set_state(link.id, LinkState::Skipped, Some(DROPPED))
                     .await?;
-                step.file_release_of(link.id).await?;
+                step.files().release_of(link.id).await?;
             }
         }
         if section == Section::Ticket
-            && let Some(ticket) = step.ticket_newest(key).await?.filter(|ticket| !ticket.gone)
+            && let Some(ticket) = step.tickets().newest(key).await?.filter(|ticket| !ticket.gone)
         {
-            step.ticket_set_gone(ticket.id, true).await?;
-            step.delivery_wake(ticket.id).await?;
-            step.journal_add(Some(ticket.id), "ticket deleted on the site", "")
+            step.tickets().set_gone(ticket.id, true).await?;
+            step.deliveries().wake(ticket.id).await?;
+            step.journal()
+                .add(Some(ticket.id), "ticket deleted on the site", "")
                 .await?;
         }
         Ok(())
@@ -376,16 +392,20 @@ impl Batch<'_> {
         old_key: Option<&str>,
     ) -> Result<(), ResolveError> {
         if let Some(old_key) = old_key
-            && let Some(link) = step.link_find(section, old_key).await?.filter(|link| !link.gone)
+            && let Some(link) = step
+                .links()
+                .find(section, old_key)
+                .await?
+                .filter(|link| !link.gone)
         {
-            step.link_set_key(link.id, key).await?;
+            step.links().set_key(link.id, key).await?;
         }
         if section == Section::Ticket
             && let Some(old_key) = old_key
         {
-            step.ticket_set_key(old_key, key).await?;
+            step.tickets().set_key(old_key, key).await?;
         }
-        let mut known = step.link_find(section, key).await?;
+        let mut known = step.links().find(section, key).await?;
         let mut is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));
         if let Some(link) = known.as_mut().filter(|_| is_insert)
             && self.came_back(step, event, section, key, link).await?
@@ -402,21 +422,22 @@ impl Batch<'_> {
             // Our own write, or a row that a trigger of the site added to it (rule 8).
             if known.as_ref().is_none_or(|link| link.gone && is_insert) && is_insert {
                 let generation = known.map_or(1, |link| link.generation + 1);
-                step.link_add(
-                    section,
-                    key,
-                    generation,
-                    None,
-                    LinkState::Written,
-                    Some("written by us"),
-                )
-                .await?;
+                step.links()
+                    .add(
+                        section,
+                        key,
+                        generation,
+                        None,
+                        LinkState::Written,
+                        Some("written by us"),
+                    )
+                    .await?;
             }
             return Ok(());
         }
         match known {
             Some(link) if is_insert && !link.gone => {
-                step.skipped_count("a known key was inserted again").await?;
+                step.skipped().count("a known key was inserted again").await?;
                 Ok(())
             }
             Some(link) if is_insert => {
@@ -428,7 +449,7 @@ impl Batch<'_> {
                 if self.made_after_start(section, event).await? == Some(true) {
                     return self.first_seen(step, event, section, key, 1).await;
                 }
-                Ok(step.skipped_count(LOADED_AGAIN).await?)
+                Ok(step.skipped().count(LOADED_AGAIN).await?)
             }
             None if is_insert => {
                 self.learn_clock(step, event, section).await?;
@@ -447,14 +468,14 @@ impl Batch<'_> {
         key: &str,
     ) -> Result<(), ResolveError> {
         if section == Section::Ticket
-            && let Some(ticket) = step.ticket_newest(key).await?
+            && let Some(ticket) = step.tickets().newest(key).await?
         {
-            step.delivery_wake(ticket.id).await?;
+            step.deliveries().wake(ticket.id).await?;
         }
         match self.made_after_start(section, event).await? {
             Some(true) => return self.first_seen(step, event, section, key, 1).await,
-            Some(false) => step.skipped_count(FROM_BEFORE).await?,
-            None => step.skipped_count(UNTOLD).await?,
+            Some(false) => step.skipped().count(FROM_BEFORE).await?,
+            None => step.skipped().count(UNTOLD).await?,
         }
         Ok(())
     }
@@ -469,9 +490,9 @@ impl Batch<'_> {
         link: Link,
     ) -> Result<(), ResolveError> {
         if section == Section::Ticket
-            && let Some(ticket) = step.ticket_newest(key).await?
+            && let Some(ticket) = step.tickets().newest(key).await?
         {
-            step.delivery_wake(ticket.id).await?;
+            step.deliveries().wake(ticket.id).await?;
             if self.config.ticket.open_on == OpenOn::Message {
                 return Ok(());
             }
@@ -482,7 +503,8 @@ impl Batch<'_> {
         if link.state == LinkState::Seen {
             let Some(image) = self.newest_image(event, section).await? else {
                 return Ok(step
-                    .link_set_state(link.id, LinkState::Skipped, Some(DROPPED))
+                    .links()
+                    .set_state(link.id, LinkState::Skipped, Some(DROPPED))
                     .await?);
             };
             match self.lane_of(section, key, &image).await? {
@@ -492,8 +514,8 @@ impl Batch<'_> {
                         .await?;
                 }
                 Lane::Of(ticket_key) => {
-                    let ticket = step.ticket_find_or_add(&ticket_key).await?;
-                    step.link_set_ticket(link.id, ticket.id).await?;
+                    let ticket = step.tickets().find_or_add(&ticket_key).await?;
+                    step.links().set_ticket(link.id, ticket.id).await?;
                     self.enter(step, event, &image, section, link.id, &ticket).await?;
                 }
             }

@@ -85,15 +85,15 @@ impl Batch<'_> {
         {
             return Ok(false);
         }
-        step.link_set_back(link.id).await?;
+        step.links().set_back(link.id).await?;
         link.gone = false;
-        if step.link_revive(link.id, DROPPED).await? {
+        if step.links().revive(link.id, DROPPED).await? {
             link.state = LinkState::Seen;
         }
         if section == Section::Ticket
-            && let Some(ticket) = step.ticket_newest(key).await?
+            && let Some(ticket) = step.tickets().newest(key).await?
         {
-            step.ticket_set_gone(ticket.id, false).await?;
+            step.tickets().set_gone(ticket.id, false).await?;
         }
         Ok(true)
     }

@@ -25,7 +25,8 @@ impl Batch<'_> {
         let mut deleted_by = None;
         for later in self
             .store
-            .event_later(event.id, &event.relation, &Value::Object(key))
+            .events()
+            .later(event.id, &event.relation, &Value::Object(key))
             .await?
         {
             match (later.op, later.image, &mut image) {

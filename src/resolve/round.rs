@@ -115,11 +115,12 @@ impl Resolver {
             has_more,
         } = self
             .store
+            .events()
             .round(most, self.config.capture.settle, is_careful)
             .await?;
         let mut items: Vec<Item> = Vec::new();
         if facts.has_again {
-            let parked = self.store.parked_event_retried().await?;
+            let parked = self.store.parked_events().retried().await?;
             items.extend(parked.into_iter().map(Item::Again));
         }
         let next = match (items.is_empty(), events.is_empty(), has_more) {
@@ -130,9 +131,9 @@ impl Resolver {
         let events = self.as_left(events, goes_on, &compiled).await?;
         items.extend(events.into_iter().map(Item::Event));
         if facts.has_again {
-            let waiting = self.store.delivery_unresolved(AGAIN).await?.into_iter();
+            let waiting = self.store.deliveries().unresolved(AGAIN).await?.into_iter();
             items.extend(waiting.map(|waiting| Item::Waiting(Box::new(waiting))));
-            let strays = self.store.delivery_strays(AGAIN).await?.into_iter();
+            let strays = self.store.deliveries().strays(AGAIN).await?.into_iter();
             items.extend(strays.map(Item::Stray));
         }
         if items.is_empty() {
@@ -248,7 +249,7 @@ impl Resolver {
     async fn settle_counts(&self) -> Result<(), ResolveError> {
         let mut owed = self.owed.lock().await;
         if !owed.0.is_empty() || !owed.1.is_empty() {
-            self.store.attempts_take_back(&owed.0, &owed.1).await?;
+            self.store.attempts().take_back(&owed.0, &owed.1).await?;
             *owed = Default::default();
         }
         Ok(())
@@ -257,10 +258,10 @@ impl Resolver {
     async fn count_attempt(&self, piece: &[Item]) -> Result<(), ResolveError> {
         let (events, deliveries) = ids(piece);
         if !events.is_empty() {
-            self.store.event_count_attempt(&events).await?;
+            self.store.attempts().count_events(&events).await?;
         }
         if !deliveries.is_empty() {
-            self.store.delivery_count_attempt(&deliveries).await?;
+            self.store.attempts().count_deliveries(&deliveries).await?;
         }
         Ok(())
     }
@@ -273,11 +274,11 @@ impl Resolver {
             // A backend that dies of one row takes its connection along.
             ResolveError::Site(_) => {
                 let breaks = self.breaks.fetch_add(1, Ordering::Relaxed) + 1;
-                breaks < BREAKS || self.store.status_ping().await.is_err()
+                breaks < BREAKS || self.store.ping().await.is_err()
             }
             ResolveError::Store(error) => match error.is_of_the_values() {
                 Some(is_of_the_values) => !is_of_the_values,
-                None => self.store.status_ping().await.is_err(),
+                None => self.store.ping().await.is_err(),
             },
         }
     }
@@ -315,7 +316,7 @@ impl Resolver {
         let events: Vec<&Event> = events_of(piece).collect();
         let facts = match facts {
             Some(facts) => facts,
-            None => self.store.facts().await?,
+            None => self.store.events().facts().await?,
         };
         let mut emptied = facts.emptied;
         emptied.extend(moves::emptied(&events, &compiled));
@@ -375,11 +376,11 @@ impl Resolver {
                 Item::Event(event) => Box::pin(batch.event(&step, event)).await?,
                 Item::Again(event) => {
                     Box::pin(batch.event(&step, event)).await?;
-                    step.parked_event_done(event.id).await?;
+                    step.parked_events().done(event.id).await?;
                 }
                 // An event of this round may have changed it, or handed it to another ticket.
                 Item::Waiting(waiting) => {
-                    if let Some(now) = step.delivery_to_resolve(waiting.id).await? {
+                    if let Some(now) = step.deliveries().to_resolve(waiting.id).await? {
                         Box::pin(batch.unresolved(&step, &now)).await?;
                     }
                 }
@@ -389,14 +390,14 @@ impl Resolver {
         Box::pin(batch.run_of(&step, run)).await?;
         let (ids, deliveries) = ids(piece);
         if !deliveries.is_empty() {
-            step.delivery_well(&deliveries).await?;
+            step.attempts().went_well(&deliveries).await?;
         }
         if matches!(piece.first(), Some(Item::Event(_))) {
             batch.transactions_end(&step).await?;
         }
         CrashPoint::ResolveDecided.reached();
         // Last of all: what was read by key up to now was read by the keys that are noted.
-        step.event_delete_unheld(&ids).await?;
+        step.events().delete_unheld(&ids).await?;
         step.commit().await?;
         CrashPoint::ResolveStored.reached();
         self.store.wake.lanes.notify_one();
@@ -414,21 +415,21 @@ impl Resolver {
         match item {
             Item::Event(event) | Item::Again(event) => {
                 tracing::error!(ticket = ?place.ticket_key, "a change of {} is parked: {why}; `deskie-cdc failed show e{}`", event.relation, event.id);
-                step.event_park(event.id, &place, why).await?;
+                step.events().park(event.id, &place, why).await?;
                 if matches!(item, Item::Event(_)) {
                     super::flood::judge(&step, &self.config, cut).await?;
                 }
             }
             Item::Waiting(waiting) => {
                 tracing::error!(ticket = %waiting.ticket_key, "parked: {why}; `deskie-cdc failed show d{}`", waiting.id);
-                step.delivery_park(waiting.id, why).await?;
+                step.deliveries().park(waiting.id, why).await?;
             }
             Item::Stray(stray) => {
                 tracing::error!(
                     "a row is parked again: {why}; `deskie-cdc failed show d{}`",
                     stray.id
                 );
-                step.delivery_park(stray.id, why).await?;
+                step.deliveries().park(stray.id, why).await?;
             }
         }
         step.commit().await?;
@@ -453,7 +454,7 @@ impl Resolver {
         let lane = async {
             let mut client = self.store.client().await.ok()?;
             let step = self.store.step(&mut client).await.ok()?;
-            let ticket = step.ticket_find_or_add(&key).await.ok()?;
+            let ticket = step.tickets().find_or_add(&key).await.ok()?;
             step.commit().await.ok()?;
             Some(ticket.id)
         };

@@ -21,7 +21,7 @@ impl Batch<'_> {
         let Some(key) = values.map(|values| TicketKey(key_text(&values))) else {
             return Ok(());
         };
-        let Some(ticket) = step.ticket_newest(key.as_str()).await?.filter(|t| !t.gone) else {
+        let Some(ticket) = step.tickets().newest(key.as_str()).await?.filter(|t| !t.gone) else {
             return Ok(());
         };
         let of_image = match status_word(self.ticket_status(Some(&event.image), &key).await?) {
@@ -30,15 +30,16 @@ impl Batch<'_> {
             Err(word) => {
                 tell_odd_status(&key, &word);
                 return Ok(step
-                    .skipped_count("[ticket] status is not open, waiting or closed")
+                    .skipped()
+                    .count("[ticket] status is not open, waiting or closed")
                     .await?);
             }
         };
-        let Some(known) = step.status_known(ticket.id).await? else {
+        let Some(known) = step.case_statuses().known(ticket.id).await? else {
             return Ok(());
         };
         if event.echo {
-            return Ok(step.status_of_site(ticket.id, &of_image).await?);
+            return Ok(step.case_statuses().set_of_site(ticket.id, &of_image).await?);
         }
         if known.site.as_deref() == Some(&of_image) {
             return Ok(());
@@ -46,14 +47,16 @@ impl Batch<'_> {
         if self.ticket_status(None, &key).await?.as_deref() != Some(&of_image) {
             return Ok(());
         }
-        step.status_of_site(ticket.id, &of_image).await?;
+        step.case_statuses().set_of_site(ticket.id, &of_image).await?;
         if !known.has_case {
             return Ok(());
         }
         if known.deskie.as_deref() == Some(&of_image) {
-            return Ok(step.status_unqueue(ticket.id, &of_image).await?);
+            return Ok(step.case_statuses().unqueue(ticket.id, &of_image).await?);
         }
-        step.status_queue(ticket.id, event.id.0, &of_image).await?;
+        step.case_statuses()
+            .queue(ticket.id, event.id.0, &of_image)
+            .await?;
         Ok(())
     }
 }

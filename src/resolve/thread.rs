@@ -71,7 +71,7 @@ impl Batch<'_> {
         event: &Event,
         row_key: &str,
     ) -> Result<(), ResolveError> {
-        for known in step.link_of_row(Section::Message, row_key).await? {
+        for known in step.links().of_row(Section::Message, row_key).await? {
             if !known.link.gone {
                 self.delete_noted(step, event, Section::Message, &known.key)
                     .await?;
@@ -79,7 +79,7 @@ impl Batch<'_> {
             // One that had left the list before is past as well: the row's key may be used anew.
             if !known.link.gone || known.link.gone_in.is_none() {
                 self.deleted(step, Section::Message, &known.key, event).await?;
-                step.link_set_gone(known.link.id, event).await?;
+                step.links().set_gone(known.link.id, event).await?;
             }
         }
         Ok(())
@@ -98,7 +98,7 @@ impl Batch<'_> {
             return Ok(());
         };
         if let Some(old_key) = old_key {
-            step.link_rename_row(old_key, row_key, shape.key.len()).await?;
+            step.links().rename_row(old_key, row_key, shape.key.len()).await?;
         }
         let lacks = |column: &String| event.image.get(column).is_none();
         let by_key = thread.reads_ticket || thread.columns.iter().any(lacks);
@@ -110,23 +110,20 @@ impl Batch<'_> {
             Told::Gone => return self.row_told(step, row_key).await,
             Told::Refused(why) => return self.row_untold(step, event, row_key, &why).await,
         };
-        let known: HashMap<String, RowLink> = step
-            .link_of_row(Section::Message, row_key)
-            .await?
-            .into_iter()
-            .map(|known| (known.key.clone(), known))
-            .collect();
+        let known = step.links().of_row(Section::Message, row_key).await?;
+        let known = known.into_iter().map(|known| (known.key.clone(), known));
+        let known: HashMap<String, RowLink> = known.collect();
         let Compared { fresh, mut changed } = self.compared(step, event, &elements, &known).await?;
         if event.echo && !by_key {
             if fresh.is_empty() {
                 return Ok(());
             }
             let ticket = match self.ticket_key_of(&event.image).await? {
-                Lane::Of(key) => step.ticket_newest(key.as_str()).await?.map(|ticket| ticket.id),
+                Lane::Of(key) => step.tickets().newest(key.as_str()).await?.map(|ticket| ticket.id),
                 Lane::None | Lane::Untold(_) => None,
             };
             if let (Some(ticket), Some((first, _))) = (ticket, fresh.first()) {
-                step.remote_claim_next(ticket, &first.key).await?;
+                step.remotes().claim_next(ticket, &first.key).await?;
             }
             for (element, generation) in fresh {
                 element_add(step, ticket, row_key, (element, generation), OURS).await?;
@@ -158,7 +155,7 @@ impl Batch<'_> {
             }
         };
         self.row_told(step, row_key).await?;
-        let ticket = step.ticket_find_or_add(&ticket_key).await?;
+        let ticket = step.tickets().find_or_add(&ticket_key).await?;
         let Some(image) = self.newest_image(event, Section::Message).await? else {
             return Ok(());
         };
@@ -194,7 +191,7 @@ impl Batch<'_> {
                 Some(known) if !known.link.gone => changed.push((element, known)),
                 // It is back in its list, or in its table after a move.
                 Some(known) if known.link.gone_in.is_none_or(|xid| xid == event.xid) => {
-                    step.link_set_back(known.link.id).await?;
+                    step.links().set_back(known.link.id).await?;
                     changed.push((element, known));
                 }
                 Some(past) => fresh.push((element, past.link.generation + 1)),
@@ -231,7 +228,7 @@ impl Batch<'_> {
                 false => None,
             };
             if let Some(said) = said
-                && step.remote_claim(ticket.id, &said, &element.key).await?
+                && step.remotes().claim(ticket.id, &said, &element.key).await?
             {
                 element_add(step, Some(ticket.id), row_key, (element, generation), OURS).await?;
             } else {
@@ -239,7 +236,7 @@ impl Batch<'_> {
             }
         }
         // A reply of ours is among them in other words.
-        let untold = event.echo && !theirs.is_empty() && step.remote_unclaimed(ticket.id).await?;
+        let untold = event.echo && !theirs.is_empty() && step.remotes().unclaimed(ticket.id).await?;
         for (element, generation) in theirs {
             let state = (LinkState::Seen, None);
             let link = element_add(step, Some(ticket.id), row_key, (element, generation), state).await?;
@@ -293,7 +290,7 @@ impl Batch<'_> {
                     if matches!(&found, Ruling::NotNow(why) if known.reason.as_ref() == Some(why)) {
                         continue;
                     }
-                    step.link_set_ticket(link.id, ticket.id).await?;
+                    step.links().set_ticket(link.id, ticket.id).await?;
                     let image = image_for(&found, of.image, &shape.key);
                     self.enter_found(step, event, &image, Section::Message, link.id, ticket, found)
                         .await?;
@@ -388,7 +385,7 @@ impl Batch<'_> {
     /// Whether a later change of the row is captured already.
     async fn is_superseded(&self, event: &Event) -> Result<bool, ResolveError> {
         let key = key_image(&event.image, &self.compiled.shape(Section::Message).key);
-        let later = self.store.event_later(event.id, &event.relation, &key).await?;
+        let later = self.store.events().later(event.id, &event.relation, &key).await?;
         Ok(!later.is_empty())
     }
 
@@ -475,16 +472,14 @@ impl Batch<'_> {
     async fn element_left(&self, step: &Step<'_>, event: &Event, left: &RowLink) -> Result<(), ResolveError> {
         self.delete_noted(step, event, Section::Message, &left.key)
             .await?;
-        if step
-            .delivery_drop_unsent(left.link.id, "it left its list before it was sent")
-            .await?
-            > 0
-        {
-            step.link_set_state(left.link.id, LinkState::Skipped, Some(DROPPED))
+        let (links, why) = (step.links(), "it left its list before it was sent");
+        if step.deliveries().drop_unsent(left.link.id, why).await? > 0 {
+            links
+                .set_state(left.link.id, LinkState::Skipped, Some(DROPPED))
                 .await?;
-            step.file_release_of(left.link.id).await?;
+            step.files().release_of(left.link.id).await?;
         }
-        Ok(step.link_set_left(left.link.id).await?)
+        Ok(links.set_left(left.link.id).await?)
     }
 
     /// A row whose messages, or whose ticket, cannot be told is parked by itself.
@@ -499,23 +494,25 @@ impl Batch<'_> {
             return Ok(());
         }
         let why = format!("[message] expand of the row {row_key}: {why}");
-        let link = match step.link_find(Section::Message, row_key).await? {
+        let link = match step.links().find(Section::Message, row_key).await? {
             Some(link) if link.state == LinkState::Parked => {
                 return Ok(step
-                    .delivery_newer_image(link.id, &event.image, event.found)
+                    .deliveries()
+                    .newer_image(link.id, &event.image, event.found)
                     .await?);
             }
             // It was one message before the config knew that it holds many.
             Some(link) if link.ticket_id.is_some() => {
-                return Ok(step.skipped_count("a list that cannot be told").await?);
+                return Ok(step.skipped().count("a list that cannot be told").await?);
             }
             Some(link) => link.id,
             None => {
-                step.link_add(Section::Message, row_key, 1, None, LinkState::Parked, Some(&why))
+                step.links()
+                    .add(Section::Message, row_key, 1, None, LinkState::Parked, Some(&why))
                     .await?
             }
         };
-        if step.delivery_park_again(link, &event.image, &why).await? {
+        if step.deliveries().park_again(link, &event.image, &why).await? {
             return Ok(());
         }
         self.park_stray(step, event, Section::Message, link, &event.image, &why)
@@ -525,10 +522,11 @@ impl Batch<'_> {
     /// The row can be told again.
     async fn row_told(&self, step: &Step<'_>, row_key: &str) -> Result<(), ResolveError> {
         let parked = [LinkState::Parked, LinkState::Queued];
-        if let Some(link) = step.link_find(Section::Message, row_key).await?
+        if let Some(link) = step.links().find(Section::Message, row_key).await?
             && parked.contains(&link.state)
         {
-            step.delivery_withdraw_row(link.id, "its messages can be told now")
+            step.deliveries()
+                .withdraw_row(link.id, "its messages can be told now")
                 .await?;
         }
         Ok(())
@@ -556,9 +554,10 @@ async fn element_add(
     (state, reason): (LinkState, Option<&str>),
 ) -> Result<LinkId, ResolveError> {
     let link = step
-        .link_add(Section::Message, &element.key, generation, ticket, state, reason)
+        .links()
+        .add(Section::Message, &element.key, generation, ticket, state, reason)
         .await?;
-    step.link_set_row(link, row_key).await?;
+    step.links().set_row(link, row_key).await?;
     Ok(link)
 }
 

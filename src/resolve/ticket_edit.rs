@@ -31,10 +31,10 @@ impl Batch<'_> {
         if !config.tells_changes() {
             return Ok(());
         }
-        let Some(ticket) = step.ticket_newest(key).await?.filter(|ticket| !ticket.gone) else {
+        let Some(ticket) = step.tickets().newest(key).await?.filter(|ticket| !ticket.gone) else {
             return Ok(());
         };
-        let Some(sent) = step.ticket_sent(ticket.id).await? else {
+        let Some(sent) = step.tickets().sent(ticket.id).await? else {
             return Ok(());
         };
         let Some(image) = self.newest_image(event, Section::Ticket).await? else {
@@ -46,7 +46,7 @@ impl Batch<'_> {
                 .holds(filter, Section::Ticket, Of::Image(&image, None))
                 .await?;
             let is_hidden = holds == Holds::No;
-            let is_news = holds != Holds::Untold && step.ticket_set_hidden(ticket.id, is_hidden).await?;
+            let is_news = holds != Holds::Untold && step.tickets().set_hidden(ticket.id, is_hidden).await?;
             // One that is not sent yet is behind its opening in the lane.
             if is_news {
                 let line = if is_hidden { DELETED } else { BACK };
@@ -84,7 +84,8 @@ impl Batch<'_> {
         let has_body = self.config.ticket.open_on == OpenOn::Ticket;
         let body = has_body.then_some(whole.as_str());
         if has_body && sent.body.is_none() {
-            step.skipped_count("an edit of a ticket whose text is past [capture] retain")
+            step.skipped()
+                .count("an edit of a ticket whose text is past [capture] retain")
                 .await?;
         }
         let is_subject = subject != sent.subject;
@@ -127,14 +128,14 @@ impl Batch<'_> {
         if event.echo || self.config.ticket.on_delete != OnDelete::Note {
             return Ok(());
         }
-        let Some(ticket) = step.ticket_newest(key).await?.filter(|ticket| !ticket.gone) else {
+        let Some(ticket) = step.tickets().newest(key).await?.filter(|ticket| !ticket.gone) else {
             return Ok(());
         };
         // What was not sent yet is not sent at all.
-        let sent = step.ticket_sent(ticket.id).await?.filter(|sent| sent.is_sent);
+        let sent = step.tickets().sent(ticket.id).await?.filter(|sent| sent.is_sent);
         let Some(sent) = sent else { return Ok(()) };
         // It was told when it left `where`.
-        if step.ticket_set_hidden(ticket.id, false).await? {
+        if step.tickets().set_hidden(ticket.id, false).await? {
             return Ok(());
         }
         let note = under(DELETED, &text::outgoing(&sent.subject, BodyFormat::Text));
@@ -157,13 +158,13 @@ impl Batch<'_> {
             told,
             at: event.committed_at.as_second(),
         };
-        Ok(step.ticket_note(&note).await?)
+        Ok(step.tickets().note(&note).await?)
     }
 
     /// The link of a ticket's row; one from before the connector, whose case a later message opened, has none yet.
     async fn ticket_link(&self, step: &Step<'_>, ticket: &Ticket) -> Result<LinkId, ResolveError> {
         let key = ticket.key.as_str();
-        let known = step.link_find(Section::Ticket, key).await?;
+        let known = step.links().find(Section::Ticket, key).await?;
         if let Some(link) = known.as_ref().filter(|link| !link.gone) {
             return Ok(link.id);
         }
@@ -171,7 +172,8 @@ impl Batch<'_> {
         let reason = Some("from before the connector");
         let state = LinkState::Skipped;
         Ok(step
-            .link_add(Section::Ticket, key, generation, Some(ticket.id), state, reason)
+            .links()
+            .add(Section::Ticket, key, generation, Some(ticket.id), state, reason)
             .await?)
     }
 }

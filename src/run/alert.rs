@@ -269,13 +269,13 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, url: url::Url, stop: Cancell
 }
 
 async fn stored(shared: &Shared) -> Result<Stored, StoreError> {
-    let troubles = shared.store.troubles().await?.into_iter();
+    let troubles = shared.store.troubles().lasting().await?.into_iter();
     let troubles = troubles
         .filter(|trouble| !trouble.kind.is_of_the_process() && trouble.kind != TroubleKind::Parked)
         .map(|trouble| Seen::of(trouble.kind, trouble.subject, trouble.text));
     Ok(Stored {
         troubles: troubles.collect(),
-        parked: shared.store.parked_list(None, 0, Some(MOST_PARKED)).await?,
+        parked: shared.store.parked().list(None, 0, Some(MOST_PARKED)).await?,
     })
 }
 

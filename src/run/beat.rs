@@ -106,7 +106,7 @@ async fn once(
     statement: &mut Option<tokio_postgres::Statement>,
     beat: &Beat,
 ) -> Result<Waiting, StoreError> {
-    match shared.store.beat(connection, statement, beat).await {
+    match shared.store.lease().beat(connection, statement, beat).await {
         Err(error) if !connection.is_closed() => {
             tracing::warn!("what waits could not be looked at, the lease is renewed alone: {error}");
             *statement = None;
@@ -117,7 +117,7 @@ async fn once(
                 watched.slot_lost = slot.is_none_or(|slot| slot.is_lost());
             }
             Ok(Waiting {
-                leads: shared.store.lease_renew().await?,
+                leads: shared.store.lease().renew().await?,
                 due: Due {
                     events: soon,
                     lanes: soon,

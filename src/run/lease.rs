@@ -47,7 +47,7 @@ pub async fn try_lead(
     let passing = |error: &dyn std::fmt::Display| Trouble::Passing(error.to_string());
     let store = &shared.store;
     if stood_by {
-        let age = store.lease_age().await.map_err(|error| passing(&error))?;
+        let age = store.lease().age().await.map_err(|error| passing(&error))?;
         vital.saw_database();
         if age.is_some_and(|age| age < LATE_AFTER) {
             *held_since = None;
@@ -70,7 +70,7 @@ pub async fn try_lead(
         .map_err(|error| passing(&error))?;
     vital.saw_database();
     if !lock(shared, &connection).await? {
-        let age = store.lease_age().await.map_err(|error| passing(&error))?;
+        let age = store.lease().age().await.map_err(|error| passing(&error))?;
         if age.is_some_and(|age| age <= STALE_AFTER) {
             return Ok(None);
         }
@@ -107,7 +107,11 @@ pub async fn try_lead(
         hostname(),
         shared.instance
     );
-    let epoch = store.lease_take(&holder).await.map_err(|error| passing(&error))?;
+    let epoch = store
+        .lease()
+        .take(&holder)
+        .await
+        .map_err(|error| passing(&error))?;
     CrashPoint::LeaseTaken.reached();
     tracing::info!(%epoch, "leading");
     Ok(Some(connection))
@@ -235,7 +239,7 @@ fn hostname() -> String {
 
 /// Lets go of the lead.
 pub async fn give_back(shared: &Shared, connection: tokio_postgres::Client) {
-    match tokio::time::timeout(GIVE_BACK_WITHIN, shared.store.lease_give_back()).await {
+    match tokio::time::timeout(GIVE_BACK_WITHIN, shared.store.lease().give_back()).await {
         Ok(Ok(())) => CrashPoint::LeaseGivenBack.reached(),
         Ok(Err(error)) => tracing::debug!("the lease could not be given back: {error}"),
         Err(_) => tracing::debug!("the lease could not be given back within {GIVE_BACK_WITHIN:?}"),

@@ -16,7 +16,12 @@ const AGAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// Queues the rows of an open gap; false where that failed and is to be tried again, which is told and noted.
 pub async fn repair(shared: &Shared) -> Result<bool, String> {
-    let gap = shared.store.meta_gap().await.map_err(|error| error.to_string())?;
+    let gap = shared
+        .store
+        .gap()
+        .read()
+        .await
+        .map_err(|error| error.to_string())?;
     let trouble = match &gap {
         None => None,
         Some(gap) => match look_through(shared, gap).await {
@@ -32,13 +37,14 @@ pub async fn repair(shared: &Shared) -> Result<bool, String> {
     };
     let noted = async {
         let Some(text) = &trouble else {
-            shared.store.trouble_over(TroubleKind::Unrepaired, "").await?;
+            shared.store.troubles().over(TroubleKind::Unrepaired, "").await?;
             return Ok(());
         };
         // Told once, not at each attempt.
         if shared
             .store
-            .trouble_seen(&Seen::new(TroubleKind::Unrepaired, text))
+            .troubles()
+            .seen(&Seen::new(TroubleKind::Unrepaired, text))
             .await?
         {
             tracing::error!("{text}");

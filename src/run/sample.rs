@@ -32,7 +32,7 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, stop: CancellationToken) {
             used: units.used,
             limit: units.limit,
         };
-        match tokio::time::timeout(TIMEOUT, shared.store.sample_take(Some(budget))).await {
+        match tokio::time::timeout(TIMEOUT, shared.store.samples().take(Some(budget))).await {
             Ok(Ok(seconds)) => wait = Duration::from_secs_f64(seconds.clamp(0.0, 60.0) + 0.5),
             Ok(Err(error)) => tracing::debug!("no sample could be taken: {error}"),
             Err(_) => tracing::debug!("no sample could be taken within {} s", TIMEOUT.as_secs()),

@@ -81,13 +81,13 @@ pub async fn run(shared: Shared, vital: Arc<Vital>, stop: CancellationToken) {
 
 async fn look(shared: &Shared, vital: &Vital, is_whole: bool) -> Result<Looked, crate::store::StoreError> {
     let publication = Some(shared.config.postgres.publication.as_str()).filter(|_| is_whole);
-    let attention = shared.store.status_attention().await?;
+    let attention = shared.store.overview().attention().await?;
     let Looked { mut kinds, mut found } =
         troubles::look(&shared.store, publication, shared.config.alert.after, attention).await?;
     found.extend(of_the_process(vital));
     // Where no webhook is taken, none is missed.
     if !shared.config.server.webhook_secrets.is_empty() {
-        found.extend(shared.store.rules_silent().await?);
+        found.extend(shared.store.rules().silent().await?);
     }
     kinds.extend(
         TroubleKind::ALL
@@ -95,7 +95,7 @@ async fn look(shared: &Shared, vital: &Vital, is_whole: bool) -> Result<Looked, 
             .filter(|kind| kind.is_of_the_process()),
     );
     kinds.push(TroubleKind::RuleSilent);
-    shared.store.trouble_compare(&kinds, &found).await?;
+    shared.store.troubles().compare(&kinds, &found).await?;
     Ok(Looked { kinds, found })
 }
 

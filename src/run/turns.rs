@@ -169,7 +169,7 @@ fn begin_handed(
     deliverer: &Arc<Deliverer>,
     cases: &Arc<Cases>,
 ) -> bool {
-    let (mut deliveries, mut reads) = (shared.store.deliveries_handed(), shared.store.reads_handed());
+    let (mut deliveries, mut reads) = (shared.store.handed().deliveries(), shared.store.handed().reads());
     // What else waits for the budget has its own claim on it, which a look compares.
     if looks.left_some || scheduler.is_stopped() {
         return false;
@@ -197,7 +197,7 @@ fn begin_handed(
                 let Some(place) = place else { continue };
                 let (cases, read) = (cases.clone(), reads.swap_remove(place));
                 if read.is_news && shared.config.reply.is_some() {
-                    shared.store.expect_reply(read.ticket.clone());
+                    shared.store.handed().expect_reply(read.ticket.clone());
                 }
                 running.spawn(async move { (lane, cases.read_handed(read, started.call).await, look) });
             }
@@ -214,13 +214,13 @@ async fn look(
     cases: &Arc<Cases>,
 ) -> Result<Option<Duration>, StoreError> {
     // What was handed on stands in the tables as well.
-    drop((shared.store.deliveries_handed(), shared.store.reads_handed()));
+    drop((shared.store.handed().deliveries(), shared.store.handed().reads()));
     let busy_lanes: Vec<LaneId> = busy.iter().copied().collect();
     let Heads {
         mut deliveries,
         mut reads,
         next_in,
-    } = shared.store.lane_heads(HEADS, &busy_lanes).await?;
+    } = shared.store.deliveries().lane_heads(HEADS, &busy_lanes).await?;
     let mut heads: Vec<Ready> = deliveries.iter().map(ready_delivery).collect();
     heads.extend(reads.iter().map(ready_read));
     let now = clock::monotonic();

@@ -73,7 +73,7 @@ pub async fn watch(
             if let Err(error) = crate::setup::note_keys(&shared.config, &shared.store).await {
                 tracing::debug!("the keys could not be compared: {error}");
             }
-            match shared.store.holds().await {
+            match shared.store.holds().all().await {
                 Ok(holds) if holds.is_empty() == begun.held.is_some() => return,
                 // What is learned of it meanwhile is told as well.
                 Ok(holds) if !holds.is_empty() => vital.set_held(Some(holds.join("; "))),
@@ -128,14 +128,14 @@ async fn wal_is_too_much(
     let held = seen.held_bytes.unwrap_or_default();
     if held <= limit {
         if std::mem::take(told) {
-            note(shared.store.trouble_over(TroubleKind::WalHeld, "").await);
+            note(shared.store.troubles().over(TroubleKind::WalHeld, "").await);
         }
         return false;
     }
     let text = format!("the slot {slot} holds {held} bytes of WAL, more than [capture] max_wal");
     vital.set_error(&text);
     let trouble = Seen::new(TroubleKind::WalHeld, &text);
-    note(shared.store.trouble_seen(&trouble).await);
+    note(shared.store.troubles().seen(&trouble).await);
     if shared.config.capture.on_max_wal == OnMaxWal::DropSlot {
         tracing::error!("{text}: it is dropped, the site's disk comes first; the gap is repaired");
         shared.drop_slot.store(true, Ordering::SeqCst);
@@ -174,7 +174,7 @@ async fn watch_publications(
         note_unpublished(shared, trouble.as_deref()).await?;
         *told = trouble;
     }
-    let is_gap = shared.store.meta_gap().await?.is_some();
+    let is_gap = shared.store.gap().read().await?.is_some();
     Ok(match (found.renamed, is_gap) {
         (true, _) => News::Renamed,
         (false, true) => News::Gap,
@@ -194,9 +194,9 @@ pub async fn note_unpublished(shared: &Shared, trouble: Option<&str>) -> Result<
     let noted = match trouble {
         Some(text) => {
             let trouble = Seen::new(TroubleKind::Unpublished, text);
-            shared.store.trouble_seen(&trouble).await
+            shared.store.troubles().seen(&trouble).await
         }
-        None => shared.store.trouble_over(TroubleKind::Unpublished, "").await,
+        None => shared.store.troubles().over(TroubleKind::Unpublished, "").await,
     };
     noted.map(drop)
 }

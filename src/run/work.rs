@@ -125,7 +125,7 @@ pub async fn work(
 }
 
 async fn is_account_held(store: &Store) -> bool {
-    let reason = store.hold_reason(HoldKind::Account).await;
+    let reason = store.holds().reason(HoldKind::Account).await;
     reason.ok().flatten().is_some()
 }
 
@@ -379,7 +379,7 @@ async fn prune(store: Store, retain: Duration, term: CancellationToken) {
 /// Marks what stands behind something parked, now and then.
 async fn mark(store: Store, term: CancellationToken) {
     loop {
-        if let Err(error) = store.delivery_behind().await {
+        if let Err(error) = store.deliveries().mark_behind().await {
             tracing::debug!("what waits for a person could not be marked, which is tried again: {error}");
         }
         tokio::select! {
@@ -441,7 +441,7 @@ async fn tell_refused(shared: &Shared, vital: &Vital, refused: &Refused) -> Dura
     let pause = match refused.needs_a_person {
         true => {
             // `status` tells it as well, wherever it is asked.
-            if let Err(unsaid) = shared.store.hold_set(HoldKind::Start, why).await {
+            if let Err(unsaid) = shared.store.holds().set(HoldKind::Start, why).await {
                 tracing::debug!("the refused start could not be noted: {unsaid}");
             }
             vital.set_held(Some(why.clone()));
@@ -472,7 +472,7 @@ async fn begin_renewing(shared: &Shared) -> Result<Begun, Refused> {
         tokio::select! {
             begun = &mut begun => return begun,
             () = tokio::time::sleep(RENEW_EVERY) => {
-                match shared.store.lease_renew().await {
+                match shared.store.lease().renew().await {
                     Ok(true) => {}
                     Ok(false) => return Err(Refused::from("another instance has taken over".to_owned())),
                     Err(error) => tracing::warn!("the lease could not be renewed: {error}"),
@@ -484,7 +484,12 @@ async fn begin_renewing(shared: &Shared) -> Result<Begun, Refused> {
 
 /// Drops our slot, once capture has let go of it.
 async fn drop_slot(shared: &Shared) -> Result<(), String> {
-    let meta = shared.store.meta().await.map_err(|error| error.to_string())?;
+    let meta = shared
+        .store
+        .meta()
+        .read()
+        .await
+        .map_err(|error| error.to_string())?;
     if let Some(slot) = meta.slot {
         let options = SessionOptions::new("slot").with_instance(&shared.instance);
         let client = connect(&shared.streaming, &options)
@@ -525,37 +530,41 @@ async fn begin(shared: &Shared) -> Result<Begun, Refused> {
         TroubleKind::WritingStopped,
         TroubleKind::WalHeld,
     ];
-    shared.store.trouble_compare(&met, &[]).await?;
-    shared.store.hold_lift(HoldKind::Start).await?;
+    shared.store.troubles().compare(&met, &[]).await?;
+    shared.store.holds().lift(HoldKind::Start).await?;
     compare_account(shared).await?;
     crate::setup::note_keys(&shared.config, &shared.store).await?;
-    let holds = shared.store.holds().await?;
+    let holds = shared.store.holds().all().await?;
     let held = (!holds.is_empty()).then(|| holds.join("; "));
-    shared.store.gap_reserve().await?;
-    let meta = shared.store.meta().await?;
-    let adopted = shared.store.delivery_adopt(shared.config.deskie.timeout).await?;
+    shared.store.gap().reserve().await?;
+    let meta = shared.store.meta().read().await?;
+    let adopted = shared
+        .store
+        .deliveries()
+        .adopt(shared.config.deskie.timeout)
+        .await?;
     Ok(Begun { meta, adopted, held })
 }
 
 /// Where Deskie is at another address than before, nothing is sent until its cases have proved the account (rule 11).
 async fn compare_account(shared: &Shared) -> Result<(), StoreError> {
     let (store, here) = (&shared.store, shared.config.deskie.account());
-    match store.account().await? {
+    match store.account().noted().await? {
         Some(noted) if noted == here => {}
-        noted if !store.account_matters().await? => {
-            store.account_note(&here).await?;
+        noted if !store.account().matters().await? => {
+            store.account().note(&here).await?;
             if noted.is_some() {
-                store.hold_lift(HoldKind::Account).await?;
+                store.holds().lift(HoldKind::Account).await?;
             }
         }
         None => {}
-        Some(noted) if store.hold_reason(HoldKind::Account).await?.is_none() => {
+        Some(noted) if store.holds().reason(HoldKind::Account).await?.is_none() => {
             let reason = format!(
                 "[deskie] url leads to {here}, and the connector's cases are of {noted}: nothing is sent or written until \
                  one of those cases has proved that this is the same account. If it is another one that is to take over, \
                  run `deskie-cdc setup --adopt`"
             );
-            store.hold_set(HoldKind::Account, &reason).await?;
+            store.holds().set(HoldKind::Account, &reason).await?;
         }
         Some(_) => {}
     }

@@ -19,26 +19,26 @@ pub(super) async fn settle(
     let pool = Pool::new(url.clone(), SessionOptions::new("setup"), 1)?;
     let store = Store::new(pool, &config.postgres.schema);
     let here = config.deskie.account();
-    if store.account().await?.is_none() && !store.account_matters().await? {
-        store.account_note(&here).await?;
+    if store.account().noted().await?.is_none() && !store.account().matters().await? {
+        store.account().note(&here).await?;
     }
-    if options.adopt && store.hold_reason(HoldKind::Account).await?.is_some() {
-        let unbound = store.account_adopt(&here).await?;
+    if options.adopt && store.holds().reason(HoldKind::Account).await?.is_some() {
+        let unbound = store.account().adopt(&here).await?;
         say(&format!(
             "adopted: the Deskie account {here}. The cases of {unbound} tickets are of the former one and not ours any more: \
              what is said there does not come to the site, and the next message of a customer opens a new case"
         ));
     }
-    if options.adopt && store.copy_adopt().await? {
+    if options.adopt && store.holds().adopt_copy().await? {
         say("adopted: this server may send, whatever Deskie has from another one");
     }
     let columns = key_columns(config, &store).await?;
     match options.rekey {
         Some(Rekey::Same) => {
-            store.keys_same(&columns).await?;
+            store.keys().same(&columns).await?;
             say("keys: the rows have kept their numbers");
         }
-        Some(Rekey::Anew) if store.hold_reason(HoldKind::Keys).await?.is_none() => {
+        Some(Rekey::Anew) if store.holds().reason(HoldKind::Keys).await?.is_none() => {
             return Err(SetupError::with(
                 "no key was made anew, as far as the connector sees; nothing was changed",
                 "run `deskie-cdc status`: where keys were made anew, it says `held`",
@@ -56,7 +56,7 @@ pub(super) async fn settle(
                     Vec::new()
                 }
             };
-            let done = store.keys_anew(&columns, oldest, &renumbered).await?;
+            let done = store.keys().anew(&columns, oldest, &renumbered).await?;
             say(&format!(
                 "keys: the rows were numbered anew. {} tickets were found under their new numbers by created_at, subject and \
                  customer, and go on in their cases. {} others are known no more: what is said in their cases does not come to \
@@ -67,7 +67,7 @@ pub(super) async fn settle(
         }
         None => note_keys(config, &store).await?,
     }
-    for why in store.holds().await? {
+    for why in store.holds().all().await? {
         say(&format!("held: {why}"));
     }
     Ok(())
@@ -77,17 +77,17 @@ pub(super) async fn settle(
 /// held, unless the rows tell that they have kept their numbers.
 pub async fn note_keys(config: &Config, store: &Store) -> Result<(), StoreError> {
     let columns = key_columns(config, store).await?;
-    store.keys_note(&columns).await?;
-    if store.hold_reason(HoldKind::Keys).await?.is_none() {
+    store.keys().note(&columns).await?;
+    if store.holds().reason(HoldKind::Keys).await?.is_none() {
         return note_rewritten(config, store).await;
     }
     // Of a file nothing is known but its number.
-    if store.keys_changed("attachment%").await?.is_some() {
+    if store.keys().changed("attachment%").await?.is_some() {
         return Ok(());
     }
     match compare::numbers(config, store).await {
         Ok(Numbers::Same) => {
-            store.keys_same(&columns).await?;
+            store.keys().same(&columns).await?;
             tracing::warn!(
                 "a key of the site's was made anew, and its rows have kept their numbers: it goes on"
             );
@@ -101,14 +101,14 @@ pub async fn note_keys(config: &Config, store: &Store) -> Result<(), StoreError>
 /// Tables whose rows were written anew, their key being the same column: mostly by VACUUM FULL or a migration of another
 /// column, so that only rows which tell that they have other numbers are held.
 async fn note_rewritten(config: &Config, store: &Store) -> Result<(), StoreError> {
-    let rewritten = store.keys_rewritten().await?;
+    let rewritten = store.keys().rewritten().await?;
     if rewritten.is_empty() {
         return Ok(());
     }
     let names: Vec<&str> = rewritten.iter().map(|table| table.name.as_str()).collect();
     let names = names.join(" and ");
     match compare::numbers(config, store).await {
-        Ok(Numbers::Others) => return store.keys_hold(&rewritten).await,
+        Ok(Numbers::Others) => return store.keys().hold(&rewritten).await,
         Ok(Numbers::Same) => tracing::info!("{names} was written anew, with the same numbers"),
         Ok(Numbers::Untold) => tracing::warn!(
             "{names} was written anew; whether its rows have kept their numbers cannot be told from `created_at` and \
@@ -121,7 +121,7 @@ async fn note_rewritten(config: &Config, store: &Store) -> Result<(), StoreError
             );
         }
     }
-    store.keys_compared(&rewritten).await
+    store.keys().compared(&rewritten).await
 }
 
 /// What the server says of a statement with the site's expressions in it; an error that is the server's own state's, or the

@@ -116,7 +116,7 @@ pub(super) async fn prepare(
         .await
         .map_err(|error| of_streaming(error.into()))?;
     same_server(config, facts, &identity)?;
-    let mut meta = store.meta().await?;
+    let mut meta = store.meta().read().await?;
     // As the role that may make and drop a slot.
     let client = crate::postgres::connect(&streaming, &SessionOptions::new("setup"))
         .await
@@ -187,7 +187,8 @@ async fn follow_rename(
     let former = meta.database.replace(facts.database.clone()).unwrap_or_default();
     let timeline = meta.timeline.unwrap_or_else(|| timeline(identity));
     store
-        .meta_set_server(&identity.system_id, timeline, &facts.database, &slot)
+        .meta()
+        .set_server(&identity.system_id, timeline, &facts.database, &slot)
         .await?;
     say(&format!(
         "renamed: the database {former} is called {} now; it goes on from its slot {slot}",
@@ -213,7 +214,7 @@ async fn adopt(
         ));
     }
     // Its tables were made anew, with the same rows: other oids say nothing here.
-    store.keys_adopt().await?;
+    store.keys().adopt().await?;
     say(&format!("adopted: {why}, and may send now"));
     Ok(())
 }
@@ -300,15 +301,15 @@ impl Making<'_> {
         if let (None, Some(confirmed)) = (position, slot.confirmed_flush) {
             // The run that made it did not come to writing it down.
             self.note_server().await?;
-            store.meta_set_position(confirmed).await?;
+            store.meta().set_position(confirmed).await?;
         } else if self.meta.slot.as_deref() != Some(name) {
             return Err(other_slot(self.meta, name));
         } else if let (Some(position), Some(confirmed)) = (position, slot.confirmed_flush)
             && confirmed > position
         {
             // We acknowledge only what is stored, so somebody else has moved it, or made it anew.
-            store.meta_open_gap(confirmed).await?;
-            store.copy_suspect().await?;
+            store.gap().open(confirmed).await?;
+            store.holds().suspect_copy().await?;
             let why = match self.has_new_timeline() {
                 true => "the promoted server lacks the last of our state",
                 false => "somebody moved it",
@@ -323,7 +324,7 @@ impl Making<'_> {
                 "failover: the server is on timeline {} now",
                 self.identity.timeline
             ));
-            store.copy_suspect().await?;
+            store.holds().suspect_copy().await?;
             self.note_server().await?;
         }
         if self.is_unnoted {
@@ -372,15 +373,15 @@ impl Making<'_> {
         }
         self.note_server().await?;
         if self.is_fresh {
-            store.meta_set_position(consistent).await?;
+            store.meta().set_position(consistent).await?;
             say(&format!("slot {name}: made, streams from {consistent} on"));
             return Ok(SlotOutcome::Made);
         }
-        store.meta_open_gap(consistent).await?;
+        store.gap().open(consistent).await?;
         if !self.is_foreign {
             // A backup of the server's files has no slot: if Deskie has more of ours than we know, another server is at
             // work.
-            store.copy_suspect().await?;
+            store.holds().suspect_copy().await?;
         }
         CrashPoint::GapStored.reached();
         let from = self.meta.captured_lsn.unwrap_or_default();
@@ -403,7 +404,8 @@ impl Making<'_> {
         let timeline = timeline(self.identity);
         Ok(self
             .store
-            .meta_set_server(
+            .meta()
+            .set_server(
                 &self.identity.system_id,
                 timeline,
                 &self.facts.database,
@@ -415,7 +417,7 @@ impl Making<'_> {
 
 /// A transaction id of another server means nothing here.
 async fn void_transactions(store: &Store, say: &mut (dyn FnMut(&str) + Send)) -> Result<(), SetupError> {
-    store.gap_void_xids().await?;
+    store.gap().void_xids().await?;
     say(
         "transactions: those of the former server tell nothing here; which rows are new is decided by created_at and by the \
          greatest keys",

@@ -62,7 +62,7 @@ pub async fn look_at_publications(
             tables.push(table);
         }
     }
-    let known = store.published_known().await?;
+    let known = store.published().known().await?;
     let is_later = !known.is_empty();
     let mut places = Vec::new();
     for table in tables {
@@ -92,7 +92,7 @@ pub async fn look_at_publications(
                         found.renamed = true;
                         continue;
                     }
-                    store.published_follow(&before.relation, &relation).await?;
+                    store.published().follow(&before.relation, &relation).await?;
                     tracing::warn!(
                         "{name} is the table that was called {} before: what waits of it goes on under its new name",
                         before.relation
@@ -117,16 +117,16 @@ pub async fn look_at_publications(
                 None => continue,
             },
         };
-        found.reopened |= store.published_see(&name, &seen, is_later).await?;
+        found.reopened |= store.published().see(&name, &seen, is_later).await?;
         looked_at.push(name.clone());
         if seen.member.is_none() && is_whole {
             found.missing.push(name);
         }
     }
     if begins {
-        store.published_forget(&looked_at).await?;
+        store.published().forget(&looked_at).await?;
     }
-    let again = store.published_again().await?;
+    let again = store.published().again().await?;
     if !again.is_empty() {
         tracing::info!(
             "the transactions have ended that were open when {} came back into the publication: what they wrote before is \

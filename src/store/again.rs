@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use super::delivery::{MADE_BEFORE, UNRESOLVED, unresolved};
-use super::{Step, StoreError, Unresolved, Within};
+use super::{Deliveries, Step, StoreError, Unresolved, Within};
 use crate::model::{DeliveryId, LaneId, LinkId};
 
 /// Takes back what the mapping made of the rows of `delivery d` that `$WHICH` names: further parts and what was to follow
@@ -46,24 +46,24 @@ impl Within<'_> {
     }
 }
 
-impl Step<'_> {
+impl Deliveries<'_, Step<'_>> {
     /// The site changed a queued row. `found`: it was found in the table, and all but its key is read anew. `None` where
     /// something of it is on its way or is there.
-    pub async fn delivery_again(
-        &self,
+    pub async fn again(
+        self,
         link: LinkId,
         image: &Value,
         found: bool,
     ) -> Result<Option<DeliveryId>, StoreError> {
         let set = "image = case when $3 then '{}'::jsonb else d.image end || $2::jsonb,";
-        self.again("d.link_id = $1", set, &[&link.0, &image, &found])
+        self.again_where("d.link_id = $1", set, &[&link.0, &image, &found])
             .await
     }
 
     /// The site changed the row of a ticket without a case, at `committed_at`: what is to open it was made of that row too,
     /// unless it was resolved later, or in this step.
     pub async fn opening_again(
-        &self,
+        self,
         ticket: LaneId,
         committed_at: jiff::Timestamp,
     ) -> Result<Option<DeliveryId>, StoreError> {
@@ -76,40 +76,40 @@ impl Step<'_> {
             where ticket_id = $1 and opening is not null and state in ('sending', 'doubt') and section = 'message'
               and parts = 1 and image is not null"
         );
-        self.execute(&under_way, &[&ticket]).await?;
-        let first = self.again(which, "", &[&ticket, &committed_at]).await?;
+        self.0.execute(&under_way, &[&ticket]).await?;
+        let first = self.again_where(which, "", &[&ticket, &committed_at]).await?;
         if let Some(first) = first {
             // Should another one have to open the case after all, it is resolved by then.
             let sql = "update {s}.delivery set opening = null, resolved_at = now()
                 where ticket_id = $1 and opening is not null and id <> $2 and state = 'queued' and intent_at is null";
-            self.execute(sql, &[&ticket, &first.0]).await?;
+            self.0.execute(sql, &[&ticket, &first.0]).await?;
         }
         Ok(first)
     }
 
     /// The site changed the row of a file that goes along with a queued message.
-    pub async fn message_of_file_again(&self, file: LinkId) -> Result<Option<DeliveryId>, StoreError> {
+    pub async fn message_of_file_again(self, file: LinkId) -> Result<Option<DeliveryId>, StoreError> {
         let which = "d.ticket_id = (select ticket_id from {s}.link where id = $1)
             and d.link_id = (select o.link_id from {s}.delivery o, jsonb_array_elements(o.files) f
                 where o.ticket_id = d.ticket_id and o.act = 'message' and o.state = 'queued' and (f->>'link')::int8 = $1 limit 1)";
-        self.again(which, "", &[&file.0]).await
+        self.again_where(which, "", &[&file.0]).await
     }
 
-    async fn again(
-        &self,
+    async fn again_where(
+        self,
         which: &str,
         set: &str,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<DeliveryId>, StoreError> {
         let sql = AGAIN.replace("$WHICH", which).replace("$SET", set);
-        let rows = self.query(&sql, params).await?;
+        let rows = self.0.query(&sql, params).await?;
         Ok(rows.first().map(|row| DeliveryId(row.get(0))))
     }
 
     /// A row that is to be resolved again.
-    pub async fn delivery_to_resolve(&self, id: DeliveryId) -> Result<Option<Unresolved>, StoreError> {
+    pub async fn to_resolve(self, id: DeliveryId) -> Result<Option<Unresolved>, StoreError> {
         let sql = format!("select {UNRESOLVED} where d.id = $1 and d.state = 'unresolved'");
-        let rows = self.query(&sql, &[&id.0]).await?;
+        let rows = self.0.query(&sql, &[&id.0]).await?;
         rows.first().map(unresolved).transpose()
     }
 }

@@ -1,6 +1,6 @@
 //! Who did what: the newest acts of people and programs, told in the console.
 
-use super::{Store, StoreError};
+use super::{Audit, Store, StoreError};
 use crate::model::words;
 
 /// So many acts are kept.
@@ -50,10 +50,10 @@ pub struct AuditLine {
     pub reason: String,
 }
 
-impl Store {
+impl Audit<'_, Store> {
     /// Notes an act, and forgets the oldest of more than are kept.
-    pub async fn audit_add(
-        &self,
+    pub async fn add(
+        self,
         (who, via): (&str, Via),
         done: Done,
         target: &str,
@@ -73,12 +73,12 @@ impl Store {
             &reason,
             &KEPT,
         ];
-        self.execute(sql, &values).await?;
+        self.0.execute(sql, &values).await?;
         Ok(())
     }
 
     /// The newest acts, the newest first.
-    pub async fn audit(&self, limit: i64) -> Result<Vec<AuditLine>, StoreError> {
+    pub async fn newest(self, limit: i64) -> Result<Vec<AuditLine>, StoreError> {
         let sql = "select at, who, via, act, target, count, reason from {s}.audit order by id desc limit $1";
         // A later version may know other ways and acts; that version tells them.
         let read = |row: &tokio_postgres::Row| {
@@ -93,6 +93,7 @@ impl Store {
             })
         };
         Ok(self
+            .0
             .query(sql, &[&limit])
             .await?
             .iter()

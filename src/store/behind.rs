@@ -6,7 +6,7 @@
 //!
 //! [`IS_HEAD`]: super::delivery
 
-use super::{Store, StoreError};
+use super::{Deliveries, Store, StoreError};
 
 /// So many lanes are marked in one statement, so that none runs long.
 const LANES_AT_ONCE: i64 = 1000;
@@ -39,12 +39,12 @@ const MARK_EVENTS: &str = "with p as materialized (
     update {s}.delivery d set behind = -p.id from p
     where d.ticket_id = p.ticket_id and d.state in ('queued', 'doubt') and d.behind is null and d.position > p.position";
 
-impl Store {
+impl Deliveries<'_, Store> {
     /// Marks what stands behind something parked, and takes away marks that are no longer true.
-    pub async fn delivery_behind(&self) -> Result<(), StoreError> {
-        self.execute(UNMARK, &[]).await?;
+    pub async fn mark_behind(self) -> Result<(), StoreError> {
+        self.0.execute(UNMARK, &[]).await?;
         for mark in [MARK, MARK_EVENTS] {
-            while self.execute(mark, &[&LANES_AT_ONCE]).await? > 0 {}
+            while self.0.execute(mark, &[&LANES_AT_ONCE]).await? > 0 {}
         }
         Ok(())
     }

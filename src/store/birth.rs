@@ -1,6 +1,6 @@
 //! Cases born in Deskie on their way to become tickets of the site (`[case]`).
 
-use super::{Opening, Store, StoreError};
+use super::{Births, Opening, Store, StoreError};
 use crate::config::Config;
 use crate::deskie::Case;
 use crate::model::{CaseId, UserId};
@@ -57,9 +57,9 @@ impl Birth {
     }
 }
 
-impl Store {
+impl Births<'_, Store> {
     /// Remembers cases that were born in Deskie; what webhooks said of them is thereby dealt with. Returns how many are new.
-    pub async fn birth_add(&self, births: &[Birth]) -> Result<u64, StoreError> {
+    pub async fn add(self, births: &[Birth]) -> Result<u64, StoreError> {
         let mut added = 0;
         for birth in births {
             let sql = "with done as (
@@ -69,6 +69,7 @@ impl Store {
                     and not exists (select from {s}.ticket where case_id = $1)
                 on conflict do nothing";
             added += self
+                .0
                 .execute(
                     sql,
                     &[
@@ -81,19 +82,19 @@ impl Store {
                         &birth.status,
                         &birth.changed_at,
                         &birth.created_at,
-                        &self.epoch().0,
+                        &self.0.epoch().0,
                     ],
                 )
                 .await?;
         }
         if added > 0 {
-            self.wake.inbox.notify_one();
+            self.0.wake.inbox.notify_one();
         }
         Ok(added)
     }
 
     /// The cases that can become tickets now, the oldest first.
-    pub async fn birth_heads(&self, limit: i64) -> Result<Vec<Birth>, StoreError> {
+    pub async fn heads(self, limit: i64) -> Result<Vec<Birth>, StoreError> {
         let sql = "select case_id, case_number, subject, user_id, recipient, channel, status, changed_at, created_at, attempts
             from {s}.birth where state = 'pending' and not_before <= clock_timestamp() and not exists (select from {s}.hold)
               and not exists (select from {s}.pause where way = 'to_site')
@@ -110,21 +111,23 @@ impl Store {
             created_at: row.get("created_at"),
             attempts: row.get("attempts"),
         };
-        Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
+        Ok(self.0.query(sql, &[&limit]).await?.iter().map(read).collect())
     }
 
     /// Keeps what the customer is called, for the replies of the ticket to be.
-    pub async fn birth_opening(&self, case: CaseId, opening: &Opening) -> Result<(), StoreError> {
+    pub async fn set_opening(self, case: CaseId, opening: &Opening) -> Result<(), StoreError> {
         let opening =
             serde_json::to_value(opening).map_err(|error| StoreError::Damaged(error.to_string()))?;
         let sql = "update {s}.birth set opening = $2 where case_id = $1 and state = 'pending' and (select {s}.fence($3))";
-        self.execute(sql, &[&case.0, &opening, &self.epoch().0]).await?;
+        self.0
+            .execute(sql, &[&case.0, &opening, &self.0.epoch().0])
+            .await?;
         Ok(())
     }
 
     /// It failed for a passing reason.
-    pub async fn birth_retry(
-        &self,
+    pub async fn retry(
+        self,
         case: CaseId,
         error: &str,
         after: std::time::Duration,
@@ -132,18 +135,19 @@ impl Store {
         let sql = "update {s}.birth set attempts = attempts + 1, error = $2,
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where case_id = $1 and state = 'pending' and (select {s}.fence($4))";
-        self.execute(sql, &[&case.0, &error, &after.as_secs_f64(), &self.epoch().0])
+        self.0
+            .execute(sql, &[&case.0, &error, &after.as_secs_f64(), &self.0.epoch().0])
             .await?;
         Ok(())
     }
 
     /// A person has to mend something first.
-    pub async fn birth_park(&self, case: CaseId, error: &str) -> Result<(), StoreError> {
+    pub async fn park(self, case: CaseId, error: &str) -> Result<(), StoreError> {
         let sql = "with parked as (
                 update {s}.birth set state = 'parked', error = $2
                 where case_id = $1 and state = 'pending' and (select {s}.fence($3)) returning case_id)
             insert into {s}.journal (what, detail) select 'case parked', 'case ' || case_id || ': ' || $2::text from parked";
-        self.execute(sql, &[&case.0, &error, &self.epoch().0]).await?;
+        self.0.execute(sql, &[&case.0, &error, &self.0.epoch().0]).await?;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //! held, all together. Lanes are counted while their transaction is not over, so that a long one cannot open its first
 //! cases before it is known how many there will be.
 
-use super::{Step, StoreError};
+use super::{Bulk, Step, StoreError};
 use crate::model::{LaneId, Section};
 
 /// A transaction whose new cases wait for a person.
@@ -17,29 +17,29 @@ pub struct Held {
     pub cases: i64,
 }
 
-impl Step<'_> {
+impl Bulk<'_, Step<'_>> {
     /// A transaction that is not over has emptied these sections.
-    pub async fn bulk_set_emptied(&self, xid: u64, sections: &[Section]) -> Result<(), StoreError> {
+    pub async fn set_emptied(self, xid: u64, sections: &[Section]) -> Result<(), StoreError> {
         let names: Vec<&str> = sections.iter().map(|section| section.as_str()).collect();
         let sql = "insert into {s}.bulk as b (xid, emptied) values ($1::text::xid8, $2)
             on conflict (xid) do update set emptied = excluded.emptied where not b.emptied @> excluded.emptied";
-        self.execute(sql, &[&xid.to_string(), &names]).await?;
+        self.0.execute(sql, &[&xid.to_string(), &names]).await?;
         Ok(())
     }
 
     /// The transaction `xid` brings the first messages of these lanes, which have no case.
-    pub async fn bulk_opens(&self, tickets: &[LaneId], xid: u64) -> Result<(), StoreError> {
+    pub async fn opens(self, tickets: &[LaneId], xid: u64) -> Result<(), StoreError> {
         let sql = "update {s}.ticket t set opened_by = $2::text::xid8
             where id = any($1) and case_id is null and opened_by is null
               and not exists (select from {s}.delivery d where d.ticket_id = t.id
                    and d.state in ('sending', 'doubt'))";
-        self.execute(sql, &[&tickets, &xid.to_string()]).await?;
+        self.0.execute(sql, &[&tickets, &xid.to_string()]).await?;
         Ok(())
     }
 
     /// Judges the transactions that are over, all but `cut`: the lanes of those that open no more than `most` cases are let go,
     /// the others are held, and told.
-    pub async fn bulk_judge(&self, cut: Option<u64>, most: i64) -> Result<Vec<Held>, StoreError> {
+    pub async fn judge(self, cut: Option<u64>, most: i64) -> Result<Vec<Held>, StoreError> {
         let cut = cut.map(|xid| xid.to_string());
         let sql = "with over as (select opened_by as xid, count(*) as cases from {s}.ticket
                 where opened_by is not null and opened_by is distinct from $1::text::xid8
@@ -58,7 +58,7 @@ impl Step<'_> {
                 cases: row.get("cases"),
             })
         };
-        let rows = self.query(sql, &[&cut, &most]).await?;
+        let rows = self.0.query(sql, &[&cut, &most]).await?;
         Ok(rows.iter().filter_map(read).collect())
     }
 }

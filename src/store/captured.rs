@@ -10,7 +10,7 @@ use deadpool_postgres::Transaction;
 use futures::SinkExt;
 use tokio_postgres::types::{PgLsn, ToSql};
 
-use super::{Store, StoreError, execute_in, query_in};
+use super::{Events, Store, StoreError, execute_in, query_in};
 use crate::model::{Lsn, Op, RelationName};
 
 /// From so many rows on COPY costs less than its round trips.
@@ -133,29 +133,29 @@ const MOVE: &str = "update {s}.meta set captured_lsn = greatest(captured_lsn, $1
                                 captured_xid)
     from b";
 
-impl Store {
+impl<'a> Events<'a, Store> {
     /// Begins a batch of events on a connection of capture's own.
-    pub async fn event_writer<'a>(
-        &'a self,
+    pub async fn writer(
+        self,
         client: &'a mut deadpool_postgres::Object,
     ) -> Result<TransactionWriter<'a>, StoreError> {
         let transaction = client.transaction().await?;
-        let sql = self.sql(&format!("select {NEXT_XID}, {{s}}.fence($1)"));
-        let rows = query_in(&transaction, sql, &[&self.epoch().0]).await?;
+        let sql = self.0.sql(&format!("select {NEXT_XID}, {{s}}.fence($1)"));
+        let rows = query_in(&transaction, sql, &[&self.0.epoch().0]).await?;
         let next_xid = rows.first().map(|row| row.get::<_, i64>(0));
         let next_xid = next_xid.and_then(|xid| u64::try_from(xid).ok());
         Ok(TransactionWriter {
             transaction,
-            store: self,
+            store: self.0,
             next_xid: next_xid.ok_or_else(|| StoreError::Damaged("no transaction is the next one".into()))?,
         })
     }
 
     /// Stores whole transactions and the position that may then be acknowledged, in one statement where they are few rows.
-    pub async fn event_store(&self, rows: &[Captured], position: Position) -> Result<(), StoreError> {
+    pub async fn store(self, rows: &[Captured], position: Position) -> Result<(), StoreError> {
         if rows.len() >= COPIED {
-            let mut client = self.client().await?;
-            let writer = self.event_writer(&mut client).await?;
+            let mut client = self.0.client().await?;
+            let writer = self.writer(&mut client).await?;
             writer.append(rows).await?;
             return writer.commit(position).await;
         }
@@ -166,12 +166,12 @@ impl Store {
         );
         let columns = Columns::of(rows);
         let mut values = columns.values().to_vec();
-        let epoch = self.epoch().0;
+        let epoch = self.0.epoch().0;
         let (end, xid) = (PgLsn::from(position.end.0), position.xid.map(i64::from));
         values.extend([&epoch as &(dyn ToSql + Sync), &end, &position.committed_at, &xid]);
-        self.execute(&sql, &values).await?;
+        self.0.execute(&sql, &values).await?;
         if !rows.is_empty() {
-            self.wake.events.notify_one();
+            self.0.wake.events.notify_one();
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! has it. What the site says differs from it: a delivery of act `status` until Deskie has it. While the second is
 //! open the first is not made, and making the second ends the first: the site's people and Deskie's cannot both win.
 
-use super::{Delivery, Opening, Step, Store, StoreError};
+use super::{CaseStatuses, Delivery, Opening, StatusWrites, Step, Store, StoreError};
 use crate::model::{CallKind, CaseId, LaneId};
 
 /// A status as Deskie shows it.
@@ -51,10 +51,10 @@ pub(super) fn queue(of: &str) -> String {
     )
 }
 
-impl Store {
+impl CaseStatuses<'_, Store> {
     /// Compares statuses that Deskie shows with what is known. With `write`, what is new there is to be written to the
     /// site; else it is only noted. Returns how many are to be written.
-    pub async fn status_seen(&self, cases: &[SeenStatus], write: bool) -> Result<u64, StoreError> {
+    pub async fn seen(self, cases: &[SeenStatus], write: bool) -> Result<u64, StoreError> {
         let ids: Vec<i64> = cases.iter().map(|case| case.case_id.0).collect();
         let words: Vec<&str> = cases.iter().map(|case| case.status.as_str()).collect();
         let times: Vec<jiff::Timestamp> = cases.iter().map(|case| case.at).collect();
@@ -79,20 +79,18 @@ impl Store {
                 attempts = 0, not_before = now(), error = null
                 where w.status <> excluded.status and excluded.at >= w.at";
         let wanted = self
-            .execute(sql, &[&ids, &words, &times, &write, &self.epoch().0])
+            .0
+            .execute(sql, &[&ids, &words, &times, &write, &self.0.epoch().0])
             .await?;
         if wanted > 0 {
-            self.wake.ring_remotes();
+            self.0.wake.ring_remotes();
         }
         Ok(wanted)
     }
 
     /// Reopens cases that are closed although their customer wrote since, through us: Deskie may leave them so. For each
     /// its closing time. How many.
-    pub async fn status_reopen_stale(
-        &self,
-        closed: &[(CaseId, jiff::Timestamp)],
-    ) -> Result<usize, StoreError> {
+    pub async fn reopen_stale(self, closed: &[(CaseId, jiff::Timestamp)]) -> Result<usize, StoreError> {
         let ids: Vec<i64> = closed.iter().map(|(case, _)| case.0).collect();
         let times: Vec<jiff::Timestamp> = closed.iter().map(|(_, at)| *at).collect();
         let sql = "select t.id from unnest($1::int8[], $2::timestamptz[]) u (case_id, at)
@@ -100,6 +98,7 @@ impl Store {
               and not exists (select from {s}.delivery d where d.ticket_id = t.id and d.act = 'status'
                               and d.state in ('queued', 'sending', 'doubt', 'parked'))";
         let stale: Vec<LaneId> = self
+            .0
             .query(sql, &[&ids, &times])
             .await?
             .iter()
@@ -108,19 +107,21 @@ impl Store {
         if stale.is_empty() {
             return Ok(0);
         }
-        let mut client = self.client().await?;
-        let step = self.step(&mut client).await?;
+        let mut client = self.0.client().await?;
+        let step = self.0.step(&mut client).await?;
         for ticket in &stale {
-            let position = step.position_next().await?;
-            step.status_queue(*ticket, position, "open").await?;
+            let position = step.tickets().next_position().await?;
+            step.case_statuses().queue(*ticket, position, "open").await?;
         }
         step.commit().await?;
-        self.wake.lanes.notify_one();
+        self.0.wake.lanes.notify_one();
         Ok(stale.len())
     }
+}
 
+impl StatusWrites<'_, Store> {
     /// The statuses that can be written to the site now.
-    pub async fn status_writes(&self, limit: i64) -> Result<Vec<StatusWrite>, StoreError> {
+    pub async fn heads(self, limit: i64) -> Result<Vec<StatusWrite>, StoreError> {
         let sql = "select ticket_id, status, attempts from {s}.status_write
             where state = 'pending' and not_before <= clock_timestamp() and not exists (select from {s}.hold)
               and not exists (select from {s}.pause where way = 'to_site')
@@ -130,12 +131,12 @@ impl Store {
             status: row.get("status"),
             attempts: row.get("attempts"),
         };
-        Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
+        Ok(self.0.query(sql, &[&limit]).await?.iter().map(read).collect())
     }
 
     /// A status could not be written for a passing reason.
-    pub async fn status_write_retry(
-        &self,
+    pub async fn retry(
+        self,
         write: &StatusWrite,
         error: &str,
         after: std::time::Duration,
@@ -143,53 +144,59 @@ impl Store {
         let sql = "update {s}.status_write set attempts = attempts + 1, error = $3,
                 not_before = clock_timestamp() + make_interval(secs => $4)
             where ticket_id = $1 and status = $2 and state = 'pending' and (select {s}.fence($5))";
-        self.execute(
-            sql,
-            &[
-                &write.ticket_id,
-                &write.status,
-                &error,
-                &after.as_secs_f64(),
-                &self.epoch().0,
-            ],
-        )
-        .await?;
+        self.0
+            .execute(
+                sql,
+                &[
+                    &write.ticket_id,
+                    &write.status,
+                    &error,
+                    &after.as_secs_f64(),
+                    &self.0.epoch().0,
+                ],
+            )
+            .await?;
         Ok(())
     }
 
     /// A status cannot be written until a person has mended something; the next change of it is tried all the same.
-    pub async fn status_write_park(&self, write: &StatusWrite, error: &str) -> Result<(), StoreError> {
+    pub async fn park(self, write: &StatusWrite, error: &str) -> Result<(), StoreError> {
         let sql = "with parked as (
                 update {s}.status_write set state = 'parked', error = $3
                 where ticket_id = $1 and status = $2 and state = 'pending' and (select {s}.fence($4)) returning ticket_id)
             insert into {s}.journal (ticket_id, what, detail)
             select ticket_id, 'status parked', $2::text || ': ' || $3::text from parked";
-        self.execute(sql, &[&write.ticket_id, &write.status, &error, &self.epoch().0])
+        self.0
+            .execute(sql, &[&write.ticket_id, &write.status, &error, &self.0.epoch().0])
             .await?;
         Ok(())
     }
 
     /// A status is not for the site.
-    pub async fn status_write_skip(&self, write: &StatusWrite, reason: &str) -> Result<(), StoreError> {
+    pub async fn skip(self, write: &StatusWrite, reason: &str) -> Result<(), StoreError> {
         let sql = "with w as (
                 delete from {s}.status_write where ticket_id = $1 and status = $2 and (select {s}.fence($4)) returning *),
             t as (update {s}.ticket t set status = w.status, status_at = w.at, status_seen_at = clock_timestamp() from w where t.id = w.ticket_id)
             insert into {s}.journal (ticket_id, what, detail)
             select ticket_id, 'status skipped', $2::text || ': ' || $3::text from w";
-        self.execute(sql, &[&write.ticket_id, &write.status, &reason, &self.epoch().0])
+        self.0
+            .execute(
+                sql,
+                &[&write.ticket_id, &write.status, &reason, &self.0.epoch().0],
+            )
             .await?;
         Ok(())
     }
 }
 
-impl Step<'_> {
+impl CaseStatuses<'_, Step<'_>> {
     /// What is known of a ticket's status; holds it until the step ends, so that a write-back of it waits.
-    pub async fn status_known(&self, ticket: LaneId) -> Result<Option<StatusKnown>, StoreError> {
+    pub async fn known(self, ticket: LaneId) -> Result<Option<StatusKnown>, StoreError> {
         let sql = "select t.case_id is not null as has_case,
                 case when not exists (select from {s}.remote r where r.case_id = t.case_id and r.seen_at > t.status_seen_at)
                     then coalesce(w.status, t.status) end as deskie, t.site_status
             from {s}.ticket t left join {s}.status_write w on w.ticket_id = t.id where t.id = $1 for update of t";
-        let rows = self.query(sql, &[&ticket]).await?;
+        let rows = self.0.query(sql, &[&ticket]).await?;
         Ok(rows.first().map(|row| StatusKnown {
             has_case: row.get("has_case"),
             deskie: row.get("deskie"),
@@ -198,38 +205,40 @@ impl Step<'_> {
     }
 
     /// What the mapping gives for the site's row now.
-    pub async fn status_of_site(&self, ticket: LaneId, status: &str) -> Result<(), StoreError> {
-        self.execute(
-            "update {s}.ticket set site_status = $2 where id = $1",
-            &[&ticket, &status],
-        )
-        .await?;
+    pub async fn set_of_site(self, ticket: LaneId, status: &str) -> Result<(), StoreError> {
+        self.0
+            .execute(
+                "update {s}.ticket set site_status = $2 where id = $1",
+                &[&ticket, &status],
+            )
+            .await?;
         Ok(())
     }
 
     /// The site changed the ticket's status: Deskie is to have it.
-    pub async fn status_queue(&self, ticket: LaneId, position: i64, status: &str) -> Result<(), StoreError> {
-        self.execute("delete from {s}.status_write where ticket_id = $1", &[&ticket])
+    pub async fn queue(self, ticket: LaneId, position: i64, status: &str) -> Result<(), StoreError> {
+        self.0
+            .execute("delete from {s}.status_write where ticket_id = $1", &[&ticket])
             .await?;
         let sql = queue("$1::int8, $2::int8, $3::text");
-        self.execute(&sql, &[&ticket, &position, &status]).await?;
+        self.0.execute(&sql, &[&ticket, &position, &status]).await?;
         Ok(())
     }
 
     /// The site says again what Deskie has: what was not sent yet is not, and what may have been is sent over.
-    pub async fn status_unqueue(&self, ticket: LaneId, status: &str) -> Result<(), StoreError> {
+    pub async fn unqueue(self, ticket: LaneId, status: &str) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set body = jsonb_build_object('text', $2::text, 'html', ''),
                 state = case when intent_at is null or state = 'parked' then 'skipped' else state end,
                 done_at = case when intent_at is null or state = 'parked' then now() end,
                 error = 'the status changed back'
             where ticket_id = $1 and act = 'status' and state in ('queued', 'sending', 'doubt', 'parked')";
-        self.execute(sql, &[&ticket, &status]).await?;
+        self.0.execute(sql, &[&ticket, &status]).await?;
         Ok(())
     }
 
     /// A case was opened: both sides have this status. What the site has changed since is queued.
-    pub async fn status_opened(
-        &self,
+    pub async fn opened(
+        self,
         ticket: LaneId,
         opening: Option<&Opening>,
         shown: &str,
@@ -239,17 +248,17 @@ impl Step<'_> {
         let sql = "update {s}.ticket set status = coalesce($2, nullif($3, '')), status_at = $4,
                 status_seen_at = clock_timestamp() where id = $1
             returning site_status";
-        let rows = self.query(sql, &[&ticket, &asked, &shown, &at]).await?;
+        let rows = self.0.query(sql, &[&ticket, &asked, &shown, &at]).await?;
         let site: Option<String> = rows.first().and_then(|row| row.get(0));
         match (site.as_deref(), asked) {
-            (Some(now), Some(asked)) if now != asked => self.status_queue(ticket, 0, now).await,
+            (Some(now), Some(asked)) if now != asked => self.queue(ticket, 0, now).await,
             _ => Ok(()),
         }
     }
 
     /// Deskie has the status that was sent; a newer one that came meanwhile is next.
-    pub async fn status_sent(
-        &self,
+    pub async fn sent(
+        self,
         delivery: &Delivery,
         changed_at: Option<jiff::Timestamp>,
         answered_at: Option<jiff::Timestamp>,
@@ -259,16 +268,19 @@ impl Step<'_> {
                 state = case when body->>'text' = $2 then 'delivered' else 'queued' end,
                 done_at = case when body->>'text' = $2 then clock_timestamp() end
             where id = $1 and state in ('sending', 'doubt')";
-        self.execute(sql, &[&delivery.id.0, sent]).await?;
+        self.0.execute(sql, &[&delivery.id.0, sent]).await?;
         let sql = "update {s}.ticket set status = $2, status_at = coalesce($3, $4, status_at), status_seen_at = clock_timestamp(),
                 called_at = coalesce($4, called_at) where id = $1";
-        self.execute(sql, &[&delivery.ticket_id, sent, &changed_at, &answered_at])
+        self.0
+            .execute(sql, &[&delivery.ticket_id, sent, &changed_at, &answered_at])
             .await?;
-        self.journal_add(
-            Some(delivery.ticket_id),
-            CallKind::UpdateCase.as_str(),
-            &format!("status {sent} (delivery {})", delivery.id),
-        )
-        .await
+        self.0
+            .journal()
+            .add(
+                Some(delivery.ticket_id),
+                CallKind::UpdateCase.as_str(),
+                &format!("status {sent} (delivery {})", delivery.id),
+            )
+            .await
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of `created_at`: how far it lies from the commit in rows whose INSERT was streamed (rule 22).
 
-use super::{Step, Store, StoreError, word};
+use super::{Clocks, Step, Store, StoreError, word};
 use crate::model::row_clock::REMEMBERED;
 use crate::model::{RowClock, Section, Seen, TroubleKind};
 use crate::postgres::quote_ident;
@@ -127,9 +127,9 @@ impl CreatedAt {
     }
 }
 
-impl Store {
+impl Clocks<'_, Store> {
     /// How the mapping has it now; what was learned of another expression is forgotten.
-    pub async fn clock_declare(&self, types: &CreatedAtTypes) -> Result<(), StoreError> {
+    pub async fn declare(self, types: &CreatedAtTypes) -> Result<(), StoreError> {
         let sql = "insert into {s}.clock as c (section, expression, zoned) values ($1, $2, $3)
             on conflict (section) do update set expression = excluded.expression, zoned = excluded.zoned, lags = '{}',
                 last_xid = null, sampled_at = null
@@ -137,10 +137,10 @@ impl Store {
         for (section, mapped) in types {
             let section = section.as_str();
             match mapped {
-                Some((expression, zoned)) => self.execute(sql, &[&section, expression, zoned]).await?,
+                Some((expression, zoned)) => self.0.execute(sql, &[&section, expression, zoned]).await?,
                 None => {
                     let sql = "delete from {s}.clock where section = $1";
-                    self.execute(sql, &[&section]).await?
+                    self.0.execute(sql, &[&section]).await?
                 }
             };
         }
@@ -148,7 +148,7 @@ impl Store {
     }
 
     /// What is known.
-    pub async fn clocks(&self) -> Result<Vec<CreatedAt>, StoreError> {
+    pub async fn all(self) -> Result<Vec<CreatedAt>, StoreError> {
         let sql = "select section, expression, zoned, lags, last_xid::text,
                 extract(epoch from clock_timestamp() - sampled_at)::float8 as sampled_ago from {s}.clock order by section desc";
         let read = |row: &tokio_postgres::Row| {
@@ -163,25 +163,25 @@ impl Store {
                 sampled_ago: row.get("sampled_ago"),
             })
         };
-        self.query(sql, &[]).await?.iter().map(read).collect()
+        self.0.query(sql, &[]).await?.iter().map(read).collect()
     }
 
     /// The zone that sessions of this database have, where they set none themselves, and its seconds from UTC now.
-    pub async fn clock_zone(&self) -> Result<Option<(String, f64)>, StoreError> {
+    pub async fn zone(self) -> Result<Option<(String, f64)>, StoreError> {
         let sql = "select reset_val as name, extract(epoch from (now() at time zone reset_val) - (now() at time zone 'UTC'))::float8 as away
             from pg_catalog.pg_settings where name = 'TimeZone'";
-        let rows = self.query(sql, &[]).await?;
+        let rows = self.0.query(sql, &[]).await?;
         Ok(rows.first().map(|row| (row.get("name"), row.get("away"))))
     }
 
     /// Which `created_at` is not what it seems, as the rows of late show, and how to say in the config what it is.
-    pub async fn clock_troubles(&self) -> Result<Vec<Seen>, StoreError> {
-        let mut clocks = self.clocks().await?;
+    pub async fn troubles(self) -> Result<Vec<Seen>, StoreError> {
+        let mut clocks = self.all().await?;
         clocks.retain(|known| matches!(known.clock(), RowClock::Off(_) | RowClock::Erratic));
         if clocks.is_empty() {
             return Ok(Vec::new());
         }
-        let zone = self.clock_zone().await?;
+        let zone = self.zone().await?;
         let told = |known: &CreatedAt| {
             let (trouble, mend) = known.trouble(zone.as_ref());
             let text = format!("{trouble}; {mend}");
@@ -191,12 +191,13 @@ impl Store {
     }
 }
 
-impl Step<'_> {
+impl Clocks<'_, Step<'_>> {
     /// What is known of a clock after further rows.
-    pub async fn clock_set(&self, known: &CreatedAt) -> Result<(), StoreError> {
+    pub async fn set(self, known: &CreatedAt) -> Result<(), StoreError> {
         let sql = "update {s}.clock set lags = $2, last_xid = $3::text::xid8, sampled_at = clock_timestamp() where section = $1";
         let last_xid = known.last_xid.map(|xid| xid.to_string());
-        self.execute(sql, &[&known.section.as_str(), &known.lags, &last_xid])
+        self.0
+            .execute(sql, &[&known.section.as_str(), &known.lags, &last_xid])
             .await?;
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Delivery, Intent, Store, StoreError};
+use super::{Deliveries, Delivery, Intent, Store, StoreError};
 use crate::model::{CallKind, DeliveryId};
 use crate::text::Body;
 
@@ -26,10 +26,10 @@ pub const DROPPED: &str = "deleted before it was sent";
 /// The most that is looked at.
 const MOST: i64 = 100;
 
-impl Store {
+impl Deliveries<'_, Store> {
     /// What stands behind a head, in the lane's order. An agent's answer in between is a delivery of its own, or a row
     /// that we wrote or passed over meanwhile.
-    pub async fn delivery_followers(&self, head: &Delivery) -> Result<Vec<Follower>, StoreError> {
+    pub async fn followers(self, head: &Delivery) -> Result<Vec<Follower>, StoreError> {
         let sql = "select f.id, f.resolved_at, f.body,
                 f.state = 'queued' and f.act = 'message' and f.author = 'customer' and f.parts = 1 and f.body is not null
                 and coalesce(pg_catalog.jsonb_array_length(f.files), 0) = 0
@@ -44,7 +44,7 @@ impl Store {
             where h.id = $1 and f.ticket_id = h.ticket_id and (f.position, f.part, f.id) > (h.position, h.part, h.id)
               and f.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')
             order by f.position, f.part, f.id limit $2";
-        let rows = self.query(sql, &[&head.id.0, &MOST]).await?;
+        let rows = self.0.query(sql, &[&head.id.0, &MOST]).await?;
         let read = |row: &tokio_postgres::Row| {
             let body = row
                 .get::<_, Option<serde_json::Value>>("body")
@@ -65,8 +65,8 @@ impl Store {
     /// Makes the intent durable before the call (rule 9), for the head and those that go with it; `None` where one of
     /// them is no longer as it was read: the site may have changed it, and it was resolved again. A message whose row the site has deleted meanwhile is not sent any more, however often
     /// it was tried before: what is queued is certainly not in Deskie.
-    pub async fn delivery_intend(
-        &self,
+    pub async fn intend(
+        self,
         head: &Delivery,
         call: CallKind,
         send_within: Duration,
@@ -101,12 +101,13 @@ impl Store {
                 from h where d.id in (select id from f))
             select intent_at, set_config('synchronous_commit', 'on', true) from h";
         let rows = self
+            .0
             .query(
                 sql,
                 &[
                     &head.id.0,
                     &call.as_str(),
-                    &self.epoch().0,
+                    &self.0.epoch().0,
                     &send_within.as_secs_f64(),
                     &with,
                     &DROPPED,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{EnteredHead, FileRef, NewRow, Store, StoreError, Ticket, word, word_or_none};
+use super::{Deliveries, EnteredHead, FileRef, NewRow, Store, StoreError, Ticket, word, word_or_none};
 pub use crate::decide::Opening;
 use crate::lanes;
 use crate::model::{
@@ -279,15 +279,10 @@ pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key as ticket_key, coales
 /// `resolved_at` of what the site changed while a call was under way or in doubt.
 pub(super) const MADE_BEFORE: &str = "'epoch'::timestamptz";
 
-impl Store {
+impl Deliveries<'_, Store> {
     /// The call was not done and is tried again later; where the site has changed the row meanwhile ([`MADE_BEFORE`]) the
     /// mapping is asked again first, and what was to tell of the change falls away.
-    pub async fn delivery_retry(
-        &self,
-        id: DeliveryId,
-        error: &str,
-        after: Duration,
-    ) -> Result<(), StoreError> {
+    pub async fn retry(self, id: DeliveryId, error: &str, after: Duration) -> Result<(), StoreError> {
         let sql = format!(
             "with d as (update {{s}}.delivery set error = $2, intent_at = null, doubt_since = null, looks = 0,
                 state = case when resolved_at = {MADE_BEFORE} then 'unresolved' else 'queued' end,
@@ -305,64 +300,56 @@ impl Store {
             select exists (select from d where state = 'unresolved') or exists (select from freed where state = 'unresolved')"
         );
         let rows = self
-            .query(&sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
+            .0
+            .query(&sql, &[&id.0, &error, &after.as_secs_f64(), &self.0.epoch().0])
             .await?;
         if rows.first().is_some_and(|row| row.get(0)) {
-            self.wake.events.notify_one();
+            self.0.wake.events.notify_one();
         }
         Ok(())
     }
 
     /// It is not known whether Deskie did it.
-    pub async fn delivery_doubt(
-        &self,
-        id: DeliveryId,
-        error: &str,
-        look_after: Duration,
-    ) -> Result<(), StoreError> {
+    pub async fn doubt(self, id: DeliveryId, error: &str, look_after: Duration) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set state = 'doubt', error = $2, looks = 0,
                 doubt_since = coalesce(doubt_since, clock_timestamp()),
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where (id = $1 or lead = $1) and state = 'sending' and (select {s}.fence($4))";
-        self.execute(sql, &[&id.0, &error, &look_after.as_secs_f64(), &self.epoch().0])
+        self.0
+            .execute(
+                sql,
+                &[&id.0, &error, &look_after.as_secs_f64(), &self.0.epoch().0],
+            )
             .await?;
         Ok(())
     }
 
     /// It was looked for and not found so far.
-    pub async fn delivery_look_again(
-        &self,
-        id: DeliveryId,
-        error: &str,
-        after: Duration,
-    ) -> Result<(), StoreError> {
+    pub async fn look_again(self, id: DeliveryId, error: &str, after: Duration) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set looks = looks + 1, error = $2,
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where id = $1 and state = 'doubt' and (select {s}.fence($4))";
-        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
+        self.0
+            .execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.0.epoch().0])
             .await?;
         Ok(())
     }
 
     /// Calls that another epoch began and did not finish come into doubt; they are not judged before the call can
     /// no longer be under way: `send_before` plus the time-out.
-    pub async fn delivery_adopt(&self, timeout: Duration) -> Result<u64, StoreError> {
+    pub async fn adopt(self, timeout: Duration) -> Result<u64, StoreError> {
         let sql = "update {s}.delivery set state = 'doubt', doubt_since = clock_timestamp(), looks = 0,
                 error = 'the connector was stopped during the call',
                 not_before = least(greatest(clock_timestamp(), send_before + make_interval(secs => $2)),
                                    clock_timestamp() + interval '10 minutes')
             where state = 'sending' and epoch < $1 and (select {s}.fence($1))";
-        self.execute(sql, &[&self.epoch().0, &timeout.as_secs_f64()])
+        self.0
+            .execute(sql, &[&self.0.epoch().0, &timeout.as_secs_f64()])
             .await
     }
 
     /// A delivery waits for a person (rule 10); `answer`: what Deskie answered, where it refused.
-    pub async fn delivery_park(
-        &self,
-        id: DeliveryId,
-        error: &str,
-        answer: Option<&str>,
-    ) -> Result<(), StoreError> {
+    pub async fn park(self, id: DeliveryId, error: &str, answer: Option<&str>) -> Result<(), StoreError> {
         let sql = "with d as (update {s}.delivery set state = 'parked', error = $2, answer = $4
                 where id = $1 and state in ('unresolved', 'queued', 'sending', 'doubt') and (select {s}.fence($3))
                 returning link_id, ticket_id, id, doubt_since is not null as doubted),
@@ -375,55 +362,57 @@ impl Store {
                 where id in (select link_id from d union all select link_id from f))
             insert into {s}.journal (ticket_id, what, detail)
             select ticket_id, 'delivery parked', 'delivery ' || id || ': ' || $2 from d";
-        self.execute(sql, &[&id.0, &error, &self.epoch().0, &answer])
+        self.0
+            .execute(sql, &[&id.0, &error, &self.0.epoch().0, &answer])
             .await?;
         Ok(())
     }
 
     /// The same where Deskie has done it or may have: what it answered cannot be true, or nobody knows what it means. Who looks at
     /// it is told so.
-    pub async fn delivery_park_doubted(
-        &self,
+    pub async fn park_doubted(
+        self,
         id: DeliveryId,
         error: &str,
         answer: Option<&str>,
     ) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set doubt_since = coalesce(doubt_since, clock_timestamp())
             where id = $1 and state in ('sending', 'doubt') and (select {s}.fence($2))";
-        self.execute(sql, &[&id.0, &self.epoch().0]).await?;
-        self.delivery_park(id, error, answer).await
+        self.0.execute(sql, &[&id.0, &self.0.epoch().0]).await?;
+        self.park(id, error, answer).await
     }
 
     /// A delivery turns out not to be for Deskie.
-    pub async fn delivery_skip(&self, id: DeliveryId, reason: &str) -> Result<(), StoreError> {
+    pub async fn skip(self, id: DeliveryId, reason: &str) -> Result<(), StoreError> {
         let sql =
             "with d as (update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
                 where id = $1 and state in ('unresolved', 'queued', 'sending') and (select {s}.fence($3))
                 returning link_id, files)
             update {s}.link set state = 'skipped', reason = $2 where id in (select link_id from d
                 union all select (f->>'link')::int8 from d, jsonb_array_elements(d.files) f)";
-        self.execute(sql, &[&id.0, &reason, &self.epoch().0]).await?;
-        self.wake.lanes.notify_one();
+        self.0.execute(sql, &[&id.0, &reason, &self.0.epoch().0]).await?;
+        self.0.wake.lanes.notify_one();
         Ok(())
     }
 
     /// A queued delivery lacks what create_case needs: it is resolved again.
-    pub async fn delivery_unresolve(&self, id: DeliveryId) -> Result<(), StoreError> {
+    pub async fn unresolve(self, id: DeliveryId) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set state = 'unresolved', not_before = now()
             where id = $1 and state = 'queued' and (select {s}.fence($2))";
-        self.execute(sql, &[&id.0, &self.epoch().0]).await?;
-        self.wake.events.notify_one();
+        self.0.execute(sql, &[&id.0, &self.0.epoch().0]).await?;
+        self.0.wake.events.notify_one();
         Ok(())
     }
 
     /// The rows at the head of their lanes that are to be resolved again.
-    pub async fn delivery_unresolved(&self, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
+    pub async fn unresolved(self, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
         let sql = format!(
             "select {UNRESOLVED}
              where d.state = 'unresolved' and d.not_before <= now() and not exists (select from {{s}}.hold) and {IS_HEAD}
              order by d.id limit $1"
         );
-        self.query(&sql, &[&limit])
+        self.0
+            .query(&sql, &[&limit])
             .await?
             .iter()
             .map(unresolved)
@@ -432,7 +421,7 @@ impl Store {
 
     /// The rows of which the mapping could not tell the ticket and which a person wants to be tried again: the link, its
     /// key, the row, its place, and when it was committed.
-    pub async fn delivery_strays(&self, limit: i64) -> Result<Vec<Stray>, StoreError> {
+    pub async fn strays(self, limit: i64) -> Result<Vec<Stray>, StoreError> {
         let sql =
             "select d.id, d.link_id, l.key, coalesce(d.image, '{}') as image, d.position, coalesce(d.written_at, 0) as committed_at, d.failures
             from {s}.delivery d join {s}.link l on l.id = d.link_id
@@ -447,30 +436,35 @@ impl Store {
             committed_at: row.get("committed_at"),
             failures: row.get("failures"),
         };
-        Ok(self.query(sql, &[&limit]).await?.iter().map(read).collect())
+        Ok(self.0.query(sql, &[&limit]).await?.iter().map(read).collect())
     }
 
     /// Our deliveries of a ticket whose message in Deskie is not known: in doubt, parked out of doubt, given up out of
     /// doubt (it stands there, a person said), or the first message of a case, whose number create_case does not tell.
     /// Those of tickets whose cases were merged into this one's, too.
-    pub async fn delivery_unidentified(&self, ticket: LaneId) -> Result<Vec<Delivery>, StoreError> {
+    pub async fn unidentified(self, ticket: LaneId) -> Result<Vec<Delivery>, StoreError> {
         let sql = format!(
             "select {COLUMNS} from {{s}}.delivery d join {{s}}.ticket t on t.id = d.ticket_id
             where {} order by d.position, d.part, d.id",
             unidentified_of("$1")
         );
-        self.query(&sql, &[&ticket]).await?.iter().map(delivery).collect()
+        self.0
+            .query(&sql, &[&ticket])
+            .await?
+            .iter()
+            .map(delivery)
+            .collect()
     }
 
     /// What the ticket's case was opened with.
-    pub async fn delivery_opening(&self, ticket: LaneId) -> Result<Option<Opening>, StoreError> {
+    pub async fn opening(self, ticket: LaneId) -> Result<Option<Opening>, StoreError> {
         let sql = format!("select {}", opening_of("$1"));
-        let rows = self.query(&sql, &[&ticket]).await?;
+        let rows = self.0.query(&sql, &[&ticket]).await?;
         opening(rows.first().and_then(|row| row.get(0)))
     }
 }
 
-/// What [`Store::delivery_unidentified`] finds, as a condition on `d`.
+/// What [`Deliveries::unidentified`] finds, as a condition on `d`.
 pub(super) fn unidentified_of(ticket: &str) -> String {
     format!(
         "d.ticket_id in (select {ticket} union all

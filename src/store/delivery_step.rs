@@ -7,22 +7,23 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use super::delivery::MADE_BEFORE;
-use super::{Delivery, NewDelivery, Resolution, Step, Store, StoreError};
+use super::{Deliveries, Delivery, NewDelivery, Resolution, Step, Store, StoreError};
 use crate::model::{CallKind, CaseId, DeliveryId, Kind, LaneId, LinkId, MessageId, UserId};
 
 fn json<T: Serialize>(value: &T) -> Result<Value, StoreError> {
     serde_json::to_value(value).map_err(|error| StoreError::Damaged(error.to_string()))
 }
 
-impl Step<'_> {
+impl Deliveries<'_, Step<'_>> {
     /// Puts a row into its lane, not resolved yet.
-    pub async fn delivery_add(&self, new: &NewDelivery<'_>) -> Result<DeliveryId, StoreError> {
+    pub async fn add(self, new: &NewDelivery<'_>) -> Result<DeliveryId, StoreError> {
         let sql = "insert into {s}.delivery (position, ticket_id, link_id, section, image, written_at, backfill, state)
             values ($1, $2, $3, $4, $5, $6, $7, 'unresolved')
             on conflict (link_id, part) do update set state = 'unresolved', image = excluded.image,
                 written_at = excluded.written_at, position = excluded.position, ticket_id = excluded.ticket_id, error = null, done_at = null where delivery.state = 'skipped'
             returning id";
         let rows = self
+            .0
             .query(
                 sql,
                 &[
@@ -42,7 +43,7 @@ impl Step<'_> {
     }
 
     /// A row is resolved: it is queued, in parts where it is long.
-    pub async fn delivery_resolved(&self, id: DeliveryId, found: &Resolution) -> Result<(), StoreError> {
+    pub async fn resolved(self, id: DeliveryId, found: &Resolution) -> Result<(), StoreError> {
         let parts = i32::try_from(found.bodies.len()).unwrap_or(i32::MAX);
         let opening = found.opening.as_ref().map(json).transpose()?;
         let first =
@@ -67,7 +68,7 @@ impl Step<'_> {
         if let Some(status) = found.opening.as_ref().and_then(|opening| opening.status.as_ref()) {
             let sql = "update {s}.ticket set site_status = $2
                 where id = (select ticket_id from {s}.delivery where id = $1)";
-            self.execute(sql, &[&id.0, status]).await?;
+            self.0.execute(sql, &[&id.0, status]).await?;
         }
         for (n, body) in found.bodies.iter().enumerate() {
             let body = json(body)?;
@@ -77,35 +78,37 @@ impl Step<'_> {
             let files = last.then(|| json(&found.files)).transpose()?;
             match part {
                 1 => {
-                    self.execute(
-                        first,
-                        &[
-                            &id.0,
-                            &found.author.as_str(),
-                            &body,
-                            &opening,
-                            &found.written_at,
-                            &parts,
-                            &files,
-                        ],
-                    )
-                    .await?
+                    self.0
+                        .execute(
+                            first,
+                            &[
+                                &id.0,
+                                &found.author.as_str(),
+                                &body,
+                                &opening,
+                                &found.written_at,
+                                &parts,
+                                &files,
+                            ],
+                        )
+                        .await?
                 }
                 _ => {
-                    self.execute(
-                        rest,
-                        &[
-                            &id.0,
-                            &part,
-                            &parts,
-                            &found.author.as_str(),
-                            &body,
-                            &opening,
-                            &found.written_at,
-                            &files,
-                        ],
-                    )
-                    .await?
+                    self.0
+                        .execute(
+                            rest,
+                            &[
+                                &id.0,
+                                &part,
+                                &parts,
+                                &found.author.as_str(),
+                                &body,
+                                &opening,
+                                &found.written_at,
+                                &files,
+                            ],
+                        )
+                        .await?
                 }
             };
         }
@@ -114,8 +117,8 @@ impl Step<'_> {
 
     /// A row cannot be resolved yet and is tried again `after` that; `dormant`: its ticket is none of ours as it is, so that
     /// nobody waits for it.
-    pub async fn delivery_wait(
-        &self,
+    pub async fn wait(
+        self,
         id: DeliveryId,
         why: &str,
         after: Duration,
@@ -125,82 +128,73 @@ impl Step<'_> {
                 waits_since = coalesce(waits_since, clock_timestamp()),
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where id = $1 and state = 'unresolved'";
-        self.execute(sql, &[&id.0, &why, &after.as_secs_f64(), &dormant])
+        self.0
+            .execute(sql, &[&id.0, &why, &after.as_secs_f64(), &dormant])
             .await?;
         Ok(())
     }
 
     /// A row in its lane turns out not to be for Deskie now; it may become so later.
-    pub async fn delivery_withdraw(&self, id: DeliveryId, reason: &str) -> Result<(), StoreError> {
+    pub async fn withdraw(self, id: DeliveryId, reason: &str) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null where id = $1";
-        self.execute(sql, &[&id.0, &reason]).await?;
+        self.0.execute(sql, &[&id.0, &reason]).await?;
         Ok(())
     }
 
-    /// The same as `Store::delivery_park`, inside a step.
-    pub async fn delivery_park(&self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
+    /// The same as `Deliveries::park`, inside a step.
+    pub async fn park(self, id: DeliveryId, error: &str) -> Result<(), StoreError> {
         let sql =
             "with d as (update {s}.delivery set state = 'parked', error = $2 where id = $1 returning link_id)
             update {s}.link set state = 'parked', reason = $2 where id in (select link_id from d)";
-        self.execute(sql, &[&id.0, &error]).await?;
+        self.0.execute(sql, &[&id.0, &error]).await?;
         Ok(())
     }
 
     /// A row whose messages cannot be told, again: one that a person gave up is parked anew, since what it holds now is
     /// something else. False where it was not in question.
-    pub async fn delivery_park_again(
-        &self,
-        link: LinkId,
-        image: &Value,
-        error: &str,
-    ) -> Result<bool, StoreError> {
+    pub async fn park_again(self, link: LinkId, image: &Value, error: &str) -> Result<bool, StoreError> {
         let sql = "with d as (update {s}.delivery set state = 'parked', error = $2, done_at = null,
                     image = coalesce(image, '{}'::jsonb) || $3::jsonb
                 where link_id = $1 and ticket_id is null and state in ('unresolved', 'parked', 'discarded')
                 returning link_id)
             update {s}.link set state = 'parked', reason = $2 where id in (select link_id from d)";
-        Ok(self.execute(sql, &[&link.0, &error, &image]).await? > 0)
+        Ok(self.0.execute(sql, &[&link.0, &error, &image]).await? > 0)
     }
 
     /// A row that could not be told can be told now, and goes as its messages.
-    pub async fn delivery_withdraw_row(&self, link: LinkId, reason: &str) -> Result<(), StoreError> {
+    pub async fn withdraw_row(self, link: LinkId, reason: &str) -> Result<(), StoreError> {
         let sql = "with d as (update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null
                 where link_id = $1 and ticket_id is null and state in ('unresolved', 'parked') returning link_id)
             update {s}.link set state = 'skipped', reason = $2 where id in (select link_id from d)";
-        self.execute(sql, &[&link.0, &reason]).await?;
+        self.0.execute(sql, &[&link.0, &reason]).await?;
         Ok(())
     }
 
     /// What was sent of a row that the site has deleted is forgotten: nothing needs its text, since a message is known by its
     /// number, and what was not sent never will be.
-    pub async fn delivery_forget(&self, link: LinkId) -> Result<(), StoreError> {
+    pub async fn forget(self, link: LinkId) -> Result<(), StoreError> {
         let sql = "update {s}.delivery d set body = null, image = null, edited = null, answer = null
             where d.link_id = $1 and d.body is not null and (d.state = 'skipped' or (d.state = 'discarded' and d.doubt_since is null)
                 or (d.state = 'delivered' and (d.message_id is not null
                     or exists (select from {s}.delivery h where h.id = d.lead and h.message_id is not null))))";
-        self.execute(sql, &[&link.0]).await?;
+        self.0.execute(sql, &[&link.0]).await?;
         Ok(())
     }
 
     /// Drops what the site deleted before it was sent, and what was to follow up on that. Returns how many deliveries that were.
     /// What tells of a ticket's own row, which is no message itself, stays.
-    pub async fn delivery_drop_unsent(&self, link: LinkId, reason: &str) -> Result<u64, StoreError> {
+    pub async fn drop_unsent(self, link: LinkId, reason: &str) -> Result<u64, StoreError> {
         let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null, body = null
             where link_id = $1 and act <> 'file' and (state = 'unresolved' or (state = 'queued' and intent_at is null))
               and not exists (select from {s}.delivery o where o.link_id = $1 and o.state
                               in ('sending', 'doubt', 'delivered', 'parked'))
               and exists (select from {s}.delivery m where m.link_id = $1 and m.act = 'message')";
-        self.execute(sql, &[&link.0, &reason]).await
+        self.0.execute(sql, &[&link.0, &reason]).await
     }
 
     /// A newer version of a row that is not resolved yet; one that is parked, or of which a call is under way, has it for the
     /// next attempt. What was found in the table has the key alone: all else is read anew.
-    pub async fn delivery_newer_image(
-        &self,
-        link: LinkId,
-        image: &Value,
-        found: bool,
-    ) -> Result<(), StoreError> {
+    pub async fn newer_image(self, link: LinkId, image: &Value, found: bool) -> Result<(), StoreError> {
         let sql = format!(
             "update {{s}}.delivery set
                 image = case when $3 then '{{}}'::jsonb else coalesce(image, '{{}}'::jsonb) end || $2::jsonb,
@@ -210,30 +204,30 @@ impl Step<'_> {
                 or state in ('sending', 'doubt', 'parked')
                     and act = 'message' and part = 1 and parts = 1 and image is not null)"
         );
-        self.execute(&sql, &[&link.0, &image, &found]).await?;
+        self.0.execute(&sql, &[&link.0, &image, &found]).await?;
         Ok(())
     }
 
     /// The site handed a row that is not resolved yet to another ticket, or it can be told now which one it is of. False where
     /// it is resolved.
-    pub async fn delivery_move(&self, link: LinkId, ticket: LaneId) -> Result<bool, StoreError> {
+    pub async fn move_to(self, link: LinkId, ticket: LaneId) -> Result<bool, StoreError> {
         let sql = "with moved as (update {s}.delivery set ticket_id = $2, not_before = now(), state = 'unresolved'
                 where link_id = $1 and (state = 'unresolved' or (state = 'parked' and ticket_id is null)) returning link_id)
             update {s}.link set ticket_id = $2, state = 'queued', reason = null where id in (select link_id from moved)";
-        Ok(self.execute(sql, &[&link.0, &ticket]).await? > 0)
+        Ok(self.0.execute(sql, &[&link.0, &ticket]).await? > 0)
     }
 
     /// Something of a ticket changed: what waits in its lane is looked at again.
-    pub async fn delivery_wake(&self, ticket: LaneId) -> Result<(), StoreError> {
+    pub async fn wake(self, ticket: LaneId) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set not_before = now() where ticket_id = $1 and state = 'unresolved'";
-        self.execute(sql, &[&ticket]).await?;
+        self.0.execute(sql, &[&ticket]).await?;
         Ok(())
     }
 
     /// create_case was done: the ticket has its case. One that was found after a lost answer (`answered_at` is absent) is
     /// read, since it may have been answered long ago, when nobody knew whose it was.
-    pub async fn delivery_done_case(
-        &self,
+    pub async fn done_case(
+        self,
         delivery: &Delivery,
         (case, number, held): (CaseId, &str, &str),
         user: UserId,
@@ -252,38 +246,43 @@ impl Step<'_> {
                 read_wanted = case when $7::timestamptz is null then least(coalesce(read_wanted, 2), 2) else read_wanted end,
                 read_wanted_at = case when $7::timestamptz is null then clock_timestamp() else read_wanted_at end
             where id = $1";
-        self.execute(
-            sql,
-            &[
-                &delivery.ticket_id,
-                &case.0,
-                &number,
-                &user.0,
-                &channel,
-                &custom_id,
-                &answered_at,
-                &held,
-            ],
-        )
-        .await?;
-        self.execute("delete from {s}.foreign_case where case_id = $1", &[&case.0])
+        self.0
+            .execute(
+                sql,
+                &[
+                    &delivery.ticket_id,
+                    &case.0,
+                    &number,
+                    &user.0,
+                    &channel,
+                    &custom_id,
+                    &answered_at,
+                    &held,
+                ],
+            )
+            .await?;
+        self.0
+            .execute("delete from {s}.foreign_case where case_id = $1", &[&case.0])
             .await?;
         self.delivered(delivery).await?;
-        self.journal_add(
-            Some(delivery.ticket_id),
-            CallKind::CreateCase.as_str(),
-            &format!("case {case} ({number})"),
-        )
-        .await
+        self.0
+            .journal()
+            .add(
+                Some(delivery.ticket_id),
+                CallKind::CreateCase.as_str(),
+                &format!("case {case} ({number})"),
+            )
+            .await
     }
 
-    async fn delivered(&self, delivery: &Delivery) -> Result<(), StoreError> {
+    async fn delivered(self, delivery: &Delivery) -> Result<(), StoreError> {
         let sql = format!("with {LEADS}, {DELIVERED} select exists (select from d where id = $1)");
         let links = delivery.file_links();
         let rows = self
+            .0
             .query(
                 &sql,
-                &[&delivery.id.0, &None::<i64>, &links, &self.store.epoch().0],
+                &[&delivery.id.0, &None::<i64>, &links, &self.0.store.epoch().0],
             )
             .await?;
         is_under_way(delivery, &rows)
@@ -337,10 +336,10 @@ pub struct Sent {
     pub reopens: bool,
 }
 
-impl Store {
+impl Deliveries<'_, Store> {
     /// add_message or add_note was done, which is stored in one statement. True where a webhook of the case waits, which
     /// may be about it.
-    pub async fn delivery_sent(&self, delivery: &Delivery, sent: &Sent) -> Result<bool, StoreError> {
+    pub async fn sent(self, delivery: &Delivery, sent: &Sent) -> Result<bool, StoreError> {
         let sql = format!(
             "with {TICKET_FIRST}, {DELIVERED},
             closed as (select id from {{s}}.ticket where id = $6 and $9 and status = 'closed' and exists (select from d)),
@@ -368,7 +367,7 @@ impl Store {
             &delivery.id.0,
             &sent.message.0,
             &delivery.file_links(),
-            &self.epoch().0,
+            &self.0.epoch().0,
             &sent.case.0,
             &delivery.ticket_id,
             &sent.at,
@@ -376,7 +375,7 @@ impl Store {
             &sent.reopens,
             &call,
         ];
-        let rows = self.query(&sql, &values).await?;
+        let rows = self.0.query(&sql, &values).await?;
         is_under_way(delivery, &rows)?;
         Ok(rows.first().is_some_and(|row| row.get("is_awaited")))
     }

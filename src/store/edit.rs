@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Act, Delivery, Step, Store, StoreError, word};
+use super::{Act, Delivery, Edits, Step, Store, StoreError, word};
 use crate::model::{CallKind, DeliveryId, EventId, Kind, LinkId, MessageId, TicketKey};
 use crate::text::Body;
 
@@ -43,33 +43,34 @@ pub struct FollowUp<'a> {
     pub at: i64,
 }
 
-impl Store {
+impl Edits<'_, Store> {
     /// The message in Deskie that a delivery of act `edit` is about, once its number is known.
-    pub async fn edit_target(&self, delivery: &Delivery) -> Result<Option<MessageId>, StoreError> {
+    pub async fn target(self, delivery: &Delivery) -> Result<Option<MessageId>, StoreError> {
         let sql = "select d.message_id from {s}.delivery d where d.link_id = $1 and d.act = 'message' and d.part = 1";
-        let rows = self.query(sql, &[&delivery.link.0]).await?;
+        let rows = self.0.query(sql, &[&delivery.link.0]).await?;
         let id: Option<i64> = rows.first().and_then(|row| row.get(0));
         Ok(id.map(MessageId))
     }
 
     /// The message's number is not known yet: later.
-    pub async fn edit_wait(&self, id: DeliveryId, after: std::time::Duration) -> Result<(), StoreError> {
+    pub async fn wait(self, id: DeliveryId, after: std::time::Duration) -> Result<(), StoreError> {
         let sql = "update {s}.delivery set looks = looks + 1, error = 'waits for the number of the message',
                 not_before = clock_timestamp() + make_interval(secs => $2)
             where id = $1 and state = 'queued' and (select {s}.fence($3))";
-        self.execute(sql, &[&id.0, &after.as_secs_f64(), &self.epoch().0])
+        self.0
+            .execute(sql, &[&id.0, &after.as_secs_f64(), &self.0.epoch().0])
             .await?;
         Ok(())
     }
 }
 
-impl Step<'_> {
+impl Edits<'_, Step<'_>> {
     /// What was sent, or is to be sent, of a message; `None`: nothing, or it is not resolved yet. What was not sent by now is
     /// not sent before this step has ended.
-    pub async fn edit_last(&self, link: LinkId) -> Result<Option<LastSent>, StoreError> {
+    pub async fn last(self, link: LinkId) -> Result<Option<LastSent>, StoreError> {
         let hold = "select from {s}.delivery where link_id = $1 and state in ('unresolved', 'queued')
             order by id for no key update";
-        self.execute(hold, &[&link.0]).await?;
+        self.0.execute(hold, &[&link.0]).await?;
         let sql = "select t.key, t.gone, coalesce(min(d.author), 'customer') as author,
                 count(*) + max((d.lead is not null or exists (select from {s}.delivery f where f.lead = d.id))::int) as parts,
                 bool_or(d.call is not distinct from 'add_note') as as_note,
@@ -81,7 +82,7 @@ impl Step<'_> {
             where d.link_id = $1 and d.act = 'message' and d.part > 0
             group by t.id, t.key, t.gone
             having bool_and(d.state not in ('unresolved', 'skipped', 'discarded'))";
-        let rows = self.query(sql, &[&link.0]).await?;
+        let rows = self.0.query(sql, &[&link.0]).await?;
         let read = |row: &tokio_postgres::Row| {
             Ok(LastSent {
                 ticket_key: TicketKey(row.get("key")),
@@ -97,35 +98,36 @@ impl Step<'_> {
     }
 
     /// Puts what follows up on a message into its lane. An edit that was not tried yet becomes the newer one.
-    pub async fn edit_queue(&self, new: &FollowUp<'_>) -> Result<(), StoreError> {
+    pub async fn queue(self, new: &FollowUp<'_>) -> Result<(), StoreError> {
         let body: Value =
             serde_json::to_value(new.body).map_err(|error| StoreError::Damaged(error.to_string()))?;
         let (link, text) = (new.link.0, new.text);
         if new.act == Act::Edit {
             let sql = "update {s}.delivery set body = $2, edited = $3
                 where link_id = $1 and act = 'edit' and state = 'queued' and intent_at is null";
-            if self.execute(sql, &[&link, &body, &text]).await? > 0 {
+            if self.0.execute(sql, &[&link, &body, &text]).await? > 0 {
                 return Ok(());
             }
             // Who is about to join the message with others waits for this row, and sees by it that the edit is its own alone.
             let sql = "update {s}.delivery set edited = $2 where link_id = $1 and act = 'message' and state = 'queued'";
-            self.execute(sql, &[&link, &text]).await?;
+            self.0.execute(sql, &[&link, &text]).await?;
         }
         let sql = "insert into {s}.delivery
                 (position, ticket_id, link_id, section, act, part, author, body, written_at, state, edited)
             select $2, l.ticket_id, l.id, 'message', $3, coalesce(max(d.part) filter (where d.part < -1000), -1000000000) + 1, 'agent', $4, $5, 'queued', $6
             from {s}.link l join {s}.delivery d on d.link_id = l.id where l.id = $1 group by l.id, l.ticket_id";
-        self.execute(
-            sql,
-            &[&link, &new.event.0, &new.act.as_str(), &body, &new.at, &text],
-        )
-        .await?;
+        self.0
+            .execute(
+                sql,
+                &[&link, &new.event.0, &new.act.as_str(), &body, &new.at, &text],
+            )
+            .await?;
         Ok(())
     }
 
     /// Deskie has the text that was sent; a newer one that came meanwhile is next.
-    pub async fn edit_done(
-        &self,
+    pub async fn done(
+        self,
         delivery: &Delivery,
         message: MessageId,
         answered_at: Option<jiff::Timestamp>,
@@ -135,11 +137,15 @@ impl Step<'_> {
                 intent_at = case when body->>'text' = $2 then intent_at end,
                 done_at = case when body->>'text' = $2 then clock_timestamp() end
             where id = $1 and state in ('sending', 'doubt')";
-        self.execute(sql, &[&delivery.id.0, &delivery.body.text]).await?;
+        self.0
+            .execute(sql, &[&delivery.id.0, &delivery.body.text])
+            .await?;
         let sql = "update {s}.ticket set called_at = coalesce($2, called_at) where id = $1";
-        self.execute(sql, &[&delivery.ticket_id, &answered_at]).await?;
+        self.0.execute(sql, &[&delivery.ticket_id, &answered_at]).await?;
         let text = format!("message {message}");
-        self.journal_add(Some(delivery.ticket_id), CallKind::EditMessage.as_str(), &text)
+        self.0
+            .journal()
+            .add(Some(delivery.ticket_id), CallKind::EditMessage.as_str(), &text)
             .await
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio_postgres::types::PgLsn;
 
-use super::{Store, StoreError, word};
+use super::{Events, Store, StoreError, word};
 use crate::model::{EventId, Lsn, Op, RelationName};
 
 /// A captured row change. Its `Debug` shows none of the row's cells.
@@ -35,10 +35,10 @@ pub struct Event {
 
 crate::model::debug_shows!(Event: id, xid, commit_lsn, committed_at, relation, op, echo, failures, found);
 
-impl Store {
+impl Events<'_, Store> {
     /// The events of one table that came after `id`, the newest last: for `settle`, where the newest version counts.
-    pub async fn event_later(
-        &self,
+    pub async fn later(
+        self,
         after: EventId,
         relation: &RelationName,
         key: &Value,
@@ -50,24 +50,23 @@ impl Store {
               and (op = 'T' or image @> $4 or old_key @> $4)
             order by id";
         let rows = self
+            .0
             .query(sql, &[&after.0, &relation.schema, &relation.table, key])
             .await?;
         rows.iter().map(event).collect()
     }
-}
 
-impl Store {
     /// Which events of a transaction are of rows that it changes again later, in order; `None`: of all of them that may be, since
     /// it empties a table. `tables`: the mapped ones, each with a column of its key.
-    pub async fn event_followed(
-        &self,
+    pub async fn followed(
+        self,
         xid: u64,
         tables: &[(&RelationName, &str)],
     ) -> Result<Option<Vec<EventId>>, StoreError> {
         let xid = xid.to_string();
         let sql = "select coalesce(bool_or(op = 'T'), false) as empties, coalesce(bool_or(op <> 'I'), false) as changes
             from {s}.event where xid = $1::text::xid8";
-        let rows = self.query(sql, &[&xid]).await?;
+        let rows = self.0.query(sql, &[&xid]).await?;
         let is = |name: &str| rows.first().is_some_and(|row| row.get(name));
         if is("empties") {
             return Ok(None);
@@ -90,13 +89,13 @@ impl Store {
                 where e.xid = $1::text::xid8 and e.old_key is not null)
             select id from (select id, own, max(id) over (partition by n, key) as last from k where key is not null) k
             where own and last > id order by id";
-        let rows = self.query(sql, &[&xid, &schemas, &names, &columns]).await?;
+        let rows = self.0.query(sql, &[&xid, &schemas, &names, &columns]).await?;
         Ok(Some(rows.iter().map(|row| row.get(0)).collect()))
     }
 
     /// What a transaction has behind an event of rows of one table that have, or had, one of these texts in a column.
-    pub async fn event_rest(
-        &self,
+    pub async fn rest(
+        self,
         xid: u64,
         after: EventId,
         relation: &RelationName,
@@ -117,7 +116,7 @@ impl Store {
             &column,
             &values,
         ];
-        self.query(sql, &values).await?.iter().map(event).collect()
+        self.0.query(sql, &values).await?.iter().map(event).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::event::event;
-use super::{CreatedAt, Event, MappedSince, Store, StoreError};
+use super::{CreatedAt, Event, Events, MappedSince, Store, StoreError};
 use crate::model::Section;
 
 /// What a round of resolving works with.
@@ -62,11 +62,11 @@ pub struct Round {
     pub has_more: bool,
 }
 
-impl Store {
+impl Events<'_, Store> {
     /// What must be known before a row is looked at.
-    pub async fn facts(&self) -> Result<Facts, StoreError> {
+    pub async fn facts(self) -> Result<Facts, StoreError> {
         let facts = FACTS.map(|(name, fact)| format!("{fact} as {name}"));
-        let rows = self.query(&format!("select {}", facts.join(", ")), &[]).await?;
+        let rows = self.0.query(&format!("select {}", facts.join(", ")), &[]).await?;
         let row = rows
             .first()
             .ok_or_else(|| StoreError::Damaged("facts gave no row".into()))?;
@@ -79,7 +79,7 @@ impl Store {
     /// not ready holds those behind it. `counts`: an attempt at each is counted before it is made, but for those that have
     /// failed before, so that it is known should the process die of it.
     pub async fn round(
-        &self,
+        self,
         limit: i64,
         settle: std::time::Duration,
         counts: bool,
@@ -124,12 +124,12 @@ impl Store {
             from taken t left join {{s}}.event e on e.id <= t.last",
             facts.join(", ")
         );
-        let (settle, epoch) = (settle.as_secs_f64(), self.epoch().0);
+        let (settle, epoch) = (settle.as_secs_f64(), self.0.epoch().0);
         let mut values: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = vec![&limit, &settle, &TAKEN_BYTES];
         if counts {
             values.push(&epoch);
         }
-        let rows = self.query(&sql, &values).await?;
+        let rows = self.0.query(&sql, &values).await?;
         // Sorted here: the server would carry the images through a sort.
         let row = rows
             .iter()

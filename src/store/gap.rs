@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Step, Store, StoreError};
+use super::{OpenGap, Step, Store, StoreError};
 use crate::model::{Op, RelationName, Section};
 
 /// So many numbers are kept free.
@@ -35,28 +35,30 @@ pub struct KnownRow {
     pub matters: bool,
 }
 
-impl Store {
+impl OpenGap<'_, Store> {
     /// Keeps numbers free for what the repair brings in, before capture goes on.
-    pub async fn gap_reserve(&self) -> Result<(), StoreError> {
+    pub async fn reserve(self) -> Result<(), StoreError> {
         let sql = "update {s}.meta set gap_position = setval(pg_get_serial_sequence($1, 'id'),
                 nextval(pg_get_serial_sequence($1, 'id')) + $2) - $2
             where gap_from is not null and gap_position is null and (select {s}.fence($3))";
-        self.execute(sql, &[&self.sql("{s}.event"), &KEPT_FREE, &self.epoch().0])
+        self.0
+            .execute(sql, &[&self.0.sql("{s}.event"), &KEPT_FREE, &self.0.epoch().0])
             .await?;
         Ok(())
     }
 
     /// What the repair is at, for `status`.
-    pub async fn gap_progress(&self, text: &str) -> Result<(), StoreError> {
-        self.execute("update {s}.meta set repair_note = $1", &[&text])
+    pub async fn note_progress(self, text: &str) -> Result<(), StoreError> {
+        self.0
+            .execute("update {s}.meta set repair_note = $1", &[&text])
             .await?;
         Ok(())
     }
 
     /// The rows of a section that stand in their table as far as is known, some at a time. Of messages in lists it is the
     /// rows that they stand in. `matters`: the SQL of what else matters of a link `l`, or a ticket `l`.
-    pub async fn gap_known(
-        &self,
+    pub async fn known_rows(
+        self,
         section: Section,
         matters: &str,
         in_lists: bool,
@@ -81,6 +83,7 @@ impl Store {
             matters: row.get("matters"),
         };
         Ok(self
+            .0
             .query(&sql, &[&after, &limit])
             .await?
             .iter()
@@ -89,20 +92,20 @@ impl Store {
     }
 
     /// Which of these keys are known, whatever became of their rows.
-    pub async fn gap_links(
-        &self,
+    pub async fn known_keys(
+        self,
         section: Section,
         keys: &[String],
     ) -> Result<std::collections::HashSet<String>, StoreError> {
         let sql = "select key from {s}.link where section = $1 and key = any($2)";
-        let rows = self.query(sql, &[&section.as_str(), &keys]).await?;
+        let rows = self.0.query(sql, &[&section.as_str(), &keys]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// Nothing that says by which transaction of another server something was done means anything here: all of it is
     /// voided in one step, before this server's state is taken over. What was captured there is visible here; which rows
     /// are new is decided by `created_at` and by greatest keys.
-    pub async fn gap_void_xids(&self) -> Result<(), StoreError> {
+    pub async fn void_xids(self) -> Result<(), StoreError> {
         // Beyond what any server counts to, so that rows of one transaction still belong together, and equal none of here.
         let elsewhere = |column: &str| {
             format!(
@@ -110,7 +113,7 @@ impl Store {
                     then ({column}::text::numeric + 4611686018427387904)::text::xid8 else {column} end"
             )
         };
-        let mut client = self.client().await?;
+        let mut client = self.0.client().await?;
         let transaction = client.transaction().await?;
         for sql in [
             "update {s}.meta set started_xid = pg_current_xact_id(), captured_xid = null, gap_xid = null,
@@ -126,19 +129,19 @@ impl Store {
             ),
             "update {s}.clock set last_xid = null".to_owned(),
         ] {
-            transaction.batch_execute(&self.sql(&sql)).await?;
+            transaction.batch_execute(&self.0.sql(&sql)).await?;
         }
         transaction.commit().await?;
         Ok(())
     }
 }
 
-impl Step<'_> {
+impl OpenGap<'_, Step<'_>> {
     /// Brings rows in, in this order. Resolving takes them like those of the stream, before what is captured from now on.
-    pub async fn gap_events(&self, rows: &[FoundRow]) -> Result<(), StoreError> {
+    pub async fn add_events(self, rows: &[FoundRow]) -> Result<(), StoreError> {
         let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
         let sql = "update {s}.meta set gap_position = gap_position + $1 returning gap_position - $1";
-        let first = self.query(sql, &[&count]).await?;
+        let first = self.0.query(sql, &[&count]).await?;
         let first: i64 = first
             .first()
             .and_then(|row| row.get::<_, Option<i64>>(0))
@@ -156,29 +159,30 @@ impl Step<'_> {
             .iter()
             .map(|row| row.at.filter(|at| at.is_finite()))
             .collect();
-        self.execute(
-            sql,
-            &[
-                &first,
-                &texts(|row| row.relation.schema.clone()),
-                &texts(|row| row.relation.table.clone()),
-                &texts(|row| row.op.as_str().to_owned()),
-                &texts(|row| row.image.to_string()),
-                &times,
-            ],
-        )
-        .await?;
+        self.0
+            .execute(
+                sql,
+                &[
+                    &first,
+                    &texts(|row| row.relation.schema.clone()),
+                    &texts(|row| row.relation.table.clone()),
+                    &texts(|row| row.op.as_str().to_owned()),
+                    &texts(|row| row.image.to_string()),
+                    &times,
+                ],
+            )
+            .await?;
         Ok(())
     }
 
     /// Holds rows that cannot be told from old ones for a person, all of them as one decision: `failed retry` brings them
     /// in, `failed discard` leaves them out. They stay unknown until then.
-    pub async fn gap_hold(&self, rows: &[(String, FoundRow)], why: &str) -> Result<i64, StoreError> {
+    pub async fn hold(self, rows: &[(String, FoundRow)], why: &str) -> Result<i64, StoreError> {
         let shown: Vec<&str> = rows.iter().take(SHOWN).map(|(name, _)| name.as_str()).collect();
         let image = serde_json::json!({ "rows": rows.len(), "the first": shown.join(", ") });
         let sql = "insert into {s}.delivery (position, section, act, image, state, error)
             values (0, 'ticket', 'held', $1, 'parked', $2) returning id";
-        let delivery = self.query(sql, &[&image, &why]).await?;
+        let delivery = self.0.query(sql, &[&image, &why]).await?;
         let delivery: i64 = delivery
             .first()
             .map(|row| row.get(0))
@@ -195,18 +199,19 @@ impl Step<'_> {
                 .iter()
                 .map(|(_, row)| row.at.filter(|at| at.is_finite()))
                 .collect();
-            self.execute(sql, &[&delivery, &schemas, &tables, &images, &times])
+            self.0
+                .execute(sql, &[&delivery, &schemas, &tables, &images, &times])
                 .await?;
         }
         Ok(delivery)
     }
 
     /// The gap is repaired; what came of it stands in `status` and in the journal.
-    pub async fn gap_close(&self, told: &str) -> Result<(), StoreError> {
+    pub async fn close(self, told: &str) -> Result<(), StoreError> {
         let sql =
             "update {s}.meta set gap_from = null, gap_since = null, gap_xid = null, gap_position = null,
                 gap_by_keys = false, repair_note = $1";
-        self.execute(sql, &[&told]).await?;
-        self.journal_add(None, "repaired", told).await
+        self.0.execute(sql, &[&told]).await?;
+        self.0.journal().add(None, "repaired", told).await
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Delivery, PendingRemote, Store, Ticket};
+use super::{Delivery, HandedOn, PendingRemote, Store, Ticket};
 use crate::model::{Epoch, MessageId};
 
 /// So many of a kind are handed on; more than these are no single reply, and the look at the tables finds them all at once.
@@ -54,70 +54,70 @@ fn lock<T>(list: &Mutex<Vec<(Epoch, T)>>) -> MutexGuard<'_, Vec<(Epoch, T)>> {
     list.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Store {
-    fn hand<T>(&self, list: &Mutex<Vec<(Epoch, T)>>, what: T) -> bool {
+impl HandedOn<'_, Store> {
+    fn add<T>(self, list: &Mutex<Vec<(Epoch, T)>>, what: T) -> bool {
         let mut list = lock(list);
         let has_room = list.len() < ROOM;
         if has_room {
-            list.push((self.epoch(), what));
+            list.push((self.0.epoch(), what));
         }
         has_room
     }
 
-    fn taken<T>(&self, list: &Mutex<Vec<(Epoch, T)>>) -> Vec<T> {
+    fn taken<T>(self, list: &Mutex<Vec<(Epoch, T)>>) -> Vec<T> {
         let taken = std::mem::take(&mut *lock(list)).into_iter();
-        let ours = self.epoch();
+        let ours = self.0.epoch();
         taken
             .filter_map(|(epoch, what)| (epoch == ours).then_some(what))
             .collect()
     }
 
     /// Hands a read to the lanes.
-    pub(super) fn hand_read(&self, read: WantedRead) {
-        match self.hand(&self.handed.reads, read) {
-            true => self.wake.handed.notify_one(),
-            false => self.wake.lanes.notify_one(),
+    pub(super) fn add_read(self, read: WantedRead) {
+        match self.add(&self.0.handed.reads, read) {
+            true => self.0.wake.handed.notify_one(),
+            false => self.0.wake.lanes.notify_one(),
         }
     }
 
     /// The reads that were handed on since this was asked last.
-    pub fn reads_handed(&self) -> Vec<WantedRead> {
-        self.taken(&self.handed.reads)
+    pub fn reads(self) -> Vec<WantedRead> {
+        self.taken(&self.0.handed.reads)
     }
 
     /// Hands a row that may be sent to the lanes.
-    pub fn hand_delivery(&self, delivery: Delivery) {
-        match self.hand(&self.handed.deliveries, delivery) {
-            true => self.wake.handed.notify_one(),
-            false => self.wake.lanes.notify_one(),
+    pub fn add_delivery(self, delivery: Delivery) {
+        match self.add(&self.0.handed.deliveries, delivery) {
+            true => self.0.wake.handed.notify_one(),
+            false => self.0.wake.lanes.notify_one(),
         }
     }
 
     /// The rows that were handed on since this was asked last.
-    pub fn deliveries_handed(&self) -> Vec<Delivery> {
-        self.taken(&self.handed.deliveries)
+    pub fn deliveries(self) -> Vec<Delivery> {
+        self.taken(&self.0.handed.deliveries)
     }
 
     /// Says that a reply to a ticket is expected any moment.
-    pub fn expect_reply(&self, ticket: Ticket) {
-        if self.hand(&self.handed.expected, ticket) {
-            self.wake.expected.notify_one();
+    pub fn expect_reply(self, ticket: Ticket) {
+        if self.add(&self.0.handed.expected, ticket) {
+            self.0.wake.expected.notify_one();
         }
     }
 
     /// The tickets of which that was said since this was asked last.
-    pub fn replies_expected(&self) -> Vec<Ticket> {
-        self.taken(&self.handed.expected)
+    pub fn expected_replies(self) -> Vec<Ticket> {
+        self.taken(&self.0.handed.expected)
     }
 
     /// Hands a message, the head of its lane, to the write-back.
-    pub(super) fn hand_remote(&self, remote: PendingRemote) {
-        self.hand(&self.handed.remotes, remote);
+    pub(super) fn add_remote(self, remote: PendingRemote) {
+        self.add(&self.0.handed.remotes, remote);
     }
 
     /// The messages that were handed on since this was asked last.
-    pub fn remotes_handed(&self) -> Vec<PendingRemote> {
-        self.taken(&self.handed.remotes)
+    pub fn remotes(self) -> Vec<PendingRemote> {
+        self.taken(&self.0.handed.remotes)
     }
 }
 

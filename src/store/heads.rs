@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::delivery::{self, IS_HEAD, delivery};
 use super::ticket::{self, ticket};
-use super::{Delivery, Store, StoreError, Ticket};
+use super::{Deliveries, Delivery, Store, StoreError, Ticket};
 
 /// What the lanes could do now.
 #[derive(Debug, Default)]
@@ -18,11 +18,11 @@ pub struct Heads {
     pub next_in: Option<Duration>,
 }
 
-impl Store {
+impl Deliveries<'_, Store> {
     /// The heads of lanes whose time has come: `limit` deliveries of live traffic and as many of a backfill, and `limit`
     /// reads. Lanes with work under way (`busy`) are left out; there are none while something is held, and nothing to be sent
     /// while the way to Deskie is paused.
-    pub async fn lane_heads(&self, limit: u32, busy: &[LaneId]) -> Result<Heads, StoreError> {
+    pub async fn lane_heads(self, limit: u32, busy: &[LaneId]) -> Result<Heads, StoreError> {
         let some = |backfill: &str| {
             format!(
                 "(select d.id, d.ticket_id from {{s}}.delivery d
@@ -55,7 +55,7 @@ impl Store {
             some("d.backfill")
         );
         let mut heads = Heads::default();
-        for row in self.query(&sql, &[&busy]).await? {
+        for row in self.0.query(&sql, &[&busy]).await? {
             let (id, lane): (Option<i64>, Option<LaneId>) = (row.get("id"), row.get("lane_id"));
             match (id, lane) {
                 (Some(_), _) => heads.deliveries.push(delivery(&row)?),

@@ -3,7 +3,7 @@
 //!
 //! A webhook is its rule's by who wrote the message that it names.
 
-use super::{Store, StoreError, word};
+use super::{Rules, Store, StoreError, word};
 use crate::model::{Kind, Seen, TroubleKind};
 
 /// How a rule has been heard of late.
@@ -30,10 +30,10 @@ impl RuleHeard {
     }
 }
 
-impl Store {
+impl Rules<'_, Store> {
     /// How both rules have been heard: the newest 50 answers that were written to the site within a week, and the newest 500
     /// webhooks.
-    pub async fn rules_heard(&self) -> Result<Vec<RuleHeard>, StoreError> {
+    pub async fn heard(self) -> Result<Vec<RuleHeard>, StoreError> {
         // Webhooks are forgotten with `retain`: of older answers nothing can be said. One that names no message is any
         // rule's that speaks of the case.
         let sql = "with answers as materialized (
@@ -67,11 +67,11 @@ impl Store {
                 untold: row.get("untold"),
             })
         };
-        self.query(sql, &[]).await?.iter().map(read).collect()
+        self.0.query(sql, &[]).await?.iter().map(read).collect()
     }
 
     /// The rules of which nothing is heard while their people answer.
-    pub async fn rules_silent(&self) -> Result<Vec<Seen>, StoreError> {
+    pub async fn silent(self) -> Result<Vec<Seen>, StoreError> {
         let told = |heard: RuleHeard| {
             let (whose, step) = match heard.of {
                 Kind::Agent => ("agents'", 2),
@@ -84,7 +84,7 @@ impl Store {
             );
             Seen::of(TroubleKind::RuleSilent, heard.of.as_str(), text)
         };
-        let heard = self.rules_heard().await?.into_iter();
+        let heard = self.heard().await?.into_iter();
         Ok(heard.filter(RuleHeard::is_silent).map(told).collect())
     }
 }

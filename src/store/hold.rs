@@ -3,7 +3,7 @@
 //! While a row stands in `hold`, nothing is taken to be sent, read, written or resolved, in the statement that would take
 //! it; what is under way is stopped by `UNHELD` in the transaction that writes. Capture and the receivers go on.
 
-use super::{Claim, Store, StoreError};
+use super::{Account, Claim, Holds, Store, StoreError, Tickets};
 use crate::config::Deskie;
 use crate::model::{CaseId, LaneId, Seen, TicketKey, TroubleKind, UserId, words};
 
@@ -47,34 +47,36 @@ pub struct Claimed {
 /// So many cases are asked about before an account is taken for another one.
 const WITNESSES: i64 = 5;
 
-impl Store {
+impl Holds<'_, Store> {
     /// Holds everything until a person, or what is learned later, lets go of it. True where that is news.
-    pub async fn hold_set(&self, kind: HoldKind, reason: &str) -> Result<bool, StoreError> {
+    pub async fn set(self, kind: HoldKind, reason: &str) -> Result<bool, StoreError> {
         let sql = "insert into {s}.hold as h (kind, reason) values ($1, $2)
             on conflict (kind) do update set reason = excluded.reason where h.reason <> excluded.reason";
-        let news = self.execute(sql, &[&kind.as_str(), &reason]).await? > 0;
-        self.wake.hold.notify_one();
+        let news = self.0.execute(sql, &[&kind.as_str(), &reason]).await? > 0;
+        self.0.wake.hold.notify_one();
         Ok(news)
     }
 
     /// Lets go of it.
-    pub async fn hold_lift(&self, kind: HoldKind) -> Result<bool, StoreError> {
+    pub async fn lift(self, kind: HoldKind) -> Result<bool, StoreError> {
         let sql = "delete from {s}.hold where kind = $1";
-        Ok(self.execute(sql, &[&kind.as_str()]).await? > 0)
+        Ok(self.0.execute(sql, &[&kind.as_str()]).await? > 0)
     }
 
     /// What is held, and why.
-    pub async fn holds(&self) -> Result<Vec<String>, StoreError> {
+    pub async fn all(self) -> Result<Vec<String>, StoreError> {
         let rows = self
+            .0
             .query("select reason from {s}.hold order by since, kind", &[])
             .await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// Why it is held.
-    pub async fn hold_reason(&self, kind: HoldKind) -> Result<Option<String>, StoreError> {
+    pub async fn reason(self, kind: HoldKind) -> Result<Option<String>, StoreError> {
         let sql = "select reason from {s}.hold where kind = $1";
         Ok(self
+            .0
             .query(sql, &[&kind.as_str()])
             .await?
             .first()
@@ -83,50 +85,72 @@ impl Store {
 
     /// The server may be a copy of the one that sends: its slot was lost, or its timeline is new. If Deskie shows cases of
     /// the site that we do not know within a day, it is (rule 11).
-    pub async fn copy_suspect(&self) -> Result<(), StoreError> {
+    pub async fn suspect_copy(self) -> Result<(), StoreError> {
         let sql = "update {s}.meta set copied_until = clock_timestamp() + interval '1 day'";
-        self.execute(sql, &[]).await?;
+        self.0.execute(sql, &[]).await?;
         Ok(())
     }
 
     /// Whether the server may be a copy of the one that sends.
-    pub async fn copy_is_suspected(&self) -> Result<bool, StoreError> {
+    pub async fn is_copy_suspected(self) -> Result<bool, StoreError> {
         let sql = "select coalesce(copied_until > clock_timestamp(), false) from {s}.meta";
-        Ok(self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0)))
+        Ok(self
+            .0
+            .query(sql, &[])
+            .await?
+            .first()
+            .is_some_and(|row| row.get(0)))
     }
 
     /// It may send all the same. True where that was in question.
-    pub async fn copy_adopt(&self) -> Result<bool, StoreError> {
+    pub async fn adopt_copy(self) -> Result<bool, StoreError> {
         // Where nothing is known of Deskie's cases, they are all asked which ticket they are.
-        let known = self.account_matters().await?;
+        let known = self.0.account().matters().await?;
         let sql = "update {s}.meta set copied_until = null,
                 swept_to = case when $1 or not exists (select from {s}.hold where kind = 'copy') then swept_to
                     else '2000-01-01 00:00:00Z' end";
-        self.execute(sql, &[&known]).await?;
-        self.hold_lift(HoldKind::Copy).await
+        self.0.execute(sql, &[&known]).await?;
+        self.lift(HoldKind::Copy).await
     }
 
+    /// What is held, by its kind.
+    pub async fn troubles(self) -> Result<Vec<Seen>, StoreError> {
+        let sql = "select kind, reason from {s}.hold order by since, kind";
+        let seen = |row: &tokio_postgres::Row| {
+            let (kind, reason): (String, String) = (row.get("kind"), row.get("reason"));
+            Seen::of(TroubleKind::Held, kind, reason)
+        };
+        Ok(self.0.query(sql, &[]).await?.iter().map(seen).collect())
+    }
+}
+
+impl Account<'_, Store> {
     /// The account that our cases are of; `None`: it was not noted yet.
-    pub async fn account(&self) -> Result<Option<String>, StoreError> {
-        let rows = self.query("select account from {s}.meta", &[]).await?;
+    pub async fn noted(self) -> Result<Option<String>, StoreError> {
+        let rows = self.0.query("select account from {s}.meta", &[]).await?;
         Ok(rows.first().and_then(|row| row.get(0)))
     }
 
     /// Notes the account.
-    pub async fn account_note(&self, account: &str) -> Result<(), StoreError> {
+    pub async fn note(self, account: &str) -> Result<(), StoreError> {
         let sql = "update {s}.meta set account = $1 where account is distinct from $1";
-        self.execute(sql, &[&account]).await?;
+        self.0.execute(sql, &[&account]).await?;
         Ok(())
     }
 
     /// Whether anything of Deskie's is known, so that another account would be mistaken for it.
-    pub async fn account_matters(&self) -> Result<bool, StoreError> {
+    pub async fn matters(self) -> Result<bool, StoreError> {
         let sql = "select exists (select from {s}.ticket where case_id is not null) or exists (select from {s}.birth)";
-        Ok(self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0)))
+        Ok(self
+            .0
+            .query(sql, &[])
+            .await?
+            .first()
+            .is_some_and(|row| row.get(0)))
     }
 
     /// The cases that we know best: those that we opened ourselves and called last.
-    pub async fn account_witnesses(&self) -> Result<Vec<Witness>, StoreError> {
+    pub async fn witnesses(self) -> Result<Vec<Witness>, StoreError> {
         let sql = "select id, key, case_id, coalesce(case_key, key) as claim, user_id from {s}.ticket
             where case_id is not null and merged_into is null
             order by called_at desc nulls last, id desc limit $1";
@@ -137,76 +161,25 @@ impl Store {
             claim: row.get("claim"),
             user_id: row.get("user_id"),
         };
-        Ok(self.query(sql, &[&WITNESSES]).await?.iter().map(read).collect())
+        Ok(self.0.query(sql, &[&WITNESSES]).await?.iter().map(read).collect())
     }
 
     /// The largest number of a case that we know.
-    pub async fn account_newest_case(&self) -> Result<Option<CaseId>, StoreError> {
-        let rows = self.query("select max(case_id) from {s}.ticket", &[]).await?;
+    pub async fn newest_case(self) -> Result<Option<CaseId>, StoreError> {
+        let rows = self.0.query("select max(case_id) from {s}.ticket", &[]).await?;
         Ok(rows
             .first()
             .and_then(|row| row.get::<_, Option<i64>>(0))
             .map(CaseId))
     }
 
-    /// What these cases say of the tickets that we know them as.
-    pub async fn ticket_claims(&self, deskie: &Deskie, claims: &[Claim]) -> Result<Vec<Claimed>, StoreError> {
-        let ids: Vec<i64> = claims.iter().map(|claim| claim.case_id.0).collect();
-        let keys: Vec<&str> = claims.iter().map(|claim| claim.key.as_str()).collect();
-        let sql = "select t.case_id, t.id, t.key, u.key as claimed, coalesce(t.case_key, t.key) as claim
-            from unnest($1::int8[], $2::text[]) u (case_id, key) join {s}.ticket t using (case_id)";
-        let read = |row: &tokio_postgres::Row| Claimed {
-            case_id: row.get("case_id"),
-            ticket_id: row.get("id"),
-            key: TicketKey(row.get("key")),
-            is_own: deskie.is_claim_of(row.get("claimed"), row.get("claim")),
-        };
-        Ok(self.query(sql, &[&ids, &keys]).await?.iter().map(read).collect())
-    }
-
-    /// A ticket's case is another ticket's, and why; `None`: it is its own. Nothing is added to it or taken from it
-    /// while it is not. True where that is news.
-    pub async fn ticket_estrange(&self, id: LaneId, why: Option<&str>) -> Result<bool, StoreError> {
-        let sql = "with t as (update {s}.ticket set estranged = $2 where id = $1 and estranged is distinct from $2
-                    and (select {s}.fence($3)) returning id)
-            insert into {s}.journal (ticket_id, what, detail)
-            select id, case when $2::text is null then 'the case is its own again' else 'the case is another''s' end,
-                coalesce($2, '') from t";
-        Ok(self.execute(sql, &[&id, &why, &self.epoch().0]).await? > 0)
-    }
-
-    /// What is held, by its kind.
-    pub async fn hold_troubles(&self) -> Result<Vec<Seen>, StoreError> {
-        let sql = "select kind, reason from {s}.hold order by since, kind";
-        let seen = |row: &tokio_postgres::Row| {
-            let (kind, reason): (String, String) = (row.get("kind"), row.get("reason"));
-            Seen::of(TroubleKind::Held, kind, reason)
-        };
-        Ok(self.query(sql, &[]).await?.iter().map(seen).collect())
-    }
-
-    /// The tickets whose case is another ticket's, as one trouble.
-    pub async fn ticket_estranged(&self) -> Result<Option<Seen>, StoreError> {
-        let sql = "select count(*) as count, min(key) as first, (array_agg(estranged order by key))[1] as why from {s}.ticket where estranged is not null";
-        let rows = self.query(sql, &[]).await?;
-        Ok(rows.first().and_then(|row| {
-            let (count, key, why): (i64, Option<String>, Option<String>) = (row.get("count"), row.get("first"), row.get("why"));
-            let (key, why) = key.zip(why)?;
-            let text = format!(
-                "the cases of {count} tickets are not their own, so that nothing is sent to them or written from them \
-                 (ticket {key}: {why})"
-            );
-            Some(Seen::new(TroubleKind::CaseEstranged, text))
-        }))
-    }
-
     /// The cases of the account that we knew are not ours any more. Known tickets stay known: the next message of a
     /// customer opens a new case; what waits for its case is looked for there first. Replies that were read before go to
     /// the site. The numbers that Deskie gave are put out of the way, since another account gives its own. Returns how
     /// many tickets lost their case.
-    pub async fn account_adopt(&self, account: &str) -> Result<u64, StoreError> {
-        let mut client = self.client().await?;
-        let step = self.step_aside(&mut client).await?;
+    pub async fn adopt(self, account: &str) -> Result<u64, StoreError> {
+        let mut client = self.0.client().await?;
+        let step = self.0.step_aside(&mut client).await?;
         let unbound = step
             .execute(
                 "with t as (update {s}.ticket set case_id = null, case_number = null, case_key = null, user_id = null, channel = null,
@@ -253,5 +226,54 @@ impl Store {
         step.execute(sql, &[&account]).await?;
         step.commit().await?;
         Ok(unbound)
+    }
+}
+
+impl Tickets<'_, Store> {
+    /// What these cases say of the tickets that we know them as.
+    pub async fn claims(self, deskie: &Deskie, claims: &[Claim]) -> Result<Vec<Claimed>, StoreError> {
+        let ids: Vec<i64> = claims.iter().map(|claim| claim.case_id.0).collect();
+        let keys: Vec<&str> = claims.iter().map(|claim| claim.key.as_str()).collect();
+        let sql = "select t.case_id, t.id, t.key, u.key as claimed, coalesce(t.case_key, t.key) as claim
+            from unnest($1::int8[], $2::text[]) u (case_id, key) join {s}.ticket t using (case_id)";
+        let read = |row: &tokio_postgres::Row| Claimed {
+            case_id: row.get("case_id"),
+            ticket_id: row.get("id"),
+            key: TicketKey(row.get("key")),
+            is_own: deskie.is_claim_of(row.get("claimed"), row.get("claim")),
+        };
+        Ok(self
+            .0
+            .query(sql, &[&ids, &keys])
+            .await?
+            .iter()
+            .map(read)
+            .collect())
+    }
+
+    /// A ticket's case is another ticket's, and why; `None`: it is its own. Nothing is added to it or taken from it
+    /// while it is not. True where that is news.
+    pub async fn estrange(self, id: LaneId, why: Option<&str>) -> Result<bool, StoreError> {
+        let sql = "with t as (update {s}.ticket set estranged = $2 where id = $1 and estranged is distinct from $2
+                    and (select {s}.fence($3)) returning id)
+            insert into {s}.journal (ticket_id, what, detail)
+            select id, case when $2::text is null then 'the case is its own again' else 'the case is another''s' end,
+                coalesce($2, '') from t";
+        Ok(self.0.execute(sql, &[&id, &why, &self.0.epoch().0]).await? > 0)
+    }
+
+    /// The tickets whose case is another ticket's, as one trouble.
+    pub async fn estranged(self) -> Result<Option<Seen>, StoreError> {
+        let sql = "select count(*) as count, min(key) as first, (array_agg(estranged order by key))[1] as why from {s}.ticket where estranged is not null";
+        let rows = self.0.query(sql, &[]).await?;
+        Ok(rows.first().and_then(|row| {
+            let (count, key, why): (i64, Option<String>, Option<String>) = (row.get("count"), row.get("first"), row.get("why"));
+            let (key, why) = key.zip(why)?;
+            let text = format!(
+                "the cases of {count} tickets are not their own, so that nothing is sent to them or written from them \
+                 (ticket {key}: {why})"
+            );
+            Some(Seen::new(TroubleKind::CaseEstranged, text))
+        }))
     }
 }

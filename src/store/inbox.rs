@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::delivery::unidentified_of;
 use super::handed::WantedRead;
-use super::{Step, Store, StoreError, ticket};
+use super::{Inbox, Step, Store, StoreError, ticket};
 use crate::model::{CaseId, InboxId, LaneId, MessageId, words};
 
 words! {
@@ -67,9 +67,9 @@ pub struct Taken {
     pub others: bool,
 }
 
-impl Store {
+impl Inbox<'_, Store> {
     /// Stores a webhook; durable when this returns, by whichever instance took it (no fence: rule 13).
-    pub async fn inbox_add(&self, new: &NewWebhook) -> Result<(), StoreError> {
+    pub async fn add(self, new: &NewWebhook) -> Result<(), StoreError> {
         let kind = match new.message {
             Some(_) => InboxKind::Channel,
             None => InboxKind::Rule,
@@ -94,12 +94,12 @@ impl Store {
             &new.message,
             &new.ticket_key,
         ];
-        let client = self.client().await?;
-        let insert = client.prepare_cached(&self.sql(sql)).await?;
+        let client = self.0.client().await?;
+        let insert = client.prepare_cached(&self.0.sql(sql)).await?;
         let flush = client.prepare_cached(flush).await?;
         let storing = async {
             client.execute(&insert, &values).await?;
-            self.wake.inbox.notify_one();
+            self.0.wake.inbox.notify_one();
             Ok::<(), tokio_postgres::Error>(())
         };
         // Polled in order, so sent in order.
@@ -115,7 +115,7 @@ impl Store {
     /// they may be about our own message (rule 8). Each message of ours causes one webhook, which costs nothing; a
     /// further one that names it may be about another message that hides behind it: the case is read a little later, and
     /// with what the budget can spare.
-    pub async fn inbox_take(&self) -> Result<Taken, StoreError> {
+    pub async fn take(self) -> Result<Taken, StoreError> {
         let sql = "with w as (select i.id, i.message_id, t.id as ticket_id, r.message_id as ours,
                            case when r.message_id is null then 0 when r.told or i.repeats > 0 then 3 end::int2 as class
                        from {s}.inbox i join {s}.ticket t using (case_id)
@@ -163,11 +163,11 @@ impl Store {
             .replace("{COLUMNS}", ticket::COLUMNS)
             .replace("{UNIDENTIFIED}", &unidentified_of("t.id"))
             .replace("{KNOWN}", &WantedRead::KNOWN.to_string());
-        let rows = self.query(&sql, &[&self.epoch().0]).await?;
+        let rows = self.0.query(&sql, &[&self.0.epoch().0]).await?;
         let is_wanted = |row: &&tokio_postgres::Row| row.get::<_, Option<LaneId>>("lane_id").is_some();
         for row in rows.iter().filter(is_wanted) {
             match row.get("is_due") {
-                true => self.hand_read(WantedRead {
+                true => self.0.handed().add_read(WantedRead {
                     ticket: ticket::ticket(row),
                     named: row.get::<_, Option<i64>>("named").map(MessageId),
                     is_news: row.get("is_news"),
@@ -175,7 +175,7 @@ impl Store {
                         .get::<_, Option<Vec<i64>>>("known")
                         .map(|known| known.into_iter().map(MessageId).collect()),
                 }),
-                false => self.wake.lanes.notify_one(),
+                false => self.0.wake.lanes.notify_one(),
             }
         }
         Ok(rows.first().map_or(Taken::default(), |row| Taken {
@@ -187,7 +187,7 @@ impl Store {
     /// What is left: custom channel messages, in the order of their numbers, and webhooks of unknown cases. A channel's
     /// message is held for `hold`, so that one that it overtook comes before it.
     /// A ticket whose call is in flight or in doubt is left out, since the message may be our own (rule 8).
-    pub async fn inbox_waiting(&self, limit: i64, hold: Duration) -> Result<Vec<InboxRow>, StoreError> {
+    pub async fn waiting(self, limit: i64, hold: Duration) -> Result<Vec<InboxRow>, StoreError> {
         let sql = "select i.id, i.case_id, i.message, t.id as ticket_id, i.attempts
             from {s}.inbox i left join {s}.ticket t using (case_id)
             where i.state = 'waiting' and i.not_before <= clock_timestamp()
@@ -207,30 +207,35 @@ impl Store {
             attempts: row.get("attempts"),
         };
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&limit, &hold.as_secs_f64()];
-        Ok(self.query(sql, &values).await?.iter().map(read).collect())
+        Ok(self.0.query(sql, &values).await?.iter().map(read).collect())
     }
 
     /// How long until the first channel's message that is held is held no more; `None` where none is.
-    pub async fn inbox_held(&self, hold: Duration) -> Result<Option<Duration>, StoreError> {
+    pub async fn held(self, hold: Duration) -> Result<Option<Duration>, StoreError> {
         let sql =
             "select greatest(0, extract(epoch from min(i.received_at) - clock_timestamp())::float8 + $1)
             from {s}.inbox i join {s}.ticket t using (case_id)
             where i.state = 'waiting' and i.kind = 'channel'
               and i.received_at > clock_timestamp() - make_interval(secs => $1)";
-        let rows = self.query(sql, &[&hold.as_secs_f64()]).await?;
+        let rows = self.0.query(sql, &[&hold.as_secs_f64()]).await?;
         let seconds: Option<f64> = rows.first().and_then(|row| row.get(0));
         Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
     }
 
     /// Whether a create is in flight or in doubt: an unknown case may be its case.
-    pub async fn inbox_must_wait_for_creates(&self) -> Result<bool, StoreError> {
+    pub async fn must_wait_for_creates(self) -> Result<bool, StoreError> {
         let sql = "select exists (select from {s}.delivery where state in ('sending', 'doubt') and call = 'create_case')";
-        Ok(self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0)))
+        Ok(self
+            .0
+            .query(sql, &[])
+            .await?
+            .first()
+            .is_some_and(|row| row.get(0)))
     }
 
     /// A webhook of an unknown case that names a ticket whose create_case is in doubt ends the waiting: it is looked at
     /// now, once a webhook.
-    pub async fn inbox_hasten_doubts(&self) -> Result<u64, StoreError> {
+    pub async fn hasten_doubts(self) -> Result<u64, StoreError> {
         let sql = "with named as (
                 select i.id as inbox, d.id as delivery
                 from {s}.inbox i join {s}.ticket t on t.key = i.ticket_key and t.case_id is null
@@ -238,62 +243,60 @@ impl Store {
                 where i.state = 'waiting' and i.attempts = 0 and (select {s}.fence($1))),
             told as (update {s}.inbox set attempts = 1 where id in (select inbox from named))
             update {s}.delivery set not_before = clock_timestamp() where id in (select delivery from named)";
-        let hastened = self.execute(sql, &[&self.epoch().0]).await?;
+        let hastened = self.0.execute(sql, &[&self.0.epoch().0]).await?;
         if hastened > 0 {
-            self.wake.lanes.notify_one();
+            self.0.wake.lanes.notify_one();
         }
         Ok(hastened)
     }
 
     /// The unknown cases that waiting webhooks name for a ticket: what its lost create_case may have made.
-    pub async fn inbox_cases_named(&self, ticket_key: &str) -> Result<Vec<CaseId>, StoreError> {
+    pub async fn cases_named(self, ticket_key: &str) -> Result<Vec<CaseId>, StoreError> {
         let sql = "select case_id from (
                 select case_id from {s}.inbox where state = 'waiting' and ticket_key = $1
                 union select case_id from {s}.foreign_case where claims = $1) named
             where not exists (select from {s}.ticket t where t.case_id = named.case_id)
             order by case_id limit 5";
-        let rows = self.query(sql, &[&ticket_key]).await?;
+        let rows = self.0.query(sql, &[&ticket_key]).await?;
         Ok(rows.iter().map(|row| CaseId(row.get(0))).collect())
     }
 
     /// Whether a case is known to be none of ours.
-    pub async fn inbox_is_foreign(&self, case: CaseId) -> Result<bool, StoreError> {
+    pub async fn is_foreign(self, case: CaseId) -> Result<bool, StoreError> {
         let sql = "select exists (select from {s}.foreign_case where case_id = $1)";
-        let rows = self.query(sql, &[&case.0]).await?;
+        let rows = self.0.query(sql, &[&case.0]).await?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
     /// Remembers that a case is none of ours; what it `claims` to be is kept with it.
-    pub async fn inbox_foreign(&self, case: CaseId, claims: Option<&str>) -> Result<(), StoreError> {
+    pub async fn note_foreign(self, case: CaseId, claims: Option<&str>) -> Result<(), StoreError> {
         let sql = "with f as (insert into {s}.foreign_case as f (case_id, claims) values ($1, $2)
                 on conflict (case_id) do update set claims = excluded.claims where f.claims is null)
             update {s}.inbox set state = 'foreign', done_at = now() where case_id = $1 and state = 'waiting'";
-        self.execute(sql, &[&case.0, &claims]).await?;
+        self.0.execute(sql, &[&case.0, &claims]).await?;
         Ok(())
     }
 
     /// A look-up for a webhook failed and is tried again later.
-    pub async fn inbox_retry(
-        &self,
-        id: InboxId,
-        error: &str,
-        after: std::time::Duration,
-    ) -> Result<(), StoreError> {
+    pub async fn retry(self, id: InboxId, error: &str, after: std::time::Duration) -> Result<(), StoreError> {
         let sql = "update {s}.inbox set attempts = attempts + 1, error = $2,
             not_before = clock_timestamp() + make_interval(secs => $3) where id = $1";
-        self.execute(sql, &[&id.0, &error, &after.as_secs_f64()]).await?;
+        self.0
+            .execute(sql, &[&id.0, &error, &after.as_secs_f64()])
+            .await?;
         Ok(())
     }
 }
 
-impl Step<'_> {
+impl Inbox<'_, Step<'_>> {
     /// A webhook is dealt with.
-    pub async fn inbox_done(&self, id: InboxId) -> Result<(), StoreError> {
-        self.execute(
-            "update {s}.inbox set state = 'done', done_at = now() where id = $1",
-            &[&id.0],
-        )
-        .await?;
+    pub async fn done(self, id: InboxId) -> Result<(), StoreError> {
+        self.0
+            .execute(
+                "update {s}.inbox set state = 'done', done_at = now() where id = $1",
+                &[&id.0],
+            )
+            .await?;
         Ok(())
     }
 }

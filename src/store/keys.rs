@@ -6,7 +6,7 @@
 //! afterwards was unchanged before. Nor is a file's, and a table whose rows were written anew stands in another one.
 
 use super::captured::TransactionWriter;
-use super::{Step, Store, StoreError, execute_in};
+use super::{Keys, Step, Store, StoreError, execute_in};
 use crate::model::{LaneId, TicketKey};
 
 /// SQL, on any path, that raises while a person has to decide whether our state belongs to what is there, and is true else.
@@ -64,22 +64,22 @@ const MAPPED: &str = "with mapped as materialized (
         join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname::text = u.t
         join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname::text = u.c and a.attnum > 0)";
 
-impl Store {
+impl Keys<'_, Store> {
     /// What has changed of the key columns of these sections (a pattern of LIKE).
-    pub async fn keys_changed(&self, sections: &str) -> Result<Option<String>, StoreError> {
-        let rows = self.query("select {s}.keys_changed($1)", &[&sections]).await?;
+    pub async fn changed(self, sections: &str) -> Result<Option<String>, StoreError> {
+        let rows = self.0.query("select {s}.keys_changed($1)", &[&sections]).await?;
         Ok(rows.first().and_then(|row| row.get(0)))
     }
 
     /// Compares the key columns with those that are noted, and notes what is new. A section that is mapped by other columns
     /// than before is held as well, unless they are the same ones under other names.
-    pub async fn keys_note(&self, columns: &[KeyColumn]) -> Result<(), StoreError> {
-        let mut client = self.client().await?;
+    pub async fn note(self, columns: &[KeyColumn]) -> Result<(), StoreError> {
+        let mut client = self.0.client().await?;
         // One look at the catalog: what the site changes between two of them would be noted and never compared.
-        let step = self.step_of_one_view(&mut client).await?;
-        step.keys_lock().await?;
+        let step = self.0.step_of_one_view(&mut client).await?;
+        step.keys().lock().await?;
         if step.execute(&told("{s}.keys_changed()"), &[]).await? > 0 {
-            self.wake.hold.notify_one();
+            self.0.wake.hold.notify_one();
         }
         let others = "(select 'the config knows the rows of ' || min(m.table_name) || ' by other columns than before'
             from mapped m join (select distinct section, part from {s}.key_column) noted using (section, part)
@@ -89,19 +89,19 @@ impl Store {
               and exists (select from mapped o where o.section = k.section and o.part = k.part
                           or o.section = m.section and o.part = m.part))";
         let compare = format!("{MAPPED} {}", told(others));
-        if step.mapped(&compare, columns).await? > 0 {
-            self.wake.hold.notify_one();
+        if step.keys().mapped(&compare, columns).await? > 0 {
+            self.0.wake.hold.notify_one();
         }
-        step.keys_renew(columns).await?;
+        step.keys().renew(columns).await?;
         step.commit().await
     }
 
     /// Another server, or another database, has the same rows in other tables: they are noted anew. A logical copy has the
     /// rows of our own tables without their sequences, which are set behind them.
-    pub async fn keys_adopt(&self) -> Result<(), StoreError> {
-        let mut client = self.client().await?;
-        let step = self.step_aside(&mut client).await?;
-        step.keys_forget().await?;
+    pub async fn adopt(self) -> Result<(), StoreError> {
+        let mut client = self.0.client().await?;
+        let step = self.0.step_aside(&mut client).await?;
+        step.keys().forget().await?;
         let sql = "select format('select setval(pg_get_serial_sequence(%L, %L), greatest(
                     (select last_value from %s), (select max(%I) from %s)))',
                 c.oid::regclass::text, a.attname, pg_get_serial_sequence(c.oid::regclass::text, a.attname), a.attname, c.oid::regclass)
@@ -116,11 +116,11 @@ impl Store {
     }
 
     /// The rows have kept their numbers, whatever was done to the columns: they are noted as they are now.
-    pub async fn keys_same(&self, columns: &[KeyColumn]) -> Result<(), StoreError> {
-        let mut client = self.client().await?;
-        let step = self.step_aside(&mut client).await?;
-        step.keys_forget().await?;
-        step.keys_renew(columns).await?;
+    pub async fn same(self, columns: &[KeyColumn]) -> Result<(), StoreError> {
+        let mut client = self.0.client().await?;
+        let step = self.0.step_aside(&mut client).await?;
+        step.keys().forget().await?;
+        step.keys().renew(columns).await?;
         step.commit().await
     }
 }
@@ -141,22 +141,22 @@ pub struct Rekeyed {
     pub skipped: u64,
 }
 
-impl Store {
+impl Keys<'_, Store> {
     /// The rows were numbered anew: nothing is known by its number any more but the tickets of `renumbered`, which go on in
     /// their cases under these numbers. The others are gone, as if the site had deleted them: what is queued for their cases
     /// is still sent, what is said there is not written. What was captured since the oldest change that waits is looked for in
     /// the tables, and older rows are not the connector's business. `oldest`: when the oldest row was made whose INSERT
     /// waits, in seconds since 1970, where that is known: it is older than its commit.
-    pub async fn keys_anew(
-        &self,
+    pub async fn anew(
+        self,
         columns: &[KeyColumn],
         oldest: Option<f64>,
         renumbered: &[(LaneId, TicketKey)],
     ) -> Result<Rekeyed, StoreError> {
         let ids: Vec<i64> = renumbered.iter().map(|(id, _)| id.0).collect();
         let keys: Vec<&str> = renumbered.iter().map(|(_, key)| key.as_str()).collect();
-        let mut client = self.client().await?;
-        let step = self.step_aside(&mut client).await?;
+        let mut client = self.0.client().await?;
+        let step = self.0.step_aside(&mut client).await?;
         let tickets = step
             .execute(
                 "with t as (update {s}.ticket set gone = true where not gone and id <> all ($1) returning id)
@@ -201,8 +201,8 @@ impl Store {
         let files = "update {s}.delivery set files = null where state in ('queued', 'doubt', 'parked') and files is not null";
         skipped += step.execute(files, &[]).await?;
         let events = step.execute("delete from {s}.event", &[]).await?;
-        step.keys_forget().await?;
-        step.keys_renew(columns).await?;
+        step.keys().forget().await?;
+        step.keys().renew(columns).await?;
         step.commit().await?;
         Ok(Rekeyed {
             renumbered,
@@ -213,43 +213,46 @@ impl Store {
     }
 }
 
-impl Step<'_> {
-    async fn mapped(&self, sql: &str, columns: &[KeyColumn]) -> Result<u64, StoreError> {
+impl Keys<'_, Step<'_>> {
+    async fn mapped(self, sql: &str, columns: &[KeyColumn]) -> Result<u64, StoreError> {
         let column = |of: fn(&KeyColumn) -> &str| columns.iter().map(of).collect::<Vec<&str>>();
         let primary: Vec<bool> = columns.iter().map(|column| column.is_primary).collect();
-        self.execute(
-            sql,
-            &[
-                &column(|column| &column.section),
-                &column(|column| column.part),
-                &column(|column| &column.schema),
-                &column(|column| &column.table),
-                &column(|column| &column.column),
-                &primary,
-            ],
-        )
-        .await
+        self.0
+            .execute(
+                sql,
+                &[
+                    &column(|column| &column.section),
+                    &column(|column| column.part),
+                    &column(|column| &column.schema),
+                    &column(|column| &column.table),
+                    &column(|column| &column.column),
+                    &primary,
+                ],
+            )
+            .await
     }
 
     /// Who compares and who decides wait for each other: else a decision would be held again by an older look.
-    async fn keys_lock(&self) -> Result<(), StoreError> {
+    async fn lock(self) -> Result<(), StoreError> {
         let sql = self
+            .0
             .store
             .sql("lock table {s}.key_column in share row exclusive mode");
-        Ok(self.transaction.batch_execute(&sql).await?)
+        Ok(self.0.transaction.batch_execute(&sql).await?)
     }
 
     /// Forgets what is noted, and that it was held.
-    async fn keys_forget(&self) -> Result<(), StoreError> {
-        self.keys_lock().await?;
-        self.execute("delete from {s}.hold where kind = 'keys'", &[])
+    async fn forget(self) -> Result<(), StoreError> {
+        self.lock().await?;
+        self.0
+            .execute("delete from {s}.hold where kind = 'keys'", &[])
             .await?;
-        self.execute("delete from {s}.key_column", &[]).await?;
+        self.0.execute("delete from {s}.key_column", &[]).await?;
         Ok(())
     }
 
     /// Notes the columns as they are, unless they are held.
-    async fn keys_renew(&self, columns: &[KeyColumn]) -> Result<(), StoreError> {
+    async fn renew(self, columns: &[KeyColumn]) -> Result<(), StoreError> {
         let sql = format!(
             "{MAPPED},
              free as (select not exists (select from {{s}}.hold where kind = 'keys') as is_free),
@@ -273,9 +276,9 @@ impl Step<'_> {
     }
 }
 
-impl Store {
+impl Keys<'_, Store> {
     /// The tables whose rows were written anew by the site, each with the file in which they stand now.
-    pub async fn keys_rewritten(&self) -> Result<Vec<Rewritten>, StoreError> {
+    pub async fn rewritten(self) -> Result<Vec<Rewritten>, StoreError> {
         let sql = "select distinct k.relation, c.relfilenode as file, k.schema_name || '.' || k.table_name as name
             from {s}.key_column k join pg_class c on c.oid = k.relation
             where k.section in ('ticket', 'message') and k.part = 'key' and k.file <> c.relfilenode order by name";
@@ -284,34 +287,34 @@ impl Store {
             file: row.get("file"),
             name: row.get("name"),
         };
-        Ok(self.query(sql, &[]).await?.iter().map(read).collect())
+        Ok(self.0.query(sql, &[]).await?.iter().map(read).collect())
     }
 
     /// Why no number of the site's is believed at this moment; `None`: they are.
-    pub async fn keys_doubt(&self) -> Result<Option<String>, StoreError> {
+    pub async fn doubt(self) -> Result<Option<String>, StoreError> {
         let sql = "select coalesce((select h.reason from {s}.hold h order by h.kind limit 1),
             (select c.what from {s}.changed_key c order by c.place, c.what limit 1))";
-        let rows = self.query(sql, &[]).await?;
+        let rows = self.0.query(sql, &[]).await?;
         Ok(rows.first().and_then(|row| row.get(0)))
     }
 
     /// Their rows were compared as they stand in that file; what was written anew once more since then is compared again.
-    pub async fn keys_compared(&self, tables: &[Rewritten]) -> Result<(), StoreError> {
+    pub async fn compared(self, tables: &[Rewritten]) -> Result<(), StoreError> {
         let relations: Vec<u32> = tables.iter().map(|table| table.relation).collect();
         let files: Vec<u32> = tables.iter().map(|table| table.file).collect();
         let sql = "update {s}.key_column k set file = u.file
             from unnest($1::oid[], $2::oid[]) u (relation, file) where k.relation = u.relation";
-        self.execute(sql, &[&relations, &files]).await?;
+        self.0.execute(sql, &[&relations, &files]).await?;
         Ok(())
     }
 
     /// Their rows have other numbers than before: everything is held until a person has said what became of them.
-    pub async fn keys_hold(&self, tables: &[Rewritten]) -> Result<(), StoreError> {
+    pub async fn hold(self, tables: &[Rewritten]) -> Result<(), StoreError> {
         let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
         let what = "'the rows of ' || $1::text || ' were written anew, and the tickets that the connector knows stand \
                     under other numbers'";
-        if self.execute(&told(what), &[&names.join(" and ")]).await? > 0 {
-            self.wake.hold.notify_one();
+        if self.0.execute(&told(what), &[&names.join(" and ")]).await? > 0 {
+            self.0.wake.hold.notify_one();
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! A parent that is no ticket's becomes the ticket's case. One that is another ticket's stays that ticket's, with what is
 //! said in it: the absorbed ticket's messages go there, and its customer is answered there.
 
-use super::{Store, StoreError};
+use super::{Merges, Store, StoreError};
 use crate::model::{CaseId, LaneId, MessageId, UserId, clock};
 
 /// What became of a ticket whose case was merged.
@@ -33,10 +33,10 @@ impl Parent {
     }
 }
 
-impl Store {
+impl Merges<'_, Store> {
     /// The tickets of cases that may have been merged into these parents: ticket, case, parent.
-    pub async fn merge_candidates(
-        &self,
+    pub async fn candidates(
+        self,
         cases: &[(CaseId, CaseId)],
     ) -> Result<Vec<(LaneId, CaseId, CaseId)>, StoreError> {
         let ids: Vec<i64> = cases.iter().map(|(case, _)| case.0).collect();
@@ -46,6 +46,7 @@ impl Store {
             where u.parent is distinct from t.merged_into and u.parent is distinct from t.child_of";
         let read = |row: &tokio_postgres::Row| (row.get("id"), row.get("case_id"), row.get("parent"));
         Ok(self
+            .0
             .query(sql, &[&ids, &parents])
             .await?
             .iter()
@@ -54,17 +55,17 @@ impl Store {
     }
 
     /// Whether any of these messages is known to belong to a ticket: then the case that holds them has absorbed its own.
-    pub async fn merge_holds(&self, ticket: LaneId, messages: &[MessageId]) -> Result<bool, StoreError> {
+    pub async fn holds(self, ticket: LaneId, messages: &[MessageId]) -> Result<bool, StoreError> {
         let ids: Vec<i64> = messages.iter().map(|id| id.0).collect();
         let sql = "select exists (select from {s}.remote where message_id = any($2) and ticket_id = $1)
             or exists (select from {s}.delivery where message_id = any($2) and ticket_id = $1)";
-        let rows = self.query(sql, &[&ticket, &ids]).await?;
+        let rows = self.0.query(sql, &[&ticket, &ids]).await?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
     /// The other tickets of these customers whose cases may have been merged into this ticket's: ticket, case.
-    pub async fn merge_suspects(
-        &self,
+    pub async fn suspects(
+        self,
         ticket: LaneId,
         users: &[UserId],
     ) -> Result<Vec<(LaneId, CaseId)>, StoreError> {
@@ -72,7 +73,7 @@ impl Store {
         let sql = "select id, case_id from {s}.ticket
             where user_id = any($1) and id <> $2 and case_id is not null and merged_into is null and not gone
             order by id desc limit 5";
-        let rows = self.query(sql, &[&users, &ticket]).await?;
+        let rows = self.0.query(sql, &[&users, &ticket]).await?;
         Ok(rows
             .iter()
             .map(|row| (row.get("id"), row.get("case_id")))
@@ -81,32 +82,25 @@ impl Store {
 
     /// Until when a ticket's case may hold what was said in the cases of other customers' tickets, which were merged into it
     /// then; `None`: none were.
-    pub async fn merge_absorbed(
-        &self,
-        ticket: LaneId,
-        case: CaseId,
-    ) -> Result<Option<jiff::Timestamp>, StoreError> {
+    pub async fn absorbed(self, ticket: LaneId, case: CaseId) -> Result<Option<jiff::Timestamp>, StoreError> {
         let sql = "select max(read_from) from {s}.ticket where merged_into = $1 and id <> $2";
-        let rows = self.query(sql, &[&case.0, &ticket]).await?;
+        let rows = self.0.query(sql, &[&case.0, &ticket]).await?;
         Ok(rows.first().and_then(|row| row.get(0)))
     }
 
     /// The parent is none that the case was merged into.
-    pub async fn merge_not(&self, ticket: LaneId, parent: CaseId) -> Result<(), StoreError> {
+    pub async fn rule_out(self, ticket: LaneId, parent: CaseId) -> Result<(), StoreError> {
         let sql = "update {s}.ticket set child_of = $2 where id = $1 and (select {s}.fence($3))";
-        self.execute(sql, &[&ticket, &parent.0, &self.epoch().0]).await?;
+        self.0
+            .execute(sql, &[&ticket, &parent.0, &self.0.epoch().0])
+            .await?;
         Ok(())
     }
 
     /// The ticket goes on in the parent of its case.
-    pub async fn merge_follow(
-        &self,
-        ticket: LaneId,
-        from: CaseId,
-        parent: &Parent,
-    ) -> Result<Followed, StoreError> {
-        let mut client = self.client().await?;
-        let step = self.step(&mut client).await?;
+    pub async fn follow(self, ticket: LaneId, from: CaseId, parent: &Parent) -> Result<Followed, StoreError> {
+        let mut client = self.0.client().await?;
+        let step = self.0.step(&mut client).await?;
         let other = "select key from {s}.ticket where case_id = $1 and id <> $2";
         let rows = step.query(other, &[&parent.case_id.0, &ticket]).await?;
         let followed = match rows.first() {
@@ -149,10 +143,10 @@ impl Store {
                 format!("case {from} is part of case {} now", parent.case_id)
             }
         };
-        step.journal_add(Some(ticket), "case merged", &detail).await?;
+        step.journal().add(Some(ticket), "case merged", &detail).await?;
         step.commit().await?;
         tracing::warn!("a merge in Deskie: {detail}");
-        self.wake.lanes.notify_one();
+        self.0.wake.lanes.notify_one();
         Ok(followed)
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of the server and of our own position (rule 11), and the lease (rule 13).
 
-use super::{Store, StoreError};
+use super::{Lease, MetaRow, OpenGap, Store, StoreError};
 use crate::model::{Epoch, Lsn};
 
 /// So many rows are pruned in one statement, so that none runs long.
@@ -52,10 +52,10 @@ pub struct Gap {
     pub xid: Option<String>,
 }
 
-impl Store {
+impl MetaRow<'_, Store> {
     /// Reads it.
-    pub async fn meta(&self) -> Result<Meta, StoreError> {
-        let rows = self
+    pub async fn read(self) -> Result<Meta, StoreError> {
+        let rows = self.0
             .query(
                 "select started_at, system_id, timeline, database_name, slot, captured_lsn, created_at_kept, swept_to,
                         baseline, account_since, repair_note from {s}.meta",
@@ -82,8 +82,8 @@ impl Store {
     }
 
     /// Writes down which server our state belongs to.
-    pub async fn meta_set_server(
-        &self,
+    pub async fn set_server(
+        self,
         system_id: &str,
         timeline: i32,
         database: &str,
@@ -94,98 +94,110 @@ impl Store {
             "with moved as (update {s}.published set table_oid = null where exists (select from {s}.meta
                 where (system_id, database_name) is distinct from ($1::text, $3::text)))
             update {s}.meta set system_id = $1, timeline = $2, database_name = $3, slot = $4";
-        self.execute(sql, &[&system_id, &timeline, &database, &slot])
+        self.0
+            .execute(sql, &[&system_id, &timeline, &database, &slot])
             .await?;
         Ok(())
     }
 
     /// Sets the position of a new slot.
-    pub async fn meta_set_position(&self, lsn: Lsn) -> Result<(), StoreError> {
+    pub async fn set_position(self, lsn: Lsn) -> Result<(), StoreError> {
         let lsn = tokio_postgres::types::PgLsn::from(lsn.0);
-        self.execute("update {s}.meta set captured_lsn = $1", &[&lsn])
+        self.0
+            .execute("update {s}.meta set captured_lsn = $1", &[&lsn])
             .await?;
         Ok(())
     }
 
+    /// Remembers whether Deskie keeps `created_at`.
+    pub async fn set_created_at_kept(self, kept: bool) -> Result<(), StoreError> {
+        self.0
+            .execute(
+                "update {s}.meta set created_at_kept = $1 where created_at_kept is distinct from $1",
+                &[&kept],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Remembers how far cases have been compared.
+    pub async fn set_swept(self, to: jiff::Timestamp) -> Result<(), StoreError> {
+        self.0
+            .execute("update {s}.meta set swept_to = $1", &[&to])
+            .await?;
+        Ok(())
+    }
+}
+
+impl OpenGap<'_, Store> {
     /// Sets the position of a new slot where an older one was lost: what lies between is a gap, to be repaired. An
     /// older gap that is still open stays where it began.
-    pub async fn meta_open_gap(&self, lsn: Lsn) -> Result<(), StoreError> {
+    pub async fn open(self, lsn: Lsn) -> Result<(), StoreError> {
         let lsn = tokio_postgres::types::PgLsn::from(lsn.0);
         let sql = "update {s}.meta set gap_since = case when gap_from is null then coalesce(captured_at, started_at)
                        else gap_since end,
                    gap_xid = case when gap_from is null then captured_xid else gap_xid end,
                    gap_from = coalesce(gap_from, captured_lsn, $1), captured_lsn = $1";
-        self.execute(sql, &[&lsn]).await?;
+        self.0.execute(sql, &[&lsn]).await?;
         Ok(())
     }
 
     /// An open gap: rows from there to the new slot were not streamed.
-    pub async fn meta_gap(&self) -> Result<Option<Gap>, StoreError> {
+    pub async fn read(self) -> Result<Option<Gap>, StoreError> {
         let sql = "select gap_from, gap_since, case when not gap_by_keys then greatest(coalesce(gap_xid, started_xid), started_xid)::text end as xid
             from {s}.meta where gap_from is not null";
-        let rows = self.query(sql, &[]).await?;
+        let rows = self.0.query(sql, &[]).await?;
         Ok(rows.first().map(|row| Gap {
             from: Lsn(u64::from(row.get::<_, tokio_postgres::types::PgLsn>("gap_from"))),
             since: row.get("gap_since"),
             xid: row.get("xid"),
         }))
     }
+}
 
-    /// Remembers whether Deskie keeps `created_at`.
-    pub async fn meta_set_created_at_kept(&self, kept: bool) -> Result<(), StoreError> {
-        self.execute(
-            "update {s}.meta set created_at_kept = $1 where created_at_kept is distinct from $1",
-            &[&kept],
-        )
-        .await?;
-        Ok(())
-    }
-
-    /// Remembers how far cases have been compared.
-    pub async fn meta_set_swept(&self, to: jiff::Timestamp) -> Result<(), StoreError> {
-        self.execute("update {s}.meta set swept_to = $1", &[&to]).await?;
-        Ok(())
-    }
-
+impl Lease<'_, Store> {
     /// Takes office: raises the epoch. Waits for durable steps of the former leader that are under way.
-    pub async fn lease_take(&self, holder: &str) -> Result<Epoch, StoreError> {
-        let mut client = self.client().await?;
+    pub async fn take(self, holder: &str) -> Result<Epoch, StoreError> {
+        let mut client = self.0.client().await?;
         let transaction = client.transaction().await?;
         transaction
-            .execute(&self.sql("select 1 from {s}.lease for update"), &[])
+            .execute(&self.0.sql("select 1 from {s}.lease for update"), &[])
             .await?;
-        let sql = self.sql(
+        let sql = self.0.sql(
             "update {s}.lease set epoch = epoch + 1, holder = $1, renewed_at = clock_timestamp(),
                 server_started = pg_postmaster_start_time() returning epoch",
         );
         let epoch: i64 = transaction.query_one(&sql, &[&holder]).await?.get(0);
         transaction.commit().await?;
-        self.set_epoch(Epoch(epoch));
+        self.0.set_epoch(Epoch(epoch));
         Ok(Epoch(epoch))
     }
 
     /// Whether the server is certainly not the one on which the term was begun.
-    pub async fn is_elsewhere(&self) -> bool {
-        let asked = self.query("select {s}.same_server()", &[]).await;
+    pub async fn is_elsewhere(self) -> bool {
+        let asked = self.0.query("select {s}.same_server()", &[]).await;
         asked.is_err_and(|error| error.lost_leadership())
     }
 
     /// Gives the lease back, so that a standby need not wait until it is stale.
-    pub async fn lease_give_back(&self) -> Result<(), StoreError> {
-        self.execute(
-            "update {s}.lease set renewed_at = null where epoch = $1",
-            &[&self.epoch().0],
-        )
-        .await?;
+    pub async fn give_back(self) -> Result<(), StoreError> {
+        self.0
+            .execute(
+                "update {s}.lease set renewed_at = null where epoch = $1",
+                &[&self.0.epoch().0],
+            )
+            .await?;
         Ok(())
     }
 
     /// How many seconds ago the lease was renewed, by the server's clock; `None` where nobody holds it.
-    pub async fn lease_age(&self) -> Result<Option<f64>, StoreError> {
+    pub async fn age(self) -> Result<Option<f64>, StoreError> {
         let sql = "select extract(epoch from clock_timestamp() - renewed_at)::float8 from {s}.lease";
-        Ok(self.query(sql, &[]).await?.first().and_then(|row| row.get(0)))
+        Ok(self.0.query(sql, &[]).await?.first().and_then(|row| row.get(0)))
     }
+}
 
+impl Store {
     /// Deletes what is past `retain`, some rows at a time: bodies and images of what is done, webhooks, the story,
     /// cases that are none of ours (asked about again then). Links
     /// stay (rule 5), and what a case was opened with, which later replies tell the site.

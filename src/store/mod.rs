@@ -1,4 +1,5 @@
-//! All SQL on our own schema; methods are named object_verb. The flows meet here and nowhere else.
+//! All SQL on our own schema, by object (`objects` has the list): `store.deliveries().park(…)` by itself, and in a
+//! transaction `step.deliveries().add(…)`. The flows meet here and nowhere else.
 //!
 //! Work is found in the tables, so a restart, a missed signal and the normal case are the same code; [`Wake`] only
 //! shortens the wait. Each durable step of the leader checks its epoch in the same transaction ([`Store::step`],
@@ -34,6 +35,7 @@ mod link;
 mod merge;
 mod meta;
 mod migrate;
+mod objects;
 mod parked;
 mod parked_event;
 mod pause;
@@ -80,6 +82,12 @@ pub use link::{Link, LinkState, RowLink};
 pub use merge::{Followed, Parent};
 pub use meta::{Gap, Meta};
 pub use migrate::own_objects;
+pub use objects::{
+    Account, Attempts, Audit, Births, Bulk, Capture, CaseStatuses, Claims, Clocks, Deliveries, Edits, Events,
+    Files, HandedOn, Holds, Inbox, Journal, Keys, Lease, Links, Merges, MetaRow, OpenGap, Overview,
+    ParkedEvents, ParkedItems, Pauses, Published, Recall, Remotes, Risks, Rules, Samples, Skipped,
+    StatusWrites, Tickets, Troubles,
+};
 pub use parked::{ItemKind, Parked, ParkedDetail, ParkedId};
 pub use parked_event::Place;
 pub use pause::{Paused, Way};
@@ -349,21 +357,18 @@ impl Step<'_> {
         query_in(&self.transaction, self.store.sql(sql), params).await
     }
 
-    /// Adds a line to a ticket's story.
-    pub async fn journal_add(
-        &self,
-        ticket: Option<LaneId>,
-        what: &str,
-        detail: &str,
-    ) -> Result<(), StoreError> {
-        let sql = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
-        self.execute(sql, &[&ticket, &what, &detail]).await?;
-        Ok(())
-    }
-
     /// Makes the step durable.
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.transaction.commit().await?)
+    }
+}
+
+impl Journal<'_, Step<'_>> {
+    /// Adds a line to a ticket's story.
+    pub async fn add(self, ticket: Option<LaneId>, what: &str, detail: &str) -> Result<(), StoreError> {
+        let sql = "insert into {s}.journal (ticket_id, what, detail) values ($1, $2, $3)";
+        self.0.execute(sql, &[&ticket, &what, &detail]).await?;
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::delivery::MADE_BEFORE;
-use super::{Store, StoreError};
+use super::{ParkedItems, Store, StoreError};
 
 /// How much waits for a person.
 pub(super) const PARKED: &str = "(select count(*) from {s}.delivery where state = 'parked' and lead is null)
@@ -164,11 +164,11 @@ const EACH: &str = "(select 'd' as kind, id as number, queued_at as since from {
     union all (select 'x', xid::text::int8, held_since from {s}.bulk
         where held_since is not null and ($1::text is null or $1 = 'x') order by 3 desc, 2 desc {limit})";
 
-impl Store {
+impl ParkedItems<'_, Store> {
     /// What waits for a person, the newest first: of one kind or of all, without the first `passed`, and `limit` of the others
     /// (`None`: all).
-    pub async fn parked_list(
-        &self,
+    pub async fn list(
+        self,
         kind: Option<ItemKind>,
         passed: u32,
         limit: Option<u32>,
@@ -200,12 +200,12 @@ impl Store {
             i64::from(passed),
             limit.map(i64::from),
         );
-        let rows = self.query(&sql, &[&letter, &passed, &limit]).await?;
+        let rows = self.0.query(&sql, &[&letter, &passed, &limit]).await?;
         rows.iter().map(Parked::of_row).collect()
     }
 
     /// How many of each kind wait for a person; kinds of which none does are left out.
-    pub async fn parked_counts(&self) -> Result<Vec<(ItemKind, i64)>, StoreError> {
+    pub async fn counts(self) -> Result<Vec<(ItemKind, i64)>, StoreError> {
         let sql =
             "select 'd' as kind, count(*) as count from {s}.delivery where state = 'parked' and lead is null
             union all select 'r', count(*) from {s}.remote where state = 'parked'
@@ -214,7 +214,7 @@ impl Store {
             union all select 'o', count(*) from {s}.foreign_case where claims is not null and seen_by is null
             union all select 'e', count(*) from {s}.parked_event where state = 'parked'
             union all select 'x', count(*) from {s}.bulk where held_since is not null";
-        let rows = self.query(sql, &[]).await?;
+        let rows = self.0.query(sql, &[]).await?;
         let read =
             |row: &tokio_postgres::Row| Some((ItemKind::of_letter(row.get("kind"))?, row.get("count")));
         Ok(rows
@@ -225,17 +225,17 @@ impl Store {
     }
 
     /// The numbers of all that waits of a kind, the oldest first.
-    pub async fn parked_numbers(&self, kind: ItemKind) -> Result<Vec<i64>, StoreError> {
+    pub async fn numbers(self, kind: ItemKind) -> Result<Vec<i64>, StoreError> {
         let sql = format!(
             "select number from ({}) parked order by since, number",
             EACH.replace("{limit}", "")
         );
-        let rows = self.query(&sql, &[&kind.letter()]).await?;
+        let rows = self.0.query(&sql, &[&kind.letter()]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// Everything that is stored of one parked thing; `None` where nothing parked has this id.
-    pub async fn parked_get(&self, id: ParkedId) -> Result<Option<ParkedDetail>, StoreError> {
+    pub async fn get(self, id: ParkedId) -> Result<Option<ParkedDetail>, StoreError> {
         let sql = match id.kind {
             ItemKind::Delivery => {
                 "select t.key as ticket, coalesce(d.error, '') as error, d.doubt_since is not null as in_doubt,
@@ -283,7 +283,7 @@ impl Store {
                 from {s}.bulk b where b.held_since is not null and b.xid = $1::int8::text::xid8"
             }
         };
-        let rows = self.query(sql, &[&id.number]).await?;
+        let rows = self.0.query(sql, &[&id.number]).await?;
         Ok(rows.first().map(|row| ParkedDetail {
             id,
             ticket: row.get("ticket"),
@@ -296,27 +296,27 @@ impl Store {
 
     /// A person has mended something: parked things are tried again; the one of this id, or all. `reason`
     /// stands in the story of each ticket. How many.
-    pub async fn parked_retry(&self, id: Option<ParkedId>, reason: &str) -> Result<u64, StoreError> {
+    pub async fn retry(self, id: Option<ParkedId>, reason: &str) -> Result<u64, StoreError> {
         match id {
-            None => self.retry(None, &[], reason).await,
-            Some(id) => self.retry(Some(id.kind), &[id.number], reason).await,
+            None => self.retry_these(None, &[], reason).await,
+            Some(id) => self.retry_these(Some(id.kind), &[id.number], reason).await,
         }
     }
 
     /// The same of those of a kind that have these numbers.
-    pub async fn parked_retry_of(
-        &self,
-        kind: ItemKind,
-        numbers: &[i64],
-        reason: &str,
-    ) -> Result<u64, StoreError> {
-        self.retry(Some(kind), numbers, reason).await
+    pub async fn retry_of(self, kind: ItemKind, numbers: &[i64], reason: &str) -> Result<u64, StoreError> {
+        self.retry_these(Some(kind), numbers, reason).await
     }
 
     /// One that was parked out of doubt is sent again without another look: that is what the person decided. A case that
     /// claims to be a ticket is asked about again with its next webhook; all (`None`) leaves those, and the new cases of a
     /// whole transaction, which are a decision of their own, and takes the cases that could not be read.
-    async fn retry(&self, kind: Option<ItemKind>, numbers: &[i64], reason: &str) -> Result<u64, StoreError> {
+    async fn retry_these(
+        self,
+        kind: Option<ItemKind>,
+        numbers: &[i64],
+        reason: &str,
+    ) -> Result<u64, StoreError> {
         let sql = "with d as (
                 update {s}.delivery d set state = case when act = 'held' then 'skipped'
                         when body is null or resolved_at = {made_before} or {opens} then 'unresolved' else 'queued' end,
@@ -357,20 +357,20 @@ impl Store {
             .replace("{opens}", OPENS)
             .replace("{made_before}", MADE_BEFORE);
         let rows = self
+            .0
             .query(&sql, &[&kind.map(ItemKind::letter), &numbers, &reason])
             .await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())
     }
 
     /// A person gives a parked thing up; what stands behind it goes on. How many.
-    pub async fn parked_discard(&self, id: ParkedId, reason: &str) -> Result<u64, StoreError> {
-        self.parked_discard_of(id.kind, &[id.number], (reason, reason))
-            .await
+    pub async fn discard(self, id: ParkedId, reason: &str) -> Result<u64, StoreError> {
+        self.discard_of(id.kind, &[id.number], (reason, reason)).await
     }
 
     /// The same of those of a kind that have these numbers; `told`: the reason as the stories of their tickets tell it.
-    pub async fn parked_discard_of(
-        &self,
+    pub async fn discard_of(
+        self,
         kind: ItemKind,
         numbers: &[i64],
         (reason, told): (&str, &str),
@@ -413,6 +413,7 @@ impl Store {
             select (select count(*) from e) + (select count(*) from x) + (select count(*) from d) + (select count(*) from r)
                 + (select count(*) from w) + (select count(*) from b) + (select count(*) from o)";
         let rows = self
+            .0
             .query(sql, &[&kind.letter(), &numbers, &reason, &told])
             .await?;
         Ok(rows.first().map_or(0, |row| row.get::<_, i64>(0)).unsigned_abs())

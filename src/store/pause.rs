@@ -4,7 +4,7 @@
 //! the receivers, resolving and the reading of cases go on, and what is in doubt is looked for: so nothing is lost, and all
 //! is there when it goes on.
 
-use super::{Store, StoreError};
+use super::{Pauses, Store, StoreError};
 use crate::model::{Seen, TroubleKind, words};
 
 words! {
@@ -42,22 +42,23 @@ pub struct Paused {
     pub since: jiff::Timestamp,
 }
 
-impl Store {
+impl Pauses<'_, Store> {
     /// Pauses a direction, until it is resumed, over restarts. True where that is news.
-    pub async fn pause_set(&self, way: Way) -> Result<bool, StoreError> {
+    pub async fn set(self, way: Way) -> Result<bool, StoreError> {
         let sql = "insert into {s}.pause (way) values ($1) on conflict (way) do nothing";
-        Ok(self.execute(sql, &[&way.as_str()]).await? > 0)
+        Ok(self.0.execute(sql, &[&way.as_str()]).await? > 0)
     }
 
     /// It goes on. True where it was paused.
-    pub async fn pause_lift(&self, way: Way) -> Result<bool, StoreError> {
+    pub async fn lift(self, way: Way) -> Result<bool, StoreError> {
         let sql = "delete from {s}.pause where way = $1";
-        Ok(self.execute(sql, &[&way.as_str()]).await? > 0)
+        Ok(self.0.execute(sql, &[&way.as_str()]).await? > 0)
     }
 
     /// What is paused.
-    pub async fn pauses(&self) -> Result<Vec<Paused>, StoreError> {
+    pub async fn all(self) -> Result<Vec<Paused>, StoreError> {
         let rows = self
+            .0
             .query("select way, since from {s}.pause order by way", &[])
             .await?;
         let read = |row: &tokio_postgres::Row| {
@@ -70,8 +71,8 @@ impl Store {
     }
 
     /// What is paused, as troubles.
-    pub async fn pause_troubles(&self) -> Result<Vec<Seen>, StoreError> {
+    pub async fn troubles(self) -> Result<Vec<Seen>, StoreError> {
         let seen = |paused: Paused| Seen::of(TroubleKind::Paused, paused.way.as_str(), paused.way.told());
-        Ok(self.pauses().await?.into_iter().map(seen).collect())
+        Ok(self.all().await?.into_iter().map(seen).collect())
     }
 }

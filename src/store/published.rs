@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::captured::TransactionWriter;
-use super::{Store, StoreError, execute_in, query_in};
+use super::{Published, Store, StoreError, execute_in, query_in};
 use crate::model::{RelationName, Seen, TroubleKind};
 
 /// Stands for what publishes a table that nothing has published yet.
@@ -38,10 +38,11 @@ pub struct SeenTable {
     pub trouble: Option<String>,
 }
 
-impl Store {
+impl Published<'_, Store> {
     /// The tables as they were seen last; none: a table that is new is not mapped later than others.
-    pub async fn published_known(&self) -> Result<Vec<KnownTable>, StoreError> {
+    pub async fn known(self) -> Result<Vec<KnownTable>, StoreError> {
         let rows = self
+            .0
             .query("select relation, table_oid from {s}.published order by 1", &[])
             .await?;
         let known = |row: &tokio_postgres::Row| KnownTable {
@@ -53,16 +54,11 @@ impl Store {
 
     /// Compares a table with how it was seen last. `is_later`: if it is new, it was mapped later than the others. True
     /// where it is published again after it was not: what was written since is a gap, which is then open.
-    pub async fn published_see(
-        &self,
-        relation: &str,
-        seen: &SeenTable,
-        is_later: bool,
-    ) -> Result<bool, StoreError> {
+    pub async fn see(self, relation: &str, seen: &SeenTable, is_later: bool) -> Result<bool, StoreError> {
         let is_away = seen.member.is_none();
         let member = seen.member.unwrap_or(NOTHING);
-        let mut client = self.client().await?;
-        let step = self.step(&mut client).await?;
+        let mut client = self.0.client().await?;
+        let step = self.0.step(&mut client).await?;
         let sql = "update {s}.meta m set
                 gap_since = least(m.gap_since, p.checked_at), gap_from = coalesce(m.gap_from, m.captured_lsn, '0/1'),
                 gap_xid = least(m.gap_xid, p.checked_xid)
@@ -97,7 +93,7 @@ impl Store {
 
     /// Opens the gap of tables once more that came back while transactions were open, when all of these have ended; not while
     /// another is open, which is looked through by what could be seen before. The tables.
-    pub async fn published_again(&self) -> Result<Vec<String>, StoreError> {
+    pub async fn again(self) -> Result<Vec<String>, StoreError> {
         // `min` takes no xid8 before 16.
         let sql = "with due as (
                 select p.relation, p.again_since, p.again_from from {s}.published p, {s}.meta m
@@ -109,15 +105,15 @@ impl Store {
             )
             update {s}.published p set again_xid = null, again_since = null, again_from = null
             from due where due.relation = p.relation returning p.relation";
-        let rows = self.query(sql, &[]).await?;
+        let rows = self.0.query(sql, &[]).await?;
         Ok(rows.iter().map(|row| row.get("relation")).collect())
     }
 
     /// The mapping calls a table by its new name: what we have of it goes along. Nobody may capture meanwhile.
-    pub async fn published_follow(&self, old: &str, new: &RelationName) -> Result<(), StoreError> {
+    pub async fn follow(self, old: &str, new: &RelationName) -> Result<(), StoreError> {
         let name = new.to_string();
-        let mut client = self.client().await?;
-        let step = self.step(&mut client).await?;
+        let mut client = self.0.client().await?;
+        let step = self.0.step(&mut client).await?;
         step.execute("delete from {s}.published where relation = $1", &[&name])
             .await?;
         let sql = "update {s}.published set relation = $2, trouble = null where relation = $1";
@@ -134,29 +130,29 @@ impl Store {
     }
 
     /// What was told of tables that are not mapped any more is over.
-    pub async fn published_forget(&self, mapped: &[String]) -> Result<(), StoreError> {
+    pub async fn forget(self, mapped: &[String]) -> Result<(), StoreError> {
         let sql =
             "update {s}.published set trouble = null where trouble is not null and relation <> all ($1)";
-        self.execute(sql, &[&mapped]).await?;
+        self.0.execute(sql, &[&mapped]).await?;
         Ok(())
     }
 
     /// What a person is told of mapped tables, by table.
-    pub async fn published_troubles(&self) -> Result<Vec<Seen>, StoreError> {
+    pub async fn troubles(self) -> Result<Vec<Seen>, StoreError> {
         let sql = "select relation, trouble from {s}.published where trouble is not null order by relation";
         let seen = |row: &tokio_postgres::Row| {
             let (relation, trouble): (String, String) = (row.get("relation"), row.get("trouble"));
             Seen::of(TroubleKind::TableChanged, relation, trouble)
         };
-        Ok(self.query(sql, &[]).await?.iter().map(seen).collect())
+        Ok(self.0.query(sql, &[]).await?.iter().map(seen).collect())
     }
 
     /// The tables that were mapped later than the others.
-    pub async fn published_later(&self) -> Result<HashMap<String, MappedSince>, StoreError> {
+    pub async fn later(self) -> Result<HashMap<String, MappedSince>, StoreError> {
         let sql =
             "select relation, extract(epoch from since)::float8 as at, since_xid::text from {s}.published
             where since is not null";
-        let rows = self.query(sql, &[]).await?;
+        let rows = self.0.query(sql, &[]).await?;
         let since = |row: &tokio_postgres::Row| {
             let xid: Option<String> = row.get("since_xid");
             let xid = xid.and_then(|xid| xid.parse().ok()).unwrap_or_default();

@@ -7,7 +7,7 @@
 //! everything older has been captured and resolved, and what waits in it then comes into doubt, of which one look
 //! decides.
 
-use super::{Delivery, Opening, SeenCase, Step, Store, StoreError};
+use super::{Claims, Delivery, Opening, Recall, SeenCase, Step, Store, StoreError, Tickets};
 use crate::config::{Deskie, Named};
 use crate::model::{CallKind, CaseId, DeliveryId, LaneId, Lsn, TicketKey, UserId};
 
@@ -43,10 +43,11 @@ pub enum Adopted {
     Disputed,
 }
 
-impl Store {
+impl Recall<'_, Store> {
     /// Where the log ends: what is to be sent from before that is older than the question.
-    pub async fn recall_begin(&self) -> Result<Lsn, StoreError> {
+    pub async fn begin(self) -> Result<Lsn, StoreError> {
         let rows = self
+            .0
             .query("select pg_catalog.pg_current_wal_insert_lsn()::text", &[])
             .await?;
         let text: &str = rows.first().map_or("0/0", |row| row.get(0));
@@ -55,24 +56,35 @@ impl Store {
     }
 
     /// Holds the lanes of cases that changed at or since our last call to them, and that no read explains. How many.
-    pub async fn recall_hold(&self, cases: &[SeenCase]) -> Result<u64, StoreError> {
+    pub async fn hold(self, cases: &[SeenCase]) -> Result<u64, StoreError> {
         let ids: Vec<i64> = cases.iter().map(|case| case.case_id.0).collect();
         let times: Vec<jiff::Timestamp> = cases.iter().map(|case| case.updated_at).collect();
         let sql = "update {s}.ticket t set ask_first = true
             from (select case_id, max(at) as at from unnest($1::int8[], $2::timestamptz[]) u (case_id, at) group by case_id) s
             where t.case_id = s.case_id and not t.gone and (t.case_updated_at is null or s.at > t.case_updated_at)
               and (t.called_at is null or s.at >= t.called_at) and (select {s}.fence($3))";
-        self.execute(sql, &[&ids, &times, &self.epoch().0]).await
+        self.0.execute(sql, &[&ids, &times, &self.0.epoch().0]).await
     }
 
     /// Lets go of the held lanes once everything before `end` is captured and resolved: what waits in them for its first
     /// attempt is looked for first. True where nothing is held any more.
-    pub async fn recall_settle(&self, end: Lsn, agent_call: CallKind) -> Result<bool, StoreError> {
+    pub async fn settle(self, end: Lsn, agent_call: CallKind) -> Result<bool, StoreError> {
         let held = "select exists (select from {s}.ticket where ask_first)";
-        if !self.query(held, &[]).await?.first().is_some_and(|row| row.get(0)) {
+        if !self
+            .0
+            .query(held, &[])
+            .await?
+            .first()
+            .is_some_and(|row| row.get(0))
+        {
             return Ok(true);
         }
-        if !self.streamed_past(end, std::time::Duration::from_secs(1)).await? {
+        if !self
+            .0
+            .capture()
+            .streamed_past(end, std::time::Duration::from_secs(1))
+            .await?
+        {
             return Ok(false);
         }
         let sql = format!(
@@ -86,34 +98,42 @@ impl Store {
         );
         let end = end.to_string();
         let released = self
-            .execute(&sql, &[&end, &self.epoch().0, &agent_call.as_str()])
+            .0
+            .execute(&sql, &[&end, &self.0.epoch().0, &agent_call.as_str()])
             .await?;
         if released > 0 {
-            self.wake.lanes.notify_one();
+            self.0.wake.lanes.notify_one();
         }
         Ok(released > 0)
     }
 
     /// Whether nothing of Deskie's is known yet, nor was ever asked about: a connector that has just been set up.
-    pub async fn recall_is_fresh(&self) -> Result<bool, StoreError> {
+    pub async fn is_fresh(self) -> Result<bool, StoreError> {
         let sql = "select swept_to is null from {s}.meta";
-        let never = self.query(sql, &[]).await?.first().is_some_and(|row| row.get(0));
-        Ok(never && !self.account_matters().await?)
+        let never = self
+            .0
+            .query(sql, &[])
+            .await?
+            .first()
+            .is_some_and(|row| row.get(0));
+        Ok(never && !self.0.account().matters().await?)
     }
+}
 
+impl Claims<'_, Store> {
     /// Cases from before the connector that claim to be tickets of the site, once a person has adopted them: each becomes
     /// its ticket's when something is said in it, or when its ticket's customer writes again.
-    pub async fn claim_adopt(&self, cases: &[CaseId]) -> Result<(), StoreError> {
+    pub async fn adopt(self, cases: &[CaseId]) -> Result<(), StoreError> {
         let ids: Vec<i64> = cases.iter().map(|case| case.0).collect();
         let sql =
             "update {s}.foreign_case set seen_by = 'adopted' where case_id = any ($1) and claims is not null
             and seen_by is null and (select {s}.fence($2))";
-        self.execute(sql, &[&ids, &self.epoch().0]).await?;
+        self.0.execute(sql, &[&ids, &self.0.epoch().0]).await?;
         Ok(())
     }
 
     /// Those of these cases that are adopted and are no ticket's yet.
-    pub async fn claims_adopted(&self, cases: &[CaseId]) -> Result<Vec<Claim>, StoreError> {
+    pub async fn adopted(self, cases: &[CaseId]) -> Result<Vec<Claim>, StoreError> {
         let ids: Vec<i64> = cases.iter().map(|case| case.0).collect();
         let sql =
             "select case_id, claims from {s}.foreign_case where case_id = any ($1) and seen_by = 'adopted'";
@@ -121,20 +141,20 @@ impl Store {
             case_id: CaseId(row.get("case_id")),
             key: row.get("claims"),
         };
-        Ok(self.query(sql, &[&ids]).await?.iter().map(read).collect())
+        Ok(self.0.query(sql, &[&ids]).await?.iter().map(read).collect())
     }
 
     /// An adopted case may be another ticket's than that which it names: a person is shown it.
-    pub async fn claim_lay_aside(&self, case: CaseId) -> Result<(), StoreError> {
+    pub async fn lay_aside(self, case: CaseId) -> Result<(), StoreError> {
         let sql = "update {s}.foreign_case set seen_by = null, checked_at = now()
             where case_id = $1 and seen_by = 'adopted' and (select {s}.fence($2))";
-        self.execute(sql, &[&case.0, &self.epoch().0]).await?;
+        self.0.execute(sql, &[&case.0, &self.0.epoch().0]).await?;
         Ok(())
     }
 
     /// Keeps cases that nobody knows and that claim to be tickets; how many are new. One that may be that of a create in
     /// flight or in doubt is left until that is settled.
-    pub async fn claim_add(&self, claims: &[Claim]) -> Result<u64, StoreError> {
+    pub async fn add(self, claims: &[Claim]) -> Result<u64, StoreError> {
         let ids: Vec<i64> = claims.iter().map(|claim| claim.case_id.0).collect();
         let keys: Vec<&str> = claims.iter().map(|claim| claim.key.as_str()).collect();
         let sql = "insert into {s}.foreign_case as f (case_id, claims)
@@ -146,20 +166,54 @@ impl Store {
                   where t.key = u.key and d.call = 'create_case'
                     and (d.state in ('sending', 'doubt') or d.state = 'parked' and d.doubt_since is not null))
             on conflict (case_id) do update set claims = excluded.claims where f.claims is null";
-        self.execute(sql, &[&ids, &keys, &self.epoch().0]).await
+        self.0.execute(sql, &[&ids, &keys, &self.0.epoch().0]).await
     }
 
+    /// Cases of other sites that share the account and the ticket field: none of ours, asked about no more, counted once.
+    pub async fn lay_aside_other_sites(self, cases: &[CaseId]) -> Result<(), StoreError> {
+        if cases.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i64> = cases.iter().map(|case| case.0).collect();
+        let sql = "with f as (
+                insert into {s}.foreign_case (case_id) select u from unnest($1::int8[]) u where (select {s}.fence($2))
+                on conflict do nothing returning 1),
+            n as (select count(*) as new from f)
+            insert into {s}.skipped (reason, count) select $3, new from n where new > 0
+            on conflict (reason) do update set count = skipped.count + excluded.count";
+        self.0
+            .execute(sql, &[&ids, &self.0.epoch().0, &OTHER_SITE])
+            .await?;
+        Ok(())
+    }
+
+    /// A case that claims this ticket's key may be its own: opening one comes into doubt, of which one look decides.
+    /// False where nothing claims it, or where it was asked about.
+    pub async fn doubt(self, id: DeliveryId) -> Result<bool, StoreError> {
+        let sql = "update {s}.delivery d set ask = 'first', state = 'doubt', call = 'create_case',
+                doubt_since = clock_timestamp(), intent_at = coalesce(d.intent_at, to_timestamp(d.written_at))
+            from {s}.ticket t where d.id = $1 and t.id = d.ticket_id and d.state = 'queued' and d.ask is null
+              and exists (select from {s}.foreign_case f where f.claims = t.key) and (select {s}.fence($2))";
+        let doubted = self.0.execute(sql, &[&id.0, &self.0.epoch().0]).await? > 0;
+        if doubted {
+            self.0.wake.lanes.notify_one();
+        }
+        Ok(doubted)
+    }
+}
+
+impl Tickets<'_, Store> {
     /// Which ticket of this site a value of the ticket field names, by its key; `None`: another site's.
     ///
     /// A value without a site counts as ours only where our own cases were once opened without one: what the case that was
     /// opened first holds tells that.
-    pub async fn ticket_named(&self, deskie: &Deskie, held: &str) -> Result<Option<String>, StoreError> {
+    pub async fn named(self, deskie: &Deskie, held: &str) -> Result<Option<String>, StoreError> {
         let key = match deskie.named(held) {
             Named::Ours(key) => key,
             Named::OtherSite => return Ok(None),
             Named::Nameless(key) => {
                 let sql = "select case_key from {s}.ticket where case_key is not null order by id limit 1";
-                let rows = self.query(sql, &[]).await?;
+                let rows = self.0.query(sql, &[]).await?;
                 let first: Option<String> = rows.first().map(|row| row.get(0));
                 let was_nameless =
                     first.is_some_and(|first| matches!(deskie.named(&first), Named::Nameless(_)));
@@ -171,43 +225,13 @@ impl Store {
         };
         Ok(Some(key.to_owned()))
     }
-
-    /// Cases of other sites that share the account and the ticket field: none of ours, asked about no more, counted once.
-    pub async fn claim_of_other_sites(&self, cases: &[CaseId]) -> Result<(), StoreError> {
-        if cases.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<i64> = cases.iter().map(|case| case.0).collect();
-        let sql = "with f as (
-                insert into {s}.foreign_case (case_id) select u from unnest($1::int8[]) u where (select {s}.fence($2))
-                on conflict do nothing returning 1),
-            n as (select count(*) as new from f)
-            insert into {s}.skipped (reason, count) select $3, new from n where new > 0
-            on conflict (reason) do update set count = skipped.count + excluded.count";
-        self.execute(sql, &[&ids, &self.epoch().0, &OTHER_SITE]).await?;
-        Ok(())
-    }
-
-    /// A case that claims this ticket's key may be its own: opening one comes into doubt, of which one look decides.
-    /// False where nothing claims it, or where it was asked about.
-    pub async fn claim_doubt(&self, id: DeliveryId) -> Result<bool, StoreError> {
-        let sql = "update {s}.delivery d set ask = 'first', state = 'doubt', call = 'create_case',
-                doubt_since = clock_timestamp(), intent_at = coalesce(d.intent_at, to_timestamp(d.written_at))
-            from {s}.ticket t where d.id = $1 and t.id = d.ticket_id and d.state = 'queued' and d.ask is null
-              and exists (select from {s}.foreign_case f where f.claims = t.key) and (select {s}.fence($2))";
-        let doubted = self.execute(sql, &[&id.0, &self.epoch().0]).await? > 0;
-        if doubted {
-            self.wake.lanes.notify_one();
-        }
-        Ok(doubted)
-    }
 }
 
-impl Step<'_> {
+impl Recall<'_, Step<'_>> {
     /// A case that our state had forgotten is this ticket's. The delivery that was to open it is looked for in it before it
     /// is sent there; nothing that was said there before `since` goes to the site: it is from before the connector.
-    pub async fn recall_case(
-        &self,
+    pub async fn found_case(
+        self,
         delivery: &Delivery,
         (case, number, held): (CaseId, &str, &str),
         user: UserId,
@@ -232,32 +256,54 @@ impl Step<'_> {
             &custom_id,
             &since,
         ];
-        self.execute(sql, &values).await?;
-        self.execute("delete from {s}.foreign_case where case_id = $1", &[&case.0])
+        self.0.execute(sql, &values).await?;
+        self.0
+            .execute("delete from {s}.foreign_case where case_id = $1", &[&case.0])
             .await?;
         let detail = format!("case {case} ({number}) is its own: it goes on in it");
-        self.journal_add(Some(delivery.ticket_id), "case found", &detail)
+        self.0
+            .journal()
+            .add(Some(delivery.ticket_id), "case found", &detail)
             .await
     }
 
+    /// A case that our state had forgotten is found: what waits behind its opening may stand in it as well, and is looked
+    /// for before it is sent.
+    pub async fn found_lane(self, opening: &Delivery, agent_call: CallKind) -> Result<(), StoreError> {
+        let sql = format!(
+            "update {{s}}.delivery d set {FIRST} where d.ticket_id = $1 and d.id <> $2 and {ASKED_ABOUT}"
+        );
+        self.0
+            .execute(&sql, &[&opening.ticket_id, &opening.id.0, &agent_call.as_str()])
+            .await?;
+        Ok(())
+    }
+}
+
+impl Claims<'_, Step<'_>> {
     /// An adopted case becomes its ticket's: what is said in it since `since` goes to the site.
-    pub async fn claim_take(
-        &self,
+    pub async fn take(
+        self,
         claim: &Claim,
         (number, held, user): (&str, &str, UserId),
         opening: &Opening,
         since: jiff::Timestamp,
     ) -> Result<Adopted, StoreError> {
-        let lane = self.ticket_find_or_add(&TicketKey(claim.key.clone())).await?;
+        let lane = self
+            .0
+            .tickets()
+            .find_or_add(&TicketKey(claim.key.clone()))
+            .await?;
         // Whoever puts something into the lane waits for this, or is seen by the next statement.
-        self.query("select from {s}.ticket where id = $1 for update", &[&lane.id])
+        self.0
+            .query("select from {s}.ticket where id = $1 for update", &[&lane.id])
             .await?;
         let sql = "select t.case_id is not null
                     or exists (select from {s}.foreign_case f where f.claims = t.key and f.case_id <> $2) as is_disputed,
                 exists (select from {s}.delivery d where d.ticket_id = t.id
                     and d.state in ('unresolved', 'queued', 'sending', 'doubt', 'parked')) as is_busy
             from {s}.ticket t where t.id = $1";
-        let rows = self.query(sql, &[&lane.id, &claim.case_id.0]).await?;
+        let rows = self.0.query(sql, &[&lane.id, &claim.case_id.0]).await?;
         let is = |name: &str| rows.first().is_none_or(|row| row.get(name));
         if is("is_disputed") {
             return Ok(Adopted::Disputed);
@@ -281,28 +327,18 @@ impl Step<'_> {
             &opening_json,
             &since,
         ];
-        self.execute(sql, &values).await?;
-        self.execute(
-            "delete from {s}.foreign_case where case_id = $1",
-            &[&claim.case_id.0],
-        )
-        .await?;
+        self.0.execute(sql, &values).await?;
+        self.0
+            .execute(
+                "delete from {s}.foreign_case where case_id = $1",
+                &[&claim.case_id.0],
+            )
+            .await?;
         let detail = format!(
             "case {} ({number}) is its own: it was adopted, and goes on",
             claim.case_id
         );
-        self.journal_add(Some(lane.id), "case found", &detail).await?;
+        self.0.journal().add(Some(lane.id), "case found", &detail).await?;
         Ok(Adopted::Taken(lane.id))
-    }
-
-    /// A case that our state had forgotten is found: what waits behind its opening may stand in it as well, and is looked
-    /// for before it is sent.
-    pub async fn recall_lane(&self, opening: &Delivery, agent_call: CallKind) -> Result<(), StoreError> {
-        let sql = format!(
-            "update {{s}}.delivery d set {FIRST} where d.ticket_id = $1 and d.id <> $2 and {ASKED_ABOUT}"
-        );
-        self.execute(&sql, &[&opening.ticket_id, &opening.id.0, &agent_call.as_str()])
-            .await?;
-        Ok(())
     }
 }

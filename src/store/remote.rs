@@ -4,7 +4,7 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use super::delivery::{opening, opening_of, unidentified_of};
-use super::{Opening, Step, Store, StoreError, Ticket, ticket, word};
+use super::{Opening, Remotes, Step, Store, StoreError, Ticket, ticket, word};
 use crate::model::{CaseId, DeliveryId, Kind, LaneId, MessageId, words};
 
 words! {
@@ -66,10 +66,11 @@ pub struct PendingRemote {
 const KNOWN: &str = "select message_id from {s}.remote where message_id = any($1)
     union select message_id from {s}.delivery where message_id = any($1)";
 
-impl Store {
+impl Remotes<'_, Store> {
     /// Which of these messages are known.
-    pub async fn remote_known(&self, ids: &[MessageId]) -> Result<Vec<MessageId>, StoreError> {
+    pub async fn known(self, ids: &[MessageId]) -> Result<Vec<MessageId>, StoreError> {
         Ok(self
+            .0
             .query(KNOWN, &[&ids])
             .await?
             .iter()
@@ -77,9 +78,9 @@ impl Store {
             .collect())
     }
 
-    /// The same, and whether anything of a ticket is unidentified ([`Store::delivery_unidentified`]).
-    pub async fn remote_known_of(
-        &self,
+    /// The same, and whether anything of a ticket is unidentified (`Deliveries::unidentified`).
+    pub async fn known_of(
+        self,
         ticket: LaneId,
         ids: &[MessageId],
     ) -> Result<(Vec<MessageId>, bool), StoreError> {
@@ -87,7 +88,7 @@ impl Store {
             "{KNOWN} union all select null where exists (select from {{s}}.delivery d where {})",
             unidentified_of("$2")
         );
-        let rows = self.query(&sql, &[&ids, &ticket]).await?;
+        let rows = self.0.query(&sql, &[&ids, &ticket]).await?;
         let known: Vec<MessageId> = rows
             .iter()
             .filter_map(|row| row.get::<_, Option<i64>>(0).map(MessageId))
@@ -97,9 +98,10 @@ impl Store {
     }
 
     /// How many messages of a case are known.
-    pub async fn remote_count(&self, case: CaseId) -> Result<i64, StoreError> {
+    pub async fn count(self, case: CaseId) -> Result<i64, StoreError> {
         let sql = "select count(*) from {s}.remote where case_id = $1";
         Ok(self
+            .0
             .query(sql, &[&case.0])
             .await?
             .first()
@@ -107,21 +109,17 @@ impl Store {
     }
 
     /// Whether a later message of the case is written, or is about to be: this one was overtaken.
-    pub async fn remote_overtaken(&self, case: CaseId, message: MessageId) -> Result<bool, StoreError> {
+    pub async fn overtaken(self, case: CaseId, message: MessageId) -> Result<bool, StoreError> {
         let sql = "select exists (select from {s}.remote
             where case_id = $1 and message_id > $2 and state in ('pending', 'written', 'parked'))";
-        let rows = self.query(sql, &[&case.0, &message.0]).await?;
+        let rows = self.0.query(sql, &[&case.0, &message.0]).await?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
     /// The next message of each ticket that can be written now, those that were not tried yet first; a parked one holds those
     /// behind it (rule 10).
     /// `with_files`: only those that have files, or only those that have none.
-    pub async fn remote_heads(
-        &self,
-        limit: i64,
-        with_files: Option<bool>,
-    ) -> Result<Vec<PendingRemote>, StoreError> {
+    pub async fn heads(self, limit: i64, with_files: Option<bool>) -> Result<Vec<PendingRemote>, StoreError> {
         let sql = format!(
             "select {}, head.message_id, head.case_id, head.kind, head.payload, head.attempts, {} as opening,
                 exists (select from {{s}}.remote n
@@ -150,7 +148,8 @@ impl Store {
                 age: row.get("age"),
             })
         };
-        self.query(&sql, &[&limit, &with_files])
+        self.0
+            .query(&sql, &[&limit, &with_files])
             .await?
             .iter()
             .map(read)
@@ -158,8 +157,8 @@ impl Store {
     }
 
     /// A message could not be written for a passing reason.
-    pub async fn remote_retry(
-        &self,
+    pub async fn retry(
+        self,
         id: MessageId,
         error: &str,
         after: std::time::Duration,
@@ -167,14 +166,15 @@ impl Store {
         let sql = "update {s}.remote set attempts = attempts + 1, error = $2,
                 not_before = clock_timestamp() + make_interval(secs => $3)
             where message_id = $1 and (select {s}.fence($4))";
-        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
+        self.0
+            .execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.0.epoch().0])
             .await?;
         Ok(())
     }
 
     /// A message waits for what others hold just now: no failure of its own.
-    pub async fn remote_wait(
-        &self,
+    pub async fn wait(
+        self,
         id: MessageId,
         error: &str,
         after: std::time::Duration,
@@ -182,27 +182,28 @@ impl Store {
         let sql =
             "update {s}.remote set error = $2, not_before = clock_timestamp() + make_interval(secs => $3)
             where message_id = $1 and (select {s}.fence($4))";
-        self.execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.epoch().0])
+        self.0
+            .execute(sql, &[&id.0, &error, &after.as_secs_f64(), &self.0.epoch().0])
             .await?;
         Ok(())
     }
 
     /// A message cannot be written until a person has mended something.
-    pub async fn remote_park(&self, id: MessageId, error: &str) -> Result<(), StoreError> {
+    pub async fn park(self, id: MessageId, error: &str) -> Result<(), StoreError> {
         let sql = "with parked as (
                 update {s}.remote set state = 'parked', error = $2 where message_id = $1 and (select {s}.fence($3))
                 returning ticket_id, message_id)
             insert into {s}.journal (ticket_id, what, detail)
             select ticket_id, 'reply parked', 'message ' || message_id || ': ' || $2 from parked";
-        self.execute(sql, &[&id.0, &error, &self.epoch().0]).await?;
+        self.0.execute(sql, &[&id.0, &error, &self.0.epoch().0]).await?;
         Ok(())
     }
 
     /// A message is not for the site after all (`[reply] where`).
-    pub async fn remote_skip(&self, id: MessageId, reason: &str) -> Result<(), StoreError> {
+    pub async fn skip(self, id: MessageId, reason: &str) -> Result<(), StoreError> {
         let sql = "update {s}.remote set state = 'skipped', reason = $2, payload = null, done_at = now()
             where message_id = $1 and (select {s}.fence($3))";
-        self.execute(sql, &[&id.0, &reason, &self.epoch().0]).await?;
+        self.0.execute(sql, &[&id.0, &reason, &self.0.epoch().0]).await?;
         Ok(())
     }
 }
@@ -228,11 +229,11 @@ pub struct ReadCase {
     pub is_by_what_was_known: bool,
 }
 
-impl Store {
+impl Remotes<'_, Store> {
     /// Stores a read in one statement; how many messages wait for being written because of it. `None`: nothing is stored, since
     /// more was known than it was read by.
-    pub async fn remote_read(
-        &self,
+    pub async fn read(
+        self,
         ticket: &Ticket,
         case: CaseId,
         read: &ReadCase,
@@ -285,7 +286,7 @@ impl Store {
             .unzip();
         let again = read.again_after.map(|after| after.as_secs_f64());
         let values: [&(dyn ToSql + Sync); 17] = [
-            &self.epoch().0,
+            &self.0.epoch().0,
             &ticket.id,
             &case.0,
             &ids,
@@ -303,7 +304,7 @@ impl Store {
             &read.is_at_once,
             &read.is_by_what_was_known,
         ];
-        let rows = self.query(&sql, &values).await?;
+        let rows = self.0.query(&sql, &values).await?;
         let row = rows.first().filter(|row| row.get("is_stored"));
         let Some(row) = row else { return Ok(None) };
         let pending = row.get("pending");
@@ -311,7 +312,7 @@ impl Store {
             && let Some(new) = read.new.iter().find(|new| new.message_id.0 == head)
             && let (Some(kind), Some(payload)) = (new.kind, &new.payload)
         {
-            self.hand_remote(PendingRemote {
+            self.0.handed().add_remote(PendingRemote {
                 message_id: new.message_id,
                 case_id: case,
                 ticket: ticket.clone(),
@@ -324,7 +325,7 @@ impl Store {
             });
         }
         if pending > 0 {
-            self.wake.ring_remotes();
+            self.0.wake.ring_remotes();
         }
         Ok(Some(pending))
     }
@@ -405,55 +406,50 @@ pub(super) fn written(list: Option<Value>) -> Vec<Written> {
     list.iter().filter_map(read).collect()
 }
 
-impl Step<'_> {
+impl Remotes<'_, Step<'_>> {
     /// What was written to a ticket shortly before a row that was committed at `at`, in seconds since 1970.
-    pub async fn remote_written(&self, ticket: LaneId, at: i64) -> Result<Vec<Written>, StoreError> {
+    pub async fn written(self, ticket: LaneId, at: i64) -> Result<Vec<Written>, StoreError> {
         let written_at = WRITTEN.replace("$FROM", "$2").replace("$TO", "$2");
         let sql = format!("select {written_at} from {{s}}.ticket t where t.id = $1");
-        let rows = self.query(&sql, &[&ticket, &at]).await?;
+        let rows = self.0.query(&sql, &[&ticket, &at]).await?;
         Ok(rows.first().map_or_else(Vec::new, |row| written(row.get(0))))
     }
 
     /// Remembers of replies that the site has copied them.
-    pub async fn remote_copied(&self, messages: &[i64]) -> Result<(), StoreError> {
+    pub async fn copied(self, messages: &[i64]) -> Result<(), StoreError> {
         let sql = "update {s}.remote set copied = true where message_id = any($1)";
-        self.execute(sql, &[&messages]).await?;
+        self.0.execute(sql, &[&messages]).await?;
         Ok(())
     }
 
     /// The oldest reply of ours that was written and not found on the site so far is this row.
-    pub async fn remote_claim_next(&self, ticket: LaneId, key: &str) -> Result<(), StoreError> {
+    pub async fn claim_next(self, ticket: LaneId, key: &str) -> Result<(), StoreError> {
         let sql = "update {s}.remote set row_key = $2 where message_id = (
                 select message_id from {s}.remote
                 where ticket_id = $1 and state = 'written' and row_key is null and said is not null order by seq limit 1)";
-        self.execute(sql, &[&ticket, &key]).await?;
+        self.0.execute(sql, &[&ticket, &key]).await?;
         Ok(())
     }
 
     /// Whether a reply of ours was written to a ticket and not found on the site so far.
-    pub async fn remote_unclaimed(&self, ticket: LaneId) -> Result<bool, StoreError> {
+    pub async fn unclaimed(self, ticket: LaneId) -> Result<bool, StoreError> {
         let sql = "select exists (select from {s}.remote
             where ticket_id = $1 and state = 'written' and row_key is null and said is not null)";
-        let rows = self.query(sql, &[&ticket]).await?;
+        let rows = self.0.query(sql, &[&ticket]).await?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
     /// Whether a row of the site is a reply of ours that was written and not found on the site so far; it is then.
-    pub async fn remote_claim(&self, ticket: LaneId, said: &[String], key: &str) -> Result<bool, StoreError> {
+    pub async fn claim(self, ticket: LaneId, said: &[String], key: &str) -> Result<bool, StoreError> {
         let sql = "update {s}.remote set row_key = $3 where message_id = (
                 select message_id from {s}.remote
                 where ticket_id = $1 and state = 'written' and row_key is null and said && $2 order by seq limit 1)";
-        Ok(self.execute(sql, &[&ticket, &said, &key]).await? > 0)
+        Ok(self.0.execute(sql, &[&ticket, &said, &key]).await? > 0)
     }
 
     /// Stores a message that was seen; false where it was known. One that was taken for somebody else's and turns
     /// out to be ours becomes ours while it is not written.
-    pub async fn remote_add(
-        &self,
-        case: CaseId,
-        ticket: LaneId,
-        new: &NewRemote,
-    ) -> Result<bool, StoreError> {
+    pub async fn add(self, case: CaseId, ticket: LaneId, new: &NewRemote) -> Result<bool, StoreError> {
         let sql = "insert into {s}.remote
                 (message_id, case_id, ticket_id, state, reason, error, kind, payload, delivery_id, done_at)
             values ($1, $2, $3, $4, $5, case when $4 = 'parked' then $5 end, $6, $7, $8, case when $4 not in ('pending', 'parked') then now() end)
@@ -461,6 +457,7 @@ impl Step<'_> {
                 set state = excluded.state, payload = null, delivery_id = excluded.delivery_id
                 where excluded.state = 'ours' and remote.state in ('pending', 'parked')";
         let added = self
+            .0
             .execute(
                 sql,
                 &[

@@ -2,7 +2,7 @@
 
 use super::parked::PARKED;
 use super::status::OLDEST;
-use super::{Store, StoreError};
+use super::{Samples, Store, StoreError};
 
 /// How it was in one minute, or at its end; of several minutes the sums and the greatest.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,10 +32,10 @@ pub struct BudgetUse {
     pub limit: u32,
 }
 
-impl Store {
+impl Samples<'_, Store> {
     /// Takes the sample of the minute that has ended, by the server's clock, and forgets those of more than two days ago;
     /// one that is there stays. Seconds until the next minute's end.
-    pub async fn sample_take(&self, budget: Option<BudgetUse>) -> Result<f64, StoreError> {
+    pub async fn take(self, budget: Option<BudgetUse>) -> Result<f64, StoreError> {
         let units = |units: u32| i32::try_from(units).unwrap_or(i32::MAX);
         let used = budget.map(|budget| units(budget.used));
         let limit = budget.map(|budget| units(budget.limit));
@@ -55,12 +55,12 @@ impl Store {
                 from minute on conflict (at) do nothing)
             select extract(epoch from at + interval '1 minute' - clock_timestamp())::float8 from minute"
         );
-        let rows = self.query(&sql, &[&used, &limit]).await?;
+        let rows = self.0.query(&sql, &[&used, &limit]).await?;
         Ok(rows.first().map_or(60.0, |row| row.get(0)))
     }
 
     /// The samples of the last `minutes`, `step` minutes in one, the oldest first; times without any are left out.
-    pub async fn samples(&self, minutes: i32, step: i32) -> Result<Vec<Sample>, StoreError> {
+    pub async fn newest(self, minutes: i32, step: i32) -> Result<Vec<Sample>, StoreError> {
         let sql = "select date_bin(make_interval(mins => $2), at - interval '1 second', timestamptz '2000-01-01')
                     + make_interval(mins => $2) as till,
                 sum(sent)::int8 as sent, sum(written)::int8 as written, max(oldest) as oldest, max(lag) as lag,
@@ -77,6 +77,7 @@ impl Store {
             budget_limit: row.get("budget_limit"),
         };
         Ok(self
+            .0
             .query(sql, &[&minutes, &step])
             .await?
             .iter()

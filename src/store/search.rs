@@ -2,7 +2,7 @@
 
 use super::delivery::opening_of;
 use super::parked::Parked;
-use super::{Store, StoreError};
+use super::{ParkedItems, Store, StoreError, Tickets};
 
 /// A ticket that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +21,10 @@ pub struct FoundTicket {
     pub created_at: jiff::Timestamp,
 }
 
-impl Store {
+impl Tickets<'_, Store> {
     /// The tickets whose key, case number, case id or customer's e-mail address is this, the newest first; each is found by
     /// an index, however many tickets there are.
-    pub async fn ticket_search(&self, text: &str, limit: i64) -> Result<Vec<FoundTicket>, StoreError> {
+    pub async fn search(self, text: &str, limit: i64) -> Result<Vec<FoundTicket>, StoreError> {
         let text = text.trim();
         let number = text.trim_start_matches('#');
         let case_id: Option<i64> = number.parse().ok();
@@ -50,12 +50,14 @@ impl Store {
             gone: row.get("gone"),
             created_at: row.get("created_at"),
         };
-        let rows = self.query(&sql, &[&text, &number, &case_id, &limit]).await?;
+        let rows = self.0.query(&sql, &[&text, &number, &case_id, &limit]).await?;
         Ok(rows.iter().map(read).collect())
     }
+}
 
+impl ParkedItems<'_, Store> {
     /// What of the tickets of this key waits for a person, the oldest first.
-    pub async fn parked_of_ticket(&self, key: &str, limit: i64) -> Result<Vec<Parked>, StoreError> {
+    pub async fn of_ticket(self, key: &str, limit: i64) -> Result<Vec<Parked>, StoreError> {
         let sql = "with t as (select id from {s}.ticket where key = $1)
             select id, $1::text as ticket, error, since::text from (
                 select 'd' || id as id, coalesce(error, '') as error, queued_at as since from {s}.delivery
@@ -67,7 +69,7 @@ impl Store {
                 union all select 'e' || id, error, parked_at from {s}.parked_event
                     where ticket_id in (select id from t) and state = 'parked') parked
             order by parked.since, id limit $2";
-        let rows = self.query(sql, &[&key, &limit]).await?;
+        let rows = self.0.query(sql, &[&key, &limit]).await?;
         rows.iter().map(Parked::of_row).collect()
     }
 }

@@ -12,7 +12,10 @@ use super::delivery::IS_HEAD;
 use super::link::{COLUMNS as LINK, link};
 use super::remote::{WRITTEN, Written, written};
 use super::ticket::{COLUMNS, ticket};
-use super::{CreatedAt, Link, LinkState, Opening, Step, Store, StoreError, Ticket, UNHELD};
+use super::{
+    CaseStatuses, CreatedAt, Deliveries, Events, Link, LinkState, Links, Opening, Skipped, Step, Store,
+    StoreError, Ticket, Tickets, UNHELD,
+};
 use crate::model::{DeliveryId, DeliveryState, EventId, Kind, LaneId, LinkId, Section};
 use crate::text::Body;
 
@@ -207,7 +210,7 @@ impl Within<'_> {
     }
 
     /// Makes keys known, which are different, and puts rows of them into their lanes, each with what was found out about it:
-    /// `link_add`, `delivery_add` and what follows them, in one. With `ended` the statement fails where we do not lead any
+    /// `links().add`, `deliveries().add` and what follows them, in one. With `ended` the statement fails where we do not lead any
     /// more, or while a person has to decide something. Whether anything that waits has become due by it.
     pub async fn enter(
         self,
@@ -335,11 +338,11 @@ impl Within<'_> {
     }
 }
 
-impl Store {
+impl Events<'_, Store> {
     /// Ends events that we caused ourselves, where each of the rows that they inserted is known: nothing follows from them.
     /// Else none is ended, and it is false. Fails like [`Within::enter`].
-    pub async fn echoes_end(
-        &self,
+    pub async fn end_echoes(
+        self,
         events: &[EventId],
         inserted: &[(Section, &str)],
     ) -> Result<bool, StoreError> {
@@ -358,61 +361,69 @@ impl Store {
             .iter()
             .map(|(section, key)| (section.as_str(), *key))
             .unzip();
-        let values: [&(dyn ToSql + Sync); 4] = [&events, &sections, &keys, &self.epoch().0];
-        let rows = self.query(&sql, &values).await?;
+        let values: [&(dyn ToSql + Sync); 4] = [&events, &sections, &keys, &self.0.epoch().0];
+        let rows = self.0.query(&sql, &values).await?;
         Ok(rows.first().is_some_and(|row| row.get("are_ended")))
     }
 }
 
-impl Step<'_> {
+impl Tickets<'_, Step<'_>> {
     /// Makes a lane for each of these keys, which are different; the lanes by key.
-    pub async fn ticket_add_all(&self, keys: &[&str]) -> Result<HashMap<String, Ticket>, StoreError> {
+    pub async fn add_all(self, keys: &[&str]) -> Result<HashMap<String, Ticket>, StoreError> {
         let sql = format!(
             "insert into {{s}}.ticket as t (key, generation)
              select u.key, coalesce((select max(o.generation) from {{s}}.ticket o where o.key = u.key), 0) + 1
              from unnest($1::text[]) with ordinality u (key, n) order by u.n returning {COLUMNS}"
         );
-        Ok(by_key(&self.query(&sql, &[&keys]).await?))
+        Ok(by_key(&self.0.query(&sql, &[&keys]).await?))
     }
+}
 
+impl Links<'_, Step<'_>> {
     /// Writes down what became of known rows: the row, its lane, its state, and why.
-    pub async fn link_set_all(&self, links: &[(LinkId, LaneId, LinkState, &str)]) -> Result<(), StoreError> {
+    pub async fn set_all(self, links: &[(LinkId, LaneId, LinkState, &str)]) -> Result<(), StoreError> {
         let sql = "update {s}.link l set ticket_id = u.ticket_id, state = u.state, reason = u.reason
             from unnest($1::int8[], $2::int8[], $3::text[], $4::text[]) u (id, ticket_id, state, reason) where l.id = u.id";
         let ids: Vec<i64> = links.iter().map(|(id, ..)| id.0).collect();
         let tickets: Vec<LaneId> = links.iter().map(|(_, ticket, ..)| *ticket).collect();
         let states: Vec<&str> = links.iter().map(|(_, _, state, _)| state.as_str()).collect();
         let reasons: Vec<&str> = links.iter().map(|(.., reason)| *reason).collect();
-        self.execute(sql, &[&ids, &tickets, &states, &reasons]).await?;
+        self.0.execute(sql, &[&ids, &tickets, &states, &reasons]).await?;
         Ok(())
     }
+}
 
+impl CaseStatuses<'_, Step<'_>> {
     /// What the mapping last gave for the statuses of these lanes, which are different.
-    pub async fn status_of_site_all(&self, statuses: &[(LaneId, &str)]) -> Result<(), StoreError> {
+    pub async fn set_of_site_all(self, statuses: &[(LaneId, &str)]) -> Result<(), StoreError> {
         let sql = "update {s}.ticket t set site_status = u.status
             from unnest($1::int8[], $2::text[]) u (id, status) where t.id = u.id";
         let (ids, words): (Vec<LaneId>, Vec<&str>) = statuses.iter().copied().unzip();
-        self.execute(sql, &[&ids, &words]).await?;
+        self.0.execute(sql, &[&ids, &words]).await?;
         Ok(())
     }
+}
 
+impl Deliveries<'_, Step<'_>> {
     /// Something of these tickets changed: what waits in their lanes is looked at again.
-    pub async fn delivery_wake_all(&self, tickets: &[LaneId]) -> Result<(), StoreError> {
+    pub async fn wake_all(self, tickets: &[LaneId]) -> Result<(), StoreError> {
         let sql =
             "update {s}.delivery set not_before = now() where ticket_id = any($1) and state = 'unresolved'";
-        self.execute(sql, &[&tickets]).await?;
+        self.0.execute(sql, &[&tickets]).await?;
         Ok(())
     }
+}
 
+impl Skipped<'_, Step<'_>> {
     /// Counts rows that were passed over, by reasons that are different.
-    pub async fn skipped_add(&self, counts: &[(&str, usize)]) -> Result<(), StoreError> {
+    pub async fn add(self, counts: &[(&str, usize)]) -> Result<(), StoreError> {
         let sql = "insert into {s}.skipped (reason, count) select * from unnest($1::text[], $2::int8[])
             on conflict (reason) do update set count = skipped.count + excluded.count";
         let (reasons, counts): (Vec<&str>, Vec<i64>) = counts
             .iter()
             .map(|(reason, count)| (*reason, i64::try_from(*count).unwrap_or(i64::MAX)))
             .unzip();
-        self.execute(sql, &[&reasons, &counts]).await?;
+        self.0.execute(sql, &[&reasons, &counts]).await?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What `status` and `trace` show, and the metrics.
 
 use super::parked::PARKED;
-use super::{Particulars, Stands, Store, StoreError};
+use super::{Overview, Particulars, Skipped, Stands, Store, StoreError, Tickets};
 use crate::model::{Seen, TroubleKind};
 
 /// The age of the oldest thing that waits for anything but a person, in seconds.
@@ -126,17 +126,19 @@ pub struct Told {
 
 impl Store {
     /// The database answers.
-    pub async fn status_ping(&self) -> Result<(), StoreError> {
+    pub async fn ping(&self) -> Result<(), StoreError> {
         self.client().await?.simple_query("select 1").await?;
         Ok(())
     }
+}
 
+impl Overview<'_, Store> {
     /// Who leads, and when something moved last.
-    pub async fn status_standing(&self) -> Result<Standing, StoreError> {
+    pub async fn standing(self) -> Result<Standing, StoreError> {
         let sql = "select l.epoch, l.holder, extract(epoch from clock_timestamp() - l.renewed_at)::float8 as renewed_seconds,
                 m.captured_at, (select max(called_at) from {s}.ticket) as last_call_at
             from {s}.lease l, {s}.meta m";
-        let rows = self.query(sql, &[]).await?;
+        let rows = self.0.query(sql, &[]).await?;
         Ok(rows.first().map_or_else(Standing::default, |row| Standing {
             epoch: row.get("epoch"),
             holder: row.get("holder"),
@@ -146,39 +148,8 @@ impl Store {
         }))
     }
 
-    /// Rows that were passed over, by reason, the most frequent first.
-    pub async fn status_skipped(&self) -> Result<Vec<(String, i64)>, StoreError> {
-        let rows = self
-            .query(
-                "select reason, count from {s}.skipped order by count desc, reason",
-                &[],
-            )
-            .await?;
-        Ok(rows
-            .iter()
-            .map(|row| (row.get("reason"), row.get("count")))
-            .collect())
-    }
-
-    /// Keys of known tickets that come near a key that is not known: by the number of its case, or by its beginning.
-    pub async fn trace_near(&self, key: &str) -> Result<Vec<String>, StoreError> {
-        let sql = "select key from (
-                select distinct key, case when case_number = $1 or case_id::text = $1 then 0
-                    when lower(key) = lower(btrim($1, ' #')) then 1 else 2 end as far
-                from {s}.ticket
-                where case_number = $1 or case_id::text = $1 or lower(key) = lower(btrim($1, ' #'))
-                   or starts_with(key, $1) or (key <> '' and starts_with($1, key))) near
-            order by far, length(key), key limit 5";
-        Ok(self
-            .query(sql, &[&key])
-            .await?
-            .iter()
-            .map(|row| row.get(0))
-            .collect())
-    }
-
     /// Counts what waits; by partial indexes, and without a look through what is done, since it is asked at each scrape.
-    pub async fn status_queues(&self) -> Result<Queues, StoreError> {
+    pub async fn queues(self) -> Result<Queues, StoreError> {
         let sql = format!(
             "select
             (select case when n < 10000 then n else greatest(n, (select reltuples::int8 from pg_class
@@ -198,7 +169,7 @@ impl Store {
             {{s}}.about('{{s}}.remote', 'written') as written,
             {OLDEST_THAT_MAY} as oldest_unpaused_seconds"
         );
-        let rows = self.query(&sql, &[]).await?;
+        let rows = self.0.query(&sql, &[]).await?;
         Ok(rows.first().map_or_else(Queues::default, |row| Queues {
             events: row.get("events"),
             deliveries: row.get("deliveries"),
@@ -216,19 +187,56 @@ impl Store {
     }
 
     /// How much waits for a person, and the age of the oldest other thing that waits and is not paused, in seconds.
-    pub async fn status_attention(&self) -> Result<(i64, Option<f64>), StoreError> {
+    pub async fn attention(self) -> Result<(i64, Option<f64>), StoreError> {
         let sql = format!("select {PARKED} as parked, {OLDEST_THAT_MAY} as age");
-        let rows = self.query(&sql, &[]).await?;
+        let rows = self.0.query(&sql, &[]).await?;
         Ok(rows
             .first()
             .map_or((0, None), |row| (row.get("parked"), row.get("age"))))
     }
+}
+
+impl Skipped<'_, Store> {
+    /// Rows that were passed over, by reason, the most frequent first.
+    pub async fn counts(self) -> Result<Vec<(String, i64)>, StoreError> {
+        let rows = self
+            .0
+            .query(
+                "select reason, count from {s}.skipped order by count desc, reason",
+                &[],
+            )
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| (row.get("reason"), row.get("count")))
+            .collect())
+    }
+}
+
+impl Tickets<'_, Store> {
+    /// Keys of known tickets that come near a key that is not known: by the number of its case, or by its beginning.
+    pub async fn near(self, key: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "select key from (
+                select distinct key, case when case_number = $1 or case_id::text = $1 then 0
+                    when lower(key) = lower(btrim($1, ' #')) then 1 else 2 end as far
+                from {s}.ticket
+                where case_number = $1 or case_id::text = $1 or lower(key) = lower(btrim($1, ' #'))
+                   or starts_with(key, $1) or (key <> '' and starts_with($1, key))) near
+            order by far, length(key), key limit 5";
+        Ok(self
+            .0
+            .query(sql, &[&key])
+            .await?
+            .iter()
+            .map(|row| row.get(0))
+            .collect())
+    }
 
     /// The cases that Deskie does not let us read, as one trouble. One that is gone has nothing more to say.
-    pub async fn unreadable(&self) -> Result<Option<Seen>, StoreError> {
+    pub async fn unreadable(self) -> Result<Option<Seen>, StoreError> {
         let sql = "select count(*) as count, min(key) as first, (array_agg(read_error order by key))[1] as why from {s}.ticket
             where read_wanted is not null and read_error is not null and read_refused";
-        let rows = self.query(sql, &[]).await?;
+        let rows = self.0.query(sql, &[]).await?;
         let told = |row: &tokio_postgres::Row| {
             let (count, key, why): (i64, Option<String>, Option<String>) =
                 (row.get("count"), row.get("first"), row.get("why"));
@@ -244,7 +252,7 @@ impl Store {
 
     /// One ticket's story, in time order: the newest `limit` lines of it, or all; `with_texts`: what was said as well.
     pub async fn trace(
-        &self,
+        self,
         key: &str,
         limit: Option<i64>,
         with_texts: bool,
@@ -283,7 +291,7 @@ impl Store {
                 select at, 'note', what, detail, what, null, null, detail, null, null, null, null from {s}.journal where ticket_id in (select id from t)) story
             order by at desc, kind = 'row', kind = 'queued' limit $2) newest
             order by at, kind = 'row' desc, kind = 'queued' desc";
-        let rows = self.query(sql, &[&key, &limit, &with_texts]).await?;
+        let rows = self.0.query(sql, &[&key, &limit, &with_texts]).await?;
         Ok(rows
             .iter()
             .map(|row| Told {

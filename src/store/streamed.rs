@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Store, StoreError};
+use super::{Capture, Store, StoreError};
 use crate::model::Lsn;
 
 /// So long the log is given to arrive by itself.
@@ -73,21 +73,21 @@ impl Progress {
     }
 }
 
-impl Store {
+impl Capture<'_, Store> {
     /// Streaming begins at a position.
-    pub fn streamed_from(&self, position: Lsn) {
-        let mut known = self.streamed.transactions();
+    pub fn streamed_from(self, position: Lsn) {
+        let mut known = self.0.streamed.transactions();
         *known = Transactions {
             streams: known.streams + 1,
             ..Transactions::default()
         };
         drop(known);
-        self.streamed.to.send_replace(position);
+        self.0.streamed.to.send_replace(position);
     }
 
     /// Everything before a position has been streamed and stored, the commits of these transactions among it.
-    pub fn streamed_to(&self, position: Lsn, transactions: impl Iterator<Item = u32>) {
-        let mut known = self.streamed.transactions();
+    pub fn streamed_to(self, position: Lsn, transactions: impl Iterator<Item = u32>) {
+        let mut known = self.0.streamed.transactions();
         for xid in transactions {
             if known.last.back() == Some(&xid) {
                 continue;
@@ -98,7 +98,7 @@ impl Store {
             known.last.push_back(xid);
         }
         drop(known);
-        self.streamed.to.send_if_modified(|to| {
+        self.0.streamed.to.send_if_modified(|to| {
             let is_further = position > *to;
             *to = position.max(*to);
             is_further
@@ -107,21 +107,16 @@ impl Store {
 
     /// Waits until all that was committed before a version of a row has been streamed and stored; false where that takes
     /// longer than `limit`. `end`: where the log ended when the row was seen.
-    pub async fn streamed_version(
-        &self,
-        made: MadeBy,
-        end: Lsn,
-        limit: Duration,
-    ) -> Result<bool, StoreError> {
+    pub async fn streamed_version(self, made: MadeBy, end: Lsn, limit: Duration) -> Result<bool, StoreError> {
         let streams = {
-            let known = self.streamed.transactions();
+            let known = self.0.streamed.transactions();
             if known.has(made) {
                 return Ok(true);
             }
             known.streams
         };
         let is_there = self.streamed_past(end, limit).await?;
-        let mut known = self.streamed.transactions();
+        let mut known = self.0.streamed.transactions();
         // A stream that has begun anew meanwhile may have begun further back.
         if is_there && known.streams == streams {
             known.below = known.below.max(made.over_below);
@@ -131,8 +126,8 @@ impl Store {
 
     /// Waits until everything before `position` has been streamed and stored; false where that takes longer than
     /// `limit`. The last piece of the log may stay unwritten until somebody commits: then we do.
-    pub async fn streamed_past(&self, position: Lsn, limit: Duration) -> Result<bool, StoreError> {
-        let mut streamed = self.streamed.to.subscribe();
+    pub async fn streamed_past(self, position: Lsn, limit: Duration) -> Result<bool, StoreError> {
+        let mut streamed = self.0.streamed.to.subscribe();
         let mut arrives = async |limit| {
             let arrived = streamed.wait_for(|streamed| *streamed >= position);
             matches!(tokio::time::timeout(limit, arrived).await, Ok(Ok(_)))
@@ -140,11 +135,12 @@ impl Store {
         if arrives(BY_ITSELF).await {
             return Ok(true);
         }
-        self.query(
-            "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc_mark', '')",
-            &[],
-        )
-        .await?;
+        self.0
+            .query(
+                "select pg_catalog.pg_logical_emit_message(true, 'deskie_cdc_mark', '')",
+                &[],
+            )
+            .await?;
         Ok(arrives(limit).await)
     }
 }

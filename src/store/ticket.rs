@@ -1,6 +1,6 @@
 //! Tickets: one lane each, both ways.
 
-use super::{Step, Store, StoreError};
+use super::{Step, Store, StoreError, Tickets};
 use crate::model::{CaseId, LaneId, TicketKey, UserId};
 
 /// A lane.
@@ -79,10 +79,11 @@ pub struct SeenCase {
     pub updated_at: jiff::Timestamp,
 }
 
-impl Store {
+impl Tickets<'_, Store> {
     /// One lane.
-    pub async fn ticket_get(&self, id: LaneId) -> Result<Option<Ticket>, StoreError> {
+    pub async fn get(self, id: LaneId) -> Result<Option<Ticket>, StoreError> {
         let rows = self
+            .0
             .query(
                 &format!("select {COLUMNS} from {{s}}.ticket t where id = $1"),
                 &[&id],
@@ -92,21 +93,21 @@ impl Store {
     }
 
     /// The lane of a case.
-    pub async fn ticket_of_case(&self, case: CaseId) -> Result<Option<Ticket>, StoreError> {
+    pub async fn of_case(self, case: CaseId) -> Result<Option<Ticket>, StoreError> {
         let sql = format!("select {COLUMNS} from {{s}}.ticket t where case_id = $1");
-        Ok(self.query(&sql, &[&case.0]).await?.first().map(ticket))
+        Ok(self.0.query(&sql, &[&case.0]).await?.first().map(ticket))
     }
 
     /// All lanes of a key, the newest generation first.
-    pub async fn ticket_of_key(&self, key: &str) -> Result<Vec<Ticket>, StoreError> {
+    pub async fn of_key(self, key: &str) -> Result<Vec<Ticket>, StoreError> {
         let sql = format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc");
-        Ok(self.query(&sql, &[&key]).await?.iter().map(ticket).collect())
+        Ok(self.0.query(&sql, &[&key]).await?.iter().map(ticket).collect())
     }
 
     /// Asks for a read of a ticket's case (class: 0 webhook, 2 sweep, 3 at leisure); the more urgent class wins. One
     /// that was merged into another ticket's is read by that one.
-    pub async fn ticket_want_read(
-        &self,
+    pub async fn want_read(
+        self,
         id: LaneId,
         class: i16,
         after: std::time::Duration,
@@ -116,33 +117,33 @@ impl Store {
                 read_not_before = clock_timestamp() + make_interval(secs => $3)
             where id = coalesce((select p.id from {s}.ticket t join {s}.ticket p on p.case_id = t.merged_into
                                  where t.id = $1), $1)";
-        self.execute(sql, &[&id, &class, &after.as_secs_f64()]).await?;
-        self.wake.lanes.notify_one();
+        self.0.execute(sql, &[&id, &class, &after.as_secs_f64()]).await?;
+        self.0.wake.lanes.notify_one();
         Ok(())
     }
 
     /// A read failed and is tried again later.
-    pub async fn ticket_read_failed(
-        &self,
+    pub async fn read_failed(
+        self,
         id: LaneId,
         error: &str,
         after: std::time::Duration,
     ) -> Result<(), StoreError> {
-        self.ticket_read_ended(id, error, false, after).await
+        self.read_ended(id, error, false, after).await
     }
 
     /// Deskie's own word is that this case may not be read: it is asked again later, and a person is told.
-    pub async fn ticket_read_refused(
-        &self,
+    pub async fn read_refused(
+        self,
         id: LaneId,
         error: &str,
         after: std::time::Duration,
     ) -> Result<(), StoreError> {
-        self.ticket_read_ended(id, error, true, after).await
+        self.read_ended(id, error, true, after).await
     }
 
-    async fn ticket_read_ended(
-        &self,
+    async fn read_ended(
+        self,
         id: LaneId,
         error: &str,
         refused: bool,
@@ -153,7 +154,8 @@ impl Store {
                 read_not_before = clock_timestamp() + make_interval(secs => $4)
             where id = $1 and (select {s}.fence($5))";
         let after = after.as_secs_f64();
-        self.execute(sql, &[&id, &error, &refused, &after, &self.epoch().0])
+        self.0
+            .execute(sql, &[&id, &error, &refused, &after, &self.0.epoch().0])
             .await?;
         Ok(())
     }
@@ -161,7 +163,7 @@ impl Store {
     /// Compares cases that were updated with what our reads and our own calls explain, and asks for the others to be
     /// read. A case whose last update may be our own call is read half a minute later, not at once.
     /// Returns how many were asked for, and the cases that are not known at all.
-    pub async fn ticket_sweep(&self, cases: &[SeenCase]) -> Result<(u64, Vec<CaseId>), StoreError> {
+    pub async fn sweep(self, cases: &[SeenCase]) -> Result<(u64, Vec<CaseId>), StoreError> {
         let ids: Vec<i64> = cases.iter().map(|case| case.case_id.0).collect();
         let times: Vec<jiff::Timestamp> = cases.iter().map(|case| case.updated_at).collect();
         let sql = "with seen as (select * from unnest($1::int8[], $2::timestamptz[]) as u (case_id, at))
@@ -177,30 +179,31 @@ impl Store {
             where t.case_id = s.case_id and t.merged_into is null and (t.case_updated_at is null or s.at > t.case_updated_at)
               and (t.read_wanted is null or t.read_wanted > case when own then 3 else 2 end)
               and (select {s}.fence($3))";
-        let wanted = self.execute(sql, &[&ids, &times, &self.epoch().0]).await?;
+        let wanted = self.0.execute(sql, &[&ids, &times, &self.0.epoch().0]).await?;
         let unknown = "select u from unnest($1::int8[]) u
             where not exists (select from {s}.ticket t where t.case_id = u)
               and not exists (select from {s}.foreign_case f where f.case_id = u)";
         let unknown = self
+            .0
             .query(unknown, &[&ids])
             .await?
             .iter()
             .map(|row| CaseId(row.get(0)))
             .collect();
         if wanted > 0 {
-            self.wake.lanes.notify_one();
+            self.0.wake.lanes.notify_one();
         }
         Ok((wanted, unknown))
     }
 }
 
-impl Step<'_> {
+impl Tickets<'_, Step<'_>> {
     /// The lane of a key that the site uses now; made where there is none. A lane whose row is gone is another one,
     /// unless `revive` says that the row only moved.
-    pub async fn ticket_find_or_add(&self, key: &TicketKey) -> Result<Ticket, StoreError> {
+    pub async fn find_or_add(self, key: &TicketKey) -> Result<Ticket, StoreError> {
         let newest =
             format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc limit 1");
-        let rows = self.query(&newest, &[&key.0]).await?;
+        let rows = self.0.query(&newest, &[&key.0]).await?;
         if let Some(found) = rows.first().map(ticket).filter(|found| !found.gone) {
             return Ok(found);
         }
@@ -208,22 +211,23 @@ impl Step<'_> {
             "insert into {{s}}.ticket as t (key, generation)
              select $1, coalesce(max(generation), 0) + 1 from {{s}}.ticket where key = $1 returning {COLUMNS}"
         );
-        let rows = self.query(&sql, &[&key.0]).await?;
+        let rows = self.0.query(&sql, &[&key.0]).await?;
         rows.first()
             .map(ticket)
             .ok_or_else(|| StoreError::Damaged("ticket_find_or_add gave no row".into()))
     }
 
     /// One lane.
-    pub async fn ticket_by_id(&self, id: LaneId) -> Result<Option<Ticket>, StoreError> {
+    pub async fn by_id(self, id: LaneId) -> Result<Option<Ticket>, StoreError> {
         let sql = format!("select {COLUMNS} from {{s}}.ticket t where id = $1");
-        Ok(self.query(&sql, &[&id]).await?.first().map(ticket))
+        Ok(self.0.query(&sql, &[&id]).await?.first().map(ticket))
     }
 
     /// Whether anything was ever put into a lane.
-    pub async fn ticket_has_deliveries(&self, id: LaneId) -> Result<bool, StoreError> {
+    pub async fn has_deliveries(self, id: LaneId) -> Result<bool, StoreError> {
         let sql = "select exists (select from {s}.delivery where ticket_id = $1)";
         Ok(self
+            .0
             .query(sql, &[&id])
             .await?
             .first()
@@ -231,36 +235,36 @@ impl Step<'_> {
     }
 
     /// A position before everything that will be captured from now on.
-    pub async fn position_next(&self) -> Result<i64, StoreError> {
+    pub async fn next_position(self) -> Result<i64, StoreError> {
         let sql = "select nextval(pg_get_serial_sequence($1, 'id'))";
-        let rows = self.query(sql, &[&self.store.sql("{s}.event")]).await?;
+        let rows = self.0.query(sql, &[&self.0.store.sql("{s}.event")]).await?;
         rows.first()
             .map(|row| row.get(0))
             .ok_or_else(|| StoreError::Damaged("the table event has no sequence".into()))
     }
 
     /// The newest lane of a key, gone or not.
-    pub async fn ticket_newest(&self, key: &str) -> Result<Option<Ticket>, StoreError> {
+    pub async fn newest(self, key: &str) -> Result<Option<Ticket>, StoreError> {
         let sql =
             format!("select {COLUMNS} from {{s}}.ticket t where key = $1 order by generation desc limit 1");
-        Ok(self.query(&sql, &[&key]).await?.first().map(ticket))
+        Ok(self.0.query(&sql, &[&key]).await?.first().map(ticket))
     }
 
     /// The site changed the ticket's key: the lane, its case and all that waits in it go with it.
-    pub async fn ticket_set_key(&self, old: &str, new: &str) -> Result<(), StoreError> {
+    pub async fn set_key(self, old: &str, new: &str) -> Result<(), StoreError> {
         let sql = "update {s}.ticket set key = $2, generation = coalesce(
                 (select max(o.generation) from {s}.ticket o where o.key = $2), 0) + 1
             where id = (select id from {s}.ticket where key = $1 order by generation desc limit 1) and not gone";
-        self.execute(sql, &[&old, &new]).await?;
+        self.0.execute(sql, &[&old, &new]).await?;
         Ok(())
     }
 
     /// The site deleted the ticket's row, or (false) only moved it.
-    pub async fn ticket_set_gone(&self, id: LaneId, gone: bool) -> Result<(), StoreError> {
+    pub async fn set_gone(self, id: LaneId, gone: bool) -> Result<(), StoreError> {
         // What its customer is called goes with the row.
         let sql =
             "update {s}.ticket set gone = $2, opening = case when not $2 then opening end where id = $1";
-        self.execute(sql, &[&id, &gone]).await?;
+        self.0.execute(sql, &[&id, &gone]).await?;
         Ok(())
     }
 }

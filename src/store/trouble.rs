@@ -1,6 +1,6 @@
 //! The table of troubles (rule 21): a flow notes and ends its own; what is looked for is compared as a whole.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, Troubles};
 use crate::model::{Seen, TroubleKind};
 
 /// A trouble that lasts is written again after so many seconds at the earliest, though it is met many times a second.
@@ -26,9 +26,9 @@ pub struct Trouble {
     pub needs_a_person: bool,
 }
 
-impl Store {
+impl Troubles<'_, Store> {
     /// A flow meets a trouble of its own. True where it is new.
-    pub async fn trouble_seen(&self, seen: &Seen) -> Result<bool, StoreError> {
+    pub async fn seen(self, seen: &Seen) -> Result<bool, StoreError> {
         let sql = "with n as (
                 insert into {s}.trouble as t (kind, subject, text) values ($1, $2, $3)
                 on conflict (kind, subject) where ended_at is null
@@ -38,19 +38,19 @@ impl Store {
             select coalesce((select count = 1 from n), false)";
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
             [&seen.kind.as_str(), &seen.subject, &seen.text, &SEEN_EVERY];
-        let rows = self.query(sql, &values).await?;
+        let rows = self.0.query(sql, &values).await?;
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
     /// It is over. True where it was there.
-    pub async fn trouble_over(&self, kind: TroubleKind, subject: &str) -> Result<bool, StoreError> {
+    pub async fn over(self, kind: TroubleKind, subject: &str) -> Result<bool, StoreError> {
         let sql = "update {s}.trouble set ended_at = clock_timestamp()
             where kind = $1 and subject = $2 and ended_at is null";
-        Ok(self.execute(sql, &[&kind.as_str(), &subject]).await? > 0)
+        Ok(self.0.execute(sql, &[&kind.as_str(), &subject]).await? > 0)
     }
 
     /// Everything of these kinds that is there: what is new begins, what is not among it any more ends.
-    pub async fn trouble_compare(&self, kinds: &[TroubleKind], seen: &[Seen]) -> Result<(), StoreError> {
+    pub async fn compare(self, kinds: &[TroubleKind], seen: &[Seen]) -> Result<(), StoreError> {
         let of = |kind: &TroubleKind| kind.as_str();
         let kinds: Vec<&str> = kinds.iter().map(of).collect();
         let words: Vec<&str> = seen.iter().map(|seen| seen.kind.as_str()).collect();
@@ -66,26 +66,26 @@ impl Store {
             on conflict (kind, subject) where ended_at is null
             do update set text = excluded.text, seen_at = clock_timestamp(), count = t.count + 1
                 where t.text <> excluded.text or t.seen_at < clock_timestamp() - make_interval(secs => $5)";
-        self.execute(sql, &[&kinds, &words, &subjects, &texts, &SEEN_EVERY])
+        self.0
+            .execute(sql, &[&kinds, &words, &subjects, &texts, &SEEN_EVERY])
             .await?;
         Ok(())
     }
 
     /// What lasts, the oldest first; the moment by the server's clock.
-    pub async fn troubles(&self) -> Result<Vec<Trouble>, StoreError> {
-        self.troubles_of("ended_at is null order by since, id limit 1000")
-            .await
+    pub async fn lasting(self) -> Result<Vec<Trouble>, StoreError> {
+        self.list("ended_at is null order by since, id limit 1000").await
     }
 
     /// What is over, the newest first.
-    pub async fn troubles_past(&self, limit: i64) -> Result<Vec<Trouble>, StoreError> {
-        self.troubles_of(&format!(
+    pub async fn past(self, limit: i64) -> Result<Vec<Trouble>, StoreError> {
+        self.list(&format!(
             "ended_at is not null order by ended_at desc, id desc limit {limit}"
         ))
         .await
     }
 
-    async fn troubles_of(&self, which: &str) -> Result<Vec<Trouble>, StoreError> {
+    async fn list(self, which: &str) -> Result<Vec<Trouble>, StoreError> {
         let sql = format!(
             "select kind, subject, text, since, seen_at, count, ended_at from {{s}}.trouble where {which}"
         );
@@ -103,6 +103,6 @@ impl Store {
                 needs_a_person: kind.needs_a_person(),
             })
         };
-        Ok(self.query(&sql, &[]).await?.iter().filter_map(known).collect())
+        Ok(self.0.query(&sql, &[]).await?.iter().filter_map(known).collect())
     }
 }

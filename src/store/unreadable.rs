@@ -1,16 +1,16 @@
 //! Entries of Deskie's lists that cannot be read: passed over, counted and told (rule 19).
 
-use super::{Store, StoreError};
+use super::{Journal, Store, StoreError};
 use crate::model::LaneId;
 
 /// The line in the story, and what they are counted as.
 const UNREADABLE: &str = "unreadable in Deskie";
 
-impl Store {
+impl Journal<'_, Store> {
     /// Tells of entries that cannot be read, of a ticket's case or of nobody's. It is met with each read; told once a day.
     /// Which of them are news.
-    pub async fn unreadable_add(
-        &self,
+    pub async fn add_unreadable(
+        self,
         ticket: Option<LaneId>,
         entries: &[String],
     ) -> Result<Vec<String>, StoreError> {
@@ -27,7 +27,7 @@ impl Store {
                 insert into {s}.skipped (reason, count) select $2, count(*) from news having count(*) > 0
                 on conflict (reason) do update set count = skipped.count + excluded.count)
             select detail from news";
-        let rows = self.query(sql, &[&ticket, &UNREADABLE, &entries]).await?;
+        let rows = self.0.query(sql, &[&ticket, &UNREADABLE, &entries]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 }

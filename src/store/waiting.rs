@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Store, StoreError, Wake};
+use super::{Lease, Store, StoreError, Wake};
 
 /// When each flow has something to do; `None`: nothing waits for it. Of what is past, nothing may be possible all the
 /// same: it may stand behind something else.
@@ -83,26 +83,26 @@ const CATALOG: &str = "(with recursive root as (
 /// Seconds until a moment.
 const IN: &str = "extract(epoch from AT - clock_timestamp())::float8";
 
-impl Store {
+impl Lease<'_, Store> {
     /// Renews the lease and tells what waits, on the connection that holds the leader's lock: one that says nothing for
     /// long is cut off by what stands in between.
     pub async fn beat(
-        &self,
+        self,
         connection: &tokio_postgres::Client,
         statement: &mut Option<tokio_postgres::Statement>,
         beat: &Beat,
     ) -> Result<Waiting, StoreError> {
         let prepared = match statement {
             Some(statement) => statement,
-            None => statement.insert(connection.prepare(&self.sql(&sql())).await?),
+            None => statement.insert(connection.prepare(&self.0.sql(&sql())).await?),
         };
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-            [&self.epoch().0, &beat.slot, &beat.publications, &beat.tables];
-        let committed = self.committed();
+            [&self.0.epoch().0, &beat.slot, &beat.publications, &beat.tables];
+        let committed = self.0.capture().committed();
         let row = connection.query_one(&*prepared, &values).await?;
         let leads = row.get("leads");
         if leads {
-            self.note_on_disk(committed);
+            self.0.capture().note_on_disk(committed);
         }
         let time = |column: &str| {
             let seconds: Option<f64> = row.get(column);

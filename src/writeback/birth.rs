@@ -54,7 +54,7 @@ impl WriteBack {
         if self.config.case.is_none() || self.case_gate.is_shut() {
             return Ok(false);
         }
-        let heads = self.store.birth_heads(8).await?;
+        let heads = self.store.births().heads(8).await?;
         let some = !heads.is_empty();
         for birth in heads {
             let case = birth.case_id;
@@ -81,7 +81,7 @@ impl WriteBack {
                 Failed::Write(WriteError::Taken { text, .. }) => match self.case_gate.clashed(case.0) {
                     Some(after) => {
                         tracing::warn!(%case, "the case is tried again: {text}");
-                        self.store.birth_retry(case, &text, after).await?;
+                        self.store.births().retry(case, &text, after).await?;
                         continue;
                     }
                     None => (text, true),
@@ -109,12 +109,13 @@ impl WriteBack {
             };
             if parks {
                 tracing::error!(%case, "the case is parked: {text}; `deskie-cdc failed show c{case}`");
-                self.store.birth_park(case, &text).await?;
+                self.store.births().park(case, &text).await?;
             } else {
                 tracing::warn!(%case, "the case could not become a ticket yet: {text}");
                 let after = backoff::retry_delay(birth.attempts.unsigned_abs() + 1, rand::random());
                 self.store
-                    .birth_retry(case, &text, after.min(Duration::from_secs(60)))
+                    .births()
+                    .retry(case, &text, after.min(Duration::from_secs(60)))
                     .await?;
             }
         }
@@ -147,7 +148,7 @@ impl WriteBack {
             opening.custom_id.clone_from(&user.custom_id);
             opening.name = Some(user.full_name.clone()).filter(|name| !name.is_empty());
         }
-        self.store.birth_opening(birth.case_id, &opening).await?;
+        self.store.births().set_opening(birth.case_id, &opening).await?;
         let of_ticket = first.filter(|_| self.config.ticket.open_on == OpenOn::Ticket);
         // Statements about files that speak of a message's row cannot tell of a ticket's: links they are, then.
         let as_links = files.is_none() || self.files_are_links();

@@ -52,7 +52,7 @@ impl WriteBack {
         if content.len().max(html.len()) < HARMLESS {
             return Ok(text::read(content, html, Some(&base), &known).0);
         }
-        let begun = self.store.risk_begin("body", key).await?;
+        let begun = self.store.risks().begin("body", key).await?;
         let (content, html) = (content.clone(), html.clone());
         let read = match begun < ATTEMPTS {
             true => {
@@ -74,16 +74,16 @@ impl WriteBack {
             let detail = format!("{key}: {why}");
             let mut client = self.store.client().await?;
             let step = self.store.step(&mut client).await?;
-            step.journal_add(ticket, "shown as plain text", &detail).await?;
+            step.journal().add(ticket, "shown as plain text", &detail).await?;
             step.commit().await?;
         }
-        self.store.risk_end("body", key).await?;
+        self.store.risks().end("body", key).await?;
         Ok(body)
     }
 
     /// What a mail of the ticket's customer may quote: what went either way.
     async fn said(&self, ticket: LaneId) -> Result<Known, StoreError> {
-        let (mut said, sent) = self.store.ticket_said(ticket).await?;
+        let (mut said, sent) = self.store.tickets().said(ticket).await?;
         for (text, html) in &sent {
             said.extend(store::fingerprints(text, html).await);
         }

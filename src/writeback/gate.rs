@@ -93,7 +93,8 @@ impl Gate {
         if was_stopped {
             tracing::info!("{} fits again: writing to the site goes on", self.section);
             store
-                .trouble_over(TroubleKind::WritingStopped, self.section)
+                .troubles()
+                .over(TroubleKind::WritingStopped, self.section)
                 .await?;
         }
         Ok(())
@@ -119,7 +120,8 @@ impl Gate {
             let text = format!("{STOPPED}{section} {}: {why}", self.fails);
             tracing::error!("{text}; nothing is parked, and it goes on by itself once that is mended");
             store
-                .trouble_seen(&Seen::of(TroubleKind::WritingStopped, section, text))
+                .troubles()
+                .seen(&Seen::of(TroubleKind::WritingStopped, section, text))
                 .await?;
         }
         Ok(meaning)

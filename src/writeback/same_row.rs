@@ -70,7 +70,8 @@ impl WriteBack {
     pub async fn sight_ahead(&self) {
         let sighting = self
             .store
-            .replies_expected()
+            .handed()
+            .expected_replies()
             .into_iter()
             .map(|ticket| async move {
                 let Ok(Some(statements)) = self.statements().await else {
@@ -144,8 +145,13 @@ impl WriteBack {
             None => None,
         };
         let is_streamed = match made {
-            Some(made) => self.store.streamed_version(made, end, CAPTURED_WITHIN).await?,
-            None => self.store.streamed_past(end, CAPTURED_WITHIN).await?,
+            Some(made) => {
+                self.store
+                    .capture()
+                    .streamed_version(made, end, CAPTURED_WITHIN)
+                    .await?
+            }
+            None => self.store.capture().streamed_past(end, CAPTURED_WITHIN).await?,
         };
         if is_streamed {
             return Ok(Sighting {

@@ -54,7 +54,7 @@ impl WriteBack {
         if self.config.status.is_none() || self.status_gate.is_shut() {
             return Ok(false);
         }
-        let waiting = self.store.status_writes(16).await?;
+        let waiting = self.store.status_writes().heads(16).await?;
         let some = !waiting.is_empty();
         for write in waiting {
             self.write_status(&write).await?;
@@ -63,7 +63,7 @@ impl WriteBack {
     }
 
     async fn write_status(&self, write: &StatusWrite) -> Result<(), StoreError> {
-        let Some(ticket) = self.store.ticket_get(write.ticket_id).await? else {
+        let Some(ticket) = self.store.tickets().get(write.ticket_id).await? else {
             return Ok(());
         };
         let map = self.config.status.as_ref().map(|status| &status.map);
@@ -74,7 +74,8 @@ impl WriteBack {
                 None => {
                     return self
                         .store
-                        .status_write_skip(write, "[status] map has no value for it")
+                        .status_writes()
+                        .skip(write, "[status] map has no value for it")
                         .await;
                 }
             },
@@ -82,7 +83,8 @@ impl WriteBack {
         if ticket.gone {
             return self
                 .store
-                .status_write_skip(write, "the ticket was deleted on the site")
+                .status_writes()
+                .skip(write, "the ticket was deleted on the site")
                 .await;
         }
         let mut tried = until_sure(|| self.try_status(write, &ticket, &value)).await;
@@ -107,7 +109,7 @@ impl WriteBack {
                 if times.is_power_of_two() && times >= 4 {
                     tracing::warn!(ticket = %ticket.key, times, "the status could not be written yet: {error}");
                 }
-                self.store.status_write_retry(write, &error, after).await?;
+                self.store.status_writes().retry(write, &error, after).await?;
                 self.contended.rings_in(after);
                 Ok(())
             }
@@ -116,12 +118,12 @@ impl WriteBack {
                 let after = backoff::retry_delay(write.attempts.unsigned_abs() + 1, rand::random());
                 tracing::warn!(ticket = %ticket.key, "the status could not be written yet: {error}");
                 let after = after.min(Duration::from_secs(30));
-                self.store.status_write_retry(write, &error, after).await
+                self.store.status_writes().retry(write, &error, after).await
             }
             Err(WriteError::Taken { text, .. }) => match self.status_gate.clashed(ticket.id.0) {
                 Some(after) => {
                     tracing::warn!(ticket = %ticket.key, "the status is tried again: {text}");
-                    self.store.status_write_retry(write, &text, after).await?;
+                    self.store.status_writes().retry(write, &text, after).await?;
                     self.contended.rings_in(after);
                     Ok(())
                 }
@@ -133,7 +135,7 @@ impl WriteBack {
                     Meaning::Stopped => Ok(()),
                     Meaning::Again => {
                         let after = Duration::from_secs(1);
-                        self.store.status_write_retry(write, &error, after).await
+                        self.store.status_writes().retry(write, &error, after).await
                     }
                     Meaning::Own => self.park_status(write, &ticket, &error).await,
                 }
@@ -149,7 +151,7 @@ impl WriteBack {
     async fn park_status(&self, write: &StatusWrite, ticket: &Ticket, error: &str) -> Result<(), StoreError> {
         *self.status_statements.lock().await = None;
         tracing::error!(ticket = %ticket.key, "the status is parked: {error}; `deskie-cdc failed show s{}`", ticket.id);
-        self.store.status_write_park(write, error).await
+        self.store.status_writes().park(write, error).await
     }
 
     async fn status_statements(&self) -> Result<Arc<StatusStatements>, WriteError> {
@@ -210,7 +212,12 @@ impl WriteBack {
         value: &str,
         columns: usize,
     ) -> Result<Parameters, WriteError> {
-        let opening = self.store.delivery_opening(ticket.id).await?.unwrap_or_default();
+        let opening = self
+            .store
+            .deliveries()
+            .opening(ticket.id)
+            .await?
+            .unwrap_or_default();
         let mut parameters = Parameters::default();
         parameters.set_ticket(&ticket.key, columns);
         parameters.set("status", value);

@@ -118,7 +118,7 @@ impl WriteBack {
     /// Writes what waits, the heads of some tickets; true where there may be more.
     pub async fn write_round(&self) -> Result<bool, StoreError> {
         let with_files = self.fetches_files().then_some(false);
-        let handed = self.store.remotes_handed().into_iter();
+        let handed = self.store.handed().remotes().into_iter();
         let at_once: Vec<PendingRemote> = handed
             .filter(|head| with_files.is_none() || !comes_with_files(head))
             .collect();
@@ -127,7 +127,7 @@ impl WriteBack {
         }
         // Whatever came of them, the tables tell what is to be done now.
         self.write_heads(at_once, HEADS).await?;
-        let heads = self.store.remote_heads(HEADS as i64, with_files).await?;
+        let heads = self.store.remotes().heads(HEADS as i64, with_files).await?;
         self.write_heads(heads, HEADS).await
     }
 
@@ -136,7 +136,7 @@ impl WriteBack {
         if self.files_gate.is_shut() {
             return Ok(false);
         }
-        let heads = self.store.remote_heads(WITH_FILES as i64, Some(true)).await?;
+        let heads = self.store.remotes().heads(WITH_FILES as i64, Some(true)).await?;
         self.write_heads(heads, WITH_FILES).await
     }
 
@@ -151,6 +151,7 @@ impl WriteBack {
 
     async fn write_head(&self, head: PendingRemote) -> Result<(), StoreError> {
         let (id, ticket, begun) = (head.message_id, &head.ticket, clock::monotonic());
+        let remotes = self.store.remotes();
         let item = Item::Reply(id.0);
         let files = head.payload.get("attachments").and_then(|files| files.as_array());
         let gate = match self.fetches_files() && files.is_some_and(|files| !files.is_empty()) {
@@ -181,7 +182,7 @@ impl WriteBack {
                 if times.is_power_of_two() && times >= 4 {
                     tracing::warn!(ticket = %ticket.key, message = %id, times, "the reply could not be written yet: {error}");
                 }
-                self.store.remote_wait(id, &error, after).await?;
+                self.store.remotes().wait(id, &error, after).await?;
                 self.contended.rings_in(after);
                 Ok(())
             }
@@ -189,14 +190,14 @@ impl WriteBack {
                 *self.statements.lock().await = None;
                 let after = backoff::retry_delay(head.attempts.unsigned_abs() + 1, rand::random());
                 tracing::warn!(ticket = %ticket.key, message = %id, "the reply could not be written yet: {error}");
-                self.store
-                    .remote_retry(id, &error, after.min(Duration::from_secs(30)))
+                remotes
+                    .retry(id, &error, after.min(Duration::from_secs(30)))
                     .await
             }
             Err(WriteError::Taken { text, .. }) => match gate.clashed(id.0) {
                 Some(after) => {
                     tracing::warn!(ticket = %ticket.key, message = %id, "the reply is tried again: {text}");
-                    self.store.remote_wait(id, &text, after).await?;
+                    self.store.remotes().wait(id, &text, after).await?;
                     self.contended.rings_in(after);
                     Ok(())
                 }
@@ -207,7 +208,7 @@ impl WriteBack {
                 self.forget_statements().await;
                 match gate.refused(id.0, &error, &self.store).await? {
                     Meaning::Stopped => Ok(()),
-                    Meaning::Again => self.store.remote_retry(id, &error, Duration::from_secs(1)).await,
+                    Meaning::Again => remotes.retry(id, &error, Duration::from_secs(1)).await,
                     Meaning::Own => self.park_reply(&head, ticket, &error).await,
                 }
             }
@@ -222,14 +223,12 @@ impl WriteBack {
     async fn park_reply(&self, head: &PendingRemote, ticket: &Ticket, error: &str) -> Result<(), StoreError> {
         *self.statements.lock().await = None;
         // A ticket that is not there may only be called otherwise since a moment ago.
-        if let Some(why) = self.store.keys_doubt().await? {
-            return self
-                .store
-                .remote_retry(head.message_id, &why, Duration::from_secs(1))
-                .await;
+        if let Some(why) = self.store.keys().doubt().await? {
+            let remotes = self.store.remotes();
+            return remotes.retry(head.message_id, &why, Duration::from_secs(1)).await;
         }
         tracing::error!(ticket = %ticket.key, message = %head.message_id, "the reply is parked: {error}; `deskie-cdc failed show r{}`", head.message_id);
-        self.store.remote_park(head.message_id, error).await
+        self.store.remotes().park(head.message_id, error).await
     }
 
     /// [`WriteBack::try_write`]; where the session's plans may be those of tables that have changed, once more with new ones.
@@ -262,7 +261,8 @@ impl WriteBack {
     async fn try_write(&self, head: &PendingRemote, ticket: &Ticket) -> Result<bool, WriteError> {
         let Some(statements) = self.statements().await? else {
             self.store
-                .remote_skip(head.message_id, "there is no [reply] in the config")
+                .remotes()
+                .skip(head.message_id, "there is no [reply] in the config")
                 .await?;
             return Ok(false);
         };
@@ -289,7 +289,8 @@ impl WriteBack {
                 .map_err(|error| classify(&error))?;
             if !holds {
                 self.store
-                    .remote_skip(head.message_id, "[reply] where does not hold")
+                    .remotes()
+                    .skip(head.message_id, "[reply] where does not hold")
                     .await?;
                 return Ok(false);
             }

@@ -21,7 +21,7 @@ const LANES: &str = "
 
 /// The keys of what could be sent.
 async fn heads(store: &Store, site: &Site) -> String {
-    let heads = store.lane_heads(16, &[]).await.unwrap();
+    let heads = store.deliveries().lane_heads(16, &[]).await.unwrap();
     let ids: Vec<i64> = heads.deliveries.iter().map(|delivery| delivery.id.0).collect();
     let sql = "select coalesce(string_agg(l.key, ' ' order by l.key), '') from ours.delivery d
         join ours.link l on l.id = d.link_id where d.id = any($1)";
@@ -57,7 +57,7 @@ async fn what_stands_behind_something_parked_is_left_out_until_that_is_decided()
         .unwrap();
     assert_eq!(heads(&store, &site).await, "B1 D1 E2");
     // WHEN it is marked what stands behind
-    store.delivery_behind().await.unwrap();
+    store.deliveries().mark_behind().await.unwrap();
     // THEN it is that, and the same can be sent as before
     assert_eq!(marked(&site).await, "A2 A3 B3 C1 C2 C3");
     assert_eq!(heads(&store, &site).await, "B1 D1 E2");
@@ -75,7 +75,7 @@ async fn what_stands_behind_something_parked_is_left_out_until_that_is_decided()
     let before =
         "update ours.delivery set position = 1 where link_id = (select id from ours.link where key = 'B3')";
     site.client.batch_execute(before).await.unwrap();
-    store.delivery_behind().await.unwrap();
+    store.deliveries().mark_behind().await.unwrap();
     assert_eq!(
         (marked(&site).await, heads(&store, &site).await),
         (String::new(), "A2 B3 C1 D1 E2 F2".into())

@@ -15,9 +15,9 @@ async fn asked_for(store: &Store, id: i64) -> WantedRead {
         message: None,
         ticket_key: None,
     };
-    store.inbox_add(&webhook).await.unwrap();
-    store.inbox_take().await.unwrap();
-    let mut reads = store.reads_handed();
+    store.inbox().add(&webhook).await.unwrap();
+    store.inbox().take().await.unwrap();
+    let mut reads = store.handed().reads();
     assert_eq!(reads.len(), 1);
     reads.remove(0)
 }
@@ -40,7 +40,11 @@ async fn stored(store: &Store, read: &WantedRead, id: i64) -> Option<i64> {
         ..ReadCase::default()
     };
     let case = read.ticket.case_id.unwrap();
-    store.remote_read(&read.ticket, case, &read_case).await.unwrap()
+    store
+        .remotes()
+        .read(&read.ticket, case, &read_case)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -69,7 +73,7 @@ async fn a_read_by_what_was_known_stores_nothing_once_more_is_known() {
     // THEN nothing of it is stored or handed on, and the case is read again
     assert_eq!(stored(&store, &read, 101).await, None);
     assert!(is("select not exists (select from ours.remote where message_id = 101)").await);
-    assert!(is(is_wished).await && store.remotes_handed().is_empty());
+    assert!(is(is_wished).await && store.handed().remotes().is_empty());
     // AND so it is where a call of ours may have made a message whose number nobody knows
     let doubt = "update ours.delivery set state = 'doubt', message_id = null, doubt_since = now()";
     let read = asked_for(&store, 102).await;
@@ -81,7 +85,7 @@ async fn a_read_by_what_was_known_stores_nothing_once_more_is_known() {
     site.client.batch_execute(settled).await.unwrap();
     let read = asked_for(&store, 104).await;
     assert_eq!(stored(&store, &read, 104).await, Some(1));
-    let handed = store.remotes_handed();
+    let handed = store.handed().remotes();
     let [remote] = &handed[..] else {
         panic!("{handed:?}")
     };
@@ -90,5 +94,5 @@ async fn a_read_by_what_was_known_stores_nothing_once_more_is_known() {
     // AND behind one that waits nothing is handed on
     let read = asked_for(&store, 105).await;
     assert_eq!(stored(&store, &read, 105).await, Some(1));
-    assert!(store.remotes_handed().is_empty());
+    assert!(store.handed().remotes().is_empty());
 }

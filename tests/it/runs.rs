@@ -337,8 +337,8 @@ impl Both {
                 wait_until("all events are resolved, and what they have woken", || async {
                     let row = self.site.client.query_one(&sql, &[]).await.unwrap();
                     assert_eq!(row.get::<_, Option<String>>(1), None);
-                    let woken = store.delivery_unresolved(1).await.unwrap().len()
-                        + store.delivery_strays(1).await.unwrap().len();
+                    let woken = store.deliveries().unresolved(1).await.unwrap().len()
+                        + store.deliveries().strays(1).await.unwrap().len();
                     // There is no beat here that tells of it.
                     store.wake.due_events.notify_one();
                     (row.get::<_, i64>(0) == 0 && woken == 0).then_some(())

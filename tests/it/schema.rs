@@ -127,9 +127,9 @@ async fn the_first_versions_tables_come_up_to_date_with_what_is_in_them() {
     let different: Vec<&String> = ours.symmetric_difference(&fresh).collect();
     assert!(different.is_empty() && !ours.is_empty(), "{different:#?}");
     // AND what stood there is read as before
-    let ticket = store.ticket_of_key("7").await.unwrap().remove(0);
+    let ticket = store.tickets().of_key("7").await.unwrap().remove(0);
     assert_eq!(ticket.case_number.as_deref(), Some("130-809267"));
-    let parked = store.parked_list(None, 0, None).await.unwrap();
+    let parked = store.parked().list(None, 0, None).await.unwrap();
     assert_eq!(
         parked
             .iter()
@@ -137,6 +137,15 @@ async fn the_first_versions_tables_come_up_to_date_with_what_is_in_them() {
             .collect::<Vec<_>>(),
         [("d2".to_owned(), "refused")]
     );
-    assert_eq!(store.parked_retry(None, "").await.unwrap(), 1);
-    assert_eq!(store.lane_heads(5, &[]).await.unwrap().deliveries.len(), 1);
+    assert_eq!(store.parked().retry(None, "").await.unwrap(), 1);
+    assert_eq!(
+        store
+            .deliveries()
+            .lane_heads(5, &[])
+            .await
+            .unwrap()
+            .deliveries
+            .len(),
+        1
+    );
 }

@@ -80,13 +80,13 @@ pub(super) async fn plan(
 /// What became of a row already.
 async fn fate(known: Option<&Store>, section: Section, key: &str) -> Result<Option<Foreseen>, Failure> {
     let Some(store) = known else { return Ok(None) };
-    let fate = store.link_fate(section, key).await.map_err(failed)?;
+    let fate = store.links().fate(section, key).await.map_err(failed)?;
     Ok(fate.and_then(|(state, reason)| call::of_known(state, reason.as_deref())))
 }
 
 async fn has_case(known: Option<&Store>, key: &str) -> Result<bool, Failure> {
     let Some(store) = known else { return Ok(false) };
-    let tickets = store.ticket_of_key(key).await.map_err(failed)?;
+    let tickets = store.tickets().of_key(key).await.map_err(failed)?;
     Ok(tickets
         .first()
         .is_some_and(|ticket| !ticket.gone && ticket.case_id.is_some()))

@@ -138,7 +138,7 @@ impl Batch<'_> {
             self.write_statuses(step, &written.statuses, known).await?;
         }
         if !effects.copied.is_empty() {
-            step.remote_copied(&effects.copied).await?;
+            step.remotes().copied(&effects.copied).await?;
         }
         let lane = |key: &TicketKey| known.lane(key).map(|lane| lane.id);
         if !effects.changed.is_empty() {
@@ -146,7 +146,7 @@ impl Batch<'_> {
             let changed: Vec<_> = changed
                 .filter_map(|(link, key, state, reason)| Some((*link, lane(key)?, *state, reason.as_str())))
                 .collect();
-            step.link_set_all(&changed).await?;
+            step.links().set_all(&changed).await?;
         }
         if !effects.skipped.is_empty() {
             let counts: Vec<(&str, usize)> = effects
@@ -154,16 +154,16 @@ impl Batch<'_> {
                 .iter()
                 .map(|(reason, count)| (reason.as_str(), *count))
                 .collect();
-            step.skipped_add(&counts).await?;
+            step.skipped().add(&counts).await?;
         }
         if !effects.wakes.is_empty() {
             let lanes: Vec<LaneId> = effects.wakes.iter().copied().collect();
-            step.delivery_wake_all(&lanes).await?;
+            step.deliveries().wake_all(&lanes).await?;
         }
         for section in &effects.clocks {
             let clocks = self.clocks.lock().await;
             if let Some(clock) = clocks.iter().find(|clock| clock.section == *section) {
-                step.clock_set(clock).await?;
+                step.clocks().set(clock).await?;
             }
         }
         Ok(())
@@ -188,7 +188,7 @@ impl Batch<'_> {
             .map(TicketKey::as_str)
             .collect();
         if !missing.is_empty() {
-            known.lanes.extend(step.ticket_add_all(&missing).await?);
+            known.lanes.extend(step.tickets().add_all(&missing).await?);
         }
         Ok(())
     }
@@ -296,7 +296,7 @@ impl Batch<'_> {
             return Ok(());
         }
         let all: Vec<(LaneId, &str)> = statuses.iter().map(|(lane, status)| (*lane, *status)).collect();
-        step.status_of_site_all(&all).await?;
+        step.case_statuses().set_of_site_all(&all).await?;
         for lane in known.lanes.values_mut() {
             if let Some(status) = statuses.get(&lane.id) {
                 lane.site_status = Some((*status).to_owned());

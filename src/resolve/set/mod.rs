@@ -189,7 +189,7 @@ impl Batch<'_> {
                 .filter(|entry| entry.event.op == Op::Insert)
                 .map(|entry| (entry.section, entry.key.as_str()))
                 .collect();
-            if self.store.echoes_end(&ids, &inserted).await? {
+            if self.store.events().end_echoes(&ids, &inserted).await? {
                 return Ok(Some(false));
             }
         }
@@ -222,7 +222,7 @@ impl Batch<'_> {
                 .write_links(Within::Alone(self.store), &effects, &known, Some(ended))
                 .await?;
             match written.head {
-                Some(head) => self.store.hand_delivery(head),
+                Some(head) => self.store.handed().add_delivery(head),
                 None if written.has_rows => self.store.wake.lanes.notify_one(),
                 None => {}
             }
@@ -233,7 +233,7 @@ impl Batch<'_> {
         self.write(&step, &mut effects, &mut known).await?;
         self.transactions_end(&step).await?;
         CrashPoint::ResolveDecided.reached();
-        step.event_delete_unheld(&ids).await?;
+        step.events().delete_unheld(&ids).await?;
         step.commit().await?;
         self.store.wake.lanes.notify_one();
         Ok(Some(true))

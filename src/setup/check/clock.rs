@@ -26,7 +26,7 @@ pub(super) async fn check(
         &config.postgres.schema,
     );
     let learned = if is_set_up {
-        store.clocks().await?
+        store.clocks().all().await?
     } else {
         Vec::new()
     };
@@ -56,7 +56,7 @@ pub(super) async fn check(
         if known.clock() == RowClock::Right {
             continue;
         }
-        let zone = store.clock_zone().await?;
+        let zone = store.clocks().zone().await?;
         let (trouble, mend) = known.trouble(zone.as_ref());
         found.warn("clock", trouble, mend);
     }

@@ -148,7 +148,7 @@ pub(super) async fn state(
         );
         return Ok((found.0, None));
     }
-    let meta = store.meta().await?;
+    let meta = store.meta().read().await?;
     let mut foreign = None;
     if let Some(identity) = identity
         && own::renamed(client, &meta, identity, &facts.database)
@@ -169,7 +169,7 @@ pub(super) async fn state(
             format!("the connector's tables are in the schema {schema}"),
         ),
     }
-    if let Some(crate::store::Gap { from, .. }) = store.meta_gap().await? {
+    if let Some(crate::store::Gap { from, .. }) = store.gap().read().await? {
         found.warn(
             "state",
             format!("a slot was lost; rows since {from} that were not streamed wait for the repair"),
@@ -181,7 +181,7 @@ pub(super) async fn state(
 
 /// What a person has to decide, and what the next start will find.
 async fn held(config: &Config, store: &Store, found: &mut Checks) -> Result<(), SetupError> {
-    let (holds, here) = (store.holds().await?, config.deskie.account());
+    let (holds, here) = (store.holds().all().await?, config.deskie.account());
     for why in &holds {
         found.fail(
             "held",
@@ -192,15 +192,15 @@ async fn held(config: &Config, store: &Store, found: &mut Checks) -> Result<(), 
     if !holds.is_empty() {
         return Ok(());
     }
-    if let Some(what) = store.keys_changed("%").await? {
+    if let Some(what) = store.keys().changed("%").await? {
         found.fail(
             "held",
             format!("{what}: unless the rows have certainly kept their numbers, nothing is sent or written"),
             "start the connector, which compares them, or say it: `deskie-cdc setup --rekey same`, or `anew`",
         );
     }
-    if let Some(noted) = store.account().await?.filter(|noted| *noted != here)
-        && store.account_matters().await?
+    if let Some(noted) = store.account().noted().await?.filter(|noted| *noted != here)
+        && store.account().matters().await?
     {
         found.warn(
             "account",

@@ -342,8 +342,8 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         "update deskie_cdc.remote set done_at = date_trunc('minute', clock_timestamp()) - interval '1 second'
         where message_id = 900";
     site.client.batch_execute(done).await.unwrap();
-    store.sample_take(None).await.unwrap();
-    store.sample_take(None).await.unwrap();
+    store.samples().take(None).await.unwrap();
+    store.samples().take(None).await.unwrap();
     let written = "select sum(written)::int8 from deskie_cdc.sample";
     let written: i64 = site.client.query_one(written, &[]).await.unwrap().get(0);
     assert_eq!(written, 1, "though its text is gone");
