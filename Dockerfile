@@ -8,13 +8,14 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY sql sql
 COPY src src
+COPY crates crates
 # What `--version` says of it: --build-arg DESKIE_CDC_COMMIT="$(git log -1 --format='%h, %cs')"
 ARG DESKIE_CDC_COMMIT=
 # The caches outlive a build: a change of our code compiles our code alone. That is always done anew: the sources may be
 # older than what the cache holds, which cargo, going by their times, would not see.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target,sharing=locked \
-    cargo clean --release --package deskie-cdc \
+    cargo clean --release --package deskie-cdc --package deskie-cdc-sandbox \
     && cargo build --release --locked \
     && cp target/release/deskie-cdc /deskie-cdc
 

@@ -15,11 +15,14 @@
 //! | 0 | [`model`]: the domain's words, as types and as they stand in our tables |
 //! | 1 | [`config`]: text → a config that cannot be wrong |
 //! | 2, pure | [`pgoutput`]: bytes → messages; [`mapping`]: config → SQL; [`lanes`]: who may be sent now; [`text`]: bodies; [`decide`]: what becomes of a row |
-//! | 3 | [`postgres`]: connections, replication, catalog; [`deskie`]: the API; [`sandbox`]: a site and a Deskie to try |
+//! | 3 | [`postgres`]: connections, replication, catalog; [`deskie`]: the API |
 //! | 4 | [`store`]: all SQL on our own schema, and its steps from `sql/`; [`files`]: files on their way |
 //! | 5, the flows, which meet only in the store | [`capture`]: WAL → rows; [`resolve`]: rows → what Deskie needs; [`deliver`]: the calls; [`receive`]: webhooks, stored; [`cases`]: what Deskie has; [`writeback`]: answers → the site's rows; [`backfill`]: the tables as a source, and gaps; [`setup`]: what must be there, `check` |
 //! | 6 | [`console`]: the admin port; [`run`]: who leads, the tasks, whose turn it is, shutdown |
 //! | 7 | [`cli`]: one file a command |
+//!
+//! A site and a Deskie to try are a crate of their own, `crates/sandbox`, which knows nothing of these rooms: the tests stand on
+//! it, and `demo` and `simulator` (the feature `demo`, which is on unless it is switched off).
 //!
 //! # Reading order
 //!
@@ -54,7 +57,6 @@ pub mod postgres;
 pub mod receive;
 pub mod resolve;
 pub mod run;
-pub mod sandbox;
 pub mod setup;
 pub mod store;
 pub mod text;

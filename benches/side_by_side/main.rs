@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use deskie_cdc::sandbox::postgres::installed;
+use deskie_cdc_sandbox::postgres::installed;
 
 /// Every work, in the order of the table.
 const WORKS: [&str; 9] = [

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use deskie_cdc::sandbox::postgres::{Cluster, ClusterOptions, installed};
-use deskie_cdc::sandbox::sample_site::{self, Places};
-use deskie_cdc::sandbox::simulator::{Options, Rule, RuleBody, Simulator, Trigger};
+use deskie_cdc_sandbox::postgres::{Cluster, ClusterOptions, installed};
+use deskie_cdc_sandbox::sample_site::{self, Places};
+use deskie_cdc_sandbox::simulator::{Options, Rule, RuleBody, Simulator, Trigger};
 use tokio::process::{Child, Command};
 
 /// No measurement takes longer.

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::sample_site;
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::sample_site;
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::Figures;
 use crate::peers::{Engine, recvlogical};
@@ -181,7 +181,7 @@ pub async fn latency(program: &Path, messages: i64) -> Figures {
             .await
             .unwrap();
         let committed = Instant::now();
-        let is_sent = move |books: &deskie_cdc::sandbox::simulator::Books| {
+        let is_sent = move |books: &deskie_cdc_sandbox::simulator::Books| {
             books.calls.iter().skip(before).any(|call| call.method == "POST")
         };
         // Deskie's own clock shows whole seconds.
@@ -241,7 +241,7 @@ pub async fn statements(program: &Path, seconds: u64) -> Figures {
             .await
             .unwrap();
         let is_there =
-            move |books: &deskie_cdc::sandbox::simulator::Books| books.messages().count() >= 2 * n as usize;
+            move |books: &deskie_cdc_sandbox::simulator::Books| books.messages().count() >= 2 * n as usize;
         bench.simulator.wait_for("the message", is_there).await.unwrap();
         bench.quiet().await;
     };

@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, connect_url, failed};
 use crate::config::Config;
 use crate::postgres::ConnectUrl;
-use crate::sandbox::browser::{Browser, Places};
-use crate::sandbox::postgres::{Cluster, ClusterOptions, Installation, installed};
-use crate::sandbox::sample_site;
-use crate::sandbox::simulator::{ChannelKind, Options, Simulator};
+use deskie_cdc_sandbox::browser::{Browser, Places};
+use deskie_cdc_sandbox::postgres::{Cluster, ClusterOptions, Installation, installed};
+use deskie_cdc_sandbox::sample_site;
+use deskie_cdc_sandbox::simulator::{ChannelKind, Options, Simulator};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]
@@ -81,6 +81,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
             site_url: cluster.superuser_url("site"),
             console: Some(console.clone()),
             console_token: Some(sample_site::ADMIN_TOKEN.to_owned()),
+            shown: super::simulator::shown,
         },
         simulator.people(),
     )

@@ -68,11 +68,13 @@ Examples:
   deskie-cdc uninstall --print-sql
   deskie-cdc uninstall --admin-url postgres://postgres@db.example/site";
 
+#[cfg(feature = "demo")]
 pub(super) const SIMULATOR: &str = "\
 Examples:
   deskie-cdc simulator
   deskie-cdc simulator --webhook http://127.0.0.1:8787/webhooks/SECRET";
 
+#[cfg(feature = "demo")]
 pub(super) const DEMO: &str = "\
 Examples:
   deskie-cdc demo

@@ -3,7 +3,7 @@
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Failure, failed};
-use crate::sandbox::postgres::{self, Fetching, Installation};
+use deskie_cdc_sandbox::postgres::{self, Fetching, Installation};
 
 /// What the command takes.
 #[derive(Debug, clap::Args)]

@@ -74,7 +74,9 @@ fn levels(wanted: Option<String>, usual: LevelFilter) -> (Targets, Option<String
 }
 
 fn may_be_shown(event: &Metadata<'_>) -> bool {
-    event.target().split("::").next() == Some("deskie_cdc") || *event.level() <= Level::WARN
+    let ours = ["deskie_cdc", "deskie_cdc_sandbox"];
+    let of = event.target().split("::").next();
+    of.is_some_and(|of| ours.contains(&of)) || *event.level() <= Level::WARN
 }
 
 /// How a line is written.

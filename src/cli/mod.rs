@@ -5,9 +5,11 @@
 mod backfill;
 mod check;
 mod completions;
+#[cfg(feature = "demo")]
 mod demo;
 mod examples;
 mod failed;
+#[cfg(feature = "demo")]
 mod fetch_postgres;
 mod healthcheck;
 mod init;
@@ -18,6 +20,7 @@ mod plan;
 mod rules;
 mod run;
 mod setup;
+#[cfg(feature = "demo")]
 mod simulator;
 mod status;
 mod trace;
@@ -100,9 +103,11 @@ enum Command {
     #[command(after_long_help = examples::UNINSTALL)]
     Uninstall(uninstall::Arguments),
     /// A Deskie to try things against.
+    #[cfg(feature = "demo")]
     #[command(after_long_help = examples::SIMULATOR)]
     Simulator(Box<simulator::Arguments>),
     /// The whole thing here and now: throw-away Postgres, sample site, simulator, connector.
+    #[cfg(feature = "demo")]
     #[command(after_long_help = examples::DEMO)]
     Demo(demo::Arguments),
     /// Print the script by which a shell completes the command line.
@@ -112,6 +117,7 @@ enum Command {
     #[command(hide = true)]
     Healthcheck(healthcheck::Arguments),
     /// Say where the servers for the tests are, and fetch those that are not installed.
+    #[cfg(feature = "demo")]
     #[command(hide = true)]
     FetchPostgres(fetch_postgres::Arguments),
 }
@@ -198,7 +204,9 @@ impl Arguments {
     /// The level of our own lines without RUST_LOG: a command that prints a result only says what went wrong.
     fn default_log_level(&self) -> LevelFilter {
         match self.command {
-            Command::Run(_) | Command::Simulator(_) => LevelFilter::INFO,
+            Command::Run(_) => LevelFilter::INFO,
+            #[cfg(feature = "demo")]
+            Command::Simulator(_) => LevelFilter::INFO,
             _ => LevelFilter::WARN,
         }
     }
@@ -220,10 +228,13 @@ impl Arguments {
             Command::Trace(arguments) => trace::run(&*place.config()?, &arguments).await,
             Command::Rules(arguments) => rules::run(&*place.config()?, &arguments),
             Command::Uninstall(arguments) => uninstall::run(&*place.config()?, &arguments).await,
+            #[cfg(feature = "demo")]
             Command::Simulator(arguments) => simulator::run(&arguments).await,
+            #[cfg(feature = "demo")]
             Command::Demo(arguments) => Box::pin(demo::run(&arguments)).await,
             Command::Completions(arguments) => completions::run(&arguments),
             Command::Healthcheck(arguments) => healthcheck::run(place.config().ok(), &arguments).await,
+            #[cfg(feature = "demo")]
             Command::FetchPostgres(arguments) => fetch_postgres::run(&arguments).await,
         }
     }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, failed};
-use crate::sandbox::browser::{Browser, Places};
-use crate::sandbox::simulator::{
+use deskie_cdc_sandbox::browser::{Browser, Places};
+use deskie_cdc_sandbox::simulator::{
     self, ChannelKind, CustomChannel, Options, Rule, RuleBody, Simulator, Trigger,
 };
 
@@ -78,6 +78,11 @@ pub(super) fn custom_channel(channel: &str, kind: ChannelKind, webhook: &str) ->
     }
 }
 
+/// A message of a case as Deskie shows it: as we show it on the site.
+pub(super) fn shown(text: &str, html: &str) -> String {
+    crate::text::incoming(text, html, None).html
+}
+
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     // A link to all addresses leads nowhere.
     let listens_everywhere = arguments.listen.ip().is_unspecified() && arguments.listen.port() != 0;
@@ -116,6 +121,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
                 site_url: site_url.clone(),
                 console: arguments.console.clone(),
                 console_token: arguments.console_token.clone(),
+                shown,
             };
             let browser = Browser::start(places, simulator.people()).await;
             Some(browser.map_err(|error| failed(format!("cannot listen on `{listen}`: {error}")))?)

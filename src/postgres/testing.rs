@@ -6,11 +6,11 @@ use std::process::Command;
 use tokio_postgres::Client;
 
 use super::{ConnectUrl, SessionOptions, connect, install_tls_provider};
-use crate::sandbox::postgres::{ClusterOptions, installed};
+use deskie_cdc_sandbox::postgres::{ClusterOptions, installed};
 
 /// A server of its own, stopped and removed when dropped.
 pub(crate) struct Cluster {
-    server: crate::sandbox::postgres::Cluster,
+    server: deskie_cdc_sandbox::postgres::Cluster,
     pub(crate) port: u16,
 }
 
@@ -24,8 +24,9 @@ impl Cluster {
     pub(crate) fn start_with(settings: &[&str], hba: &str, prepare: impl FnOnce(&Path)) -> Self {
         install_tls_provider();
         let installation = installed(None).expect("a server; `./test` fetches one");
-        let mut server = crate::sandbox::postgres::Cluster::start(&installation, ClusterOptions::default())
-            .expect("a cluster");
+        let mut server =
+            deskie_cdc_sandbox::postgres::Cluster::start(&installation, ClusterOptions::default())
+                .expect("a cluster");
         server.stop_fast().expect("a stop");
         prepare(&server.data_dir());
         let file = server.data_dir().join("pg_hba.conf");

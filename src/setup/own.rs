@@ -501,7 +501,7 @@ async fn right_refused(error: ReplicationError, client: &Client) -> SetupError {
 mod tests {
     #[test]
     fn a_slot_is_named_after_its_database() {
-        let text = crate::sandbox::sample_site::config(&crate::sandbox::sample_site::Places {
+        let text = deskie_cdc_sandbox::sample_site::config(&deskie_cdc_sandbox::sample_site::Places {
             database_url: "postgres://a@localhost/site".into(),
             deskie_url: "http://127.0.0.1:1".into(),
             staff_email: "a@example.com".into(),

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::simulator::{Action, Options, Says, Simulator};
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{Action, Options, Says, Simulator};
 
 use crate::support::{Connector, IVAN, LIMIT, Stage, free_port, stage, texts, wait_until};
 

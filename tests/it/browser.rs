@@ -1,8 +1,8 @@
 //! The demo's pages for a browser: what they do on both sides, and what they show.
 
-use deskie_cdc::sandbox::browser::{Browser, Places};
-use deskie_cdc::sandbox::sample_site;
-use deskie_cdc::sandbox::simulator::{ChannelKind, CustomChannel};
+use deskie_cdc_sandbox::browser::{Browser, Places};
+use deskie_cdc_sandbox::sample_site;
+use deskie_cdc_sandbox::simulator::{ChannelKind, CustomChannel};
 use reqwest::multipart::{Form, Part};
 
 use crate::support::{Building, Site, Stage, stage, wait_until};
@@ -20,6 +20,7 @@ impl Pages {
             site_url: stage.site.cluster.superuser_url(Site::DATABASE),
             console: Some("http://127.0.0.1:8788/".into()),
             console_token: Some("<token>".into()),
+            shown: |text, html| deskie_cdc::text::incoming(text, html, None).html,
         };
         let browser = Browser::start(places, stage.simulator.people()).await.unwrap();
         Pages {

@@ -3,10 +3,10 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
-use deskie_cdc::sandbox::simulator::{Options, Simulator};
+use deskie_cdc_sandbox::simulator::{Options, Simulator};
 
 use crate::support::{Finished, Site, Workplace, installations};
-use deskie_cdc::sandbox::postgres::ClusterOptions;
+use deskie_cdc_sandbox::postgres::ClusterOptions;
 
 const NOWHERE: &str = "http://127.0.0.1:9";
 

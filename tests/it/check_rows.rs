@@ -1,6 +1,6 @@
 //! `check` looks at rows: a mapping that Postgres takes and that means something else is warned of, each with its mend.
 
-use deskie_cdc::sandbox::simulator::{Options, Simulator};
+use deskie_cdc_sandbox::simulator::{Options, Simulator};
 use serde_json::Value;
 
 use crate::support::{Site, Workplace};

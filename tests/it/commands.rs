@@ -6,8 +6,8 @@ mod init;
 mod search;
 
 use deskie_cdc::postgres::{ConnectUrl, Pool, SessionOptions};
-use deskie_cdc::sandbox::sample_site::Places;
 use deskie_cdc::store::Store;
+use deskie_cdc_sandbox::sample_site::Places;
 use serde_json::Value;
 
 use crate::support::{Site, Workplace, free_port, stage};

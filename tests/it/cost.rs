@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::support::{installations, stage, stage_on};
 

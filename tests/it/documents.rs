@@ -70,7 +70,7 @@ fn names(text: &str, prefix: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_test_that_the_documents_name_exists() {
-    let code = sources("tests") + &sources("src");
+    let code = sources("tests") + &sources("src") + &sources("crates");
     let mut missing = Vec::new();
     for (page, least) in [("docs/faults.md", 25), ("SECURITY.md", 20)] {
         let text = read(page);
@@ -114,7 +114,7 @@ fn every_test_that_the_documents_name_exists() {
 #[test]
 fn every_place_and_test_of_a_rule_exists() {
     let page = read("docs/architecture.md");
-    let code = sources("tests") + &sources("src");
+    let code = sources("tests") + &sources("src") + &sources("crates");
     let is_there = |path: String| root().join(&path).exists() || root().join(path + ".rs").exists();
     let (mut rules, mut missing) = (0, Vec::new());
     for row in page.lines().filter(|line| line.starts_with("| ")) {

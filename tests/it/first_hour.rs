@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use deskie_cdc::sandbox::sample_site::Places;
-use deskie_cdc::sandbox::simulator::{Options, Rule, Says, Simulator, Trigger};
+use deskie_cdc_sandbox::sample_site::Places;
+use deskie_cdc_sandbox::simulator::{Options, Rule, Says, Simulator, Trigger};
 
 use crate::support::{Site, Workplace, free_port, wait_until};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deskie_cdc::model::CaseId;
+use deskie_cdc_sandbox::simulator::CaseId;
 
 use super::support::{AYSE, Building, Connector, Stage, prepared, stage, texts, wait_until};
 
@@ -233,7 +233,7 @@ async fn what_the_site_did_to_known_rows_in_a_gap_is_told() {
     let told = connector.wait_for_log("repaired: 0 rows").await;
     assert!(told.contains("2 deleted"), "{told}");
     // THEN Deskie has all of it
-    let all = |books: &deskie_cdc::sandbox::simulator::Books| {
+    let all = |books: &deskie_cdc_sandbox::simulator::Books| {
         books
             .case(case)
             .is_some_and(|case| case.status == "closed" && case.messages.len() >= 7)

@@ -1,7 +1,7 @@
 //! A start that is refused until a person does something (XI4): it is told where everybody looks, with what to do, and goes
 //! on by itself once that is done.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::support::{Stage, stage, wait_until};
 

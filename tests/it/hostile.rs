@@ -6,8 +6,8 @@
 //! the server's own have: a statement of ours that leaves the choice to the path calls one. Each call is counted.
 
 use deskie_cdc::postgres::{ConnectUrl, SessionOptions, connect};
-use deskie_cdc::sandbox::postgres::ClusterOptions;
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::postgres::ClusterOptions;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::support::{Site, Stage, Workplace, env, installations, newest, stage_on, wait_until};
 

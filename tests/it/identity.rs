@@ -1,6 +1,6 @@
 //! What stays the same row, ticket or message, whatever the site and Deskie do to it.
 
-use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match, Says};
+use deskie_cdc_sandbox::simulator::{Fault, FaultKind, Match, Says};
 
 use crate::support::{AYSE, Building, Stage, stage, texts, wait_until};
 
@@ -10,7 +10,7 @@ fn impatient() -> Building {
 }
 
 /// Deskie tells of a case, once.
-async fn poke(stage: &Stage, case: deskie_cdc::model::CaseId) {
+async fn poke(stage: &Stage, case: deskie_cdc_sandbox::simulator::CaseId) {
     let body = serde_json::json!({ "case_id": case.0 });
     let answer = reqwest::Client::new()
         .post(stage.workplace.webhook_url())

@@ -2,7 +2,7 @@
 //! level and from any crate.
 
 use base64::Engine;
-use deskie_cdc::sandbox::simulator::{Action, CustomChannel, Says};
+use deskie_cdc_sandbox::simulator::{Action, CustomChannel, Says};
 
 use crate::support::{Connector, Stage, free_port, stage, wait_until};
 

@@ -1,6 +1,6 @@
 //! Our state belongs to one server and database (rule 11): a copy is held, a rename is not, a newer program's is refused.
 
-use deskie_cdc::sandbox::simulator::{Action, Says};
+use deskie_cdc_sandbox::simulator::{Action, Says};
 
 use crate::support::{IVAN, Stage, stage, texts, wait_until};
 

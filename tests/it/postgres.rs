@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use deskie_cdc::sandbox::postgres::{Cluster, ClusterOptions};
-use deskie_cdc::sandbox::sample_site;
+use deskie_cdc_sandbox::postgres::{Cluster, ClusterOptions};
+use deskie_cdc_sandbox::sample_site;
 
 use crate::support::{Connector, Site, installations, newest, wait_until};
 

@@ -1,11 +1,11 @@
 //! Our own state went back, and Deskie knows more than we do (rule 11).
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::support::{AYSE, IVAN, Stage, stage, texts};
 
 /// The server is stopped and put back, with our state and the site's rows alike.
-async fn roll_back(stage: &mut Stage, to: &deskie_cdc::sandbox::postgres::Snapshot) {
+async fn roll_back(stage: &mut Stage, to: &deskie_cdc_sandbox::postgres::Snapshot) {
     stage.site.cluster.roll_back(to).unwrap();
     stage.reconnect().await;
 }

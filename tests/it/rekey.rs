@@ -1,6 +1,6 @@
 //! A key of the site's that is made anew (rule 11): its numbers are other rows' then, and the stream does not say so.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::support::{AYSE, Connector, IVAN, Stage, stage, texts, wait_until};
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use deskie_cdc::sandbox::postgres::ClusterOptions;
-use deskie_cdc::sandbox::sample_site;
-use deskie_cdc::sandbox::simulator::{Books, Options, Says, Simulator};
+use deskie_cdc_sandbox::postgres::ClusterOptions;
+use deskie_cdc_sandbox::sample_site;
+use deskie_cdc_sandbox::simulator::{Books, Options, Says, Simulator};
 
 use super::faults::mapped_later::watching;
 use super::support::{Site, Workplace, installations, newest, prepared, stage, stage_on, texts, wait_until};

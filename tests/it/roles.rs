@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use deskie_cdc::sandbox::postgres::ClusterOptions;
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::postgres::ClusterOptions;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::support::{Site, Stage, Workplace, installations, prepared, stage, stage_on, wait_until};
 

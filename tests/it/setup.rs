@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use crate::support::{Site, Workplace, newest, texts};
-use deskie_cdc::sandbox::postgres::ClusterOptions;
-use deskie_cdc::sandbox::sample_site;
-use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match};
+use deskie_cdc_sandbox::postgres::ClusterOptions;
+use deskie_cdc_sandbox::sample_site;
+use deskie_cdc_sandbox::simulator::{Fault, FaultKind, Match};
 
 /// A Deskie that nobody asks.
 const NOWHERE: &str = "http://127.0.0.1:9";
@@ -622,7 +622,7 @@ async fn partitions_schemas_serials_and_statements_get_just_what_they_need() {
         )
         .await
         .unwrap();
-    let deskie = deskie_cdc::sandbox::simulator::Simulator::start(Default::default())
+    let deskie = deskie_cdc_sandbox::simulator::Simulator::start(Default::default())
         .await
         .unwrap();
     let work = Workplace::new(&site, &deskie.url());
@@ -804,7 +804,7 @@ async fn our_schema_may_be_renamed() {
         .simulator
         .agent_reply(
             case,
-            deskie_cdc::sandbox::simulator::Says::text("to the moved one"),
+            deskie_cdc_sandbox::simulator::Says::text("to the moved one"),
         )
         .unwrap();
     stage.until_site(ticket, 2).await;

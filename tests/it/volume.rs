@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deskie_cdc::model::clock;
-use deskie_cdc::sandbox::postgres::ClusterOptions;
-use deskie_cdc::sandbox::sample_site;
-use deskie_cdc::sandbox::simulator::{
+use deskie_cdc::text;
+use deskie_cdc_sandbox::postgres::ClusterOptions;
+use deskie_cdc_sandbox::sample_site;
+use deskie_cdc_sandbox::simulator::{
     Books, MessageRecord, Options, RandomFaults, Rule, RuleBody, Simulator, Trigger,
 };
-use deskie_cdc::text;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 

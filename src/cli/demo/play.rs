@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 
-use crate::model::{CaseId, clock};
-use crate::sandbox::sample_site;
-use crate::sandbox::simulator::{Books, MessageRecord, Origin, Says, Simulator};
+use crate::model::clock;
+use deskie_cdc_sandbox::sample_site;
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{Books, MessageRecord, Origin, Says, Simulator};
 
 /// How long a flow may take.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -11,7 +11,7 @@ use toml::Table;
 use super::init::filled;
 use super::{json, workplace};
 use crate::support::{Site, Workplace, free_port};
-use deskie_cdc::sandbox::sample_site::Places;
+use deskie_cdc_sandbox::sample_site::Places;
 
 /// How a schema came out.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use deskie_cdc::model::clock;
-use deskie_cdc::sandbox::simulator::Action;
+use deskie_cdc_sandbox::simulator::Action;
 
 use super::compare::compare;
 use crate::support::{AYSE, Connector, env, stage, wait_until};
@@ -40,7 +40,7 @@ async fn a_transaction_of_many_rows_passes_quickly_and_in_bounded_memory() {
     stage.writes(ticket, "S0; after it").await;
     // THEN what is written after it comes soon, and memory stays where it was
     let patience = Duration::from_secs(30 + rows / 2000);
-    let there = |books: &deskie_cdc::sandbox::simulator::Books| {
+    let there = |books: &deskie_cdc_sandbox::simulator::Books| {
         books
             .case(case)
             .is_some_and(|case| case.conversation().len() == 2)

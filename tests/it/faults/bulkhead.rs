@@ -207,7 +207,7 @@ async fn a_row_that_the_mapping_cannot_be_evaluated_over_is_parked_alone() {
     // AND stops what comes behind it in its own ticket, and nothing else
     stage.writes(ticket, "still well").await;
     stage.until_deskie(case, 3).await;
-    let behind = |books: &deskie_cdc::sandbox::simulator::Books| {
+    let behind = |books: &deskie_cdc_sandbox::simulator::Books| {
         books
             .messages()
             .any(|message| crate::support::says(message) == "behind it")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use deskie_cdc::postgres::catalog;
-use deskie_cdc::sandbox::postgres::ClusterOptions;
+use deskie_cdc_sandbox::postgres::ClusterOptions;
 
 use super::mapped_later::watching;
 use crate::support::{

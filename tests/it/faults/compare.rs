@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use deskie_cdc::sandbox::simulator::{Books, CaseRecord};
+use deskie_cdc_sandbox::simulator::{Books, CaseRecord};
 
 use crate::support::{Stage, says};
 

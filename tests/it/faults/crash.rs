@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use deskie_cdc::config::CRASH_VARIABLE;
 use deskie_cdc::model::crash::{CrashPoint, SAYS};
-use deskie_cdc::sandbox::simulator::{Action, Fault, FaultKind, Match, Says};
+use deskie_cdc_sandbox::simulator::{Action, Fault, FaultKind, Match, Says};
 
 use super::compare::compare;
 use crate::support::{AYSE, IVAN, Stage, stage, wait_until};

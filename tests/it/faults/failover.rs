@@ -1,7 +1,7 @@
 //! Where the log's position goes elsewhere, or back: a failover that takes the slot along, a restart that forgets what
 //! was acknowledged.
 
-use deskie_cdc::sandbox::postgres::Installation;
+use deskie_cdc_sandbox::postgres::Installation;
 
 use crate::support::{Connector, Site, Stage, installations, stage_on, texts, wait_until};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deskie_cdc::model::clock;
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -38,7 +38,7 @@ async fn what_was_answered_survives_the_server_even_where_the_site_has_turned_th
     stage.settled().await;
     // A connector that stands still leaves all webhooks as they are; a second one takes them.
     connector.signal("STOP").await;
-    let places = deskie_cdc::sandbox::sample_site::Places {
+    let places = deskie_cdc_sandbox::sample_site::Places {
         listen: format!("127.0.0.1:{}", crate::support::free_port()),
         admin_listen: format!("127.0.0.1:{}", crate::support::free_port()),
         ..stage.workplace.places.clone()

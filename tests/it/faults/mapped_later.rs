@@ -1,6 +1,6 @@
 //! What becomes of the tables while the connector runs: one is mapped later, one is made anew under its name.
 
-use deskie_cdc::sandbox::simulator::{Books, Says};
+use deskie_cdc_sandbox::simulator::{Books, Says};
 
 use crate::support::{AYSE, Connector, Stage, prepared, stage, texts};
 

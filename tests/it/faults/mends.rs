@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use deskie_cdc::sandbox::postgres::ClusterOptions;
-use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match};
+use deskie_cdc_sandbox::postgres::ClusterOptions;
+use deskie_cdc_sandbox::simulator::{Fault, FaultKind, Match};
 
 use super::mapped_later::watching;
 use crate::support::{AYSE, IVAN, Site, Workplace, newest, prepared, stage, texts, wait_until};

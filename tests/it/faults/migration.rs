@@ -1,7 +1,7 @@
 //! What ORMs and migrations do to the tables under a running connector: sessions forget, and a fault of the whole mapping
 //! stops it without parking anything.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::support::{Stage, stage, texts, wait_until};
 

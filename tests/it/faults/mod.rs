@@ -23,7 +23,7 @@ mod standby;
 mod told;
 mod unhurt;
 
-use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match};
+use deskie_cdc_sandbox::simulator::{Fault, FaultKind, Match};
 
 /// These calls are answered so, and nothing is done, until the faults are cleared.
 fn answers(matches: Match, status: u16, body: &str) -> Fault {

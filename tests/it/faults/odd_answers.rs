@@ -1,6 +1,6 @@
 //! One odd entry in an answer of Deskie's stops only itself (rule 19).
 
-use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match, Says, Spoilt};
+use deskie_cdc_sandbox::simulator::{Fault, FaultKind, Match, Says, Spoilt};
 
 use crate::support::{IVAN, Stage, stage, wait_until};
 

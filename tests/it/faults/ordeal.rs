@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use deskie_cdc::model::{CaseId, clock};
-use deskie_cdc::sandbox::simulator::{
+use deskie_cdc::model::clock;
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{
     Action, Books, Delivery, Done, Fault, FaultKind, Match, RandomFaults, Says, Simulator,
 };
 use rand::rngs::StdRng;

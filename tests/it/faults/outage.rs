@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deskie_cdc::sandbox::simulator::{Books, Fault, FaultKind, Match, Says};
+use deskie_cdc_sandbox::simulator::{Books, Fault, FaultKind, Match, Says};
 
 use super::answers;
 use crate::support::{IVAN, Stage, stage, texts};

@@ -8,10 +8,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use deskie_cdc::model::{CaseId, StaffId};
-use deskie_cdc::sandbox::simulator::{
+use deskie_cdc_sandbox::simulator::{
     Action, Agent, Fault, FaultKind, Match, Options, Says, Simulator, Spoilt,
 };
+use deskie_cdc_sandbox::simulator::{CaseId, StaffId};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio_postgres::{Client, Error};

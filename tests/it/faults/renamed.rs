@@ -1,6 +1,6 @@
 //! The site renames, moves or swaps a mapped table: nothing of it is thrown away, and a person is told (faults II4, II5).
 
-use deskie_cdc::sandbox::simulator::{Books, Says};
+use deskie_cdc_sandbox::simulator::{Books, Says};
 
 use super::mapped_later::watching;
 use crate::support::{AYSE, Connector, Stage, prepared, stage, texts, wait_until};
@@ -19,7 +19,7 @@ const FILES_TABLE: &str = "create table files (id bigint generated always as ide
     name text, content bytea); create schema archive";
 
 /// The names of a case's files, in order.
-fn files(books: &Books, case: deskie_cdc::model::CaseId) -> Vec<String> {
+fn files(books: &Books, case: deskie_cdc_sandbox::simulator::CaseId) -> Vec<String> {
     let messages = books.case(case).expect("the case").messages.clone();
     let files = messages.into_iter().flat_map(|message| message.attachments);
     files.map(|file| file.file_name).collect()

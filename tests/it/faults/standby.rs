@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use deskie_cdc::config::FREEZE_VARIABLE;
-use deskie_cdc::model::CaseId;
 use deskie_cdc::model::clock;
 use deskie_cdc::model::crash::{CrashPoint, SAYS};
-use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match, Rule, RuleBody, Says, Trigger};
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{Fault, FaultKind, Match, Rule, RuleBody, Says, Trigger};
 
 use super::compare::compare;
 use crate::support::{AYSE, Connector, Network, Stage, Workplace, stage, wait_until};

@@ -1,6 +1,6 @@
 //! A trouble is found in `status`, readiness, the metrics and an alert, and gone from all of them once it is over (rule 21).
 
-use deskie_cdc::sandbox::simulator::{Match, Says};
+use deskie_cdc_sandbox::simulator::{Match, Says};
 use serde_json::Value;
 
 use super::answers;
@@ -80,7 +80,7 @@ async fn begun(stage: &Stage, kind: &str) -> i64 {
 }
 
 async fn asked_for_cases(stage: &Stage, times: usize) {
-    let asked = |call: &&deskie_cdc::sandbox::simulator::Call| call.path == "/api/cases.json" && call.over;
+    let asked = |call: &&deskie_cdc_sandbox::simulator::Call| call.path == "/api/cases.json" && call.over;
     let before = stage.simulator.books().calls.iter().filter(asked).count();
     stage
         .deskie("more sweeps", |books| {

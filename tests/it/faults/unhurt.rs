@@ -6,8 +6,8 @@ use std::time::Duration;
 use deskie_cdc::config::FREEZE_VARIABLE;
 use deskie_cdc::model::clock;
 use deskie_cdc::model::crash::{CrashPoint, SAYS};
-use deskie_cdc::sandbox::sample_site;
-use deskie_cdc::sandbox::simulator::{Action, Books, Says};
+use deskie_cdc_sandbox::sample_site;
+use deskie_cdc_sandbox::simulator::{Action, Books, Says};
 
 use super::compare::compare;
 use crate::support::{AYSE, Stage, stage, wait_until};

@@ -1,6 +1,6 @@
 //! `[alert] url`: somebody is told of each change of state.
 
-use deskie_cdc::sandbox::simulator::{Action, Says};
+use deskie_cdc_sandbox::simulator::{Action, Says};
 
 use crate::support::{Hook, stage};
 

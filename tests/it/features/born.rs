@@ -1,7 +1,7 @@
 //! `[case]`: cases born in Deskie become tickets of the site, once.
 
-use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::simulator::{Action, Delivery, Fault, FaultKind, Match, Says};
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{Action, Delivery, Fault, FaultKind, Match, Says};
 
 use crate::support::{AYSE, Building, Stage, stage, texts, wait_until};
 

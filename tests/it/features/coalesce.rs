@@ -1,7 +1,7 @@
 //! `coalesce`: what waits in one ticket goes as one message, and each of it exactly once.
 
-use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::simulator::{Action, Fault, FaultKind, Match, Says};
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{Action, Fault, FaultKind, Match, Says};
 
 use crate::support::{AYSE, Building, Stage, says, stage, texts};
 
@@ -108,7 +108,7 @@ async fn lost(loss: FaultKind, killed: bool) {
         let fault = if killed {
             FaultKind::Hang {
                 ms: 3000,
-                done: deskie_cdc::sandbox::simulator::Done::Before,
+                done: deskie_cdc_sandbox::simulator::Done::Before,
             }
         } else {
             loss.clone()

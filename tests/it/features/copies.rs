@@ -1,6 +1,6 @@
 //! What comes round (rule 8), and rows that nobody can place.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::support::{AYSE, Stage, stage, texts};
 

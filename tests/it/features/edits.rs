@@ -1,7 +1,7 @@
 //! `on_edit`, `on_delete`, `on_hide`: what the site does to a message or a ticket that stands in Deskie.
 
-use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::simulator::{Action, Books, Says};
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{Action, Books, Says};
 
 use crate::support::{AYSE, Building, Stage, says, stage, texts, wait_until};
 

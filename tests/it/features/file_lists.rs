@@ -1,6 +1,6 @@
 //! `[[attachment]] expand`: files that are kept as a list in a column.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::files::told;
 use crate::support::{Building, stage};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::simulator::{Action, Books, Fault, FaultKind, Match};
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{Action, Books, Fault, FaultKind, Match};
 
 use crate::support::{AYSE, Building, Stage, says, stage};
 
@@ -76,7 +76,7 @@ impl Stage {
 /// What the messages of a case say, with the names and sizes of their files.
 pub(super) fn told(books: &Books, case: CaseId) -> Vec<String> {
     let case = books.case(case).expect("the case");
-    let one = |message: &deskie_cdc::sandbox::simulator::MessageRecord| {
+    let one = |message: &deskie_cdc_sandbox::simulator::MessageRecord| {
         let files: Vec<String> = message
             .attachments
             .iter()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deskie_cdc::sandbox::simulator::{Action, Says};
+use deskie_cdc_sandbox::simulator::{Action, Says};
 
 use crate::support::{AYSE, Stage, stage};
 

@@ -1,6 +1,6 @@
 //! A person pauses a direction: nothing goes that way, all is kept, and goes on afterwards.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::support::{AYSE, Stage, stage, wait_until};
 

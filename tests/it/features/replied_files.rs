@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use deskie_cdc::sandbox::simulator::{Action, CustomChannel, Says};
+use deskie_cdc_sandbox::simulator::{Action, CustomChannel, Says};
 
 use crate::support::{AYSE, Building, Stage, stage, wait_until};
 

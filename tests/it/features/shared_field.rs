@@ -1,7 +1,7 @@
 //! `[deskie] site`: several sites in one account, with one ticket field.
 
-use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::simulator::{Action, Rule, Says, Trigger};
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{Action, Rule, Says, Trigger};
 
 use crate::support::{AYSE, IVAN, Site, Stage, Workplace, prepared, stage, texts, wait_until};
 

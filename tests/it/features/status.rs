@@ -1,7 +1,7 @@
 //! A status, both ways, and never back.
 
-use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::simulator::{Books, Says};
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{Books, Says};
 
 use crate::support::{AYSE, Building, Stage, stage, wait_until};
 
@@ -164,7 +164,7 @@ async fn what_the_site_changes_goes_to_deskie() {
 
 #[tokio::test]
 async fn a_status_that_deskie_was_away_for_arrives_once_as_the_newest() {
-    use deskie_cdc::sandbox::simulator::Action;
+    use deskie_cdc_sandbox::simulator::Action;
     let stage = both_ways().build().await;
     let connector = stage.run().await;
     let (ticket, case) = stage.open("Soru").await;

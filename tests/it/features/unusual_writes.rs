@@ -1,6 +1,6 @@
 //! Unusual ways in which sites write, and what the mapping says of them.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::support::{AYSE, stage, texts, wait_until};
 
@@ -132,7 +132,7 @@ async fn machines_that_answer_each_other_are_stopped() {
         (stage.count(parked).await == 1).then_some(())
     })
     .await;
-    let sent = |books: &deskie_cdc::sandbox::simulator::Books| {
+    let sent = |books: &deskie_cdc_sandbox::simulator::Books| {
         books
             .messages()
             .any(|message| crate::support::says(message) == "out of office 7")

@@ -1,6 +1,6 @@
 //! Custom channels: their cases, and their webhooks, which carry messages whole.
 
-use deskie_cdc::sandbox::simulator::{CustomChannel, Delivery, Encoding, Says};
+use deskie_cdc_sandbox::simulator::{CustomChannel, Delivery, Encoding, Says};
 
 use crate::support::{AYSE, Building, Stage, stage, texts};
 

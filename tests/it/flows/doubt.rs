@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deskie_cdc::sandbox::simulator::{Action, Done, Fault, FaultKind, Match, Rule, Says, Trigger};
+use deskie_cdc_sandbox::simulator::{Action, Done, Fault, FaultKind, Match, Rule, Says, Trigger};
 
 use crate::support::{AYSE, Building, IVAN, Stage, stage, texts};
 

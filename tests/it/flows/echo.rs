@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deskie_cdc::sandbox::simulator::{Action, Delivery, Says};
+use deskie_cdc_sandbox::simulator::{Action, Delivery, Says};
 
 use crate::support::{installations, stage, stage_on, texts};
 

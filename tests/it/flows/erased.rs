@@ -1,6 +1,6 @@
 //! What the site deletes is not sent afterwards, and no text of it stays with us.
 
-use deskie_cdc::sandbox::simulator::{Fault, FaultKind, Match};
+use deskie_cdc_sandbox::simulator::{Fault, FaultKind, Match};
 
 use crate::support::{Stage, stage, texts, wait_until};
 

@@ -1,7 +1,7 @@
 //! Each of the four flows once, on a site whose tickets hold the first message, and on one whose tickets do not.
 
-use deskie_cdc::sandbox::sample_site;
-use deskie_cdc::sandbox::simulator::{Action, Origin, Says};
+use deskie_cdc_sandbox::sample_site;
+use deskie_cdc_sandbox::simulator::{Action, Origin, Says};
 
 use crate::support::{AYSE, Building, Stage, installations, stage, stage_on, texts};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 use tokio::time::Instant;
 
 use crate::support::{AYSE, Stage, stage, wait_until};

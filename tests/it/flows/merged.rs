@@ -1,11 +1,15 @@
 //! What agents do to whole cases: merge them, throw them away, close them.
 
-use deskie_cdc::sandbox::simulator::{Absorbed, Action, Books, Rule, RuleBody, Says};
+use deskie_cdc_sandbox::simulator::{Absorbed, Action, Books, Rule, RuleBody, Says};
 
 use crate::support::{IVAN, stage, texts, wait_until};
 
 /// A case that has nothing to do with the site.
-fn foreign_case(stage: &crate::support::Stage, email: &str, text: &str) -> deskie_cdc::model::CaseId {
+fn foreign_case(
+    stage: &crate::support::Stage,
+    email: &str,
+    text: &str,
+) -> deskie_cdc_sandbox::simulator::CaseId {
     let made = stage.simulator.act(Action::CreateCaseByMail {
         user_email: email.into(),
         user_full_name: String::new(),

@@ -1,7 +1,7 @@
 //! Who the agents are.
 
-use deskie_cdc::model::StaffId;
-use deskie_cdc::sandbox::simulator::{Agent, Fault, FaultKind, Match, Says};
+use deskie_cdc_sandbox::simulator::StaffId;
+use deskie_cdc_sandbox::simulator::{Agent, Fault, FaultKind, Match, Says};
 
 use crate::support::{Building, stage};
 

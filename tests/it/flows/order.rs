@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deskie_cdc::sandbox::simulator::{Action, Says};
+use deskie_cdc_sandbox::simulator::{Action, Says};
 
 use crate::support::{AYSE, stage, texts};
 

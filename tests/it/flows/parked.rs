@@ -1,6 +1,6 @@
 //! Replies that the site refuses: they wait for a person, and hold up nothing else.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use crate::support::{installations, stage, stage_on, texts};
 

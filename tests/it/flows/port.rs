@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deskie_cdc::model::clock;
-use deskie_cdc::sandbox::simulator::{Action, Books, Fault, FaultKind, Match, Says};
+use deskie_cdc_sandbox::simulator::{Action, Books, Fault, FaultKind, Match, Says};
 use reqwest::{Client, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -188,7 +188,7 @@ async fn an_unknown_case_costs_one_look_up_however_often_it_is_told_of() {
     // WHEN webhooks tell of two cases that are none of ours, fifty times each, one of which Deskie does not know
     let acted = stage
         .simulator
-        .act(deskie_cdc::sandbox::simulator::Action::CreateCaseByMail {
+        .act(deskie_cdc_sandbox::simulator::Action::CreateCaseByMail {
             user_email: "ivan@example.com".into(),
             user_full_name: String::new(),
             subject: "by mail".into(),
@@ -288,8 +288,8 @@ async fn a_webhook_that_cannot_be_stored_is_refused_and_its_reply_comes_all_the_
     assert_eq!(status, 503);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
-    let told = |books: &deskie_cdc::sandbox::simulator::Books| {
-        use deskie_cdc::sandbox::simulator::WebhookOutcome::Answered;
+    let told = |books: &deskie_cdc_sandbox::simulator::Books| {
+        use deskie_cdc_sandbox::simulator::WebhookOutcome::Answered;
         books
             .webhooks
             .last()

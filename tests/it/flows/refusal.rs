@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deskie_cdc::sandbox::simulator::{Action, Bodies, Books, EmptyList, Fault, FaultKind, Match, Says};
+use deskie_cdc_sandbox::simulator::{Action, Bodies, Books, EmptyList, Fault, FaultKind, Match, Says};
 
 use crate::support::{AYSE, IVAN, stage, texts};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deskie_cdc::model::clock;
-use deskie_cdc::sandbox::simulator::{Done, Fault, FaultKind, Match, Says};
+use deskie_cdc_sandbox::simulator::{Done, Fault, FaultKind, Match, Says};
 
 use crate::support::{AYSE, Stage, installations, stage, stage_on, texts};
 

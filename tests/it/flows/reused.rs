@@ -1,7 +1,7 @@
 //! A site that uses a ticket's key anew: nobody reads what was said to another customer.
 
-use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::simulator::{Books, Says};
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{Books, Says};
 
 use crate::support::{AYSE, Connector, IVAN, Stage, stage, texts};
 

@@ -1,6 +1,6 @@
 //! Webhooks that never come cost time, not replies.
 
-use deskie_cdc::sandbox::simulator::{Books, Delivery, Fault, FaultKind, Match, Says};
+use deskie_cdc_sandbox::simulator::{Books, Delivery, Fault, FaultKind, Match, Says};
 
 use crate::support::{Stage, stage, wait_until};
 

@@ -1,6 +1,6 @@
 //! Texts arrive whole, and harmless.
 
-use deskie_cdc::sandbox::simulator::{Action, Bodies, Says};
+use deskie_cdc_sandbox::simulator::{Action, Bodies, Says};
 
 use crate::support::{AYSE, Stage, installations, stage, stage_on, texts};
 
@@ -35,7 +35,7 @@ async fn a_long_and_odd_text_arrives_whole_and_in_order() {
         stage.writes(ticket, &long).await;
         stage.writes(ticket, "the end").await;
         let case = stage.case_of(ticket).await;
-        let whole = |books: &deskie_cdc::sandbox::simulator::Books| {
+        let whole = |books: &deskie_cdc_sandbox::simulator::Books| {
             books
                 .case(case)
                 .is_some_and(|case| texts(case).last() == Some(&"the end"))

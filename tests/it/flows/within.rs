@@ -1,6 +1,6 @@
 //! What one transaction of the site does to a row more than once: the row counts as the transaction leaves it (rule 6).
 
-use deskie_cdc::sandbox::simulator::Action;
+use deskie_cdc_sandbox::simulator::Action;
 
 use crate::support::{AYSE, IVAN, says, stage, texts, wait_until};
 

@@ -1,6 +1,6 @@
 //! Keys of several columns, a uuid among them, and an UPDATE that changes them all.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::Scene;
 use super::scene::expected;

@@ -1,6 +1,6 @@
 //! Drafts that an UPDATE publishes, with bodies that the UPDATE does not carry.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::Scene;
 use super::scene::{Heard, expected};

@@ -1,6 +1,6 @@
 //! Databases that are not in UTF-8: what one side cannot hold is replaced, and nothing stops for it.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::Scene;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deskie_cdc::sandbox::simulator::{Books, Says};
+use deskie_cdc_sandbox::simulator::{Books, Says};
 
 use super::Scene;
 use crate::support::says;

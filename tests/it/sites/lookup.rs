@@ -1,6 +1,6 @@
 //! Lookup tables for everything, and customers whose contacts are what a form let through.
 
-use deskie_cdc::sandbox::simulator::{Books, Says};
+use deskie_cdc_sandbox::simulator::{Books, Says};
 
 use super::Scene;
 use super::scene::expected;
@@ -23,7 +23,7 @@ async fn play(scene: &Scene) -> Books {
 }
 
 fn contacts(books: &Books) -> Vec<(&str, &str)> {
-    let contact = |case: &'_ deskie_cdc::sandbox::simulator::CaseRecord| {
+    let contact = |case: &'_ deskie_cdc_sandbox::simulator::CaseRecord| {
         (
             case.custom_fields["cf_25"].as_str().unwrap().to_owned(),
             case.contact.clone(),

@@ -1,6 +1,6 @@
 //! One row a question, with a column for the answer: no message table, `after` without any `set`.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::Scene;
 use super::scene::expected;

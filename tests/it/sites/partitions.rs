@@ -1,6 +1,6 @@
 //! A partitioned message table: rows that move, partitions that come later.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::Scene;
 use super::scene::{Heard, expected};

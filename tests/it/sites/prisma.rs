@@ -1,6 +1,6 @@
 //! A Prisma application: quoted names, keys made by the client, enums, a message before its ticket.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::Scene;
 use super::scene::{Heard, expected};

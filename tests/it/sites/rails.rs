@@ -1,6 +1,6 @@
 //! A Rails application: polymorphic authors, no foreign keys, single-table inheritance, timestamps without a zone.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::Scene;
 use super::scene::{Heard, expected};

@@ -1,6 +1,6 @@
 //! A ticket whose text is repeated as its first message.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::Scene;
 use super::scene::{Heard, expected};

@@ -1,6 +1,6 @@
 //! Row security, forced: our connections say who they are, and what stays hidden is reported, never skipped.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::Scene;
 use super::scene::{Heard, expected};

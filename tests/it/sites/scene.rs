@@ -5,9 +5,9 @@ use std::future::Future;
 use std::panic::Location;
 use std::path::PathBuf;
 
-use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::postgres::{Cluster, ClusterOptions};
-use deskie_cdc::sandbox::simulator::{
+use deskie_cdc_sandbox::postgres::{Cluster, ClusterOptions};
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{
     Books, CaseRecord, MessageRecord, Options, Rule, Says, Simulator, Trigger, WebhookOutcome,
 };
 

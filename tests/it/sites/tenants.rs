@@ -1,6 +1,6 @@
 //! Many shops in one database: whose tickets are for Deskie, and when.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::Scene;
 use super::scene::{Heard, expected};

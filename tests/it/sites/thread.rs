@@ -1,6 +1,6 @@
 //! The conversation as a JSON array in the ticket's row: the same table for both sections, `expand`, `after` alone.
 
-use deskie_cdc::sandbox::simulator::Says;
+use deskie_cdc_sandbox::simulator::Says;
 
 use super::Scene;
 use super::scene::{Heard, expected};

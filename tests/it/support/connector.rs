@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use deskie_cdc::sandbox::sample_site::{self, Places};
+use deskie_cdc_sandbox::sample_site::{self, Places};
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::watch;

@@ -23,7 +23,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use deskie_cdc::sandbox::postgres::{Installation, installed};
+use deskie_cdc_sandbox::postgres::{Installation, installed};
 
 pub use asked::Asked;
 pub use connector::{Connector, Finished, Workplace};

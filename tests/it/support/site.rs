@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use deskie_cdc::sandbox::postgres::{Cluster, ClusterOptions, Installation};
-use deskie_cdc::sandbox::sample_site;
+use deskie_cdc_sandbox::postgres::{Cluster, ClusterOptions, Installation};
+use deskie_cdc_sandbox::sample_site;
 
 /// A throw-away cluster of its own, with the sample site in the database `site`.
 pub struct Site {

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::panic::Location;
 use std::time::Duration;
 
-use deskie_cdc::model::CaseId;
-use deskie_cdc::sandbox::postgres::{ClusterOptions, Installation};
-use deskie_cdc::sandbox::sample_site::{self, Message};
-use deskie_cdc::sandbox::simulator::{
+use deskie_cdc_sandbox::postgres::{ClusterOptions, Installation};
+use deskie_cdc_sandbox::sample_site::{self, Message};
+use deskie_cdc_sandbox::simulator::CaseId;
+use deskie_cdc_sandbox::simulator::{
     Books, CaseRecord, Delivery, MessageRecord, Options, Rule, RuleBody, Simulator, Trigger, WebhookOutcome,
 };
 
