@@ -1,9 +1,8 @@
 //! What one flow hands to the next as a value is no truth of its own: what the tables say by then counts.
 
-use deskie_cdc::model::Kind;
+use deskie_cdc::model::{CaseId, Kind, MessageId};
 use deskie_cdc::postgres::{ConnectUrl, Pool, SessionOptions, install_tls_provider};
 use deskie_cdc::store::{NewRemote, NewWebhook, ReadCase, RemoteState, Store, WantedRead};
-use deskie_cdc_sandbox::simulator::{CaseId, MessageId};
 
 use super::support::Site;
 
