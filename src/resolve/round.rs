@@ -589,6 +589,6 @@ mod tests {
             most = next_most(most, took);
             sizes.push(most);
         }
-        assert_eq!(sizes, [500, 125, 50, 50, 100, 200, 400, 800, 1600, 2000]);
+        assert_eq!(sizes, [250, 62, 50, 50, 100, 200, 400, 800, 1000, 1000]);
     }
 }

@@ -99,8 +99,8 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
             text,
         },
         // A sequence at its end, or past its column's type, and a table without a partition for the row: the site's own INSERTs
-        // are refused alike. A value that is none of its type: hardly ever the message's.
-        "2200H" | "22003" | "22P02" => WriteError::Mapping(text),
+        // are refused alike. A text that is none of its type (22P02) is the message's.
+        "2200H" | "22003" => WriteError::Mapping(text),
         "23514" if database.constraint().is_none() => WriteError::Mapping(text),
         // A table that another publication has made refuse its UPDATE.
         "55000" => WriteError::Mapping(text),
