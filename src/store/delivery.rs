@@ -165,7 +165,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A row that has just entered its lane, as [`delivery`] would read it; `None` where it is not all there.
+    /// A row that has just entered its lane, as a look at the tables would read it; `None` where it is not all there.
     pub fn entered(head: EnteredHead, lane: &Ticket, row: &NewRow<'_>) -> Option<Delivery> {
         Some(Delivery {
             id: head.id,
@@ -280,7 +280,7 @@ pub(super) const COLUMNS: &str = "d.id, d.ticket_id, t.key as ticket_key, coales
 pub(super) const MADE_BEFORE: &str = "'epoch'::timestamptz";
 
 impl Deliveries<'_, Store> {
-    /// The call was not done and is tried again later; where the site has changed the row meanwhile ([`MADE_BEFORE`]) the
+    /// The call was not done and is tried again later; where the site has changed the row meanwhile (`MADE_BEFORE`) the
     /// mapping is asked again first, and what was to tell of the change falls away.
     pub async fn retry(self, id: DeliveryId, error: &str, after: Duration) -> Result<(), StoreError> {
         let sql = format!(
