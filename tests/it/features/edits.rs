@@ -254,6 +254,36 @@ async fn the_subject_of_a_ticket_that_opens_with_a_message_is_watched_too() {
 }
 
 #[tokio::test]
+async fn an_edit_that_goes_in_several_parts_is_told_in_their_order() {
+    // GIVEN a message that Deskie has
+    let stage = edits().set("deskie", "max_body = \"1kB\"").build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let message = stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    stage.settled().await;
+    // WHEN its text becomes longer than goes in one part, and later another one
+    for words in ["first", "later"] {
+        let paragraphs: Vec<String> = (1..=4)
+            .map(|n| format!("{words} {n} {}", "x".repeat(700)))
+            .collect();
+        set_body(&stage, message, &paragraphs.join("\n\n")).await;
+        stage.settled().await;
+    }
+    // THEN the notes read on from one to the next
+    let notes = notes_of(&stage, case).join("\n");
+    let places: Vec<usize> = ["first 1", "first 2", "first 3", "first 4", "later 1", "later 4"]
+        .iter()
+        .map(|words| notes.find(words).unwrap_or_else(|| panic!("{words}: {notes}")))
+        .collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(
+        notes.find("The customer edited") < places.first().copied(),
+        "{notes}"
+    );
+}
+
+#[tokio::test]
 async fn a_soft_deletion_is_told_where_it_counts_as_one() {
     let hide = "on_delete = \"note\"\non_hide = \"delete\"";
     let stage = stage()

@@ -1,6 +1,6 @@
 //! What one transaction of the site does to a row more than once: the row counts as the transaction leaves it (rule 6).
 
-use deskie_cdc_sandbox::simulator::Action;
+use deskie_cdc_sandbox::simulator::{Action, Fault, FaultKind, Match};
 
 use crate::support::{AYSE, IVAN, says, stage, texts, wait_until};
 
@@ -352,4 +352,44 @@ async fn a_row_that_is_made_anew_in_one_transaction_is_compared() {
     assert!(told.contains("iki") && told.contains("another subject"), "{told}");
     let books = stage.settled().await;
     assert_eq!(books.cases_with_field(25, &ticket.to_string()).len(), 1);
+}
+
+#[tokio::test]
+async fn what_deskie_has_certainly_not_taken_can_still_be_moved_or_hidden() {
+    // GIVEN two customers' tickets, and messages at the heads of their lanes that Deskie has refused for a while
+    let stage = stage().set("message", "agent_as = \"ignore\"").build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let other = stage.ticket(IVAN, "Ivan", "private").await;
+    let other_case = stage.case_of(other).await;
+    stage.settled().await;
+    let kind = FaultKind::TooManyRequests { retry_after: Some(4) };
+    stage
+        .simulator
+        .add_fault(Fault::on(Match::Add, kind).times(u32::MAX));
+    let moved = stage.writes(ticket, "of Ivan").await;
+    let hidden = stage.writes(other, "hidden").await;
+    let tried = "select count(*) from deskie_cdc.delivery where state = 'queued' and attempts > 0";
+    wait_until("they were tried", || async {
+        (stage.count(tried).await > 0).then_some(())
+    })
+    .await;
+    // WHEN the site hands the one to the other ticket, and hides the other
+    stage
+        .sql(&format!(
+            "update messages set is_internal = true where id = {hidden};
+             update messages set ticket_id = {other} where id = {moved}"
+        ))
+        .await;
+    let seen = "select count(*) from deskie_cdc.event";
+    wait_until("that is seen", || async {
+        (stage.count(seen).await == 0).then_some(())
+    })
+    .await;
+    stage.simulator.clear_faults();
+    // THEN it goes there, and the hidden one nowhere
+    stage.until_deskie(other_case, 2).await;
+    stage.settled().await;
+    assert_eq!(texts(&stage.case(other_case)), ["private", "of Ivan"]);
+    assert_eq!(texts(&stage.case(case)), ["Soru: body"]);
 }
