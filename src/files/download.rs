@@ -208,8 +208,7 @@ pub(super) fn may_be_shown(url: &str) -> bool {
     })
 }
 
-const PRIVATE: &str =
-    "its address leads into a private network; of a file of the site's, [[attachment]] allow_private = true allows that";
+const PRIVATE: &str = "its address leads into a private network; of a file of the site's, [[attachment]] allow_private = true allows that";
 
 /// Reads a body of at most `max` bytes; the outer error of the two is the connection's.
 async fn read_body(
