@@ -150,7 +150,7 @@ pub async fn prepare(
         return Err(SetupError::with(what, mend));
     }
     // Before anything is made: the publications may be the other one's as well.
-    let known = neighbour::own_slot(&client, &config.postgres.schema).await?;
+    let known = neighbour::own_slot(config, &client, &facts.database).await?;
     neighbour::refuse(config, &client, &facts.database, known.as_deref()).await?;
     let mapped = read_mapping(&client, config, admin_url.is_some()).await?;
     let had_publications = has_publications(&client, config).await?;

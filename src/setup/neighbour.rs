@@ -40,14 +40,24 @@ async fn others(client: &Client, own: &str) -> Result<Vec<(String, Option<String
     Ok(found)
 }
 
-/// The slot that our own state goes on from.
-pub(super) async fn own_slot(client: &Client, schema: &str) -> Result<Option<String>, SetupError> {
-    let meta = format!("{}.meta", quote_ident(schema));
-    let sql = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
-    if !client.query_one(sql, &[&meta]).await?.try_get::<_, bool>(0)? {
+/// The slot that our own state goes on from; an administrator may not read it, and it is ours all the same.
+pub(super) async fn own_slot(
+    config: &Config,
+    client: &Client,
+    database: &str,
+) -> Result<Option<String>, SetupError> {
+    let schema = &config.postgres.schema;
+    let sql = "SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(m.oid, 'SELECT') \
+        FROM pg_catalog.pg_class AS m JOIN pg_catalog.pg_namespace AS n ON n.oid = m.relnamespace \
+        WHERE m.relname = 'meta' AND n.nspname = $1::pg_catalog.text";
+    let Some(row) = client.query_opt(sql, &[schema]).await? else {
         return Ok(None);
+    };
+    if !row.try_get::<_, bool>(0)? {
+        return Ok(Some(slot_name(config, database)));
     }
-    let row = client.query_opt(&format!("SELECT slot FROM {meta}"), &[]).await?;
+    let sql = format!("SELECT slot FROM {}.meta", quote_ident(schema));
+    let row = client.query_opt(&sql, &[]).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
 }
 
