@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::Cases;
 use super::read::DEFERRED;
-use crate::deskie::{CallError, Case, Identity, Message, Outcome, Writer};
+use crate::deskie::{CallError, Case, Message, Outcome, Writer};
 use crate::lanes::{Call, Class, Cost};
 use crate::model::{CaseId, UserId};
 use crate::store::{Parent, StoreError, Ticket};
 
 /// A case that is another ticket's is looked at again after this; a webhook brings it sooner.
-const ASKED_AGAIN: Duration = Duration::from_secs(600);
+pub(super) const ASKED_AGAIN: Duration = Duration::from_secs(600);
 
 /// Why nothing is taken from a case.
 pub(super) enum Whose {
@@ -39,7 +39,8 @@ impl Cases {
             Err(error) => return self.put_off(ticket, case, &error).await,
         };
         if shown.case_id == case {
-            return self.absorb(ticket, &shown, &strangers).await;
+            return self.has_changed_hands(ticket, &shown).await
+                || self.absorb(ticket, &shown, &strangers).await;
         }
         let is_anothers = shown.user_id != ticket.user_id;
         let parent = Parent {
@@ -104,43 +105,13 @@ impl Cases {
             return Ok(None);
         }
         match shown.claims(self.config.deskie.ticket_field) {
-            Some(claims) if self.config.deskie.is_claim_of(claims, &ticket.claim) => {
-                self.reconcile(ticket).await
+            Some(claims) if !self.config.deskie.is_claim_of(claims, &ticket.claim) => {
+                Ok(Some(Whose::Anothers(format!(
+                    "case {case} says in its ticket field that it is the ticket {claims}: put the field right in Deskie"
+                ))))
             }
-            Some(claims) => Ok(Some(Whose::Anothers(format!(
-                "case {case} says in its ticket field that it is the ticket {claims}"
-            )))),
-            // An agent may have given the case to somebody else, or merged it; what he could not do is begin it anew.
-            None if ticket.read_from.is_some() => Ok(None),
-            None => {
-                let Some(opening) = self.store.deliveries().opening(ticket.id).await? else {
-                    return self.reconcile(ticket).await;
-                };
-                let identity = Identity {
-                    email: opening.email.as_deref(),
-                    phone: opening.phone.as_deref(),
-                    custom_id: opening.custom_id.as_deref(),
-                };
-                match shown
-                    .is_of(identity, &self.client, &self.meter, Class::WebhookRead)
-                    .await
-                {
-                    Ok(true) => self.reconcile(ticket).await,
-                    Ok(false) => Ok(Some(Whose::Anothers(format!(
-                        "case {case} does not say which ticket it is, and is another customer's"
-                    )))),
-                    Err(error) => Ok(Some(Whose::Unknown(error.to_string()))),
-                }
-            }
+            claims => self.is_anothers_customer(ticket, shown, claims.is_some()).await,
         }
-    }
-
-    /// The case is the ticket's own, whatever was said before.
-    async fn reconcile(&self, ticket: &Ticket) -> Result<Option<Whose>, StoreError> {
-        if ticket.is_estranged {
-            self.store.tickets().estrange(ticket.id, None).await?;
-        }
-        Ok(None)
     }
 
     /// Nothing is taken from the case, and nothing added to it, until it is the ticket's own again.
@@ -154,7 +125,7 @@ impl Cases {
                 if self.store.tickets().estrange(ticket.id, Some(why)).await? {
                     tracing::error!(
                         ticket = %ticket.key,
-                        "{why}: nothing is sent to it or written from it; put the field right in Deskie"
+                        "{why}: until then nothing is sent to it or written from it"
                     );
                 }
                 self.store.wake.account.notify_one();
@@ -179,7 +150,7 @@ impl Cases {
     }
 
     /// Nothing is taken for the customer's own until that is known.
-    async fn put_off(&self, ticket: &Ticket, case: CaseId, error: &(dyn Display + Sync)) -> bool {
+    pub(super) async fn put_off(&self, ticket: &Ticket, case: CaseId, error: &(dyn Display + Sync)) -> bool {
         tracing::warn!(ticket = %ticket.key, %case, "whose a new customer's message is could not be asked: {error}");
         let text = error.to_string();
         if let Err(error) = self.store.tickets().read_failed(ticket.id, &text, DEFERRED).await {

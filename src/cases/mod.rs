@@ -14,6 +14,7 @@ mod account;
 mod adopt;
 mod early;
 mod elsewhere;
+mod hands;
 mod inbox;
 mod read;
 mod status;

@@ -333,7 +333,7 @@ impl Cases {
         }
         CrashPoint::ReadFetched.reached();
         let is_pending = |remote: &NewRemote| remote.state == RemoteState::Pending;
-        if new.iter().any(is_pending)
+        if (new.iter().any(is_pending) || ticket.is_estranged)
             && let Some(why) = self
                 .is_anothers(ticket, case, early.and_then(|early| early.of(&new)))
                 .await?

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::Cases;
 use crate::deskie::{self, CallError, Case, CaseQuery, Message, Order, Sort, Status, Unreadable, Writer};
 use crate::lanes::{Class, Cost, backoff};
-use crate::model::{CaseId, CrashPoint, DeliveryState, LaneId, MessageId, Seen, TroubleKind, clock};
+use crate::model::{CaseId, CrashPoint, DeliveryState, LaneId, MessageId, Seen, TroubleKind, UserId, clock};
 use crate::store::{self, Birth, Claim, Claimed, HoldKind, Meta, Parent, SeenCase, SeenStatus, StoreError};
 
 /// Deskie's list may lag behind, and its dates are whole seconds: so far back it is asked again.
@@ -338,6 +338,18 @@ impl Cases {
                 tracing::error!(ticket = %other.key, "{why}: nothing is sent to it or written from it");
             }
             self.store.wake.account.notify_one();
+        }
+        let users: Vec<(CaseId, UserId)> = cases
+            .iter()
+            .filter_map(|case| Some((case.case_id, case.user_id?)))
+            .collect();
+        for (place, ticket) in self.store.tickets().of_others(&users).await? {
+            let shown = users
+                .get(place)
+                .and_then(|(id, _)| cases.iter().find(|case| case.case_id == *id));
+            if let Some(shown) = shown {
+                self.has_changed_hands(&ticket, shown).await;
+            }
         }
         cases.retain(|case| {
             said.iter()

@@ -36,6 +36,23 @@ pub struct Opening {
     pub created_at: Option<i64>,
     /// `open`, `waiting` or `closed`, where `[ticket] status` says so.
     pub status: Option<String>,
+    /// The cells of the ticket's row that say who its `customer` is, and when it was made (`created_at`), by their columns;
+    /// none where it was not the site's row that said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named_by: Option<Value>,
+}
+
+impl Opening {
+    /// Whether both are of one customer: of one identity, of those that Deskie is told.
+    pub fn is_of_same_customer(&self, other: &Opening) -> bool {
+        let email = |opening: &Opening| opening.email.as_ref().map(|email| email.to_ascii_lowercase());
+        let digits = |opening: &Opening| -> Option<String> {
+            let phone = opening.phone.as_ref()?;
+            Some(phone.chars().filter(char::is_ascii_digit).collect())
+        };
+        let custom = |opening: &Opening| opening.channel.clone().zip(opening.custom_id.clone());
+        (email(self), digits(self), custom(self)) == (email(other), digits(other), custom(other))
+    }
 }
 
 crate::model::debug_shows!(Opening: channel, labels, priority, group_id, language_id, created_at, status);
@@ -101,6 +118,9 @@ pub fn opening(
             .map(|at| times.ticket_clock.earliest(at) as i64),
         fields: fields(row.word("fields")),
         labels: config.deskie.labels.clone(),
+        named_by: row
+            .word("named_by")
+            .and_then(|json| serde_json::from_str(json).ok()),
         ..Opening::default()
     };
     opening.labels.extend(labels(row.word("labels")));

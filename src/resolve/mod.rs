@@ -21,6 +21,7 @@ mod file_list;
 mod files;
 mod flood;
 mod fold;
+mod given;
 mod moves;
 mod newest;
 mod round;
@@ -407,13 +408,25 @@ impl Batch<'_> {
         }
         let mut known = step.links().find(section, key).await?;
         let mut is_insert = event.op == Op::Insert && !self.moves.contains(&(event.id, section));
-        if let Some(link) = known.as_mut().filter(|_| is_insert)
+        let is_another = match &known {
+            Some(link) => self.is_another_row(step, event, (section, key), link).await?,
+            None => false,
+        };
+        if is_another {
+            self.delete_noted(step, event, section, key).await?;
+            self.deleted(step, section, key, event).await?;
+            known = step.links().find(section, key).await?;
+            is_insert = true;
+        } else if let Some(link) = known.as_mut().filter(|_| is_insert)
             && self.came_back(step, event, section, key, link).await?
         {
             is_insert = false;
         }
         if section == Section::Ticket && !is_insert {
             self.status_changed(step, event).await?;
+            if !event.echo {
+                self.customer_changed(step, event, key).await?;
+            }
             if !event.echo && !self.opening_changed(step, event, key).await? {
                 self.ticket_changed(step, event, key).await?;
             }
@@ -439,6 +452,13 @@ impl Batch<'_> {
             Some(link) if is_insert && !link.gone => {
                 step.skipped().count("a known key was inserted again").await?;
                 Ok(())
+            }
+            Some(_)
+                if is_another
+                    && self.emptied.contains(&(event.xid, section))
+                    && self.made_after_start(section, event).await? != Some(true) =>
+            {
+                Ok(step.skipped().count(LOADED_AGAIN).await?)
             }
             Some(link) if is_insert => {
                 self.first_seen(step, event, section, key, link.generation + 1)

@@ -318,7 +318,7 @@ impl Batch<'_> {
     }
 
     /// Asks with the row as it was captured; cells that the image lacks are read by key first.
-    async fn ask_image(
+    pub(super) async fn ask_image(
         &self,
         reading: &Reading,
         section: Section,

@@ -481,7 +481,7 @@ pub(super) fn opening_of(ticket: &str) -> String {
         "(select opening from (
             select id, opening from {{s}}.delivery where ticket_id = {ticket}
             union all select 0, opening from {{s}}.birth where ticket_id = {ticket}
-            union all select 0, opening from {{s}}.ticket where id = {ticket}) found
+            union all select -1, opening from {{s}}.ticket where id = {ticket}) found
         where opening is not null order by id limit 1)"
     )
 }

@@ -233,15 +233,12 @@ impl Deliveries<'_, Step<'_>> {
         user: UserId,
         answered_at: Option<jiff::Timestamp>,
     ) -> Result<(), StoreError> {
-        let channel = delivery
-            .opening
-            .as_ref()
-            .and_then(|opening| opening.channel.clone());
-        let custom_id = delivery
-            .opening
-            .as_ref()
-            .and_then(|opening| opening.custom_id.clone());
+        let opening = delivery.opening.as_ref();
+        let channel = opening.and_then(|opening| opening.channel.as_deref());
+        let custom_id = opening.and_then(|opening| opening.custom_id.as_deref());
+        let named_by = opening.and_then(|opening| opening.named_by.as_ref());
         let sql = "update {s}.ticket set case_id = $2, case_number = nullif($3, ''), case_key = $8, user_id = $4, channel = $5, custom_id = $6,
+                named_by = $9,
                 opened_at = clock_timestamp(), called_at = $7::timestamptz,
                 read_wanted = case when $7::timestamptz is null then least(coalesce(read_wanted, 2), 2) else read_wanted end,
                 read_wanted_at = case when $7::timestamptz is null then clock_timestamp() else read_wanted_at end
@@ -258,6 +255,7 @@ impl Deliveries<'_, Step<'_>> {
                     &custom_id,
                     &answered_at,
                     &held,
+                    &named_by,
                 ],
             )
             .await?;

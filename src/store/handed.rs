@@ -136,6 +136,7 @@ mod tests {
                 case_number: None,
                 claim: String::new(),
                 is_estranged: false,
+                named_by: None,
                 user_id: None,
                 channel: None,
                 custom_id: None,

@@ -127,7 +127,7 @@ impl Merges<'_, Store> {
                 )
             }
             Followed::There => {
-                let sql = "update {s}.ticket set case_id = $2, case_number = coalesce(nullif($3, ''), case_number), case_key = null, estranged = null,
+                let sql = "update {s}.ticket set case_id = $2, case_number = coalesce(nullif($3, ''), case_number), case_key = null, estranged = null, given_to = null,
                         read_from = $4, merged_into = null, case_updated_at = null, read_surplus = null, read_error = null,
                         read_wanted = 0, read_wanted_at = clock_timestamp(), read_not_before = null
                     where id = $1";

@@ -6,7 +6,7 @@ use super::{Store, StoreError};
 
 /// The steps, in order, each with the SHA-256 of its text: a step that was released is never changed, what is to be
 /// different is a step of its own.
-const STEPS: [(&str, &str); 14] = [
+const STEPS: [(&str, &str); 15] = [
     (
         include_str!("../../sql/0001_state.sql"),
         "456b873c130b92fc44b5af35f7b94cb3ac8feaffbedc1d8c4a8afb373a00fc0b",
@@ -62,6 +62,10 @@ const STEPS: [(&str, &str); 14] = [
     (
         include_str!("../../sql/0045_gone_at.sql"),
         "1b313d95c8ec7e4daf2c68ca59edef8205b3b7d9092f260c6233de1e371f30a6",
+    ),
+    (
+        include_str!("../../sql/0046_given_to.sql"),
+        "a42af085a6894b3b6e76e595c32ff01cece6fadc03c07aa888e55a936d952ef7",
     ),
 ];
 

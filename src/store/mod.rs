@@ -24,6 +24,7 @@ mod event;
 mod facts;
 mod files;
 mod gap;
+mod given;
 mod handed;
 mod heads;
 mod heard;

@@ -241,12 +241,13 @@ impl Recall<'_, Step<'_>> {
                     not_before = clock_timestamp() where id = $1 and state = 'doubt' returning ticket_id)
             update {s}.ticket t set case_id = $2, case_number = nullif($3, ''), case_key = $4, user_id = $5, channel = $6,
                 custom_id = $7, opened_at = clock_timestamp(), read_from = $8, read_wanted = least(coalesce(read_wanted, 2), 2),
-                read_wanted_at = clock_timestamp()
+                read_wanted_at = clock_timestamp(), named_by = $9
             from d where t.id = d.ticket_id";
         let opening = delivery.opening.as_ref();
         let channel = opening.and_then(|opening| opening.channel.as_deref());
         let custom_id = opening.and_then(|opening| opening.custom_id.as_deref());
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
+        let named_by = opening.and_then(|opening| opening.named_by.as_ref());
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] = [
             &delivery.id.0,
             &case.0,
             &number,
@@ -255,6 +256,7 @@ impl Recall<'_, Step<'_>> {
             &channel,
             &custom_id,
             &since,
+            &named_by,
         ];
         self.0.execute(sql, &values).await?;
         self.0
@@ -315,8 +317,8 @@ impl Claims<'_, Step<'_>> {
             serde_json::to_value(opening).map_err(|error| StoreError::Damaged(error.to_string()))?;
         let sql = "update {s}.ticket set case_id = $2, case_number = nullif($3, ''), case_key = $4, user_id = $5, channel = $6,
                 custom_id = $7, opening = $8, opened_at = clock_timestamp(), read_from = $9,
-                read_wanted = least(coalesce(read_wanted, 2), 2), read_wanted_at = clock_timestamp() where id = $1";
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 9] = [
+                read_wanted = least(coalesce(read_wanted, 2), 2), read_wanted_at = clock_timestamp(), named_by = $10 where id = $1";
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
             &lane.id,
             &claim.case_id.0,
             &number,
@@ -326,6 +328,7 @@ impl Claims<'_, Step<'_>> {
             &opening.custom_id,
             &opening_json,
             &since,
+            &opening.named_by,
         ];
         self.0.execute(sql, &values).await?;
         self.0

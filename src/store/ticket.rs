@@ -20,6 +20,8 @@ pub struct Ticket {
     pub claim: String,
     /// The case is another ticket's, as it seems.
     pub is_estranged: bool,
+    /// The cells of the site's row that said who the customer is, and when it was made, where they are known.
+    pub named_by: Option<serde_json::Value>,
     /// Deskie's number of the customer.
     pub user_id: Option<UserId>,
     /// The custom channel of the case.
@@ -45,7 +47,8 @@ pub(super) const COLUMNS: &str = "t.id as lane_id, t.key as lane_key, t.gone as 
     t.case_number as lane_case_number, t.user_id as lane_user_id, t.channel as lane_channel, t.custom_id as lane_custom_id,
     t.case_updated_at as lane_case_updated_at, t.read_wanted as lane_read_wanted, t.read_wanted_at as lane_read_wanted_at,
     t.read_attempts as lane_read_attempts, t.read_surplus as lane_read_surplus, t.read_from as lane_read_from,
-    coalesce(t.case_key, t.key) as lane_claim, t.estranged is not null as lane_is_estranged, t.site_status as lane_site_status";
+    coalesce(t.case_key, t.key) as lane_claim, t.estranged is not null as lane_is_estranged, t.site_status as lane_site_status,
+    t.named_by as lane_named_by";
 
 /// The ticket whose [`COLUMNS`] the row has.
 pub(super) fn ticket(row: &tokio_postgres::Row) -> Ticket {
@@ -57,6 +60,7 @@ pub(super) fn ticket(row: &tokio_postgres::Row) -> Ticket {
         gone: row.get("lane_gone"),
         case_id: row.get("lane_case_id"),
         case_number: row.get("lane_case_number"),
+        named_by: row.get("lane_named_by"),
         user_id: row.get("lane_user_id"),
         channel: row.get("lane_channel"),
         custom_id: row.get("lane_custom_id"),

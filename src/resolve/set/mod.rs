@@ -20,6 +20,7 @@ use self::course::Course;
 use self::effects::{Effects, Enters};
 use super::compiled::key_of;
 use super::enter::echo_of;
+use super::given::may_be_given;
 use super::row::Lane;
 use super::{Batch, FROM_BEFORE, ResolveError, UNTOLD};
 use crate::config::{AttachmentOf, Message, OpenOn};
@@ -341,7 +342,7 @@ impl Batch<'_> {
             && let Some(lane) = known.lanes.get(&entry.key)
             && !matches!(entry.course, Course::Alone)
         {
-            if known.made_before.contains(&lane.id) {
+            if known.made_before.contains(&lane.id) || may_be_given(lane, entry.event) {
                 return Ok(Done::Alone);
             }
             effects.wakes.insert(lane.id);

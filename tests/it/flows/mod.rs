@@ -8,6 +8,7 @@ mod doubt;
 mod echo;
 mod erased;
 mod four;
+mod hands;
 mod locked;
 mod merged;
 mod names;

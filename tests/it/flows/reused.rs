@@ -3,7 +3,7 @@
 use deskie_cdc_sandbox::simulator::CaseId;
 use deskie_cdc_sandbox::simulator::{Books, Says};
 
-use crate::support::{AYSE, Connector, IVAN, Stage, stage, texts};
+use crate::support::{AYSE, Connector, IVAN, Stage, stage, texts, wait_until};
 
 /// What replaces a ticket of Ayşe's by one of Ivan's with the same key: two transactions, else the row has only moved.
 async fn replace(stage: &Stage, ticket: i64, truncate: bool) {
@@ -95,6 +95,76 @@ async fn a_reply_waits_while_a_captured_deletion_is_not_dealt_with() {
         assert!(line.contains("just being changed"), "{line}");
         each_reads_his_own(&stage, &connector, ticket, case).await;
     }
+}
+
+#[tokio::test]
+async fn what_takes_a_key_over_in_the_transaction_that_frees_it_is_another_customers_ticket() {
+    for free in [
+        "delete from tickets where id = T",
+        "truncate tickets, messages restart identity",
+    ] {
+        // GIVEN a ticket of Ayse's with a case and a message
+        let stage = stage().build().await;
+        let connector = stage.run().await;
+        let (ticket, case) = stage.open("secret").await;
+        let message = stage.writes(ticket, "of Ayse").await;
+        stage.until_deskie(case, 2).await;
+        stage.settled().await;
+        // WHEN one transaction of the site gives both keys to another customer's ticket and to a message of his
+        let sql = format!(
+            "begin; {free};
+             insert into tickets (id, user_id, subject, body) overriding system value values (T, 2, 'Ivan', 'private');
+             insert into messages (id, ticket_id, author, body) overriding system value values ({message}, T, 'customer', 'of Ivan');
+             commit"
+        );
+        stage.sql(&sql.replace('T', &ticket.to_string())).await;
+        // THEN he has a case of his own with all that he wrote, and she keeps hers
+        let new = wait_until("his case", || async {
+            let case_id = stage.case_of(ticket).await;
+            (case_id != case).then_some(case_id)
+        })
+        .await;
+        stage.until_deskie(new, 2).await;
+        assert_eq!(stage.case(new).contact, IVAN);
+        assert_eq!(texts(&stage.case(new)), ["private", "of Ivan"]);
+        assert_eq!(texts(&stage.case(case)), ["secret: body", "of Ayse"]);
+        // AND what she is answered is not his
+        stage.simulator.agent_reply(case, Says::text("for Ayse")).unwrap();
+        connector.wait_for_log("the reply is parked").await;
+        stage.simulator.agent_reply(new, Says::text("for Ivan")).unwrap();
+        stage.until_site(ticket, 2).await;
+        // The server may count its own numbers anew.
+        let mut rows = stage.rows(ticket).await;
+        rows.sort_unstable();
+        assert_eq!(rows, ["for Ivan", "of Ivan"]);
+    }
+}
+
+#[tokio::test]
+async fn what_takes_a_key_over_while_nothing_is_streamed_is_another_customers_ticket() {
+    // GIVEN a ticket of Ayse's with a case, and a slot that is lost
+    let stage = stage().build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("secret").await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    stage
+        .sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
+        .await;
+    // WHEN the site gives its key to another customer's ticket meanwhile
+    replace(&stage, ticket, false).await;
+    stage.writes(ticket, "of Ivan").await;
+    let _connector = stage.run().await;
+    // THEN he has a case of his own
+    let new = wait_until("his case", || async {
+        let case_id = stage.case_of(ticket).await;
+        (case_id != case).then_some(case_id)
+    })
+    .await;
+    stage.until_deskie(new, 2).await;
+    assert_eq!(stage.case(new).contact, IVAN);
+    assert_eq!(texts(&stage.case(new)), ["private", "of Ivan"]);
+    assert_eq!(texts(&stage.case(case)), ["secret: body"]);
 }
 
 #[tokio::test]

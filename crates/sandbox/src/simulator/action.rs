@@ -198,6 +198,14 @@ pub enum Action {
         #[serde(default = "newest")]
         case: CaseId,
     },
+    /// An agent gives the case to another customer, who is made where he is new.
+    GiveCase {
+        #[serde(default = "newest")]
+        case: CaseId,
+        user_email: String,
+    },
+    /// An agent links two customers' profiles: they are one person's.
+    LinkUsers { user_email: String, with: String },
     /// The account's budget becomes another.
     SetRateLimit { per_minute: u32 },
     /// The API key is revoked: 401 from now on.

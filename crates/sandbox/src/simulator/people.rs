@@ -221,6 +221,19 @@ impl State {
             Action::Restore { case } => self.set(case, |case| (case.deleted, case.spam) = (false, false))?,
             Action::Purge { case } => self.set(case, |case| case.purged = true)?,
             Action::FinishChat { case } => self.set(case, |case| case.chat_active = false)?,
+            Action::GiveCase { case, user_email } => {
+                let user = self.user_for("email", &user_email, "", None);
+                self.set(case, |case| case.user_id = user)?
+            }
+            Action::LinkUsers { user_email, with } => {
+                let [one, other] = [user_email, with].map(|email| self.user_for("email", &email, "", None));
+                for (user, with) in [(one, other), (other, one)] {
+                    if let Some(user) = self.users.get_mut(&user) {
+                        user.linked.insert(with);
+                    }
+                }
+                return Ok(Acted::default());
+            }
             Action::SetRateLimit { per_minute } => {
                 self.options.requests_per_minute = per_minute;
                 return Ok(Acted::default());

@@ -1,7 +1,7 @@
 //! The world inside: users, cases, messages, and what happens when one is added. No I/O: webhooks to be sent are
 //! left in `outbox` for the caller.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -41,6 +41,9 @@ pub(super) struct User {
     pub company_name: String,
     pub company_position: String,
     pub custom_fields: Map<String, Value>,
+    /// The other profiles of the same person.
+    #[serde(default)]
+    pub linked: BTreeSet<UserId>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -296,6 +299,7 @@ impl State {
                 company_name: String::new(),
                 company_position: String::new(),
                 custom_fields: Map::new(),
+                linked: BTreeSet::new(),
                 created_at: now,
                 updated_at: now,
             },

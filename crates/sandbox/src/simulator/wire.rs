@@ -176,7 +176,7 @@ impl State {
             "user_note": user.note,
             "language_id": user.language_id,
             "custom_fields": self.fields(&user.custom_fields),
-            "linked_users": [],
+            "linked_users": user.linked,
         }})
     }
 

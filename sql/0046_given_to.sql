@@ -1,0 +1,6 @@
+-- A ticket whose case is open may be given to another customer on the site: its case would go on as the former one's.
+alter table {schema}.ticket
+    add column named_by jsonb,
+    add column given_to jsonb;
+comment on column {schema}.ticket.named_by is 'The cells of the site''s row that say who the customer is, and when it was made, as they were when the case was taken for his.';
+comment on column {schema}.ticket.given_to is 'As delivery.opening: whose the ticket is on the site now, while its case is another customer''s.';

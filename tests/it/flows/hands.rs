@@ -1,0 +1,227 @@
+//! A ticket whose customer becomes another one, on the site or in Deskie: nothing goes either way until both are one person's.
+
+use deskie_cdc_sandbox::simulator::{Action, CaseId, Says};
+
+use crate::support::{AYSE, IVAN, Stage, stage, texts, wait_until};
+
+/// The site gives a ticket to another customer.
+async fn gives(stage: &Stage, ticket: i64, to: &str) {
+    let sql = "update tickets set user_id = (select id from users where email = $1) where id = $2";
+    let changed = stage.site.client.execute(sql, &[&to, &ticket]).await.unwrap();
+    assert_eq!(changed, 1);
+}
+
+/// How many answers of agents the ticket has.
+async fn answers(stage: &Stage, ticket: i64) -> i64 {
+    let sql = format!("select count(*) from messages where author = 'agent' and ticket_id = {ticket}");
+    stage.count(&sql).await
+}
+
+async fn until_answered(stage: &Stage, ticket: i64) {
+    wait_until("the answer is there", || async {
+        (answers(stage, ticket).await == 1).then_some(())
+    })
+    .await;
+}
+
+async fn until_held(stage: &Stage, count: i64) {
+    let held = "select count(*) from deskie_cdc.ticket where estranged is not null";
+    wait_until("tickets are held", || async {
+        (stage.count(held).await == count).then_some(())
+    })
+    .await;
+}
+
+/// Looks at the case again at once; without this it is done every ten minutes.
+async fn look_again(stage: &Stage) {
+    stage
+        .sql("update deskie_cdc.ticket set read_not_before = null where read_wanted is not null")
+        .await;
+}
+
+fn give(stage: &Stage, case: CaseId, to: &str) {
+    let user_email = to.to_owned();
+    stage
+        .simulator
+        .act(Action::GiveCase { case, user_email })
+        .unwrap();
+}
+
+async fn until_texts(stage: &Stage, case: CaseId, wanted: &[&str]) {
+    stage
+        .deskie("the case's messages", |books| {
+            books.case(case).is_some_and(|case| texts(case) == wanted)
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_ticket_that_the_site_gives_to_another_customer_is_held_until_its_case_is_his() {
+    for open_on in ["message", "ticket"] {
+        // GIVEN Ayse's ticket with a case
+        let mut site = stage().set("deskie", "sweep = \"1s\"");
+        if open_on == "message" {
+            site = site
+                .config("open_on = \"ticket\"", "open_on = \"message\"")
+                .config(
+                    "body = \"body\"\ncreated_at = \"created_at\"\ncustomer",
+                    "created_at = \"created_at\"\ncustomer",
+                )
+                .opens_by(
+                    "with t as (insert into tickets (user_id, subject, body)
+                         select id, $1, '' from users where email = 'kate@example.com' returning id)
+                     insert into messages (ticket_id, author, body) select id, 'customer', 'marker' from t returning ticket_id",
+                );
+        }
+        let stage = site.build().await;
+        let _connector = stage.run().await;
+        let ticket = stage.ticket(AYSE, "Soru", "first").await;
+        if open_on == "message" {
+            stage.writes(ticket, "first").await;
+        }
+        let case = stage.case_of(ticket).await;
+        stage.settled().await;
+        let before = texts(&stage.case(case)).join("\n");
+        // WHEN she gets another address and the row is touched, THEN nothing is held
+        stage
+            .sql(&format!(
+                "update users set email = 'new@example.org' where email = '{AYSE}'"
+            ))
+            .await;
+        stage
+            .sql(&format!(
+                "update tickets set subject = subject || '!' where id = {ticket}"
+            ))
+            .await;
+        stage.writes(ticket, "still of Ayse").await;
+        stage.settled().await;
+        until_held(&stage, 0).await;
+        assert_eq!(
+            texts(&stage.case(case)).join("\n"),
+            format!("{before}\nstill of Ayse")
+        );
+        // WHEN the site gives the ticket to Ivan, who writes, and an agent answers in her case
+        gives(&stage, ticket, IVAN).await;
+        stage.writes(ticket, "private of Ivan").await;
+        until_held(&stage, 1).await;
+        stage.simulator.agent_reply(case, Says::text("for Ayse")).unwrap();
+        look_again(&stage).await;
+        let behind = stage.ticket(IVAN, "Behind", "behind").await;
+        stage.writes(behind, "behind").await;
+        stage.case_of(behind).await;
+        // THEN neither crosses, and it is told
+        let status = wait_until("it is told", || async {
+            let status = stage.workplace.command(&["status"]).await.stdout;
+            status.contains("to another customer").then_some(status)
+        })
+        .await;
+        assert!(status.contains(&format!("ticket {ticket}")), "{status}");
+        assert!(!texts(&stage.case(case)).contains(&"private of Ivan"));
+        assert_eq!(answers(&stage, ticket).await, 0);
+        // WHEN an agent gives the case to Ivan
+        give(&stage, case, IVAN);
+        look_again(&stage).await;
+        // THEN both go on, and he speaks as himself
+        until_answered(&stage, ticket).await;
+        until_texts(
+            &stage,
+            case,
+            &[before.as_str(), "still of Ayse", "for Ayse", "private of Ivan"],
+        )
+        .await;
+        until_held(&stage, 0).await;
+        let last = stage.case(case).messages.last().unwrap().user_id;
+        assert_ne!(last, stage.case(case).messages[0].user_id);
+        // WHEN the site gives it back, and the two profiles are one person's
+        gives(&stage, ticket, "new@example.org").await;
+        stage.writes(ticket, "and back").await;
+        until_held(&stage, 1).await;
+        let link = Action::LinkUsers {
+            user_email: "new@example.org".to_owned(),
+            with: IVAN.to_owned(),
+        };
+        stage.simulator.act(link).unwrap();
+        look_again(&stage).await;
+        // THEN it goes on
+        stage
+            .deskie("the last message", |books| {
+                books
+                    .case(case)
+                    .is_some_and(|case| texts(case).contains(&"and back"))
+            })
+            .await;
+        until_held(&stage, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_that_the_site_takes_back_goes_on() {
+    // GIVEN a ticket that was given to another customer, and a message that waits
+    let stage = stage().build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    gives(&stage, ticket, IVAN).await;
+    until_held(&stage, 1).await;
+    stage.writes(ticket, "waits").await;
+    // WHEN the site gives it back, THEN it goes on
+    gives(&stage, ticket, AYSE).await;
+    until_texts(&stage, case, &["Soru: body", "waits"]).await;
+    until_held(&stage, 0).await;
+}
+
+#[tokio::test]
+async fn a_case_that_deskie_gives_to_another_customer_is_held_and_a_linked_profile_is_followed() {
+    // GIVEN a ticket with a case
+    let stage = stage().set("deskie", "sweep = \"1s\"").build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    // WHEN an agent gives the case to a stranger, answers him, and the customer writes on the site
+    give(&stage, case, "stranger@example.org");
+    stage
+        .simulator
+        .agent_reply(case, Says::text("for the stranger"))
+        .unwrap();
+    until_held(&stage, 1).await;
+    stage.writes(ticket, "of Ayse").await;
+    // What comes behind it is there.
+    stage.case_of(stage.ticket(IVAN, "Behind", "behind").await).await;
+    // THEN neither crosses, and it is told
+    assert_eq!(answers(&stage, ticket).await, 0);
+    assert_eq!(texts(&stage.case(case)), ["Soru: body", "for the stranger"]);
+    let status = stage.workplace.command(&["status"]).await.stdout;
+    assert!(status.contains("given to another customer in Deskie"), "{status}");
+    // WHEN it turns out that he is the same person
+    let link = Action::LinkUsers {
+        user_email: AYSE.to_owned(),
+        with: "stranger@example.org".to_owned(),
+    };
+    stage.simulator.act(link).unwrap();
+    look_again(&stage).await;
+    // THEN all goes on, said by the profile that the case has
+    until_answered(&stage, ticket).await;
+    until_texts(&stage, case, &["Soru: body", "for the stranger", "of Ayse"]).await;
+    let messages = stage.case(case).messages;
+    assert_ne!(messages[0].user_id, messages[2].user_id);
+    // AND what he says by mail is the customer's
+    stage
+        .simulator
+        .act(Action::CustomerMailReply {
+            case,
+            says: Says::text("by mail"),
+            from: None,
+            quote: false,
+        })
+        .unwrap();
+    wait_until("the mail is there", || async {
+        stage
+            .rows(ticket)
+            .await
+            .iter()
+            .any(|row| row.contains("by mail"))
+            .then_some(())
+    })
+    .await;
+    until_held(&stage, 0).await;
+}
