@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Cases;
 use super::read::DEFERRED;
-use crate::deskie::{CallError, Case, Message, Outcome, Writer};
+use crate::deskie::{CallError, Case, CaseQuery, Message, Outcome, Sort, Writer};
 use crate::lanes::{Call, Class, Cost};
 use crate::model::{CaseId, UserId};
 use crate::store::{Parent, StoreError, Ticket};
@@ -78,6 +78,44 @@ impl Cases {
             };
             if let Err(error) = self.store.merges().follow(other, case, &parent).await {
                 return self.put_off(ticket, into.case_id, &error).await;
+            }
+        }
+        self.absorb_foreign(ticket, into, users).await
+    }
+
+    /// The same where their cases are no tickets of the site: what was said in them before the merge is told by its time.
+    async fn absorb_foreign(&self, ticket: &Ticket, into: &Case, users: &[UserId]) -> bool {
+        for user in users {
+            let query = CaseQuery {
+                user_id: Some(*user),
+                sort: Some(Sort::UpdatedDesc),
+                page: Some(1),
+                limit: Some(100),
+                show_merged_cases: true,
+                ..CaseQuery::default()
+            };
+            let call = self.meter.acquire(Class::WebhookRead, Cost::Read).await;
+            let answer = self.client.cases(&query).await;
+            self.meter.settle(call, &answer);
+            let cases = match answer {
+                Ok(answer) => answer.value.items,
+                Err(error) if error.outcome() == Outcome::Refused => continue,
+                Err(error) => return self.put_off(ticket, into.case_id, &error).await,
+            };
+            let merged = cases
+                .iter()
+                .filter(|case| case.parent_case_id == Some(into.case_id))
+                .filter_map(|case| Parent::since(true, case.updated_at))
+                .max();
+            let Some(until) = merged else { continue };
+            match self.store.merges().absorb(ticket.id, until).await {
+                Ok(false) => {}
+                Ok(true) => tracing::warn!(
+                    ticket = %ticket.key,
+                    "another customer's case was merged into case {}: what was said in it is not shown in the ticket",
+                    into.case_id
+                ),
+                Err(error) => return self.put_off(ticket, into.case_id, &error).await,
             }
         }
         false

@@ -72,7 +72,14 @@ impl Batch<'_> {
         };
         let code = error.code().map(|code| code.code());
         match fault_of(code) {
-            Fault::Row => Ok(Err(describe(&error))),
+            // A word in the mapping that is no value of its type any more (a label of an enum) is refused without any row.
+            Fault::Row => match site::prepare(&self.site, sql).await {
+                Ok(_) => Ok(Err(describe(&error))),
+                Err(own) => Err(match fault_of(own.code().map(|code| code.code())) {
+                    Fault::Connection => ResolveError::Site(describe(&own)),
+                    _ => ResolveError::Mapping(describe(&own)),
+                }),
+            },
             Fault::Connection => Err(ResolveError::Site(describe(&error))),
             Fault::Stale if !self.is_fresh => Err(ResolveError::Stale(describe(&error))),
             Fault::Stale | Fault::Open => {

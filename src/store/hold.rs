@@ -186,7 +186,7 @@ impl Account<'_, Store> {
                         custom_id = null, merged_into = null, child_of = null, read_from = null, customer_at = null,
                         opened_at = null, read_wanted = null, read_wanted_at = null, read_not_before = null,
                         read_attempts = 0, read_error = null, read_surplus = null, case_updated_at = null,
-                        called_at = null, ask_first = false, estranged = null, named_by = null, given_to = null, status = null, status_at = null,
+                        called_at = null, ask_first = false, estranged = null, named_by = null, given_to = null, absorbed_at = null, status = null, status_at = null,
                         status_seen_at = null
                     where case_id is not null returning id, (select o.case_id from {s}.ticket o where o.id = ticket.id) as case_id)
                  insert into {s}.journal (ticket_id, what, detail)

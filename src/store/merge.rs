@@ -80,10 +80,20 @@ impl Merges<'_, Store> {
             .collect())
     }
 
-    /// Until when a ticket's case may hold what was said in the cases of other customers' tickets, which were merged into it
-    /// then; `None`: none were.
+    /// A case that is no ticket's was merged into a ticket's at that time. True where that is news.
+    pub async fn absorb(self, ticket: LaneId, until: jiff::Timestamp) -> Result<bool, StoreError> {
+        let sql = "with t as (update {s}.ticket set absorbed_at = $2
+                where id = $1 and absorbed_at is distinct from greatest(absorbed_at, $2) and (select {s}.fence($3)) returning id)
+            insert into {s}.journal (ticket_id, what) select id, 'another customer''s case was merged into its own' from t";
+        Ok(self.0.execute(sql, &[&ticket, &until, &self.0.epoch().0]).await? > 0)
+    }
+
+    /// Until when a ticket's case may hold what was said in other customers' cases, which were merged into it then; `None`: none
+    /// were.
     pub async fn absorbed(self, ticket: LaneId, case: CaseId) -> Result<Option<jiff::Timestamp>, StoreError> {
-        let sql = "select max(read_from) from {s}.ticket where merged_into = $1 and id <> $2";
+        let sql =
+            "select greatest((select max(read_from) from {s}.ticket where merged_into = $1 and id <> $2),
+            (select absorbed_at from {s}.ticket where id = $2))";
         let rows = self.0.query(sql, &[&case.0, &ticket]).await?;
         Ok(rows.first().and_then(|row| row.get(0)))
     }

@@ -65,7 +65,7 @@ const STEPS: [(&str, &str); 15] = [
     ),
     (
         include_str!("../../sql/0046_given_to.sql"),
-        "a42af085a6894b3b6e76e595c32ff01cece6fadc03c07aa888e55a936d952ef7",
+        "c84fab0b9baa28028a483ce6748e07d35a6f6f1cadd3182095ceacea65fa6e5e",
     ),
 ];
 

@@ -120,3 +120,35 @@ async fn a_mapped_column_that_is_dropped_and_comes_back_loses_nothing() {
     let found = compare(&stage, &books, &[ticket], &HashSet::new()).await;
     assert!(found.is_well() && found.to_deskie == 5, "{found:#?}");
 }
+
+#[tokio::test]
+async fn a_label_that_the_mapping_names_and_the_site_renames_stops_the_mapping_and_parks_nothing() {
+    // GIVEN a mapping that names a label of an enum
+    let stage = stage()
+        .config(
+            "where = \"not m.is_internal\"",
+            "where = \"not m.is_internal and t.status <> 'answered'\"",
+        )
+        .build()
+        .await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("one").await;
+    stage.settled().await;
+    assert!(connector.sigterm_and_wait().await.success());
+    // WHEN the site renames it
+    stage
+        .sql("alter type ticket_status rename value 'answered' to 'replied'")
+        .await;
+    let connector = stage.run().await;
+    stage.writes(ticket, "waits").await;
+    let line = connector.wait_for_log("resolving stopped").await;
+    assert!(line.contains("ticket_status"), "{line}");
+    let parked = "select count(*) from deskie_cdc.delivery where state = 'parked'";
+    assert_eq!(stage.count(parked).await, 0);
+    // THEN it goes on once that is mended
+    stage
+        .sql("alter type ticket_status rename value 'replied' to 'answered'")
+        .await;
+    stage.until_deskie(case, 2).await;
+    stage.settled().await;
+}

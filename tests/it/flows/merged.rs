@@ -414,3 +414,48 @@ async fn what_was_said_in_a_case_before_it_was_merged_into_another_customers_is_
     assert_eq!(stage.rows(other).await, ["known", "for Ivan"]);
     assert_eq!(stage.rows(ticket).await, ["known"]);
 }
+
+#[tokio::test]
+async fn what_was_said_in_a_strangers_case_before_it_was_merged_into_a_tickets_is_held() {
+    // GIVEN a ticket with a case, and a stranger's case that came by mail and was answered
+    let stage = stage().set("deskie", "sweep = \"1s\"").build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let stranger = foreign_case(&stage, "zed@example.org", "secret of Zed");
+    stage
+        .simulator
+        .agent_reply(stranger, Says::text("secret answer"))
+        .unwrap();
+    stage.settled().await;
+    // Deskie's clock tells whole seconds.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    // WHEN an agent merges it into the ticket's
+    stage.simulator.merge(stranger, case).unwrap();
+    // THEN what was said in it is held for a person
+    let parked = "select count(*) from deskie_cdc.remote where state = 'parked'";
+    wait_until("they are held", || async {
+        (stage.count(parked).await == 2).then_some(())
+    })
+    .await;
+    let discard = "failed discard --kind reply --yes --reason Zed's";
+    let discard: Vec<&str> = discard.split(' ').collect();
+    stage.workplace.command(&discard).await.ok();
+    // AND what is said afterwards crosses, the stranger's mails too: he may be in copy
+    stage.past_our_calls().await;
+    stage.simulator.agent_reply(case, Says::text("for both")).unwrap();
+    stage.until_site(ticket, 1).await;
+    stage
+        .simulator
+        .act(Action::CustomerMailReply {
+            case,
+            says: Says::text("in copy"),
+            from: Some("zed@example.org".to_owned()),
+            quote: false,
+        })
+        .unwrap();
+    wait_until("the mail is there", || async {
+        (stage.rows(ticket).await.len() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(stage.rows(ticket).await, ["for both", "in copy"]);
+}
