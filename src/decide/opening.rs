@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Cells, Ruling, Times, seconds};
 use crate::config::Config;
 use crate::mapping::read::TICKET_OUTPUTS;
 use crate::model::TicketKey;
+use crate::text;
 
 /// What create_case needs besides the body. Its `Debug` shows nothing of the customer's.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,22 +37,23 @@ pub struct Opening {
     pub created_at: Option<i64>,
     /// `open`, `waiting` or `closed`, where `[ticket] status` says so.
     pub status: Option<String>,
-    /// The cells of the ticket's row that say who its `customer` is, and when it was made (`created_at`), by their columns;
-    /// none where it was not the site's row that said so.
+    /// The cells of the ticket's row that say who its `customer` is, and when it was made (`created_at`), by their columns, and
+    /// a fingerprint of `who` that is; none where it was not the site's row that said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named_by: Option<Value>,
 }
 
 impl Opening {
-    /// Whether both are of one customer: of one identity, of those that Deskie is told.
-    pub fn is_of_same_customer(&self, other: &Opening) -> bool {
-        let email = |opening: &Opening| opening.email.as_ref().map(|email| email.to_ascii_lowercase());
-        let digits = |opening: &Opening| -> Option<String> {
-            let phone = opening.phone.as_ref()?;
-            Some(phone.chars().filter(char::is_ascii_digit).collect())
-        };
-        let custom = |opening: &Opening| opening.channel.clone().zip(opening.custom_id.clone());
-        (email(self), digits(self), custom(self)) == (email(other), digits(other), custom(other))
+    /// What of the row names the customer, with a fingerprint of who that is: his identity itself is forgotten with the row.
+    fn name(&mut self, cells: Option<String>) {
+        let cells: Option<Map<String, Value>> = cells.and_then(|json| serde_json::from_str(&json).ok());
+        let Some(mut named_by) = cells else { return };
+        let email = self.email.as_ref().map(|email| email.to_ascii_lowercase());
+        let digits = |phone: &String| phone.chars().filter(char::is_ascii_digit).collect::<String>();
+        let custom = self.channel.as_ref().zip(self.custom_id.as_ref());
+        let who = format!("{:?}", (email, self.phone.as_ref().map(digits), custom));
+        named_by.insert("who".to_owned(), text::digest(&who).into());
+        self.named_by = Some(Value::Object(named_by));
     }
 }
 
@@ -142,6 +144,7 @@ pub fn opening(
     } else {
         return wait("the customer has neither e-mail nor phone".to_owned());
     }
+    opening.name(value("named_by"));
     Ok(opening)
 }
 

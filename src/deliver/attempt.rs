@@ -94,6 +94,9 @@ impl Deliverer {
         if let Some(case) = delivery.case_id.filter(|_| error.is_gone()) {
             return self.case_gone(delivery, case, &error, delivery.attempts).await;
         }
+        if let Some(case) = delivery.case_id.filter(|_| error.is_message_not_found()) {
+            return self.message_gone(delivery, case, &error).await;
+        }
         let outcome = match self.outcome(delivery, &error).await {
             // A state, not an addition: a call whose answer was lost is simply made again.
             Outcome::Doubt if is_repeatable(delivery.act) => Outcome::Retry,

@@ -56,6 +56,26 @@ impl Deliverer {
         self.park(delivery, &why, error.answered()).await;
     }
 
+    /// The message that was to be changed is not in its case: the case was merged, or somebody has deleted the message in
+    /// Deskie, where there is nothing to change then.
+    pub(super) async fn message_gone(&self, delivery: &Delivery, case: CaseId, error: &CallError) {
+        let attempts = delivery.attempts;
+        match self.get(case).await {
+            Ok(found) => match parent(&found, case) {
+                Some(parent) => self.follow(delivery, &found, case, parent, attempts).await,
+                // The API's own word once may have been a slip.
+                None if attempts.unsigned_abs() < UNCLEAR => self.later(delivery, error, attempts).await,
+                None => {
+                    let why = "the message was deleted in Deskie";
+                    tracing::warn!(ticket = %delivery.ticket_key, %case, "an edit is not sent: {why}");
+                    let skip = || self.store.deliveries().skip(delivery.id, why);
+                    self.durably("an edit of what is gone", skip).await;
+                }
+            },
+            Err(error) => self.later(delivery, &error, attempts).await,
+        }
+    }
+
     /// Whether a case that a read does not find either is gone: the API says so itself, or answers other reads.
     async fn is_gone_for_good(&self, delivery: &Delivery, error: &CallError) -> bool {
         error.code().is_some() || self.confirmed(delivery).await.is_ok_and(|times| times >= UNCLEAR)
@@ -104,7 +124,7 @@ impl Deliverer {
     }
 
     async fn later(&self, delivery: &Delivery, error: &CallError, attempts: i32) {
-        tracing::warn!(ticket = %delivery.ticket_key, "the case was not found, and whether it is gone is not known yet: {error}");
+        tracing::warn!(ticket = %delivery.ticket_key, "what the call is for was not found, and whether it is gone is not known yet: {error}");
         let after = backoff::retry_delay(attempts.unsigned_abs(), rand::random());
         let text = error.to_string();
         self.durably("a retry", || {

@@ -209,6 +209,11 @@ impl CallError {
         matches!(self.kind, ErrorKind::Gone { code: Some(_), .. })
     }
 
+    /// True where the API says that the message that was to be changed is not in the case.
+    pub fn is_message_not_found(&self) -> bool {
+        self.code() == Some("message_not_found")
+    }
+
     /// True where the case does not exist (any more), as far as this answer tells: a read of it confirms that.
     pub fn is_gone(&self) -> bool {
         matches!(self.kind, ErrorKind::Gone { .. })

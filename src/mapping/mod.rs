@@ -19,6 +19,7 @@ pub mod lexer;
 pub mod list;
 mod many;
 pub mod moment;
+mod naming;
 pub mod read;
 pub mod scan;
 pub mod scope;

@@ -301,57 +301,11 @@ pub fn ticket(config: &Ticket, shape: &Shape, source: Source) -> Reading {
         value(&config.priority),
         value(&config.group_id),
         value(&config.language_id),
-        named_by_sql(config, shape),
+        super::naming::named_by_sql(config, shape),
     ];
     let join = config.join.as_ref().map_or("", |join| join.sql.as_str());
     let sql = format!("select {}\nfrom {from}\n{join}\nlimit 2", outputs.join(",\n  "));
     source.reading(sql, columns)
-}
-
-/// The columns of a ticket's row that say who its customer is, by which alone the row may come to be another customer's: a
-/// superset, without the key.
-fn naming_columns(config: &Ticket, shape: &Shape) -> Vec<String> {
-    let customer = &config.customer;
-    let naming = [
-        &config.channel,
-        &customer.email,
-        &customer.phone,
-        &customer.custom_id,
-    ];
-    row_columns(naming.into_iter().flatten().collect(), config, shape)
-}
-
-/// Those that say when it was made.
-fn making_columns(config: &Ticket, shape: &Shape) -> Vec<String> {
-    row_columns(config.created_at.iter().collect(), config, shape)
-}
-
-fn row_columns<'a>(mut expressions: Vec<&'a Expr>, config: &'a Ticket, shape: &Shape) -> Vec<String> {
-    if expressions.iter().any(|expression| reads_beyond("t", expression)) {
-        expressions.extend(&config.join);
-    }
-    let mut columns = mentioned(&expressions, "t", shape);
-    columns.retain(|column| !shape.key.contains(column));
-    columns
-}
-
-/// What of a ticket's row says who its customer is, and what says when it was made: the cells by their columns, as JSON.
-fn named_by_sql(config: &Ticket, shape: &Shape) -> String {
-    let cells = |columns: Vec<String>| {
-        let cells: Vec<String> = columns
-            .iter()
-            .map(|column| {
-                let name = column.replace('\'', "''");
-                format!("'{name}', t.{}::pg_catalog.text", quote_ident(column))
-            })
-            .collect();
-        format!("pg_catalog.jsonb_build_object({})", cells.join(", "))
-    };
-    let customer = cells(naming_columns(config, shape));
-    let created_at = cells(making_columns(config, shape));
-    format!(
-        "pg_catalog.jsonb_build_object('customer', {customer}, 'created_at', {created_at})::pg_catalog.text"
-    )
 }
 
 /// Whether an expression reads anything but the message's own row, so that the joins must stand before it.

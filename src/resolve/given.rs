@@ -54,7 +54,7 @@ impl Batch<'_> {
         let Some(image) = self.newest_image(event, Section::Ticket).await? else {
             return Ok(());
         };
-        let now = match self.customer(step, event, &ticket, &image).await? {
+        let now = match self.customer(event, &ticket, &image).await? {
             Customer::Same(None) => return Ok(()),
             Customer::Same(Some(now)) => {
                 return Ok(step.tickets().is_his(ticket.id, now.named_by.as_ref()).await?);
@@ -108,7 +108,7 @@ impl Batch<'_> {
         if !is_found && !differ(&named_by, "customer", &event.image) {
             return Ok(false);
         }
-        let Customer::Another(now) = self.customer(step, event, &ticket, &event.image).await? else {
+        let Customer::Another(now) = self.customer(event, &ticket, &event.image).await? else {
             return Ok(false);
         };
         let made = |by: &Value| {
@@ -127,7 +127,6 @@ impl Batch<'_> {
     /// Whose the ticket's row is now, beside its case.
     async fn customer(
         &self,
-        step: &Step<'_>,
         event: &Event,
         ticket: &Ticket,
         image: &Value,
@@ -141,10 +140,11 @@ impl Batch<'_> {
         let Ok(now) = decide::opening(self.config, &outputs, &ticket.key, &times) else {
             return Ok(Customer::Same(None));
         };
-        Ok(match step.tickets().customer(ticket.id).await? {
-            None => Customer::Same(None),
-            Some(before) if now.is_of_same_customer(&before) => Customer::Same(Some(now)),
-            Some(_) => Customer::Another(now),
+        let who = |named_by: &Option<Value>| named_by.as_ref()?.get("who").cloned();
+        let is_same = who(&now.named_by) == who(&ticket.named_by);
+        Ok(match is_same {
+            true => Customer::Same(Some(now)),
+            false => Customer::Another(now),
         })
     }
 }

@@ -175,7 +175,7 @@ impl Deliveries<'_, Step<'_>> {
     pub async fn forget(self, link: LinkId) -> Result<(), StoreError> {
         let sql = "update {s}.delivery d set body = null, image = null, edited = null, answer = null
             where d.link_id = $1 and d.body is not null and (d.state = 'skipped' or (d.state = 'discarded' and d.doubt_since is null)
-                or (d.state = 'delivered' and (d.message_id is not null
+                or (d.state = 'delivered' and (d.message_id is not null or d.act = 'edit'
                     or exists (select from {s}.delivery h where h.id = d.lead and h.message_id is not null))))";
         self.0.execute(sql, &[&link.0]).await?;
         Ok(())
@@ -184,7 +184,8 @@ impl Deliveries<'_, Step<'_>> {
     /// Drops what the site deleted before it was sent, and what was to follow up on that. Returns how many deliveries that were.
     /// What tells of a ticket's own row, which is no message itself, stays.
     pub async fn drop_unsent(self, link: LinkId, reason: &str) -> Result<u64, StoreError> {
-        let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null, body = null
+        let sql = "update {s}.delivery set state = 'skipped', error = $2, done_at = now(), image = null, body = null,
+                edited = null, opening = null
             where link_id = $1 and act <> 'file' and (state = 'unresolved' or (state = 'queued' and intent_at is null))
               and not exists (select from {s}.delivery o where o.link_id = $1 and o.state
                               in ('sending', 'doubt', 'delivered', 'parked'))

@@ -2,19 +2,12 @@
 
 use serde_json::Value;
 
-use super::delivery::{opening, opening_of};
+use super::delivery::opening;
 use super::ticket::{COLUMNS, ticket};
 use super::{Opening, Step, Store, StoreError, Ticket, Tickets};
 use crate::model::{CaseId, LaneId, UserId};
 
 impl Tickets<'_, Step<'_>> {
-    /// Whose the ticket's case is: what it was opened with, or what Deskie's case was last found to be of.
-    pub async fn customer(self, ticket: LaneId) -> Result<Option<Opening>, StoreError> {
-        let sql = format!("select {}", opening_of("$1"));
-        let rows = self.0.query(&sql, &[&ticket]).await?;
-        opening(rows.first().and_then(|row| row.get(0)))
-    }
-
     /// The ticket's row is of the customer whose case it has, and says so by these cells; what was held for that goes on.
     pub async fn is_his(self, ticket: LaneId, named_by: Option<&Value>) -> Result<(), StoreError> {
         let sql = "with was as (select given_to from {s}.ticket where id = $1),

@@ -273,7 +273,7 @@ impl Links<'_, Step<'_>> {
         // As with a deletion: what was not sent yet is not sent at all, unless the row is loaded again.
         let drop = "with d as (
                 update {s}.delivery d set state = 'skipped', error = 'the site emptied the table before it was sent',
-                    done_at = now(), image = null, body = null
+                    done_at = now(), image = null, body = null, edited = null, opening = null
                 from {s}.link l where l.id = d.link_id and l.section = $1 and l.gone_xid = $2::text::xid8
                     and d.act <> 'file' and (d.state = 'unresolved' or (d.state = 'queued' and d.intent_at is null))
                     and not exists (select from {s}.delivery o where o.link_id = d.link_id

@@ -208,9 +208,15 @@ impl Store {
                  opening = case when call = 'create_case' or ask is not null then opening end
              where id in (select d.id from {s}.delivery d
                  where d.done_at < now() - make_interval(secs => $1) and d.body is not null
-                   and (d.message_id is not null or d.state <> 'delivered'
+                   and (d.message_id is not null or d.state <> 'delivered' or d.act = 'edit'
                         or exists (select from {s}.delivery h where h.id = d.lead
                                    and (h.message_id is not null or h.body is null))) order by d.done_at limit {n})",
+            // Whose the ticket was, once it is certain that its row does not come back.
+            "update {s}.delivery set opening = null
+             where id in (select d.id from {s}.link l join {s}.delivery d on d.ticket_id = l.ticket_id
+                 where l.section = 'ticket' and l.gone and d.opening is not null and d.state in ('delivered', 'skipped', 'discarded')
+                   and l.gone_at between now() - interval '2 days' - make_interval(secs => $1) and now() - interval '1 hour'
+                 limit {n})",
             "update {s}.remote set payload = null
              where message_id in (select message_id from {s}.remote
                  where done_at < now() - make_interval(secs => $1) and payload is not null order by done_at limit {n})",

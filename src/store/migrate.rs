@@ -65,7 +65,7 @@ const STEPS: [(&str, &str); 15] = [
     ),
     (
         include_str!("../../sql/0046_given_to.sql"),
-        "c84fab0b9baa28028a483ce6748e07d35a6f6f1cadd3182095ceacea65fa6e5e",
+        "90cb627db079a1efe8ecbd06a96b8a9e49e55c5219b0784bbc313d1908464125",
     ),
 ];
 

@@ -31,7 +31,7 @@ pub use files::{Told, lost_files, names_of_files, same_files, with_links};
 pub use history::{Known, may_quote};
 pub use incoming::{Incoming, append_links, incoming, plain, read};
 pub use outgoing::{Body, joined, outgoing};
-pub use same::{Shown, fingerprints, normalise, shown, shown_plainly};
+pub use same::{Shown, digest, fingerprints, normalise, shown, shown_plainly};
 pub use split::{Limits, MIN_PART, Parts, parts, plain_parts, split};
 
 /// A value that should be one of some words, for a log line: as it is where it may be one, else what it is like. A mapping

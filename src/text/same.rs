@@ -78,7 +78,7 @@ pub fn fingerprints(text: &str, html: &str) -> Vec<String> {
 }
 
 /// A fingerprint of visible characters.
-pub(super) fn digest(words: &str) -> String {
+pub fn digest(words: &str) -> String {
     let digest = Sha256::digest(words.as_bytes());
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -553,3 +553,33 @@ async fn an_edit_that_comes_as_messages_are_joined_changes_its_own_alone() {
     let whole = texts(&stage.case(case)).join("|");
     assert!(whole.contains("bir") && whole.contains("üç"), "{whole}");
 }
+
+#[tokio::test]
+async fn an_edit_of_what_an_agent_deleted_in_deskie_holds_nothing_up() {
+    // GIVEN a message that an agent has deleted in Deskie
+    let stage = edits().build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let row = stage.writes(ticket, "bir").await;
+    stage.until_deskie(case, 2).await;
+    stage.settled().await;
+    let message = stage.case(case).messages.last().unwrap().message_id;
+    stage
+        .simulator
+        .act(Action::DeleteMessage { case, message })
+        .unwrap();
+    // WHEN the customer edits it, and writes on
+    set_body(&stage, row, "iki").await;
+    stage.writes(ticket, "devam").await;
+    // THEN that is sent, and nobody has to do anything
+    stage
+        .deskie("the next message", |books| {
+            books
+                .case(case)
+                .is_some_and(|case| texts(case).contains(&"devam"))
+        })
+        .await;
+    stage.settled().await;
+    let failed = stage.workplace.command(&["failed", "list"]).await.ok();
+    assert!(failed.stdout.contains("nothing waits"), "{}", failed.stdout);
+}
