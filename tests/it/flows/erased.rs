@@ -2,7 +2,7 @@
 
 use deskie_cdc_sandbox::simulator::{Fault, FaultKind, Match};
 
-use crate::support::{Stage, stage, texts, wait_until};
+use crate::support::{IVAN, Stage, stage, texts, wait_until};
 
 /// How a first attempt may end that Deskie did not carry out.
 fn failures() -> [FaultKind; 3] {
@@ -88,4 +88,41 @@ async fn the_text_of_a_deleted_row_goes_at_once() {
         texts(&stage.until_deskie(case, 3).await),
         ["Soru: body", "secret", "iki"]
     );
+}
+
+#[tokio::test]
+async fn of_an_erased_ticket_no_name_stays() {
+    // GIVEN a ticket that waits for Deskie, and one that has a case and an edit
+    let stage = stage().set("message", "on_edit = \"edit\"").build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("secret-a").await;
+    let message = stage.writes(ticket, "secret-b").await;
+    stage.until_deskie(case, 2).await;
+    let edit = format!("update messages set body = 'secret-c' where id = {message}");
+    stage.sql(&edit).await;
+    stage.settled().await;
+    stage.workplace.command(&["pause", "to_deskie"]).await.ok();
+    let waiting = stage.ticket(IVAN, "secret-d", "secret-e").await;
+    let queued =
+        "select count(*) from deskie_cdc.delivery where state <> 'delivered' and opening is not null";
+    wait_until("it waits", || async {
+        (stage.count(queued).await == 1).then_some(())
+    })
+    .await;
+    // WHEN the site erases both
+    stage
+        .sql(&format!("delete from tickets where id in ({ticket}, {waiting})"))
+        .await;
+    let gone = "select count(*) from deskie_cdc.link where gone and section = 'ticket'";
+    wait_until("the deletions are known", || async {
+        (stage.count(gone).await == 2).then_some(())
+    })
+    .await;
+    // THEN nothing of what was not sent is kept, nor a text of what was
+    for text in ["secret-b", "secret-c", "secret-d", "secret-e", IVAN] {
+        wait_until(text, || async {
+            (with_text(&stage, text).await == 0).then_some(())
+        })
+        .await;
+    }
 }
