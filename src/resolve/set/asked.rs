@@ -15,6 +15,7 @@ use crate::mapping::Reading;
 use crate::mapping::read::TicketKeyOf;
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{Section, TicketKey};
+use crate::postgres::{describe, site};
 use crate::store::Within;
 
 impl Batch<'_> {
@@ -64,14 +65,21 @@ impl Batch<'_> {
         run: &mut [Entry<'_>],
         known: &mut Known,
     ) -> Result<(), ResolveError> {
-        let (tickets, messages, files) = futures::try_join!(
-            self.outputs_of(Section::Ticket, run),
-            self.outputs_of(Section::Message, run),
-            self.having_files(
-                AttachmentOf::Message,
-                self.parents(AttachmentOf::Message, run, known)
+        let parents = self.parents(AttachmentOf::Message, run, known);
+        let has_parents = !parents.is_empty();
+        let asking = async {
+            futures::try_join!(
+                self.outputs_of(Section::Ticket, run),
+                self.outputs_of(Section::Message, run),
+                self.having_files(AttachmentOf::Message, parents)
             )
-        )?;
+        };
+        let (tickets, messages, files) = match has_parents {
+            true => site::together(&self.site, asking)
+                .await
+                .map_err(|error| ResolveError::Site(describe(&error)))?,
+            false => asking.await,
+        }?;
         for (place, outputs) in tickets.into_iter().chain(messages) {
             if let Some(entry) = run.get_mut(place) {
                 entry.outputs = Some(outputs);
