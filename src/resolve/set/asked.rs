@@ -71,13 +71,13 @@ impl Batch<'_> {
             false => self.parents(AttachmentOf::Message, run, known).await,
         };
         let has_parents = !parents.is_empty();
-        let asking = async {
+        let asking = Box::pin(async {
             futures::try_join!(
                 self.outputs_of(Section::Ticket, run),
                 self.outputs_of(Section::Message, run),
                 self.having_files(AttachmentOf::Message, parents)
             )
-        };
+        });
         let (tickets, messages, files) = match has_parents {
             true => site::together(&self.site, asking)
                 .await
