@@ -286,7 +286,7 @@ impl Cases {
             .await;
             identified.extend(found.map(|id| (opening, id)));
         }
-        let absorbed = match unknown.is_empty() {
+        let absorbed = match unknown.is_empty() || page.is_by_what_was_known {
             true => None,
             false => self.store.merges().absorbed(ticket.id, case).await?,
         };

@@ -1,6 +1,6 @@
 //! One call.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::Deliverer;
@@ -10,7 +10,7 @@ use crate::config::AgentAs;
 use crate::deskie::{Answer, Author, Contact, Content, File, Message, NewCase, NewMessage, NewNote, Status};
 use crate::lanes::{self, Call};
 use crate::model::{CallKind, CaseId, CrashPoint, DeliveryId, Kind, MessageId, UserId};
-use crate::store::{Act, Delivery, Opening, Sent, StoreError};
+use crate::store::{Act, Behind, Delivery, Opening, Sent, StoreError};
 use crate::text;
 
 /// What is to be called.
@@ -82,18 +82,26 @@ enum NotSent {
 }
 
 impl Deliverer {
-    /// Sends a delivery that is queued; `call` was taken out of the budget for it.
-    pub async fn send(&self, mut delivery: Delivery, call: Call) {
+    /// Sends a delivery that is queued; `call` was taken out of the budget for it. True where more may be to be done in its lane.
+    pub async fn send(&self, delivery: Delivery, call: Call) -> bool {
         match delivery.act {
-            Act::Status => return self.send_status(delivery, call).await,
-            Act::Edit => return self.send_edit(delivery, call).await,
-            Act::Message | Act::Note | Act::File => {}
+            Act::Status => self.send_status(delivery, call).await,
+            Act::Edit => self.send_edit(delivery, call).await,
+            Act::Message | Act::Note | Act::File => return self.send_message(delivery, call).await,
         }
+        true
+    }
+
+    async fn send_message(&self, mut delivery: Delivery, call: Call) -> bool {
+        let not_sent = |call| {
+            self.meter.unused(call);
+            true
+        };
         let with = match self.join(&mut delivery).await {
             Ok(with) => with,
             Err(error) => {
                 tracing::warn!(delivery = %delivery.id, "not sent, what waits behind it could not be read: {error}");
-                return self.meter.unused(call);
+                return not_sent(call);
             }
         };
         let mut request = match self.request(&delivery) {
@@ -109,7 +117,7 @@ impl Deliverer {
                     }
                 })
                 .await;
-                return;
+                return true;
             }
         };
         if let Request::CreateCase(_) = &request {
@@ -117,11 +125,11 @@ impl Deliverer {
                 Ok(false) => {}
                 Ok(true) => {
                     tracing::info!(ticket = %delivery.ticket_key, "a case in Deskie claims this ticket: it is looked at first");
-                    return self.meter.unused(call);
+                    return not_sent(call);
                 }
                 Err(error) => {
                     tracing::warn!(delivery = %delivery.id, "not sent, the claims could not be read: {error}");
-                    return self.meter.unused(call);
+                    return not_sent(call);
                 }
             }
         }
@@ -135,17 +143,18 @@ impl Deliverer {
                 // It must not stand in the way of those that have none.
                 self.meter.unused(call);
                 let later = || self.store.files().later(delivery.id, Duration::from_millis(500));
-                return self.durably("a message with files", later).await;
+                self.durably("a message with files", later).await;
+                return true;
             }
             let Some(read) = self.files(&mut delivery).await else {
-                return self.meter.unused(call);
+                return not_sent(call);
             };
             upload_time = super::files::upload_time(&read);
             client = client.patient(upload_time);
             match self.request(&delivery) {
                 Ok(again) => request = again.with_files(read),
                 // It was one a moment ago.
-                Err(_) => return self.meter.unused(call),
+                Err(_) => return not_sent(call),
             }
         }
         let attempt = Attempt {
@@ -157,7 +166,7 @@ impl Deliverer {
             Request::CreateCase(case) => {
                 let request = || client.create_case(case);
                 let Some(answer) = self.attempt(&mut delivery, call, attempt, request).await else {
-                    return;
+                    return true;
                 };
                 let case = answer.value;
                 let (made, taken) = (case.created_at, case.attachments.len());
@@ -173,33 +182,35 @@ impl Deliverer {
             Request::AddMessage(case, message) => {
                 let request = || client.add_message(*case, message);
                 let Some(answer) = self.attempt(&mut delivery, call, attempt, request).await else {
-                    return;
+                    return true;
                 };
                 added(&answer)
             }
             Request::AddNote(case, note) => {
                 let request = || client.add_note(*case, note);
                 let Some(answer) = self.attempt(&mut delivery, call, attempt, request).await else {
-                    return;
+                    return true;
                 };
                 added(&answer)
             }
         };
         let Some(done) = done else {
             // A case without a customer cannot be answered in his name: it is looked at again.
-            return self.enter_doubt(&delivery, "the answer names no user_id").await;
+            self.enter_doubt(&delivery, "the answer names no user_id").await;
+            return true;
         };
         CrashPoint::AnswerReceived.reached();
         self.learn_kept(delivery.written_at, stored_at, date).await;
-        self.done(&delivery, &done, date).await;
+        let has_more = self.done(&delivery, &done, date).await;
         let place = match (&request, &done) {
             (_, Done::Case { case, .. }) => Stored::First(*case),
             (Request::AddMessage(case, _) | Request::AddNote(case, _), Done::Message(id)) => {
                 Stored::Message(*case, *id)
             }
-            (Request::CreateCase(_), Done::Message(_)) => return,
+            (Request::CreateCase(_), Done::Message(_)) => return true,
         };
         self.compare_files(&delivery, place, taken).await;
+        has_more
     }
 
     /// Takes what waits right behind a customer's message into it (`[message] coalesce`).
@@ -298,7 +309,8 @@ impl Deliverer {
         case
     }
 
-    async fn done(&self, delivery: &Delivery, done: &Done, answered_at: Option<jiff::Timestamp>) {
+    /// True where more may be to be done in the lane.
+    async fn done(&self, delivery: &Delivery, done: &Done, answered_at: Option<jiff::Timestamp>) -> bool {
         match done {
             Done::Case {
                 case,
@@ -309,7 +321,8 @@ impl Deliverer {
             } => {
                 let shown = (status.as_str(), *changed_at);
                 self.done_case(delivery, *case, number, *user, shown, answered_at)
-                    .await
+                    .await;
+                true
             }
             Done::Message(message) => self.done_message(delivery, *message, answered_at).await,
         }
@@ -350,32 +363,36 @@ impl Deliverer {
         self.settled(delivery, true);
     }
 
-    /// Stores that the message was added; its id is ours from now on.
+    /// Stores that the message was added; its id is ours from now on. True where more may be to be done in the lane.
     pub(super) async fn done_message(
         &self,
         delivery: &Delivery,
         message: MessageId,
         answered_at: Option<jiff::Timestamp>,
-    ) {
-        let Some(case) = delivery.case_id else { return };
+    ) -> bool {
+        let Some(case) = delivery.case_id else {
+            return true;
+        };
         let sent = Sent {
             case,
             message,
             at: answered_at,
             reopens: delivery.author == Kind::Customer && self.config.ticket.status.is_none(),
         };
-        let has_webhook = AtomicBool::new(true);
+        let behind = OnceLock::new();
         let stored = self.answered(delivery, "a sent message", false, || async {
-            let waits = self.store.deliveries().sent(delivery, &sent).await?;
-            has_webhook.store(waits, Ordering::Relaxed);
+            let found = self.store.deliveries().sent(delivery, &sent).await?;
+            behind.get_or_init(|| found);
             Ok(())
         });
         if !stored.await {
-            return;
+            return true;
         }
         tracing::info!(ticket = %delivery.ticket_key, %case, %message, "message sent");
         count_delivered(delivery);
-        self.settled(delivery, has_webhook.into_inner());
+        let Behind { webhook, more } = behind.into_inner().unwrap_or_default();
+        self.settled(delivery, webhook);
+        more
     }
 
     /// `has_webhook`: one waits that may be about this.

@@ -38,13 +38,14 @@ pub(super) const KEEP_SETTINGS: &str = "SELECT pg_catalog.set_config('deskie_cdc
     WHERE s.context = 'user' AND s.name <> ALL ('{transaction_isolation,transaction_read_only,transaction_deferrable,
         session_authorization,role,seed}')";
 
-/// The path decides what the rest means, and a time-out that somebody has set is not to end it.
-const RESTORE: &str = "SET search_path TO pg_catalog, pg_temp; SET statement_timeout TO 0;
-    SELECT pg_catalog.set_config(k.key, k.value, false)
+/// Whatever path is in force, each name means ours. (IS DISTINCT FROM would find its `=` by the path.) A time-out that somebody
+/// has set may end it: that is an error like any other.
+const RESTORE: &str = "SELECT pg_catalog.set_config(k.key, k.value, false)
     FROM pg_catalog.jsonb_each_text(pg_catalog.current_setting('deskie_cdc.kept')::pg_catalog.jsonb) k
-    WHERE pg_catalog.current_setting(k.key, true) IS DISTINCT FROM k.value";
+    WHERE pg_catalog.current_setting(k.key, true) OPERATOR(pg_catalog.<>) k.value";
 
-/// Makes a session that keeps its settings ours again: a function of the site's that ran in it may have set anything.
+/// Makes a session that keeps its settings ours again: a function of the site's that ran in it may have set anything. One where
+/// that fails is not ours any more.
 pub async fn restore(client: &tokio_postgres::Client) -> Result<(), tokio_postgres::Error> {
     client.batch_execute(RESTORE).await
 }

@@ -13,6 +13,7 @@
 //! A statement that has none of the site's expressions does not belong here.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
@@ -49,8 +50,31 @@ pub async fn set_path(client: &Client, path: &str) -> Result<(), Error> {
     client.execute(sql, &[&path]).await.map(|_| ())
 }
 
+tokio::task_local! {
+    /// What is sent now stands between [`together`]'s ways in and out.
+    static ENTERED: ();
+}
+
+/// Work of several statements on one connection: what all of them send when they are polled first needs the path once. What comes
+/// later puts it in anew.
+pub async fn together<T>(client: &Client, work: impl Future<Output = T>) -> Result<T, Error> {
+    let (mut work, mut is_first) = (pin!(work), true);
+    let work = poll_fn(|context| match std::mem::take(&mut is_first) {
+        true => ENTERED.sync_scope((), || work.as_mut().poll(context)),
+        false => work.as_mut().poll(context),
+    });
+    let (entered, done, left) =
+        futures::join!(client.batch_execute(ENTER), work, client.batch_execute(LEAVE));
+    entered?;
+    left?;
+    Ok(done)
+}
+
 /// Work that sends all it sends when it is polled first.
 async fn within<T>(client: &Client, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    if ENTERED.try_with(|()| ()).is_ok() {
+        return work.await;
+    }
     let (entered, done, left) =
         futures::join!(client.batch_execute(ENTER), work, client.batch_execute(LEAVE));
     entered?;

@@ -115,8 +115,8 @@ struct Looks {
     left_some: bool,
 }
 
-/// Whether the tables are to be looked at now. Of a read that found its lane as the look before it had shown it, and that
-/// nothing has rung since, nothing follows.
+/// Whether the tables are to be looked at now. Of what left its lane with nothing more to be done, nothing follows, where nothing has
+/// rung since it began.
 fn note_end(
     busy: &mut HashSet<LaneId>,
     looks: &Looks,
@@ -187,10 +187,7 @@ fn begin_handed(
                 let place = deliveries.iter().position(|delivery| delivery.id == id);
                 let Some(place) = place else { continue };
                 let (deliverer, delivery) = (deliverer.clone(), deliveries.swap_remove(place));
-                running.spawn(async move {
-                    deliverer.send(delivery, started.call).await;
-                    (lane, true, look)
-                });
+                running.spawn(async move { (lane, deliverer.send(delivery, started.call).await, look) });
             }
             Work::Read => {
                 let place = reads.iter().position(|read| read.ticket.id == lane);
@@ -240,11 +237,14 @@ async fn look(
                 let delivery = deliveries.swap_remove(place);
                 let deliverer = deliverer.clone();
                 running.spawn(async move {
-                    match delivery.state {
-                        DeliveryState::Doubt => deliverer.look(delivery, started.call).await,
+                    let has_more = match delivery.state {
+                        DeliveryState::Doubt => {
+                            deliverer.look(delivery, started.call).await;
+                            true
+                        }
                         _ => deliverer.send(delivery, started.call).await,
-                    }
-                    (lane, true, look)
+                    };
+                    (lane, has_more, look)
                 });
             }
             Work::Read => {

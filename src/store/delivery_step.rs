@@ -335,10 +335,18 @@ pub struct Sent {
     pub reopens: bool,
 }
 
+/// What stands behind a message that was sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Behind {
+    /// A webhook of the case waits, which may be about it.
+    pub webhook: bool,
+    /// Something is to be sent, looked for or read in the lane. What is queued after this was asked rings.
+    pub more: bool,
+}
+
 impl Deliveries<'_, Store> {
-    /// add_message or add_note was done, which is stored in one statement. True where a webhook of the case waits, which
-    /// may be about it.
-    pub async fn sent(self, delivery: &Delivery, sent: &Sent) -> Result<bool, StoreError> {
+    /// add_message or add_note was done, which is stored in one statement.
+    pub async fn sent(self, delivery: &Delivery, sent: &Sent) -> Result<Behind, StoreError> {
         let sql = format!(
             "with {TICKET_FIRST}, {DELIVERED},
             closed as (select id from {{s}}.ticket where id = $6 and $9 and status = 'closed' and exists (select from d)),
@@ -355,7 +363,10 @@ impl Deliveries<'_, Store> {
             w as (delete from {{s}}.status_write where ticket_id in (select id from closed)),
             o as ({})
             select exists (select from d where id = $1),
-                exists (select from {{s}}.inbox where case_id = $5 and state = 'waiting') as is_awaited",
+                exists (select from {{s}}.inbox where case_id = $5 and state = 'waiting') as webhook,
+                exists (select from closed) or exists (select from {{s}}.ticket where id = $6 and read_wanted is not null)
+                    or exists (select from {{s}}.delivery where ticket_id = $6 and state in ('queued', 'doubt')
+                        and id not in (select id from d)) as more",
             super::case_status::queue(
                 "id, nextval(pg_get_serial_sequence('{s}.event', 'id')), 'open' from closed"
             ),
@@ -376,6 +387,9 @@ impl Deliveries<'_, Store> {
         ];
         let rows = self.0.query(&sql, &values).await?;
         is_under_way(delivery, &rows)?;
-        Ok(rows.first().is_some_and(|row| row.get("is_awaited")))
+        Ok(rows.first().map_or(Behind::default(), |row| Behind {
+            webhook: row.get("webhook"),
+            more: row.get("more"),
+        }))
     }
 }

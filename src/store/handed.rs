@@ -20,8 +20,8 @@ pub struct WantedRead {
     pub named: Option<MessageId>,
     /// That message is not known yet.
     pub is_news: bool,
-    /// The newest known messages of the case; `None`: something of the ticket is unidentified, and all has to be asked about
-    /// what is read.
+    /// The newest known messages of the case; `None`: something of the ticket is unidentified, or the case holds another
+    /// customer's, and all has to be asked about what is read.
     pub known: Option<Vec<MessageId>>,
 }
 

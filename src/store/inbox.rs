@@ -7,6 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::delivery::unidentified_of;
 use super::handed::WantedRead;
+use super::merge::absorbs;
 use super::{Inbox, Step, Store, StoreError, ticket};
 use crate::model::{CaseId, InboxId, LaneId, MessageId, words};
 
@@ -136,7 +137,7 @@ impl Inbox<'_, Store> {
                        where t.id = asked.ticket_id and t.merged_into is null
                        returning t.*, asked.named,
                            not exists (select from {s}.remote k where k.message_id = asked.named) as is_news,
-                           case when not exists (select from {s}.delivery d where {UNIDENTIFIED}) then
+                           case when not exists (select from {s}.delivery d where {UNIDENTIFIED}) and not {ABSORBS} then
                                array(select k.message_id from {s}.remote k where k.case_id = any(array(
                                          select t.case_id union all
                                          select o.case_id from {s}.ticket o where o.merged_into = t.case_id))
@@ -162,6 +163,7 @@ impl Inbox<'_, Store> {
         let sql = sql
             .replace("{COLUMNS}", ticket::COLUMNS)
             .replace("{UNIDENTIFIED}", &unidentified_of("t.id"))
+            .replace("{ABSORBS}", &absorbs("t.case_id"))
             .replace("{KNOWN}", &WantedRead::KNOWN.to_string());
         let rows = self.0.query(&sql, &[&self.0.epoch().0]).await?;
         let is_wanted = |row: &&tokio_postgres::Row| row.get::<_, Option<LaneId>>("lane_id").is_some();

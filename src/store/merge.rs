@@ -33,6 +33,11 @@ impl Parent {
     }
 }
 
+/// Whether other customers' tickets were merged into a case.
+pub(super) fn absorbs(case: &str) -> String {
+    format!("exists (select from {{s}}.ticket a where a.merged_into = {case} and a.read_from is not null)")
+}
+
 impl Merges<'_, Store> {
     /// The tickets of cases that may have been merged into these parents: ticket, case, parent.
     pub async fn candidates(

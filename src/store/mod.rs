@@ -66,7 +66,7 @@ pub use case_status::{SeenStatus, StatusKnown, StatusWrite};
 pub use clock::CreatedAt;
 pub use coalesce::{DROPPED, Follower};
 pub use delivery::{Act, Delivery, Intent, NewDelivery, Opening, Resolution, Stray, Unresolved};
-pub use delivery_step::Sent;
+pub use delivery_step::{Behind, Sent};
 pub use durable::ASYNCHRONOUS;
 pub use edit::{FollowUp, LastSent};
 pub use event::Event;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
 use super::delivery::{opening, opening_of, unidentified_of};
+use super::merge::absorbs;
 use super::{Opening, Remotes, Step, Store, StoreError, Ticket, ticket, word};
 use crate::model::{CaseId, DeliveryId, Kind, LaneId, MessageId, words};
 
@@ -225,7 +226,8 @@ pub struct ReadCase {
     pub again_after: Option<std::time::Duration>,
     /// It was read as soon as it was asked for: what waits first is handed to the write-back.
     pub is_at_once: bool,
-    /// Which messages were known was found out before the read: what has become ours since, or may be, speaks against it.
+    /// Which messages were known was found out before the read: what has become ours since, or may be, or another customer's case
+    /// that was merged into this one, speaks against it.
     pub is_by_what_was_known: bool,
 }
 
@@ -241,7 +243,7 @@ impl Remotes<'_, Store> {
         let sql = "with f as materialized (select {s}.fence($1) as leads where not $17::bool or not (
                 exists (select from {s}.delivery where message_id = any($4::int8[]))
                 or exists (select from {s}.remote where message_id = any($4::int8[]))
-                or exists (select from {s}.delivery d where {UNIDENTIFIED}))),
+                or exists (select from {s}.delivery d where {UNIDENTIFIED}) or {ABSORBS})),
             u as materialized (select u.* from f, unnest($4::int8[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::int8[])
                 with ordinality u (id, state, reason, kind, payload, delivery, place)),
             news as materialized (select u.id from u where not exists (select from {s}.remote r where r.message_id = u.id)),
@@ -271,7 +273,8 @@ impl Remotes<'_, Store> {
                 case when exists (select from pending) then {OPENING} end as opening";
         let sql = sql
             .replace("{OPENING}", &opening_of("$2"))
-            .replace("{UNIDENTIFIED}", &unidentified_of("$2"));
+            .replace("{UNIDENTIFIED}", &unidentified_of("$2"))
+            .replace("{ABSORBS}", &absorbs("$3::int8"));
         let all = || read.new.iter();
         let ids: Vec<i64> = all().map(|new| new.message_id.0).collect();
         let states: Vec<&str> = all().map(|new| new.state.as_str()).collect();

@@ -310,7 +310,7 @@ impl WriteBack {
             query: &format!("select {{s}}.expect(count(*) = 1, '{ALREADY}', 'DC003') from claimed"),
             values: vec![text(&case)],
         };
-        let mut plan = vec![begin(store, &format!("case {case}"), claim, None)];
+        let mut plan = vec![begin(store, &format!("case {case}"), claim, None, None)];
         let last = statements.len().saturating_sub(1);
         for (n, statement) in statements.iter().enumerate() {
             let sql = match n == last {
@@ -360,7 +360,7 @@ impl WriteBack {
                 some(kind.map(str::to_owned)),
             ],
         ));
-        run_all(&self.site, plan, None).await
+        run_all(&self.site, plan).await
     }
 }
 

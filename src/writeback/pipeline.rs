@@ -68,12 +68,14 @@ pub(super) struct Claim<'a> {
 /// What each transaction that writes to the site begins with, as one statement. Rule 8: it marks the whole transaction as
 /// ours for capture, by `mark`, before anything of the site's. The parameters of `claim` count from `$3`. `check`, a query of
 /// one row that looks at `claims` first, raises where nothing may be written; its parameters come behind. Our own rows before the site's: waiting for
-/// them holds up nobody. In the end the site's path is in force.
+/// them holds up nobody. In the end the site's path is in force, and nothing of the site's is waited for longer than `waits`, where
+/// the session would wait longer.
 pub(super) fn begin(
     store: &Store,
     mark: &str,
     claim: Claim<'_>,
     check: Option<(String, Vec<TextParam>)>,
+    waits: Option<Duration>,
 ) -> Planned {
     let mut all = vec![text(mark), text(&store.epoch().to_string())];
     all.extend(claim.values);
@@ -84,11 +86,17 @@ pub(super) fn begin(
             check
         },
     );
+    let limit = waits.map_or_else(String::new, |waits| {
+        format!(
+            ", pg_catalog.set_config('lock_timeout', '{}', true)",
+            waits.as_millis().max(1)
+        )
+    });
     let sql = format!(
         "with marked as materialized (
              select pg_catalog.pg_logical_emit_message(true, {}, $1::text), {{s}}.fence($2::text::int8)),
          {}, claims as materialized ({}), checked as materialized ({check})
-         select pg_catalog.set_config('search_path', pg_catalog.current_setting('deskie_cdc.site_path'), true)
+         select pg_catalog.set_config('search_path', pg_catalog.current_setting('deskie_cdc.site_path'), true){limit}
          from marked, claims, checked",
         quote_literal(store.schema()),
         claim.ctes,
@@ -104,21 +112,16 @@ pub(super) fn text(value: &str) -> TextParam {
     TextParam(Some(value.to_owned()))
 }
 
-/// Runs statements with their values as one pipelined transaction. `waits`: no longer for any lock than that, where the session
-/// would wait longer.
+/// Runs statements with their values as one pipelined transaction.
 ///
 /// What the site's triggers SET in it lasts longer than they do: it is taken back right behind the COMMIT, in the same batch, and a
 /// session that fails in a way of its own is thrown away.
-pub(super) async fn run_all(
-    site: &Pool,
-    plan: Vec<Planned>,
-    waits: Option<Duration>,
-) -> Result<(), WriteError> {
+pub(super) async fn run_all(site: &Pool, plan: Vec<Planned>) -> Result<(), WriteError> {
     let client = site
         .get()
         .await
         .map_err(|error| WriteError::Passing(error.to_string()))?;
-    let (is_ours, done) = match run_on(site, &client, plan, waits).await {
+    let (is_ours, done) = match run_on(site, &client, plan).await {
         Ok(is_ours) => (is_ours, Ok(())),
         Err(error) => (!is_of_the_session(&error), Err(classify(&error))),
     };
@@ -133,7 +136,6 @@ async fn run_on(
     site: &Pool,
     client: &PooledClient,
     plan: Vec<Planned>,
-    waits: Option<Duration>,
 ) -> Result<bool, tokio_postgres::Error> {
     let of_site: Vec<&str> = plan
         .iter()
@@ -155,20 +157,12 @@ async fn run_on(
             values: planned.values,
         });
     }
-    run_pipelined(client, &bound, waits).await
+    run_pipelined(client, &bound).await
 }
 
-async fn run_pipelined(
-    client: &PooledClient,
-    bound: &[Bound],
-    waits: Option<Duration>,
-) -> Result<bool, tokio_postgres::Error> {
-    let begin = match waits {
-        Some(waits) => format!("begin; set local lock_timeout to {}", waits.as_millis().max(1)),
-        None => "begin".to_owned(),
-    };
+async fn run_pipelined(client: &PooledClient, bound: &[Bound]) -> Result<bool, tokio_postgres::Error> {
     let mut sent: Vec<BoxFuture<'_, Result<(), tokio_postgres::Error>>> = Vec::with_capacity(bound.len() + 8);
-    sent.push(Box::pin(client.batch_execute(&begin)));
+    sent.push(Box::pin(client.batch_execute("begin")));
     let mut on_sites_path = false;
     for bound in bound {
         if bound.on_sites_path != on_sites_path {

@@ -196,13 +196,19 @@ impl WriteBack {
         };
         let patience = self.contended.patience(Item::Status(ticket.id.0));
         let mut plan = vec![
-            begin(store, &format!("status {id}"), claim, Some(own)),
+            begin(
+                store,
+                &format!("status {id}"),
+                claim,
+                Some(own),
+                Some(patience.limit()),
+            ),
             sighting.locked(store, ticket, tickets, patience)?,
         ];
         for statement in &statements.sql {
             plan.push(Planned::site(statement, &parameters));
         }
-        let done = run_all(&self.site, plan, Some(patience.limit())).await;
+        let done = run_all(&self.site, plan).await;
         done.map_err(|error| error.of_statements(&statements.sql))
     }
 

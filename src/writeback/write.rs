@@ -424,7 +424,7 @@ async fn transaction(
         values,
     };
     let mut plan = vec![
-        begin(store, &message_id, claim, Some(own)),
+        begin(store, &message_id, claim, Some(own), Some(patience.limit())),
         sighting.locked(store, ticket, &statements.tickets, patience)?,
     ];
     if let Some(insert) = &batch.insert {
@@ -460,5 +460,5 @@ async fn transaction(
             vec![text(&ticket.id.0.to_string()), text(&message_id)],
         ));
     }
-    run_all(site, plan, Some(patience.limit())).await
+    run_all(site, plan).await
 }

@@ -27,7 +27,7 @@ pub struct StreamOptions {
     pub silence: Duration,
     /// Take `silence` as it is, however long `wal_sender_timeout` is.
     pub exact_silence: bool,
-    /// Bytes of frames read ahead (default 4 MiB); one frame that is larger passes alone.
+    /// Bytes of frames read ahead (default 1 MiB); one frame that is larger passes alone.
     pub buffer: usize,
     /// A frame of more bytes is read without its large cells, so that it need not be held (default 1 MiB).
     pub held: usize,
@@ -38,7 +38,7 @@ impl Default for StreamOptions {
         Self {
             silence: Duration::from_secs(60),
             exact_silence: false,
-            buffer: 4 * 1024 * 1024,
+            buffer: 1024 * 1024,
             held: HELD,
         }
     }

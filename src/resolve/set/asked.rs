@@ -8,13 +8,14 @@ use super::super::compiled::cell;
 use super::super::row::Lane;
 use super::super::{Batch, ResolveError};
 use super::course::Course;
-use super::{Entry, Known, is_ticket_update};
+use super::{AT_ONCE, Entry, Known, is_ticket_update};
 use crate::config::{AttachmentOf, OpenOn};
 use crate::decide::{self, MessageRow, Need, Outputs, seconds};
 use crate::mapping::Reading;
 use crate::mapping::read::TicketKeyOf;
 use crate::mapping::shape::{key_text, key_values};
 use crate::model::{Section, TicketKey};
+use crate::postgres::{describe, site};
 use crate::store::Within;
 
 impl Batch<'_> {
@@ -58,20 +59,31 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// What the mapping gives for the rows that may be for Deskie, and which of their messages have files: asked together.
+    /// What the mapping gives for the rows that may be for Deskie, and which of their messages have files: of a few rows asked
+    /// together, of many by [`Batch::find_files`].
     pub(super) async fn evaluate(
         &self,
         run: &mut [Entry<'_>],
         known: &mut Known,
     ) -> Result<(), ResolveError> {
-        let (tickets, messages, files) = futures::try_join!(
-            self.outputs_of(Section::Ticket, run),
-            self.outputs_of(Section::Message, run),
-            self.having_files(
-                AttachmentOf::Message,
-                self.parents(AttachmentOf::Message, run, known)
+        let parents = match run.len() > AT_ONCE {
+            true => Vec::new(),
+            false => self.parents(AttachmentOf::Message, run, known).await,
+        };
+        let has_parents = !parents.is_empty();
+        let asking = Box::pin(async {
+            futures::try_join!(
+                self.outputs_of(Section::Ticket, run),
+                self.outputs_of(Section::Message, run),
+                self.having_files(AttachmentOf::Message, parents)
             )
-        )?;
+        });
+        let (tickets, messages, files) = match has_parents {
+            true => site::together(&self.site, asking)
+                .await
+                .map_err(|error| ResolveError::Site(describe(&error)))?,
+            false => asking.await,
+        }?;
         for (place, outputs) in tickets.into_iter().chain(messages) {
             if let Some(entry) = run.get_mut(place) {
                 entry.outputs = Some(outputs);
@@ -162,6 +174,27 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// A message of which nothing is known but what the mapping gave, as if it opened a case.
+    async fn message_row<'a>(
+        &self,
+        entry: &Entry<'_>,
+        outputs: &'a Outputs,
+        ticket: &'a TicketKey,
+    ) -> MessageRow<'a> {
+        MessageRow {
+            outputs,
+            ticket,
+            has_case: false,
+            times: self
+                .times(entry.section, entry.event.committed_at.as_second())
+                .await,
+            files: None,
+            ticket_outputs: None,
+            ticket_exists: None,
+            body: None,
+        }
+    }
+
     /// What create_case needs of the tickets that have no case, where a message may open one.
     pub(super) async fn find_openings(
         &self,
@@ -179,16 +212,8 @@ impl Batch<'_> {
                 continue;
             }
             let row = MessageRow {
-                outputs,
-                ticket: lane,
-                has_case: false,
-                times: self
-                    .times(entry.section, entry.event.committed_at.as_second())
-                    .await,
                 files: Some(&[]),
-                ticket_outputs: None,
-                ticket_exists: None,
-                body: None,
+                ..self.message_row(entry, outputs, lane).await
             };
             if decide::message(self.config, &row) == Err(Need::Ticket) {
                 seen.insert(lane.as_str());
@@ -214,11 +239,13 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Which of the tickets that may be opened have files.
+    /// Which of the tickets that may be opened have files, and of many rows which of the messages that go to Deskie.
     pub(super) async fn find_files(&self, run: &[Entry<'_>], known: &mut Known) -> Result<(), ResolveError> {
-        let keys = self.parents(AttachmentOf::Ticket, run, known);
-        let found = self.having_files(AttachmentOf::Ticket, keys).await?;
-        known.with_files.extend(found);
+        let of_messages = (run.len() > AT_ONCE).then_some(AttachmentOf::Message);
+        for of in of_messages.into_iter().chain([AttachmentOf::Ticket]) {
+            let found = self.having_files(of, self.parents(of, run, known).await).await?;
+            known.with_files.extend(found);
+        }
         Ok(())
     }
 
@@ -251,14 +278,23 @@ impl Batch<'_> {
         Ok(with_files)
     }
 
+    /// Whether a message's files matter, as far as it can be told by now.
+    async fn takes_files(&self, entry: &Entry<'_>) -> bool {
+        let (Some(outputs), Some(Lane::Of(lane))) = (&entry.outputs, &entry.lane) else {
+            return true;
+        };
+        let row = self.message_row(entry, outputs, lane).await;
+        decide::message(self.config, &row) == Err(Need::Files)
+    }
+
     /// The keys of what the files of a run's rows would belong to, each once.
-    fn parents(&self, of: AttachmentOf, run: &[Entry<'_>], known: &Known) -> Vec<String> {
+    async fn parents(&self, of: AttachmentOf, run: &[Entry<'_>], known: &Known) -> Vec<String> {
         let mut seen = HashSet::new();
         let mut keys = Vec::new();
         let asked = run.iter().filter(|entry| entry.course.is_new());
         for entry in asked.filter(|entry| self.is_asked(entry)) {
             let key = match (of, entry.section, &entry.lane) {
-                (AttachmentOf::Message, Section::Message, _) => &entry.key,
+                (AttachmentOf::Message, Section::Message, _) if self.takes_files(entry).await => &entry.key,
                 // A message opens no case where there is one.
                 (AttachmentOf::Ticket, Section::Message, Some(Lane::Of(lane))) if known.has_case(lane) => {
                     continue;
