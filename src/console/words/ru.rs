@@ -57,6 +57,7 @@ pub(super) static WORDS: Words = Words {
     wal_held: "Удержано WAL",
     captured: "Последняя захваченная транзакция",
     compared: "Обращения сверены до",
+    repair: "Последнее восстановление",
     leader: "Ведущий",
     nobody: "никто",
     queues: [
