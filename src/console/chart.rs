@@ -43,7 +43,14 @@ pub fn charts(words: &Words, samples: &[Sample], course: Course, now: jiff::Time
         return html! { p.dim { (words.no_samples) } };
     }
     let number = |value: f64| format!("{value:.0}");
-    let span = |value: f64| words.span(value);
+    // Nothing waits, which is not something that waits for a moment.
+    let span = |value: f64| {
+        if value > 0.0 {
+            words.span(value)
+        } else {
+            number(value)
+        }
+    };
     let size = |value: f64| bytes(value as i64);
     let limit = samples.iter().filter_map(|sample| sample.budget_limit).max();
     html! {
@@ -103,7 +110,7 @@ fn chart(
                     }
                 }
             }
-            div.scale { span { "−" (course.minutes() / 60) " " (of.units[2]) } span { (of.most) " " (words(scale.max(top))) } }
+            div.scale { span { "−" (course.minutes() / 60) " " (of.units[2]) } span { (of.most) " " (words(most.unwrap_or(top).max(top))) } }
         }
     }
 }

@@ -6,7 +6,7 @@
 //! - `guard`: who may ask, and who may change things.
 //! - `session`: who is logged in.
 //! - `metrics`: both as Prometheus text.
-//! - `pages`: the console's addresses; `acts`: those that change something; `search`: a ticket and its story; `page`: the frame of each, `view` and `item`: what stands on them, `chart`: the charts;
+//! - `pages`: the console's addresses; `live`: how they renew themselves; `acts`: those that change something; `search`: a ticket and its story; `page`: the frame of each, `view` and `item`: what stands on them, `chart`: the charts;
 //!   `words`: all words, in each language.
 //!
 //! Invariants: the pages work without a script and load nothing from elsewhere; nothing is changed, and no text or address of
@@ -16,6 +16,7 @@ mod acts;
 mod chart;
 mod guard;
 mod item;
+mod live;
 mod metrics;
 mod page;
 mod pages;

@@ -1,17 +1,18 @@
 //! The console's addresses: what a request asks for, and who may change what.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use maud::{Markup, html};
 
 use super::acts::{self, note};
 use super::chart::Course;
 use super::guard::Verdict;
 use super::item;
+use super::live::{MadeAt, live};
 use super::page::{ICON, Page, Place, SCRIPT, STYLE, Theme, Viewer, document};
 use super::report::{Items, PARKED_PAGE};
 use super::routes::Served;
@@ -33,8 +34,8 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
 /// The routes of the pages.
 pub fn routes() -> Router<Served> {
     Router::new()
-        .route("/", get(overview))
-        .route("/failed", get(items))
+        .route("/", live(overview))
+        .route("/failed", live(items))
         .route("/failed/{id}", get(item))
         .route("/failed/{id}/retry", acts::item(Done::Retry))
         .route("/failed/{id}/discard", acts::item(Done::Discard))
@@ -42,7 +43,7 @@ pub fn routes() -> Router<Served> {
         .route("/resume/{way}", acts::direction(Done::Resume))
         .route("/search", get(search::search))
         .route("/trace", get(search::trace))
-        .route("/troubles", get(troubles))
+        .route("/troubles", live(troubles))
         .route("/log", get(log))
         .route("/login", get(log_in).post(log_in_with))
         .route("/logout", post(log_out))
@@ -172,7 +173,9 @@ pub fn answer(status: StatusCode, viewer: &Viewer, page: &Page<'_>, body: &Marku
         (header::REFERRER_POLICY, "same-origin"),
         (header::VARY, "Cookie, Accept-Language"),
     ];
-    (status, headers, Html(document(viewer, page, clock::now(), body))).into_response()
+    let now = clock::now();
+    let document = document(viewer, page, now, body);
+    (status, headers, Extension(MadeAt(now)), Html(document)).into_response()
 }
 
 /// A page whose reads failed, or that there is not.

@@ -13,8 +13,11 @@ use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::guard::{Gate, is_for_us};
+use super::live::STREAMS;
 use super::report::{BudgetReport, Items, Report};
 use super::vital::{Role, Vital};
 use super::{metrics, pages};
@@ -53,6 +56,8 @@ pub struct Console {
     pub admin_token: Option<SecretString>,
     /// Names with a dot under which the port is asked.
     pub admin_hosts: Vec<String>,
+    /// When the process ends: nobody's look keeps it.
+    pub stop: CancellationToken,
 }
 
 /// The routes of the admin port.
@@ -84,14 +89,16 @@ pub fn router(console: Console) -> Router {
         .with_state(Served {
             console,
             gate: Arc::default(),
+            streams: Arc::new(Semaphore::new(STREAMS)),
         })
 }
 
-/// The console, and what slows down who guesses its token.
+/// The console, what slows down who guesses its token, and the room for those who look on.
 #[derive(Clone)]
 pub(super) struct Served {
     pub console: Console,
     pub gate: Arc<Gate>,
+    pub streams: Arc<Semaphore>,
 }
 
 impl FromRef<Served> for Console {

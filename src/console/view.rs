@@ -253,6 +253,9 @@ fn reported<'a>(words: &'a Words, report: &Report) -> Vec<(&'a str, Markup)> {
     let at = |at: Option<jiff::Timestamp>| at.map_or_else(|| text(words.none.to_owned()), time);
     rows.push((words.captured, at(report.positions.captured_at)));
     rows.push((words.compared, at(report.positions.swept_to)));
+    if let Some(repair) = &report.repair {
+        rows.push((words.repair, html! { span lang="en" { (repair) } }));
+    }
     let queues = &report.queues;
     let counts = [
         queues.events,

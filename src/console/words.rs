@@ -136,6 +136,7 @@ pub struct Words {
     pub wal_held: &'static str,
     pub captured: &'static str,
     pub compared: &'static str,
+    pub repair: &'static str,
     pub leader: &'static str,
     pub nobody: &'static str,
     pub queues: [&'static str; 7],

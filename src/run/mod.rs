@@ -57,6 +57,7 @@ pub async fn run(config: Arc<Config>, url: ConnectUrl, stop: CancellationToken) 
         alert_after: config.alert.after,
         admin_token: config.server.admin_token.clone(),
         admin_hosts: config.server.admin_hosts.clone(),
+        stop: stop.clone(),
     };
     serve::spawn(&mut servers, admin, crate::console::router(console), &stop);
     servers.spawn(sample::run(shared.clone(), vital.clone(), stop.clone()));

@@ -3,6 +3,7 @@
 mod console;
 mod drafts;
 mod init;
+mod live;
 mod search;
 
 use deskie_cdc::postgres::{ConnectUrl, Pool, SessionOptions};

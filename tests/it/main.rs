@@ -28,6 +28,7 @@ mod leaks;
 mod lengths;
 mod mails;
 mod moved;
+mod played;
 mod postgres;
 mod recall;
 mod rekey;

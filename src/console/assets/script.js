@@ -1,5 +1,5 @@
-// What the console gains by a script: times in the viewer's zone, how old it is, renewal while somebody looks, and keys. Without it
-// times are in UTC, and the overview renews itself each minute.
+// What the console gains by a script: times in the viewer's zone, how old it is, renewal as soon as something changes, and keys.
+// Without it times are in UTC, and the overview renews itself each minute.
 'use strict';
 (() => {
   const language = document.documentElement.lang;
@@ -14,6 +14,10 @@
       time.textContent = format.format(at);
     }
   }
+  // The page's parts as the server wrote them: what is renewed is what the server writes otherwise.
+  const main = document.getElementById('main');
+  const partsOf = (of) => [...of.children].filter((part) => !part.matches('.notice'));
+  let written = partsOf(main).map((part) => part.outerHTML);
   localTimes(document);
 
   // How old what is shown is, by the time since it came: the server's clock may be another one.
@@ -31,8 +35,8 @@
   tellAge();
   setInterval(tellAge, 1000);
 
-  // Renewal: the same page is fetched and its main part replaced. What somebody has opened stays open; while somebody
-  // types, nothing is replaced.
+  // Renewal: the page is told by the server as soon as it changes, and only its parts that have changed are replaced. What
+  // somebody has opened stays open; while somebody types or marks a text, nothing is replaced.
   const seconds = Number(document.body.dataset.live);
   let stale = null;
 
@@ -49,41 +53,111 @@
     }
   }
 
-  function isTyped() {
-    const main = document.getElementById('main');
-    const active = document.activeElement;
+  function isUsed() {
+    const [active, marked] = [document.activeElement, getSelection()];
     return main.querySelector('details.confirm[open]') !== null
-      || (main.contains(active) && active.matches('input, button'));
+      || (main.contains(active) && active.matches('input, button'))
+      || (!marked.isCollapsed && main.contains(marked.anchorNode));
   }
 
-  async function renew() {
-    if (document.hidden || isTyped()) return;
+  // Where the keyboard is, to come back to it in what replaces the part.
+  function focused() {
+    const active = document.activeElement;
+    if (!main.contains(active)) return null;
+    const href = active.getAttribute('href');
+    if (href) return `a[href="${CSS.escape(href)}"]`;
+    return active.matches('details[id] > summary') ? `#${CSS.escape(active.parentElement.id)} > summary` : null;
+  }
+
+  let held = null;
+  function show(page) {
+    held = isUsed() ? page : null;
+    const there = page.getElementById('main');
+    if (held || !there) return;
+    const [here, parts, back] = [partsOf(main), partsOf(there), focused()];
+    const before = written;
+    written = parts.map((part) => part.outerHTML);
+    // What was not there before is as it came.
+    for (const details of there.querySelectorAll('details[id]')) details.open = document.getElementById(details.id)?.open ?? details.open;
+    parts.forEach((part, at) => {
+      if (written[at] === before[at]) return;
+      localTimes(part);
+      if (here[at]) here[at].replaceWith(part);
+      else main.append(part);
+    });
+    for (const part of here.slice(parts.length)) part.remove();
+    if (back && !main.contains(document.activeElement)) main.querySelector(back)?.focus({ preventScroll: true });
+    const [menu, other] = [document, page].map((of) => of.querySelector('header nav'));
+    if (menu && other && menu.outerHTML !== other.outerHTML) menu.replaceWith(other);
+  }
+
+  function cameNow(text) {
+    if (text) show(new DOMParser().parseFromString(text, 'text/html'));
+    else if (held) show(held);
+    came = Date.now();
+    tellAge();
+    tellStale(false);
+  }
+
+  // One stream, and only while somebody looks: a browser has few connections for one host. Where there is none (too many look,
+  // or something on the way keeps it back) the page is asked for every few seconds, until somebody looks anew.
+  const SILENT = 30000;
+  let stream = null;
+  let timer = null;
+
+  function end() {
+    clearInterval(timer);
+    stream?.close();
+  }
+
+  async function ask() {
     try {
       const answer = await fetch(location.href, { signal: AbortSignal.timeout(9000), cache: 'no-store' });
       if (!answer.ok) throw new Error(String(answer.status));
-      const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
-      const [here, there] = [document.getElementById('main'), page.getElementById('main')];
-      if (!there || isTyped()) return;
-      // What was not there before is as it came.
-      const open = new Map([...here.querySelectorAll('details[id]')].map((details) => [details.id, details.open]));
-      for (const details of there.querySelectorAll('details[id]')) details.open = open.get(details.id) ?? details.open;
-      there.querySelector('.notice')?.remove();
-      const focused = here.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
-      localTimes(there);
-      here.replaceWith(document.adoptNode(there));
-      came = Date.now();
-      tellAge();
-      if (focused) there.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
-      const counts = [document, page].map((of) => of.querySelector('header nav'));
-      if (counts[0] && counts[1]) counts[0].replaceWith(document.adoptNode(counts[1]));
-      tellStale(false);
+      cameNow(await answer.text());
     } catch {
       tellStale(true);
     }
   }
+
+  function askInstead() {
+    end();
+    timer = setInterval(ask, seconds * 1000);
+    ask();
+  }
+
+  function listen() {
+    end();
+    if (document.hidden) return;
+    stream = new EventSource(location.href);
+    let heard = Date.now();
+    const on = (name, act) => stream.addEventListener(name, (event) => {
+      heard = Date.now();
+      act(event.data);
+    });
+    on('page', cameNow);
+    on('same', (at) => {
+      const age = document.getElementById('age');
+      const time = age.querySelector('time');
+      [time.dateTime, time.textContent] = [at, at.replace('T', ' ').replace('Z', ' UTC')];
+      localTimes(age);
+      cameNow('');
+    });
+    on('away', () => tellStale(true));
+    // The browser tries again by itself where the connection was lost, and gives up where it was refused.
+    stream.onerror = () => {
+      tellStale(true);
+      if (stream.readyState === EventSource.CLOSED) askInstead();
+    };
+    timer = setInterval(() => {
+      if (Date.now() - heard > SILENT) askInstead();
+    }, 5000);
+  }
   if (seconds > 0) {
-    setInterval(renew, seconds * 1000);
-    document.addEventListener('visibilitychange', renew);
+    listen();
+    document.addEventListener('visibilitychange', listen);
+    // What was done needs no saying for ever.
+    setTimeout(() => main.querySelector('.notice')?.remove(), 20000);
   }
 
   // j and k go through a list, / to the search.

@@ -57,6 +57,7 @@ pub(super) static WORDS: Words = Words {
     wal_held: "WAL held",
     captured: "Last captured commit",
     compared: "Cases compared up to",
+    repair: "Last repair",
     leader: "Leader",
     nobody: "nobody",
     queues: [

@@ -37,7 +37,7 @@ pub(super) static WORDS: Words = Words {
     sent: "Сообщения в Deskie",
     written: "Сообщения на сайт",
     lag: "Отставание от базы данных",
-    budget: "Израсходовано лимита API за минуту",
+    budget: "Расход лимита API за минуту",
     most: "макс.",
     no_samples: "Значений пока нет: они снимаются раз в минуту.",
     state: "Состояние",
@@ -57,6 +57,7 @@ pub(super) static WORDS: Words = Words {
     wal_held: "Удержано WAL",
     captured: "Последняя захваченная транзакция",
     compared: "Обращения сверены до",
+    repair: "Последнее восстановление",
     leader: "Ведущий",
     nobody: "никто",
     queues: [

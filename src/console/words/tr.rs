@@ -57,6 +57,7 @@ pub(super) static WORDS: Words = Words {
     wal_held: "Tutulan WAL",
     captured: "Son alınan işlem",
     compared: "Destek talepleri şuraya kadar karşılaştırıldı",
+    repair: "Son tamamlama",
     leader: "Lider",
     nobody: "hiç kimse",
     queues: [

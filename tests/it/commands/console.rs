@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use deskie_cdc::console::{self, Console, DeskieState, Flow, Role, Vital};
+use tokio_util::sync::CancellationToken;
 
 use super::{STATE, in_order, json, store_of, workplace};
 use crate::support::{Site, wait_until};
@@ -42,6 +43,7 @@ async fn the_admin_port_tells_and_changes_only_with_the_token() {
         alert_after: std::time::Duration::from_secs(600),
         admin_token: token.map(Into::into),
         admin_hosts: Vec::new(),
+        stop: CancellationToken::new(),
     };
     let open = serve(console(Some(TOKEN))).await;
     let closed = serve(console(None)).await;

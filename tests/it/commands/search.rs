@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use deskie_cdc::console::{Console, Role, Vital};
+use tokio_util::sync::CancellationToken;
 
 use super::console::{TOKEN, serve};
 use super::{STATE, in_order, store_of};
@@ -40,6 +41,7 @@ impl Visitor {
             alert_after: Duration::from_secs(600),
             admin_token: Some(TOKEN.into()),
             admin_hosts: Vec::new(),
+            stop: CancellationToken::new(),
         };
         let base = serve(console).await;
         let http = reqwest::Client::builder()
