@@ -156,6 +156,13 @@ impl<'a> Value<'a> {
             self.reader
                 .fault(&place, failure.message.clone(), Some(failure.hint.clone()));
         }
+        if expanded.text.contains('\0') {
+            self.fault(
+                "holds a NUL, which Postgres takes in no text",
+                Some("take `\\u0000` out".to_owned()),
+            );
+            return None;
+        }
         expanded.failures.is_empty().then(|| Text {
             name: self.name.clone(),
             value: expanded.text,

@@ -76,7 +76,10 @@ fn part(section: &Section<'_>) -> ReplyPart {
         .unwrap_or_default();
     ReplyPart {
         set,
-        after: section.exprs("after"),
+        after: section
+            .value("after")
+            .map(|value| within(&value))
+            .unwrap_or_default(),
     }
 }
 
@@ -137,7 +140,7 @@ fn attachments(value: &Value<'_>) -> ReplyAttachments {
             if value.items().is_empty() {
                 value.fault("is empty", Some("\"links\", \"json\", or statements".to_owned()));
             }
-            ReplyAttachments::Statements(value.exprs())
+            ReplyAttachments::Statements(within(value))
         }
     }
 }
@@ -182,5 +185,69 @@ fn statements(section: &Section<'_>, example: &str) -> Option<Vec<Expr>> {
             )),
         );
     }
-    Some(value.exprs())
+    Some(within(&value))
+}
+
+/// What begins or ends a transaction.
+const CONTROL: [&str; 9] = [
+    "abort",
+    "begin",
+    "commit",
+    "end",
+    "prepare",
+    "release",
+    "rollback",
+    "savepoint",
+    "start",
+];
+
+/// Statements that run in one transaction of ours, which none of them may end: what came before would be committed alone, and
+/// `check` would leave its rows behind.
+fn within(value: &Value<'_>) -> Vec<Expr> {
+    let exprs = value.exprs();
+    for expr in &exprs {
+        let word = first_word(&expr.sql).to_ascii_lowercase();
+        if CONTROL.contains(&word.as_str()) {
+            value.reader().fault(
+                &expr.span,
+                format!("`{}` is transaction control: `{word}`", expr.name),
+                Some(
+                    "take it out: all statements run in one transaction, which the connector commits"
+                        .to_owned(),
+                ),
+            );
+        }
+    }
+    exprs
+}
+
+/// The word that a statement begins with, behind comments and empty statements.
+fn first_word(mut sql: &str) -> &str {
+    loop {
+        sql = sql.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
+        if let Some(comment) = sql.strip_prefix("--") {
+            sql = comment
+                .find(['\n', '\r'])
+                .and_then(|end| comment.get(end..))
+                .unwrap_or_default();
+        } else if sql.starts_with("/*") {
+            let (mut depth, mut at) = (0u32, 0);
+            while let Some(rest) = sql.get(at..).filter(|rest| !rest.is_empty()) {
+                let (change, step) = match (rest.starts_with("/*"), rest.starts_with("*/")) {
+                    (true, _) => (1, 2),
+                    (_, true) => (-1, 2),
+                    _ => (0, rest.chars().next().map_or(1, char::len_utf8)),
+                };
+                depth = depth.saturating_add_signed(change);
+                at += step;
+                if depth == 0 {
+                    break;
+                }
+            }
+            sql = sql.get(at..).unwrap_or_default();
+        } else {
+            let end = sql.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(sql.len());
+            return sql.get(..end).unwrap_or_default();
+        }
+    }
 }

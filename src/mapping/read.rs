@@ -425,9 +425,15 @@ pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape, sour
             (column.cast == *cast && !column.generated).then(|| column.name.clone())
         })
         .collect();
-    if let Some(columns) = direct {
-        return TicketKeyOf::Columns(columns);
+    match direct {
+        Some(columns) => TicketKeyOf::Columns(columns),
+        None => TicketKeyOf::Reading(ticket_key_reading(config, shape, ticket_shape, source)),
     }
+}
+
+/// The key of a message's ticket as a statement.
+pub fn ticket_key_reading(config: &Message, shape: &Shape, ticket_shape: &Shape, source: Source) -> Reading {
+    let casts = ticket_shape.key_casts();
     let joined = config.ticket.iter().any(needs_joins);
     let mut expressions: Vec<&Expr> = config.ticket.iter().collect();
     if joined {
@@ -446,7 +452,7 @@ pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape, sour
         .filter(|_| joined)
         .map_or("", |join| join.sql.as_str());
     let sql = format!("select {}\nfrom {from}\n{join}\nlimit 2", outputs.join(", "));
-    TicketKeyOf::Reading(source.reading(sql, columns))
+    source.reading(sql, columns)
 }
 
 /// The texts of `columns` of the table's row with that key, cast to text; for cells that the image lacks.

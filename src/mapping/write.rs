@@ -252,6 +252,45 @@ pub fn statement(expr: &Expr, known: &[String], row: Option<&Shape>) -> Result<S
     Ok(builder.finish(&expr.name))
 }
 
+/// The user's statement, whose first columns are the key; it goes into a setting of the transaction.
+pub fn keeping_the_key(sql: &str, tickets: &Shape) -> String {
+    let names: Vec<String> = (1..=tickets.key.len()).map(|n| format!("k{n}")).collect();
+    let key = match names.as_slice() {
+        [one] => format!("r.{one}::pg_catalog.text"),
+        many => {
+            let parts: Vec<String> = many
+                .iter()
+                .map(|name| format!("r.{name}::pg_catalog.text"))
+                .collect();
+            format!(
+                "pg_catalog.jsonb_build_array({})::pg_catalog.text",
+                parts.join(", ")
+            )
+        }
+    };
+    format!(
+        "with r ({}) as ({sql}\n) select pg_catalog.set_config('{TICKET_SETTING}', {key}, true) from r",
+        names.join(", ")
+    )
+}
+
+/// `t` is the row whose key stands in the setting, where there is one: an empty text is none. (NULLIF would find its `=`
+/// by the path.)
+pub fn has_the_key(tickets: &Shape) -> String {
+    let value = format!("pg_catalog.current_setting('{TICKET_SETTING}', true)");
+    let there = format!("case when pg_catalog.length({value}) OPERATOR(pg_catalog.>) 0 then {value} end");
+    let casts = tickets.key_casts();
+    let values: Vec<String> = casts
+        .iter()
+        .enumerate()
+        .map(|(n, cast)| match casts.len() {
+            1 => format!("({there})::{cast}"),
+            _ => format!("(({there})::pg_catalog.jsonb OPERATOR(pg_catalog.->>) {n})::{cast}"),
+        })
+        .collect();
+    tickets.key_is("t", &values)
+}
+
 /// The statements that write one Deskie message to the site, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {

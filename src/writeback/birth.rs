@@ -314,7 +314,7 @@ impl WriteBack {
         let last = statements.len().saturating_sub(1);
         for (n, statement) in statements.iter().enumerate() {
             let sql = match n == last {
-                true => keeping_the_key(&statement.sql(), &tickets),
+                true => write::keeping_the_key(&statement.sql(), &tickets),
                 false => statement.sql(),
             };
             let values = parameters.of(statement).into_iter().map(TextParam).collect();
@@ -324,11 +324,11 @@ impl WriteBack {
             store.sql(&format!(
                 "select {{s}}.expect(
                      pg_catalog.count(pg_catalog.set_config('{TICKET_SETTING}', {}, true)) OPERATOR(pg_catalog.=) 1,
-                     'the last statement of [case] gave no key of a row of ' OPERATOR(pg_catalog.||) $1::pg_catalog.text)
-                 from {} t where {}",
+                     'the last statement of [case] gave no key of a row that it made in ' OPERATOR(pg_catalog.||) $1::pg_catalog.text)
+                 from {} t where {} and {MADE_NOW}",
                 tickets.key_sql("t"),
                 tickets.sql(),
-                has_the_key(&tickets)
+                write::has_the_key(&tickets)
             )),
             vec![text(&tickets.relation.to_string())],
         ));
@@ -394,41 +394,11 @@ const LINK: &str = "with k as (select pg_catalog.current_setting('deskie_cdc.tic
         select id, 'born in Deskie', 'case ' || $1::text || ' became the ticket ' || key from made)
     select {s}.expect(count(*) = 1, 'the ticket that [case] returned has a case already') from made";
 
-/// The user's statement, whose first columns are the key; it goes into a setting of the transaction.
-fn keeping_the_key(sql: &str, tickets: &Shape) -> String {
-    let names: Vec<String> = (1..=tickets.key.len()).map(|n| format!("k{n}")).collect();
-    let key = match names.as_slice() {
-        [one] => format!("r.{one}::pg_catalog.text"),
-        many => {
-            let parts: Vec<String> = many
-                .iter()
-                .map(|name| format!("r.{name}::pg_catalog.text"))
-                .collect();
-            format!(
-                "pg_catalog.jsonb_build_array({})::pg_catalog.text",
-                parts.join(", ")
-            )
-        }
-    };
-    format!(
-        "with r ({}) as ({sql}\n) select pg_catalog.set_config('{TICKET_SETTING}', {key}, true) from r",
-        names.join(", ")
-    )
-}
-
-/// `t` is the row whose key stands in the setting, where there is one: an empty text is none. (NULLIF would find its `=`
-/// by the path.)
-fn has_the_key(tickets: &Shape) -> String {
-    let value = format!("pg_catalog.current_setting('{TICKET_SETTING}', true)");
-    let there = format!("case when pg_catalog.length({value}) OPERATOR(pg_catalog.>) 0 then {value} end");
-    let casts = tickets.key_casts();
-    let values: Vec<String> = casts
-        .iter()
-        .enumerate()
-        .map(|(n, cast)| match casts.len() {
-            1 => format!("({there})::{cast}"),
-            _ => format!("(({there})::pg_catalog.jsonb OPERATOR(pg_catalog.->>) {n})::{cast}"),
-        })
-        .collect();
-    tickets.key_is("t", &values)
-}
+/// Whether this transaction, or a block within it, has written the row `t`: a case never becomes a ticket that was there before,
+/// which is another customer's. A block's number lies close behind its transaction's.
+const MADE_NOW: &str = "(select case when x.behind OPERATOR(pg_catalog.>) 1000000 then false
+        else pg_catalog.pg_xact_status((x.ours OPERATOR(pg_catalog.+) x.behind)::pg_catalog.text::pg_catalog.xid8)
+            OPERATOR(pg_catalog.=) 'in progress' end
+    from (select o.ours, (((t.xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.-) o.ours)
+            OPERATOR(pg_catalog.%) 4294967296) OPERATOR(pg_catalog.+) 4294967296) OPERATOR(pg_catalog.%) 4294967296 as behind
+        from (select pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8 as ours) o) x)";

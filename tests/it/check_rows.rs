@@ -193,6 +193,31 @@ const MISTAKES: &[Mistake] = &[
         mend: "created_at = \":created_at::timestamptz at time zone 'Europe/Istanbul'\"",
         back: ZONED_TIME,
     },
+    of_config(
+        &[("ticket_id = \"t.id\"", "ticket_id = \"1\"")],
+        "reply_other_ticket",
+        "`:ticket`",
+    ),
+    of_config(
+        &[("now() where id = :ticket\"", "now()\"")],
+        "touches_all_rows",
+        "where id = :ticket",
+    ),
+    of_config(
+        &[("[postgres]\n", "[case]\nsql = [\"select 1\"]\n\n[postgres]\n")],
+        "case_is_no_new_ticket",
+        "returning",
+    ),
+    Mistake {
+        config: &[(
+            "after = [\"",
+            "after = [\"delete from messages where id = :row\", \"",
+        )],
+        site: "grant delete on messages to deskie_cdc",
+        code: "reply_deleted",
+        mend: "keep the row",
+        back: "revoke delete on messages from deskie_cdc",
+    },
     Mistake {
         config: &[],
         site: "insert into tickets (user_id, subject, body) select 1, 'x ' || n, 'a body' from generate_series(1, 300) n",

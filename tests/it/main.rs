@@ -12,6 +12,7 @@ mod behind;
 mod browser;
 mod check;
 mod check_rows;
+mod check_writes;
 mod commands;
 mod cost;
 mod documents;

@@ -83,14 +83,14 @@ pub(super) async fn of_reply(
     kind: Kind,
     rows: &[Row],
     found: &mut Checks,
-) -> Result<bool, SetupError> {
+) -> Result<(), SetupError> {
     let place = MESSAGE_OUTPUTS.iter().position(|known| *known == "created_at");
     let (Some(place), [row]) = (place, rows) else {
-        return Ok(true);
+        return Ok(());
     };
     let read: Option<String> = row.try_get(place)?;
     let Some(read) = read.and_then(|read| read.parse::<f64>().ok()) else {
-        return Ok(true);
+        return Ok(());
     };
     let sql = "select reset_val, extract(epoch from (pg_catalog.now() at time zone reset_val)
             - (pg_catalog.now() at time zone 'UTC'))::float8, extract(epoch from pg_catalog.now())::float8
@@ -100,7 +100,7 @@ pub(super) async fn of_reply(
     let away = ((read - now) / STEP).round() * STEP;
     // What is away by anything else is no matter of a zone.
     if away == 0.0 || (read - now - away).abs() > JUST_NOW {
-        return Ok(true);
+        return Ok(());
     }
     let zone = match offset + away == 0.0 {
         true => name.as_str(),
@@ -130,5 +130,5 @@ pub(super) async fn of_reply(
         ),
         mend,
     );
-    Ok(false)
+    Ok(())
 }

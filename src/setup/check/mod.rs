@@ -1,6 +1,7 @@
 //! `check`: everything tested beforehand, nothing changed. Each test gives one [`Check`]; a failure of one does not keep
 //! the others from being made, as far as they do not stand on it.
 
+mod astray;
 mod clock;
 mod database;
 mod deskie;

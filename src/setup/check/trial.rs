@@ -7,7 +7,7 @@ use futures::future::{BoxFuture, join_all};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
-use super::{Checks, clock, lacking, mapping};
+use super::{Checks, astray, clock, lacking, mapping};
 use crate::config::Config;
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading};
 use crate::mapping::shape::{Shape, key_values};
@@ -19,26 +19,40 @@ use crate::setup::error::SetupError;
 use crate::setup::mapped::Mapped;
 
 /// One statement of the trial.
-struct Part {
-    name: String,
-    sql: String,
-    statement: tokio_postgres::Statement,
-    values: Vec<TextParam>,
-    role: Role,
+pub(super) struct Part {
+    pub(super) name: String,
+    pub(super) sql: String,
+    pub(super) statement: tokio_postgres::Statement,
+    pub(super) values: Vec<TextParam>,
+    pub(super) role: Role,
 }
+
+/// What the trial is made on; last the new row and the key of its ticket, as the mapping reads them.
+type Tables<'a> = (
+    &'a Config,
+    &'a Shape,
+    Option<&'a Shape>,
+    Option<&'a (Reading, Reading)>,
+);
 
 /// What a statement of the trial is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     /// It has to meet a row.
     Lock,
     Write,
+    /// Makes the new row.
+    Insert,
     /// Reads the new row as the mapping would read it of the site's own.
     ReadBack,
+    /// Reads the key of the ticket that the new row belongs to, when all is written.
+    TicketOf,
+    /// `[case]`: gives the key of a ticket.
+    Born,
 }
 
 /// What a statement of the trial gave.
-enum Met {
+pub(super) enum Met {
     Count(u64),
     Rows(Vec<Row>),
 }
@@ -87,15 +101,13 @@ pub(super) async fn write_back(
     let messages = mapped.table("message").and_then(|table| table.shape.as_ref());
     // A list's new message is not the row that was written.
     let back = match (&config.message, messages) {
-        (Some(message), Some(shape)) if message.expand.is_none() => Some(read::message(
-            message,
-            &config.ticket,
-            shape,
-            tickets,
-            Source::Written,
+        (Some(message), Some(shape)) if message.expand.is_none() => Some((
+            read::message(message, &config.ticket, shape, tickets, Source::Written),
+            read::ticket_key_reading(message, shape, tickets, Source::Written),
         )),
         _ => None,
     };
+    astray::aimless(config, found);
     let mut all_well = true;
     for (kind, batch) in [Kind::Agent, Kind::Customer].into_iter().zip(batches) {
         let statements: Vec<Statement> = batch
@@ -107,7 +119,7 @@ pub(super) async fn write_back(
             .collect();
         all_well &= attempt(
             &client,
-            (config, tickets, back.as_ref()),
+            (config, tickets, messages, back.as_ref()),
             &key,
             kind,
             None,
@@ -132,7 +144,7 @@ pub(super) async fn write_back(
                 .collect();
             all_well &= attempt(
                 &client,
-                (config, tickets, None),
+                (config, tickets, None, None),
                 &key,
                 Kind::Agent,
                 Some(value),
@@ -142,6 +154,7 @@ pub(super) async fn write_back(
             .await?;
         }
     }
+    all_well &= astray::born(&client, config, tickets, &key, found).await?;
     if all_well {
         found.ok(
             "write-back",
@@ -253,7 +266,7 @@ pub fn sample_parameters(key: &TicketKey, columns: usize, kind: Kind, status: Op
 /// True where it would have been written.
 async fn attempt(
     client: &Client,
-    (config, tickets, back): (&Config, &Shape, Option<&Reading>),
+    (config, tickets, messages, back): Tables<'_>,
     key: &TicketKey,
     kind: Kind,
     status: Option<&str>,
@@ -282,6 +295,7 @@ async fn attempt(
         values: values.into_iter().map(TextParam::new).collect(),
         role: Role::Lock,
     });
+    let mut last = Vec::new();
     for mut statement in statements {
         let is_insert = statement.name == "reply.set";
         let prepared = match prepare_typed(client, &mut statement).await {
@@ -297,33 +311,41 @@ async fn attempt(
             sql: statement.sql(),
             values: parameters.of(&statement).into_iter().map(TextParam).collect(),
             statement: prepared,
-            role: Role::Write,
+            role: if is_insert { Role::Insert } else { Role::Write },
         });
-        if let Some(reading) = back.filter(|_| is_insert) {
-            parts.push(Part {
-                name: "reading the new row".to_owned(),
-                sql: reading.sql.clone(),
-                statement: site::prepare(client, &reading.sql).await?,
-                values: Vec::new(),
-                role: Role::ReadBack,
-            });
+        if let Some((reading, ticket_of)) = back.filter(|_| is_insert) {
+            for (reading, role) in [(reading, Role::ReadBack), (ticket_of, Role::TicketOf)] {
+                last.push(Part {
+                    name: "reading the new row".to_owned(),
+                    sql: reading.sql.clone(),
+                    statement: site::prepare(client, &reading.sql).await?,
+                    values: Vec::new(),
+                    role,
+                });
+            }
+            // What follows may take the row away: it is asked for its ticket when all is written.
+            let ticket_of = last.pop();
+            parts.append(&mut last);
+            last.extend(ticket_of);
         }
     }
+    parts.append(&mut last);
     let results = run(client, &parts).await;
+    let (before, mut is_there) = (found.0.len(), false);
     for (n, result) in results.into_iter().enumerate() {
         let part = parts.get(n);
         match result {
+            Ok(Met::Rows(rows)) if part.is_some_and(|part| part.role == Role::TicketOf) => {
+                astray::in_its_ticket((kind, key), tickets, (is_there, &rows), found)?;
+            }
             Ok(Met::Rows(rows)) => {
+                is_there = rows.len() == 1;
                 let told = config
                     .message
                     .as_ref()
                     .is_some_and(|message| message.author.is_some());
-                if !read_back((kind, told), &rows, found)? {
-                    return Ok(false);
-                }
-                if !clock::of_reply(client, config, kind, &rows, found).await? {
-                    return Ok(false);
-                }
+                read_back((kind, told), &rows, found)?;
+                clock::of_reply(client, config, kind, &rows, found).await?;
             }
             Ok(Met::Count(0)) if part.is_some_and(|part| part.role == Role::Lock) => {
                 found.fail(
@@ -335,20 +357,24 @@ async fn attempt(
                 );
                 return Ok(false);
             }
+            Ok(Met::Count(0)) if part.is_some_and(|part| part.role == Role::Insert) => {
+                astray::no_row(client, &what, messages, found).await?;
+                return Ok(false);
+            }
             Ok(Met::Count(_)) => {}
             Err(error) => {
-                let (name, sql) = part.map_or(("the constraints", ""), |part| (&part.name, &part.sql));
+                let (name, sql) = part.map_or(("the transaction's end", ""), |part| (&part.name, &part.sql));
                 failed(client, &what, (name, sql), &error, found).await?;
                 return Ok(false);
             }
         }
     }
-    Ok(true)
+    Ok(found.0.len() == before)
 }
 
-/// What the site, and we ourselves, would take the new row for; true where that is what it is. `told`: the mapping says who
+/// What the site, and we ourselves, would take the new row for. `told`: the mapping says who
 /// wrote a row; where it does not, all of the site's own are the customers', and only ours are known by themselves.
-fn read_back((kind, told): (Kind, bool), rows: &[Row], found: &mut Checks) -> Result<bool, SetupError> {
+fn read_back((kind, told): (Kind, bool), rows: &[Row], found: &mut Checks) -> Result<(), SetupError> {
     let what = format!(
         "a reply of kind `{}`, read back as a row of the site's",
         kind.as_str()
@@ -369,7 +395,7 @@ fn read_back((kind, told): (Kind, bool), rows: &[Row], found: &mut Checks) -> Re
             format!("{what}: the joins of [message] give {gives}"),
             mend,
         );
-        return Ok(false);
+        return Ok(());
     };
     let output = |name: &str| -> Result<Option<String>, SetupError> {
         match MESSAGE_OUTPUTS.iter().position(|known| *known == name) {
@@ -379,7 +405,6 @@ fn read_back((kind, told): (Kind, bool), rows: &[Row], found: &mut Checks) -> Re
     };
     let author = output("author")?.unwrap_or_else(|| "customer".to_owned());
     let is_shown = output("where")?.as_deref() == Some("true");
-    let before = found.0.len();
     match author.trim() {
         author if author == kind.as_str() || !told => {}
         // A site may keep our rows apart.
@@ -404,13 +429,13 @@ fn read_back((kind, told): (Kind, bool), rows: &[Row], found: &mut Checks) -> Re
             "let [reply.set] give `:text` or `:html` to the column that [message] body reads",
         );
     }
-    Ok(found.0.len() == before)
+    Ok(())
 }
 
 /// Rows met by each part, and by the deferred constraints; the first error is the cause.
-async fn run(client: &Client, parts: &[Part]) -> Vec<Result<Met, tokio_postgres::Error>> {
+pub(super) async fn run(client: &Client, parts: &[Part]) -> Vec<Result<Met, tokio_postgres::Error>> {
     // All of it is the site's own work, on the site's path until the ROLLBACK.
-    let begin = format!("begin; {}", site::ENTER_LOCAL);
+    let begin = format!("begin; savepoint trial; {}", site::ENTER_LOCAL);
     let mut sent: Vec<BoxFuture<'_, Result<Met, tokio_postgres::Error>>> =
         Vec::with_capacity(parts.len() + 3);
     sent.push(Box::pin(async {
@@ -424,14 +449,19 @@ async fn run(client: &Client, parts: &[Part]) -> Vec<Result<Met, tokio_postgres:
                 .map(|value| value as &(dyn ToSql + Sync))
                 .collect();
             match part.role {
-                Role::ReadBack => client.query(&part.statement, &values).await.map(Met::Rows),
-                Role::Lock | Role::Write => client.execute(&part.statement, &values).await.map(Met::Count),
+                Role::ReadBack | Role::TicketOf | Role::Born => {
+                    client.query(&part.statement, &values).await.map(Met::Rows)
+                }
+                Role::Lock | Role::Write | Role::Insert => {
+                    client.execute(&part.statement, &values).await.map(Met::Count)
+                }
             }
         }));
     }
     sent.push(Box::pin(async {
         client
-            .batch_execute("set constraints all immediate")
+            // The savepoint is there as long as the transaction is the one that was begun.
+            .batch_execute("set constraints all immediate; release savepoint trial")
             .await
             .map(|()| Met::Count(1))
     }));
@@ -474,6 +504,11 @@ async fn failed(
         "25006" => {
             "the session is read-only: alter role … set default_transaction_read_only = off (or the database's), or name the \
              primary in postgres.url"
+                .to_owned()
+        }
+        "3B001" | "25P01" => {
+            "LOOK AT THE TABLES: a statement has ended the trial's transaction, and what was written may stand there as \
+             `deskie-cdc check`; take it out of the config"
                 .to_owned()
         }
         "23502" => "set that column in [reply.set], or give it a default".to_owned(),

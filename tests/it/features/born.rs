@@ -205,3 +205,53 @@ async fn a_sequence_behind_the_tickets_stops_the_section_and_parks_nothing() {
     let next = mail(&stage, AYSE, "Uc");
     ticket_of(&stage, next).await;
 }
+
+#[tokio::test]
+async fn a_case_never_becomes_a_ticket_that_was_there_before() {
+    // GIVEN a [case] that finds a ticket in place of making one, after it has written something
+    let first = "update tickets set replies_count = 77 where id = 1";
+    let found = format!("[case]\nsql = [\"{first}\", \"select 1\"]\n\n[postgres]\n");
+    let stage = stage().config("[postgres]\n", &found).build().await;
+    let _connector = stage.run().await;
+    for id in [1_i64, 2] {
+        // WHEN a case is born, THEN it is parked, and nothing is written
+        let case = mail(&stage, &format!("yeni{id}@example.com"), "Fatura");
+        let sql = "select count(*) from deskie_cdc.birth where state = 'parked' and case_id = ";
+        wait_until("it is parked", || async {
+            (stage.count(&format!("{sql}{case}")).await == 1).then_some(())
+        })
+        .await;
+    }
+    let sql = "select count(*) from tickets where replies_count = 77";
+    assert_eq!(stage.count(sql).await, 0);
+    assert_eq!(
+        stage
+            .count("select count(*) from deskie_cdc.ticket where case_id is not null")
+            .await,
+        0
+    );
+    // AND one that a function makes in a block of its own is a new one
+    let sql = "create function made(u text) returns bigint language plpgsql as $$ declare n bigint; begin
+            begin insert into tickets (user_id, subject, body) select min(id), u, u from users returning id into n;
+            exception when division_by_zero then null; end;
+            return n; end $$";
+    stage.sql(sql).await;
+    let right = std::fs::read_to_string(stage.workplace.config_file()).unwrap();
+    stage.workplace.write_config(
+        &right
+            .replace("\"select 1\"", "\"select made(:subject)\"")
+            .replace(&format!("\"{first}\", "), ""),
+    );
+    drop(_connector);
+    let _connector = stage.run().await;
+    let case = mail(&stage, "son@example.com", "Yeni");
+    let ticket = ticket_of(&stage, case).await;
+    assert_eq!(
+        stage
+            .count(&format!(
+                "select count(*) from tickets where subject = 'Yeni' and id = {ticket}"
+            ))
+            .await,
+        1
+    );
+}
