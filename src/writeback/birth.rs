@@ -311,6 +311,17 @@ impl WriteBack {
             values: vec![text(&case)],
         };
         let mut plan = vec![begin(store, &format!("case {case}"), claim, None, None)];
+        // A cursor sees the tables as they are when it is declared, and looks for the key when it is read.
+        plan.push(Planned::on_site(
+            store.sql(&format!(
+                "declare deskie_cdc_before no scroll cursor for select {{s}}.expect(false,
+                     'the ticket that [case] gives was there before, and may be another customer''s')
+                 from {} t where {}",
+                tickets.sql(),
+                write::has_the_key(&tickets)
+            )),
+            Vec::new(),
+        ));
         let last = statements.len().saturating_sub(1);
         for (n, statement) in statements.iter().enumerate() {
             let sql = match n == last {
@@ -324,13 +335,17 @@ impl WriteBack {
             store.sql(&format!(
                 "select {{s}}.expect(
                      pg_catalog.count(pg_catalog.set_config('{TICKET_SETTING}', {}, true)) OPERATOR(pg_catalog.=) 1,
-                     'the last statement of [case] gave no key of a row that it made in ' OPERATOR(pg_catalog.||) $1::pg_catalog.text)
-                 from {} t where {} and {MADE_NOW}",
+                     'the last statement of [case] gave no key of a row of ' OPERATOR(pg_catalog.||) $1::pg_catalog.text)
+                 from {} t where {}",
                 tickets.key_sql("t"),
                 tickets.sql(),
                 write::has_the_key(&tickets)
             )),
             vec![text(&tickets.relation.to_string())],
+        ));
+        plan.push(Planned::on_site(
+            "fetch from deskie_cdc_before".to_owned(),
+            Vec::new(),
         ));
         for parameters in &files.parameters {
             for statement in &of_files {
@@ -393,12 +408,3 @@ const LINK: &str = "with k as (select pg_catalog.current_setting('deskie_cdc.tic
         insert into {s}.journal (ticket_id, what, detail)
         select id, 'born in Deskie', 'case ' || $1::text || ' became the ticket ' || key from made)
     select {s}.expect(count(*) = 1, 'the ticket that [case] returned has a case already') from made";
-
-/// Whether this transaction, or a block within it, has written the row `t`: a case never becomes a ticket that was there before,
-/// which is another customer's. A block's number lies close behind its transaction's.
-const MADE_NOW: &str = "(select case when x.behind OPERATOR(pg_catalog.>) 1000000 then false
-        else pg_catalog.pg_xact_status((x.ours OPERATOR(pg_catalog.+) x.behind)::pg_catalog.text::pg_catalog.xid8)
-            OPERATOR(pg_catalog.=) 'in progress' end
-    from (select o.ours, (((t.xmin::pg_catalog.text::pg_catalog.int8 OPERATOR(pg_catalog.-) o.ours)
-            OPERATOR(pg_catalog.%) 4294967296) OPERATOR(pg_catalog.+) 4294967296) OPERATOR(pg_catalog.%) 4294967296 as behind
-        from (select pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8 as ours) o) x)";

@@ -103,7 +103,7 @@ async fn triggers_that_keep_or_move_the_row_are_named() {
     let told = codes(&work).await;
     assert!(
         told.iter()
-            .any(|(code, message, _)| code == "no_row_written" && message.contains("away (away)")),
+            .any(|(code, message, _)| code == "no_row_written" && message.contains("away (public.away)")),
         "{told:?}"
     );
     assert!(

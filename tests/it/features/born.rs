@@ -231,7 +231,7 @@ async fn a_case_never_becomes_a_ticket_that_was_there_before() {
         0
     );
     // AND one that a function makes in a block of its own is a new one
-    let sql = "create function made(u text) returns bigint language plpgsql as $$ declare n bigint; begin
+    let sql = "create function made(u text) returns bigint language plpgsql security definer set search_path = public as $$ declare n bigint; begin
             begin insert into tickets (user_id, subject, body) select min(id), u, u from users returning id into n;
             exception when division_by_zero then null; end;
             return n; end $$";
