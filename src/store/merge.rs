@@ -33,9 +33,12 @@ impl Parent {
     }
 }
 
-/// Whether other customers' tickets were merged into a case.
+/// Whether other customers' tickets, or cases that are no ticket's, were merged into a case.
 pub(super) fn absorbs(case: &str) -> String {
-    format!("exists (select from {{s}}.ticket a where a.merged_into = {case} and a.read_from is not null)")
+    format!(
+        "(exists (select from {{s}}.ticket a where a.merged_into = {case} and a.read_from is not null)
+            or exists (select from {{s}}.ticket a where a.case_id = {case} and a.absorbed_at is not null))"
+    )
 }
 
 impl Merges<'_, Store> {

@@ -89,6 +89,16 @@ const PLAYED: &[(&str, &str, &str)] = &[
         "pg_dumpall --roles-only",
     ),
     (
+        "psql -v ON_ERROR_STOP=1 site -f dump.sql",
+        "tests/outside/moves",
+        "psql -qX -v ON_ERROR_STOP=1 \"$(url dumped site)\" -f",
+    ),
+    (
+        "deskie-cdc setup --rekey same --admin-url",
+        "tests/outside/moves",
+        "setup --rekey same --admin-url",
+    ),
+    (
         "pg_dump --schema-only",
         "tests/outside/moves",
         "pg_dump --schema-only",
