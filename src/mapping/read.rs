@@ -469,6 +469,32 @@ pub fn cells_by_key(shape: &Shape, columns: &[String]) -> String {
     )
 }
 
+/// The same of many rows, of those whose cells hold at most so many bytes together.
+pub fn cells_by_keys(shape: &Shape, columns: &[String], most: usize) -> Reading {
+    let texts: Vec<String> = columns
+        .iter()
+        .map(|column| format!("s.{}::pg_catalog.text", quote_ident(column)))
+        .collect();
+    let sizes: Vec<String> = texts
+        .iter()
+        .map(|text| format!("coalesce(pg_catalog.octet_length({text}), 0)"))
+        .collect();
+    let values: Vec<String> = shape
+        .key_casts()
+        .iter()
+        .enumerate()
+        .map(|(n, cast)| format!("{}::{cast}", many::value(n + 1)))
+        .collect();
+    let sql = format!(
+        "select {} from {} s where {} and {} OPERATOR(pg_catalog.<=) {most}",
+        texts.join(", "),
+        shape.sql(),
+        shape.key_is("s", &values),
+        sizes.join(" OPERATOR(pg_catalog.+) ")
+    );
+    many::reading(&sql, shape.key.clone())
+}
+
 /// Whether the table has a row with that key: a row that says `true`, or none.
 pub fn row_exists(shape: &Shape) -> String {
     format!(

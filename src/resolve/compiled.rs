@@ -1,5 +1,7 @@
 //! The mapping's statements for the tables as they are now.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::ResolveError;
@@ -53,6 +55,32 @@ pub struct Many {
     pub messages: Option<Reading>,
     /// The tickets of messages.
     pub ticket_key_of: Option<TicketKeyOf>,
+    /// What the statements over images need of tickets of which the key alone is here.
+    pub ticket_cells: Cells,
+    /// The same of messages.
+    pub message_cells: Option<Cells>,
+}
+
+/// The cells of rows that were found in the table, and of which the key alone was kept.
+pub struct Cells {
+    /// Reads them by the keys.
+    pub reading: Reading,
+    /// Their columns, in the order of its outputs.
+    pub columns: Vec<String>,
+}
+
+impl Cells {
+    /// A row that holds more is dealt with by itself.
+    const MOST_BYTES: usize = 64 << 10;
+
+    fn of<'a>(shape: &Shape, columns: impl Iterator<Item = &'a String>) -> Cells {
+        let columns: BTreeSet<&String> = columns.collect();
+        let columns: Vec<String> = columns.into_iter().cloned().collect();
+        Cells {
+            reading: read::cells_by_keys(shape, &columns, Cells::MOST_BYTES),
+            columns,
+        }
+    }
 }
 
 /// How a row that holds many messages is read.
@@ -91,13 +119,24 @@ impl Compiled {
             with_shape
                 .map(|(config_message, shape)| read::ticket_key_of(config_message, shape, &ticket, source))
         };
+        let ticket_images = read::ticket(&config.ticket, &ticket, Source::Images);
+        let message_images = with_shape
+            .map(|(message, shape)| read::message(message, &config.ticket, shape, &ticket, Source::Images));
+        let key_of_many = ticket_key_of(Source::Images);
+        let of_key = match &key_of_many {
+            Some(TicketKeyOf::Columns(columns) | TicketKeyOf::Reading(Reading { columns, .. })) => columns,
+            None => &Vec::new(),
+        };
         let many = Many {
-            ticket_images: read::ticket(&config.ticket, &ticket, Source::Images),
+            ticket_cells: Cells::of(&ticket, ticket_images.columns.iter()),
+            message_cells: message
+                .as_ref()
+                .zip(message_images.as_ref())
+                .map(|(shape, images)| Cells::of(shape, images.columns.iter().chain(of_key))),
+            ticket_images,
             ticket_keys: read::ticket(&config.ticket, &ticket, Source::Keys),
-            messages: with_shape.map(|(message, shape)| {
-                read::message(message, &config.ticket, shape, &ticket, Source::Images)
-            }),
-            ticket_key_of: ticket_key_of(Source::Images),
+            messages: message_images,
+            ticket_key_of: key_of_many,
         };
         let ticket_key_of = ticket_key_of(Source::Image);
         let attachments = files::load(client, config, &ticket, message.as_ref())

@@ -19,6 +19,45 @@ use crate::postgres::{describe, site};
 use crate::store::Within;
 
 impl Batch<'_> {
+    /// What is needed of rows of which the key alone was kept when they were found in the table: they are read as they are
+    /// now. One that is gone, or holds much, goes the way of one event.
+    pub(super) async fn complete(&self, run: &mut [Entry<'_>]) -> Result<(), ResolveError> {
+        let many = &self.compiled.many;
+        for (section, cells) in [
+            (Section::Ticket, Some(&many.ticket_cells)),
+            (Section::Message, many.message_cells.as_ref()),
+        ] {
+            let Some(cells) = cells else { continue };
+            let keys = &cells.reading.columns;
+            let lacks = |entry: &Entry<'_>| {
+                entry.event.found
+                    && entry.section == section
+                    && entry.course.is_new()
+                    && cells
+                        .columns
+                        .iter()
+                        .any(|column| entry.event.image.get(column).is_none())
+            };
+            let asked = places(run, lacks);
+            let answers = self.ask_images(&cells.reading, run, &asked).await?;
+            for (place, outputs) in answers {
+                if let (Some(entry), Outputs::Row(row)) = (run.get_mut(place), outputs) {
+                    let read = cells.columns.iter().zip(row);
+                    let mut image = serde_json::Map::new();
+                    image.extend(read.map(|(column, cell)| (column.clone(), cell.into())));
+                    // The key stays as it was found.
+                    image.extend(
+                        keys.iter().filter_map(|column| {
+                            Some((column.clone(), entry.event.image.get(column)?.clone()))
+                        }),
+                    );
+                    entry.image = Some(Value::Object(image));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The lanes of rows that may be for Deskie.
     pub(super) async fn find_lanes(&self, run: &mut [Entry<'_>]) -> Result<(), ResolveError> {
         let mut asked = Vec::new();
@@ -33,10 +72,8 @@ impl Batch<'_> {
             match &self.compiled.many.ticket_key_of {
                 None => entry.lane = Some(Lane::None),
                 Some(TicketKeyOf::Columns(columns)) => {
-                    let values: Option<Vec<&str>> = columns
-                        .iter()
-                        .map(|column| cell(&entry.event.image, column))
-                        .collect();
+                    let values: Option<Vec<&str>> =
+                        columns.iter().map(|column| cell(entry.image(), column)).collect();
                     entry.lane =
                         Some(values.map_or(Lane::None, |values| Lane::Of(TicketKey(key_text(&values)))));
                 }
@@ -319,7 +356,7 @@ impl Batch<'_> {
     ) -> Result<Vec<(usize, Outputs)>, ResolveError> {
         let values_of = |entry: &Entry<'_>| -> Option<Vec<Option<String>>> {
             let text = |value: &Value| value.as_str().map(str::to_owned);
-            let value = |column: &String| Some(text(entry.event.image.get(column)?));
+            let value = |column: &String| Some(text(entry.image().get(column)?));
             reading.columns.iter().map(value).collect()
         };
         let (mut places, mut rows) = (Vec::new(), Vec::new());

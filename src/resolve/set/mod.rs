@@ -16,6 +16,8 @@ mod effects;
 
 use std::collections::{HashMap, HashSet};
 
+use serde_json::Value;
+
 use self::course::Course;
 use self::effects::{Effects, Enters};
 use super::compiled::key_of;
@@ -32,12 +34,17 @@ use crate::store::{Asked, CreatedAt, Ended, Event, Lanes, LinkState, Step, Ticke
 /// So many events are dealt with at once: where one is not plain all begin anew.
 const AT_ONCE: usize = 64;
 
+/// What a row that was found in the table is counted for: its cells are read later.
+const FOUND_BYTES: usize = 4 << 10;
+
 /// An event of a run, and what was found out about it.
 pub(super) struct Entry<'a> {
     event: &'a Event,
     section: Section,
     key: String,
     course: Course,
+    /// What its row holds, where the event has the key alone.
+    image: Option<Value>,
     /// The ticket that it belongs to; `None`: not asked.
     lane: Option<Lane>,
     /// What the mapping gave.
@@ -49,10 +56,16 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// About how much of it is in memory.
+    /// What is known of its row.
+    fn image(&self) -> &Value {
+        self.image.as_ref().unwrap_or(&self.event.image)
+    }
+
+    /// About how much of it is in memory, or will be.
     pub(super) fn bytes(&self) -> usize {
         let cells = self.event.image.as_object().into_iter().flatten();
-        cells.map(|(_, cell)| cell.as_str().map_or(0, str::len)).sum()
+        let here: usize = cells.map(|(_, cell)| cell.as_str().map_or(0, str::len)).sum();
+        here + if self.event.found { FOUND_BYTES } else { 0 }
     }
 }
 
@@ -149,6 +162,7 @@ impl Batch<'_> {
             section,
             key,
             course: Course::Alone,
+            image: None,
             lane: None,
             outputs: None,
             created_at: None,
@@ -260,6 +274,7 @@ impl Batch<'_> {
         for (entry, link) in run.iter_mut().zip(links) {
             entry.course = self.course(entry.event, entry.section, link);
         }
+        self.complete(run).await?;
         self.find_lanes(run).await?;
         let missing: Vec<&str> = lane_keys(run)
             .into_iter()
