@@ -102,6 +102,7 @@ impl Keys<'_, Store> {
         let mut client = self.0.client().await?;
         let step = self.0.step_aside(&mut client).await?;
         step.keys().forget().await?;
+        step.execute("delete from {s}.mapped_column", &[]).await?;
         let sql = "select format('select setval(pg_get_serial_sequence(%L, %L), greatest(
                     (select last_value from %s), (select max(%I) from %s)))',
                 c.oid::regclass::text, a.attname, pg_get_serial_sequence(c.oid::regclass::text, a.attname), a.attname, c.oid::regclass)
@@ -233,7 +234,7 @@ impl Keys<'_, Step<'_>> {
     }
 
     /// Who compares and who decides wait for each other: else a decision would be held again by an older look.
-    async fn lock(self) -> Result<(), StoreError> {
+    pub(super) async fn lock(self) -> Result<(), StoreError> {
         let sql = self
             .0
             .store

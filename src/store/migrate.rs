@@ -6,7 +6,7 @@ use super::{Store, StoreError};
 
 /// The steps, in order, each with the SHA-256 of its text: a step that was released is never changed, what is to be
 /// different is a step of its own.
-const STEPS: [(&str, &str); 15] = [
+const STEPS: [(&str, &str); 16] = [
     (
         include_str!("../../sql/0001_state.sql"),
         "456b873c130b92fc44b5af35f7b94cb3ac8feaffbedc1d8c4a8afb373a00fc0b",
@@ -66,6 +66,10 @@ const STEPS: [(&str, &str); 15] = [
     (
         include_str!("../../sql/0046_given_to.sql"),
         "90cb627db079a1efe8ecbd06a96b8a9e49e55c5219b0784bbc313d1908464125",
+    ),
+    (
+        include_str!("../../sql/0048_mapped_column.sql"),
+        "a19e7963f2022bfaca5c6dab55e9e806debcaa226ca8613d7bfbe1ed011309f3",
     ),
 ];
 
