@@ -106,19 +106,21 @@ pub fn messages(config: &Message, shape: &Shape, tickets: &Shape, among: Among, 
     let casts = tickets.key_casts();
     let keys = config.ticket.iter().zip(&casts);
     let keys: Vec<String> = keys
-        .map(|(expr, cast)| format!("({})::{cast}::pg_catalog.text", value_sql(expr, "m", shape)))
+        .map(|(expr, cast)| format!("({})::{cast}", value_sql(expr, "m", shape)))
         .collect();
+    let (keys, own) = tickets.keys_as_written(&keys);
     let join = config
         .join
         .as_ref()
         .filter(|_| config.ticket.iter().any(needs_joins));
     let image = image_of(&message_columns(config, shape, tickets), "m");
     let join = join.map_or("", |join| join.sql.as_str());
+    let join = format!("{join} {own}");
     rows(
         (shape, "m"),
         config.created_at.as_ref(),
         (among, has_xid),
-        (&image, &keys, join),
+        (&image, &keys, &join),
     )
 }
 
@@ -191,6 +193,7 @@ mod tests {
             name: name.into(),
             cast: cast.into(),
             equals: crate::mapping::shape::EQUALS.into(),
+            loose: false,
             generated: false,
         };
         let shape = Shape {

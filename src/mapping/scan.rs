@@ -145,9 +145,9 @@ pub fn messages(config: &Message, shape: &Shape, tickets: &Shape) -> String {
         .join
         .as_ref()
         .filter(|_| config.ticket.iter().any(needs_joins));
-    let outputs: Vec<String> = keys.iter().map(|key| format!("{key}::pg_catalog.text")).collect();
+    let (outputs, own) = tickets.keys_as_written(&keys);
     format!(
-        "select {}, {}, {time}::pg_catalog.text, {} from {} m {} where {} order by {time}, {}",
+        "select {}, {}, {time}::pg_catalog.text, {} from {} m {} {own} where {} order by {time}, {}",
         image(shape, "m"),
         shape.key_sql("m"),
         outputs.join(", "),
