@@ -73,6 +73,8 @@ pub(super) async fn settle(
             false => "columns: none was in question; they are noted as they are now",
         });
     }
+    // What a start was refused for has just been gone through: the next one tells it anew where it is still so.
+    store.holds().lift(HoldKind::Start).await?;
     for why in store.holds().all().await? {
         say(&format!("held: {why}"));
     }
