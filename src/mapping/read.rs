@@ -463,10 +463,7 @@ pub fn ticket_key_reading(config: &Message, shape: &Shape, ticket_shape: &Shape,
 
 /// The texts of `columns` of the table's row with that key, cast to text; for cells that the image lacks.
 pub fn cells_by_key(shape: &Shape, columns: &[String]) -> String {
-    let outputs: Vec<String> = columns
-        .iter()
-        .map(|column| format!("s.{}::pg_catalog.text", quote_ident(column)))
-        .collect();
+    let outputs: Vec<String> = columns.iter().map(|column| shape.text_of("s", column)).collect();
     format!(
         "select {} from {} s where {}",
         outputs.join(", "),

@@ -7,19 +7,16 @@ use crate::config::{Expr, Message, Ticket};
 
 /// The key columns of a row as a JSON object of texts: an image from which all else is read by key.
 pub(super) fn image(shape: &Shape, alias: &str) -> String {
-    image_of(&shape.key, alias)
+    image_of(shape, &shape.key, alias)
 }
 
 /// The same with these columns.
-pub(super) fn image_of(columns: &[String], alias: &str) -> String {
+pub(super) fn image_of(shape: &Shape, columns: &[String], alias: &str) -> String {
     let parts: Vec<String> = columns
         .iter()
         .map(|column| {
-            format!(
-                "'{}', {alias}.{}::pg_catalog.text",
-                column.replace('\'', "''"),
-                quote_ident(column)
-            )
+            let text = shape.text_of(alias, column);
+            format!("'{}', {text}", column.replace('\'', "''"))
         })
         .collect();
     format!(

@@ -147,12 +147,24 @@ impl Shape {
         (texts.collect(), join)
     }
 
+    /// The text of a column as the stream writes it: a cast to text takes the blanks from the end of a `char`.
+    pub fn text_of(&self, alias: &str, column: &str) -> String {
+        let value = format!("{alias}.{}", quote_ident(column));
+        match self
+            .column(column)
+            .is_some_and(|column| column.cast.ends_with("bpchar"))
+        {
+            true => format!("case when {value} is not null then pg_catalog.concat({value}) end"),
+            false => format!("{value}::pg_catalog.text"),
+        }
+    }
+
     /// An expression that gives the text of the key, as [`key_text`] does.
     pub fn key_sql(&self, alias: &str) -> String {
         let parts: Vec<String> = self
             .key
             .iter()
-            .map(|column| format!("{alias}.{}::pg_catalog.text", quote_ident(column)))
+            .map(|column| self.text_of(alias, column))
             .collect();
         match parts.as_slice() {
             [one] => one.clone(),

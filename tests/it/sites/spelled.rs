@@ -112,6 +112,7 @@ async fn keys_that_are_equal_and_spelled_otherwise_are_one_ticket() {
                 books.cases.iter().any(|case| texts(case).contains(&"four"))
             })
             .await;
+        stage.quiet().await;
         assert_eq!(stage.simulator.books().cases.len(), 1, "{ticket}");
     }
 }
