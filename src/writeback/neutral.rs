@@ -123,7 +123,7 @@ impl WriteError {
         matches!(self, WriteError::NoValue { .. } | WriteError::Taken { .. })
     }
 
-    fn as_the_mappings(self) -> WriteError {
+    fn of_the_mapping(self) -> WriteError {
         match self {
             WriteError::Value { text, .. }
             | WriteError::NoValue { text, .. }
@@ -165,7 +165,7 @@ impl WriteBack {
         let taken = {
             let mut trials = gate.trials();
             if trials.knows(group, &cause, now) {
-                return Ok(error.as_the_mappings());
+                return Ok(error.of_the_mapping());
             }
             trials.taken.get(group).cloned()
         };
@@ -195,7 +195,7 @@ impl WriteBack {
         Ok(match self.try_neutral(item, &parameters).await {
             Err(refused) if refused.cause().as_ref() == Some(&cause) => {
                 gate.trials().refused.push((group.to_owned(), cause, now));
-                error.as_the_mappings()
+                error.of_the_mapping()
             }
             _ => error,
         })
