@@ -24,30 +24,29 @@ comment on column {schema}.mapped_column.typmod is 'That type''s modifier.';
 comment on column {schema}.mapped_column.family is 'Types between which a change is harmless have one family.';
 comment on column {schema}.mapped_column.named_in is 'The expressions of the mapping that name it, chr(31) between them: where none of them is left, those that name it now are believed.';
 
--- The columns of any table with the families of their types. Between two types of one family a value keeps its text, or its moment.
-create view {schema}.column_family as
-select a.attrelid as relation, a.attname as name, a.attnum, a.atttypid as type, a.atttypmod as typmod,
-    case
+-- Types between which a value keeps its text, or its moment, are of one family. Asked of what has changed alone: a function is
+-- planned at each call, and what stands in the view below is planned with each statement that believes a number.
+create function {schema}.type_family(type oid, typmod integer) returns text language sql stable begin atomic
+    with recursive under as (
+        select t.oid, t.typtype, t.typbasetype, type_family.typmod as mod, t.typtypmod
+        from pg_catalog.pg_type t where t.oid = type_family.type
+        union all
+        select t.oid, t.typtype, t.typbasetype, d.typtypmod, t.typtypmod
+        from under d join pg_catalog.pg_type t on t.oid = d.typbasetype where d.typtype = 'd')
+    select case
         when e.typcategory in ('S', 'E') or e.oid = 18 then 'text'
-        when e.oid in (20, 21, 23) or e.oid = 1700 and (u.typmod = -1 or (u.typmod - 4) & 65535 = 0) then 'number'
-        when e.oid = 1700 then 'numeric with ' || ((u.typmod - 4) & 65535) || ' decimal places'
+        when e.oid in (20, 21, 23) or e.oid = 1700 and (u.mod = -1 or (u.mod - 4) & 65535 = 0) then 'number'
+        when e.oid = 1700 then 'numeric with ' || ((u.mod - 4) & 65535) || ' decimal places'
         when e.oid in (700, 701) then 'float'
         when e.oid in (1082, 1114, 1184) then 'moment'
         when e.oid in (114, 3802) then 'json'
         else e.typname::text collate pg_catalog."default"
-    end || case when e.oid <> u.type then '[]' else '' end as family
-from pg_catalog.pg_attribute a
-cross join lateral (
-    with recursive under as (
-        select t.oid, t.typtype, t.typbasetype, a.atttypmod, t.typtypmod from pg_catalog.pg_type t where t.oid = a.atttypid
-        union all
-        select t.oid, t.typtype, t.typbasetype, d.typtypmod, t.typtypmod
-        from under d join pg_catalog.pg_type t on t.oid = d.typbasetype where d.typtype = 'd')
-    select under.oid as type, under.atttypmod as typmod from under where under.typtype <> 'd') u
-join pg_catalog.pg_type b on b.oid = u.type
-join pg_catalog.pg_type e on e.oid = case when b.typcategory = 'A' and b.typelem <> 0 then b.typelem else b.oid end
-where a.attnum > 0 and not a.attisdropped;
-comment on view {schema}.column_family is 'columns, and the families of their types';
+    end || case when e.oid <> u.oid then '[]' else '' end
+    from under u
+    join pg_catalog.pg_type b on b.oid = u.oid
+    join pg_catalog.pg_type e on e.oid = case when b.typcategory = 'A' and b.typelem <> 0 then b.typelem else b.oid end
+    where u.typtype <> 'd';
+end;
 
 create or replace view {schema}.changed_key as
 with recursive now as (
@@ -82,10 +81,12 @@ columns as (
     select m.schema_name || '.' || m.table_name as name, m.column_name, m.family,
            m.attnum <> a.attnum and exists (select from pg_catalog.pg_attribute o
                where o.attrelid = m.relation and o.attnum = m.attnum and not o.attisdropped) as is_another,
-           (select f.family from {schema}.column_family f where f.relation = a.attrelid and f.attnum = a.attnum) as family_now
+           {schema}.type_family(a.atttypid, a.atttypmod) as family_now
     from {schema}.mapped_column m
-    join pg_catalog.pg_attribute a on a.attrelid = m.relation and a.attname = m.column_name::name
-    where a.attnum > 0 and not a.attisdropped and (a.attnum, a.atttypid, a.atttypmod) <> (m.attnum, m.type, m.typmod))
+    cross join lateral (
+        select a.attnum, a.atttypid, a.atttypmod from pg_catalog.pg_attribute a
+        where a.attrelid = m.relation and a.attname = m.column_name::name and a.attnum > 0 and not a.attisdropped limit 1) a
+    where a.attnum <> m.attnum or a.atttypid <> m.type or a.atttypmod <> m.typmod)
 select section, place, what from (
     select section, 1 as place, schema_name || '.' || table_name || ' is another table than before' as what
         from seen where not is_there

@@ -9,11 +9,12 @@ use crate::mapping::named::NamedColumn;
 /// that named a column was written anew since, a person has looked. The parameters: schemas, tables, columns, expressions.
 const NAMED: &str = "with named as materialized (
         select u.s as schema_name, u.t as table_name, u.c as column_name, u.e as named_in,
-               f.relation, f.attnum, f.type, f.typmod, f.family
+               c.oid as relation, a.attnum, a.atttypid as type, a.atttypmod as typmod,
+               {s}.type_family(a.atttypid, a.atttypmod) as family
         from unnest($1::text[], $2::text[], $3::text[], $4::text[]) u (s, t, c, e)
         join pg_catalog.pg_namespace n on n.nspname = u.s::name
         join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = u.t::name
-        join {s}.column_family f on f.relation = c.oid and f.name = u.c::name),
+        join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = u.c::name and a.attnum > 0 and not a.attisdropped),
     changed as materialized (
         select schema_name, table_name, column_name, m.family, n.family as family_now
         from named n join {s}.mapped_column m using (schema_name, table_name, column_name)
