@@ -369,6 +369,15 @@ impl Backfill {
         Ok(found)
     }
 
+    async fn has_rows(&self, table: &Table<'_>) -> Result<bool, BackfillError> {
+        if table.section != Section::Attachment {
+            return Ok(true);
+        }
+        let client = self.scanner().await?;
+        let sql = format!("select exists (select from {})", table.shape.sql());
+        Ok(client.query_one(&sql, &[]).await?.try_get(0)?)
+    }
+
     #[allow(clippy::too_many_arguments)]
     async fn unknown_of(
         &self,
@@ -381,7 +390,8 @@ impl Backfill {
         found: &mut Vec<Unknown>,
     ) -> Result<(), BackfillError> {
         let Some((among, value)) = table.among(gap) else {
-            done.is_blind |= gap.xid.is_none();
+            // A table of files of which none was ever sent has none to miss while it is empty.
+            done.is_blind |= gap.xid.is_none() && self.has_rows(table).await?;
             return Ok(());
         };
         let relation = &table.shape.relation;

@@ -30,6 +30,9 @@ pub struct Arguments {
     /// known no more, and rows written meanwhile are looked for).
     #[arg(long, value_name = "NUMBERS", conflicts_with = "print_sql")]
     rekey: Option<setup::Rekey>,
+    /// The mapping means the columns that stand under its names now, whatever became of those from before.
+    #[arg(long, conflicts_with = "print_sql")]
+    remap: bool,
     /// How long the slot may wait for transactions that are open now, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     slot_wait: u64,
@@ -60,6 +63,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> Result<(), Fa
     let options = Options {
         adopt: arguments.adopt,
         rekey: arguments.rekey,
+        remap: arguments.remap,
         slot_wait: Duration::from_secs(arguments.slot_wait),
     };
     Box::pin(setup::prepare(config, admin_url.as_ref(), &options, &mut say))

@@ -17,7 +17,7 @@
 //!   what we used before it looks like somebody else's.
 //! - **Classes** go in order, but each class with work waiting earns a tenth of what is spent; one that has earned a unit
 //!   is due, and a due class goes before all others. So each class gets at least a tenth while it waits, and the first
-//!   at least 60 %. A class that has to give way may still start where another write's worth remains.
+//!   at least half. A class that has to give way may still start where another write's worth remains.
 //!
 //! # Why it is correct
 //! Take any window `[a, a + W)` of the server and of the calls counted in it the one that we took last, at time `t`.

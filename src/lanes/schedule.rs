@@ -163,13 +163,13 @@ impl Wake {
 
 /// The heads that may start, by class, the oldest last.
 struct Queues {
-    queues: [Vec<Ready>; 5],
+    queues: [Vec<Ready>; Class::ALL.len()],
     taken: HashSet<LaneId>,
 }
 
 impl Queues {
     fn sort(heads: Vec<Ready>, busy: &HashSet<LaneId>, now: Instant, wake: &mut Wake) -> Queues {
-        let mut queues: [Vec<Ready>; 5] = Default::default();
+        let mut queues: [Vec<Ready>; Class::ALL.len()] = Default::default();
         for head in heads {
             if head.lane.is_some_and(|lane| busy.contains(&lane)) {
                 continue;
@@ -222,7 +222,9 @@ mod tests {
             Class::WebhookRead => (Work::Read, Cost::Read),
             Class::Doubt => (Work::LookUp(DeliveryId(since)), Cost::Read),
             Class::Sweep => (Work::Read, Cost::Read),
-            Class::LiveWrite | Class::Backfill => (Work::Send(DeliveryId(since)), Cost::Write),
+            Class::LiveWrite | Class::FollowUp | Class::Backfill => {
+                (Work::Send(DeliveryId(since)), Cost::Write)
+            }
         };
         Ready {
             lane: lane.into().map(LaneId),

@@ -90,7 +90,7 @@ struct World {
     parked: usize,
     looks: usize,
     reads: usize,
-    spent: [u32; 5],
+    spent: [u32; Class::ALL.len()],
     delivered_at: u64,
 }
 
@@ -137,7 +137,7 @@ impl World {
             parked: 0,
             looks: 0,
             reads: 0,
-            spent: [0; 5],
+            spent: [0; Class::ALL.len()],
             delivered_at: 0,
         };
         if world.nature.others > 0 {

@@ -445,17 +445,18 @@ fn one(
 /// The key of what a file belongs to, by the file's key: one output for each key column, evaluated alone, since what it
 /// belongs to may not be there yet.
 pub fn parent_of(config: &Attachment, shape: &Shape, parent: &Shape) -> Reading {
-    let outputs: Vec<String> = config
+    let keys: Vec<String> = config
         .parent
         .iter()
         .zip(parent.key_casts())
-        .map(|(expr, cast)| format!("({})::{cast}::pg_catalog.text", value_sql(expr, "a", shape)))
+        .map(|(expr, cast)| format!("({})::{cast}", value_sql(expr, "a", shape)))
         .collect();
+    let (outputs, own) = parent.keys_as_written(&keys);
     let joined = config.parent.iter().any(|expr| reads_beyond("a", expr));
     let join = config.join.as_ref().filter(|_| joined);
     Reading {
         sql: format!(
-            "select {}\nfrom {}\n{}\nwhere {}\nlimit 2",
+            "select {}\nfrom {}\n{}\n{own}\nwhere {}\nlimit 2",
             outputs.join(", "),
             read::table_sql("a", shape, &expressions(config)),
             join.map_or("", |join| join.sql.as_str()),

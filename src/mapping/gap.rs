@@ -92,7 +92,7 @@ fn rows(
 
 /// Tickets that may be new.
 pub fn tickets(config: &Ticket, shape: &Shape, among: Among, has_xid: bool) -> String {
-    let image = image_of(&shape.key, "t");
+    let image = image_of(shape, &shape.key, "t");
     rows(
         (shape, "t"),
         config.created_at.as_ref(),
@@ -106,19 +106,21 @@ pub fn messages(config: &Message, shape: &Shape, tickets: &Shape, among: Among, 
     let casts = tickets.key_casts();
     let keys = config.ticket.iter().zip(&casts);
     let keys: Vec<String> = keys
-        .map(|(expr, cast)| format!("({})::{cast}::pg_catalog.text", value_sql(expr, "m", shape)))
+        .map(|(expr, cast)| format!("({})::{cast}", value_sql(expr, "m", shape)))
         .collect();
+    let (keys, own) = tickets.keys_as_written(&keys);
     let join = config
         .join
         .as_ref()
         .filter(|_| config.ticket.iter().any(needs_joins));
-    let image = image_of(&message_columns(config, shape, tickets), "m");
+    let image = image_of(shape, &message_columns(config, shape, tickets), "m");
     let join = join.map_or("", |join| join.sql.as_str());
+    let join = format!("{join} {own}");
     rows(
         (shape, "m"),
         config.created_at.as_ref(),
         (among, has_xid),
-        (&image, &keys, join),
+        (&image, &keys, &join),
     )
 }
 
@@ -128,7 +130,7 @@ pub fn files(shape: &Shape, among: Among, has_xid: bool) -> String {
         (shape, "a"),
         None,
         (among, has_xid),
-        (&image_of(&shape.key, "a"), &[], ""),
+        (&image_of(shape, &shape.key, "a"), &[], ""),
     )
 }
 
@@ -171,7 +173,7 @@ pub fn known(shape: &Shape, columns: &[String], has_xid: bool) -> String {
     format!(
         "select k.place, s.{first} is not null, {}, coalesce({is_written}, false)
          from rows from ({}) with ordinality as k ({}, place) left join {} s on {}",
-        image_of(columns, "s"),
+        image_of(shape, columns, "s"),
         arrays.join(", "),
         names.join(", "),
         shape.sql(),
@@ -191,6 +193,7 @@ mod tests {
             name: name.into(),
             cast: cast.into(),
             equals: crate::mapping::shape::EQUALS.into(),
+            loose: false,
             generated: false,
         };
         let shape = Shape {

@@ -4,7 +4,7 @@
 //! that turn a row into what Deskie needs; [`list`] and [`expand`] those that tell the messages of one row apart; [`attachment`]
 //! those that find its files; [`moment`] tells the type of its time; [`gap`] those of the repair; [`scan`] those that look
 //! through the tables; [`mod@write`] those that turn a Deskie message into rows of the site; [`scope`] says what each name
-//! may mean; [`alone`] asks one expression by itself.
+//! may mean, [`named`] which columns are named at all; [`alone`] asks one expression by itself.
 //! Statements over one row can be asked of many at once.
 //!
 //! Invariant: no expression language of ours. A value is the user's SQL, at most a bare column name is quoted, a
@@ -19,6 +19,7 @@ pub mod lexer;
 pub mod list;
 mod many;
 pub mod moment;
+pub mod named;
 mod naming;
 pub mod read;
 pub mod scan;

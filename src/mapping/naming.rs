@@ -128,6 +128,7 @@ mod tests {
                     name: name.to_owned(),
                     cast: "text".to_owned(),
                     equals: EQUALS.to_owned(),
+                    loose: false,
                     generated: false,
                 })
                 .into(),

@@ -422,7 +422,9 @@ pub fn ticket_key_of(config: &Message, shape: &Shape, ticket_shape: &Shape, sour
         .map(|(expr, cast)| {
             let column = shape.column(bare_column(expr, shape)?)?;
             // One that is generated may be missing from the image, and is then read by key, as a statement's cells are.
-            (column.cast == *cast && !column.generated).then(|| column.name.clone())
+            // What may be written otherwise is written as its ticket's row does.
+            let is_told = !column.generated && !ticket_shape.is_loose();
+            (column.cast == *cast && is_told).then(|| column.name.clone())
         })
         .collect();
     match direct {
@@ -440,27 +442,28 @@ pub fn ticket_key_reading(config: &Message, shape: &Shape, ticket_shape: &Shape,
         expressions.extend(&config.join);
     }
     let (from, columns) = source_sql(source, "m", shape, &expressions);
-    let outputs: Vec<String> = config
+    let keys: Vec<String> = config
         .ticket
         .iter()
         .zip(casts)
-        .map(|(expr, cast)| format!("({})::{cast}::pg_catalog.text", value_sql(expr, "m", shape)))
+        .map(|(expr, cast)| format!("({})::{cast}", value_sql(expr, "m", shape)))
         .collect();
+    let (outputs, own) = ticket_shape.keys_as_written(&keys);
     let join = config
         .join
         .as_ref()
         .filter(|_| joined)
         .map_or("", |join| join.sql.as_str());
-    let sql = format!("select {}\nfrom {from}\n{join}\nlimit 2", outputs.join(", "));
+    let sql = format!(
+        "select {}\nfrom {from}\n{join}\n{own}\nlimit 2",
+        outputs.join(", ")
+    );
     source.reading(sql, columns)
 }
 
 /// The texts of `columns` of the table's row with that key, cast to text; for cells that the image lacks.
 pub fn cells_by_key(shape: &Shape, columns: &[String]) -> String {
-    let outputs: Vec<String> = columns
-        .iter()
-        .map(|column| format!("s.{}::pg_catalog.text", quote_ident(column)))
-        .collect();
+    let outputs: Vec<String> = columns.iter().map(|column| shape.text_of("s", column)).collect();
     format!(
         "select {} from {} s where {}",
         outputs.join(", "),
@@ -532,6 +535,7 @@ mod tests {
                     name: (*name).into(),
                     cast: (*cast).into(),
                     equals: crate::mapping::shape::EQUALS.into(),
+                    loose: false,
                     generated: false,
                 })
                 .collect(),

@@ -7,19 +7,16 @@ use crate::config::{Expr, Message, Ticket};
 
 /// The key columns of a row as a JSON object of texts: an image from which all else is read by key.
 pub(super) fn image(shape: &Shape, alias: &str) -> String {
-    image_of(&shape.key, alias)
+    image_of(shape, &shape.key, alias)
 }
 
 /// The same with these columns.
-pub(super) fn image_of(columns: &[String], alias: &str) -> String {
+pub(super) fn image_of(shape: &Shape, columns: &[String], alias: &str) -> String {
     let parts: Vec<String> = columns
         .iter()
         .map(|column| {
-            format!(
-                "'{}', {alias}.{}::pg_catalog.text",
-                column.replace('\'', "''"),
-                quote_ident(column)
-            )
+            let text = shape.text_of(alias, column);
+            format!("'{}', {text}", column.replace('\'', "''"))
         })
         .collect();
     format!(
@@ -145,9 +142,9 @@ pub fn messages(config: &Message, shape: &Shape, tickets: &Shape) -> String {
         .join
         .as_ref()
         .filter(|_| config.ticket.iter().any(needs_joins));
-    let outputs: Vec<String> = keys.iter().map(|key| format!("{key}::pg_catalog.text")).collect();
+    let (outputs, own) = tickets.keys_as_written(&keys);
     format!(
-        "select {}, {}, {time}::pg_catalog.text, {} from {} m {} where {} order by {time}, {}",
+        "select {}, {}, {time}::pg_catalog.text, {} from {} m {} {own} where {} order by {time}, {}",
         image(shape, "m"),
         shape.key_sql("m"),
         outputs.join(", "),

@@ -12,6 +12,8 @@ pub struct Column {
     /// The operator that finds equal values of that type, with its schema: what these statements add to the site's own
     /// expressions runs on the site's path, and must not resolve to what somebody has put there (rule 4).
     pub equals: String,
+    /// Values that are equal may be written otherwise: 7 and 7.0, two spellings of a `citext`.
+    pub loose: bool,
     /// The server makes it of other columns, and may leave it out of the stream: an image without it says nothing.
     pub generated: bool,
 }
@@ -107,12 +109,62 @@ impl Shape {
         self.key_is(alias, &values)
     }
 
+    /// Equal keys of it may be written otherwise.
+    pub fn is_loose(&self) -> bool {
+        let mut columns = self.key.iter().filter_map(|name| self.column(name));
+        columns.any(|column| column.loose)
+    }
+
+    /// The texts of a key of this table that `values` give, which are of its types, and what to join for them. Where equal keys
+    /// may be written otherwise they are as the table's own row writes them, if it is there: by its key's text it is known.
+    pub fn keys_as_written(&self, values: &[String]) -> (Vec<String>, String) {
+        if !self.is_loose() {
+            let own = values.iter().map(|value| format!("{value}::pg_catalog.text"));
+            return (own.collect(), String::new());
+        }
+        // As the stream writes it: a cast to text takes the blanks from the end of a `char`.
+        let own = values
+            .iter()
+            .map(|value| format!("case when {value} is not null then pg_catalog.concat({value}) end"));
+        let columns = self.key.iter().enumerate();
+        let columns: Vec<String> = columns
+            .map(|(n, name)| {
+                format!(
+                    "pg_catalog.concat(deskie_cdc_s.{}) as deskie_cdc_k{n}",
+                    quote_ident(name)
+                )
+            })
+            .collect();
+        let join = format!(
+            "left join lateral (select {} from {} deskie_cdc_s where {} limit 1) deskie_cdc_own on true",
+            columns.join(", "),
+            self.sql(),
+            self.key_is("deskie_cdc_s", values)
+        );
+        let texts = own
+            .enumerate()
+            .map(|(n, text)| format!("coalesce(deskie_cdc_own.deskie_cdc_k{n}, {text})"));
+        (texts.collect(), join)
+    }
+
+    /// The text of a column as the stream writes it: a cast to text takes the blanks from the end of a `char`.
+    pub fn text_of(&self, alias: &str, column: &str) -> String {
+        let value = format!("{alias}.{}", quote_ident(column));
+        match self
+            .column(column)
+            .is_some_and(|column| column.cast.ends_with("bpchar"))
+        {
+            true => format!("case when {value} is not null then pg_catalog.concat({value}) end"),
+            false => format!("{value}::pg_catalog.text"),
+        }
+    }
+
     /// An expression that gives the text of the key, as [`key_text`] does.
     pub fn key_sql(&self, alias: &str) -> String {
         let parts: Vec<String> = self
             .key
             .iter()
-            .map(|column| format!("{alias}.{}::pg_catalog.text", quote_ident(column)))
+            .map(|column| self.text_of(alias, column))
             .collect();
         match parts.as_slice() {
             [one] => one.clone(),

@@ -443,6 +443,14 @@ impl Parameters {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Takes over one value of others, be it NULL.
+    pub fn copy(&mut self, name: &str, others: &Parameters) {
+        match others.get(name) {
+            Some(value) => self.set(name, value),
+            None => drop(self.0.remove(name)),
+        }
+    }
+
     /// Sets `:ticket` and `:ticket_N`.
     pub fn set_ticket(&mut self, key: &TicketKey, columns: usize) {
         self.set("ticket", key.as_str());

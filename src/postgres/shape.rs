@@ -105,6 +105,7 @@ pub fn shape_of(table: &Table, key: &[String]) -> Result<Shape, ShapeError> {
                 name: column.name.clone(),
                 cast: column.cast_type.clone(),
                 equals: column.equals.clone(),
+                loose: column.loose,
                 generated: column.generated,
             })
             .collect(),

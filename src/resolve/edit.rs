@@ -153,7 +153,7 @@ impl Batch<'_> {
                 .await?;
             return Ok(());
         };
-        if before == whole {
+        if shows(&before).eq(shows(&whole)) {
             return Ok(());
         }
         let is_edit =
@@ -215,6 +215,11 @@ impl Batch<'_> {
 
 fn is_sent(link: &Link) -> bool {
     matches!(link.state, LinkState::Delivered | LinkState::Queued)
+}
+
+/// A text as Deskie shows it: no blanks at the ends of its lines, and no empty lines around it.
+fn shows(text: &str) -> impl Iterator<Item = &str> {
+    text.trim().lines().map(str::trim_end)
 }
 
 /// A body with a line above it.

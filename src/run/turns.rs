@@ -14,7 +14,7 @@ use crate::deliver::Deliverer;
 use crate::deskie::{KeyRefusal, Reach};
 use crate::lanes::{Class, Cost, Ready, Scheduler, Work};
 use crate::model::{DeliveryState, LaneId, clock};
-use crate::store::{Delivery, Heads, StoreError, Ticket};
+use crate::store::{Act, Delivery, Heads, StoreError, Ticket};
 
 /// Calls under way at once.
 const CONCURRENCY: usize = 16;
@@ -174,7 +174,9 @@ fn begin_handed(
     if looks.left_some || scheduler.is_stopped() {
         return false;
     }
-    let mut heads: Vec<Ready> = deliveries.iter().map(ready_delivery).collect();
+    let follows = |delivery: &Delivery| matches!(delivery.act, Act::Edit | Act::Note | Act::Status);
+    let ready = |delivery| ready_delivery(delivery, follows(delivery));
+    let mut heads: Vec<Ready> = deliveries.iter().map(ready).collect();
     heads.extend(reads.iter().map(|read| ready_read(&read.ticket)));
     let now = clock::monotonic();
     let plan = scheduler.plan(&mut shared.meter.budget(), heads, busy, running.len(), now);
@@ -215,10 +217,12 @@ async fn look(
     let busy_lanes: Vec<LaneId> = busy.iter().copied().collect();
     let Heads {
         mut deliveries,
+        follow_ups,
         mut reads,
         next_in,
     } = shared.store.deliveries().lane_heads(HEADS, &busy_lanes).await?;
-    let mut heads: Vec<Ready> = deliveries.iter().map(ready_delivery).collect();
+    let ready = |delivery: &Delivery| ready_delivery(delivery, follow_ups.contains(&delivery.id));
+    let mut heads: Vec<Ready> = deliveries.iter().map(ready).collect();
     heads.extend(reads.iter().map(ready_read));
     let now = clock::monotonic();
     let found = heads.len();
@@ -264,7 +268,8 @@ async fn look(
     Ok([planned, next_in].into_iter().flatten().min())
 }
 
-fn ready_delivery(delivery: &Delivery) -> Ready {
+/// `follows`: nothing waits for it, and it only follows up on what Deskie has.
+fn ready_delivery(delivery: &Delivery, follows: bool) -> Ready {
     let doubt = delivery.state == DeliveryState::Doubt;
     Ready {
         lane: Some(delivery.ticket_id),
@@ -275,6 +280,7 @@ fn ready_delivery(delivery: &Delivery) -> Ready {
         },
         class: match (doubt, delivery.backfill) {
             (true, _) => Class::Doubt,
+            (false, false) if follows => Class::FollowUp,
             (false, false) => Class::LiveWrite,
             (false, true) => Class::Backfill,
         },

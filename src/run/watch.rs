@@ -70,8 +70,15 @@ pub async fn watch(
             }
         }
         if is_whole {
-            if let Err(error) = crate::setup::note_keys(&shared.config, &shared.store).await {
-                tracing::debug!("the keys could not be compared: {error}");
+            match crate::setup::note_mapped(&shared.config, &shared.store).await {
+                Ok(true) if begun.held.is_none() => {
+                    tracing::warn!(
+                        "a time of the site's was given another type: it goes on with what it is now"
+                    );
+                    return;
+                }
+                Ok(_) => {}
+                Err(error) => tracing::debug!("the mapped columns could not be compared: {error}"),
             }
             match shared.store.holds().all().await {
                 Ok(holds) if holds.is_empty() == begun.held.is_some() => return,

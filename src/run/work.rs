@@ -533,7 +533,7 @@ async fn begin(shared: &Shared) -> Result<Begun, Refused> {
     shared.store.troubles().compare(&met, &[]).await?;
     shared.store.holds().lift(HoldKind::Start).await?;
     compare_account(shared).await?;
-    crate::setup::note_keys(&shared.config, &shared.store).await?;
+    crate::setup::note_mapped(&shared.config, &shared.store).await?;
     let holds = shared.store.holds().all().await?;
     let held = (!holds.is_empty()).then(|| holds.join("; "));
     shared.store.gap().reserve().await?;

@@ -2,7 +2,7 @@
 
 use super::compare::Numbers;
 use super::error::SetupError;
-use super::{Options, Rekey, compare};
+use super::{Options, Rekey, compare, named};
 use crate::config::{Config, Expr, TableName};
 use crate::mapping::{Shape, moment};
 use crate::postgres::shape::{load_attachment_shape, load_message_shape, load_shape};
@@ -67,15 +67,29 @@ pub(super) async fn settle(
         }
         None => note_keys(config, &store).await?,
     }
+    if options.remap {
+        say(match store.keys().remap().await? {
+            true => "columns: the mapping means those that are there now",
+            false => "columns: none was in question; they are noted as they are now",
+        });
+    }
+    // What a start was refused for has just been gone through: the next one tells it anew where it is still so.
+    store.holds().lift(HoldKind::Start).await?;
     for why in store.holds().all().await? {
         say(&format!("held: {why}"));
     }
     Ok(())
 }
 
-/// Compares the keys of the mapped tables with what is noted of them, and notes what is new. Keys that were made anew are
-/// held, unless the rows tell that they have kept their numbers.
-pub async fn note_keys(config: &Config, store: &Store) -> Result<(), StoreError> {
+/// Compares the keys of the mapped tables, and the other columns that the mapping names, with what is noted of them, and notes
+/// what is new. True where the mapping's statements have to be made anew.
+pub async fn note_mapped(config: &Config, store: &Store) -> Result<bool, StoreError> {
+    note_keys(config, store).await?;
+    named::note(config, store).await
+}
+
+/// The keys of these. Those that were made anew are held, unless the rows tell that they have kept their numbers.
+async fn note_keys(config: &Config, store: &Store) -> Result<(), StoreError> {
     let columns = key_columns(config, store).await?;
     store.keys().note(&columns).await?;
     if store.holds().reason(HoldKind::Keys).await?.is_none() {

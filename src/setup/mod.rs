@@ -16,6 +16,7 @@ mod check;
 mod compare;
 mod error;
 mod mapped;
+mod named;
 mod needs;
 mod neighbour;
 mod own;
@@ -29,7 +30,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::Client;
 
-pub use bind::note_keys;
+pub use bind::note_mapped;
 pub use check::{Check, Status, check, draft_faults, sample_parameters, try_draft};
 pub use error::SetupError;
 pub use own::{SlotOutcome, slot_name};
@@ -50,6 +51,8 @@ pub struct Options {
     pub adopt: bool,
     /// What became of the numbers of the site's rows, where their keys were made anew.
     pub rekey: Option<Rekey>,
+    /// The mapping means the columns that are there now.
+    pub remap: bool,
     /// How long the slot's creation may wait for open transactions.
     pub slot_wait: Duration,
 }
@@ -59,6 +62,7 @@ impl Default for Options {
         Options {
             adopt: false,
             rekey: None,
+            remap: false,
             slot_wait: Duration::from_secs(30),
         }
     }

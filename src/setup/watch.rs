@@ -80,7 +80,11 @@ pub async fn look_at_publications(
     for (table, place) in places {
         let mut is_whole = true;
         let (name, seen) = match place {
-            Place::Unknown => continue,
+            // Where a schema was renamed, another one under its name may not be ours to look into.
+            Place::Unknown => match elsewhere(store, config, table, &known).await? {
+                Some(elsewhere) => elsewhere,
+                None => continue,
+            },
             Place::There(relation, oid) => {
                 let name = relation.to_string();
                 let before = known
@@ -235,6 +239,46 @@ async fn member(store: &Store, config: &Config, oid: u32) -> Result<Option<u32>,
     Ok(member.map(|member| member ^ partitions))
 }
 
+/// Whether the config means a table that was known by this name.
+fn means(table: &TableName, relation: &str) -> bool {
+    match &table.schema {
+        Some(schema) => relation == format!("{schema}.{}", table.table),
+        None => relation
+            .strip_suffix(&table.table)
+            .is_some_and(|schema| schema.ends_with('.')),
+    }
+}
+
+/// A table that is not there under its name and that bears another one now: as what it was known, and what a person is told.
+async fn elsewhere(
+    store: &Store,
+    config: &Config,
+    table: &TableName,
+    known: &[KnownTable],
+) -> Result<Option<(String, SeenTable)>, StoreError> {
+    for known in known.iter().filter(|known| means(table, &known.relation)) {
+        let name = &known.relation;
+        let now = match known.oid {
+            Some(oid) => named_now(store, oid).await?.map(|now| (oid, now)),
+            None => None,
+        };
+        let Some((oid, now)) = now.filter(|(_, now)| now.to_string() != *name) else {
+            continue;
+        };
+        let trouble = format!(
+            "the mapped table {name} is called {now} now: what the site writes there is captured and waits; give it its \
+             name back, or name it `{now}` in the config and restart"
+        );
+        let seen = SeenTable {
+            oid: Some(oid),
+            member: member(store, config, oid).await?,
+            trouble: Some(trouble),
+        };
+        return Ok(Some((name.clone(), seen)));
+    }
+    Ok(None)
+}
+
 /// A table that is not there under its name: as what it was known, and what became of it. `None`: it was never seen.
 async fn gone(
     store: &Store,
@@ -242,31 +286,10 @@ async fn gone(
     table: &TableName,
     known: &[KnownTable],
 ) -> Result<Option<(String, SeenTable)>, StoreError> {
-    let means = |relation: &str| match &table.schema {
-        Some(schema) => relation == format!("{schema}.{}", table.table),
-        None => relation
-            .strip_suffix(&table.table)
-            .is_some_and(|schema| schema.ends_with('.')),
-    };
-    let mut found = None;
-    for known in known.iter().filter(|known| means(&known.relation)) {
-        let name = &known.relation;
-        let now = match known.oid {
-            Some(oid) => named_now(store, oid).await?.map(|now| (oid, now)),
-            None => None,
-        };
-        if let Some((oid, now)) = now {
-            let trouble = format!(
-                "the mapped table {name} is called {now} now: what the site writes there is captured and waits; give it its \
-                 name back, or name it `{now}` in the config and restart"
-            );
-            let seen = SeenTable {
-                oid: Some(oid),
-                member: member(store, config, oid).await?,
-                trouble: Some(trouble),
-            };
-            return Ok(Some((name.clone(), seen)));
-        }
+    let elsewhere = elsewhere(store, config, table, known).await?;
+    let mut known = known.iter().filter(|known| means(table, &known.relation));
+    Ok(elsewhere.or_else(|| {
+        let name = &known.next()?.relation;
         let trouble = format!(
             "the mapped table {name} is gone: nothing can be resolved or written; make it anew and run `deskie-cdc setup`, or \
              name another one in the config"
@@ -275,9 +298,8 @@ async fn gone(
             trouble: Some(trouble),
             ..SeenTable::default()
         };
-        found.get_or_insert((name.clone(), seen));
-    }
-    Ok(found)
+        Some((name.clone(), seen))
+    }))
 }
 
 async fn named_now(store: &Store, oid: u32) -> Result<Option<RelationName>, StoreError> {

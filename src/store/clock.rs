@@ -100,7 +100,12 @@ impl CreatedAt {
                 (trouble, mend)
             }
             RowClock::Unproven => {
-                let own = zone.map_or("UTC", |(name, _)| name.as_str());
+                // A column that bears it in its name is hardly in another one.
+                let name = self.expression.to_lowercase();
+                let own = match name.contains("gmt") || name.contains("utc") {
+                    true => "UTC",
+                    false => zone.map_or("UTC", |(name, _)| name.as_str()),
+                };
                 let trouble = format!(
                     "[{section}] created_at has no time zone, and too few new rows were seen to tell which one the site \
                      writes in: until then it does not tell new rows from old ones"

@@ -16,6 +16,8 @@ words! {
         Account = "account",
         /// The site's keys may be other rows'.
         Keys = "keys",
+        /// A name of the mapping may be another column's.
+        Columns = "columns",
         /// This server may be a physical copy of the one that sends.
         Copy = "copy",
     }

@@ -102,6 +102,7 @@ impl Keys<'_, Store> {
         let mut client = self.0.client().await?;
         let step = self.0.step_aside(&mut client).await?;
         step.keys().forget().await?;
+        step.execute("delete from {s}.mapped_column", &[]).await?;
         let sql = "select format('select setval(pg_get_serial_sequence(%L, %L), greatest(
                     (select last_value from %s), (select max(%I) from %s)))',
                 c.oid::regclass::text, a.attname, pg_get_serial_sequence(c.oid::regclass::text, a.attname), a.attname, c.oid::regclass)
@@ -127,6 +128,12 @@ impl Keys<'_, Store> {
 
 /// Why something is not sent any more.
 const REKEYED: &str = "the site's rows were numbered anew while it waited";
+
+/// Since when nothing was streamed of a mapped table, because another one has taken its place, or nothing publishes it.
+const AWAY_SINCE: &str = "select min(p.checked_at) from {s}.published p
+    where p.is_away or p.table_oid is not null and not exists (
+        select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.oid = p.table_oid and n.nspname || '.' || c.relname = p.relation)";
 
 /// What became of what was known by the former numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,15 +191,19 @@ impl Keys<'_, Store> {
         let renumbered = step.execute(now, &[&ids, &keys]).await?;
         let links = "update {s}.link l set key = t.key, gone = false from {s}.ticket t where t.id = l.ticket_id and l.id = any ($1)";
         step.execute(links, &[&own]).await?;
-        // A row counts as written since then if its own time lies behind it, so it is put a little before.
+        // A row counts as written since then if its own time lies behind it, so it is put a little before. Of a table that has
+        // taken another one's place nothing was streamed until it was published.
         let since = "update {s}.published set since = least(to_timestamp($1::float8 - 0.001),
+                (select gap_since from {s}.meta where gap_from is not null), $2::timestamptz,
                 (select coalesce(min(committed_at), clock_timestamp()) from {s}.event)),
             since_xid = pg_current_xact_id()";
-        step.execute(since, &[&oldest]).await?;
+        let rows = step.query(AWAY_SINCE, &[]).await?;
+        let away: Option<jiff::Timestamp> = rows.first().and_then(|row| row.get(0));
+        step.execute(since, &[&oldest, &away]).await?;
         let gap = "update {s}.meta set baseline = null, gap_from = coalesce(gap_from, captured_lsn),
-                gap_since = least(gap_since, (select min(committed_at) from {s}.event)), gap_xid = pg_current_xact_id()
-            where exists (select from {s}.event) and captured_lsn is not null";
-        step.execute(gap, &[]).await?;
+                gap_since = least(gap_since, $1::timestamptz, (select min(committed_at) from {s}.event)), gap_xid = pg_current_xact_id()
+            where (gap_from is not null or $1::timestamptz is not null or exists (select from {s}.event)) and captured_lsn is not null";
+        step.execute(gap, &[&away]).await?;
         let unresolved =
             "update {s}.delivery set state = 'skipped', error = $1, done_at = now(), image = null
             where state = 'unresolved' or (state = 'parked' and body is null and act <> 'status')
@@ -233,7 +244,7 @@ impl Keys<'_, Step<'_>> {
     }
 
     /// Who compares and who decides wait for each other: else a decision would be held again by an older look.
-    async fn lock(self) -> Result<(), StoreError> {
+    pub(super) async fn lock(self) -> Result<(), StoreError> {
         let sql = self
             .0
             .store

@@ -6,7 +6,7 @@ use super::{Store, StoreError};
 
 /// The steps, in order, each with the SHA-256 of its text: a step that was released is never changed, what is to be
 /// different is a step of its own.
-const STEPS: [(&str, &str); 15] = [
+const STEPS: [(&str, &str); 16] = [
     (
         include_str!("../../sql/0001_state.sql"),
         "456b873c130b92fc44b5af35f7b94cb3ac8feaffbedc1d8c4a8afb373a00fc0b",
@@ -67,10 +67,14 @@ const STEPS: [(&str, &str); 15] = [
         include_str!("../../sql/0046_given_to.sql"),
         "90cb627db079a1efe8ecbd06a96b8a9e49e55c5219b0784bbc313d1908464125",
     ),
+    (
+        include_str!("../../sql/0048_mapped_column.sql"),
+        "2781301a4eb3eb41737e1761e2fe34c268ed1736d7832a8fc1600863d71fa45b",
+    ),
 ];
 
 /// What our schema holds, for removing it where the schema is not ours alone: each kind with the names of its objects, in the
-/// order in which they can be dropped. Functions stand on tables, and tables' triggers on functions.
+/// order in which they can be dropped. Functions stand on views and tables, and these on functions.
 pub fn own_objects() -> [(&'static str, Vec<&'static str>); 4] {
     let named = |prefix: &'static str, is_wanted: fn(&str) -> bool| -> Vec<&'static str> {
         let name = move |line: &'static str| {
@@ -81,19 +85,20 @@ pub fn own_objects() -> [(&'static str, Vec<&'static str>); 4] {
         let lines = STEPS.iter().flat_map(|(step, _)| step.lines());
         lines.filter(|line| is_wanted(line)).filter_map(name).collect()
     };
-    let of_a_trigger = |line: &str| line.contains(" returns trigger ");
+    // What triggers and views call.
+    let called = |line: &str| line.contains(" returns trigger ") || line.contains("{schema}.type_family(");
     let mut tables = named("create table {schema}.", |_| true);
     tables.push("migration");
     [
         (
             "function",
             named("create function {schema}.", |line| {
-                !line.contains(" returns trigger ")
+                !line.contains(" returns trigger ") && !line.contains("{schema}.type_family(")
             }),
         ),
         ("view", named("create view {schema}.", |_| true)),
         ("table", tables),
-        ("function", named("create function {schema}.", of_a_trigger)),
+        ("function", named("create function {schema}.", called)),
     ]
 }
 

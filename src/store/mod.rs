@@ -36,6 +36,7 @@ mod link;
 mod merge;
 mod meta;
 mod migrate;
+mod named;
 mod objects;
 mod parked;
 mod parked_event;

@@ -96,6 +96,14 @@ impl Tickets<'_, Store> {
         Ok(rows.first().map(ticket))
     }
 
+    /// The newest tickets that have cases.
+    pub async fn newest(self, limit: i64) -> Result<Vec<Ticket>, StoreError> {
+        let sql = format!(
+            "select {COLUMNS} from {{s}}.ticket t where case_id is not null and not gone order by id desc limit $1"
+        );
+        Ok(self.0.query(&sql, &[&limit]).await?.iter().map(ticket).collect())
+    }
+
     /// The lane of a case.
     pub async fn of_case(self, case: CaseId) -> Result<Option<Ticket>, StoreError> {
         let sql = format!("select {COLUMNS} from {{s}}.ticket t where case_id = $1");

@@ -66,7 +66,7 @@ impl WriteBack {
             let error = match born {
                 Ok(()) => {
                     CrashPoint::BirthMade.reached();
-                    self.case_gate.passed(case.0, &self.store).await?;
+                    self.case_gate.passed(case.0, "", &self.store).await?;
                     tracing::info!(%case, "a case born in Deskie became a ticket");
                     self.store.wake.lanes.notify_one();
                     continue;
@@ -88,19 +88,23 @@ impl WriteBack {
                 },
                 // Its files are a part of their own; numbers of cases are none of messages.
                 Failed::Write(WriteError::Folder(text)) => {
-                    let meaning = self.files_gate.refused(-case.0, &text, &self.store).await?;
+                    let meaning = self.files_gate.refused((-case.0, ""), &text, &self.store).await?;
                     (text, meaning == Meaning::Own)
                 }
                 Failed::Write(WriteError::Mapping(text) | WriteError::Stale(text)) => {
                     self.forget_statements().await;
-                    match self.case_gate.refused(case.0, &text, &self.store).await? {
+                    match self.case_gate.refused((case.0, ""), &text, &self.store).await? {
                         Meaning::Stopped => return Ok(false),
                         Meaning::Again => (text, false),
                         Meaning::Own => (text, true),
                     }
                 }
                 Failed::Write(
-                    WriteError::Refused(text) | WriteError::Missed(text) | WriteError::NoValue { text, .. },
+                    WriteError::Refused(text)
+                    | WriteError::Hidden(text)
+                    | WriteError::Missed(text)
+                    | WriteError::Value { text, .. }
+                    | WriteError::NoValue { text, .. },
                 ) => (text, true),
                 Failed::Call(error) => {
                     let text = format!("{error}; {}", error.remedy());

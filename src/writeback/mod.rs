@@ -3,7 +3,8 @@
 //! The pending messages are taken in the order in which Deskie shows them: the site's row, its link and the end of the
 //! pending state are one transaction, so each is written exactly once, killed at any point or not.
 //!
-//! A part of the mapping that fits no message stops as a whole (`gate`). What the site has locked is left for a moment
+//! A part of the mapping that fits no message stops as a whole (`gate`), which a trial tells where it is a value that is refused
+//! (`neutral`). What the site has locked is left for a moment
 //! (`contended`).
 //!
 //! Nothing is written to a row that may be another ticket's by now (`same_row`).
@@ -15,6 +16,7 @@ mod body;
 mod contended;
 mod files;
 mod gate;
+mod neutral;
 mod pipeline;
 mod refusal;
 mod same_row;

@@ -117,11 +117,24 @@ pub(super) fn text(value: &str) -> TextParam {
 /// What the site's triggers SET in it lasts longer than they do: it is taken back right behind the COMMIT, in the same batch, and a
 /// session that fails in a way of its own is thrown away.
 pub(super) async fn run_all(site: &Pool, plan: Vec<Planned>) -> Result<(), WriteError> {
+    transact(site, plan, End::Commit).await
+}
+
+/// How a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Commit,
+    /// What would be refused at the COMMIT is refused before.
+    Rollback,
+}
+
+/// The same, with another end.
+pub(super) async fn transact(site: &Pool, plan: Vec<Planned>, end: End) -> Result<(), WriteError> {
     let client = site
         .get()
         .await
         .map_err(|error| WriteError::Passing(error.to_string()))?;
-    let (is_ours, done) = match run_on(site, &client, plan).await {
+    let (is_ours, done) = match run_on(site, &client, plan, end).await {
         Ok(is_ours) => (is_ours, Ok(())),
         Err(error) => (!is_of_the_session(&error), Err(classify(&error))),
     };
@@ -136,6 +149,7 @@ async fn run_on(
     site: &Pool,
     client: &PooledClient,
     plan: Vec<Planned>,
+    end: End,
 ) -> Result<bool, tokio_postgres::Error> {
     let of_site: Vec<&str> = plan
         .iter()
@@ -157,10 +171,14 @@ async fn run_on(
             values: planned.values,
         });
     }
-    run_pipelined(client, &bound).await
+    run_pipelined(client, &bound, end).await
 }
 
-async fn run_pipelined(client: &PooledClient, bound: &[Bound]) -> Result<bool, tokio_postgres::Error> {
+async fn run_pipelined(
+    client: &PooledClient,
+    bound: &[Bound],
+    end: End,
+) -> Result<bool, tokio_postgres::Error> {
     let mut sent: Vec<BoxFuture<'_, Result<(), tokio_postgres::Error>>> = Vec::with_capacity(bound.len() + 8);
     sent.push(Box::pin(client.batch_execute("begin")));
     let mut on_sites_path = false;
@@ -191,7 +209,13 @@ async fn run_pipelined(client: &PooledClient, bound: &[Bound]) -> Result<bool, t
         join_all(std::mem::take(&mut sent)).await;
         CrashPoint::WritebackOpen.reached();
     }
-    sent.push(Box::pin(client.batch_execute("commit")));
+    match end {
+        End::Commit => sent.push(Box::pin(client.batch_execute("commit"))),
+        End::Rollback => {
+            sent.push(Box::pin(client.batch_execute("set constraints all immediate")));
+            sent.push(Box::pin(client.batch_execute("rollback")));
+        }
+    }
     // Polled in order, so written in order; the first error is the cause, the others follow from it, and the COMMIT
     // of a failed transaction is a ROLLBACK.
     let (results, restored) = futures::join!(join_all(sent), restore(client));

@@ -14,6 +14,17 @@ pub enum WriteError {
     /// A person has to mend something.
     #[error("{0}")]
     Refused(String),
+    /// The database refuses a value that it gives.
+    #[error("{text}")]
+    Value {
+        /// The SQLSTATE.
+        code: String,
+        /// In the server's words.
+        text: String,
+    },
+    /// The ticket's row is not there for us.
+    #[error("{0}")]
+    Hidden(String),
     /// The database refuses what every message may ask of it: a column, a right, a table that is not as the mapping says.
     #[error("{0}")]
     Mapping(String),
@@ -86,6 +97,11 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
         "DC004" => WriteError::Unsure,
         "DC005" => WriteError::Passing(database.message().to_owned()),
         "DC006" => WriteError::Missed(database.message().to_owned()),
+        "DC008" => WriteError::Value {
+            code: "DC008".to_owned(),
+            text: database.message().to_owned(),
+        },
+        "DC007" => WriteError::Hidden(database.message().to_owned()),
         "DC002" => WriteError::Refused(database.message().to_owned()),
         // Plans of tables that have changed, and of types that were dropped with that.
         "0A000" | "XX000" => WriteError::Stale(text),
@@ -99,7 +115,7 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
             text,
         },
         // A sequence at its end, or past its column's type, and a table without a partition for the row: the site's own INSERTs
-        // are refused alike. A text that is none of its type (22P02) is the message's.
+        // are refused alike. Whose matter another value is, a neutral one tells.
         "2200H" | "22003" => WriteError::Mapping(text),
         "23514" if database.constraint().is_none() => WriteError::Mapping(text),
         // A table that another publication has made refuse its UPDATE.
@@ -120,7 +136,10 @@ pub(super) fn classify(error: &tokio_postgres::Error) -> WriteError {
             WriteError::Passing(text)
         }
         code if code.starts_with("55") || code.starts_with("25") => WriteError::Passing(text),
-        _ => WriteError::Refused(text),
+        code => WriteError::Value {
+            code: code.to_owned(),
+            text,
+        },
     }
 }
 

@@ -213,7 +213,7 @@ impl Sighting {
     ) -> Result<Planned, WriteError> {
         let missed = match self.version {
             Some(_) => "DC006",
-            None => "DC002",
+            None => "DC007",
         };
         let locked = store.sql(&format!(
             "select {{s}}.expect(pg_catalog.count(*) OPERATOR(pg_catalog.=) 1, $1::pg_catalog.text, '{missed}'),
@@ -257,7 +257,7 @@ where
             Err(WriteError::Missed(why)) => {
                 missed += 1;
                 if missed == SIGHTS {
-                    return Err(WriteError::Refused(why));
+                    return Err(WriteError::Hidden(why));
                 }
             }
             ended => return ended,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::WriteBack;
 use super::contended::Item;
 use super::gate::Meaning;
+use super::neutral::Neutral;
 use super::pipeline::{Claim, Planned, begin, run_all, text};
 use super::refusal::WriteError;
 use super::same_row::{Sighting, until_sure};
@@ -87,10 +88,10 @@ impl WriteBack {
                 .skip(write, "the ticket was deleted on the site")
                 .await;
         }
-        let mut tried = until_sure(|| self.try_status(write, &ticket, &value)).await;
+        let mut tried = self.status_until_sure(write, &ticket, &value).await;
         if let Err(WriteError::Stale(_)) = tried {
             self.forget_statements().await;
-            tried = until_sure(|| self.try_status(write, &ticket, &value)).await;
+            tried = self.status_until_sure(write, &ticket, &value).await;
         }
         let item = Item::Status(ticket.id.0);
         if !matches!(tried, Err(WriteError::Locked(_) | WriteError::Passing(_))) {
@@ -99,7 +100,7 @@ impl WriteBack {
         match tried {
             Ok(()) => {
                 CrashPoint::StatusWritten.reached();
-                self.status_gate.passed(ticket.id.0, &self.store).await?;
+                self.status_gate.passed(ticket.id.0, &value, &self.store).await?;
                 tracing::info!(ticket = %ticket.key, status = write.status, "status written");
                 Ok(())
             }
@@ -131,7 +132,11 @@ impl WriteBack {
             },
             Err(WriteError::Mapping(error) | WriteError::Folder(error) | WriteError::Stale(error)) => {
                 self.forget_statements().await;
-                match self.status_gate.refused(ticket.id.0, &error, &self.store).await? {
+                match self
+                    .status_gate
+                    .refused((ticket.id.0, &value), &error, &self.store)
+                    .await?
+                {
                     Meaning::Stopped => Ok(()),
                     Meaning::Again => {
                         let after = Duration::from_secs(1);
@@ -142,9 +147,26 @@ impl WriteBack {
             }
             Err(
                 WriteError::Refused(error)
+                | WriteError::Hidden(error)
+                | WriteError::Value { text: error, .. }
                 | WriteError::Missed(error)
                 | WriteError::NoValue { text: error, .. },
             ) => self.park_status(write, &ticket, &error).await,
+        }
+    }
+
+    async fn status_until_sure(
+        &self,
+        write: &StatusWrite,
+        ticket: &Ticket,
+        value: &str,
+    ) -> Result<(), WriteError> {
+        match until_sure(|| self.try_status(write, ticket, value)).await {
+            Err(error @ WriteError::Hidden(_)) => {
+                let statements = self.status_statements().await?;
+                Err(self.of_row_security(error, ticket, &statements.tickets).await)
+            }
+            done => done,
         }
     }
 
@@ -208,8 +230,23 @@ impl WriteBack {
         for statement in &statements.sql {
             plan.push(Planned::site(statement, &parameters));
         }
-        let done = run_all(&self.site, plan).await;
-        done.map_err(|error| error.of_statements(&statements.sql))
+        let Err(error) = run_all(&self.site, plan).await else {
+            self.status_gate.trials().took(value, ticket, &parameters);
+            return Ok(());
+        };
+        let error = error.of_statements(&statements.sql);
+        let item = Neutral {
+            ticket,
+            tickets,
+            parameters: &parameters,
+            file: None,
+            filter: None,
+            statements: statements.sql.iter().collect(),
+            of_file: Vec::new(),
+            gives_a_row: false,
+        };
+        let place = (&self.status_gate, value, ticket.id.0);
+        Err(self.of_everybody(place, error, &item).await)
     }
 
     async fn status_parameters(

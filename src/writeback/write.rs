@@ -13,7 +13,8 @@ use tokio_postgres::types::ToSql;
 use super::WriteBack;
 use super::contended::{Item, Patience};
 use super::files::{Ready, comes_with_files};
-use super::gate::Meaning;
+use super::gate::{Gate, Meaning};
+use super::neutral::Neutral;
 use super::pipeline::{Claim, Planned, begin, run_all, text};
 use super::refusal::{WriteError, classify};
 use super::same_row::{Sighting, deleted, until_sure};
@@ -107,7 +108,7 @@ pub(super) async fn prepare(
         return Ok(());
     };
     Err(match classify(&error) {
-        WriteError::Refused(text) | WriteError::Mapping(text) => {
+        WriteError::Refused(text) | WriteError::Value { text, .. } | WriteError::Mapping(text) => {
             WriteError::Mapping(format!("{}: {text}", statement.name))
         }
         other => other,
@@ -153,11 +154,7 @@ impl WriteBack {
         let (id, ticket, begun) = (head.message_id, &head.ticket, clock::monotonic());
         let remotes = self.store.remotes();
         let item = Item::Reply(id.0);
-        let files = head.payload.get("attachments").and_then(|files| files.as_array());
-        let gate = match self.fetches_files() && files.is_some_and(|files| !files.is_empty()) {
-            true => &self.files_gate,
-            false => &self.reply_gate,
-        };
+        let gate = self.gate_of(&head);
         let result = if ticket.gone {
             Err(WriteError::Refused(deleted(ticket)))
         } else {
@@ -169,7 +166,7 @@ impl WriteBack {
         match result {
             Ok(true) => {
                 CrashPoint::WritebackCommitted.reached();
-                gate.passed(id.0, &self.store).await?;
+                gate.passed(id.0, head.kind.as_str(), &self.store).await?;
                 tracing::info!(ticket = %ticket.key, message = %id, kind = head.kind.as_str(), "reply written");
                 metrics::counter!("deskie_cdc_written_total").increment(1);
                 metrics::histogram!("deskie_cdc_to_site_seconds")
@@ -206,7 +203,10 @@ impl WriteBack {
             // New plans were refused as well.
             Err(WriteError::Mapping(error) | WriteError::Folder(error) | WriteError::Stale(error)) => {
                 self.forget_statements().await;
-                match gate.refused(id.0, &error, &self.store).await? {
+                match gate
+                    .refused((id.0, head.kind.as_str()), &error, &self.store)
+                    .await?
+                {
                     Meaning::Stopped => Ok(()),
                     Meaning::Again => remotes.retry(id, &error, Duration::from_secs(1)).await,
                     Meaning::Own => self.park_reply(&head, ticket, &error).await,
@@ -214,10 +214,25 @@ impl WriteBack {
             }
             Err(
                 WriteError::Refused(error)
+                | WriteError::Hidden(error)
+                | WriteError::Value { text: error, .. }
                 | WriteError::Missed(error)
                 | WriteError::NoValue { text: error, .. },
             ) => self.park_reply(&head, ticket, &error).await,
         }
+    }
+
+    /// The part of the mapping that a message belongs to: with files that are fetched it is another one.
+    fn gate_of(&self, head: &PendingRemote) -> &Gate {
+        match self.fetches_files() && comes_with_files(head) {
+            true => &self.files_gate,
+            false => &self.reply_gate,
+        }
+    }
+
+    /// The part, the group in it, and the message's number.
+    fn place_of<'a>(&'a self, head: &PendingRemote) -> (&'a Gate, &'static str, i64) {
+        (self.gate_of(head), head.kind.as_str(), head.message_id.0)
     }
 
     async fn park_reply(&self, head: &PendingRemote, ticket: &Ticket, error: &str) -> Result<(), StoreError> {
@@ -284,15 +299,22 @@ impl WriteBack {
                 .get()
                 .await
                 .map_err(|error| WriteError::Passing(error.to_string()))?;
-            let holds = holds(&client, filter, &parameters)
-                .await
-                .map_err(|error| classify(&error))?;
-            if !holds {
-                self.store
-                    .remotes()
-                    .skip(head.message_id, "[reply] where does not hold")
-                    .await?;
-                return Ok(false);
+            match holds(&client, filter, &parameters).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.store
+                        .remotes()
+                        .skip(head.message_id, "[reply] where does not hold")
+                        .await?;
+                    return Ok(false);
+                }
+                Err(error) => {
+                    drop(client);
+                    let item = Neutral::of(ticket, &statements.tickets, &parameters, batch);
+                    return Err(self
+                        .of_everybody(self.place_of(head), classify(&error), &item)
+                        .await);
+                }
             }
         }
         let ready = self
@@ -318,14 +340,24 @@ impl WriteBack {
             }
         })
         .await;
-        let Err(error) = written else { return Ok(true) };
+        let Err(error) = written else {
+            let (gate, group, _) = self.place_of(head);
+            gate.trials().took(group, ticket, &parameters);
+            return Ok(true);
+        };
         if error.is_refusal() {
             crate::files::forget(ready.stored).await;
         }
         let all = batch.insert.iter().chain(&batch.after).chain(&batch.files);
         let all: Vec<&Statement> = all.collect();
         let error = error.of_statements(all.iter().copied());
-        Err(self.of_sequence(error, &all).await)
+        let error = self.of_sequence(error, &all).await;
+        let error = self.of_row_security(error, ticket, &statements.tickets).await;
+        let item = Neutral {
+            file: ready.parameters.first(),
+            ..Neutral::of(ticket, &statements.tickets, &parameters, batch)
+        };
+        Err(self.of_everybody(self.place_of(head), error, &item).await)
     }
 
     async fn parameters(
@@ -382,7 +414,7 @@ impl WriteBack {
     }
 }
 
-async fn holds(
+pub(super) async fn holds(
     client: &deadpool_postgres::Object,
     filter: &Statement,
     parameters: &Parameters,
@@ -446,7 +478,7 @@ async fn transaction(
                 "with written as materialized (
                      select pg_catalog.current_setting('{}', true) as key),
                  told as materialized (select {{s}}.expect(key OPERATOR(pg_catalog.<>) '',
-                     'the INSERT of [reply] gave no row') as met, key from written),
+                     'the INSERT of [reply] gave no row', 'DC008') as met, key from written),
                  linked as (insert into {{s}}.link (section, key, generation, ticket_id, state, reason)
                      select 'message', told.key,
                          (select coalesce(pg_catalog.max(l.generation), 0) OPERATOR(pg_catalog.+) 1 from {{s}}.link l

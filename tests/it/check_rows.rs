@@ -193,6 +193,72 @@ const MISTAKES: &[Mistake] = &[
         mend: "created_at = \":created_at::timestamptz at time zone 'Europe/Istanbul'\"",
         back: ZONED_TIME,
     },
+    // The mend was taken, and the column goes by no zone of the session's.
+    Mistake {
+        config: &[
+            (
+                "created_at = \"created_at\"\n\n[reply]",
+                "created_at = \"m.created_at at time zone 'Europe/Istanbul'\"\n\n[reply]",
+            ),
+            ("[postgres]\n", "[capture]\nsession = [\"set timezone = 'Europe/Istanbul'\"]\n\n[postgres]\n"),
+        ],
+        site: "alter table messages alter created_at type timestamp using created_at at time zone 'UTC';
+            alter table messages alter created_at set default now() at time zone 'UTC';
+            alter database site set timezone = 'Europe/Istanbul'",
+        code: "reply_other_time",
+        mend: "which of a column in UTC is `at time zone 'UTC'`",
+        back: "alter table messages alter created_at set default now();
+            alter table messages alter created_at type timestamptz using created_at at time zone 'UTC';
+            alter database site reset timezone",
+    },
+    Mistake {
+        config: &[],
+        site: "alter table messages alter created_at type timestamp using created_at at time zone 'Asia/Tashkent';
+            alter database site set timezone = 'Asia/Tashkent';
+            update messages set created_at = now() at time zone 'Asia/Tashkent' where id = 1",
+        code: "created_in_future",
+        mend: "created_at at time zone 'Asia/Tashkent'",
+        back: "alter table messages alter created_at type timestamptz using created_at at time zone 'Asia/Tashkent';
+            alter database site reset timezone",
+    },
+    of_config(
+        &[("author = \"author\"", "author = \"author\"\nformat = \"'bbcode'\"")],
+        "format_word",
+        "format = \"'html'\"",
+    ),
+    of_config(
+        &[("open_on = \"ticket\"", "open_on = \"ticket\"\nformat = \"'bbcode'\"")],
+        "format_word",
+        "format = \"'html'\"",
+    ),
+    Mistake {
+        config: &[(
+            "where = \"not m.is_internal\"",
+            "where = \"not exists (select from message_flags f where f.message_id = m.id and f.flag = 'internal')\"",
+        )],
+        site: "create table message_flags (message_id bigint, flag text); grant select on message_flags to deskie_cdc",
+        code: "later_rows",
+        mend: "[capture] settle",
+        back: "drop table message_flags",
+    },
+    Mistake {
+        config: &[(
+            "where = \"not m.is_internal\"",
+            "join = \"left join message_flags f on f.message_id = m.id\"\nwhere = \"f.flag is distinct from 'internal'\"",
+        )],
+        site: "create table message_flags (message_id bigint, flag text); grant select on message_flags to deskie_cdc",
+        code: "later_rows",
+        mend: "[capture] settle",
+        back: "drop table message_flags",
+    },
+    of_config(
+        &[(
+            "[postgres]\n",
+            "[status]\nsql = \"update tickets set status = :status where id = :ticket\"\nmap = { open = \"open\", closed = \"'closed'\" }\n\n[postgres]\n",
+        )],
+        "status_quoted",
+        "closed = \"closed\"",
+    ),
     of_config(
         &[("ticket_id = \"t.id\"", "ticket_id = \"1\"")],
         "reply_other_ticket",

@@ -95,12 +95,11 @@ async fn every_refused_start_says_what_to_do_and_goes_on_once_that_is_done() {
         wait_until(&format!("not ready: {what}"), refused).await;
         let status = stage.workplace.command(&["status"]).await.exits(1).stdout;
         assert!(status.contains(what) && status.contains(mend), "{what}: {status}");
-        assert!(
-            stage
-                .count("select count(*) from deskie_cdc.trouble where kind = 'held' and ended_at is null")
-                .await
-                > 0
-        );
+        wait_until("it is a trouble", || async {
+            let sql = "select count(*) from deskie_cdc.trouble where kind = 'held' and ended_at is null";
+            (stage.count(sql).await > 0).then_some(())
+        })
+        .await;
         // WHEN that is done, THEN it goes on by itself, and nothing is lost
         let written = format!("while it was refused {n}");
         stage.writes(ticket, &written).await;

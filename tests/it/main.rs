@@ -33,6 +33,7 @@ mod played;
 mod postgres;
 mod recall;
 mod rekey;
+mod remapped;
 mod repair;
 mod roles;
 mod runs;

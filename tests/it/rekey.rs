@@ -370,6 +370,66 @@ async fn the_oldest_change_that_waited_is_found_as_well() {
 }
 
 #[tokio::test]
+async fn new_tables_in_the_place_of_archived_ones_lose_nothing_that_was_written_before_setup() {
+    for (is_set_up_before, is_running) in [(false, true), (true, true), (false, false)] {
+        // GIVEN a ticket with a case
+        let stage = stage().build().await;
+        let connector = begun(&stage).await;
+        let (_, case) = stage.open("Ayse").await;
+        stage.settled().await;
+        if !is_running {
+            connector.kill9().await;
+        }
+        // WHEN the site archives its tables and begins anew, with tickets from the first moment on
+        migrate(
+            &stage,
+            &format!(
+                "alter table messages rename to messages_2025; alter table tickets rename to tickets_2025;
+                 create table tickets (like tickets_2025 including all);
+                 create table messages (like messages_2025 including all);
+                 insert into tickets (user_id, subject, body)
+                 select u.id, 'New ' || n, 'opens ' || n from users u, generate_series(1, 3) n where u.email = '{IVAN}'"
+            ),
+        )
+        .await;
+        for ticket in 1..=3 {
+            stage.writes(ticket, &format!("before {ticket}")).await;
+        }
+        let restarted = match is_running {
+            true => None,
+            false => Some(begun(&stage).await),
+        };
+        is_held(&stage).await;
+        if is_set_up_before {
+            let admin_url = stage.site.admin_url();
+            let setup = ["setup", "--admin-url", &admin_url];
+            stage.workplace.command(&setup).await.ok();
+            stage.writes(1, "between").await;
+        }
+        rekey(&stage, "anew").await;
+        is_ready(&stage).await;
+        stage.writes(3, "after").await;
+        // THEN each of them is in a case of its own, from its first word on
+        for (ticket, later) in [
+            (1, is_set_up_before.then_some("between")),
+            (2, None),
+            (3, Some("after")),
+        ] {
+            let mut wanted = vec![format!("opens {ticket}"), format!("before {ticket}")];
+            wanted.extend(later.map(str::to_owned));
+            let what = format!("ticket {ticket} ({is_set_up_before}, {is_running})");
+            stage
+                .deskie(&what, |books| {
+                    books.cases.iter().any(|case| texts(case) == wanted)
+                })
+                .await;
+        }
+        assert_eq!(texts(&stage.case(case)), ["Ayse: body"]);
+        drop(restarted);
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_changes_while_keys_are_noted_is_compared() {
     // GIVEN a look at the keys that has compared them, and has to wait before it notes them
     let stage = stage().build().await;

@@ -271,6 +271,21 @@ async fn a_clone_sends_nothing_until_told() {
 async fn a_clone(elsewhere: &str) {
     let site = Site::start_on(&newest(), Default::default()).await;
     let (simulator, workplace) = prepared_on(&site).await;
+    // With a table of files that has none yet.
+    workplace.change_config(
+        "[reply]\n",
+        "[[attachment]]\nof = \"message\"\ntable = \"public.ticket_files\"\nparent = \"message_id\"\nname = \"name\"\nbytes = \"content\"\n\n[reply]\n",
+    );
+    site.client
+        .batch_execute(
+            "create table ticket_files (id uuid primary key, message_id bigint, name text, content bytea)",
+        )
+        .await
+        .unwrap();
+    workplace
+        .command(&["setup", "--admin-url", &site.admin_url()])
+        .await
+        .ok();
     one_ticket_then_killed(&site, &simulator, &workplace).await;
     // As after a restore elsewhere, or in a copy by another name: the state says another server, or another database.
     let other = format!("update deskie_cdc.meta set {elsewhere}");
@@ -290,11 +305,15 @@ async fn a_clone(elsewhere: &str) {
     connector.wait_for_log("setup --adopt").await;
     assert_eq!(cases(&simulator.books(), ticket), 0);
     assert!(connector.sigterm_and_wait().await.success());
-    workplace
+    let adopted = workplace
         .command(&["setup", "--adopt", "--admin-url", &site.admin_url()])
         .await
         .ok();
+    assert!(adopted.stdout.contains("adopted:"), "{}", adopted.stdout);
+    assert!(!adopted.stdout.contains("held:"), "{}", adopted.stdout);
     let connector = workplace.run();
+    let repaired = connector.wait_for_log("repaired:").await;
+    assert!(!repaired.contains("may be missing"), "{repaired}");
     let later = sample_site::open_ticket(&site.client, EMAIL, "adopted", "may be sent")
         .await
         .unwrap();

@@ -18,17 +18,21 @@ pub enum Class {
     LiveWrite,
     /// The regular search for replies whose webhook did not come.
     Sweep,
+    /// What follows up on messages that Deskie has: edits, notes of them, statuses. A migration may rewrite all texts in one
+    /// statement.
+    FollowUp,
     /// Old tickets.
     Backfill,
 }
 
 impl Class {
     /// All, in order.
-    pub const ALL: [Class; 5] = [
+    pub const ALL: [Class; 6] = [
         Class::WebhookRead,
         Class::Doubt,
         Class::LiveWrite,
         Class::Sweep,
+        Class::FollowUp,
         Class::Backfill,
     ];
 
@@ -39,6 +43,7 @@ impl Class {
             Class::Doubt => "doubt",
             Class::LiveWrite => "live_write",
             Class::Sweep => "sweep",
+            Class::FollowUp => "follow_up",
             Class::Backfill => "backfill",
         }
     }
@@ -60,7 +65,7 @@ struct State {
 /// The classes' accounts.
 #[derive(Debug)]
 pub(in crate::lanes) struct Classes {
-    states: [State; 5],
+    states: [State; Class::ALL.len()],
     /// How long after its time a class that asked is still expected.
     grace: Duration,
 }
@@ -68,7 +73,7 @@ pub(in crate::lanes) struct Classes {
 impl Classes {
     pub(super) fn new(grace: Duration) -> Classes {
         Classes {
-            states: [State::default(); 5],
+            states: [State::default(); Class::ALL.len()],
             grace,
         }
     }
@@ -90,7 +95,7 @@ impl Classes {
     }
 
     /// All classes, those that are due before the others.
-    pub(in crate::lanes) fn in_order(&self, now: Instant) -> [Class; 5] {
+    pub(in crate::lanes) fn in_order(&self, now: Instant) -> [Class; Class::ALL.len()] {
         let mut order = Class::ALL;
         order.sort_by_key(|class| (!self.due(*class, now), *class));
         order

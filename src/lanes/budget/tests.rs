@@ -372,10 +372,10 @@ fn a_restart_looks_like_somebody_else() {
 }
 
 /// Spends for `minutes` with all `waiting` classes flooding; the units of each class.
-fn flood(waiting: &[(Class, Cost)], minutes: u32) -> [u32; 5] {
+fn flood(waiting: &[(Class, Cost)], minutes: u32) -> [u32; Class::ALL.len()] {
     let start = origin();
     let mut budget = known(50, start);
-    let (begin, mut spent) = (start + MINUTE * 2, [0; 5]);
+    let (begin, mut spent) = (start + MINUTE * 2, [0; Class::ALL.len()]);
     let mut now = begin;
     while now < begin + MINUTE * minutes {
         let mut any = true;

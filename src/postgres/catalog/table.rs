@@ -53,6 +53,8 @@ pub struct TableColumn {
     /// The operator by which that type's own indexes find equal values, e.g. `OPERATOR("pg_catalog".=)`: what `=` is
     /// found by the path may be anybody's.
     pub equals: String,
+    /// Equal values may be written otherwise: of most types only where its collation says so.
+    pub loose: bool,
     /// `pg_type.typtype` of that type: `b` base, `e` enum, `c` composite, `r` range, …
     pub type_kind: char,
     /// `pg_type.typcategory` of that type: `S` string, `N` number, `D` date, `B` boolean, `E` enum, `U` user, …
@@ -223,6 +225,10 @@ async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColum
           JOIN pg_catalog.pg_namespace AS on_ ON on_.oid = o.oprnamespace \
           WHERE oc.opcintype = b.oid AND oc.opcdefault AND am.amname IN ('btree', 'hash') \
           ORDER BY am.amname LIMIT 1), 'OPERATOR(pg_catalog.=)') AS equals, \
+        (b.typtype <> 'e' AND b.oid <> ALL (ARRAY['bool', 'int2', 'int4', 'int8', 'oid', 'text', 'varchar', 'name', '\"char\"', \
+            'uuid', 'bytea', 'date', 'timestamp', 'timestamptz']::pg_catalog.regtype[]::pg_catalog.oid[]) \
+          OR EXISTS (SELECT FROM pg_catalog.pg_collation AS co \
+            WHERE co.oid = a.attcollation AND NOT co.collisdeterministic)) AS loose, \
         ARRAY(SELECT l.enumlabel::pg_catalog.text FROM pg_catalog.pg_enum AS l \
             WHERE l.enumtypid = b.oid ORDER BY l.enumsortorder) AS labels \
         FROM pg_catalog.pg_attribute AS a \
@@ -248,6 +254,7 @@ async fn columns(client: &impl GenericClient, oid: u32) -> Result<Vec<TableColum
             cast_type: row.try_get("cast_type")?,
             cast_oid: row.try_get("cast_oid")?,
             equals: row.try_get("equals")?,
+            loose: row.try_get("loose")?,
             type_kind: letter(row, "kind")?.unwrap_or('?'),
             type_category: letter(row, "category")?.unwrap_or('?'),
             enum_labels: row.try_get("labels")?,

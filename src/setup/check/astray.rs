@@ -84,6 +84,68 @@ pub(super) async fn no_row(
     Ok(())
 }
 
+/// What tells an internal note from an answer may stand in rows of another table that name the message: `where` decides when the
+/// message is committed, and sees them only if they are committed with it.
+pub(super) fn late(config: &Config, messages: Option<&Shape>, found: &mut Checks) {
+    let (Some(message), Some(shape)) = (&config.message, messages) else {
+        return;
+    };
+    if !config.capture.settle.is_zero() || message.expand.is_some() {
+        return;
+    }
+    let of_join = message
+        .join
+        .as_ref()
+        .map(|join| tokens(&join.sql))
+        .unwrap_or_default();
+    for expr in message.filter.iter().chain(&message.author) {
+        let own = tokens(&expr.sql);
+        let asks = own
+            .iter()
+            .any(|token| matches!(token, Token::Ident(word, false) if word == "select"));
+        let joined = own.iter().any(|token| {
+            matches!(token, Token::Ident(alias, true) if alias != "m" && alias != "t" && of_join.iter().any(
+                |joined| matches!(joined, Token::Ident(name, false) if name == alias)))
+        });
+        if asks && names_key(&own, shape) || joined && names_key(&of_join, shape) {
+            found.warn(
+                ("mapping", "later_rows"),
+                format!(
+                    "{} reads rows of another table that belong to the message: where the site commits them after it, an internal \
+                     note has been sent by then",
+                    expr.name
+                ),
+                "[capture] settle = \"2s\", or longer than that takes; nothing, if both are written in one transaction",
+            );
+        }
+    }
+}
+
+/// Whether the message's own key is named, by its alias.
+fn names_key(tokens: &[Token], messages: &Shape) -> bool {
+    tokens.windows(2).any(|pair| {
+        matches!(pair, [Token::Ident(alias, true), Token::Ident(name, _)] if alias == "m" && messages.key.contains(name))
+    })
+}
+
+/// Values of `[status] map` are words, and no SQL.
+pub(super) fn quoted(config: &Config, found: &mut Checks) {
+    let map = config.status.iter().flat_map(|status| &status.map);
+    for (word, value) in map {
+        let inner = value
+            .trim()
+            .strip_prefix('\'')
+            .and_then(|value| value.strip_suffix('\''));
+        if let Some(inner) = inner {
+            found.warn(
+                ("write-back", "status_quoted"),
+                format!("[status] map gives words, and no SQL: `{word}` would be written as {value}, with its quotes"),
+                format!("{word} = {}", toml::Value::String(inner.replace("''", "'"))),
+            );
+        }
+    }
+}
+
 /// Statements that change rows and say of none whose: they change those of all tickets.
 pub(super) fn aimless(config: &Config, found: &mut Checks) {
     let reply = config.reply.iter();

@@ -113,11 +113,25 @@ pub(super) async fn of_reply(
     let given = both
         .into_iter()
         .find(|(_, expr)| expr.sql.contains(":created_at"));
+    let session = &config.capture.session;
+    let has_zone = session
+        .iter()
+        .any(|statement| statement.sql.to_lowercase().contains("timezone"));
+    let read = config
+        .message
+        .as_ref()
+        .and_then(|message| message.created_at.as_ref());
+    let read = read.map_or("", |read| read.sql.trim());
     let mend = match given {
-        Some((column, _)) => {
+        Some((column, given)) if !given.sql.to_lowercase().contains("at time zone") => {
             format!("write in [reply.set]: {column} = \":created_at::timestamptz at time zone '{zone}'\"")
         }
-        None => format!("write: [capture] session = [\"set timezone = '{zone}'\"]"),
+        None if !has_zone => format!("write: [capture] session = [\"set timezone = '{zone}'\"]"),
+        // What was said before has not helped: what the column is given does not go by the session's zone.
+        _ => format!(
+            "whatever the session's zone, the column is given another one than [message] created_at reads (`{read}`): say in it the \
+             one that the site writes, which of a column in UTC is `at time zone 'UTC'`"
+        ),
     };
     let side = if away < 0.0 { "before" } else { "after" };
     let span = jiff::SignedDuration::from_secs(away.abs() as i64);

@@ -2,6 +2,7 @@
 
 use tokio_postgres::Client;
 
+use super::super::named;
 use super::{Check, Checks, Status};
 use crate::config::{Config, OnMaxWal};
 use crate::postgres::catalog::{self, ServerFacts};
@@ -197,6 +198,13 @@ async fn held(config: &Config, store: &Store, found: &mut Checks) -> Result<(), 
             "held",
             format!("{what}: unless the rows have certainly kept their numbers, nothing is sent or written"),
             "start the connector, which compares them, or say it: `deskie-cdc setup --rekey same`, or `anew`",
+        );
+    }
+    if let Some(what) = named::changed(config, store).await? {
+        found.fail(
+            "held",
+            format!("{what}: nothing is sent or written by it"),
+            "name the right column in the config; or, if the mapping means the one that is there now, `deskie-cdc setup --remap`",
         );
     }
     if let Some(noted) = store.account().noted().await?.filter(|noted| *noted != here)

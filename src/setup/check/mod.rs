@@ -209,6 +209,8 @@ async fn with_database(config: &Config, url: &ConnectUrl, rows: u32, found: &mut
     found_or(found, "rights", mapping::rights(config, &client, &mapped).await);
     mapping::row_security(&mapped, found);
     mapping::lists(config, &mapped, found);
+    let messages = mapped.table("message").and_then(|table| table.shape.as_ref());
+    astray::late(config, messages, found);
     found_or(found, "keys", mapping::keys(&client, &mapped).await);
     found_or(
         found,

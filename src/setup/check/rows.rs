@@ -10,14 +10,16 @@ use tokio_postgres::types::ToSql;
 
 use super::Checks;
 use super::summary::{
-    AGENT, CUSTOMER, Given, LEFT_OUT, OTHERWISE, PARKED, Summary, Told, WAITS, output, short,
+    AGENT, CUSTOMER, Given, LEFT_OUT, OTHERWISE, PARKED, Summary, Time, Told, WAITS, output, short,
 };
 use crate::config::{Config, Expr, Message, OpenOn};
+use crate::decide::body_format;
 use crate::mapping::lexer::conjuncts;
 use crate::mapping::read::{self, MESSAGE_OUTPUTS, Reading, TICKET_OUTPUTS, TicketKeyOf};
 use crate::mapping::scan::newest_first;
 use crate::mapping::shape::{Shape, key_values};
 use crate::mapping::{Source, bare_column};
+use crate::postgres::shape::created_at_types;
 use crate::postgres::{TextParam, describe, qualified, site};
 use crate::setup::error::SetupError;
 use crate::setup::mapped::Mapped;
@@ -46,6 +48,7 @@ pub(super) async fn check(
         config,
         client,
         tickets,
+        times: times(config, client, tickets, shape("message")).await?,
     };
     looking.tickets(count, &mut found).await?;
     if let (Some(message), Some(messages)) = (&config.message, shape("message")) {
@@ -59,6 +62,34 @@ struct Looking<'a> {
     config: &'a Config,
     client: &'a Client,
     tickets: &'a Shape,
+    /// Of tickets and of messages.
+    times: (Option<Time>, Option<Time>),
+}
+
+/// What `created_at` of both sections is.
+async fn times(
+    config: &Config,
+    client: &Client,
+    tickets: &Shape,
+    messages: Option<&Shape>,
+) -> Result<(Option<Time>, Option<Time>), SetupError> {
+    let sql = "select reset_val, extract(epoch from (pg_catalog.now() at time zone reset_val)
+            - (pg_catalog.now() at time zone 'UTC'))::float8 from pg_catalog.pg_settings where name = 'TimeZone'";
+    let zone = client.query_one(sql, &[]).await?;
+    let (name, offset): (String, f64) = (zone.try_get(0)?, zone.try_get(1)?);
+    // What is wrong with the statements the mapping's own check has told.
+    let Ok(types) = created_at_types(client, config, tickets, messages).await else {
+        return Ok((None, None));
+    };
+    let time = |mapped: Option<(String, bool)>| {
+        mapped.map(|(expression, is_zoned)| Time {
+            expression,
+            is_zoned,
+            zone: (name.clone(), offset),
+        })
+    };
+    let [(_, of_tickets), (_, of_messages)] = types;
+    Ok((time(of_tickets), time(of_messages)))
 }
 
 impl Looking<'_> {
@@ -163,6 +194,10 @@ impl Looking<'_> {
                 }
                 Some(address) => addresses.push(address.to_owned()),
             }
+            if body_format(value("format")).is_none() {
+                told.unformatted(value("format"), &key, subject);
+                continue;
+            }
             let what = match config.open_on {
                 OpenOn::Ticket => "open a case",
                 OpenOn::Message => "open a case with their first message",
@@ -208,7 +243,7 @@ impl Looking<'_> {
                 "mend the condition, if these are for Deskie",
             );
         }
-        told.finish(&table, found);
+        told.finish(&table, self.times.0.as_ref(), found);
         Ok(())
     }
 
@@ -264,6 +299,10 @@ impl Looking<'_> {
                     OTHERWISE,
                     "without a text: passed over, unless there is a file".to_owned(),
                 ),
+                "customer" | "agent" if body_format(value("format")).is_none() => {
+                    told.unformatted(value("format"), &key, body);
+                    continue;
+                }
                 "customer" => (CUSTOMER, "customers' messages".to_owned()),
                 "agent" => (AGENT, "agents' answers".to_owned()),
                 "skip" => (OTHERWISE, "passed over: author is 'skip'".to_owned()),
@@ -276,7 +315,7 @@ impl Looking<'_> {
         }
         self.why_left_out(message, shape, left_out, &mut told).await?;
         self.authors(message, &words, &told.summary, found);
-        told.finish(&shape.relation.to_string(), found);
+        told.finish(&shape.relation.to_string(), self.times.1.as_ref(), found);
         Ok(())
     }
 

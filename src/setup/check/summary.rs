@@ -1,6 +1,6 @@
 //! What becomes of rows, summed up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Checks;
 use crate::model::clock;
@@ -87,7 +87,38 @@ pub(super) struct Told {
     lonely: usize,
     several: usize,
     refused: Vec<String>,
+    /// What `format` gives that is none.
+    formats: BTreeSet<String>,
     newest: Option<f64>,
+}
+
+/// What `created_at` of a section is.
+pub(super) struct Time {
+    /// As the mapping has it.
+    pub(super) expression: String,
+    /// Its type has a time zone.
+    pub(super) is_zoned: bool,
+    /// The database's zone, and how far it is ahead of UTC, in seconds.
+    pub(super) zone: (String, f64),
+}
+
+impl Time {
+    /// What is to be done where the newest row lies so many seconds in the future.
+    fn mend(&self, ahead: f64) -> String {
+        if self.is_zoned {
+            return "its type has a time zone, so that none is to be said again: look for an `at time zone` too many, or of another \
+                    zone, in the expression, and for what the site writes"
+                .to_owned();
+        }
+        // A row is a moment old, and zones lie whole quarters of an hour from UTC.
+        let is_own = ((ahead / 900.0).round() * 900.0 - self.zone.1).abs() < 1.0;
+        let zone = match is_own {
+            true => self.zone.0.as_str(),
+            false => "the zone that the site writes in",
+        };
+        let expression = format!("{} at time zone '{zone}'", self.expression);
+        format!("say the zone: created_at = {}", toml::Value::String(expression))
+    }
 }
 
 impl Told {
@@ -98,6 +129,7 @@ impl Told {
             lonely: 0,
             several: 0,
             refused: Vec::new(),
+            formats: BTreeSet::new(),
             newest: None,
         }
     }
@@ -124,6 +156,18 @@ impl Told {
         None
     }
 
+    /// A row whose `format` is none.
+    pub(super) fn unformatted(&mut self, format: Option<&str>, key: &str, body: Option<&str>) {
+        let format = short(format.unwrap_or_default());
+        self.summary.add(
+            PARKED,
+            format!("would be parked: format is `{format}`"),
+            key,
+            body,
+        );
+        self.formats.insert(format);
+    }
+
     pub(super) fn time(&mut self, seconds: Option<&str>) {
         let seconds = seconds
             .and_then(|text| text.parse::<f64>().ok())
@@ -131,7 +175,7 @@ impl Told {
         self.newest = self.newest.into_iter().chain(seconds).reduce(f64::max);
     }
 
-    pub(super) fn finish(self, table: &str, found: &mut Checks) {
+    pub(super) fn finish(self, table: &str, time: Option<&Time>, found: &mut Checks) {
         let (section, all) = (self.section, self.summary.count(0..=u8::MAX));
         if self.lonely > 0 {
             found.warn(
@@ -157,6 +201,22 @@ impl Told {
                 "mend the expression so that it takes every value of the column",
             );
         }
+        if !self.formats.is_empty() {
+            let formats: Vec<String> = self
+                .formats
+                .iter()
+                .take(8)
+                .map(|format| format!("`{format}`"))
+                .collect();
+            found.warn(
+                ("rows", "format_word"),
+                format!(
+                    "[{section}] format gives {}, and knows only text, html and markdown: these rows are parked",
+                    formats.join(", ")
+                ),
+                "format = \"'html'\", or an expression that gives one of the three words",
+            );
+        }
         let ahead = self
             .newest
             .map_or(0.0, |newest| newest - clock::now().as_second() as f64);
@@ -164,7 +224,7 @@ impl Told {
             found.warn(
                 ("rows", "created_in_future"),
                 format!("the newest created_at of [{section}] lies {:.1} hours in the future: it shows local time, which is read as UTC", ahead / 3600.0),
-                "say the zone: created_at = \"… at time zone 'Europe/Istanbul'\"",
+                time.map_or_else(|| "say its zone".to_owned(), |time| time.mend(ahead)),
             );
         }
         found.ok("rows", self.summary.text(table));

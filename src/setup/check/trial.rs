@@ -108,6 +108,7 @@ pub(super) async fn write_back(
         _ => None,
     };
     astray::aimless(config, found);
+    astray::quoted(config, found);
     let mut all_well = true;
     for (kind, batch) in [Kind::Agent, Kind::Customer].into_iter().zip(batches) {
         let statements: Vec<Statement> = batch

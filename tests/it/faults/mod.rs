@@ -12,6 +12,7 @@ pub mod mapped_later;
 mod meaning;
 mod mends;
 mod migration;
+mod neutral;
 mod odd_answers;
 mod ordeal;
 mod outage;

@@ -66,6 +66,12 @@ async fn a_mapped_table_that_is_away_under_another_name_for_a_while_loses_nothin
             ["public.m", "public.t", "public.f"],
             "alter table m rename to messages; alter table t rename to tickets; alter table f rename to files",
         ),
+        // Another schema of that name, which is not ours to look into.
+        (
+            "alter schema public rename to app; create schema public",
+            ["app.messages", "app.tickets", "app.files"],
+            "drop schema public; alter schema app rename to public",
+        ),
     ]
     .into_iter()
     .enumerate()

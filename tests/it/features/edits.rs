@@ -583,3 +583,68 @@ async fn an_edit_of_what_an_agent_deleted_in_deskie_holds_nothing_up() {
     let failed = stage.workplace.command(&["failed", "list"]).await.ok();
     assert!(failed.stdout.contains("nothing waits"), "{}", failed.stdout);
 }
+
+#[tokio::test]
+async fn blanks_at_the_ends_of_lines_are_no_edit() {
+    let stage = edits().build().await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    let message = stage.writes(ticket, "bir\niki").await;
+    stage.until_deskie(case, 2).await;
+    for body in ["bir\niki  ", "bir  \niki\n", "\n bir\r\niki", "bir\niki"] {
+        set_body(&stage, message, body).await;
+    }
+    assert_eq!(puts(&stage.settled().await), 0);
+    // What is seen goes.
+    set_body(&stage, message, "bir\n\niki").await;
+    assert_eq!(puts(&stage.settled().await), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_that_a_migration_rewrites_stand_before_no_new_message() {
+    // GIVEN more tickets than are called for at once, with three messages each
+    let stage = edits().build().await;
+    let _connector = stage.run().await;
+    stage
+        .sql(&format!(
+            "with t as (insert into tickets (user_id, subject, body)
+                select u.id, 'Many', 'opens' from users u, generate_series(1, 24) where u.email = '{AYSE}' returning id)
+             insert into messages (ticket_id, author, body)
+             select id, 'customer', 'says ' || n from t, generate_series(1, 2) n order by n, id"
+        ))
+        .await;
+    stage.settled().await;
+    // WHEN it rewrites them, and one of their customers and another one say something
+    let last = stage
+        .count("select max(id)::int8 from tickets where subject = 'Many'")
+        .await;
+    stage
+        .sql(&format!(
+            "begin; update messages set body = 'They say ' || body where body like 'says %';
+             insert into messages (ticket_id, author, body) values ({last}, 'customer', 'and more');
+             insert into tickets (user_id, subject, body) select id, 'New', 'opens' from users where email = '{AYSE}';
+             commit"
+        ))
+        .await;
+    // THEN they come before the edits, but for those of its own ticket
+    let books = stage.settled().await;
+    let writes: Vec<&str> = books
+        .calls
+        .iter()
+        .filter(|call| ["PUT", "POST"].contains(&call.method.as_str()))
+        .map(|call| call.method.as_str())
+        .collect();
+    let first = writes.iter().position(|method| *method == "PUT").unwrap();
+    let edits_before_new = |nth: usize| {
+        let posts = writes[first.saturating_sub(1)..].iter().enumerate();
+        let (place, _) = posts.filter(|(_, method)| **method == "POST").nth(nth).unwrap();
+        place
+    };
+    assert_eq!(puts(&books), 48);
+    assert!(edits_before_new(0) < 4, "{writes:?}");
+    assert!(edits_before_new(1) < 12, "{writes:?}");
+    let case = stage.case_of(last).await;
+    let said = stage.case(case);
+    let shown: Vec<&str> = texts(&said).into_iter().map(str::trim).collect();
+    assert_eq!(shown, ["opens", "They say says 1", "They say says 2", "and more"]);
+}

@@ -19,6 +19,7 @@ mod repeated;
 mod rowsecurity;
 mod scene;
 mod settle;
+mod spelled;
 mod tenants;
 mod thread;
 
