@@ -5,7 +5,7 @@ use super::Cases;
 use crate::deskie::{CallError, Case};
 use crate::lanes::{Call, Class, Cost};
 use crate::model::{CaseId, MessageId};
-use crate::store::{NewRemote, WantedRead};
+use crate::store::{NewRemote, Ticket, WantedRead};
 
 /// What Deskie has shown of a case while its messages were read.
 pub(super) struct Early {
@@ -20,6 +20,12 @@ impl Early {
     pub(super) fn of(&self, new: &[NewRemote]) -> Option<&Result<Case, CallError>> {
         let newest = new.iter().map(|remote| remote.message_id).max();
         (newest == Some(self.named)).then_some(&self.shown)
+    }
+
+    /// Whether the case's status is another one than we know.
+    pub(super) fn has_another_status(&self, ticket: &Ticket) -> bool {
+        let shown = self.shown.as_ref().ok().map(|case| case.status.as_str());
+        shown.is_some() && shown != ticket.case_status.as_deref()
     }
 }
 

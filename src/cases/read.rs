@@ -92,7 +92,17 @@ impl Cases {
                     self.read_status(case, class_of_read(wanted), early).await;
                     Ok(true)
                 }
-                sorted => sorted.map(|sorted| sorted.has_more),
+                Ok(sorted) => {
+                    // An agent answers and closes: one read may see both, and what was shown along with it costs nothing.
+                    if early
+                        .as_ref()
+                        .is_some_and(|early| early.has_another_status(&ticket))
+                    {
+                        self.read_status(case, class_of_read(wanted), early).await;
+                    }
+                    Ok(sorted.has_more)
+                }
+                Err(error) => Err(error),
             },
             Err(Failed::Store(error)) => Err(error),
             Err(Failed::Call(error)) => {

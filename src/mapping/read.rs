@@ -474,10 +474,7 @@ pub fn cells_by_key(shape: &Shape, columns: &[String]) -> String {
 
 /// The same of many rows, of those whose cells hold at most so many bytes together.
 pub fn cells_by_keys(shape: &Shape, columns: &[String], most: usize) -> Reading {
-    let texts: Vec<String> = columns
-        .iter()
-        .map(|column| format!("s.{}::pg_catalog.text", quote_ident(column)))
-        .collect();
+    let texts: Vec<String> = columns.iter().map(|column| shape.text_of("s", column)).collect();
     let sizes: Vec<String> = texts
         .iter()
         .map(|text| format!("coalesce(pg_catalog.octet_length({text}), 0)"))

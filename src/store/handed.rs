@@ -146,6 +146,7 @@ mod tests {
                 read_surplus: None,
                 read_from: None,
                 site_status: None,
+                case_status: None,
             },
             named: None,
             is_news: true,

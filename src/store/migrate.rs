@@ -68,7 +68,7 @@ const STEPS: [(&str, &str); 16] = [
         "90cb627db079a1efe8ecbd06a96b8a9e49e55c5219b0784bbc313d1908464125",
     ),
     (
-        include_str!("../../sql/0048_mapped_column.sql"),
+        include_str!("../../sql/0047_mapped_column.sql"),
         "2781301a4eb3eb41737e1761e2fe34c268ed1736d7832a8fc1600863d71fa45b",
     ),
 ];

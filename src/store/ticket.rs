@@ -40,6 +40,8 @@ pub struct Ticket {
     pub read_from: Option<jiff::Timestamp>,
     /// What the mapping last gave for the status of the site's row.
     pub site_status: Option<String>,
+    /// The status that the case has, as far as we know.
+    pub case_status: Option<String>,
 }
 
 /// What [`ticket`] reads of a ticket `t`; the names stand beside those of a delivery.
@@ -48,7 +50,7 @@ pub(super) const COLUMNS: &str = "t.id as lane_id, t.key as lane_key, t.gone as 
     t.case_updated_at as lane_case_updated_at, t.read_wanted as lane_read_wanted, t.read_wanted_at as lane_read_wanted_at,
     t.read_attempts as lane_read_attempts, t.read_surplus as lane_read_surplus, t.read_from as lane_read_from,
     coalesce(t.case_key, t.key) as lane_claim, t.estranged is not null as lane_is_estranged, t.site_status as lane_site_status,
-    t.named_by as lane_named_by";
+    t.named_by as lane_named_by, t.status as lane_case_status";
 
 /// The ticket whose [`COLUMNS`] the row has.
 pub(super) fn ticket(row: &tokio_postgres::Row) -> Ticket {
@@ -72,6 +74,7 @@ pub(super) fn ticket(row: &tokio_postgres::Row) -> Ticket {
         claim: row.get("lane_claim"),
         is_estranged: row.get("lane_is_estranged"),
         site_status: row.get("lane_site_status"),
+        case_status: row.get("lane_case_status"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! A status, both ways, and never back.
 
-use deskie_cdc_sandbox::simulator::CaseId;
-use deskie_cdc_sandbox::simulator::{Books, Says};
+use std::time::Duration;
+
+use deskie_cdc_sandbox::simulator::{Books, CaseId, Delivery, Says};
 
 use crate::support::{AYSE, Building, Stage, stage, wait_until};
 
@@ -190,6 +191,33 @@ async fn a_status_that_deskie_was_away_for_arrives_once_as_the_newest() {
     stage.settled().await;
     assert_eq!(stage.site_status(ticket).await, "answered");
     assert_eq!(stage.case(case).status, "waiting");
+}
+
+#[tokio::test]
+async fn an_answer_and_what_closes_its_case_arrive_with_one_webhook() {
+    // GIVEN an agent who answers and closes at once, of which one webhook tells; no sweep comes for long
+    let delivery = Delivery {
+        delay: Duration::from_millis(300),
+        ..Delivery::default()
+    };
+    let stage = to_site()
+        .set("deskie", "sweep = \"10m\"")
+        .delivery(delivery)
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    stage.simulator.agent_reply(case, Says::text("cevap")).unwrap();
+    stage.simulator.set_options(|options| {
+        for rule in &mut options.rules {
+            rule.delivery.drop = true;
+        }
+    });
+    stage.simulator.set_status(case, "closed").unwrap();
+    // THEN both are written
+    stage.until_site(ticket, 1).await;
+    stage.until_site_says(ticket, "closed").await;
 }
 
 #[tokio::test]

@@ -444,6 +444,8 @@ async fn what_was_said_in_a_strangers_case_before_it_was_merged_into_a_tickets_i
     stage.past_our_calls().await;
     stage.simulator.agent_reply(case, Says::text("for both")).unwrap();
     stage.until_site(ticket, 1).await;
+    // A mail of the merge's own second may be from before it.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     stage
         .simulator
         .act(Action::CustomerMailReply {
