@@ -235,7 +235,7 @@ fn what_stands_beside_the_words_can_be_left_out() {
 
 /// Random nested HTML of the elements that mail programs write, each word with a number of its own.
 fn html() -> impl Strategy<Value = String> {
-    const ELEMENTS: [&str; 84] = [
+    const ELEMENTS: [&str; 94] = [
         "p",
         "div",
         "span",
@@ -320,6 +320,16 @@ fn html() -> impl Strategy<Value = String> {
         "div style=mso-hide:all",
         "p class=MsoNormal",
         "td colspan=3 rowspan=2",
+        "svg",
+        "svg viewBox='0 0 9 9'",
+        "g",
+        "text x=1",
+        "desc",
+        "foreignObject",
+        "math",
+        "mi",
+        "mtext",
+        "annotation-xml",
     ];
     let leaf = prop_oneof![
         4 => Just("~".to_owned()),
@@ -330,6 +340,8 @@ fn html() -> impl Strategy<Value = String> {
             "&shy;", "\u{202e}", "\u{200f}", "\u{feff}", "&nbsp;&nbsp;", "<![if !supportLists]>", "<![endif]>",
             "<!--[if gte mso 9]><xml><o:x>no</o:x></xml><![endif]-->", "<!--[if !mso]><!-->", "<!--<![endif]-->", "<base href=/>",
             "<link rel=x>", "<meta name=x>", "<spacer>", "<?xml:namespace prefix=o />", "<p/>", "<hr/>",
+            "<svg><title>~</title><path d=M0/><text>~</text><text>~<tspan>~</tspan></text></svg>", "<svg/>", "<path/>",
+            "<svg><style>.no{}</style><style/><script/></svg>", "<math><semantics><mi>~</mi><annotation>~</annotation></semantics></math>",
         ])
         .prop_map(str::to_owned),
     ];
@@ -361,6 +373,51 @@ fn html() -> impl Strategy<Value = String> {
             html
         })
     })
+}
+
+#[test]
+fn words_within_a_drawing_are_those_of_a_picture() {
+    for (html, text) in [
+        ("<svg><text>Sipariş</text></svg>", "Sipariş"),
+        (
+            "a <svg><title>Kargo</title><desc>yolda</desc><path d=\"M0\"/><text x=1>10</text><text>11</text></svg> b",
+            "a Kargo yolda 10 11 b",
+        ),
+        (
+            "<SVG viewBox='0 0 9 9'><g><text>Нет <tspan>связ</tspan>и</text></g></SVG>",
+            "Нет связи",
+        ),
+        (
+            "<svg><style>.a{fill:red}</style><script>x()</script><text>1</text></svg>",
+            "1",
+        ),
+        ("<svg><style/><script/><title/><text>1</text></svg>2", "1 2"),
+        (
+            "<svg><foreignObject><p>bir</p><p>iki</p></foreignObject></svg>",
+            "bir\n\niki",
+        ),
+        ("<svg><path/><p>never closed</p><p>iki</p>", "never closed\n\niki"),
+        (
+            "<svg><a xlink:href=\"https://x.example/\"><text>burada</text></a></svg>",
+            "burada",
+        ),
+        ("<noscript><g>1</g><svg><text>2</text></svg></noscript>", "1 2"),
+        ("<p><g>1</g> <or>2</or> <list>3", "1 2 3"),
+        ("<math><mi>x</mi><mo>=</mo><mn>1</mn></math>", "x=1"),
+        (
+            "<math><mtext>yanlış</mtext><annotation-xml><svg><text>iki</text></svg></annotation-xml></math>",
+            "yanlış iki",
+        ),
+    ] {
+        assert_eq!(read(html), text, "{html}");
+    }
+    let many = format!("<svg>{}<text>son</text></svg>", "<path d=\"M0\"/>".repeat(3_000));
+    let safe = super::super::sanitise::safe(&many, Relative::Drop);
+    assert!(
+        !safe.is_flattened && safe.html.trim() == "son",
+        "{:.200}",
+        safe.html
+    );
 }
 
 /// The words that stand between the tags, by themselves.

@@ -1,5 +1,6 @@
 //! What the sanitiser would glue or lose is written another way before it comes there: blocks that it does not know
-//! become plain ones, a picture that nobody could see becomes its name, and what is embedded a link.
+//! become plain ones, a picture that nobody could see becomes its name, what is embedded a link, and of a drawing or a
+//! formula its words stay.
 
 use std::borrow::Cow;
 
@@ -7,7 +8,7 @@ use lol_html::html_content::{ContentType, Element, TextType, UserData};
 use lol_html::{HandlerResult, RewriteStrSettings, doc_text, element, rewrite_str};
 use url::Url;
 
-use super::element::unescaped;
+use super::element::{is_html, unescaped};
 use super::escape::attribute;
 use super::measure::{FREE, is_sign};
 use super::same::is_blank;
@@ -19,10 +20,11 @@ pub(super) fn reshaped(html: &str, relative: Relative<'_>) -> String {
     if !html.contains('<') {
         return broken_up(html, &mut signs).into_owned();
     }
+    let html = &*without_noscript(html);
     let settings = RewriteStrSettings::new()
         .with_strict(false)
         .append_element_content_handler(element!(
-            "address, dialog, fieldset, form, frameset, legend, main, marquee, noscript, optgroup, search, section, select",
+            "address, dialog, fieldset, form, frameset, legend, main, marquee, optgroup, search, section, select",
             |block| renamed(block, "div")
         ))
         .append_element_content_handler(element!("menu, dir", |list| renamed(list, "ul")))
@@ -64,6 +66,24 @@ pub(super) fn reshaped(html: &str, relative: Relative<'_>) -> String {
             |embedded| linked(embedded, relative)
         ))
         .append_element_content_handler(element!("ol[style]", numbered))
+        .append_element_content_handler(element!("svg style, svg script", |unseen| {
+            unseen.remove();
+            Ok(())
+        }))
+        .append_element_content_handler(element!("svg title, text, desc, annotation, annotation-xml, mtd", |words| {
+            words.before(" ", ContentType::Html);
+            words.after(" ", ContentType::Html);
+            words.remove_and_keep_content();
+            Ok(())
+        }))
+        // The sanitiser takes what is called as a part of a drawing or a formula (`<g>`, `<list>`, `<or>`) for one that stands
+        // where none may, and drops the words in it.
+        .append_element_content_handler(element!("*", |element| {
+            if !is_html(&element.tag_name()) {
+                element.remove_and_keep_content();
+            }
+            Ok(())
+        }))
         .append_document_content_handler(doc_text!(|text| {
             if text.text_type() == TextType::Data
                 && let Cow::Owned(broken) = broken_up(text.as_str(), &mut signs)
@@ -95,6 +115,22 @@ fn broken_up<'a>(text: &'a str, signs: &mut usize) -> Cow<'a, str> {
     }
     broken.push_str(text.get(kept..).unwrap_or_default());
     Cow::Owned(broken)
+}
+
+/// What is shown where no script runs is a block like any other; before it is one, nothing in it can be written another way.
+fn without_noscript(html: &str) -> Cow<'_, str> {
+    let name = "noscript";
+    let is_there = html
+        .as_bytes()
+        .windows(name.len())
+        .any(|window| window.eq_ignore_ascii_case(name.as_bytes()));
+    if !is_there {
+        return Cow::Borrowed(html);
+    }
+    let settings = RewriteStrSettings::new()
+        .with_strict(false)
+        .append_element_content_handler(element!("noscript", |block| renamed(block, "div")));
+    rewrite_str(html, settings).map_or(Cow::Borrowed(html), Cow::Owned)
 }
 
 /// Marks what stands in a table.
