@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::Cases;
 use super::early::Early;
-use super::verdict::{seen, verdict};
+use super::verdict::{seen, still_for_the_site, verdict};
 use crate::deskie::{self, CallError, Message, Order, Writer};
 use crate::lanes::{
     self, Call, Class, Cost, CreatedAtKept, Lookup, MessageCandidate, MessageIntent, Verdict, backoff,
 };
 use crate::model::{CaseId, CrashPoint, DeliveryId, DeliveryState, MessageId, StaffId, UserId, clock};
-use crate::store::{self, Delivery, NewRemote, ReadCase, RemoteState, StoreError, Ticket, WantedRead};
+use crate::store::{
+    self, Delivery, KnownOf, NewRemote, ReadCase, RemoteState, StoreError, Ticket, WantedRead,
+};
 use crate::text::{self, Shown};
 
 /// Deskie shows so many pages of 100 messages.
@@ -43,6 +45,8 @@ struct Page {
     first: Option<MessageId>,
     /// There are newer ones than these: they are left for the next read, so that the order stays.
     has_more: bool,
+    /// Those that are known and wait for being written; `None`: nothing does, or that was not asked.
+    waiting: Option<Vec<Message>>,
     /// What cannot be read.
     unreadable: Vec<String>,
     /// Something of ours may be among them whose number we do not know.
@@ -160,6 +164,7 @@ impl Cases {
             messages: Vec::new(),
             first: None,
             has_more: false,
+            waiting: None,
             unreadable: Vec::new(),
             has_unidentified: false,
             is_by_what_was_known: false,
@@ -189,14 +194,23 @@ impl Cases {
                 .filter(|_| number == 1)
                 .and_then(|read| read.known_of(&ids));
             page.is_by_what_was_known |= told.is_some();
-            let (known, has_unidentified) = match told {
-                Some(known) => (known, false),
+            let known = match told {
+                Some(known) => KnownOf {
+                    known,
+                    ..KnownOf::default()
+                },
                 None => {
                     let known = self.store.remotes().known_of(ticket.id, &ids).await;
                     known.map_err(Failed::Store)?
                 }
             };
-            page.has_unidentified |= has_unidentified;
+            page.has_unidentified |= known.has_unidentified;
+            if !known.waiting.is_empty() {
+                let waits = |message: &&Message| known.waiting.contains(&message.message_id);
+                let waiting = page.waiting.get_or_insert_default();
+                waiting.extend(items.iter().filter(waits).cloned());
+            }
+            let known = known.known;
             // A message that arrived between two pages shifts them: the same one may come twice.
             let fresh: Vec<Message> = items
                 .into_iter()
@@ -392,6 +406,19 @@ impl Cases {
             is_at_once,
             is_by_what_was_known: page.is_by_what_was_known,
         };
+        // Before the read counts as made: what waited for long is held until then.
+        if let Some(waiting) = &page.waiting {
+            let shown: Vec<_> = waiting.iter().map(still_for_the_site).collect();
+            let is_whole = page.whole.is_some() && page.unreadable.is_empty() && !page.has_more;
+            let changed = self
+                .store
+                .remotes()
+                .follow(ticket.id, case, &shown, is_whole)
+                .await?;
+            if changed > 0 {
+                tracing::info!(ticket = %ticket.key, %case, "{changed} that wait for the site were changed or deleted in Deskie");
+            }
+        }
         let Some(pending) = self.store.remotes().read(ticket, case, &read).await? else {
             return Ok(Sorted {
                 new: 0,

@@ -1,7 +1,9 @@
 //! What a message is to a ticket: to be written, a note, nobody's, or perhaps another customer's.
 
+use serde_json::Value;
+
 use crate::deskie::{Message, Writer};
-use crate::model::Kind;
+use crate::model::{Kind, MessageId};
 use crate::store::{NewRemote, Payload, RemoteState, Ticket};
 
 /// Whether a message is from before a merge, and thereby another customer's; one that has no date may be.
@@ -71,10 +73,16 @@ fn plain(message: &Message) -> NewRemote {
     }
 }
 
+/// What a known message that waits says by now; `None`: it is no message for the site any more.
+pub(super) fn still_for_the_site(message: &Message) -> (MessageId, Option<Value>) {
+    let payload = plain(message).payload;
+    (message.message_id, payload)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{MessageId, UserId};
+    use crate::model::UserId;
 
     #[test]
     fn in_anothers_case_a_message_without_a_date_is_from_before_the_merge() {

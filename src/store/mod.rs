@@ -96,7 +96,7 @@ pub use pause::{Paused, Way};
 pub use payload::{File, Payload};
 pub use published::{KnownTable, MappedSince, SeenTable};
 pub use recall::{Adopted, Claim};
-pub use remote::{Heard, NewRemote, PendingRemote, ReadCase, RemoteState, Written};
+pub use remote::{Heard, KnownOf, NewRemote, PendingRemote, ReadCase, RemoteState, Written};
 pub use risk::{HARMLESS, beside, fingerprints, shown};
 pub use sample::{BudgetUse, Sample};
 pub use search::FoundTicket;

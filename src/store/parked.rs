@@ -333,6 +333,9 @@ impl ParkedItems<'_, Store> {
             r as (update {s}.remote set state = 'pending', not_before = now(), attempts = 0
                   where state = 'parked' and ($1::text is null or $1 = 'r' and message_id = any ($2))
                   returning ticket_id, message_id),
+            -- It goes as Deskie has it by now.
+            rr as (update {s}.ticket set read_wanted = 0, read_wanted_at = clock_timestamp(), read_not_before = null, read_error = null
+                  where id in (select ticket_id from r) and case_id is not null returning 1),
             w as (update {s}.status_write set state = 'pending', not_before = now(), attempts = 0
                   where state = 'parked' and ($1::text is null or $1 = 's' and ticket_id = any ($2)) returning ticket_id),
             b as (update {s}.birth set state = 'pending', not_before = now(), attempts = 0

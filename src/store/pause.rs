@@ -51,8 +51,13 @@ impl Pauses<'_, Store> {
 
     /// It goes on. True where it was paused.
     pub async fn lift(self, way: Way) -> Result<bool, StoreError> {
-        let sql = "delete from {s}.pause where way = $1";
-        Ok(self.0.execute(sql, &[&way.as_str()]).await? > 0)
+        // What has waited meanwhile may be another text in Deskie by now, or deleted.
+        let sql = "with lifted as (delete from {s}.pause where way = $1 returning way),
+            again as (update {s}.ticket t set read_wanted = 0, read_wanted_at = clock_timestamp(), read_not_before = null, read_error = null
+                from lifted where lifted.way = 'to_site' and t.case_id is not null
+                    and t.id in (select ticket_id from {s}.remote where state = 'pending'))
+            select 1 from lifted";
+        Ok(!self.0.query(sql, &[&way.as_str()]).await?.is_empty())
     }
 
     /// What is paused.

@@ -63,6 +63,23 @@ pub struct PendingRemote {
     pub age: f64,
 }
 
+/// What is known of the messages of a page, and of their ticket.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownOf {
+    /// Those of them that are known.
+    pub known: Vec<MessageId>,
+    /// All of the ticket that wait for being written, or for a person.
+    pub waiting: Vec<MessageId>,
+    /// Something of the ticket is unidentified (`Deliveries::unidentified`).
+    pub has_unidentified: bool,
+}
+
+/// A read of the ticket's case is about to be made. What waited for long is not written before it: it may be another text by now,
+/// or deleted. A read that fails holds nothing up.
+const IS_READ_SOON: &str =
+    "(t.read_wanted is not null and t.read_error is null and t.case_id is not null and t.merged_into is null
+    and not t.gone and coalesce(t.read_not_before <= clock_timestamp(), true))";
+
 /// Which of the messages `$1` are known.
 const KNOWN: &str = "select message_id from {s}.remote where message_id = any($1)
     union select message_id from {s}.delivery where message_id = any($1)";
@@ -79,23 +96,64 @@ impl Remotes<'_, Store> {
             .collect())
     }
 
-    /// The same, and whether anything of a ticket is unidentified (`Deliveries::unidentified`).
-    pub async fn known_of(
-        self,
-        ticket: LaneId,
-        ids: &[MessageId],
-    ) -> Result<(Vec<MessageId>, bool), StoreError> {
+    /// The same of a ticket's case, and what of the ticket waits there and here.
+    pub async fn known_of(self, ticket: LaneId, ids: &[MessageId]) -> Result<KnownOf, StoreError> {
         let sql = format!(
-            "{KNOWN} union all select null where exists (select from {{s}}.delivery d where {})",
+            "select message_id, 'known' as what from ({KNOWN}) k
+            union all select null, 'unidentified' where exists (select from {{s}}.delivery d where {})
+            union all select message_id, 'waiting' from {{s}}.remote where ticket_id = $2 and state in ('pending', 'parked')",
             unidentified_of("$2")
         );
-        let rows = self.0.query(&sql, &[&ids, &ticket]).await?;
-        let known: Vec<MessageId> = rows
-            .iter()
-            .filter_map(|row| row.get::<_, Option<i64>>(0).map(MessageId))
-            .collect();
-        let has_unidentified = known.len() < rows.len();
-        Ok((known, has_unidentified))
+        let mut known = KnownOf::default();
+        for row in self.0.query(&sql, &[&ids, &ticket]).await? {
+            let id: Option<i64> = row.get("message_id");
+            match (row.get("what"), id.map(MessageId)) {
+                ("known", Some(id)) => known.known.push(id),
+                ("waiting", Some(id)) => known.waiting.push(id),
+                _ => known.has_unidentified = true,
+            }
+        }
+        Ok(known)
+    }
+
+    /// What waits of a ticket's case for being written goes as Deskie has it by now: `shown` are those that a read has shown,
+    /// each with its message where it is for the site still. `is_whole`: what is not among them is not in the case any more. How
+    /// many are others now.
+    pub async fn follow(
+        self,
+        ticket: LaneId,
+        case: CaseId,
+        shown: &[(MessageId, Option<Value>)],
+        is_whole: bool,
+    ) -> Result<u64, StoreError> {
+        let sql = "with w as (
+                select r.message_id, s.payload, s.id is not null as is_shown
+                from {s}.remote r left join unnest($3::int8[], $4::jsonb[]) s (id, payload) on s.id = r.message_id
+                where r.ticket_id = $1 and r.case_id = $2 and r.state in ('pending', 'parked') and (s.id is not null or $5)
+                  and (select {s}.fence($6))),
+            changed as (
+                update {s}.remote r set payload = w.payload from w
+                where r.message_id = w.message_id and r.state in ('pending', 'parked') and w.payload is not null
+                  and r.payload is distinct from w.payload
+                returning r.ticket_id, r.message_id, 'goes as it was changed in Deskie' as told),
+            gone as (
+                update {s}.remote r set payload = null, done_at = now(), state = case when w.is_shown then 'note' else 'skipped' end,
+                    reason = case when not w.is_shown then 'deleted in Deskie before it was written' end
+                from w where r.message_id = w.message_id and r.state in ('pending', 'parked') and w.payload is null
+                returning r.ticket_id, r.message_id,
+                    case when w.is_shown then 'is an internal note by now' else 'was deleted in Deskie before it was written' end as told)
+            insert into {s}.journal (ticket_id, what, detail)
+            select ticket_id, 'changed in Deskie', 'message ' || message_id || ' ' || told
+            from (select * from changed union all select * from gone) told";
+        let (ids, payloads): (Vec<i64>, Vec<&Option<Value>>) =
+            shown.iter().map(|(id, payload)| (id.0, payload)).unzip();
+        let epoch = self.0.epoch().0;
+        let changed = self
+            .0
+            .execute(sql, &[&ticket, &case.0, &ids, &payloads, &is_whole, &epoch])
+            .await?;
+        self.0.wake.ring_remotes();
+        Ok(changed)
     }
 
     /// How many messages of a case are known.
@@ -131,6 +189,7 @@ impl Remotes<'_, Store> {
             join {{s}}.ticket t on t.id = head.ticket_id
             where head.state = 'pending' and head.not_before <= clock_timestamp() and not exists (select from {{s}}.hold)
               and not exists (select from {{s}}.pause where way = 'to_site')
+              and (head.seen_at > clock_timestamp() - interval '1 minute' or not {IS_READ_SOON})
               and ($2::bool is null or $2 = (coalesce(jsonb_array_length(head.payload->'attachments'), 0) > 0))
             order by head.error is not null, head.not_before, head.seq limit $1",
             ticket::COLUMNS,

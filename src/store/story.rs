@@ -33,6 +33,7 @@ words! {
         EditMessage = "edit_message",
         CaseFound = "case found",
         CaseMerged = "case merged",
+        ChangedInDeskie = "changed in Deskie",
         CaseAnothers = "the case is another's",
         CaseItsOwn = "the case is its own again",
         AnotherAccount = "another Deskie account",

@@ -379,6 +379,7 @@ fn noted(noted: Noted) -> &'static str {
         Noted::EditMessage => "Сообщение изменено",
         Noted::CaseFound => "Обращение найдено",
         Noted::CaseMerged => "Обращение объединено",
+        Noted::ChangedInDeskie => "Изменено в Deskie",
         Noted::CaseAnothers => "Обращение чужое",
         Noted::CaseItsOwn => "Обращение снова своё",
         Noted::AnotherAccount => "Другой аккаунт Deskie",

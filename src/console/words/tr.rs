@@ -379,6 +379,7 @@ fn noted(noted: Noted) -> &'static str {
         Noted::EditMessage => "Mesaj değiştirildi",
         Noted::CaseFound => "Destek talebi bulundu",
         Noted::CaseMerged => "Destek talebi birleştirildi",
+        Noted::ChangedInDeskie => "Deskie'de değiştirildi",
         Noted::CaseAnothers => "Destek talebi başkasına ait",
         Noted::CaseItsOwn => "Destek talebi yine kendisinin",
         Noted::AnotherAccount => "Başka bir Deskie hesabı",

@@ -2,6 +2,7 @@
 
 mod alert;
 mod born;
+mod changed_there;
 mod coalesce;
 mod copies;
 mod edits;
