@@ -38,7 +38,8 @@ impl Deliveries<'_, Store> {
                     and d.state in ('queued', 'doubt') and d.behind is null and {which} and d.not_before <= clock_timestamp()
                     and d.ticket_id <> all($1) and {IS_HEAD}
                     and not exists (select from {{s}}.ticket t where t.id = d.ticket_id
-                                    and (t.ask_first or t.opened_by is not null or t.estranged is not null))
+                                    and (t.ask_first or t.opened_by is not null or t.estranged is not null
+                                        or exists (select from {{s}}.ticket o where o.case_id = t.merged_into and o.estranged is not null)))
                   order by d.id limit {limit})"
             )
         };

@@ -266,7 +266,7 @@ impl Tickets<'_, Store> {
 
     /// The tickets whose case is another ticket's, as one trouble.
     pub async fn estranged(self) -> Result<Option<Seen>, StoreError> {
-        let sql = "select count(*) as count, min(key) as first, (array_agg(estranged order by key))[1] as why from {s}.ticket where estranged is not null";
+        let sql = "select count(*) as count, min(key) as first, (array_agg(estranged order by key))[1] as why from {s}.ticket where estranged is not null and not gone";
         let rows = self.0.query(sql, &[]).await?;
         Ok(rows.first().and_then(|row| {
             let (count, key, why): (i64, Option<String>, Option<String>) = (row.get("count"), row.get("first"), row.get("why"));

@@ -145,7 +145,8 @@ impl Merges<'_, Store> {
                 )
             }
             Followed::There => {
-                let sql = "update {s}.ticket set case_id = $2, case_number = coalesce(nullif($3, ''), case_number), case_key = null, estranged = null, given_to = null,
+                let sql = "update {s}.ticket set case_id = $2, case_number = coalesce(nullif($3, ''), case_number), case_key = null,
+                        estranged = case when given_to is not null then estranged end,
                         read_from = $4, merged_into = null, case_updated_at = null, read_surplus = null, read_error = null,
                         read_wanted = 0, read_wanted_at = clock_timestamp(), read_not_before = null
                     where id = $1";

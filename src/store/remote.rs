@@ -189,6 +189,7 @@ impl Remotes<'_, Store> {
             join {{s}}.ticket t on t.id = head.ticket_id
             where head.state = 'pending' and head.not_before <= clock_timestamp() and not exists (select from {{s}}.hold)
               and not exists (select from {{s}}.pause where way = 'to_site')
+              and t.estranged is null
               and (head.seen_at > clock_timestamp() - interval '1 minute' or not {IS_READ_SOON})
               and ($2::bool is null or $2 = (coalesce(jsonb_array_length(head.payload->'attachments'), 0) > 0))
             order by head.error is not null, head.not_before, head.seq limit $1",

@@ -222,3 +222,129 @@ async fn a_case_that_deskie_gives_to_another_customer_is_held_and_a_linked_profi
     .await;
     until_held(&stage, 0).await;
 }
+
+#[tokio::test]
+async fn nothing_that_waited_is_written_to_a_ticket_that_was_given_away_meanwhile() {
+    // GIVEN an answer and a closing for Ayse that wait since writing is paused
+    let status = "[status]\nsql = [\"update tickets set status = :status where id = :ticket\"]\nmap = { closed = \"closed\" }\n\n[postgres]\n";
+    let stage = stage()
+        .config("[postgres]\n", status)
+        .set("deskie", "sweep = \"1s\"")
+        .build()
+        .await;
+    let _connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    stage.workplace.command(&["pause", "to_site"]).await.ok();
+    stage
+        .simulator
+        .agent_reply(case, Says::text("secret of Ayse"))
+        .unwrap();
+    stage.simulator.set_status(case, "closed").unwrap();
+    for waits in [
+        "select count(*) from deskie_cdc.remote where state = 'pending'",
+        "select count(*) from deskie_cdc.status_write where state = 'pending'",
+    ] {
+        wait_until("it waits", || async {
+            (stage.count(waits).await == 1).then_some(())
+        })
+        .await;
+    }
+    // WHEN the site gives the ticket to Ivan, and writing is resumed
+    gives(&stage, ticket, IVAN).await;
+    until_held(&stage, 1).await;
+    stage.workplace.command(&["resume", "to_site"]).await.ok();
+    // THEN what comes for another ticket is written, and nothing for this one
+    let (other, other_case) = stage.open("Other").await;
+    stage
+        .simulator
+        .agent_reply(other_case, Says::text("for Other"))
+        .unwrap();
+    stage.until_site(other, 1).await;
+    assert_eq!(answers(&stage, ticket).await, 0);
+    let closed = format!("select count(*) from tickets where status = 'closed' and id = {ticket}");
+    assert_eq!(stage.count(&closed).await, 0);
+    // AND once it is given back both are
+    gives(&stage, ticket, AYSE).await;
+    until_answered(&stage, ticket).await;
+    wait_until("it is closed", || async {
+        (stage.count(&closed).await == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hold_outlives_a_merge_and_ends_with_the_ticket() {
+    // GIVEN a ticket that the site has given to Ivan, who has written in it
+    let stage = stage().set("deskie", "sweep = \"1s\"").build().await;
+    let connector = stage.run().await;
+    let (ticket, case) = stage.open("Soru").await;
+    stage.settled().await;
+    gives(&stage, ticket, IVAN).await;
+    until_held(&stage, 1).await;
+    stage.writes(ticket, "private of Ivan").await;
+    // WHEN its case is merged into another one of its former customer
+    let mail = Action::CreateCaseByMail {
+        user_email: AYSE.to_owned(),
+        user_full_name: "Ayse".to_owned(),
+        subject: "Mail".to_owned(),
+        says: Says::text("by mail"),
+    };
+    let into = stage.simulator.act(mail).unwrap().case_id.unwrap();
+    stage.simulator.merge(case, into).unwrap();
+    connector.wait_for_log("a merge in Deskie").await;
+    // THEN it is held as before
+    let behind = stage.ticket(IVAN, "Behind", "behind").await;
+    stage.case_of(behind).await;
+    until_held(&stage, 1).await;
+    assert!(!texts(&stage.case(into)).contains(&"private of Ivan"));
+    // AND a ticket that is deleted needs nobody
+    stage
+        .sql(&format!("delete from messages where ticket_id = {ticket}"))
+        .await;
+    stage
+        .sql(&format!("delete from tickets where id = {ticket}"))
+        .await;
+    wait_until("nothing is told", || async {
+        let told = stage.workplace.command(&["status"]).await.stdout;
+        (!told.contains("to another customer")).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_goes_into_a_merged_case_waits_while_that_is_held() {
+    // GIVEN two tickets of one customer, the case of the one merged into the other's
+    let stage = stage().set("deskie", "sweep = \"1s\"").build().await;
+    let connector = stage.run().await;
+    let (first, first_case) = stage.open("First").await;
+    let (second, second_case) = stage.open("Second").await;
+    stage.settled().await;
+    stage.past_our_calls().await;
+    stage.simulator.merge(first_case, second_case).unwrap();
+    connector.wait_for_log("a merge in Deskie").await;
+    // WHEN that one is given to a stranger in Deskie
+    give(&stage, second_case, "stranger@example.org");
+    until_held(&stage, 1).await;
+    stage.writes(first, "private of Ayse").await;
+    stage.writes(second, "private too").await;
+    stage.case_of(stage.ticket(IVAN, "Behind", "behind").await).await;
+    // THEN nothing of either goes there
+    assert!(
+        !texts(&stage.case(second_case))
+            .iter()
+            .any(|text| text.starts_with("private"))
+    );
+    // AND both go on once it is given back
+    give(&stage, second_case, AYSE);
+    wait_until("both are there", || async {
+        look_again(&stage).await;
+        let case = stage.case(second_case);
+        let said = texts(&case);
+        ["private of Ayse", "private too"]
+            .iter()
+            .all(|text| said.contains(text))
+            .then_some(())
+    })
+    .await;
+}
