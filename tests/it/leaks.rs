@@ -268,7 +268,7 @@ async fn what_fails_on_its_way_tells_no_customers_text_either() {
         (stage.count(parked).await >= 3 && stage.count(refused).await >= 2).then_some(())
     })
     .await;
-    connector.wait_for_log("the status is parked").await;
+    connector.wait_for_log("[status] does not fit the database").await;
     connector.wait_for_log("an alert could not be posted").await;
     // THEN nothing of it is told
     assert_eq!(told(&stage, &connector).await, Vec::<String>::new());
