@@ -58,13 +58,9 @@ pub(super) struct Neutral<'a> {
     pub(super) tickets: &'a Shape,
     /// Those of the item that was refused.
     pub(super) parameters: &'a Parameters,
-    /// Those of its first file.
-    pub(super) file: Option<&'a Parameters>,
     /// What is asked of it before; a value it refuses is refused as well.
     pub(super) filter: Option<&'a Statement>,
     pub(super) statements: Vec<&'a Statement>,
-    /// Run for the file.
-    pub(super) of_file: Vec<&'a Statement>,
     /// One of the statements has to give a row.
     pub(super) gives_a_row: bool,
 }
@@ -218,14 +214,6 @@ impl WriteBack {
                 .iter()
                 .map(|statement| Planned::site(statement, parameters)),
         );
-        if let Some(file) = item.file {
-            let file = of_file(parameters, file);
-            plan.extend(
-                item.of_file
-                    .iter()
-                    .map(|statement| Planned::site(statement, &file)),
-            );
-        }
         if item.gives_a_row {
             plan.push(Planned::on_site(
                 self.store.sql(&format!(
@@ -235,7 +223,7 @@ impl WriteBack {
                 vec![text("")],
             ));
         }
-        let all = item.statements.iter().chain(&item.of_file).copied();
+        let all = item.statements.iter().copied();
         transact(&self.site, plan, End::Rollback)
             .await
             .map_err(|error| error.of_statements(all))
@@ -312,23 +300,22 @@ impl<'a> Neutral<'a> {
             ticket,
             tickets,
             parameters,
-            file: None,
             filter: batch.filter.as_ref(),
             statements: batch.insert.iter().chain(&batch.after).collect(),
-            of_file: batch.files.iter().collect(),
             gives_a_row: batch.insert.is_some(),
         }
     }
 
     /// What ends its transaction by itself would leave its rows.
     fn can_be_tried(&self) -> bool {
-        let mut all = self.statements.iter().chain(&self.of_file);
-        all.all(|statement| match tokens(&statement.sql()).first() {
-            Some(Token::Ident(word, _)) => {
-                !["commit", "end", "rollback", "abort", "prepare"].contains(&word.as_str())
-            }
-            _ => true,
-        })
+        self.statements
+            .iter()
+            .all(|statement| match tokens(&statement.sql()).first() {
+                Some(Token::Ident(word, _)) => {
+                    !["commit", "end", "rollback", "abort", "prepare"].contains(&word.as_str())
+                }
+                _ => true,
+            })
     }
 }
 
@@ -355,19 +342,4 @@ fn neutral(own: &Parameters, known: Option<&Parameters>, ticket: &Ticket, ticket
     }
     parameters.set_ticket(&ticket.key, tickets.key.len());
     parameters
-}
-
-fn of_file(parameters: &Parameters, file: &Parameters) -> Parameters {
-    let mut all = parameters.clone();
-    for name in write::FILE_NAMES {
-        all.copy(name, file);
-    }
-    for (name, value) in [
-        ("name", "check.txt"),
-        ("url", "https://example.com/check.txt"),
-        ("mime", "text/plain"),
-    ] {
-        all.set(name, value);
-    }
-    all
 }

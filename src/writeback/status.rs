@@ -239,10 +239,8 @@ impl WriteBack {
             ticket,
             tickets,
             parameters: &parameters,
-            file: None,
             filter: None,
             statements: statements.sql.iter().collect(),
-            of_file: Vec::new(),
             gives_a_row: false,
         };
         let place = (&self.status_gate, value, ticket.id.0);

@@ -353,10 +353,11 @@ impl WriteBack {
         let error = error.of_statements(all.iter().copied());
         let error = self.of_sequence(error, &all).await;
         let error = self.of_row_security(error, ticket, &statements.tickets).await;
-        let item = Neutral {
-            file: ready.parameters.first(),
-            ..Neutral::of(ticket, &statements.tickets, &parameters, batch)
-        };
+        // What refuses a file's statement may be that file: a neutral item tells nothing certain of it.
+        if !ready.parameters.is_empty() {
+            return Err(error);
+        }
+        let item = Neutral::of(ticket, &statements.tickets, &parameters, batch);
         Err(self.of_everybody(self.place_of(head), error, &item).await)
     }
 
