@@ -125,7 +125,7 @@ impl StatusWrites<'_, Store> {
         let sql = "select ticket_id, status, attempts from {s}.status_write
             where state = 'pending' and not_before <= clock_timestamp() and not exists (select from {s}.hold)
               and not exists (select from {s}.pause where way = 'to_site')
-              and not exists (select from {s}.ticket t where t.id = ticket_id and t.estranged is not null)
+              and not exists (select from {s}.ticket t where t.id = ticket_id and t.given_to is not null)
             order by seen_at limit $1";
         let read = |row: &tokio_postgres::Row| StatusWrite {
             ticket_id: row.get("ticket_id"),

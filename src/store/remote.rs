@@ -78,7 +78,7 @@ pub struct KnownOf {
 /// or deleted. A read that fails holds nothing up.
 const IS_READ_SOON: &str =
     "(t.read_wanted is not null and t.read_error is null and t.case_id is not null and t.merged_into is null
-    and not t.gone and coalesce(t.read_not_before <= clock_timestamp(), true))";
+    and not t.gone and not t.ask_first and coalesce(t.read_not_before <= clock_timestamp(), true))";
 
 /// Which of the messages `$1` are known.
 const KNOWN: &str = "select message_id from {s}.remote where message_id = any($1)
@@ -189,7 +189,7 @@ impl Remotes<'_, Store> {
             join {{s}}.ticket t on t.id = head.ticket_id
             where head.state = 'pending' and head.not_before <= clock_timestamp() and not exists (select from {{s}}.hold)
               and not exists (select from {{s}}.pause where way = 'to_site')
-              and t.estranged is null
+              and t.given_to is null
               and (head.seen_at > clock_timestamp() - interval '1 minute' or not {IS_READ_SOON})
               and ($2::bool is null or $2 = (coalesce(jsonb_array_length(head.payload->'attachments'), 0) > 0))
             order by head.error is not null, head.not_before, head.seq limit $1",
