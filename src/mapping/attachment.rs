@@ -180,16 +180,10 @@ pub fn eligible(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Read
 /// their keys.
 pub fn any_of_parents(config: &Attachment, shape: &Shape, around: &Around<'_>) -> Reading {
     let (parent, alias) = parent_of_all(config, around);
-    let values: Vec<String> = parent
-        .key_casts()
-        .iter()
-        .enumerate()
-        .map(|(n, cast)| format!("{}::{cast}", many::value(n + 1)))
-        .collect();
     let sql = format!(
         "select 'true'\nfrom {}\nwhere {}\nlimit 1",
         from_sql(config, shape, around),
-        parent.key_is(alias, &values)
+        parent.key_is_text(alias, |n| many::value(n + 1))
     );
     many::reading(&sql, parent.key.clone())
 }

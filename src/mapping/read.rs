@@ -163,17 +163,11 @@ pub(super) fn source_sql(
             (format!("(select {}) {alias}", casts.join(", ")), columns)
         }
         Source::Table | Source::Keys => {
-            let values: Vec<String> = shape
-                .key_casts()
-                .iter()
-                .enumerate()
-                .map(|(n, cast)| format!("{}::{cast}", source.value(n + 1)))
-                .collect();
             let from = format!(
                 "(select {} from {} s where {}) {alias}",
                 list(&mentioned(expressions, alias, shape)),
                 shape.sql(),
-                shape.key_is("s", &values)
+                shape.key_is_text("s", |n| source.value(n + 1))
             );
             (from, shape.key.clone())
         }
@@ -479,17 +473,11 @@ pub fn cells_by_keys(shape: &Shape, columns: &[String], most: usize) -> Reading 
         .iter()
         .map(|text| format!("coalesce(pg_catalog.octet_length({text}), 0)"))
         .collect();
-    let values: Vec<String> = shape
-        .key_casts()
-        .iter()
-        .enumerate()
-        .map(|(n, cast)| format!("{}::{cast}", many::value(n + 1)))
-        .collect();
     let sql = format!(
         "select {} from {} s where {} and {} OPERATOR(pg_catalog.<=) {most}",
         texts.join(", "),
         shape.sql(),
-        shape.key_is("s", &values),
+        shape.key_is_text("s", |n| many::value(n + 1)),
         sizes.join(" OPERATOR(pg_catalog.+) ")
     );
     many::reading(&sql, shape.key.clone())

@@ -73,12 +73,13 @@ impl Shape {
 
     /// `alias."k1" = $n::text::type and …`, the parameters counted from `first`.
     pub fn key_condition(&self, alias: &str, first: usize) -> String {
-        let casts = self.key_casts();
-        let values: Vec<String> = casts
-            .iter()
-            .enumerate()
-            .map(|(n, cast)| format!("${}::pg_catalog.text::{cast}", first + n))
-            .collect();
+        self.key_is_text(alias, |n| format!("${}::pg_catalog.text", first + n))
+    }
+
+    /// The same for the texts of values: `text` gives that of each key column, the first of which is 0.
+    pub fn key_is_text(&self, alias: &str, text: impl Fn(usize) -> String) -> String {
+        let casts = self.key_casts().into_iter().enumerate();
+        let values: Vec<String> = casts.map(|(n, cast)| format!("{}::{cast}", text(n))).collect();
         self.key_is(alias, &values)
     }
 

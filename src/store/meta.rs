@@ -220,7 +220,8 @@ impl Store {
             "update {s}.ticket set given_to = null, estranged = null
              where id in (select l.ticket_id from {s}.link l join {s}.ticket t on t.id = l.ticket_id
                  where l.section = 'ticket' and l.gone and t.gone and t.given_to is not null
-                   and l.gone_at < now() - interval '1 hour' and $1::float8 is not null limit {n})",
+                   and l.gone_at between now() - interval '2 days' - make_interval(secs => $1) and now() - interval '1 hour'
+                 limit {n})",
             "update {s}.remote set payload = null
              where message_id in (select message_id from {s}.remote
                  where done_at < now() - make_interval(secs => $1) and payload is not null order by done_at limit {n})",

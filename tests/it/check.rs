@@ -31,7 +31,8 @@ fn assert_says(finished: &Finished, texts: &[&str]) {
     }
 }
 
-async fn set_up() -> (Site, Simulator, Workplace) {
+/// The sample site, a Deskie, and a connector that is set up.
+pub async fn set_up() -> (Site, Simulator, Workplace) {
     let site = Site::start().await;
     let deskie = Simulator::start(Options::default()).await.unwrap();
     let work = Workplace::new(&site, &deskie.url());

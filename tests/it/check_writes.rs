@@ -1,19 +1,9 @@
 //! `check` and what the mapping writes: nothing stays, nothing stands in another's ticket, and all of it is told in one pass.
 
-use deskie_cdc_sandbox::simulator::{Options, Simulator};
 use serde_json::Value;
 
+use crate::check::set_up;
 use crate::support::{Site, Workplace};
-
-async fn set_up() -> (Site, Simulator, Workplace) {
-    let site = Site::start().await;
-    let deskie = Simulator::start(Options::default()).await.unwrap();
-    let work = Workplace::new(&site, &deskie.url());
-    work.command(&["setup", "--admin-url", &site.admin_url()])
-        .await
-        .ok();
-    (site, deskie, work)
-}
 
 async fn codes(work: &Workplace) -> Vec<(String, String, String)> {
     let checked = work.command(&["check", "--json"]).await;

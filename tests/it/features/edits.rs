@@ -74,17 +74,7 @@ async fn an_edit_keeps_its_place_behind_the_message() {
 #[tokio::test]
 async fn the_first_message_of_a_case_is_found_and_edited() {
     // GIVEN a site whose tickets open with their first message
-    let stage = edits()
-        .config("open_on = \"ticket\"", "open_on = \"message\"")
-        .config("body = \"body\"\ncreated_at = \"created_at\"\ncustomer", "created_at = \"created_at\"\ncustomer")
-        .opens_by(
-            "with t as (insert into tickets (user_id, subject, body) \
-             select id, $1, '' from users where email = 'kate@example.com' returning id) \
-             insert into messages (ticket_id, author, body) select id, 'customer', 'marker' from t returning ticket_id",
-        )
-        .without_rules()
-        .build()
-        .await;
+    let stage = edits().opens_by_message().without_rules().build().await;
     let _connector = stage.run().await;
     let ticket = stage.ticket("ayse@example.com", "Soru", "").await;
     let message = stage.writes(ticket, "bir").await;
@@ -201,16 +191,7 @@ async fn edits_and_the_deletion_of_a_ticket_become_notes() {
 #[tokio::test]
 async fn the_subject_of_a_ticket_that_opens_with_a_message_is_watched_too() {
     // GIVEN such a site, and a ticket from before the connector among its tickets
-    let stage = ticket_notes()
-        .config("open_on = \"ticket\"", "open_on = \"message\"")
-        .config("body = \"body\"\ncreated_at = \"created_at\"\ncustomer", "created_at = \"created_at\"\ncustomer")
-        .opens_by(
-            "with t as (insert into tickets (user_id, subject, body) \
-             select id, $1, '' from users where email = 'kate@example.com' returning id) \
-             insert into messages (ticket_id, author, body) select id, 'customer', 'marker' from t returning ticket_id",
-        )
-        .build()
-        .await;
+    let stage = ticket_notes().opens_by_message().build().await;
     let _connector = stage.run().await;
     let ticket = stage.ticket("ayse@example.com", "Soru", "x").await;
     for (ticket, subject) in [(ticket, "Soru"), (2, "Не приходит")] {

@@ -7,16 +7,7 @@ use crate::support::{AYSE, stage, texts, wait_until};
 #[tokio::test]
 async fn an_agent_who_writes_first_opens_no_case() {
     // GIVEN a site whose cases open with the first customer message
-    let stage = stage()
-        .config("open_on = \"ticket\"", "open_on = \"message\"")
-        .config("body = \"body\"\ncreated_at = \"created_at\"\ncustomer", "created_at = \"created_at\"\ncustomer")
-        .opens_by(
-            "with t as (insert into tickets (user_id, subject, body) \
-                select id, $1, 'marker' from users where email = 'kate@example.com' returning id) \
-             insert into messages (ticket_id, author, body) select id, 'customer', 'marker' from t returning ticket_id",
-        )
-        .build()
-        .await;
+    let stage = stage().opens_by_message().build().await;
     let _connector = stage.run().await;
     let ticket = stage.ticket(AYSE, "Soru", "-").await;
     // WHEN an agent writes first

@@ -63,17 +63,7 @@ async fn a_ticket_that_the_site_gives_to_another_customer_is_held_until_its_case
         // GIVEN Ayse's ticket with a case
         let mut site = stage().set("deskie", "sweep = \"1s\"");
         if open_on == "message" {
-            site = site
-                .config("open_on = \"ticket\"", "open_on = \"message\"")
-                .config(
-                    "body = \"body\"\ncreated_at = \"created_at\"\ncustomer",
-                    "created_at = \"created_at\"\ncustomer",
-                )
-                .opens_by(
-                    "with t as (insert into tickets (user_id, subject, body)
-                         select id, $1, '' from users where email = 'kate@example.com' returning id)
-                     insert into messages (ticket_id, author, body) select id, 'customer', 'marker' from t returning ticket_id",
-                );
+            site = site.opens_by_message();
         }
         let stage = site.build().await;
         let _connector = stage.run().await;

@@ -241,17 +241,7 @@ async fn a_ticket_that_waits_is_opened_for_whom_it_is_of_by_then() {
             .set("deskie", "doubt_wait = \"1s\"\ntimeout = \"500ms\"")
             .set("ticket", "on_edit = \"note\"");
         if open_on == "message" {
-            building = building
-                .config("open_on = \"ticket\"", "open_on = \"message\"")
-                .config(
-                    "body = \"body\"\ncreated_at = \"created_at\"\ncustomer",
-                    "created_at = \"created_at\"\ncustomer",
-                )
-                .opens_by(
-                    "with t as (insert into tickets (user_id, subject, body)
-                         select id, $1, '' from users where email = 'kate@example.com' returning id)
-                     insert into messages (ticket_id, author, body) select id, 'customer', 'marker' from t returning ticket_id",
-                );
+            building = building.opens_by_message();
         }
         let stage = building.build().await;
         let _connector = stage.run().await;

@@ -114,6 +114,20 @@ impl Building {
         self
     }
 
+    /// A site whose tickets have no text of their own: their first message opens the case.
+    pub fn opens_by_message(self) -> Building {
+        self.config("open_on = \"ticket\"", "open_on = \"message\"")
+            .config(
+                "body = \"body\"\ncreated_at = \"created_at\"\ncustomer",
+                "created_at = \"created_at\"\ncustomer",
+            )
+            .opens_by(
+                "with t as (insert into tickets (user_id, subject, body)
+                     select id, $1, '' from users where email = 'kate@example.com' returning id)
+                 insert into messages (ticket_id, author, body) select id, 'customer', 'marker' from t returning ticket_id",
+            )
+    }
+
     /// Makes it, and sets the connector up.
     pub async fn build(self) -> Stage {
         let site = Site::start_on(&self.installation, self.cluster).await;
