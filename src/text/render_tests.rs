@@ -397,6 +397,11 @@ fn words_within_a_drawing_are_those_of_a_picture() {
             "bir\n\niki",
         ),
         ("<svg><path/><p>never closed</p><p>iki</p>", "never closed\n\niki"),
+        ("<svg/><svg><tbody><img alt=x src=cid:1>bir", "[x]bir"),
+        (
+            "<svg/><svg><img width=1 height=1 src=\"https://x.example/p.gif\">bir",
+            "bir",
+        ),
         (
             "<svg><a xlink:href=\"https://x.example/\"><text>burada</text></a></svg>",
             "burada",

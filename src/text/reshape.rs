@@ -144,7 +144,7 @@ fn renamed(element: &mut Element<'_, '_>, name: &str) -> HandlerResult {
 /// called, in brackets.
 fn picture(image: &mut Element<'_, '_>, relative: Relative<'_>) -> HandlerResult {
     if is_invisible(image) {
-        image.remove();
+        image.remove_and_keep_content();
         return Ok(());
     }
     let of = |name: &str| image.get_attribute(name).unwrap_or_default();
@@ -166,7 +166,9 @@ fn picture(image: &mut Element<'_, '_>, relative: Relative<'_>) -> HandlerResult
                 (true, Some(name)) => attribute(&name),
                 (true, None) => "image".to_owned(),
             };
-            image.replace(&format!("[{name}]"), ContentType::Html);
+            // In a drawing that is never closed what follows may count as its content.
+            image.before(&format!("[{name}]"), ContentType::Html);
+            image.remove_and_keep_content();
         }
     }
     Ok(())
